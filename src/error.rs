@@ -1,0 +1,85 @@
+//! What can go wrong, for whom: one table of codes, variants and texts.
+//!
+//! `Error` is a caller's: the call did nothing, and the text says what to do. The numbers are the C ABI's.
+
+use core::fmt;
+
+macro_rules! errors {
+    ($($(#[doc = $doc:literal])* $name:ident = $code:literal, $text:literal;)*) => {
+        /// Why a call was refused. The node is unchanged, but for [`Error::Panic`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(i32)]
+        pub enum Error { $($(#[doc = $doc])* $name = $code,)* }
+
+        impl Error {
+            /// Every error, in the order of the codes.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The C ABI's code: negative.
+            pub fn code(self) -> i32 {
+                self as i32
+            }
+
+            /// The cause in a few words; the node's detail text has the numbers.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+errors! {
+    /// A required pointer was NULL (C only).
+    Null = -1, "a required pointer is NULL";
+    /// Not a live node (C only).
+    Handle = -2, "not a live node: freed, or never created";
+    /// The node is in use by another thread (C only).
+    Busy = -3, "the node is in use by another thread";
+    /// A bug was caught; the node is poisoned now.
+    Panic = -4, "a bug in the core was caught: the node is poisoned, free it and boot again from disk";
+    /// An earlier fault poisoned the node: looking inside and freeing it still work.
+    Poisoned = -5, "the node is poisoned by an earlier fault: free it and boot again from disk";
+    /// `abi_version` or `struct_size` is not one this library knows (C only).
+    Abi = -6, "abi_version or struct_size is not one this library knows";
+    /// An argument is out of range, or a number or index was never handed out.
+    Arg = -7, "an argument is out of range, or a number or index was never handed out";
+    /// The call is out of order.
+    State = -8, "the call is not allowed in this state";
+    /// Acknowledged before: harmless.
+    Stale = -9, "acknowledged before: nothing to do";
+    /// An allocation failed; the node is unchanged.
+    NoMem = -10, "out of memory: the node is unchanged";
+    /// A configured capacity is reached: retry after the next advance.
+    Full = -11, "a configured capacity is reached: retry after the next advance";
+    /// The caller's buffer is too small; the needed size was told.
+    TooSmall = -12, "the buffer is too small: the needed size was stored";
+    /// The bytes are no message, entry or configuration.
+    Decode = -13, "malformed bytes";
+    /// No leader is known, or it is being transferred.
+    NoLeader = -14, "no leader is known, or leadership is being transferred: retry later";
+    /// A response from somebody unknown, or no such peer.
+    NoPeer = -15, "no such peer in the configuration";
+    /// A change of the configuration is in flight.
+    ConfBusy = -16, "a configuration change is in flight: retry after it is applied";
+    /// The change is invalid here.
+    Conf = -17, "the configuration change is invalid here";
+    /// Boot data contradict each other.
+    Corrupt = -18, "the stored state contradicts itself";
+    /// Not built into this library, or not by this configuration.
+    Unsupported = -19, "not supported by this library or configuration";
+    /// A message to another id or group, from self, or of a local type.
+    NotForMe = -20, "the message is not for this node, or not from the authenticated peer";
+    /// A message contradicts what is committed here.
+    Implausible = -21, "the message contradicts what is committed here: refused";
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// The result of a call.
+pub type Result<T> = core::result::Result<T, Error>;

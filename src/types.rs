@@ -1,0 +1,252 @@
+//! The words of Raft as types: ids, terms, indexes, roles, kinds of messages and entries.
+//!
+//! Integers from a peer or from C become these types here and nowhere else; an unknown number is an error, never a default.
+
+/// Identifies a node of a group. 0 means none; the top 16 values are reserved.
+pub type NodeId = u64;
+/// A term: 0 before the first election.
+pub type Term = u64;
+/// A position in the log: 0 before the first entry.
+pub type Index = u64;
+
+/// No node.
+pub const NONE: NodeId = 0;
+/// The highest id a node may have; those above are reserved for local targets.
+pub const MAX_ID: NodeId = u64::MAX - 16;
+/// Target of local storage work (`storage = MESSAGES`), as in etcd's raft.
+pub const LOCAL_APPEND: NodeId = u64::MAX;
+/// Target of local apply work (`storage = MESSAGES`), as in etcd's raft.
+pub const LOCAL_APPLY: NodeId = u64::MAX - 1;
+/// Terms and indexes from peers above this are refused, so that no sum with one can overflow [E-16].
+pub const MAX_POSITION: u64 = u64::MAX - (1 << 32);
+
+/// Term and index of an entry: equal in two logs only for the same entry (paper §5.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// Term of the leader that made the entry. First, since logs are compared by term, then by index.
+    pub term: Term,
+    /// Position in the log.
+    pub index: Index,
+}
+
+/// What must survive a restart besides the log (paper figure 2, plus the commit index).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct HardState {
+    /// Latest term seen.
+    pub term: Term,
+    /// Who got this node's vote in `term`; 0 for none.
+    pub vote: NodeId,
+    /// Highest index known to be committed.
+    pub commit: Index,
+}
+
+/// What a node is in its term (paper §5.1; pre-candidate: dissertation §9.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Follows a leader, or waits for one.
+    #[default]
+    Follower = 0,
+    /// Asks for votes.
+    Candidate = 1,
+    /// Leads the group.
+    Leader = 2,
+    /// Asks whether votes would be granted, without raising its term.
+    PreCandidate = 3,
+}
+
+/// What an entry is for. The numbers are those of raftpb.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EntryKind {
+    /// Data of the application; empty: a leader's first entry.
+    #[default]
+    Normal = 0,
+    /// One change of the configuration, first encoding.
+    ConfChange = 1,
+    /// Changes of the configuration, second encoding; empty: leave the joint configuration.
+    ConfChangeV2 = 2,
+}
+
+impl EntryKind {
+    /// The kind with this raftpb number.
+    #[inline]
+    pub fn from_wire(value: u64) -> Option<Self> {
+        match value {
+            0 => Some(Self::Normal),
+            1 => Some(Self::ConfChange),
+            2 => Some(Self::ConfChangeV2),
+            _ => None,
+        }
+    }
+
+    /// Whether the entry changes the configuration.
+    #[inline]
+    pub fn is_change(self) -> bool {
+        self != Self::Normal
+    }
+}
+
+/// Kinds of messages. The numbers are those of raftpb.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[allow(missing_docs)] // the names are raftpb's own
+pub enum MessageKind {
+    #[default]
+    Hup = 0,
+    Beat = 1,
+    Prop = 2,
+    App = 3,
+    AppResp = 4,
+    Vote = 5,
+    VoteResp = 6,
+    Snap = 7,
+    Heartbeat = 8,
+    HeartbeatResp = 9,
+    Unreachable = 10,
+    SnapStatus = 11,
+    CheckQuorum = 12,
+    TransferLeader = 13,
+    TimeoutNow = 14,
+    ReadIndex = 15,
+    ReadIndexResp = 16,
+    PreVote = 17,
+    PreVoteResp = 18,
+    StorageAppend = 19,
+    StorageAppendResp = 20,
+    StorageApply = 21,
+    StorageApplyResp = 22,
+    ForgetLeader = 23,
+}
+
+impl MessageKind {
+    /// Every kind, in the order of its number.
+    pub const ALL: [Self; 24] = [
+        Self::Hup,
+        Self::Beat,
+        Self::Prop,
+        Self::App,
+        Self::AppResp,
+        Self::Vote,
+        Self::VoteResp,
+        Self::Snap,
+        Self::Heartbeat,
+        Self::HeartbeatResp,
+        Self::Unreachable,
+        Self::SnapStatus,
+        Self::CheckQuorum,
+        Self::TransferLeader,
+        Self::TimeoutNow,
+        Self::ReadIndex,
+        Self::ReadIndexResp,
+        Self::PreVote,
+        Self::PreVoteResp,
+        Self::StorageAppend,
+        Self::StorageAppendResp,
+        Self::StorageApply,
+        Self::StorageApplyResp,
+        Self::ForgetLeader,
+    ];
+
+    /// The kind with this raftpb number.
+    #[inline]
+    pub fn from_wire(value: u64) -> Option<Self> {
+        usize::try_from(value).ok().and_then(|i| Self::ALL.get(i)).copied()
+    }
+
+    /// Whether a peer may never send it: it is a node's own business.
+    pub fn is_local(self) -> bool {
+        matches!(
+            self,
+            Self::Hup
+                | Self::Beat
+                | Self::Unreachable
+                | Self::SnapStatus
+                | Self::CheckQuorum
+                | Self::StorageAppend
+                | Self::StorageAppendResp
+                | Self::StorageApply
+                | Self::StorageApplyResp
+                | Self::ForgetLeader
+        )
+    }
+
+    /// Whether it answers a request; only a known peer's answer counts.
+    pub fn is_response(self) -> bool {
+        matches!(
+            self,
+            Self::AppResp | Self::VoteResp | Self::PreVoteResp | Self::HeartbeatResp | Self::ReadIndexResp
+        )
+    }
+}
+
+/// One step of a configuration change. The numbers are those of raftpb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ChangeKind {
+    /// Make the node a voter.
+    AddNode = 0,
+    /// Remove the node.
+    RemoveNode = 1,
+    /// Nothing changes; carries a context.
+    UpdateNode = 2,
+    /// Make the node a learner.
+    AddLearner = 3,
+}
+
+impl ChangeKind {
+    /// The kind with this raftpb number.
+    pub fn from_wire(value: u64) -> Option<Self> {
+        match value {
+            0 => Some(Self::AddNode),
+            1 => Some(Self::RemoveNode),
+            2 => Some(Self::UpdateNode),
+            3 => Some(Self::AddLearner),
+            _ => None,
+        }
+    }
+}
+
+/// One step of a configuration change: what happens to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Change {
+    /// What happens.
+    pub kind: ChangeKind,
+    /// To whom.
+    pub id: NodeId,
+}
+
+/// How a change of the second encoding goes through the joint configuration. The numbers are those of raftpb.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Transition {
+    /// Single-step if it can be, else joint and left by itself.
+    #[default]
+    Auto = 0,
+    /// Joint, left by itself.
+    JointImplicit = 1,
+    /// Joint, left by an empty change that somebody proposes.
+    JointExplicit = 2,
+}
+
+impl Transition {
+    /// The transition with this raftpb number.
+    pub fn from_wire(value: u64) -> Option<Self> {
+        match value {
+            0 => Some(Self::Auto),
+            1 => Some(Self::JointImplicit),
+            2 => Some(Self::JointExplicit),
+            _ => None,
+        }
+    }
+}
+
+/// A stretch of the log that has one term: from `first` up to the next run's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(C)]
+pub struct TermRun {
+    /// First index of the stretch.
+    pub first: Index,
+    /// Its term.
+    pub term: Term,
+}
