@@ -81,7 +81,7 @@ fn word(window: &[u8; WINDOW], at: usize) -> Option<u64> {
 
 /// The common form: a canonical record of a normal entry that has a term, an index and data. `None`: look the general way.
 #[inline(always)]
-fn read_common(bytes: &[u8]) -> Option<EntryView<'_>> {
+pub(super) fn read_common(bytes: &[u8]) -> Option<EntryView<'_>> {
     match bytes.first_chunk::<WINDOW>() {
         Some(window) => read_window(bytes, window),
         None => read_last(bytes),
@@ -135,7 +135,7 @@ fn read_window<'a>(bytes: &'a [u8], window: &[u8; WINDOW]) -> Option<EntryView<'
 
 /// Any record: any order, unknown fields, explicit zeros.
 #[inline(never)]
-fn read_any(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
+pub(super) fn read_any(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
     let mut outer = Reader::new(bytes);
     if outer.key()? != KEY {
         return Err(Error::Decode);
