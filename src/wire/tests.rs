@@ -1,0 +1,137 @@
+//! Tests of what only the inside can see: the fast paths agree with the general ones, values and errors alike.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::cursor::{parse_any, parse_ascending};
+use super::entries::{read_any, read_common};
+use super::{Head, MAX_RECORD_HEAD, parse_message, varint_len, write_head, write_record_head};
+use crate::types::{EntryKind, MessageKind};
+use proptest::prelude::*;
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        2 => Just(0),
+        4 => 1..300u64,
+        2 => (0..64u32, any::<u64>()).prop_map(|(n, v)| v >> n),
+        1 => (0..64u32).prop_map(|n| 1 << n),
+        1 => (0..64u32).prop_map(|n| u64::MAX >> n),
+    ]
+}
+
+type Entry = (u64, u64, u64, Vec<u8>);
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let len = prop_oneof![0..4usize, 100..150usize, 0..40usize];
+    (number(), number(), prop_oneof![9 => Just(0), 1 => 1..3u64], len.prop_flat_map(|n| proptest::collection::vec(any::<u8>(), n)))
+}
+
+fn put((term, index, kind, data): &Entry, out: &mut Vec<u8>) {
+    let mut head = [0; MAX_RECORD_HEAD];
+    let n = write_record_head(&mut head, *term, *index, EntryKind::from_wire(*kind).unwrap(), data.len());
+    out.extend(&head[..n]);
+    out.extend(data);
+}
+
+fn check_record(bytes: &[u8]) {
+    let general = read_any(bytes);
+    if let Some(entry) = read_common(bytes) {
+        assert_eq!(general, Ok((entry, entry.record.len())));
+        assert!(entry.canonical);
+    }
+}
+
+fn check_message(bytes: &[u8]) {
+    let general = format!("{:?}", parse_any(bytes));
+    if let Some(message) = parse_ascending(bytes) {
+        assert_eq!(format!("{:?}", Ok::<_, crate::error::Error>(message)), general);
+    }
+    assert_eq!(format!("{:?}", parse_message(bytes)), general);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn the_fast_path_of_records_agrees(
+        entry in entry(),
+        tail in proptest::collection::vec(any::<u8>(), 0..40),
+        flips in proptest::collection::vec((0..40usize, any::<u8>()), 0..3),
+    ) {
+        let mut bytes = vec![];
+        put(&entry, &mut bytes);
+        let record = bytes.len();
+        bytes.extend(tail);
+        check_record(&bytes);
+        for end in 0..record.min(60) {
+            prop_assert!(read_common(&bytes[..end]).is_none());
+            prop_assert!(read_any(&bytes[..end]).is_err());
+        }
+        for (at, byte) in flips {
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        check_record(&bytes);
+    }
+
+    #[test]
+    fn the_fast_path_of_messages_agrees(
+        numbers in proptest::array::uniform8(number()),
+        kind in 0..24u64,
+        reject in any::<bool>(),
+        context in proptest::collection::vec(any::<u8>(), 0..12),
+        entries in proptest::collection::vec(entry(), 0..5),
+        middle in any::<bool>(),
+        flips in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..3),
+    ) {
+        let [to, from, term, log_term, index, commit, reject_hint, vote] = numbers;
+        let kind = MessageKind::from_wire(kind).unwrap();
+        let mut records = vec![];
+        entries.iter().for_each(|e| put(e, &mut records));
+        let mut bytes = vec![];
+        let mut out = [0; 200];
+        let mut head = Head { kind, to, from, term, log_term, index, ..Head::default() };
+        if middle {
+            // At their place by number, as etcd writes them: the scalars behind them follow without another type.
+            let n = write_head(&mut out, &head, &[]);
+            bytes.extend(&out[..n]);
+            bytes.extend(&records);
+            let n = write_head(&mut out, &Head { commit, reject, reject_hint, vote, ..Head::default() }, &context);
+            bytes.extend(&out[2..n]);
+        } else {
+            head = Head { commit, reject, reject_hint, vote, ..head };
+            let n = write_head(&mut out, &head, &context);
+            bytes.extend(&out[..n]);
+            bytes.extend(&records);
+        }
+        prop_assert!(parse_ascending(&bytes).is_some());
+        check_message(&bytes);
+        for end in 0..bytes.len().min(120) {
+            check_message(&bytes[..end]);
+        }
+        for (at, byte) in flips {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = byte;
+        }
+        check_message(&bytes);
+    }
+}
+
+#[test]
+fn the_common_record_takes_the_fast_path() {
+    for (term, index, len) in [(1, 1, 1), (2, 300, 4), (200, 70_000, 256), (1 << 20, (1 << 49) - 1, 70_000), (3, 1 << 40, 30)] {
+        let mut bytes = vec![];
+        put(&(term, index, 0, vec![7; len]), &mut bytes);
+        assert!(read_common(&bytes).is_some_and(|e| (e.term, e.index, e.data.len()) == (term, index, len)), "{term} {index} {len}");
+    }
+}
+
+#[test]
+fn the_length_of_a_varint_is_exact_at_every_width() {
+    for bits in 0..64 {
+        for v in [1u64 << bits, (1 << bits) - 1, u64::MAX >> bits] {
+            let mut out = vec![];
+            prost::encoding::encode_varint(v, &mut out);
+            assert_eq!(varint_len(v), out.len(), "{v}");
+        }
+    }
+}
