@@ -114,6 +114,51 @@ proptest! {
         }
         check_message(&bytes);
     }
+
+    /// Runs of records, as appends have them: the next record is guessed from the one before. Over all carries of the index, with terms that
+    /// move and data of all lengths; then with single bytes changed, above all near the index.
+    #[test]
+    fn the_guess_at_the_next_record_agrees(
+        term in number(),
+        first in prop_oneof![number(), (0..50u32, 0..5u64).prop_map(|(n, back)| (1u64 << n).saturating_sub(back))],
+        lens in proptest::collection::vec((0..20u8, prop_oneof![1..40usize, 100..140usize, Just(0)]), 1..12),
+        flips in proptest::collection::vec((any::<u16>(), 0..24usize, any::<u8>()), 0..40),
+    ) {
+        let (mut bytes, mut starts, mut at) = (vec![], vec![], (term, first));
+        for (jump, len) in lens {
+            starts.push(bytes.len());
+            put(&(at.0, at.1, u64::from(jump == 0), vec![7; len]), &mut bytes);
+            at = (at.0.wrapping_add(u64::from(jump == 1)), at.1.wrapping_add(if jump == 2 { 2 } else { 1 }));
+        }
+        check_message(&bytes);
+        let first = bytes.clone();
+        for (record, offset, byte) in flips {
+            let at = starts[usize::from(record) % starts.len()] + offset;
+            for byte in [byte, byte & 0x80, bytes.get(at).copied().unwrap_or(0) ^ 0x80, bytes.get(at).copied().unwrap_or(0).wrapping_add(1)] {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                    check_message(&bytes);
+                }
+                bytes.clone_from(&first);
+            }
+        }
+    }
+}
+
+/// A carry that the guess must not run into: after index 127 the byte-wise next would be 0x80, an unfinished number, and after 255 it
+/// would be 0 with a byte left over.
+#[test]
+fn the_guess_stops_at_a_carry() {
+    for index in [127u64, 255, 16_383, 16_511] {
+        let mut bytes = vec![];
+        put(&(1, index, 0, vec![7; 40]), &mut bytes);
+        let record = bytes.clone();
+        bytes.extend(&record);
+        let (at, carry) = (record.len() + 5, record[5].overflowing_add(1));
+        bytes[at] = carry.0;
+        bytes[at + 1] = bytes[at + 1].wrapping_add(u8::from(carry.1));
+        check_message(&bytes);
+    }
 }
 
 #[test]
