@@ -154,7 +154,7 @@ fn read_window(window: &[u8; WINDOW], left: usize) -> Option<Common> {
 
 /// A guess at the next record from the one before: it has the same term and the next index, so what stands between the body's start and
 /// the length of data differs in one byte. Nearly always right, and far cheaper to confirm than to read.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Guess {
     /// The bytes from the tag of the term to the tag of data, both included, of the record before.
     middle: u128,
@@ -162,49 +162,61 @@ struct Guess {
     mask: u128,
     /// 1 at the index's first byte.
     step: u128,
-    /// How many bytes these are; 0 if they are more than 16, or nothing is known.
+    /// How many bytes these are: at most 16.
     len: usize,
 }
 
 impl Guess {
     #[inline(always)]
-    fn from(window: &[u8; WINDOW], e: &Common) -> Self {
+    fn from(window: &[u8; WINDOW], e: &Common) -> Option<Self> {
         let len = e.data_tag + 1 - e.body;
-        match middle(window, e.body) {
-            Some(m) if len <= 16 => {
-                let mask = u128::MAX >> (128 - 8 * len);
-                Self { middle: m & mask, mask, step: 1 << (8 * (e.index_tag + 1 - e.body)), len }
-            }
-            _ => Self::default(),
-        }
-    }
-
-    /// If the record at the start of `left` bytes is the one that was guessed: where its data begin and where it ends. `next` is its index.
-    #[inline(always)]
-    fn confirm(&mut self, window: &[u8; WINDOW], left: usize, next: u64) -> Option<(usize, usize)> {
-        // Every 128th index changes more than the first byte; the step would then run over into the second.
-        if self.len == 0 || next & 0x7f == 0 {
+        if len > 16 {
             return None;
         }
+        let mask = u128::MAX >> (128 - 8 * len);
+        let step = 1 << (8 * (e.index_tag + 1 - e.body));
+        Some(Self { middle: middle(window, e.body)? & mask, mask, step, len })
+    }
+
+    /// Reads records from the start of `bytes` for as long as they are as guessed, the first of them having the index `next`. Gives how
+    /// many bytes they are, how many of these are data, and how many records. A function of its own, so that its loop has all registers.
+    #[inline(never)]
+    fn confirm(&self, bytes: &[u8], next: u64) -> (usize, usize, u64) {
+        let (mut rest, mut payload, mut index, mut middle_before) = (bytes, 0, next, self.middle);
+        // Every 128th index changes more than the first byte; the step would then run over into the second.
+        while let Some(window) = rest.first_chunk::<WINDOW>()
+            && index & 0x7f != 0
+        {
+            let Some((data, data_len, expected)) = self.confirm_one(window, middle_before) else { break };
+            let Some(behind) = rest.get(data..).and_then(|rest| rest.get(data_len..)) else { break };
+            rest = behind;
+            payload += data_len;
+            index += 1;
+            middle_before = expected;
+        }
+        (bytes.len() - rest.len(), payload, index - next)
+    }
+
+    /// If this record is as guessed: where its data begin, how long they are, and its middle.
+    #[inline(always)]
+    fn confirm_one(&self, window: &[u8; WINDOW], middle_before: u128) -> Option<(usize, usize, u128)> {
         let w = word(window, 0)?;
         if w as u8 != TAG {
             return None;
         }
         let (len, n) = short(w >> 8)?;
         let body = 1 + n;
-        let expected = self.middle + self.step;
+        let expected = middle_before + self.step;
         if middle(window, body)? & self.mask != expected {
             return None;
         }
         let at = body + self.len;
         let (data_len, n) = short(word(window, at)?)?;
         let data = at + n;
-        let end = body as u64 + len;
-        if data as u64 + data_len != end || end > left as u64 {
+        if (self.len + n) as u64 + data_len != len {
             return None;
         }
-        self.middle = expected;
-        Some((data, end as usize))
+        Some((data, usize::try_from(data_len).ok()?, expected))
     }
 }
 
@@ -392,37 +404,25 @@ impl<'a> EntriesView<'a> {
     #[inline(always)]
     fn note_common<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let mut rest = bytes;
-        // In registers, since nothing else can change them meanwhile.
-        let (mut count, mut payload, (mut term, mut index)) = (0, 0, self.last);
-        let mut sequence = self.sequence;
-        let mut guess = Guess::default();
-        while let Some(window) = rest.first_chunk::<WINDOW>() {
-            let left = rest.len();
-            // An index of the common form has at most 49 bits: where there is a guess, nothing overflows.
-            let next = index.wrapping_add(1);
-            let (data, end) = if let Some(found) = guess.confirm(window, left, next) {
-                index = next;
-                found
-            } else if let Some(e) = read_window(window, left) {
-                if self.count + count == 0 {
-                    self.first = (e.term, e.index);
-                } else {
-                    sequence &= e.index == next && e.term >= term;
-                }
-                (term, index) = (e.term, e.index);
-                guess = Guess::from(window, &e);
-                (e.data, e.end)
+        while let Some(window) = rest.first_chunk::<WINDOW>()
+            && let Some(e) = read_window(window, rest.len())
+        {
+            if self.count == 0 {
+                self.first = (e.term, e.index);
             } else {
-                break;
-            };
-            payload += (end - data) as u64;
-            count += 1;
-            rest = rest.get(end..).unwrap_or_default();
+                self.sequence &= self.last.1.checked_add(1) == Some(e.index) && e.term >= self.last.0;
+            }
+            rest = rest.get(e.end..).unwrap_or_default();
+            let (mut used, mut payload, mut more) = (0, 0, 0);
+            if let Some(guess) = Guess::from(window, &e) {
+                // An index of the common form has at most 49 bits.
+                (used, payload, more) = guess.confirm(rest, e.index + 1);
+            }
+            self.last = (e.term, e.index + more);
+            self.count += 1 + more as usize;
+            self.payload += (e.end - e.data + payload) as u64;
+            rest = rest.get(used..).unwrap_or_default();
         }
-        self.sequence = sequence;
-        self.last = (term, index);
-        self.count += count;
-        self.payload += payload;
         rest
     }
 }
