@@ -180,3 +180,41 @@ fn the_length_of_a_varint_is_exact_at_every_width() {
         }
     }
 }
+
+/// Each of a record's four numbers written one byte too long, at every length: read, but never as canonical, alone or in a run.
+#[test]
+fn an_overlong_number_is_not_canonical() {
+    fn varint(v: u64, overlong: bool, out: &mut Vec<u8>) {
+        prost::encoding::encode_varint(v, out);
+        if overlong {
+            *out.last_mut().unwrap() |= 0x80;
+            out.push(0);
+        }
+    }
+    for bits in 0..16 {
+        for which in 0..4 {
+            let (term, index, len) = (1u64 << bits, (1u64 << (3 * bits)) + 1, 1usize << bits);
+            let mut body = vec![0x10];
+            varint(term, which == 0, &mut body);
+            body.push(0x18);
+            varint(index, which == 1, &mut body);
+            body.push(0x22);
+            varint(len as u64, which == 2, &mut body);
+            body.resize(body.len() + len, 7);
+            let mut record = vec![0x3a];
+            varint(body.len() as u64, which == 3, &mut record);
+            record.extend(body);
+            assert!(read_common(&record).is_none(), "{bits} {which}");
+            assert!(!read_any(&record).unwrap().0.canonical);
+            // Behind the record that makes it the guessed one, and with more behind it.
+            let mut run = vec![];
+            put(&(term, index - 1, 0, vec![7; len]), &mut run);
+            run.extend(&record);
+            put(&(term, index + 1, 0, vec![7; 40]), &mut run);
+            let view = parse_message(&run).unwrap();
+            assert_eq!((view.entries.len(), view.entries.is_sequence()), (3, true));
+            assert!(!view.entries.is_canonical(), "{bits} {which}");
+            check_message(&run);
+        }
+    }
+}
