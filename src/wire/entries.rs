@@ -364,8 +364,8 @@ impl<'a> EntriesView<'a> {
         if self.count == 0 {
             self.first = (e.term, e.index);
         } else {
-            // A difference, not a sum: nothing follows the highest index.
-            self.sequence &= e.index > self.last.1 && e.index - self.last.1 == 1 && e.term >= self.last.0;
+            // Nothing follows the highest index.
+            self.sequence &= self.last.1.checked_add(1) == Some(e.index) && e.term >= self.last.0;
         }
         self.last = (e.term, e.index);
         self.count += 1;

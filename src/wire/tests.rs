@@ -115,8 +115,8 @@ proptest! {
         check_message(&bytes);
     }
 
-    /// Runs of records, as appends have them: the next record is guessed from the one before. Over all carries of the index, with terms that
-    /// move and data of all lengths; then with single bytes changed, above all near the index.
+    /// Runs of records, as appends have them: the next record is guessed from the one before. Over all carries of the index, with
+    /// terms that move and data of all lengths; then with single bytes changed, above all near the index.
     #[test]
     fn the_guess_at_the_next_record_agrees(
         term in number(),
@@ -134,7 +134,8 @@ proptest! {
         let first = bytes.clone();
         for (record, offset, byte) in flips {
             let at = starts[usize::from(record) % starts.len()] + offset;
-            for byte in [byte, byte & 0x80, bytes.get(at).copied().unwrap_or(0) ^ 0x80, bytes.get(at).copied().unwrap_or(0).wrapping_add(1)] {
+            let old = bytes.get(at).copied().unwrap_or(0);
+            for byte in [byte, byte & 0x80, old ^ 0x80, old.wrapping_add(1)] {
                 if let Some(place) = bytes.get_mut(at) {
                     *place = byte;
                     check_message(&bytes);
