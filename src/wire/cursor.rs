@@ -61,7 +61,7 @@ pub fn parse_message(bytes: &[u8]) -> Result<MessageView<'_>> {
 
 /// A message with the fields ascending and, but for entries, only scalars and context. `None`: look the general way, which also finds
 /// out what is wrong, if something is.
-#[inline]
+#[inline(always)]
 pub(super) fn parse_ascending(bytes: &[u8]) -> Option<MessageView<'_>> {
     let mut r = Reader::new(bytes);
     let mut head = Head::default();

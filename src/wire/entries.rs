@@ -79,26 +79,47 @@ fn word(window: &[u8; WINDOW], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*window.get(at..)?.first_chunk::<8>()?))
 }
 
+/// What the common form of a record shows before its data are touched.
+#[derive(Clone, Copy)]
+struct Common {
+    term: u64,
+    index: u64,
+    /// Where the body begins, from the start of the record.
+    body: usize,
+    /// Where the tag of the index is.
+    index_tag: usize,
+    /// Where the tag of data is.
+    data_tag: usize,
+    /// Where data begin.
+    data: usize,
+    /// Where the record ends; within the bytes that it was read from.
+    end: usize,
+}
+
 /// The common form: a canonical record of a normal entry that has a term, an index and data. `None`: look the general way.
 #[inline(always)]
 pub(super) fn read_common(bytes: &[u8]) -> Option<EntryView<'_>> {
-    match bytes.first_chunk::<WINDOW>() {
-        Some(window) => read_window(bytes, window),
-        None => read_last(bytes),
-    }
+    let common = match bytes.first_chunk::<WINDOW>() {
+        Some(window) => read_window(window, bytes.len())?,
+        None => read_last(bytes)?,
+    };
+    let record = bytes.get(..common.end)?;
+    let data = record.get(common.data..)?;
+    Some(EntryView { term: common.term, index: common.index, kind: EntryKind::Normal, data, record, canonical: true })
 }
 
 /// The common form nearer to the end than a window: zeros are put behind it. What would reach into them is refused, since it ends beyond
 /// `bytes`.
 #[inline(never)]
-fn read_last(bytes: &[u8]) -> Option<EntryView<'_>> {
+fn read_last(bytes: &[u8]) -> Option<Common> {
     let mut window = [0; WINDOW];
     window.get_mut(..bytes.len())?.copy_from_slice(bytes);
-    read_window(bytes, &window)
+    read_window(&window, bytes.len())
 }
 
+/// The common form at the start of `left` bytes, of which `window` shows the first.
 #[inline(always)]
-fn read_window<'a>(bytes: &'a [u8], window: &[u8; WINDOW]) -> Option<EntryView<'a>> {
+fn read_window(window: &[u8; WINDOW], left: usize) -> Option<Common> {
     let w = word(window, 0)?;
     if w as u8 != TAG {
         return None;
@@ -110,27 +131,98 @@ fn read_window<'a>(bytes: &'a [u8], window: &[u8; WINDOW]) -> Option<EntryView<'
         return None;
     }
     let (term, n) = short(w >> 8)?;
-    let at = body + 1 + n;
-    let w = word(window, at)?;
+    let index_tag = body + 1 + n;
+    let w = word(window, index_tag)?;
     if w as u8 != 0x18 {
         return None;
     }
     let (index, n) = short(w >> 8)?;
-    let at = at + 1 + n;
-    let w = word(window, at)?;
+    let data_tag = index_tag + 1 + n;
+    let w = word(window, data_tag)?;
     if w as u8 != 0x22 {
         return None;
     }
     let (data_len, n) = short(w >> 8)?;
-    let at = at + 1 + n;
-    // Data closes the body. Both lengths have at most 49 bits, so neither sum can overflow.
-    if (at - body) as u64 + data_len != len {
+    let data = data_tag + 1 + n;
+    // Data close the body. Both lengths have at most 49 bits, so neither sum can overflow.
+    let end = body as u64 + len;
+    if data as u64 + data_len != end || end > left as u64 {
         return None;
     }
-    let end = usize::try_from(body as u64 + len).ok()?;
-    let record = bytes.get(..end)?;
-    let data = record.get(at..)?;
-    Some(EntryView { term, index, kind: EntryKind::Normal, data, record, canonical: true })
+    Some(Common { term, index, body, index_tag, data_tag, data, end: end as usize })
+}
+
+/// A guess at the next record from the one before: it has the same term and the next index, so what stands between the body's start and
+/// the length of data differs in one byte. Nearly always right, and far cheaper to confirm than to read.
+#[derive(Clone, Copy)]
+struct Guess {
+    /// The bytes from the tag of the term to the tag of data, both included, of the record before.
+    middle: u128,
+    /// Which bytes of 16 these are.
+    mask: u128,
+    /// 1 at the index's first byte.
+    step: u128,
+    /// How many bytes these are: at most 16.
+    len: usize,
+}
+
+impl Guess {
+    #[inline(always)]
+    fn from(window: &[u8; WINDOW], e: &Common) -> Option<Self> {
+        let len = e.data_tag + 1 - e.body;
+        if len > 16 {
+            return None;
+        }
+        let mask = u128::MAX >> (128 - 8 * len);
+        let step = 1 << (8 * (e.index_tag + 1 - e.body));
+        Some(Self { middle: middle(window, e.body)? & mask, mask, step, len })
+    }
+
+    /// Reads records from the start of `bytes` for as long as they are as guessed, the first of them having the index `next`. Gives how
+    /// many bytes they are, how many of these are data, and how many records. A function of its own, so that its loop has all registers.
+    #[inline(never)]
+    fn confirm(&self, bytes: &[u8], next: u64) -> (usize, usize, u64) {
+        let (mut rest, mut payload, mut index, mut middle_before) = (bytes, 0, next, self.middle);
+        // Every 128th index changes more than the first byte; the step would then run over into the second.
+        while let Some(window) = rest.first_chunk::<WINDOW>()
+            && index & 0x7f != 0
+        {
+            let Some((data, data_len, expected)) = self.confirm_one(window, middle_before) else { break };
+            let Some(behind) = rest.get(data..).and_then(|rest| rest.get(data_len..)) else { break };
+            rest = behind;
+            payload += data_len;
+            index += 1;
+            middle_before = expected;
+        }
+        (bytes.len() - rest.len(), payload, index - next)
+    }
+
+    /// If this record is as guessed: where its data begin, how long they are, and its middle.
+    #[inline(always)]
+    fn confirm_one(&self, window: &[u8; WINDOW], middle_before: u128) -> Option<(usize, usize, u128)> {
+        let w = word(window, 0)?;
+        if w as u8 != TAG {
+            return None;
+        }
+        let (len, n) = short(w >> 8)?;
+        let body = 1 + n;
+        let expected = middle_before + self.step;
+        if middle(window, body)? & self.mask != expected {
+            return None;
+        }
+        let at = body + self.len;
+        let (data_len, n) = short(word(window, at)?)?;
+        let data = at + n;
+        if (self.len + n) as u64 + data_len != len {
+            return None;
+        }
+        Some((data, usize::try_from(data_len).ok()?, expected))
+    }
+}
+
+#[inline(always)]
+fn middle(window: &[u8; WINDOW], at: usize) -> Option<u128> {
+    Some(u128::from_le_bytes(*window.get(at..)?.first_chunk::<16>()?))
 }
 
 /// Any record: any order, unknown fields, explicit zeros.
@@ -268,16 +360,14 @@ impl<'a> EntriesView<'a> {
     }
 
     /// Takes one more entry into account.
-    #[inline(always)]
     pub(super) fn note(&mut self, e: &EntryView<'_>) {
-        let at = (e.term, e.index);
         if self.count == 0 {
-            self.first = at;
+            self.first = (e.term, e.index);
         } else {
-            // A difference, not a sum: nothing follows the highest index.
-            self.sequence &= e.index > self.last.1 && e.index - self.last.1 == 1 && e.term >= self.last.0;
+            // Nothing follows the highest index.
+            self.sequence &= self.last.1.checked_add(1) == Some(e.index) && e.term >= self.last.0;
         }
-        self.last = at;
+        self.last = (e.term, e.index);
         self.count += 1;
         self.payload += e.data.len() as u64;
         self.canonical &= e.canonical;
@@ -291,18 +381,49 @@ impl<'a> EntriesView<'a> {
         self.contiguous = contiguous;
     }
 
-    /// Reads the run of records that `bytes` starts with, and what is left behind it.
-    #[inline(always)]
+    /// Reads the run of records that `bytes` starts with, and what is left behind it. A function of its own, so that its loop has all
+    /// registers.
+    #[inline(never)]
     pub(super) fn read_run(bytes: &'a [u8]) -> Result<(Self, &'a [u8])> {
         let mut run = Self::default();
         let mut rest = bytes;
-        while rest.first() == Some(&TAG) {
+        loop {
+            rest = run.note_common(rest);
+            if rest.first() != Some(&TAG) {
+                break;
+            }
             let (entry, n) = read_record(rest)?;
             run.note(&entry);
             rest = rest.get(n..).unwrap_or_default();
         }
         run.place(bytes.get(..bytes.len() - rest.len()).unwrap_or_default(), true);
         Ok((run, rest))
+    }
+
+    /// Takes the common records at the start of `bytes` into account, almost all that there ever are, and gives what is left.
+    #[inline(always)]
+    fn note_common<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let mut rest = bytes;
+        while let Some(window) = rest.first_chunk::<WINDOW>()
+            && let Some(e) = read_window(window, rest.len())
+        {
+            if self.count == 0 {
+                self.first = (e.term, e.index);
+            } else {
+                self.sequence &= self.last.1.checked_add(1) == Some(e.index) && e.term >= self.last.0;
+            }
+            rest = rest.get(e.end..).unwrap_or_default();
+            let (mut used, mut payload, mut more) = (0, 0, 0);
+            if let Some(guess) = Guess::from(window, &e) {
+                // An index of the common form has at most 49 bits.
+                (used, payload, more) = guess.confirm(rest, e.index + 1);
+            }
+            self.last = (e.term, e.index + more);
+            self.count += 1 + more as usize;
+            self.payload += (e.end - e.data + payload) as u64;
+            rest = rest.get(used..).unwrap_or_default();
+        }
+        rest
     }
 }
 

@@ -114,6 +114,52 @@ proptest! {
         }
         check_message(&bytes);
     }
+
+    /// Runs of records, as appends have them: the next record is guessed from the one before. Over all carries of the index, with
+    /// terms that move and data of all lengths; then with single bytes changed, above all near the index.
+    #[test]
+    fn the_guess_at_the_next_record_agrees(
+        term in number(),
+        first in prop_oneof![number(), (0..50u32, 0..5u64).prop_map(|(n, back)| (1u64 << n).saturating_sub(back))],
+        lens in proptest::collection::vec((0..20u8, prop_oneof![1..40usize, 100..140usize, Just(0)]), 1..12),
+        flips in proptest::collection::vec((any::<u16>(), 0..24usize, any::<u8>()), 0..40),
+    ) {
+        let (mut bytes, mut starts, mut at) = (vec![], vec![], (term, first));
+        for (jump, len) in lens {
+            starts.push(bytes.len());
+            put(&(at.0, at.1, u64::from(jump == 0), vec![7; len]), &mut bytes);
+            at = (at.0.wrapping_add(u64::from(jump == 1)), at.1.wrapping_add(if jump == 2 { 2 } else { 1 }));
+        }
+        check_message(&bytes);
+        let first = bytes.clone();
+        for (record, offset, byte) in flips {
+            let at = starts[usize::from(record) % starts.len()] + offset;
+            let old = bytes.get(at).copied().unwrap_or(0);
+            for byte in [byte, byte & 0x80, old ^ 0x80, old.wrapping_add(1)] {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                    check_message(&bytes);
+                }
+                bytes.clone_from(&first);
+            }
+        }
+    }
+}
+
+/// A carry that the guess must not run into: after index 127 the byte-wise next would be 0x80, an unfinished number, and after 255 it
+/// would be 0 with a byte left over.
+#[test]
+fn the_guess_stops_at_a_carry() {
+    for index in [127u64, 255, 16_383, 16_511] {
+        let mut bytes = vec![];
+        put(&(1, index, 0, vec![7; 40]), &mut bytes);
+        let record = bytes.clone();
+        bytes.extend(&record);
+        let (at, carry) = (record.len() + 5, record[5].overflowing_add(1));
+        bytes[at] = carry.0;
+        bytes[at + 1] = bytes[at + 1].wrapping_add(u8::from(carry.1));
+        check_message(&bytes);
+    }
 }
 
 #[test]
@@ -132,6 +178,44 @@ fn the_length_of_a_varint_is_exact_at_every_width() {
             let mut out = vec![];
             prost::encoding::encode_varint(v, &mut out);
             assert_eq!(varint_len(v), out.len(), "{v}");
+        }
+    }
+}
+
+/// Each of a record's four numbers written one byte too long, at every length: read, but never as canonical, alone or in a run.
+#[test]
+fn an_overlong_number_is_not_canonical() {
+    fn varint(v: u64, overlong: bool, out: &mut Vec<u8>) {
+        prost::encoding::encode_varint(v, out);
+        if overlong {
+            *out.last_mut().unwrap() |= 0x80;
+            out.push(0);
+        }
+    }
+    for bits in 0..16 {
+        for which in 0..4 {
+            let (term, index, len) = (1u64 << bits, (1u64 << (3 * bits)) + 1, 1usize << bits);
+            let mut body = vec![0x10];
+            varint(term, which == 0, &mut body);
+            body.push(0x18);
+            varint(index, which == 1, &mut body);
+            body.push(0x22);
+            varint(len as u64, which == 2, &mut body);
+            body.resize(body.len() + len, 7);
+            let mut record = vec![0x3a];
+            varint(body.len() as u64, which == 3, &mut record);
+            record.extend(body);
+            assert!(read_common(&record).is_none(), "{bits} {which}");
+            assert!(!read_any(&record).unwrap().0.canonical);
+            // Behind the record that makes it the guessed one, and with more behind it.
+            let mut run = vec![];
+            put(&(term, index - 1, 0, vec![7; len]), &mut run);
+            run.extend(&record);
+            put(&(term, index + 1, 0, vec![7; 40]), &mut run);
+            let view = parse_message(&run).unwrap();
+            assert_eq!((view.entries.len(), view.entries.is_sequence()), (3, true));
+            assert!(!view.entries.is_canonical(), "{bits} {which}");
+            check_message(&run);
         }
     }
 }
