@@ -118,7 +118,7 @@ pub struct Config {
     pub read_timeout_ticks: u32,
     /// Ticks a peer may stay in snapshot state without a report; 0: for ever [S-01].
     pub snapshot_timeout_ticks: u32,
-    /// Ticks after boot in which no vote is granted [D-05]; 0: none. With lease reads: at least `election_ticks`.
+    /// Ticks after boot in which no vote is granted [D-05]; 0: none; [`FENCE_AUTO`]: `election_ticks` with lease reads, else none.
     pub vote_fence_ticks: u32,
     /// Members of a configuration, at most: 1 to 256.
     pub max_peers: u32,
@@ -174,7 +174,7 @@ impl Config {
             heartbeat_ticks: 1,
             read_timeout_ticks: 20,
             snapshot_timeout_ticks: 600,
-            vote_fence_ticks: 0,
+            vote_fence_ticks: FENCE_AUTO,
             max_peers: 16,
             max_inflight_msgs: 256,
             max_outstanding: 8,
@@ -212,6 +212,7 @@ impl Config {
             self.flags = self.flags.with(flag, false);
         }
         self.snapshot_timeout_ticks = 0;
+        self.vote_fence_ticks = 0;
     }
 
     /// Whether a node can be made of it.
@@ -255,3 +256,28 @@ impl Config {
         self.check().map_err(|_| Error::Arg)
     }
 }
+
+impl Config {
+    /// Ticks after boot without a vote.
+    pub(crate) fn vote_fence(&self) -> u32 {
+        match self.vote_fence_ticks {
+            FENCE_AUTO if self.flags.has(Flags::LEASE_READS) => self.election_ticks,
+            FENCE_AUTO => 0,
+            ticks => ticks,
+        }
+    }
+
+    /// The longest message that a peer of the same configuration can send, bytes.
+    pub(crate) fn frame_limit(&self) -> u64 {
+        let appends = self.max_size_per_msg.min(u64::from(u32::MAX / 2)).max(self.max_entry_bytes);
+        appends.max(self.max_snapshot_bytes).saturating_add(64 << 10)
+    }
+
+    /// What this node's messages may hold beyond etcd's.
+    pub(crate) fn wire_features(&self) -> u64 {
+        self.flags.0 & (Flags::TRANSFER_FENCE.0 | Flags::COMMIT_IN_VOTES.0)
+    }
+}
+
+/// `vote_fence_ticks`: an election timeout with lease reads, none without.
+pub const FENCE_AUTO: u32 = u32::MAX;

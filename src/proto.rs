@@ -51,6 +51,9 @@ pub struct Message {
     /// Messages to deliver once a local storage message is done.
     #[prost(message, repeated, tag = "14")]
     pub responses: Vec<Message>,
+    /// The candidate's priority, in vote requests.
+    #[prost(int64, tag = "16")]
+    pub priority: i64,
 }
 
 /// An entry of the log. The Rust face, and the oracle of [`read_record`](crate::wire::read_record).

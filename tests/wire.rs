@@ -310,7 +310,7 @@ fn entry_to_proto(e: EntryView<'_>) -> proto::Entry {
 
 /// A message without its responses.
 fn to_proto(view: &MessageView<'_>) -> proto::Message {
-    let Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, vote } = view.head;
+    let Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, vote, priority } = view.head;
     proto::Message {
         r#type: kind as i32,
         to,
@@ -332,6 +332,7 @@ fn to_proto(view: &MessageView<'_>) -> proto::Message {
         reject_hint,
         context: copy(view.context),
         vote,
+        priority,
         responses: vec![],
     }
 }
@@ -534,7 +535,7 @@ proptest! {
     ) {
         let [to, from, term, log_term, index, commit, reject_hint, vote] = numbers;
         let kind = MessageKind::from_wire(kind).unwrap();
-        let head = Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, vote };
+        let head = Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, vote, priority: (vote as i64).wrapping_sub(7) };
         let mut out = vec![0xee; MAX_HEAD + 11 + context.len()];
         let n = write_head(&mut out, &head, &context);
         prop_assert!(n > 0);
@@ -544,7 +545,7 @@ proptest! {
         prop_assert_eq!(write_head(&mut out[..n], &head, &context), n);
         out.truncate(n);
         let mut want = proto::Message {
-            r#type: kind as i32, to, from, term, log_term, index, commit, reject, reject_hint, vote,
+            r#type: kind as i32, to, from, term, log_term, index, commit, reject, reject_hint, vote, priority: head.priority,
             context: copy(&context), ..Default::default()
         };
         prop_assert_eq!(proto::Message::decode(&out[..]).unwrap(), want.clone());

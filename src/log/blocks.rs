@@ -62,11 +62,6 @@ impl Blocks {
         self.first.wrapping_add(self.live.len() as u32)
     }
 
-    /// Bytes of the oldest live block; 0 if there is none.
-    pub fn first_bytes(&self) -> u64 {
-        self.live.front().map_or(0, |block| block.capacity() as u64)
-    }
-
     /// Room left in the newest block.
     #[inline]
     pub fn room(&self) -> usize {

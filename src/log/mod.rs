@@ -52,7 +52,7 @@ pub(crate) struct Log {
     pub blocks: Blocks,
     /// One for each entry from `recent_first` to the last.
     slots: VecDeque<Slot>,
-    recent_first: Index,
+    pub(super) recent_first: Index,
     /// Indexes of configuration entries above `applied`, ascending.
     changes: Vec<Index>,
     /// Highest committed. Never falls; never passes the last entry. Moved by `raft` alone.
@@ -140,11 +140,6 @@ impl Log {
     #[inline]
     pub fn has_undurable(&self) -> bool {
         self.durable < self.last()
-    }
-
-    #[inline]
-    pub fn slot(&self, index: Index) -> Option<&Slot> {
-        index.checked_sub(self.recent_first).and_then(|at| self.slots.get(at as usize))
     }
 
     /// The slots of `first..=last`, which must be recent, as the two halves of a ring.
@@ -397,6 +392,14 @@ impl Log {
         }
         self.recent_first = self.recent_first.max(index + 1);
         self.release_blocks();
+    }
+
+    /// Starts over behind an entry of which nothing else is known (boot).
+    pub fn compact_all(&mut self, before: EntryId) {
+        self.terms.reset(before);
+        self.recent_first = before.index + 1;
+        (self.commit, self.applied, self.applying) = (before.index, before.index, before.index);
+        (self.handed, self.durable) = (before.index, before.index);
     }
 
     /// Starts over behind a snapshot.

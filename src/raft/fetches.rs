@@ -71,8 +71,6 @@ pub(crate) struct Fetches {
     pub untold: u32,
     /// Counts the readies taken: a place in the outbox is good for the one under way.
     pub outbox_number: u64,
-    /// Bytes of catch-up messages that were supplied and have not left.
-    pub catchup_bytes: u64,
 }
 
 impl Raft {
@@ -375,7 +373,7 @@ impl Raft {
 }
 
 /// The field of a MsgSnap that carries the snapshot, whole.
-fn encode_snapshot(index: Index, term: u64, conf: &Configuration, data: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn encode_snapshot(index: Index, term: u64, conf: &Configuration, data: &[u8]) -> Result<Vec<u8>> {
     let state = as_state(conf);
     let len = wire::snapshot_field_len(index, term, &state, data.len());
     let mut bytes = Vec::new();

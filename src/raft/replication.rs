@@ -120,6 +120,7 @@ impl Raft {
     pub fn put_entries(&mut self, next: Index, max: u64, used: u64) -> Carried {
         let mut carried = Carried::default();
         let mut piece: Option<Piece> = None;
+        let mut lowest = None;
         for slot in self.log.slots(next, self.log.last()) {
             let len = u64::from(slot.place.len);
             let total = used + carried.bytes + len;
@@ -136,11 +137,9 @@ impl Raft {
                     if let Some(done) = piece
                         && self.outbox.push_piece(done).is_err()
                     {
-                        return carried;
+                        return Carried::default();
                     }
-                    if piece.is_none() {
-                        self.log.outbox_pin = lower_pin(self.log.outbox_pin, slot.place.block, self.log.blocks.first());
-                    }
+                    lowest.get_or_insert(slot.place.block);
                     piece = Some(Piece { source: Source::Log, place: slot.place });
                 }
             }
@@ -152,6 +151,9 @@ impl Raft {
             && self.outbox.push_piece(done).is_err()
         {
             return Carried::default();
+        }
+        if let Some(block) = lowest {
+            self.log.outbox_pin = lower_pin(self.log.outbox_pin, block, self.log.blocks.first());
         }
         carried
     }

@@ -29,6 +29,8 @@ pub struct Head {
     pub reject_hint: u64,
     /// The vote, in local storage messages (field 13).
     pub vote: u64,
+    /// The candidate's priority, in vote requests (field 16: raft-rs's number; unknown to etcd's raft, which skips it).
+    pub priority: i64,
 }
 
 /// A message, borrowed from its bytes.
@@ -152,6 +154,7 @@ pub(super) fn parse_any(bytes: &[u8]) -> Result<MessageView<'_>> {
             0x58 => head.reject_hint = r.varint()?,
             0x62 => context = r.bytes()?,
             0x68 => head.vote = r.varint()?,
+            PRIORITY => head.priority = r.varint()? as i64,
             RESPONSES => {
                 r.bytes()?;
                 responses.note(bytes.len() - start.left(), bytes.len() - r.left());
@@ -187,6 +190,9 @@ impl Span {
 
 /// The key of `Message.responses`.
 const RESPONSES: u32 = 0x72;
+
+/// The key of `Message.priority`.
+const PRIORITY: u32 = 0x80;
 
 /// Messages inside a message (field 14). Only local storage messages have them, so this is cold.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,8 +7,9 @@ use crate::types::EntryKind;
 /// tag and length of data.
 pub const MAX_RECORD_HEAD: usize = 11 + 2 + 11 + 11 + 11;
 
-/// Upper bound of what [`write_head`] writes without a context: type and reject in two bytes each, eight numbers in eleven.
-pub const MAX_HEAD: usize = 2 * 2 + 8 * 11;
+/// Upper bound of what [`write_head`] writes without a context: type and reject in two bytes each, eight numbers in eleven,
+/// priority in twelve.
+pub const MAX_HEAD: usize = 2 * 2 + 8 * 11 + 12;
 
 /// How many bytes a number takes as a varint: 1 to 10.
 #[inline(always)]
@@ -153,5 +154,10 @@ pub fn write_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
     w.scalar(0x58, head.reject_hint);
     w.data(0x62, context);
     w.scalar(0x68, head.vote);
+    if head.priority != 0 {
+        // Field 16 is the first whose tag takes two bytes.
+        w.raw(&[0x80, 0x01]);
+        w.varint(head.priority as u64);
+    }
     w.finish()
 }
