@@ -51,6 +51,6 @@ conformance: target/c/libraftcore.a  ## etcd's interaction files through the C A
 header:  ## write include/raftcore.h anew
 check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
-	@$(CARGO) test --quiet --test sources tags -- --nocapture
+	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme
 clean:  ## remove all that was built
 	$(CARGO) clean
