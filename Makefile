@@ -8,7 +8,13 @@ GO ?= go
 # Every variant of the library that is linted and documented: the Rust face alone, and with the C ABI.
 FACES := '' capi
 
+# The header's generator, in the one version whose output is committed: a matter of half a minute, once.
+CBINDGEN := target/tools/bin/cbindgen
+
 include $(wildcard mk/*.mk)
+
+$(CBINDGEN):
+	$(CARGO) install --quiet --locked --root target/tools --version 0.29.4 cbindgen
 
 .PHONY: help build minimal kv demo setup test check rust header check-header ctest ctest-asan ctest-valgrind kv-test \
 	conformance sources clean
