@@ -14,7 +14,7 @@ CBINDGEN := target/tools/bin/cbindgen
 include $(wildcard mk/*.mk)
 
 $(CBINDGEN):
-	$(CARGO) install --quiet --locked --root target/tools --version 0.29.4 cbindgen
+	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
 
 .PHONY: help build minimal kv demo setup test check rust header check-header ctest ctest-asan ctest-valgrind kv-test \
 	conformance sources clean
@@ -37,7 +37,7 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust ctest ctest-asan ctest-valgrind kv-test conformance)
+	@mk/stages $(or $(STAGES),check rust minimal ctest ctest-asan ctest-valgrind kv-test conformance)
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
