@@ -94,7 +94,8 @@ impl Node {
         let per_batch = 2 * 24 * u64::from(config.max_entries_per_ready) + 420 * u64::from(config.max_messages);
         let peers = u64::from(config.max_peers) * (16 * u64::from(config.max_inflight_msgs) + 512);
         let waiting = 56 * u64::from(config.max_tokens) + 160 * u64::from(config.max_reads);
-        let bytes = config.recent_bytes + config.catchup_bytes + config.block_bytes + batches * per_batch + peers + waiting;
+        let bytes =
+            config.recent_bytes + config.catchup_bytes + config.block_bytes + batches * per_batch + peers + waiting;
         usize::try_from(bytes + (64 << 10)).map_err(|_| Error::Arg)
     }
 
@@ -190,7 +191,9 @@ impl Node {
             return Err(Error::Corrupt);
         }
         if conf.members().count() > self.raft.config.max_peers as usize {
-            self.raft.detail.set(format_args!("the stored configuration passes max_peers ({})", self.raft.config.max_peers));
+            self.raft
+                .detail
+                .set(format_args!("the stored configuration passes max_peers ({})", self.raft.config.max_peers));
             return Err(Error::Conf);
         }
         self.raft.conf = conf;
@@ -374,7 +377,13 @@ impl Node {
     /// # Errors
     /// [`Error::Conf`]: invalid here, the detail says why. [`Error::ConfBusy`]: another is in flight. [`Error::Arg`]: a reserved id, or
     /// V1 without exactly one change. And as `propose`.
-    pub fn propose_conf(&mut self, changes: &[Change], encoding: ChangeEncoding, context: &[u8], token: u64) -> Result<()> {
+    pub fn propose_conf(
+        &mut self,
+        changes: &[Change],
+        encoding: ChangeEncoding,
+        context: &[u8],
+        token: u64,
+    ) -> Result<()> {
         self.running()?;
         let reserved = changes.iter().find(|change| change.id == NONE || change.id > crate::types::MAX_ID);
         if let Some(change) = reserved {
@@ -386,12 +395,19 @@ impl Node {
         self.checked(outcome)
     }
 
-    fn encode_change(&mut self, changes: &[Change], encoding: ChangeEncoding, context: &[u8]) -> Result<(EntryKind, Vec<u8>)> {
+    fn encode_change(
+        &mut self,
+        changes: &[Change],
+        encoding: ChangeEncoding,
+        context: &[u8],
+    ) -> Result<(EntryKind, Vec<u8>)> {
         let mut data = Vec::new();
         let len = match (encoding, changes) {
             (ChangeEncoding::V1, [change]) => wire::change_v1_len(*change, context),
             (ChangeEncoding::V1, _) => {
-                self.raft.detail.set(format_args!("the first encoding takes exactly one change, not {}", changes.len()));
+                self.raft
+                    .detail
+                    .set(format_args!("the first encoding takes exactly one change, not {}", changes.len()));
                 return Err(Error::Arg);
             }
             (ChangeEncoding::V2(transition), _) => wire::change_v2_len(transition, changes, context),
@@ -602,7 +618,7 @@ impl Node {
     pub fn ready(&mut self) -> Result<Option<Ready<'_>>> {
         self.running()?;
         let sync = self.raft.config.storage == StorageMode::Sync;
-        if !(sync && !self.readies.outstanding.is_empty()) {
+        if !sync || self.readies.outstanding.is_empty() {
             let Self { raft, readies, .. } = self;
             if readies.take(raft)?.is_none() {
                 return Ok(None);
@@ -749,7 +765,11 @@ impl Node {
     ///
     /// # Errors
     /// [`Error::Arg`]: they contradict the log; the ask stays open. [`Error::NoMem`].
-    pub fn supply_entries<'a>(&mut self, id: u64, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<Supplied> {
+    pub fn supply_entries<'a>(
+        &mut self,
+        id: u64,
+        entries: impl Iterator<Item = EntryRef<'a>> + Clone,
+    ) -> Result<Supplied> {
         self.running()?;
         let outcome = self.raft.supply_entries(id, entries);
         self.checked(outcome)
@@ -805,7 +825,8 @@ impl Node {
     /// The node's state.
     pub fn status(&self) -> Status {
         let (raft, log) = (&self.raft, &self.raft.log);
-        let lowest = raft.peers.iter().filter(|p| raft.role == Role::Leader && p.id != raft.id).map(|p| p.matched).min();
+        let lowest =
+            raft.peers.iter().filter(|p| raft.role == Role::Leader && p.id != raft.id).map(|p| p.matched).min();
         Status {
             id: raft.id,
             group: raft.config.group,
@@ -905,7 +926,6 @@ impl PartialEq for Node {
 impl Eq for Node {}
 
 fn restore(conf: &ConfStateRef<'_>) -> Result<Configuration> {
-
     let restored = membership::restore(
         conf.voters.iter().copied(),
         conf.learners.iter().copied(),

@@ -229,7 +229,8 @@ impl Readies {
     fn reserve(&self, batch: &mut Batch, raft: &mut Raft) -> Result<()> {
         raft.start_read_round();
         let entries = (handed_after(raft) - raft.log.handed) as usize;
-        let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
+        let committed =
+            (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
         let messages = raft.outbox.now.len() + raft.outbox.after.len() + 2;
         let room = [
             batch.entries.try_reserve(entries),
@@ -416,7 +417,12 @@ impl Readies {
 
     /// The highest committed entry in batches up to `number`; 0: none.
     pub fn last_committed(&self, number: u64) -> Index {
-        self.outstanding.iter().take_while(|batch| batch.number <= number).map(|batch| batch.span.last).max().unwrap_or(0)
+        self.outstanding
+            .iter()
+            .take_while(|batch| batch.number <= number)
+            .map(|batch| batch.span.last)
+            .max()
+            .unwrap_or(0)
     }
 
     pub fn memory(&self) -> u64 {
@@ -482,7 +488,9 @@ pub(crate) fn step_own(raft: &mut Raft, own: Own) {
             }
         }
         MessageKind::VoteResp if own.term == raft.term && raft.role == Role::Candidate => raft.poll(raft.id, true),
-        MessageKind::PreVoteResp if own.term == raft.term + 1 && raft.role == Role::PreCandidate => raft.poll(raft.id, true),
+        MessageKind::PreVoteResp if own.term == raft.term + 1 && raft.role == Role::PreCandidate => {
+            raft.poll(raft.id, true)
+        }
         _ => {}
     }
 }

@@ -43,8 +43,20 @@ fn fields(schema: Schema) -> &'static [Holds] {
     use Holds::*;
     match schema {
         Schema::Message => &[
-            Enum(24), Number, Number, Number, Number, Number, Many(Schema::Entry), Number, One(Schema::Snapshot), Number,
-            Number, Data, Number, Many(Schema::Message),
+            Enum(24),
+            Number,
+            Number,
+            Number,
+            Number,
+            Number,
+            Many(Schema::Entry),
+            Number,
+            One(Schema::Snapshot),
+            Number,
+            Number,
+            Data,
+            Number,
+            Many(Schema::Message),
         ],
         Schema::Entry => &[Enum(3), Number, Number, Data],
         Schema::Snapshot => &[Data, One(Schema::Metadata)],
@@ -115,7 +127,8 @@ impl Gen<'_> {
 
     fn nested(&mut self, body: Vec<u8>, out: &mut Vec<u8>) {
         let len = body.len() as u64;
-        let len = if self.wild > 8 && self.odd() { len.wrapping_add(1).wrapping_sub(self.below(3) as u64) } else { len };
+        let len =
+            if self.wild > 8 && self.odd() { len.wrapping_add(1).wrapping_sub(self.below(3) as u64) } else { len };
         self.varint(len, out);
         out.extend(body);
     }
@@ -244,18 +257,20 @@ fn generated(schema: Schema) -> impl Strategy<Value = Vec<u8>> {
 
 /// The same with a few bytes changed, put in or taken out.
 fn mutated(schema: Schema) -> impl Strategy<Value = Vec<u8>> {
-    (generated(schema), proptest::collection::vec((any::<u16>(), any::<u8>(), 0..3), 0..4)).prop_map(|(mut bytes, edits)| {
-        for (at, byte, what) in edits {
-            let at = usize::from(at) % (bytes.len() + 1);
-            match what {
-                0 => bytes.insert(at, byte),
-                _ if at == bytes.len() => {}
-                1 => bytes[at] = byte,
-                _ => drop(bytes.remove(at)),
+    (generated(schema), proptest::collection::vec((any::<u16>(), any::<u8>(), 0..3), 0..4)).prop_map(
+        |(mut bytes, edits)| {
+            for (at, byte, what) in edits {
+                let at = usize::from(at) % (bytes.len() + 1);
+                match what {
+                    0 => bytes.insert(at, byte),
+                    _ if at == bytes.len() => {}
+                    1 => bytes[at] = byte,
+                    _ => drop(bytes.remove(at)),
+                }
             }
-        }
-        bytes
-    })
+            bytes
+        },
+    )
 }
 
 /// Whether bytes that `prost` takes have something that is refused here on purpose. A walk of its own over `prost`'s primitives.
@@ -436,19 +451,20 @@ fn check_conf_state(bytes: &[u8]) {
 
 fn check_change(kind: EntryKind, bytes: &[u8]) {
     let (schema, theirs) = match kind {
-        EntryKind::ConfChange => (Schema::Change, proto::ConfChange::decode(bytes).map(|c| proto::ConfChangeV2 {
-            transition: 0,
-            changes: vec![proto::ConfChangeSingle { r#type: c.r#type, node_id: c.node_id }],
-            context: c.context,
-        })),
+        EntryKind::ConfChange => (
+            Schema::Change,
+            proto::ConfChange::decode(bytes).map(|c| proto::ConfChangeV2 {
+                transition: 0,
+                changes: vec![proto::ConfChangeSingle { r#type: c.r#type, node_id: c.node_id }],
+                context: c.context,
+            }),
+        ),
         _ => (Schema::ChangeV2, proto::ConfChangeV2::decode(bytes)),
     };
     match (parse_change(kind, bytes), theirs) {
         (Ok(view), Ok(change)) => {
-            let changes: Vec<_> = view
-                .changes()
-                .map(|c| proto::ConfChangeSingle { r#type: c.kind as i32, node_id: c.id })
-                .collect();
+            let changes: Vec<_> =
+                view.changes().map(|c| proto::ConfChangeSingle { r#type: c.kind as i32, node_id: c.id }).collect();
             assert_eq!((view.len(), view.is_empty()), (changes.len(), changes.is_empty()));
             assert_eq!(view.changes().len(), changes.len());
             let leaves = change.changes.is_empty() && change.transition == 0;
@@ -738,7 +754,10 @@ fn the_forms_that_etcd_writes_are_read() {
         assert_eq!((entry.canonical, used), (canonical, record.len()));
     }
     // Until 3.5 an empty snapshot stood in every message.
-    let bytes = [0x08, 8, 0x10, 2, 0x18, 1, 0x20, 1, 0x28, 0, 0x30, 0, 0x40, 7, 0x4a, 8, 0x12, 6, 0x0a, 0, 0x10, 0, 0x18, 0, 0x50, 0];
+    let bytes = [
+        0x08, 8, 0x10, 2, 0x18, 1, 0x20, 1, 0x28, 0, 0x30, 0, 0x40, 7, 0x4a, 8, 0x12, 6, 0x0a, 0, 0x10, 0, 0x18, 0,
+        0x50, 0,
+    ];
     assert!(check_message(&bytes));
     let view = parse_message(&bytes).unwrap();
     assert_eq!((view.head.kind, view.head.commit), (MessageKind::Heartbeat, 7));
