@@ -5,6 +5,9 @@
 //! Invariants: own votes and acknowledgements are stepped only when their batch is durable [E-08]; entries become durable only
 //! while the term is the mark's (etcd's rule, safe against A, B, then A again) [L-05].
 
+pub(crate) mod local;
+pub(crate) mod view;
+
 use crate::config::{Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::log::{PendingSnapshot, Slot};
@@ -246,7 +249,7 @@ impl Readies {
         if room.iter().any(core::result::Result::is_err) {
             return Err(Error::NoMem);
         }
-        if raft.config.storage == StorageMode::Messages { crate::local::reserve(batch, raft) } else { Ok(()) }
+        if raft.config.storage == StorageMode::Messages { local::reserve(batch, raft) } else { Ok(()) }
     }
 
     fn fill(&mut self, batch: &mut Batch, raft: &mut Raft) {
@@ -316,7 +319,7 @@ impl Readies {
         raft.fetches.outbox_number += 1;
         let (id, group) = (raft.id, raft.config.group);
         if raft.config.storage == StorageMode::Messages {
-            crate::local::put_work(batch, raft, cut);
+            local::put_work(batch, raft, cut);
         } else if !cut {
             // Answers wait while entries that they may speak of are not in a batch yet.
             for message in raft.outbox.after.drain(..) {
