@@ -250,3 +250,18 @@ pub struct TermRun {
     /// Its term.
     pub term: Term,
 }
+
+/// An entry, its bytes borrowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EntryRef<'a> {
+    /// Its term.
+    pub term: Term,
+    /// Its position.
+    pub index: Index,
+    /// What it is for.
+    pub kind: EntryKind,
+    /// The application's bytes, or an encoded change.
+    pub data: &'a [u8],
+    /// The proposer's token, on the node that proposed it; 0 elsewhere.
+    pub token: u64,
+}

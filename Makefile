@@ -1,0 +1,62 @@
+# raftcore. `make` alone prints the targets. How the C artefacts are built stands in mk/c.mk.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+GO ?= go
+# Every variant of the library that is linted and documented: the Rust face alone, and with the C ABI.
+FACES := '' capi
+
+# The header's generator, in the one version whose output is committed: a matter of half a minute, once.
+CBINDGEN := target/tools/bin/cbindgen
+
+include $(wildcard mk/*.mk)
+
+$(CBINDGEN):
+	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
+
+.PHONY: help build minimal kv demo setup test check rust header check-header ctest ctest-asan ctest-valgrind kv-test \
+	conformance sources clean
+
+help:
+	@echo 'raftcore: make TARGET'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' Makefile
+
+# The targets without a recipe here have theirs in mk/c.mk.
+build: target/c/libraftcore.a target/c/libraftcore.so  ## the library: for Rust, and for C as target/c/libraftcore.{a,so}
+	$(CARGO) build --release
+minimal:  ## build and run examples-c/minimal.c: three nodes in one process
+kv: target/c/libraftcore.a  ## build the replicated key-value server of examples-c/kv
+	$(MAKE) -C examples-c/kv
+demo:  ## three servers, one killed with -9 under load, a fourth added; FILE=… loads another file, KEEP=1 leaves them up
+	@.ci/setup demo
+	@$(MAKE) -s kv
+	@examples-c/kv/demo.sh
+setup:  ## install with apt-get what `test` needs and this machine lacks
+	@.ci/setup test
+test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
+	@if [ "$$CI" = true ]; then .ci/setup test; fi
+	@mk/stages $(or $(STAGES),check rust minimal ctest ctest-asan ctest-valgrind kv-test conformance)
+check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
+	$(CARGO) fmt --check
+	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
+	for face in $(FACES); do \
+	    RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --features "$$face" || exit 1; \
+	done
+	$(CARGO) test --quiet --test sources
+rust:  ## the Rust tests
+	$(CARGO) test --quiet --features capi
+ctest:  ## the C tests, the header as C99 and as C++17
+ctest-asan:  ## the C tests under AddressSanitizer, the library with them
+ctest-valgrind:  ## the C tests under valgrind
+kv-test: kv  ## the key-value servers under load, killed with -9 one by one
+	tests/kv/run
+conformance: target/c/libraftcore.a  ## etcd's interaction files through the C ABI
+	cd tests/conformance && $(GO) vet ./... && $(GO) test -count=1 ./...
+header:  ## write include/raftcore.h anew
+check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
+sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
+	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme
+clean:  ## remove all that was built
+	$(CARGO) clean

@@ -1,0 +1,283 @@
+//! What a node is told at the start: who it is, its timing, its limits, and which of two behaviours it takes where they differ.
+//!
+//! Every limit has a unit, a range and a default; `check` names the field at fault.
+
+use crate::error::{Error, Result};
+use crate::types::{MAX_ID, NodeId};
+
+/// How a host stores: see `docs/durability.md`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum StorageMode {
+    /// One ready at a time: stored, sent, applied, then `advance`.
+    #[default]
+    Sync = 0,
+    /// Several readies outstanding: `persisted`, `applied` and `release` come on their own.
+    Async = 1,
+    /// As etcd's `AsyncStorageWrites`: the work comes as messages, and so do its acknowledgements.
+    Messages = 2,
+}
+
+impl StorageMode {
+    /// The mode with this number.
+    pub fn from_number(value: u32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Sync),
+            1 => Some(Self::Async),
+            2 => Some(Self::Messages),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! flags {
+    ($($(#[doc = $doc:literal])* $name:ident = $bit:literal;)*) => {
+        /// Switches of a [`Config`], as bits.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub struct Flags(pub u64);
+
+        impl Flags {
+            $($(#[doc = $doc])* pub const $name: Self = Self(1 << $bit);)*
+            /// Every bit that has a meaning; another is refused.
+            pub const KNOWN: Self = Self($((1 << $bit))|*);
+        }
+    };
+}
+
+flags! {
+    /// Ask whether an election could be won before raising the term (diss. §9.6). Default on.
+    PRE_VOTE = 0;
+    /// A leader that hears from no quorum for an election timeout steps down; votes are refused while a leader is alive
+    /// (diss. §6.2). Default on.
+    CHECK_QUORUM = 1;
+    /// Reads by lease instead of a round of heartbeats: needs `CHECK_QUORUM` and bounded clock drift (diss. §6.4.1).
+    LEASE_READS = 2;
+    /// Overwrite views with 0xDD when they end, so that a stale read shows. For tests of a host.
+    DEBUG_POISON_VIEWS = 3;
+    /// etcd: MsgVote may leave before its hard state is durable.
+    VOTE_REQUEST_EARLY = 4;
+    /// etcd: a removed or demoted leader goes on leading.
+    STAY_WHEN_REMOVED = 5;
+    /// etcd: a refused configuration change is appended as an empty entry.
+    REFUSED_CONF_AS_EMPTY = 6;
+    /// etcd: lease reads go on while leadership is being transferred [D-04].
+    LEASE_IN_TRANSFER = 7;
+    /// Index and term travel in MsgTimeoutNow and are checked [E-17]: all nodes must be able.
+    TRANSFER_FENCE = 8;
+    /// The commit index travels in votes [E-11]: all nodes must be able.
+    COMMIT_IN_VOTES = 9;
+    /// etcd: a read is answered before `applied` has reached its index.
+    READ_AT_ONCE = 10;
+    /// Entries join an unsent append to the same peer (raft-rs).
+    BATCH_APPEND = 11;
+    /// A moved commit index waits for the next append or heartbeat (raft-rs).
+    NO_COMMIT_BROADCAST = 12;
+    /// A leader that its own change removes hands leadership over first.
+    NOMINATE_SUCCESSOR = 13;
+    /// etcd: changes are not validated when proposed.
+    NO_CONF_VALIDATION = 14;
+    /// A follower refuses proposals instead of passing them on.
+    NO_FORWARDING = 15;
+    /// Messages of a ready also carry their entries decoded (C only).
+    DECODED_MSGS = 16;
+}
+
+impl Flags {
+    /// Whether all bits of `other` are set.
+    #[inline]
+    pub fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// With the bits of `other` set or cleared.
+    #[must_use]
+    pub fn with(self, other: Self, on: bool) -> Self {
+        if on { Self(self.0 | other.0) } else { Self(self.0 & !other.0) }
+    }
+}
+
+/// A node's configuration. Start from [`Config::new`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// This node: 1 to 2^64-17.
+    pub id: NodeId,
+    /// The group it belongs to: any number; frames of another group are refused.
+    pub group: u64,
+    /// Seed of election jitter and read contexts. Must differ at each start, or an answer from before a restart could serve
+    /// a stale read; the same seed and the same calls give the same run.
+    pub seed: u64,
+    /// Switches.
+    pub flags: Flags,
+    /// How the host stores.
+    pub storage: StorageMode,
+    /// Ticks without a leader before an election, at least; up to twice as many by chance. Above `heartbeat_ticks`.
+    pub election_ticks: u32,
+    /// Ticks between heartbeats of a leader: at least 1.
+    pub heartbeat_ticks: u32,
+    /// Ticks until a forwarded read fails: at least 1. Default: twice the election timeout.
+    pub read_timeout_ticks: u32,
+    /// Ticks a peer may stay in snapshot state without a report; 0: for ever [S-01].
+    pub snapshot_timeout_ticks: u32,
+    /// Ticks after boot in which no vote is granted [D-05]; 0: none; [`FENCE_AUTO`]: `election_ticks` with lease reads, else none.
+    pub vote_fence_ticks: u32,
+    /// Members of a configuration, at most: 1 to 256.
+    pub max_peers: u32,
+    /// Appends in flight to one peer: 1 to 65536.
+    pub max_inflight_msgs: u32,
+    /// Readies outstanding: 1 to 1024. One in SYNC.
+    pub max_outstanding: u32,
+    /// Entries to store or to apply in one ready, each: at least 1.
+    pub max_entries_per_ready: u32,
+    /// Messages in one ready: at least 16.
+    pub max_messages: u32,
+    /// Reads waiting: at least 1.
+    pub max_reads: u32,
+    /// Proposals with a token waiting: at least 1.
+    pub max_tokens: u32,
+    /// Rank in elections: among equal logs the higher wins. 0 for all by default.
+    pub priority: i32,
+    /// ASYNC: hand out committed entries this far beyond the durable ones, entries; 0: off.
+    pub max_apply_unpersisted: u32,
+    /// Recent log kept in memory, bytes of encoded entries: at least four blocks.
+    pub recent_bytes: u64,
+    /// Catch-up messages made from supplies, bytes for all peers.
+    pub catchup_bytes: u64,
+    /// Entries in one append, encoded bytes; at least one entry goes.
+    pub max_size_per_msg: u64,
+    /// Committed entries handed out and not yet applied, encoded bytes; at least one entry goes.
+    pub max_committed_size_per_ready: u64,
+    /// Payload of a leader's uncommitted entries, bytes; past it a proposal is refused.
+    pub max_uncommitted_size: u64,
+    /// Entries in flight to one peer, payload bytes; 0: no limit.
+    pub max_inflight_bytes: u64,
+    /// Payload of one entry, bytes.
+    pub max_entry_bytes: u64,
+    /// Snapshot data that may pass through the core, bytes.
+    pub max_snapshot_bytes: u64,
+    /// A block of the recent log, bytes: 4 KiB to 16 MiB. A larger entry gets a block of its own.
+    pub block_bytes: u64,
+}
+
+/// No limit.
+pub const NO_LIMIT: u64 = u64::MAX;
+
+impl Config {
+    /// The defaults for the node `id`.
+    pub fn new(id: NodeId) -> Self {
+        Self {
+            id,
+            group: 0,
+            seed: 0,
+            flags: Flags(Flags::PRE_VOTE.0 | Flags::CHECK_QUORUM.0),
+            storage: StorageMode::Sync,
+            election_ticks: 10,
+            heartbeat_ticks: 1,
+            read_timeout_ticks: 20,
+            snapshot_timeout_ticks: 600,
+            vote_fence_ticks: FENCE_AUTO,
+            max_peers: 16,
+            max_inflight_msgs: 256,
+            max_outstanding: 8,
+            max_entries_per_ready: 1024,
+            max_messages: 1024,
+            max_reads: 1024,
+            max_tokens: 8192,
+            priority: 0,
+            max_apply_unpersisted: 0,
+            recent_bytes: 16 << 20,
+            catchup_bytes: 8 << 20,
+            max_size_per_msg: 1 << 20,
+            max_committed_size_per_ready: 4 << 20,
+            max_uncommitted_size: 8 << 20,
+            max_inflight_bytes: 0,
+            max_entry_bytes: 4 << 20,
+            max_snapshot_bytes: 1 << 20,
+            block_bytes: 256 << 10,
+        }
+    }
+
+    /// etcd's choices in the fields where the defaults differ, and in nothing else: see `docs/departures.md`.
+    pub fn preset_etcd(&mut self) {
+        let on = [
+            Flags::VOTE_REQUEST_EARLY,
+            Flags::STAY_WHEN_REMOVED,
+            Flags::REFUSED_CONF_AS_EMPTY,
+            Flags::LEASE_IN_TRANSFER,
+            Flags::READ_AT_ONCE,
+        ];
+        for flag in on {
+            self.flags = self.flags.with(flag, true);
+        }
+        for flag in [Flags::PRE_VOTE, Flags::CHECK_QUORUM, Flags::TRANSFER_FENCE, Flags::COMMIT_IN_VOTES] {
+            self.flags = self.flags.with(flag, false);
+        }
+        self.snapshot_timeout_ticks = 0;
+        self.vote_fence_ticks = 0;
+    }
+
+    /// Whether a node can be made of it.
+    ///
+    /// # Errors
+    /// The field at fault and what is allowed, as a text.
+    pub fn check(&self) -> core::result::Result<(), &'static str> {
+        let within = |value: u32, low: u32, high: u32| (low..=high).contains(&value);
+        let rules = [
+            (self.id >= 1 && self.id <= MAX_ID, "id must be 1 to 2^64-17"),
+            (self.flags.0 & !Flags::KNOWN.0 == 0, "flags has a bit that this library does not know"),
+            (within(self.heartbeat_ticks, 1, 1 << 20), "heartbeat_ticks must be 1 to 2^20"),
+            (
+                self.election_ticks > self.heartbeat_ticks && self.election_ticks <= 1 << 24,
+                "election_ticks must be above heartbeat_ticks and at most 2^24",
+            ),
+            (self.read_timeout_ticks >= 1, "read_timeout_ticks must be at least 1"),
+            (within(self.max_peers, 1, 256), "max_peers must be 1 to 256"),
+            (within(self.max_inflight_msgs, 1, 65536), "max_inflight_msgs must be 1 to 65536"),
+            (within(self.max_outstanding, 1, 1024), "max_outstanding must be 1 to 1024"),
+            (within(self.max_entries_per_ready, 1, 1 << 22), "max_entries_per_ready must be 1 to 2^22"),
+            (within(self.max_messages, 16, 1 << 22), "max_messages must be 16 to 2^22"),
+            (within(self.max_reads, 1, 1 << 22), "max_reads must be 1 to 2^22"),
+            (within(self.max_tokens, 1, 1 << 24), "max_tokens must be 1 to 2^24"),
+            ((4 << 10..=16 << 20).contains(&self.block_bytes), "block_bytes must be 4 KiB to 16 MiB"),
+            (
+                self.recent_bytes >= 4 * self.block_bytes && self.recent_bytes <= 1 << 40,
+                "recent_bytes must be at least four times block_bytes, and at most 2^40",
+            ),
+            (self.max_entry_bytes <= 1 << 30, "max_entry_bytes must be at most 2^30"),
+            (self.max_snapshot_bytes <= 1 << 31, "max_snapshot_bytes must be at most 2^31"),
+            (
+                !self.flags.has(Flags::LEASE_READS) || self.flags.has(Flags::CHECK_QUORUM),
+                "LEASE_READS needs CHECK_QUORUM",
+            ),
+        ];
+        rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, text)| Err(text))
+    }
+
+    pub(crate) fn checked(&self) -> Result<()> {
+        self.check().map_err(|_| Error::Arg)
+    }
+}
+
+impl Config {
+    /// Ticks after boot without a vote.
+    pub(crate) fn vote_fence(&self) -> u32 {
+        match self.vote_fence_ticks {
+            FENCE_AUTO if self.flags.has(Flags::LEASE_READS) => self.election_ticks,
+            FENCE_AUTO => 0,
+            ticks => ticks,
+        }
+    }
+
+    /// The longest message that a peer of the same configuration can send, bytes.
+    pub(crate) fn frame_limit(&self) -> u64 {
+        let appends = self.max_size_per_msg.min(u64::from(u32::MAX / 2)).max(self.max_entry_bytes);
+        appends.max(self.max_snapshot_bytes).saturating_add(64 << 10)
+    }
+
+    /// What this node's messages may hold beyond etcd's.
+    pub(crate) fn wire_features(&self) -> u64 {
+        self.flags.0 & (Flags::TRANSFER_FENCE.0 | Flags::COMMIT_IN_VOTES.0)
+    }
+}
+
+/// `vote_fence_ticks`: an election timeout with lease reads, none without.
+pub const FENCE_AUTO: u32 = u32::MAX;

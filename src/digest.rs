@@ -1,0 +1,175 @@
+//! What a node's state means, as a stream of numbers: equal streams, same behaviour from here on.
+//!
+//! Not in it: capacities, free lists, garbage, counters, the layout of blocks. Identities that only grow (readies, fetches, read
+//! contexts) count relative to the oldest one out.
+
+use crate::log::Slot;
+use crate::outbox::OutMessage;
+use crate::raft::Raft;
+use crate::ready::{Batch, Readies, piece_bytes};
+
+struct Stream<'a> {
+    put: &'a mut dyn FnMut(u64),
+}
+
+impl Stream<'_> {
+    fn numbers(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        numbers.into_iter().for_each(|n| (self.put)(n));
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        (self.put)(bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            (self.put)(u64::from_le_bytes(word));
+        }
+    }
+}
+
+/// A number for the whole.
+pub(crate) fn of(raft: &Raft, readies: &Readies, with_random: bool) -> u64 {
+    let mut state = 0x243f_6a88_85a3_08d3u64;
+    walk(raft, readies, with_random, &mut |n| {
+        state = (state ^ n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state ^= state >> 29;
+    });
+    state
+}
+
+/// Whether two nodes are in the same state.
+pub(crate) fn same(a: &Raft, a_readies: &Readies, b: &Raft, b_readies: &Readies) -> bool {
+    let mut stream = Vec::new();
+    walk(a, a_readies, false, &mut |n| stream.push(n));
+    let (mut at, mut equal) = (0, true);
+    walk(b, b_readies, false, &mut |n| {
+        equal &= stream.get(at) == Some(&n);
+        at += 1;
+    });
+    equal && at == stream.len()
+}
+
+fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u64)) {
+    let mut out = Stream { put };
+    out.numbers([raft.id, raft.role as u64, raft.term, raft.vote, raft.leader]);
+    let timers = &raft.timers;
+    out.numbers([timers.election_elapsed, timers.heartbeat_elapsed, timers.leaderless, timers.fence].map(u64::from));
+    if with_random {
+        out.numbers([u64::from(timers.election_timeout), raft.rng.state()]);
+    }
+    log(raft, &mut out);
+    members(raft, &mut out);
+    waiting(raft, &mut out);
+    out.numbers([raft.outbox.now.len() as u64, raft.outbox.after.len() as u64]);
+    // A message not handed out yet shows the same bytes as it will in its batch.
+    let unsent = Batch { bytes: Vec::new(), ..Batch::default() };
+    for message in raft.outbox.now.iter().chain(&raft.outbox.after) {
+        scalars(message, &mut out);
+        let pieces = raft.outbox.pieces.get(message.pieces.0 as usize..message.pieces.1 as usize).unwrap_or(&[]);
+        for piece in pieces {
+            match piece.source {
+                crate::outbox::Source::Own => {
+                    let at = piece.place.offset as usize;
+                    out.bytes(raft.outbox.bytes.get(at..at + piece.place.len as usize).unwrap_or(&[]));
+                }
+                _ => out.bytes(piece_bytes(raft, &unsent, piece)),
+            }
+        }
+    }
+    outstanding(raft, readies, &mut out);
+}
+
+fn log(raft: &Raft, out: &mut Stream<'_>) {
+    let log = &raft.log;
+    let before = log.terms.before();
+    out.numbers([before.term, before.index, log.last(), log.commit, log.applied, log.applying, log.handed, log.durable]);
+    out.numbers(log.terms.runs().iter().flat_map(|run| [run.first, run.term]));
+    out.numbers(log.changes().iter().copied());
+    out.numbers([log.recent_first()]);
+    slots(raft, log.slots(log.recent_first(), log.last()), out);
+    if let Some(snapshot) = log.snapshot {
+        out.numbers([snapshot.id.term, snapshot.id.index, u64::from(snapshot.handed)]);
+        if !snapshot.handed {
+            out.bytes(raft.blobs.get(snapshot.blob));
+        }
+    }
+}
+
+fn slots<'a>(raft: &Raft, slots: impl Iterator<Item = &'a Slot>, out: &mut Stream<'_>) {
+    for slot in slots {
+        let entry = raft.log.read(slot, 0);
+        out.numbers([entry.term, entry.kind as u64]);
+        out.bytes(entry.data);
+    }
+}
+
+fn members(raft: &Raft, out: &mut Stream<'_>) {
+    let conf = &raft.conf;
+    for set in [&conf.voters, &conf.outgoing, &conf.learners, &conf.learners_next] {
+        out.numbers([set.len() as u64]);
+        out.numbers(set.as_slice().iter().copied());
+    }
+    out.numbers([u64::from(conf.auto_leave)]);
+    for peer in raft.peers.iter() {
+        let vote = peer.vote.map_or(2, u64::from);
+        out.numbers([peer.id, peer.matched, peer.next, peer.sent_commit, peer.flow as u64, peer.pending_snapshot, vote]);
+        out.numbers([peer.recent_active, peer.paused, peer.is_learner, peer.ask_later, peer.deferred].map(u64::from));
+        out.numbers([peer.read_ack, u64::from(peer.silent_ticks), u64::from(peer.snapshot_ticks)]);
+        out.numbers(peer.window.iter().flat_map(|(index, bytes)| [index, bytes]));
+        if let Some(ask) = peer.ask {
+            let age = raft.fetches.last_id - ask.id;
+            out.numbers([age, ask.first, ask.last, ask.snapshot.into(), ask.told.into(), ask.drain.into()]);
+        }
+    }
+}
+
+fn waiting(raft: &Raft, out: &mut Stream<'_>) {
+    out.numbers([raft.proposals.uncommitted, raft.apply.bytes, raft.apply.paused.into(), raft.apply.told_ready.into()]);
+    out.numbers([raft.transfer.target, raft.transfer.lease_given_up.into(), raft.commit_broadcast.into()]);
+    out.numbers([raft.reconfig.pending_index, raft.reconfig.done, raft.election.electable.into()]);
+    out.numbers([i64::from(raft.election.priority) as u64]);
+    out.numbers(raft.tokens.waiting.iter().flat_map(|w| [w.index, w.term, w.token]));
+    out.numbers(raft.tokens.dropped.iter().flat_map(|d| [d.token, d.what as u64, d.reason as u64]));
+    let reads = &raft.reads;
+    out.numbers([reads.confirmed, reads.round_due.into(), reads.lease_waits.into()]);
+    for request in reads.pending.iter().chain(&reads.unconfirmed) {
+        out.numbers([request.from, request.token, request.index]);
+        out.bytes(request.context.get(..usize::from(request.context_len)).unwrap_or(&[]));
+    }
+    out.numbers(reads.forwarded.iter().flat_map(|f| [f.token, f.deadline - reads.now.min(f.deadline)]));
+    out.numbers(reads.answers.iter().flat_map(|r| [r.token, r.index]));
+}
+
+fn scalars(message: &OutMessage, out: &mut Stream<'_>) {
+    let head = &message.head;
+    out.numbers([head.kind as u64, head.to, head.from, head.term, head.log_term, head.index, head.commit]);
+    out.numbers([head.reject.into(), head.reject_hint, head.vote, message.after.into(), message.fate as u64]);
+    out.bytes(message.context());
+}
+
+fn outstanding(raft: &Raft, readies: &Readies, out: &mut Stream<'_>) {
+    let shown = readies.shown_state;
+    out.numbers([shown.term, shown.vote, shown.commit, readies.shown_role as u64, readies.shown_leader]);
+    out.numbers([readies.outstanding.len() as u64]);
+    for batch in &readies.outstanding {
+        let mark = batch.mark.last.unwrap_or_default();
+        out.numbers([readies.last_number - batch.number, batch.mark.term, mark.term, mark.index, batch.mark.snapshot]);
+        out.numbers([batch.persisted, batch.applied, batch.released].map(u64::from));
+        out.numbers([batch.span.first, batch.span.last, batch.span.bytes, batch.span.payload]);
+        out.numbers(batch.own.iter().flat_map(|own| [own.kind as u64, own.term, own.index]));
+        if batch.released {
+            continue;
+        }
+        out.numbers([batch.entries_first]);
+        slots(raft, batch.entries.iter(), out);
+        slots(raft, batch.committed.iter(), out);
+        for message in &batch.messages {
+            scalars(message, out);
+            let pieces = batch.pieces.get(message.pieces.0 as usize..message.pieces.1 as usize).unwrap_or(&[]);
+            pieces.iter().for_each(|piece| out.bytes(piece_bytes(raft, batch, piece)));
+        }
+        out.numbers(batch.reads.iter().flat_map(|read| [read.token, read.index]));
+        out.numbers(batch.dropped.iter().flat_map(|d| [d.token, d.what as u64]));
+        out.numbers(batch.done.iter().flat_map(|d| [d.token, d.index]));
+    }
+}

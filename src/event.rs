@@ -1,0 +1,207 @@
+//! What a node did that a log, a trace or a test wants to see: typed records, drained by the host.
+//!
+//! `Reason` names every cause for ignoring or refusing something; it is the list of the rare paths. One place, one reason.
+
+macro_rules! table {
+    ($(#[$meta:meta])* $name:ident { $($(#[doc = $doc:literal])* $variant:ident = $number:literal, $text:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u32)]
+        pub enum $name { $($(#[doc = $doc])* $variant = $number,)* }
+
+        impl $name {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// In a few words.
+            pub fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+table! {
+    /// Why something was ignored, refused or given up.
+    Reason {
+        /// None in particular.
+        None = 0, "";
+        /// An older term's message.
+        LowerTerm = 1, "a message of an older term";
+        /// Only a leader takes it.
+        NotLeader = 2, "only a leader takes it";
+        /// Only a follower takes it.
+        NotFollower = 3, "only a follower takes it";
+        /// A leader is alive, so no vote [E-09].
+        LeaderAlive = 4, "a leader is alive: no vote";
+        /// The vote fence after a boot [D-05].
+        VoteFence = 5, "started too recently to vote";
+        /// A vote of somebody who is no voter [E-19].
+        NotVoter = 6, "not a voter";
+        /// A response to an election that is over [E-04].
+        LateVote = 7, "an answer to an election that is over";
+        /// The transfer's TimeoutNow names another term or a longer log [E-17].
+        TransferFence = 8, "a transfer that names another term or a longer log";
+        /// This node may not campaign: no voter, set unelectable, or a snapshot pending [E-10].
+        NotPromotable = 9, "may not campaign";
+        /// A committed change is not applied yet [E-12].
+        ChangeUnapplied = 10, "a committed configuration change is not applied yet";
+        /// Two leaders in one term [E-14].
+        SecondLeader = 11, "a second leader in this term";
+        /// An append contradicts a committed entry [L-17].
+        ConflictBelowCommit = 12, "an append contradicts a committed entry";
+        /// A heartbeat's commit lies beyond this log [L-02].
+        CommitBeyondLog = 13, "the leader says more is committed than this log has: acknowledged entries are gone";
+        /// An acknowledgement beyond the leader's log.
+        AckBeyondLog = 14, "an acknowledgement beyond this log";
+        /// An old or repeated acknowledgement.
+        StaleAck = 15, "an old acknowledgement";
+        /// A rejection that was answered already.
+        StaleReject = 16, "an old rejection";
+        /// A snapshot that is covered already [S-04].
+        OldSnapshot = 17, "a snapshot that is covered already";
+        /// A snapshot whose configuration lacks this node [S-07].
+        SnapshotWithoutSelf = 18, "a snapshot whose configuration lacks this node";
+        /// A snapshot whose configuration is invalid [S-07].
+        SnapshotConf = 19, "a snapshot whose configuration is invalid";
+        /// The peer has been silent, so no snapshot is asked for.
+        PeerSilent = 20, "the peer is silent";
+        /// No answer from the peer about its snapshot [S-01].
+        SnapshotTimeout = 21, "no report about a snapshot";
+        /// The outbox is full: the message is lost.
+        OutboxFull = 22, "too many messages in one ready: this one is lost";
+        /// A transfer to somebody who can't lead.
+        TransferTarget = 23, "the transfer's target can't lead";
+        /// The transfer took too long [D-09].
+        TransferDeadline = 24, "the transfer took too long";
+        /// The transfer's target was removed or demoted [D-09].
+        TransfereeGone = 25, "the transfer's target was removed or demoted";
+        /// Another transfer took its place, or the host called it off.
+        TransferAborted = 26, "the transfer was called off";
+        /// Leadership was lost.
+        LeadershipLost = 27, "leadership was lost";
+        /// The leader changed.
+        LeaderChanged = 28, "the leader changed";
+        /// No answer in time [D-06].
+        ReadTimeout = 29, "no answer to a forwarded read in time";
+        /// A read answer nobody waits for [D-06].
+        LateReadAnswer = 30, "an answer to a read that nobody waits for";
+        /// A read context that was never issued [D-08].
+        ReadContext = 31, "a read context that was never issued";
+        /// Passed on to the leader; the outcome shows at apply.
+        Forwarded = 32, "passed on to the leader";
+        /// Another entry was committed at its index.
+        Overwritten = 33, "another entry was committed at its index";
+        /// A snapshot covers its index.
+        CoveredBySnapshot = 34, "a snapshot covers its index";
+        /// A forwarded proposal was refused: full.
+        ForwardedFull = 35, "a forwarded proposal was refused: a limit is reached";
+        /// A forwarded change was refused [M-10].
+        ForwardedConf = 36, "a forwarded configuration change was refused";
+        /// No leader to pass it on to.
+        NoLeader = 37, "no leader is known";
+        /// Leadership is being transferred.
+        Transferring = 38, "leadership is being transferred";
+        /// No quorum heard within an election timeout.
+        NoQuorum = 39, "no quorum was heard within an election timeout";
+        /// This node was removed or demoted [M-04].
+        Removed = 40, "this node was removed or demoted";
+        /// A message of a higher term.
+        HigherTerm = 41, "a message of a higher term";
+        /// An election was lost.
+        ElectionLost = 42, "an election was lost";
+        /// A higher priority objects [E-13].
+        Priority = 43, "a node of higher priority objects";
+        /// The vote went to another.
+        VotedOther = 44, "the vote went to another, or a leader is known";
+        /// The candidate's log is older.
+        OlderLog = 45, "the candidate's log is older";
+        /// A learner or unknown can't be the target of this.
+        UnknownPeer = 46, "not a peer";
+        /// An acknowledgement of an overwritten write [L-05].
+        OverwrittenAck = 47, "an acknowledgement of an overwritten write";
+        /// Lease reads forbid forgetting the leader.
+        Lease = 48, "lease reads forbid forgetting the leader";
+        /// The read queue is full.
+        ReadsFull = 49, "too many reads are waiting";
+        /// The recent log is pinned and full.
+        LogFull = 50, "the recent log is full of entries that are not durable";
+        /// The term would come too near to its end [E-16].
+        TermExhausted = 51, "the term is too high";
+        /// An automatic leave of the joint configuration was refused; it is tried again.
+        LeaveRefused = 52, "leaving the joint configuration was refused for now";
+    }
+}
+
+table! {
+    /// What happened.
+    EventKind {
+        /// Became a follower: `peer` is the leader (0: none), `term`.
+        BecameFollower = 1, "became follower";
+        /// Asks whether votes would be granted.
+        BecamePreCandidate = 2, "became pre-candidate";
+        /// Asks for votes in `term`.
+        BecameCandidate = 3, "became candidate";
+        /// Leads in `term`; its first entry is at `index`.
+        BecameLeader = 4, "became leader";
+        /// The first entry of this leader's term, at `index`, is applied: it serves reads and changes.
+        LeaderReady = 5, "leader has applied its term's first entry";
+        /// A message was ignored: `a` is its kind.
+        Ignored = 6, "message ignored";
+        /// A message contradicts what is held here: loud. `a` is its kind, `b` what it says.
+        Alarm = 7, "implausible message refused";
+        /// A vote was refused: `peer` asked in `term`, its log ends at `index`.
+        VoteRefused = 8, "vote refused";
+        /// A campaign was refused.
+        CampaignRefused = 9, "campaign refused";
+        /// The configuration in force changed by the entry at `index`; `a` voters, `b` learners.
+        ConfApplied = 10, "configuration changed";
+        /// A change was skipped at `index`.
+        ConfSkipped = 11, "configuration change skipped";
+        /// A snapshot at `index` replaces the log.
+        SnapshotRestored = 12, "snapshot restored";
+        /// A snapshot at `index` goes to `peer`.
+        SnapshotSent = 13, "snapshot sent";
+        /// The snapshot to `peer` is over: `a` is 1 if it arrived.
+        SnapshotEnded = 14, "snapshot ended";
+        /// Leadership goes to `peer`.
+        TransferStarted = 15, "leadership transfer started";
+        /// The transfer to `peer` is over without success.
+        TransferEnded = 16, "leadership transfer ended";
+        /// No leader known for `a` ticks.
+        NoLeaderLong = 17, "no leader for long";
+        /// `peer` lags by `a` entries.
+        PeerLags = 18, "peer lags";
+        /// The host was paused: `a` ticks came in one burst.
+        Paused = 19, "ticks came in a burst: the host was paused";
+        /// A message could not be sent: `a` is its kind.
+        MessageLost = 20, "message lost";
+        /// A proposal of `peer` was refused.
+        ProposalRefused = 21, "forwarded proposal refused";
+        /// Boot data were repaired: `a` is the stored value, `b` the new one.
+        Repaired = 22, "stored state repaired at boot";
+        /// Entries from `index` on were overwritten up to `a`.
+        Truncated = 23, "log tail overwritten";
+        /// The node is poisoned.
+        Poisoned = 24, "poisoned";
+    }
+}
+
+/// One record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// Why.
+    pub reason: Reason,
+    /// Whom it concerns; 0: nobody.
+    pub peer: u64,
+    /// The node's term at the time.
+    pub term: u64,
+    /// An index; 0: none.
+    pub index: u64,
+    /// A number; see the kind.
+    pub a: u64,
+    /// Another.
+    pub b: u64,
+}

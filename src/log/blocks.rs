@@ -1,0 +1,147 @@
+//! The bytes of the recent log: append-only blocks in a queue, reused once nobody looks at them.
+//!
+//! A record never spans blocks, and a byte once written is never changed while its block lives: that is what makes a view into a
+//! block valid whatever happens to the log above it. Blocks are named by a sequence number that only grows, so "still needed" is
+//! one comparison: everything from the lowest needed block on stays.
+//!
+//! Not here: which record is which entry (`log`), and who pins what (`ready`).
+
+use crate::error::{Error, Result};
+use std::collections::VecDeque;
+
+/// Where bytes lie: a block's number and a range in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The block's number; wraps, compared by distance.
+    pub block: u32,
+    /// Offset of the first byte.
+    pub offset: u32,
+    /// Bytes.
+    pub len: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    live: VecDeque<Vec<u8>>,
+    /// Number of `live[0]`.
+    first: u32,
+    /// Empty blocks of the usual size, to be used again.
+    spare: Vec<Vec<u8>>,
+    block_bytes: usize,
+    /// Bytes of all live blocks' capacities.
+    live_bytes: u64,
+    poison: bool,
+}
+
+impl Blocks {
+    pub fn new(block_bytes: usize, poison: bool) -> Self {
+        Self { live: VecDeque::new(), first: 0, spare: Vec::new(), block_bytes, live_bytes: 0, poison }
+    }
+
+    /// Bytes held by live blocks, full or not.
+    pub fn live_bytes(&self) -> u64 {
+        self.live_bytes
+    }
+
+    /// Bytes held in all, spare blocks included.
+    pub fn held_bytes(&self) -> u64 {
+        self.live_bytes + (self.spare.len() * self.block_bytes) as u64
+    }
+
+    pub fn block_bytes(&self) -> usize {
+        self.block_bytes
+    }
+
+    /// The number of the oldest live block.
+    pub fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// The number that the block after the newest will have.
+    pub fn end(&self) -> u32 {
+        self.first.wrapping_add(self.live.len() as u32)
+    }
+
+    /// Room left in the newest block.
+    #[inline]
+    pub fn room(&self) -> usize {
+        self.live.back().map_or(0, |block| block.capacity() - block.len())
+    }
+
+    /// What a record of `len` bytes would add to `live_bytes`.
+    pub fn cost(&self, len: usize) -> u64 {
+        if len <= self.room() { 0 } else { self.block_bytes.max(len) as u64 }
+    }
+
+    /// Makes sure that the newest block takes `len` more bytes.
+    #[inline]
+    pub fn reserve(&mut self, len: usize) -> Result<()> {
+        if len <= self.room() && !self.live.is_empty() { Ok(()) } else { self.grow(len) }
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) -> Result<()> {
+        self.live.try_reserve(1).map_err(|_| Error::NoMem)?;
+        let block = match self.spare.pop() {
+            Some(block) if len <= self.block_bytes => block,
+            other => {
+                self.spare.extend(other);
+                let mut block = Vec::new();
+                block.try_reserve_exact(self.block_bytes.max(len)).map_err(|_| Error::NoMem)?;
+                block
+            }
+        };
+        self.live_bytes += block.capacity() as u64;
+        self.live.push_back(block);
+        Ok(())
+    }
+
+    /// The newest block, to be appended to within what `reserve` made sure of, and the place of what comes next.
+    #[inline]
+    pub fn tail(&mut self) -> Option<(u32, &mut Vec<u8>)> {
+        let number = self.end().wrapping_sub(1);
+        self.live.back_mut().map(|block| (number, block))
+    }
+
+    /// The bytes at a place; empty if its block is gone.
+    #[inline]
+    pub fn get(&self, place: Place) -> &[u8] {
+        let at = place.offset as usize;
+        self.live
+            .get(place.block.wrapping_sub(self.first) as usize)
+            .and_then(|block| block.get(at..at + place.len as usize))
+            .unwrap_or(&[])
+    }
+
+    /// Gives up every block before `needed`.
+    pub fn release_before(&mut self, needed: u32) {
+        while self.first != needed {
+            let Some(mut block) = self.live.pop_front() else { break };
+            self.first = self.first.wrapping_add(1);
+            self.live_bytes -= block.capacity() as u64;
+            if self.poison {
+                block.fill(0xDD);
+            }
+            // A block of a single large record goes back to the allocator; so does one that there is no place to keep.
+            if block.capacity() == self.block_bytes && self.spare.try_reserve(1).is_ok() {
+                block.clear();
+                self.spare.push(block);
+            }
+        }
+    }
+
+    /// A copy with blocks of its own.
+    pub fn try_clone(&self) -> Result<Self> {
+        let mut copy = Self::new(self.block_bytes, self.poison);
+        copy.first = self.first;
+        copy.live.try_reserve(self.live.len()).map_err(|_| Error::NoMem)?;
+        for block in &self.live {
+            let mut twin = Vec::new();
+            twin.try_reserve_exact(block.capacity()).map_err(|_| Error::NoMem)?;
+            twin.extend_from_slice(block);
+            copy.live_bytes += twin.capacity() as u64;
+            copy.live.push_back(twin);
+        }
+        Ok(copy)
+    }
+}

@@ -1,0 +1,459 @@
+//! What is in the log and how far each mark has come.
+//!
+//! For the whole log after the snapshot: the terms (`terms`) and the indexes of configuration entries not applied yet. For its
+//! recent part: the entries in wire form (`blocks`), 24 bytes of index beside each. What is older, the host is asked for (`raft/fetches`).
+//!
+//! Not here: who may move a mark (`raft`), I/O (nowhere).
+//! Invariants: `before <= applied <= applying <= commit <= last`; `durable <= handed <= last`; `recent_first` is above every
+//! evicted entry. Only a snapshot moves `applied` and `durable` together.
+
+pub(crate) mod blocks;
+pub(crate) mod boot;
+pub(crate) mod terms;
+
+use crate::error::{Error, Result};
+use crate::types::{EntryId, EntryKind, EntryRef, Index, Term};
+use crate::wire::{self, EntriesView};
+use blocks::{Blocks, Place};
+use std::collections::VecDeque;
+use terms::Terms;
+
+/// Where a recent entry lies, and what is needed without reading it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slot {
+    pub term: Term,
+    pub place: Place,
+    /// Bytes before the data in the record.
+    pub head: u8,
+    pub kind: EntryKind,
+}
+
+impl Slot {
+    #[inline]
+    pub fn data_len(&self) -> u64 {
+        u64::from(self.place.len - u32::from(self.head))
+    }
+}
+
+/// A received snapshot on its way to the host's disk. Until that is done nothing is applied and nobody campaigns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PendingSnapshot {
+    pub id: EntryId,
+    /// Its bytes: the encoded configuration, then the data.
+    pub blob: u32,
+    pub conf_len: u32,
+    /// Whether a ready has shown it.
+    pub handed: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub terms: Terms,
+    pub blocks: Blocks,
+    /// One for each entry from `recent_first` to the last.
+    slots: VecDeque<Slot>,
+    pub(super) recent_first: Index,
+    /// Indexes of configuration entries above `applied`, ascending.
+    changes: Vec<Index>,
+    /// Highest committed. Never falls; never passes the last entry. Moved by `raft` alone.
+    pub commit: Index,
+    /// Highest acknowledged as applied. Never falls, never passes `commit`.
+    pub applied: Index,
+    /// Highest handed out to be applied (etcd: applying).
+    pub applying: Index,
+    /// Highest handed out to be stored. Falls when the tail is overwritten.
+    pub handed: Index,
+    /// Highest known to be durable here. Falls when the tail is overwritten.
+    pub durable: Index,
+    pub snapshot: Option<PendingSnapshot>,
+    /// Lowest block that an outstanding ready shows.
+    pub ready_pin: Option<u32>,
+    /// Lowest block that a message in the outbox shows.
+    pub outbox_pin: Option<u32>,
+    recent_bytes: u64,
+    /// MESSAGES: entries stay until they are applied, since MsgStorageApply carries them.
+    keep_unapplied: bool,
+    /// Payload of entries above `applying` that have left the recent log; taken by `raft` to keep its account.
+    pub evicted_payload: u64,
+}
+
+impl Log {
+    pub fn new(recent_bytes: u64, block_bytes: u64, keep_unapplied: bool, poison: bool) -> Self {
+        Self {
+            terms: Terms::new(),
+            blocks: Blocks::new(block_bytes as usize, poison),
+            slots: VecDeque::new(),
+            recent_first: 1,
+            changes: Vec::new(),
+            commit: 0,
+            applied: 0,
+            applying: 0,
+            handed: 0,
+            durable: 0,
+            snapshot: None,
+            ready_pin: None,
+            outbox_pin: None,
+            recent_bytes,
+            keep_unapplied,
+            evicted_payload: 0,
+        }
+    }
+
+    #[inline]
+    pub fn last(&self) -> Index {
+        self.terms.last()
+    }
+
+    #[inline]
+    pub fn last_id(&self) -> EntryId {
+        self.terms.last_id()
+    }
+
+    /// The first index after the snapshot, there or not.
+    #[inline]
+    pub fn first(&self) -> Index {
+        self.terms.before().index + 1
+    }
+
+    /// The lowest index whose bytes are here; `last + 1` if none are.
+    #[inline]
+    pub fn recent_first(&self) -> Index {
+        self.recent_first
+    }
+
+    #[inline]
+    pub fn term_at(&self, index: Index) -> Option<Term> {
+        self.terms.at(index)
+    }
+
+    #[inline]
+    pub fn matches(&self, id: EntryId) -> bool {
+        self.terms.at(id.index) == Some(id.term)
+    }
+
+    /// Whether a log that ends with `other` is at least as up to date as this one (paper §5.4.1) [E-19].
+    pub fn is_up_to_date(&self, other: EntryId) -> bool {
+        other >= self.last_id()
+    }
+
+    /// Whether entries are not known to be durable, handed out or not.
+    #[inline]
+    pub fn has_undurable(&self) -> bool {
+        self.durable < self.last()
+    }
+
+    /// The slots of `first..=last`, which must be recent, as the two halves of a ring.
+    pub fn slots(&self, first: Index, last: Index) -> impl Iterator<Item = &Slot> + Clone {
+        let at = first.saturating_sub(self.recent_first) as usize;
+        let end = (last + 1).saturating_sub(self.recent_first) as usize;
+        let end = end.min(self.slots.len());
+        self.slots.range(at.min(end)..end)
+    }
+
+    /// The entry in a slot.
+    #[inline]
+    pub fn read(&self, slot: &Slot, index: Index) -> EntryRef<'_> {
+        let record = self.blocks.get(slot.place);
+        let data = record.get(usize::from(slot.head)..).unwrap_or(&[]);
+        EntryRef { term: slot.term, index, kind: slot.kind, data, token: 0 }
+    }
+
+    pub fn changes(&self) -> &[Index] {
+        &self.changes
+    }
+
+    /// Whether a committed configuration change is not applied yet [E-12].
+    pub fn has_unapplied_change(&self) -> bool {
+        self.changes.first().is_some_and(|&index| index <= self.commit)
+    }
+
+    /// Bytes held: blocks and what stands beside them.
+    pub fn memory(&self) -> u64 {
+        self.blocks.held_bytes()
+            + (self.slots.capacity() * size_of::<Slot>()) as u64
+            + (self.terms.runs().len() * 16 + self.changes.capacity() * 8) as u64
+    }
+
+    // ---- growing
+
+    /// Adds one entry of this node's own at the end. On an error nothing has changed.
+    #[inline]
+    pub fn append<'a>(
+        &mut self,
+        term: Term,
+        kind: EntryKind,
+        parts: impl Iterator<Item = &'a [u8]>,
+        data_len: usize,
+    ) -> Result<()> {
+        let index = self.last() + 1;
+        let len = wire::record_len(term, index, kind, data_len);
+        self.reserve_entry(term, kind, len)?;
+        let mut head = [0; wire::MAX_RECORD_HEAD];
+        let head_len = wire::write_record_head(&mut head, term, index, kind, data_len);
+        let Some((block, bytes)) = self.blocks.tail() else { return Err(Error::NoMem) };
+        let place = Place { block, offset: bytes.len() as u32, len: len as u32 };
+        bytes.extend_from_slice(head.get(..head_len).unwrap_or(&[]));
+        parts.for_each(|part| bytes.extend_from_slice(part));
+        debug_assert_eq!(bytes.len(), place.offset as usize + len);
+        self.push(Slot { term, place, head: head_len as u8, kind });
+        Ok(())
+    }
+
+    /// Adds the entries of a checked append from the `skip`th on, which follow the last one here. Gives how many were taken:
+    /// fewer than there are if the recent log is full, at least one, else an error and nothing has changed.
+    pub fn append_view(&mut self, entries: &EntriesView<'_>, skip: usize) -> Result<usize> {
+        match entries.record_bytes() {
+            Some(bytes) if entries.is_canonical() => self.append_canonical(entries, skip, bytes),
+            _ => self.append_foreign(entries, skip),
+        }
+    }
+
+    /// The usual case: the records are canonical and lie in a row, so those that fit in a block are copied in one go. Against
+    /// one copy an entry this saves about 25 instructions an entry.
+    fn append_canonical(&mut self, entries: &EntriesView<'_>, skip: usize, bytes: &[u8]) -> Result<usize> {
+        let mut from: usize = entries.iter().take(skip).map(|entry| entry.record.len()).sum();
+        let (mut at, mut taken) = (from, 0);
+        let mut failed = None;
+        let mut room = 0;
+        for entry in entries.iter().skip(skip) {
+            let len = entry.record.len();
+            if at - from + len > room {
+                self.copy_run(bytes, from, at);
+                from = at;
+                if let Err(error) = self.make_room(len) {
+                    failed = Some(error);
+                    break;
+                }
+                room = self.blocks.room();
+            }
+            if let Err(error) = self.reserve_index(entry.term, entry.kind) {
+                failed = Some(error);
+                break;
+            }
+            let Some((block, tail)) = self.blocks.tail() else { break };
+            let place = Place { block, offset: (tail.len() + at - from) as u32, len: len as u32 };
+            let head = (len - entry.data.len()) as u8;
+            self.push(Slot { term: entry.term, place, head, kind: entry.kind });
+            at += len;
+            taken += 1;
+        }
+        self.copy_run(bytes, from, at);
+        match failed {
+            Some(error) if taken == 0 => Err(error),
+            _ => Ok(taken),
+        }
+    }
+
+    fn copy_run(&mut self, bytes: &[u8], from: usize, to: usize) {
+        if let (Some((_, tail)), Some(run)) = (self.blocks.tail(), bytes.get(from..to)) {
+            tail.extend_from_slice(run);
+        }
+    }
+
+    /// Entries that another implementation encoded its own way: encoded anew, so that the log is a function of what it says.
+    fn append_foreign(&mut self, entries: &EntriesView<'_>, skip: usize) -> Result<usize> {
+        let mut taken = 0;
+        for entry in entries.iter().skip(skip) {
+            match self.append(entry.term, entry.kind, std::iter::once(entry.data), entry.data.len()) {
+                Ok(()) => taken += 1,
+                Err(error) if taken == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(taken)
+    }
+
+    #[inline]
+    fn push(&mut self, slot: Slot) {
+        self.terms.push(slot.term);
+        if slot.kind.is_change() {
+            self.changes.push(self.terms.last());
+        }
+        self.slots.push_back(slot);
+    }
+
+    #[inline]
+    fn reserve_entry(&mut self, term: Term, kind: EntryKind, len: usize) -> Result<()> {
+        self.make_room(len)?;
+        self.reserve_index(term, kind)
+    }
+
+    /// Room for one entry in everything but the blocks.
+    #[inline]
+    fn reserve_index(&mut self, term: Term, kind: EntryKind) -> Result<()> {
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.try_reserve(1).map_err(|_| Error::NoMem)?;
+        }
+        if self.terms.is_new(term) {
+            self.terms.reserve(1)?;
+        }
+        if kind.is_change() {
+            self.changes.try_reserve(1).map_err(|_| Error::NoMem)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a record of `len` bytes fits in the newest block, giving up old entries for it if need be.
+    #[inline]
+    pub fn make_room(&mut self, len: usize) -> Result<()> {
+        if len <= self.blocks.room() { Ok(()) } else { self.make_room_by_eviction(len) }
+    }
+
+    #[cold]
+    fn make_room_by_eviction(&mut self, len: usize) -> Result<()> {
+        let cost = self.blocks.cost(len);
+        while self.blocks.live_bytes() + self.index_bytes() + cost > self.recent_bytes {
+            self.evict_block()?;
+        }
+        self.blocks.reserve(len)
+    }
+
+    fn index_bytes(&self) -> u64 {
+        (self.slots.len() * size_of::<Slot>()) as u64
+    }
+
+    /// Whether records of these lengths fit as things are, so that many can be appended or none.
+    pub fn check_room(&mut self, lens: impl Iterator<Item = usize>) -> Result<()> {
+        let (mut room, mut cost, mut index) = (self.blocks.room(), 0u64, self.index_bytes());
+        let block = self.blocks.block_bytes();
+        for len in lens {
+            if len > room {
+                room = block.max(len);
+                cost += room as u64;
+            }
+            room -= len;
+            index += size_of::<Slot>() as u64;
+        }
+        while cost > 0 && self.blocks.live_bytes() + index + cost > self.recent_bytes {
+            let before = self.index_bytes();
+            self.evict_block()?;
+            index -= before - self.index_bytes();
+        }
+        Ok(())
+    }
+
+    // ---- shrinking
+
+    /// Gives up the oldest block, if all in it is durable and nobody looks at it.
+    fn evict_block(&mut self) -> Result<()> {
+        let oldest = self.blocks.first();
+        let pinned = |pin: Option<u32>| pin == Some(oldest);
+        if pinned(self.ready_pin) || pinned(self.outbox_pin) || self.blocks.end().wrapping_sub(oldest) <= 1 {
+            return Err(Error::Full);
+        }
+        let limit = if self.keep_unapplied { self.durable.min(self.applied) } else { self.durable };
+        let gone = self.slots.iter().take_while(|slot| slot.place.block == oldest).count();
+        if gone > 0 && self.recent_first + gone as u64 - 1 > limit {
+            return Err(Error::Full);
+        }
+        for _ in 0..gone {
+            if let Some(slot) = self.slots.pop_front() {
+                if self.recent_first > self.applying {
+                    self.evicted_payload += slot.data_len();
+                }
+                self.recent_first += 1;
+            }
+        }
+        self.release_blocks();
+        Ok(())
+    }
+
+    /// Gives back the blocks that neither an entry nor a view needs.
+    pub fn release_blocks(&mut self) {
+        let first = self.blocks.first();
+        let newest = self.blocks.end().wrapping_sub(1);
+        let lowest = self.slots.front().map_or(newest, |slot| slot.place.block);
+        let distance = |block: u32| block.wrapping_sub(first);
+        let mut needed = distance(lowest).min(distance(newest));
+        for pin in [self.ready_pin, self.outbox_pin].into_iter().flatten() {
+            needed = needed.min(distance(pin));
+        }
+        self.blocks.release_before(first.wrapping_add(needed));
+    }
+
+    /// Drops every entry from `from` on, all above `commit`.
+    pub fn truncate_from(&mut self, from: Index) {
+        let last = from - 1;
+        self.terms.truncate(last);
+        self.slots.truncate((last + 1).saturating_sub(self.recent_first) as usize);
+        self.recent_first = self.recent_first.min(last + 1);
+        while self.changes.last().is_some_and(|&index| index > last) {
+            self.changes.pop();
+        }
+        self.handed = self.handed.min(last);
+        self.durable = self.durable.min(last);
+    }
+
+    /// The host dropped every entry up to `index`, which is applied.
+    pub fn compact(&mut self, index: Index) {
+        self.terms.compact(index);
+        while self.recent_first <= index && self.slots.pop_front().is_some() {
+            self.recent_first += 1;
+        }
+        self.recent_first = self.recent_first.max(index + 1);
+        self.release_blocks();
+    }
+
+    /// Starts over behind an entry of which nothing else is known (boot).
+    pub fn compact_all(&mut self, before: EntryId) {
+        self.terms.reset(before);
+        self.recent_first = before.index + 1;
+        (self.commit, self.applied, self.applying) = (before.index, before.index, before.index);
+        (self.handed, self.durable) = (before.index, before.index);
+    }
+
+    /// Starts over behind a snapshot.
+    pub fn reset(&mut self, snapshot: PendingSnapshot) {
+        self.terms.reset(snapshot.id);
+        self.slots.clear();
+        self.recent_first = snapshot.id.index + 1;
+        self.changes.clear();
+        self.commit = snapshot.id.index;
+        self.handed = snapshot.id.index;
+        self.durable = snapshot.id.index;
+        self.snapshot = Some(snapshot);
+    }
+
+    /// Moves `applied`, and forgets the changes up to there.
+    pub fn applied_to(&mut self, index: Index) {
+        self.applied = self.applied.max(index);
+        self.applying = self.applying.max(self.applied);
+        let done = self.changes.partition_point(|&change| change <= self.applied);
+        self.changes.drain(..done);
+    }
+
+    /// Entries up to `id` are on disk, if the log still has it and it was not known before.
+    pub fn durable_to(&mut self, id: EntryId) -> bool {
+        if id.index <= self.durable || !self.matches(id) {
+            return false;
+        }
+        self.durable = id.index;
+        self.handed = self.handed.max(id.index);
+        true
+    }
+
+    /// What must hold between two calls.
+    pub fn check(&self) -> core::result::Result<(), &'static str> {
+        let last = self.last();
+        let rules = [
+            (self.commit <= last, "commit is beyond the last entry"),
+            (self.applied <= self.applying.max(self.applied), "applied is beyond applying"),
+            (self.applied <= self.commit, "applied is beyond commit"),
+            (self.applying <= self.commit, "applying is beyond commit"),
+            (self.durable <= last && self.handed <= last && self.durable <= self.handed, "a storage mark is beyond the log"),
+            (self.recent_first + self.slots.len() as u64 == last + 1, "the recent log does not end at the last entry"),
+            (self.terms.before().index <= last, "the log ends before it begins"),
+        ];
+        rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, text)| Err(text))
+    }
+
+    pub fn try_clone(&self) -> Result<Self> {
+        let mut slots = VecDeque::new();
+        slots.try_reserve(self.slots.len()).map_err(|_| Error::NoMem)?;
+        slots.extend(self.slots.iter().copied());
+        let mut changes = Vec::new();
+        changes.try_reserve(self.changes.len()).map_err(|_| Error::NoMem)?;
+        changes.extend_from_slice(&self.changes);
+        Ok(Self { terms: self.terms.try_clone()?, blocks: self.blocks.try_clone()?, slots, changes, ..*self })
+    }
+}

@@ -1,0 +1,149 @@
+//! The term of every index after the snapshot, as runs: 16 bytes a term, however long the log.
+//!
+//! So every question about terms, matching, votes, hints and pending changes is answered without I/O.
+
+use crate::error::{Error, Result};
+use crate::types::{EntryId, Index, Term, TermRun};
+
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// The entry before the first one: the snapshot's, or the last compacted.
+    before: EntryId,
+    /// Invariant: `first` and `term` rise strictly; `runs[0].first == before.index + 1`.
+    runs: Vec<TermRun>,
+    /// Invariant: `before.index <= last`, and `before.index == last` if and only if `runs` is empty.
+    last: Index,
+}
+
+impl Terms {
+    pub fn new() -> Self {
+        Self { before: EntryId::default(), runs: Vec::new(), last: 0 }
+    }
+
+    pub fn before(&self) -> EntryId {
+        self.before
+    }
+
+    pub fn last(&self) -> Index {
+        self.last
+    }
+
+    pub fn runs(&self) -> &[TermRun] {
+        &self.runs
+    }
+
+    #[inline]
+    pub fn last_id(&self) -> EntryId {
+        match self.runs.last() {
+            Some(run) => EntryId { term: run.term, index: self.last },
+            None => self.before,
+        }
+    }
+
+    /// The term at `index`; `None` below the entry before the first one and above the last.
+    #[inline]
+    pub fn at(&self, index: Index) -> Option<Term> {
+        if index > self.last {
+            return None;
+        }
+        match self.runs.last() {
+            Some(run) if run.first <= index => Some(run.term),
+            _ => self.at_older(index),
+        }
+    }
+
+    fn at_older(&self, index: Index) -> Option<Term> {
+        if index <= self.before.index {
+            return (index == self.before.index).then_some(self.before.term);
+        }
+        let after = self.runs.partition_point(|run| run.first <= index);
+        after.checked_sub(1).and_then(|i| self.runs.get(i)).map(|run| run.term)
+    }
+
+    /// Makes sure that `push` can take `count` more terms.
+    pub fn reserve(&mut self, count: usize) -> Result<()> {
+        self.runs.try_reserve(count).map_err(|_| Error::NoMem)
+    }
+
+    /// Whether an entry of `term` at the end starts a new run.
+    #[inline]
+    pub fn is_new(&self, term: Term) -> bool {
+        self.runs.last().is_none_or(|run| run.term != term)
+    }
+
+    /// Adds an entry at the end. Room for a new run must have been reserved.
+    #[inline]
+    pub fn push(&mut self, term: Term) {
+        self.last += 1;
+        if self.is_new(term) {
+            self.runs.push(TermRun { first: self.last, term });
+        }
+    }
+
+    /// Adds `count` entries of one term at the end.
+    pub fn push_many(&mut self, term: Term, count: u64) {
+        if count > 0 {
+            self.push(term);
+            self.last += count - 1;
+        }
+    }
+
+    /// Drops every entry above `last`.
+    pub fn truncate(&mut self, last: Index) {
+        self.last = self.last.min(last.max(self.before.index));
+        while self.runs.last().is_some_and(|run| run.first > self.last) {
+            self.runs.pop();
+        }
+    }
+
+    /// Forgets every entry up to `index`, whose term stays known.
+    pub fn compact(&mut self, index: Index) {
+        let Some(term) = self.at(index) else { return };
+        self.before = EntryId { term, index };
+        let keep = self.runs.partition_point(|run| run.first <= index);
+        self.runs.drain(..keep.saturating_sub(1));
+        if index == self.last {
+            self.runs.clear();
+        } else if let Some(run) = self.runs.first_mut() {
+            run.first = run.first.max(index + 1);
+        }
+    }
+
+    /// Starts over after the entry `before`.
+    pub fn reset(&mut self, before: EntryId) {
+        self.before = before;
+        self.last = before.index;
+        self.runs.clear();
+    }
+
+    /// The highest index up to `index` whose term is at most `term`, and its term: what may still agree with a log that has
+    /// `term` at `index`. The term is 0 where it is not known (diss. §3.5, the end; etcd-raft's reject hints).
+    pub fn last_at_or_below(&self, index: Index, term: Term) -> EntryId {
+        if index > self.last || index < self.before.index {
+            return EntryId { term: 0, index };
+        }
+        let mut upper = index;
+        for run in self.runs.iter().rev() {
+            if run.first > upper {
+                continue;
+            }
+            if run.term <= term {
+                return EntryId { term: run.term, index: upper };
+            }
+            upper = run.first - 1;
+        }
+        // `upper` is the entry before the first one now.
+        if upper == 0 || self.before.term <= term {
+            EntryId { term: self.before.term, index: upper }
+        } else {
+            EntryId { term: 0, index: upper - 1 }
+        }
+    }
+
+    pub fn try_clone(&self) -> Result<Self> {
+        let mut runs = Vec::new();
+        runs.try_reserve(self.runs.len() + 1).map_err(|_| Error::NoMem)?;
+        runs.extend_from_slice(&self.runs);
+        Ok(Self { before: self.before, runs, last: self.last })
+    }
+}

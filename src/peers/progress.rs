@@ -1,0 +1,210 @@
+//! A leader's view of one peer: what it has, what it gets next, and how eagerly.
+//!
+//! Probe: one append at a time, to find where the logs agree. Replicate: optimistic, within the window. Snapshot: waits until the
+//! peer has one. The transitions stand here; `raft/replication` and `raft/snapshots` say when.
+//! Invariant: `matched < next`, whatever order acknowledgements and rejections come in [L-04].
+//! Sources: etcd-raft's tracker for what is observable.
+
+use super::inflights::Inflights;
+use crate::error::Result;
+use crate::types::{Index, NodeId};
+
+/// How eagerly a peer gets entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Flow {
+    /// One append at a time, until the peer says where its log agrees.
+    #[default]
+    Probe = 0,
+    /// As fast as the window allows.
+    Replicate = 1,
+    /// Nothing, until it has the snapshot.
+    Snapshot = 2,
+}
+
+/// Work that the host was asked to do for a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub id: u64,
+    /// Entries from here (ENTRIES), or a snapshot that covers the index before it (SNAPSHOT).
+    pub first: Index,
+    /// Last entry wanted from the host (ENTRIES).
+    pub last: Index,
+    pub snapshot: bool,
+    /// Whether `next_fetch` has shown it.
+    pub told: bool,
+    /// The append was one of a series that goes on while there is something to send.
+    pub drain: bool,
+    /// Which ready's outbox holds the place of the message, so that it stands where it would have without the detour.
+    pub outbox_number: u64,
+    pub place: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub id: NodeId,
+    /// Highest index known to be in the peer's log, durable there.
+    pub matched: Index,
+    /// Next index to send.
+    pub next: Index,
+    /// Highest commit index sent.
+    pub sent_commit: Index,
+    pub flow: Flow,
+    /// Index of the snapshot under way; 0: none.
+    pub pending_snapshot: Index,
+    /// Heard from since the last check of the quorum.
+    pub recent_active: bool,
+    /// No append until the peer answers: a probe is out, or the window is full.
+    pub paused: bool,
+    pub window: Inflights,
+    pub is_learner: bool,
+    /// Its vote in the election under way.
+    pub vote: Option<bool>,
+    /// Highest read position that it confirmed in this leadership.
+    pub read_ack: u64,
+    /// What the host was asked for; counts as paused.
+    pub ask: Option<Ask>,
+    /// The host said LATER: no ask before the next heartbeat answer.
+    pub ask_later: bool,
+    /// The outbox was full: an append is due with the next ready.
+    pub deferred: bool,
+    /// Ticks since it was last heard.
+    pub silent_ticks: u32,
+    /// Ticks in snapshot state.
+    pub snapshot_ticks: u32,
+}
+
+impl Progress {
+    pub fn new(id: NodeId, next: Index, is_learner: bool, max_msgs: u32, max_bytes: u64) -> Self {
+        Self {
+            id,
+            matched: 0,
+            next: next.max(1),
+            sent_commit: 0,
+            flow: Flow::Probe,
+            pending_snapshot: 0,
+            // A peer that was just added counts as alive, else adding one could cost a leader its quorum at the next check.
+            recent_active: true,
+            paused: false,
+            window: Inflights::new(max_msgs, max_bytes),
+            is_learner,
+            vote: None,
+            read_ack: 0,
+            ask: None,
+            ask_later: false,
+            deferred: false,
+            silent_ticks: 0,
+            snapshot_ticks: 0,
+        }
+    }
+
+    /// Forgets everything: a new term, or a new role.
+    pub fn reset(&mut self, next: Index) {
+        self.matched = 0;
+        self.next = next;
+        self.sent_commit = 0;
+        self.recent_active = false;
+        self.vote = None;
+        self.read_ack = 0;
+        self.ask = None;
+        self.ask_later = false;
+        self.deferred = false;
+        self.silent_ticks = 0;
+        self.enter(Flow::Probe);
+    }
+
+    fn enter(&mut self, flow: Flow) {
+        self.paused = false;
+        self.pending_snapshot = 0;
+        self.snapshot_ticks = 0;
+        self.flow = flow;
+        self.window.clear();
+    }
+
+    pub fn become_probe(&mut self) {
+        let behind_snapshot = if self.flow == Flow::Snapshot { self.pending_snapshot } else { 0 };
+        self.enter(Flow::Probe);
+        self.next = (self.matched + 1).max(behind_snapshot + 1);
+        self.sent_commit = self.sent_commit.min(self.next - 1);
+    }
+
+    pub fn become_replicate(&mut self) {
+        self.enter(Flow::Replicate);
+        self.next = self.matched + 1;
+    }
+
+    pub fn become_snapshot(&mut self, index: Index) {
+        self.enter(Flow::Snapshot);
+        self.pending_snapshot = index;
+        self.next = index + 1;
+        self.sent_commit = index;
+    }
+
+    /// Whether nothing may be sent to it now.
+    #[inline]
+    pub fn is_paused(&self) -> bool {
+        self.paused || self.flow == Flow::Snapshot
+    }
+
+    /// Whether an append may carry entries.
+    #[inline]
+    pub fn may_carry(&self) -> bool {
+        self.flow != Flow::Replicate || !self.window.is_full()
+    }
+
+    /// An append with `count` entries of `bytes` payload is on its way. Room in the window must have been reserved.
+    #[inline]
+    pub fn on_sent(&mut self, count: u64, bytes: u64, commit: Index) {
+        match self.flow {
+            Flow::Replicate => {
+                if count > 0 {
+                    self.next += count;
+                    self.window.add(self.next - 1, bytes);
+                }
+                self.paused = self.window.is_full();
+            }
+            _ => self.paused |= count > 0,
+        }
+        self.sent_commit = commit;
+    }
+
+    /// Whether the peer would learn of a higher commit by an append.
+    #[inline]
+    pub fn can_bump_commit(&self, commit: Index) -> bool {
+        commit > self.sent_commit && self.sent_commit < self.next - 1
+    }
+
+    /// The peer has everything up to `index`. Whether that is news.
+    #[inline]
+    pub fn on_accepted(&mut self, index: Index) -> bool {
+        if index <= self.matched {
+            return false;
+        }
+        self.matched = index;
+        self.next = self.next.max(index + 1);
+        self.paused = false;
+        true
+    }
+
+    /// The peer refused an append after `rejected`; it may agree at `hint`. Whether the answer is one to act on.
+    pub fn on_rejected(&mut self, rejected: Index, hint: Index) -> bool {
+        if self.flow == Flow::Replicate {
+            if rejected <= self.matched {
+                return false;
+            }
+            self.next = self.matched + 1;
+        } else {
+            if self.next - 1 != rejected {
+                return false;
+            }
+            self.next = rejected.min(hint.saturating_add(1)).max(self.matched + 1);
+            self.paused = false;
+        }
+        self.sent_commit = self.sent_commit.min(self.next - 1);
+        true
+    }
+
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Self { window: self.window.try_clone()?, ..*self })
+    }
+}

@@ -1,0 +1,93 @@
+//! Handing committed entries out, within bounds, and hearing that they are applied.
+//!
+//! Invariants: nothing is handed out twice, nothing is left out when a limit cuts [L-10]; nothing is handed out while a snapshot is
+//! on its way to the disk; entries that are not durable here only where the mode allows it [L-19].
+//! Sources: etcd-raft's applying limits for what is observable.
+
+use super::Raft;
+use crate::config::StorageMode;
+use crate::event::{EventKind, Reason};
+use crate::types::{Index, Role};
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Apply {
+    /// Encoded bytes handed out and not yet applied.
+    pub bytes: u64,
+    /// No more before something is applied.
+    pub paused: bool,
+    /// LeaderReady was said in this leadership.
+    pub told_ready: bool,
+}
+
+/// A stretch of committed entries handed out together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub first: Index,
+    /// 0: there is none.
+    pub last: Index,
+    /// Whether the entries can be shown; else the host reads its own log.
+    pub resident: bool,
+    pub bytes: u64,
+    pub payload: u64,
+}
+
+impl Raft {
+    /// The highest index that may be handed out, given that entries up to `handed` are stored before or with it.
+    fn appliable(&self, handed: Index) -> Index {
+        let log = &self.log;
+        let limit = match self.config.storage {
+            StorageMode::Sync => handed,
+            StorageMode::Async => handed.min(log.durable.saturating_add(u64::from(self.config.max_apply_unpersisted))),
+            StorageMode::Messages => log.durable,
+        };
+        log.commit.min(limit)
+    }
+
+    pub fn has_committed(&self, handed: Index) -> bool {
+        !self.apply.paused && self.log.snapshot.is_none() && self.log.applying < self.appliable(handed)
+    }
+
+    /// The next span to apply, and takes note that it is handed out.
+    pub fn take_committed(&mut self, handed: Index) -> Span {
+        if !self.has_committed(handed) {
+            return Span::default();
+        }
+        let max = self.config.max_committed_size_per_ready.saturating_sub(self.apply.bytes);
+        let count = u64::from(self.config.max_entries_per_ready);
+        let highest = self.appliable(handed);
+        let mut span = Span { first: self.log.applying + 1, resident: true, ..Span::default() };
+        if span.first < self.log.recent_first() {
+            span.resident = false;
+            span.last = highest.min(self.log.recent_first() - 1).min(span.first.saturating_add(count) - 1);
+        } else {
+            span.last = span.first - 1;
+            for slot in self.log.slots(span.first, highest.min(span.first.saturating_add(count) - 1)) {
+                let bytes = span.bytes + u64::from(slot.place.len);
+                if bytes > max && span.bytes > 0 {
+                    break;
+                }
+                span.last += 1;
+                span.bytes = bytes;
+                span.payload += slot.data_len();
+            }
+        }
+        self.log.applying = span.last;
+        self.apply.bytes = self.apply.bytes.saturating_add(span.bytes);
+        self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready || span.last < highest;
+        span
+    }
+
+    /// The host applied everything up to `index`; with it, spans of `bytes` and `payload` came to their end.
+    pub fn on_applied(&mut self, index: Index, bytes: u64, payload: u64) {
+        self.log.applied_to(index);
+        self.apply.bytes = self.apply.bytes.saturating_sub(bytes);
+        self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready;
+        self.leave_joint_if_due();
+        let evicted = std::mem::take(&mut self.log.evicted_payload);
+        self.proposals.uncommitted = self.proposals.uncommitted.saturating_sub(payload + evicted);
+        if self.role == Role::Leader && !self.apply.told_ready && self.log.term_at(index) == Some(self.term) {
+            self.apply.told_ready = true;
+            self.event(EventKind::LeaderReady, Reason::None, 0, index, 0, 0);
+        }
+    }
+}

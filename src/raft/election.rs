@@ -1,0 +1,229 @@
+//! Elections: campaigns, votes, pre-votes, the check of the quorum, priorities.
+//!
+//! Invariants: an own vote counts only once it is durable, also a sole voter's, and a vote is asked for only once term, vote and
+//! log tail are [E-08, R-10]; logs are compared by (term, index) [E-19]; a learner never campaigns [E-10] but votes when asked
+//! (etcd#10998); a late answer is never counted [E-04].
+//! Sources: paper §5.2, §5.4.1; diss. §4.2.3, §6.2, §9.6; departures: `docs/departures.md`.
+
+use super::Raft;
+use super::role::Timers;
+use crate::config::{Config, Flags};
+use crate::event::{EventKind, Reason};
+use crate::outbox::OutMessage;
+use crate::quorum::{VoteResult, joint_vote};
+use crate::types::{EntryId, MessageKind, Role};
+use crate::wire::{Head, MessageView};
+
+/// What a transferred candidate's vote request says, so that a living leader is no reason to refuse it.
+pub(crate) const TRANSFER_CONTEXT: &[u8; 16] = b"CampaignTransfer";
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Election {
+    /// Whether the host lets this node lead.
+    pub electable: bool,
+    /// Among equal logs the higher wins.
+    pub priority: i32,
+}
+
+impl Election {
+    pub fn new(config: &Config) -> Self {
+        Self { electable: true, priority: config.priority }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Campaign {
+    Pre,
+    Real,
+    Transfer,
+}
+
+impl Campaign {
+    pub fn usual(pre_vote: bool) -> Self {
+        if pre_vote { Self::Pre } else { Self::Real }
+    }
+}
+
+impl Raft {
+    /// Whether this node may campaign: a voter, let by the host, with no snapshot on its way to the disk.
+    pub fn is_promotable(&self) -> bool {
+        self.election.electable
+            && self.log.snapshot.is_none()
+            && self.peers.get(self.id).is_some_and(|own| !own.is_learner)
+    }
+
+    /// Begins an election, unless this node leads or may not. Whether it did.
+    pub fn start_campaign(&mut self, campaign: Campaign) -> bool {
+        if self.role == Role::Leader {
+            return false;
+        }
+        let refused = if !self.is_promotable() {
+            Some(Reason::NotPromotable)
+        } else if self.log.has_unapplied_change() {
+            Some(Reason::ChangeUnapplied)
+        } else if self.term + 1 >= crate::types::MAX_POSITION {
+            Some(Reason::TermExhausted)
+        } else {
+            None
+        };
+        if let Some(reason) = refused {
+            self.event(EventKind::CampaignRefused, reason, 0, 0, 0, 0);
+            return false;
+        }
+        self.campaign(campaign);
+        true
+    }
+
+    fn campaign(&mut self, campaign: Campaign) {
+        let (kind, answer, term) = if campaign == Campaign::Pre {
+            self.become_pre_candidate();
+            (MessageKind::PreVote, MessageKind::PreVoteResp, self.term + 1)
+        } else {
+            self.become_candidate();
+            (MessageKind::Vote, MessageKind::VoteResp, self.term)
+        };
+        let last = self.log.last_id();
+        for at in 0..self.peers.len() {
+            let Some(to) = self.peers.at(at).map(|peer| peer.id).filter(|&id| self.conf.is_voter(id)) else { continue };
+            if to == self.id {
+                self.send(OutMessage::new(Head { term, ..self.head(answer, to) }));
+                continue;
+            }
+            let mut head = Head { term, index: last.index, log_term: last.term, ..self.head(kind, to) };
+            self.put_commit(&mut head);
+            head.priority = i64::from(self.election.priority);
+            let mut message = OutMessage::new(head);
+            if campaign == Campaign::Transfer {
+                message = message.with_context(TRANSFER_CONTEXT);
+            }
+            // A request that left before its term is on disk could be answered after a crash that forgot it.
+            message.after = kind == MessageKind::Vote && !self.flag(Flags::VOTE_REQUEST_EARLY);
+            self.send(message);
+        }
+    }
+
+    /// The commit index travels with votes where all nodes know of it [E-11]: as commit, with its term as reject hint.
+    fn put_commit(&self, head: &mut Head) {
+        if self.flag(Flags::COMMIT_IN_VOTES) {
+            head.commit = self.log.commit;
+            head.reject_hint = self.log.term_at(self.log.commit).unwrap_or(0);
+        }
+    }
+
+    fn take_commit(&mut self, head: &Head) {
+        let carried = EntryId { term: head.reject_hint, index: head.commit };
+        if !self.flag(Flags::COMMIT_IN_VOTES) || self.role == Role::Leader || carried.term == 0 {
+            return;
+        }
+        if carried.index > self.log.commit && self.log.matches(carried) {
+            self.log.commit = carried.index;
+            // What is committed may be a change of who votes: the election under way was held among others.
+            if self.role != Role::Follower && self.log.has_unapplied_change() {
+                self.become_follower(self.term, 0, Reason::ChangeUnapplied);
+            }
+        }
+    }
+
+    // ---- asked for a vote
+
+    pub fn on_vote_request(&mut self, m: &MessageView<'_>) {
+        let head = &m.head;
+        let pre = head.kind == MessageKind::PreVote;
+        let answer = if pre { MessageKind::PreVoteResp } else { MessageKind::VoteResp };
+        self.take_commit(head);
+        match self.refusal(head, pre) {
+            None => {
+                // The answer to a pre-vote says the term asked for: the candidate has not raised its own yet.
+                let reply = Head { term: head.term, ..self.head(answer, head.from) };
+                self.send(OutMessage::new(reply));
+                if !pre {
+                    self.grant_vote(head.from);
+                }
+            }
+            Some(reason) => self.refuse_vote(head, answer, reason),
+        }
+    }
+
+    pub fn refuse_vote(&mut self, head: &Head, answer: MessageKind, reason: Reason) {
+        self.event(EventKind::VoteRefused, reason, head.from, head.index, head.term, head.log_term);
+        let mut reply = Head { reject: true, ..self.head(answer, head.from) };
+        self.put_commit(&mut reply);
+        self.send(OutMessage::new(reply));
+    }
+
+    fn refusal(&self, head: &Head, pre: bool) -> Option<Reason> {
+        let may = self.vote == head.from || (self.vote == 0 && self.leader == 0) || (pre && head.term > self.term);
+        let theirs = EntryId { term: head.log_term, index: head.index };
+        if !may {
+            Some(Reason::VotedOther)
+        } else if !self.log.is_up_to_date(theirs) {
+            Some(Reason::OlderLog)
+        } else if self.outranks(head, theirs) {
+            Some(Reason::Priority)
+        } else {
+            None
+        }
+    }
+
+    /// Whether this node should lead rather than the candidate. Only a node that could lead itself objects, only while the
+    /// logs are equal, and not for ever: a favourite that is dead or lags must not keep the others from electing [E-13].
+    fn outranks(&self, head: &Head, theirs: EntryId) -> bool {
+        let Timers { leaderless, .. } = self.timers;
+        i64::from(self.election.priority) > head.priority
+            && theirs == self.log.last_id()
+            && self.is_promotable()
+            && leaderless < 4 * self.config.election_ticks
+    }
+
+    // ---- answered
+
+    pub fn on_vote_resp(&mut self, m: &MessageView<'_>) {
+        let head = &m.head;
+        self.take_commit(head);
+        let expected = match self.role {
+            Role::PreCandidate => MessageKind::PreVoteResp,
+            Role::Candidate => MessageKind::VoteResp,
+            _ => return self.ignore(head, Reason::LateVote),
+        };
+        if head.kind == expected { self.poll(head.from, !head.reject) } else { self.ignore(head, Reason::LateVote) }
+    }
+
+    /// Counts a vote; the first of a node in an election holds.
+    pub fn poll(&mut self, from: u64, granted: bool) {
+        if let Some(peer) = self.peers.get_mut(from) {
+            peer.vote.get_or_insert(granted);
+        }
+        match self.tally() {
+            VoteResult::Won if self.role == Role::PreCandidate => self.campaign(Campaign::Real),
+            VoteResult::Won => {
+                self.become_leader();
+                self.broadcast_append();
+            }
+            VoteResult::Lost => self.become_follower(self.term, 0, Reason::ElectionLost),
+            VoteResult::Pending => {}
+        }
+    }
+
+    fn tally(&self) -> VoteResult {
+        let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
+        joint_vote(voters, outgoing, |id| self.peers.get(id).and_then(|peer| peer.vote))
+    }
+
+    /// A leader that heard from no quorum for an election timeout steps down (diss. §6.2).
+    pub fn check_quorum(&mut self) {
+        let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
+        let active = joint_vote(voters, outgoing, |id| {
+            self.peers.get(id).filter(|peer| !peer.is_learner).map(|peer| peer.recent_active)
+        });
+        if active == VoteResult::Won {
+            // The quorum of the configuration in force is proven: leases hold again [E-18].
+            self.reads.lease_waits = false;
+        } else {
+            self.become_follower(self.term, 0, Reason::NoQuorum);
+        }
+        let id = self.id;
+        for peer in self.peers.iter_mut().filter(|peer| peer.id != id) {
+            peer.recent_active = false;
+        }
+    }
+}

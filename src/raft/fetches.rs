@@ -1,0 +1,385 @@
+//! What is asked of the host, and its supplies: old entries and snapshots for peers that lag.
+//!
+//! At most one ask a peer. While it is open the peer counts as paused; heartbeats go on. The message's place in the outbox is kept,
+//! so that a host which answers before the next ready sees what it would see if the core had read its log itself.
+//! Invariants: an ask that is no longer wanted is closed by `cancel_ask`; a supply is checked against the term runs before anything is
+//! done with it [L-16, X-02].
+
+use super::Raft;
+use super::reconfig::as_state;
+use crate::error::{Error, Result};
+use crate::event::{EventKind, Reason};
+use crate::log::blocks::Place;
+use crate::membership::Configuration;
+use crate::outbox::{Fate, OutMessage, Piece, Source};
+use crate::peers::progress::{Ask, Flow};
+use crate::raft::replication::Carried;
+use crate::types::{EntryRef, Index, MessageKind, NodeId, Role};
+use crate::wire::{self, Head};
+
+/// What the host is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum FetchKind {
+    /// Entries of its log.
+    Entries = 1,
+    /// A snapshot of its state.
+    Snapshot = 2,
+}
+
+/// Work for the host: read these entries, or make a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fetch {
+    /// Names it in the supply.
+    pub id: u64,
+    /// What is asked for.
+    pub kind: FetchKind,
+    /// For whom.
+    pub peer: NodeId,
+    /// First entry (ENTRIES); lowest index that the snapshot must cover, less one is enough (SNAPSHOT).
+    pub first: Index,
+    /// Last entry that is wanted (ENTRIES); highest index the snapshot may have (SNAPSHOT).
+    pub last: Index,
+    /// More bytes than these are of no use (ENTRIES); data up to this size may pass through the core (SNAPSHOT).
+    pub max_bytes: u64,
+}
+
+/// What became of a supply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Supplied {
+    /// It is on its way with the next ready.
+    Taken,
+    /// It is no longer wanted; nothing was done.
+    Ignored,
+}
+
+/// Why the host has nothing to supply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Missing {
+    /// The entries are compacted: the peer needs a snapshot.
+    Gone = 1,
+    /// Not now: ask again, no sooner than the peer's next heartbeat answer.
+    Later = 2,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fetches {
+    /// Identities are never used twice.
+    pub last_id: u64,
+    /// Asks that `next_fetch` has not shown.
+    pub untold: u32,
+    /// Counts the readies taken: a place in the outbox is good for the one under way.
+    pub outbox_number: u64,
+}
+
+impl Raft {
+    // ---- asking
+
+    pub fn ask_for_entries(&mut self, at: usize, drain: bool) -> bool {
+        if self.blobs.bytes() >= self.config.catchup_bytes {
+            // The next heartbeat answer asks again.
+            return false;
+        }
+        self.open_ask(at, false, drain)
+    }
+
+    pub fn ask_for_snapshot(&mut self, at: usize, drain: bool) -> bool {
+        let Some(peer) = self.peers.at(at) else { return false };
+        if !peer.recent_active {
+            let id = peer.id;
+            self.event(EventKind::MessageLost, Reason::PeerSilent, id, 0, MessageKind::Snap as u64, 0);
+            return false;
+        }
+        self.open_ask(at, true, drain)
+    }
+
+    fn open_ask(&mut self, at: usize, snapshot: bool, drain: bool) -> bool {
+        let place = self.outbox.now.len();
+        let (last, number) = (self.log.recent_first() - 1, self.fetches.outbox_number);
+        let id = self.fetches.last_id + 1;
+        let Some(peer) = self.peers.at(at) else { return false };
+        let (to, first) = (peer.id, peer.next);
+        let head = Head { index: first, ..self.head(MessageKind::App, to) };
+        let mut holder = OutMessage::new(head);
+        holder.fate = Fate::Waits;
+        if self.outbox.push(holder).is_err() {
+            return false;
+        }
+        self.outbox.idle += 1;
+        self.fetches.last_id = id;
+        self.fetches.untold += 1;
+        if let Some(peer) = self.peers.at_mut(at) {
+            peer.ask = Some(Ask { id, first, last, snapshot, told: false, drain, outbox_number: number, place });
+        }
+        // Nothing went out, but the peer's turn is taken.
+        false
+    }
+
+    /// An ask is no longer wanted: its place in the outbox stays empty.
+    pub fn cancel_ask(&mut self, at: usize) {
+        let Some(ask) = self.peers.at_mut(at).and_then(|peer| peer.ask.take()) else { return };
+        if !ask.told {
+            self.fetches.untold -= 1;
+        }
+        if let Some(holder) = self.place_of(&ask) {
+            holder.fate = Fate::Gone;
+        }
+    }
+
+    fn place_of(&mut self, ask: &Ask) -> Option<&mut OutMessage> {
+        let current = self.fetches.outbox_number == ask.outbox_number;
+        self.outbox.now.get_mut(ask.place).filter(|m| current && m.fate == Fate::Waits)
+    }
+
+    /// Leadership or term changed: nothing is wanted any more.
+    pub fn forget_asks(&mut self) {
+        self.fetches.untold = 0;
+        for message in self.outbox.now.iter_mut().filter(|m| m.fate == Fate::Waits) {
+            message.fate = Fate::Gone;
+        }
+    }
+
+    /// Peers were removed, and their asks with them.
+    pub fn recount_asks(&mut self) {
+        self.fetches.untold = self.peers.iter().filter(|peer| peer.ask.is_some_and(|ask| !ask.told)).count() as u32;
+        let peers = &self.peers;
+        for message in self.outbox.now.iter_mut().filter(|m| m.fate == Fate::Waits) {
+            if peers.get(message.head.to).is_none() {
+                message.fate = Fate::Gone;
+            }
+        }
+    }
+
+    pub fn next_fetch(&mut self) -> Option<Fetch> {
+        if self.fetches.untold == 0 {
+            return None;
+        }
+        let (commit, max_msg, max_snapshot) =
+            (self.log.commit, self.config.max_size_per_msg, self.config.max_snapshot_bytes);
+        for peer in self.peers.iter_mut() {
+            let Some(ask) = peer.ask.as_mut().filter(|ask| !ask.told) else { continue };
+            ask.told = true;
+            self.fetches.untold -= 1;
+            return Some(Fetch {
+                id: ask.id,
+                kind: if ask.snapshot { FetchKind::Snapshot } else { FetchKind::Entries },
+                peer: peer.id,
+                first: ask.first,
+                last: if ask.snapshot { commit } else { ask.last },
+                max_bytes: if ask.snapshot { max_snapshot } else { max_msg },
+            });
+        }
+        None
+    }
+
+    // ---- supplied
+
+    /// The peer whose ask this is; none if it is no longer wanted.
+    fn open_ask_of(&mut self, id: u64, snapshot: Option<bool>) -> Result<Option<(usize, Ask)>> {
+        if id == 0 || id > self.fetches.last_id {
+            self.detail.set(format_args!("fetch {id} was never handed out"));
+            return Err(Error::Arg);
+        }
+        let found = self.peers.iter().enumerate().find_map(|(at, peer)| peer.ask.filter(|ask| ask.id == id).map(|ask| (at, ask)));
+        let Some((at, ask)) = found.filter(|_| self.role == Role::Leader) else { return Ok(None) };
+        if snapshot.is_some_and(|snapshot| snapshot != ask.snapshot) {
+            self.detail.set(format_args!("fetch {id} asks for {}", if ask.snapshot { "a snapshot" } else { "entries" }));
+            return Err(Error::Arg);
+        }
+        let moved = self.peers.at(at).is_none_or(|peer| peer.next != ask.first || peer.is_paused());
+        if moved {
+            self.cancel_ask(at);
+            return Ok(None);
+        }
+        Ok(Some((at, ask)))
+    }
+
+    pub fn supply_entries<'a>(&mut self, id: u64, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<Supplied> {
+        let Some((at, ask)) = self.open_ask_of(id, Some(false))? else { return Ok(Supplied::Ignored) };
+        let (bytes, carried) = self.encode_supply(&ask, entries)?;
+        let Some(log_term) = self.log.term_at(ask.first - 1) else {
+            // Compacted meanwhile: only a snapshot will do.
+            self.cancel_ask(at);
+            self.send_append(at, true);
+            return Ok(Supplied::Ignored);
+        };
+        let blob = self.blobs.put(bytes)?;
+        let first_piece = self.outbox.begin_body();
+        let place = Place { block: blob, offset: 0, len: carried.bytes as u32 };
+        let pushed = self.outbox.push_piece(Piece { source: Source::Blob, place });
+        if let Err(error) = pushed.and_then(|()| self.outbox.blobs.try_reserve(1).map_err(|_| Error::NoMem)) {
+            self.blobs.free(blob);
+            return Err(error);
+        }
+        self.outbox.blobs.push(blob);
+        let mut carried = carried;
+        let next = ask.first + carried.count;
+        if next >= self.log.recent_first() && next <= self.log.last() && carried.bytes < self.config.max_size_per_msg {
+            let own = self.put_entries(next, self.config.max_size_per_msg, carried.bytes);
+            carried.count += own.count;
+            carried.bytes += own.bytes;
+            carried.payload += own.payload;
+        }
+        let to = self.peers.at(at).map_or(0, |peer| peer.id);
+        let head = Head { log_term, index: ask.first - 1, commit: self.log.commit, ..self.head(MessageKind::App, to) };
+        let mut message = OutMessage::new(head);
+        message.pieces = (first_piece, self.outbox.begin_body());
+        message.body_bytes = carried.bytes as u32;
+        message.n_entries = carried.count as u32;
+        let sent = self.fill_place(at, &ask, message);
+        if sent && let Some(peer) = self.peers.at_mut(at) {
+            if peer.flow == Flow::Replicate && peer.window.reserve().is_err() {
+                peer.become_probe();
+            }
+            peer.on_sent(carried.count, carried.payload, head.commit);
+        }
+        self.go_on(at, ask.drain && sent);
+        Ok(Supplied::Taken)
+    }
+
+    /// Checks supplied entries against what is asked and against the term runs, and encodes those that fit.
+    fn encode_supply<'a>(&mut self, ask: &Ask, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<(Vec<u8>, Carried)> {
+        let mut carried = Carried::default();
+        for (entry, index) in entries.clone().zip(ask.first..) {
+            if entry.index != index || self.log.term_at(index).is_some_and(|term| term != entry.term) || index > self.log.last() {
+                self.detail.set(format_args!(
+                    "supplied entry (index {}, term {}) contradicts the log: index {index}, term {} is wanted",
+                    entry.index,
+                    entry.term,
+                    self.log.term_at(index).unwrap_or(0)
+                ));
+                return Err(Error::Arg);
+            }
+            let len = wire::record_len(entry.term, index, entry.kind, entry.data.len()) as u64;
+            let over = carried.bytes + len > self.config.max_size_per_msg && carried.count > 0;
+            // What is recent is here already.
+            if over || index > ask.last || carried.bytes + len > u64::from(u32::MAX / 2) {
+                break;
+            }
+            carried.count += 1;
+            carried.bytes += len;
+            carried.payload += entry.data.len() as u64;
+        }
+        if carried.count == 0 {
+            self.detail.set(format_args!("a supply without an entry: use supply_none"));
+            return Err(Error::Arg);
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(carried.bytes as usize).map_err(|_| Error::NoMem)?;
+        for entry in entries.take(carried.count as usize) {
+            let mut head = [0; wire::MAX_RECORD_HEAD];
+            let len = wire::write_record_head(&mut head, entry.term, entry.index, entry.kind, entry.data.len());
+            bytes.extend_from_slice(head.get(..len).unwrap_or(&[]));
+            bytes.extend_from_slice(entry.data);
+        }
+        Ok((bytes, carried))
+    }
+
+    /// Puts the message into the place kept for it, or at the end if that has left. Whether it goes.
+    fn fill_place(&mut self, at: usize, ask: &Ask, message: OutMessage) -> bool {
+        if let Some(peer) = self.peers.at_mut(at) {
+            peer.ask = None;
+        }
+        if !ask.told {
+            self.fetches.untold -= 1;
+        }
+        if let Some(holder) = self.place_of(ask) {
+            *holder = message;
+            self.outbox.idle -= 1;
+            return true;
+        }
+        let before = self.outbox.now.len();
+        self.send(message);
+        self.outbox.now.len() > before
+    }
+
+    fn go_on(&mut self, at: usize, drain: bool) {
+        if drain {
+            while self.send_append(at, false) {}
+        }
+    }
+
+    pub fn supply_snapshot(&mut self, id: u64, index: Index, conf: &Configuration, data: &[u8]) -> Result<Supplied> {
+        let Some((at, ask)) = self.open_ask_of(id, Some(true))? else { return Ok(Supplied::Ignored) };
+        let to = self.peers.at(at).map_or(0, |peer| peer.id);
+        let (lowest, commit) = (self.log.first() - 1, self.log.commit);
+        let term = self.log.term_at(index).filter(|_| index <= commit && index > 0);
+        let Some(term) = term else {
+            self.detail.set(format_args!("a snapshot at index {index} can't be used: {lowest} to {commit} can"));
+            return Err(Error::Arg);
+        };
+        if conf.voters.is_empty() || !conf.contains(to) {
+            self.detail.set(format_args!("the snapshot's configuration ({conf}) lacks its receiver, node {to}"));
+            return Err(Error::Arg);
+        }
+        if data.len() as u64 > self.config.max_snapshot_bytes {
+            self.detail.set(format_args!(
+                "{} bytes of snapshot data, max_snapshot_bytes is {}: send them beside the core",
+                data.len(),
+                self.config.max_snapshot_bytes
+            ));
+            return Err(Error::Arg);
+        }
+        let bytes = encode_snapshot(index, term, conf, data)?;
+        let len = bytes.len() as u32;
+        let blob = self.blobs.put(bytes)?;
+        let first_piece = self.outbox.begin_body();
+        let place = Place { block: blob, offset: 0, len };
+        let pushed = self.outbox.push_piece(Piece { source: Source::Blob, place });
+        if let Err(error) = pushed.and_then(|()| self.outbox.blobs.try_reserve(1).map_err(|_| Error::NoMem)) {
+            self.blobs.free(blob);
+            return Err(error);
+        }
+        self.outbox.blobs.push(blob);
+        let head = self.head(MessageKind::Snap, to);
+        let mut message = OutMessage::new(head);
+        message.pieces = (first_piece, first_piece + 1);
+        message.body_bytes = len;
+        if let Some(peer) = self.peers.at_mut(at) {
+            peer.become_snapshot(index);
+        }
+        self.fill_place(at, &ask, message);
+        self.event(EventKind::SnapshotSent, Reason::None, to, index, u64::from(len), 0);
+        Ok(Supplied::Taken)
+    }
+
+    pub fn supply_none(&mut self, id: u64, why: Missing) -> Result<Supplied> {
+        let Some((at, ask)) = self.open_ask_of(id, None)? else { return Ok(Supplied::Ignored) };
+        if !ask.told {
+            return Err(Error::Arg);
+        }
+        if why == Missing::Later || ask.snapshot {
+            self.cancel_ask(at);
+            if let Some(peer) = self.peers.at_mut(at) {
+                peer.ask_later = true;
+            }
+            return Ok(Supplied::Taken);
+        }
+        // The same place waits for the snapshot now.
+        let recent = self.peers.at(at).is_some_and(|peer| peer.recent_active);
+        if !recent {
+            self.cancel_ask(at);
+            return Ok(Supplied::Taken);
+        }
+        let id = self.fetches.last_id + 1;
+        self.fetches.last_id = id;
+        self.fetches.untold += 1;
+        if let Some(peer) = self.peers.at_mut(at) {
+            peer.ask = Some(Ask { id, snapshot: true, told: false, ..ask });
+        }
+        Ok(Supplied::Taken)
+    }
+}
+
+/// The field of a MsgSnap that carries the snapshot, whole.
+pub(crate) fn encode_snapshot(index: Index, term: u64, conf: &Configuration, data: &[u8]) -> Result<Vec<u8>> {
+    let state = as_state(conf);
+    let len = wire::snapshot_field_len(index, term, &state, data.len());
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| Error::NoMem)?;
+    bytes.resize(len - data.len(), 0);
+    wire::write_snapshot_field_head(&mut bytes, index, term, &state, data.len());
+    bytes.extend_from_slice(data);
+    Ok(bytes)
+}

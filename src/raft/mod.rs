@@ -1,0 +1,273 @@
+//! The protocol: one file a concern, messages are functions, roles are a table (`step`).
+//!
+//! `Raft` is the sum of its parts; each part's state and rules stand in the part's file. Nothing here reads a clock, allocates on
+//! the hot path, or knows how a ready looks; what is to be sent goes to the `outbox`.
+
+pub(crate) mod apply;
+pub(crate) mod election;
+pub(crate) mod fetches;
+pub(crate) mod proposals;
+pub(crate) mod reads;
+pub(crate) mod reconfig;
+pub(crate) mod replication;
+pub(crate) mod role;
+pub(crate) mod snapshots;
+pub(crate) mod step;
+pub(crate) mod tokens;
+pub(crate) mod transfer;
+
+use crate::config::{Config, Flags, StorageMode};
+use crate::error::{Error, Result};
+use crate::event::{Event, EventKind, Reason};
+use crate::log::Log;
+use crate::membership::Configuration;
+use crate::outbox::{Blobs, OutMessage, Outbox};
+use crate::peers::Peers;
+use crate::rng::Rng;
+use crate::types::{HardState, Index, MessageKind, NodeId, Role, Term};
+use crate::wire::Head;
+use std::collections::VecDeque;
+use std::fmt;
+
+/// Events kept until the host drains them; later ones are lost, and counted.
+const MAX_EVENTS: usize = 256;
+
+/// The numbers behind the last refusal, in a fixed store: an error path allocates nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Detail {
+    text: [u8; 255],
+    len: u8,
+}
+
+impl Detail {
+    pub const fn new() -> Self {
+        Self { text: [0; 255], len: 0 }
+    }
+
+    pub fn set(&mut self, text: fmt::Arguments<'_>) {
+        self.len = 0;
+        // A text that is cut short is still the better part of it.
+        let _ = fmt::write(self, text);
+    }
+
+    pub fn as_str(&self) -> &str {
+        let text = self.text.get(..usize::from(self.len)).unwrap_or(&[]);
+        std::str::from_utf8(text).unwrap_or("")
+    }
+}
+
+impl fmt::Write for Detail {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        for c in part.chars() {
+            let (at, len) = (usize::from(self.len), c.len_utf8());
+            let Some(room) = self.text.get_mut(at..at + len) else { return Err(fmt::Error) };
+            c.encode_utf8(room);
+            self.len += len as u8;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// How often something was lost or refused, since the node was made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub messages_dropped: u64,
+    pub messages_refused: u64,
+    pub messages_ignored: u64,
+    pub proposals_refused: u64,
+    pub reads_failed: u64,
+    pub events_lost: u64,
+    pub implausible: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Raft {
+    pub config: Config,
+    pub id: NodeId,
+    /// Written by `role` alone, as are `term`, `vote` and `leader`.
+    pub role: Role,
+    pub term: Term,
+    pub vote: NodeId,
+    pub leader: NodeId,
+    pub timers: role::Timers,
+    pub rng: Rng,
+    pub log: Log,
+    pub conf: Configuration,
+    pub peers: Peers,
+    pub outbox: Outbox,
+    pub blobs: Blobs,
+    pub election: election::Election,
+    pub proposals: proposals::Proposals,
+    pub tokens: tokens::Tokens,
+    pub apply: apply::Apply,
+    pub reads: reads::Reads,
+    pub reconfig: reconfig::Reconfig,
+    pub fetches: fetches::Fetches,
+    pub transfer: transfer::Transfer,
+    pub commit_broadcast: bool,
+    pub events: VecDeque<Event>,
+    pub counters: Counters,
+    pub detail: Detail,
+    /// Why the node is poisoned, if it is.
+    pub fault: Option<&'static str>,
+}
+
+impl Raft {
+    pub fn new(config: &Config) -> Result<Self> {
+        config.checked()?;
+        let mut rng = Rng::new(config.seed ^ config.id.rotate_left(32));
+        let keep_unapplied = config.storage == StorageMode::Messages;
+        let poison = config.flags.has(Flags::DEBUG_POISON_VIEWS);
+        let mut raft = Self {
+            config: *config,
+            id: config.id,
+            role: Role::Follower,
+            term: 0,
+            vote: 0,
+            leader: 0,
+            timers: role::Timers::default(),
+            log: Log::new(config.recent_bytes, config.block_bytes, keep_unapplied, poison),
+            conf: Configuration::default(),
+            peers: Peers::default(),
+            outbox: Outbox::new(config.max_messages),
+            blobs: Blobs::default(),
+            election: election::Election::new(config),
+            proposals: proposals::Proposals::default(),
+            tokens: tokens::Tokens::default(),
+            apply: apply::Apply::default(),
+            reads: reads::Reads::new(rng.next()),
+            reconfig: reconfig::Reconfig::default(),
+            fetches: fetches::Fetches::default(),
+            transfer: transfer::Transfer::default(),
+            commit_broadcast: !config.flags.has(Flags::NO_COMMIT_BROADCAST),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            detail: Detail::new(),
+            fault: None,
+            rng,
+        };
+        raft.events.try_reserve_exact(MAX_EVENTS).map_err(|_| Error::NoMem)?;
+        raft.reset_election_timeout();
+        Ok(raft)
+    }
+
+    pub fn flag(&self, flag: Flags) -> bool {
+        self.config.flags.has(flag)
+    }
+
+    pub fn hard_state(&self) -> HardState {
+        HardState { term: self.term, vote: self.vote, commit: self.log.commit }
+    }
+
+    // ---- saying what happened
+
+    pub fn event(&mut self, kind: EventKind, reason: Reason, peer: NodeId, index: Index, a: u64, b: u64) {
+        if self.events.len() >= MAX_EVENTS {
+            self.counters.events_lost += 1;
+            return;
+        }
+        self.events.push_back(Event { kind, reason, peer, term: self.term, index, a, b });
+    }
+
+    /// A peer's message changes nothing, for a reason that is part of normal life.
+    pub fn ignore(&mut self, head: &Head, reason: Reason) {
+        self.counters.messages_ignored += 1;
+        self.event(EventKind::Ignored, reason, head.from, head.index, head.kind as u64, head.term);
+    }
+
+    /// A peer's message contradicts what is held here: nothing is done, loudly.
+    pub fn alarm(&mut self, head: &Head, reason: Reason, says: u64) -> Error {
+        self.counters.implausible += 1;
+        self.event(EventKind::Alarm, reason, head.from, head.index, head.kind as u64, says);
+        let (commit, last, term) = (self.log.commit, self.log.last(), self.term);
+        self.detail.set(format_args!(
+            "node {} (term {term}, commit {commit}, last {last}) refused a message of node {} (term {}, index {}): {} ({says})",
+            self.id,
+            head.from,
+            head.term,
+            head.index,
+            reason.text()
+        ));
+        Error::Implausible
+    }
+
+    /// The node's own state is proven wrong: it says so and does nothing more. The first cause stays.
+    pub fn fault(&mut self, why: &'static str) {
+        if self.fault.is_none() {
+            self.fault = Some(why);
+            self.event(EventKind::Poisoned, Reason::None, 0, 0, 0, 0);
+            self.detail.set(format_args!("poisoned: {why}"));
+        }
+    }
+
+    // ---- sending
+
+    /// Puts a message into the outbox; one that does not fit is lost, which is always safe, and counted.
+    #[inline]
+    pub fn send(&mut self, mut message: OutMessage) {
+        let kind = message.head.kind;
+        message.head.from = if message.head.from == 0 { self.id } else { message.head.from };
+        message.after |= matches!(kind, MessageKind::AppResp | MessageKind::VoteResp | MessageKind::PreVoteResp);
+        let to = message.head.to;
+        if self.outbox.push(message).is_err() {
+            self.counters.messages_dropped += 1;
+            self.event(EventKind::MessageLost, Reason::OutboxFull, to, 0, kind as u64, 0);
+        }
+    }
+
+    /// A head of this node's term.
+    #[inline]
+    pub fn head(&self, kind: MessageKind, to: NodeId) -> Head {
+        Head { kind, to, from: self.id, term: self.term, ..Head::default() }
+    }
+
+    /// An acknowledgement of the log up to `index`; to this node itself, it counts once durable.
+    #[inline]
+    pub fn send_append_resp(&mut self, to: NodeId, index: Index) {
+        let head = Head { index, ..self.head(MessageKind::AppResp, to) };
+        self.send(OutMessage::new(head));
+    }
+
+    /// What must hold between two calls. In release the first rules only, on which safety hangs.
+    pub fn invariants(&self) -> core::result::Result<(), &'static str> {
+        self.log.check()?;
+        if cfg!(debug_assertions) {
+            for peer in self.peers.iter() {
+                if peer.matched >= peer.next {
+                    return Err("a peer's match has reached its next index");
+                }
+            }
+            if self.role == Role::Leader && self.leader != self.id {
+                return Err("a leader that does not know itself");
+            }
+            if self.transfer.target != 0 && self.role != Role::Leader {
+                return Err("a transfer without leadership");
+            }
+        }
+        Ok(())
+    }
+
+    pub fn try_clone(&self) -> Result<Self> {
+        let mut events = VecDeque::new();
+        events.try_reserve_exact(MAX_EVENTS).map_err(|_| Error::NoMem)?;
+        events.extend(self.events.iter().copied());
+        Ok(Self {
+            log: self.log.try_clone()?,
+            conf: self.conf.try_clone()?,
+            peers: self.peers.try_clone()?,
+            outbox: self.outbox.try_clone()?,
+            blobs: self.blobs.try_clone()?,
+            tokens: self.tokens.try_clone()?,
+            reads: self.reads.try_clone()?,
+            reconfig: self.reconfig.try_clone()?,
+            events,
+            ..*self
+        })
+    }
+}

@@ -1,0 +1,281 @@
+//! Proposals: at the leader into the log, elsewhere on to the leader; refused with the reason, never dropped in silence.
+//!
+//! Invariants: `uncommitted` counts the payload of a leader's entries that were not handed out to be applied, and is 0 after a change
+//! of term [L-11]; a refused proposal leaves nothing behind, no token and no pending change [M-10].
+//! Sources: paper §5.3; diss. §6.2 (forwarding); etcd-raft's uncommitted limit.
+
+use super::Raft;
+use crate::config::Flags;
+use crate::error::{Error, Result};
+use crate::event::{EventKind, Reason};
+use crate::log::blocks::Place;
+use crate::outbox::{OutMessage, Piece, Source};
+use crate::raft::replication::lower_pin;
+use crate::raft::tokens::DropKind;
+use crate::types::{EntryKind, MessageKind, NONE, NodeId, Role};
+use crate::wire::{self, Head, MessageView};
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Proposals {
+    /// Payload of entries above `applying` of a leader's log, bytes.
+    pub uncommitted: u64,
+}
+
+impl Raft {
+    // ---- asked by the host
+
+    /// Proposes entries of one kind, all or none. `entries` gives each one's parts, length and token.
+    pub fn propose<'a, P>(&mut self, kind: EntryKind, entries: impl Iterator<Item = (P, usize, u64)> + Clone) -> Result<()>
+    where
+        P: Iterator<Item = &'a [u8]>,
+    {
+        let outcome = self.try_propose(kind, entries);
+        if outcome.is_err() {
+            self.counters.proposals_refused += 1;
+        }
+        outcome
+    }
+
+    fn try_propose<'a, P>(&mut self, kind: EntryKind, entries: impl Iterator<Item = (P, usize, u64)> + Clone) -> Result<()>
+    where
+        P: Iterator<Item = &'a [u8]>,
+    {
+        let (mut count, mut payload, mut with_token, mut longest) = (0usize, 0u64, 0usize, 0usize);
+        for (_, len, token) in entries.clone() {
+            count += 1;
+            payload += len as u64;
+            with_token += usize::from(token != 0);
+            longest = longest.max(len);
+        }
+        if count == 0 {
+            return Ok(());
+        }
+        if longest as u64 > self.config.max_entry_bytes {
+            self.detail.set(format_args!("entry of {longest} bytes, max_entry_bytes is {}", self.config.max_entry_bytes));
+            return Err(Error::Arg);
+        }
+        self.tokens.reserve(with_token, self.config.max_tokens).inspect_err(|_| {
+            self.detail.set(format_args!("max_tokens ({}) proposals are waiting", self.config.max_tokens));
+        })?;
+        if self.role == Role::Leader {
+            self.check_leads()?;
+            self.check_uncommitted(payload)?;
+            self.append_proposed(kind, entries, count)?;
+            self.proposals.uncommitted += payload;
+            self.acknowledge_own();
+            self.broadcast_append();
+            return Ok(());
+        }
+        self.check_forwards()?;
+        self.forward_proposed(kind, entries)
+    }
+
+    /// Whether proposals are taken by this leader now.
+    fn check_leads(&mut self) -> Result<()> {
+        if self.transfer.target != NONE {
+            let (to, term) = (self.transfer.target, self.term);
+            self.detail.set(format_args!("leadership of term {term} is being transferred to {to}: retry later"));
+            return Err(Error::NoLeader);
+        }
+        if self.peers.get(self.id).is_none() {
+            self.detail.set(format_args!("node {} leads but was removed from the configuration: retry at another", self.id));
+            return Err(Error::NoLeader);
+        }
+        Ok(())
+    }
+
+    fn check_uncommitted(&mut self, payload: u64) -> Result<()> {
+        let (have, max) = (self.proposals.uncommitted, self.config.max_uncommitted_size);
+        if have > 0 && payload > 0 && have.saturating_add(payload) > max {
+            self.detail.set(format_args!("{have} bytes are uncommitted, {payload} more pass max_uncommitted_size ({max})"));
+            return Err(Error::Full);
+        }
+        Ok(())
+    }
+
+    fn check_forwards(&mut self) -> Result<()> {
+        let (leader, term) = (self.leader, self.term);
+        if self.role != Role::Follower || leader == NONE {
+            self.detail.set(format_args!("no leader is known in term {term}: retry later"));
+            return Err(Error::NoLeader);
+        }
+        if self.flag(Flags::NO_FORWARDING) {
+            self.detail.set(format_args!("not the leader (leader is {leader}, term {term}): send the proposal there"));
+            return Err(Error::NoLeader);
+        }
+        Ok(())
+    }
+
+    fn append_proposed<'a, P>(
+        &mut self,
+        kind: EntryKind,
+        entries: impl Iterator<Item = (P, usize, u64)> + Clone,
+        count: usize,
+    ) -> Result<()>
+    where
+        P: Iterator<Item = &'a [u8]>,
+    {
+        let (term, last) = (self.term, self.log.last());
+        if count > 1 {
+            let highest = last + count as u64;
+            self.log.check_room(entries.clone().map(|(_, len, _)| wire::record_len(term, highest, kind, len)))?;
+        }
+        for (parts, len, token) in entries {
+            if let Err(error) = self.log.append(term, kind, parts, len) {
+                // Nothing was shown to anybody yet.
+                self.log.truncate_from(last + 1);
+                self.tokens.forget_above(last, term);
+                self.detail.set(format_args!("recent_bytes ({}) is full of entries not durable yet", self.config.recent_bytes));
+                return Err(error);
+            }
+            self.tokens.add(self.log.last(), term, token);
+        }
+        Ok(())
+    }
+
+    /// The leader's own acknowledgement of its log's end: it counts once durable [E-08].
+    fn acknowledge_own(&mut self) {
+        self.send_append_resp(self.id, self.log.last());
+    }
+
+    /// The empty entry by which a leader commits what its predecessors left (paper §5.4.2, §8).
+    pub fn append_first_of_term(&mut self) {
+        if self.log.append(self.term, EntryKind::Normal, std::iter::empty(), 0).is_err() {
+            // Without its first entry a leader could commit nothing: better none.
+            self.event(EventKind::MessageLost, Reason::LogFull, 0, 0, 0, 0);
+            return self.become_follower(self.term, NONE, Reason::LogFull);
+        }
+        self.acknowledge_own();
+    }
+
+    // ---- at the leader
+
+    pub fn on_forwarded_proposal(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let outcome = self.take_forwarded(m);
+        if let Err(error) = outcome {
+            let reason = if error == Error::Full { Reason::ForwardedFull } else { Reason::ForwardedConf };
+            self.counters.proposals_refused += 1;
+            self.event(EventKind::ProposalRefused, reason, m.head.from, 0, m.entries.len() as u64, error.code().unsigned_abs().into());
+        }
+        outcome
+    }
+
+    fn take_forwarded(&mut self, m: &MessageView<'_>) -> Result<()> {
+        self.check_leads()?;
+        if m.entries.iter().any(|entry| entry.data.len() as u64 > self.config.max_entry_bytes) {
+            self.detail.set(format_args!("a forwarded entry passes max_entry_bytes ({})", self.config.max_entry_bytes));
+            return Err(Error::Full);
+        }
+        self.check_uncommitted(m.entries.payload_bytes())?;
+        if !m.entries.has_changes() {
+            let entries = m.entries.iter().map(|entry| (std::iter::once(entry.data), entry.data.len(), 0));
+            self.append_proposed(EntryKind::Normal, entries, m.entries.len())?;
+            self.proposals.uncommitted += m.entries.payload_bytes();
+        } else {
+            self.append_with_changes(m)?;
+        }
+        self.acknowledge_own();
+        self.broadcast_append();
+        Ok(())
+    }
+
+    /// A message with changes among its entries: all or none, but for etcd's way, in which a refused change becomes an empty entry.
+    fn append_with_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let (term, last, pending) = (self.term, self.log.last(), self.reconfig.pending_index);
+        let mut payload = 0;
+        for entry in m.entries.iter() {
+            let (mut kind, mut data) = (entry.kind, entry.data);
+            let mut outcome = Ok(());
+            if kind.is_change() {
+                outcome = self.check_change(kind, data);
+                if outcome.is_err() && self.flag(Flags::REFUSED_CONF_AS_EMPTY) && wire::parse_change(kind, data).is_ok() {
+                    (kind, data, outcome) = (EntryKind::Normal, &[], Ok(()));
+                } else {
+                    self.reconfig.pending_index = self.log.last() + 1;
+                }
+            }
+            outcome = outcome.and_then(|()| self.log.append(term, kind, std::iter::once(data), data.len()));
+            if let Err(error) = outcome {
+                self.log.truncate_from(last + 1);
+                self.reconfig.pending_index = pending;
+                return Err(error);
+            }
+            payload += data.len() as u64;
+        }
+        self.proposals.uncommitted += payload;
+        Ok(())
+    }
+
+    /// A change of the host's own, at the leader: checked, then appended like any entry.
+    pub fn propose_change(&mut self, kind: EntryKind, data: &[u8], token: u64) -> Result<()> {
+        let entry = |data| std::iter::once((std::iter::once(data), <[u8]>::len(data), token));
+        if self.role != Role::Leader {
+            return self.propose(kind, entry(data));
+        }
+        self.check_leads()?;
+        if let Err(error) = self.check_change(kind, data) {
+            if self.flag(Flags::REFUSED_CONF_AS_EMPTY) && matches!(error, Error::Conf | Error::ConfBusy) {
+                return self.propose(EntryKind::Normal, entry(&[]));
+            }
+            self.counters.proposals_refused += 1;
+            return Err(error);
+        }
+        let index = self.log.last() + 1;
+        let before = std::mem::replace(&mut self.reconfig.pending_index, index);
+        self.propose(kind, entry(data)).inspect_err(|_| self.reconfig.pending_index = before)
+    }
+
+    // ---- elsewhere
+
+    /// Passes the host's proposals on. What becomes of them shows at apply; their tokens come back at once, saying so.
+    fn forward_proposed<'a, P>(&mut self, kind: EntryKind, entries: impl Iterator<Item = (P, usize, u64)> + Clone) -> Result<()>
+    where
+        P: Iterator<Item = &'a [u8]>,
+    {
+        let total = entries.clone().map(|(_, len, _)| wire::record_len(0, 0, kind, len)).sum();
+        let tokens = entries.clone().map(|(_, _, token)| token);
+        let id = self.id;
+        self.send_forwarded(id, total, entries.clone().count(), |bytes| {
+            for (parts, len, _) in entries {
+                let mut head = [0; wire::MAX_RECORD_HEAD];
+                let head_len = wire::write_record_head(&mut head, 0, 0, kind, len);
+                bytes.extend_from_slice(head.get(..head_len).unwrap_or(&[]));
+                parts.for_each(|part| bytes.extend_from_slice(part));
+            }
+        })?;
+        for token in tokens.filter(|&token| token != 0) {
+            self.tokens.drop_now(token, DropKind::Unknown, Reason::Forwarded);
+        }
+        Ok(())
+    }
+
+    pub fn forward_proposal(&mut self, m: &MessageView<'_>) -> Result<()> {
+        self.check_forwards()?;
+        let total = m.entries.iter().map(|entry| entry.record.len()).sum();
+        self.send_forwarded(m.head.from, total, m.entries.len(), |bytes| {
+            m.entries.iter().for_each(|entry| bytes.extend_from_slice(entry.record));
+        })
+    }
+
+    /// Forwarded bytes lie in the recent log's blocks for the time until their ready ends: so forwarding allocates nothing.
+    fn send_forwarded(&mut self, from: NodeId, total: usize, count: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        if self.outbox.is_crowded() {
+            self.detail.set(format_args!("max_messages ({}) are waiting in one ready", self.config.max_messages));
+            return Err(Error::Full);
+        }
+        self.log.make_room(total)?;
+        let Some((block, bytes)) = self.log.blocks.tail() else { return Err(Error::NoMem) };
+        let place = Place { block, offset: bytes.len() as u32, len: total as u32 };
+        fill(bytes);
+        self.log.outbox_pin = lower_pin(self.log.outbox_pin, block, self.log.blocks.first());
+        let first_piece = self.outbox.begin_body();
+        self.outbox.push_piece(Piece { source: Source::Log, place })?;
+        let head = Head { kind: MessageKind::Prop, to: self.leader, from, ..Head::default() };
+        let mut message = OutMessage::new(head);
+        message.pieces = (first_piece, first_piece + 1);
+        message.body_bytes = total as u32;
+        message.n_entries = count as u32;
+        self.send(message);
+        Ok(())
+    }
+}

@@ -1,0 +1,384 @@
+//! Reads that see every write completed before they began.
+//!
+//! A leader proves that it still is one by a round of heartbeats (quorum) or by a clock bound (lease), then names the index that
+//! the state machine must have applied. Requests in one round share the proof.
+//!
+//! Here: the queue, both proofs, forwarding from followers, waiting for `applied`. Not here: the heartbeat itself (`replication`).
+//! Invariants: contexts are a nonce and our own counter, never the caller's bytes [D-02]; nothing is answered before the leader has
+//! committed in its term [D-01]; a round that lost its leadership fails with its tokens, it never just vanishes [D-07].
+//! Sources: diss. §6.4, §6.4.1; etcd-raft#397; departures: `docs/departures.md`.
+
+use super::Raft;
+use super::tokens::DropKind;
+use crate::config::Flags;
+use crate::error::{Error, Result};
+use crate::event::Reason;
+use crate::outbox::OutMessage;
+use crate::quorum::joint_committed;
+use crate::types::{EntryKind, Index, MessageKind, NONE, NodeId, Role};
+use crate::wire::{self, Head, MessageView};
+use std::collections::VecDeque;
+
+/// Longest context of a peer's read that is kept, bytes. Our own have 16, etcd's server uses 8.
+pub(crate) const MAX_CONTEXT: usize = 40;
+
+/// A read that is answered once `applied` has reached its index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Read {
+    /// The caller's token.
+    pub token: u64,
+    /// The state machine must have applied this much.
+    pub index: Index,
+}
+
+/// A request at the leader: this node's own, with a token, or a peer's, with its context.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// 0: this node's own.
+    pub from: NodeId,
+    pub token: u64,
+    pub context: [u8; MAX_CONTEXT],
+    pub context_len: u8,
+    /// The commit index when it came.
+    pub index: Index,
+}
+
+/// A read passed on to the leader.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forwarded {
+    pub counter: u64,
+    pub token: u64,
+    /// Fails when `Reads::now` has reached it.
+    pub deadline: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reads {
+    /// Drawn at the start: an answer from before a restart carries another.
+    nonce: u64,
+    counter: u64,
+    /// Ticks since the start.
+    pub now: u64,
+    /// At a leader that has not committed in its term.
+    pub pending: VecDeque<Request>,
+    /// At a leader, waiting for a round; the first one's position is `confirmed + 1`.
+    pub unconfirmed: VecDeque<Request>,
+    pub confirmed: u64,
+    /// A round of heartbeats is due with the next ready.
+    pub round_due: bool,
+    pub forwarded: VecDeque<Forwarded>,
+    /// Sorted by index; for the ready after `applied` has reached it.
+    pub answers: VecDeque<Read>,
+    /// The configuration changed: no lease before its quorum is proven [E-18].
+    pub lease_waits: bool,
+}
+
+impl Reads {
+    pub fn new(nonce: u64) -> Self {
+        Self {
+            nonce,
+            counter: 0,
+            now: 0,
+            pending: VecDeque::new(),
+            unconfirmed: VecDeque::new(),
+            confirmed: 0,
+            round_due: false,
+            forwarded: VecDeque::new(),
+            answers: VecDeque::new(),
+            lease_waits: false,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.pending.len() + self.unconfirmed.len() + self.forwarded.len() + self.answers.len()
+    }
+
+    /// The position of the newest request of this leadership.
+    fn issued(&self) -> u64 {
+        self.confirmed + self.unconfirmed.len() as u64
+    }
+
+    /// The context of a heartbeat: the newest position, if anything waits.
+    pub fn round_context(&self) -> ([u8; 8], usize) {
+        (self.issued().to_le_bytes(), if self.unconfirmed.is_empty() { 0 } else { 8 })
+    }
+
+    fn add_answer(&mut self, read: Read) {
+        let at = if self.answers.back().is_none_or(|last| last.index <= read.index) {
+            self.answers.len()
+        } else {
+            self.answers.partition_point(|other| other.index <= read.index)
+        };
+        self.answers.insert(at, read);
+    }
+
+    /// Takes a read whose index is applied.
+    pub fn pop_answer(&mut self, applied: Index) -> Option<Read> {
+        self.answers.front().is_some_and(|read| read.index <= applied).then(|| self.answers.pop_front()).flatten()
+    }
+
+    pub fn has_answer(&self, applied: Index) -> bool {
+        self.answers.front().is_some_and(|read| read.index <= applied)
+    }
+
+    fn reserve(&mut self, max: u32) -> Result<()> {
+        if self.len() >= max as usize {
+            return Err(Error::Full);
+        }
+        let room = [
+            self.pending.try_reserve(1),
+            self.unconfirmed.try_reserve(self.pending.len() + 1),
+            self.forwarded.try_reserve(1),
+            self.answers.try_reserve(self.len() + 1),
+        ];
+        if room.iter().all(core::result::Result::is_ok) { Ok(()) } else { Err(Error::NoMem) }
+    }
+
+    pub fn memory(&self) -> u64 {
+        ((self.pending.capacity() + self.unconfirmed.capacity()) * size_of::<Request>()
+            + self.forwarded.capacity() * size_of::<Forwarded>()
+            + self.answers.capacity() * size_of::<Read>()) as u64
+    }
+
+    pub fn try_clone(&self) -> Result<Self> {
+        fn copy<T: Copy>(list: &VecDeque<T>) -> Result<VecDeque<T>> {
+            let mut twin = VecDeque::new();
+            twin.try_reserve(list.len()).map_err(|_| Error::NoMem)?;
+            twin.extend(list.iter().copied());
+            Ok(twin)
+        }
+        Ok(Self {
+            pending: copy(&self.pending)?,
+            unconfirmed: copy(&self.unconfirmed)?,
+            forwarded: copy(&self.forwarded)?,
+            answers: copy(&self.answers)?,
+            ..*self
+        })
+    }
+}
+
+impl Raft {
+    // ---- asked by the host
+
+    pub fn read_index(&mut self, token: u64) -> Result<()> {
+        let max = self.config.max_reads;
+        self.reads.reserve(max).and_then(|()| self.tokens.reserve_drops(self.reads.len() + 1)).inspect_err(|_| {
+            self.detail.set(format_args!("max_reads ({max}) reads are waiting: retry after the next advance"));
+        })?;
+        let context = [0; MAX_CONTEXT];
+        let own = Request { from: NONE, token, context, context_len: 0, index: 0 };
+        match self.role {
+            Role::Leader => self.lead_read(own),
+            Role::Follower if self.leader != NONE => self.ask_leader(token),
+            _ => {
+                self.detail.set(format_args!("no leader is known in term {}: retry later", self.term));
+                return Err(Error::NoLeader);
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_leader(&mut self, token: u64) {
+        self.reads.counter += 1;
+        let counter = self.reads.counter;
+        let deadline = self.reads.now + u64::from(self.config.read_timeout_ticks);
+        self.reads.forwarded.push_back(Forwarded { counter, token, deadline });
+        let mut context = [0; 16];
+        let (nonce, own) = context.split_at_mut(8);
+        nonce.copy_from_slice(&self.reads.nonce.to_le_bytes());
+        own.copy_from_slice(&counter.to_le_bytes());
+        let head = Head { kind: MessageKind::ReadIndex, to: self.leader, from: self.id, ..Head::default() };
+        self.send_read(head, &context);
+    }
+
+    /// A read's context travels as the data of an entry, as in etcd's raft.
+    fn send_read(&mut self, head: Head, context: &[u8]) {
+        let mut record = [0; wire::MAX_RECORD_HEAD];
+        let len = wire::write_record_head(&mut record, 0, 0, EntryKind::Normal, context.len());
+        let first_piece = self.outbox.begin_body();
+        let put = self.outbox.push_own(record.get(..len).unwrap_or(&[])).and_then(|()| self.outbox.push_own(context));
+        if put.is_err() {
+            self.counters.messages_dropped += 1;
+            return;
+        }
+        let mut message = OutMessage::new(head);
+        message.pieces = (first_piece, self.outbox.begin_body());
+        message.body_bytes = (len + context.len()) as u32;
+        message.n_entries = 1;
+        self.send(message);
+    }
+
+    // ---- at the leader
+
+    pub fn on_read_index(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let context = m.entries.iter().next().map_or(&[][..], |entry| entry.data);
+        let mut request = Request { from: m.head.from, token: 0, context: [0; MAX_CONTEXT], context_len: 0, index: 0 };
+        let Some(own) = request.context.get_mut(..context.len()) else {
+            self.detail.set(format_args!("a read context of {} bytes, at most {MAX_CONTEXT} are taken", context.len()));
+            return Err(Error::Decode);
+        };
+        own.copy_from_slice(context);
+        request.context_len = context.len() as u8;
+        self.reads.reserve(self.config.max_reads).inspect_err(|_| {
+            self.detail.set(format_args!("max_reads ({}) reads are waiting", self.config.max_reads));
+        })?;
+        self.lead_read(request);
+        Ok(())
+    }
+
+    fn lead_read(&mut self, request: Request) {
+        // etcd answers a sole voter at once, even before its term's first entry is committed; that may miss what the same node
+        // acknowledged before a restart that lost its commit index.
+        let alone = self.conf.is_singleton() && self.flag(Flags::READ_AT_ONCE);
+        if alone {
+            self.answer(Request { index: self.log.commit, ..request });
+        } else if self.log.term_at(self.log.commit) != Some(self.term) {
+            self.reads.pending.push_back(request);
+        } else {
+            self.prove(request);
+        }
+    }
+
+    /// The leader's first commit of its term: what came before it is served now.
+    pub fn release_pending_reads(&mut self) {
+        while let Some(request) = self.reads.pending.pop_front() {
+            self.prove(request);
+        }
+    }
+
+    fn has_lease(&self) -> bool {
+        let transfers = self.transfer.target != NONE || self.transfer.lease_given_up;
+        self.flag(Flags::LEASE_READS)
+            && (self.flag(Flags::LEASE_IN_TRANSFER) || !(transfers || self.reads.lease_waits))
+    }
+
+    fn prove(&mut self, request: Request) {
+        let request = Request { index: self.log.commit, ..request };
+        if self.has_lease() || self.conf.is_singleton() {
+            return self.answer(request);
+        }
+        self.reads.unconfirmed.push_back(request);
+        let issued = self.reads.issued();
+        let id = self.id;
+        if let Some(own) = self.peers.get_mut(id) {
+            own.read_ack = issued;
+        }
+        // etcd sends a round for each read; one for all that come between two readies proves as much.
+        if self.flag(Flags::READ_AT_ONCE) {
+            self.broadcast_heartbeat();
+        } else {
+            self.reads.round_due = true;
+        }
+    }
+
+    /// With the next ready: the round that all reads since the last one share.
+    pub fn start_read_round(&mut self) {
+        if std::mem::take(&mut self.reads.round_due) && self.role == Role::Leader && !self.reads.unconfirmed.is_empty() {
+            self.broadcast_heartbeat();
+        }
+    }
+
+    pub fn on_read_ack(&mut self, at: usize, head: &Head, context: &[u8]) {
+        let issued = self.reads.issued();
+        let position = context.try_into().map_or(u64::MAX, u64::from_le_bytes);
+        if position > issued {
+            return self.ignore(head, Reason::ReadContext);
+        }
+        let Some(peer) = self.peers.at_mut(at) else { return };
+        peer.read_ack = peer.read_ack.max(position);
+        self.confirm_reads();
+    }
+
+    /// Answers the reads whose position a quorum has confirmed.
+    pub fn confirm_reads(&mut self) {
+        if self.reads.unconfirmed.is_empty() || self.conf.voters.is_empty() {
+            return;
+        }
+        let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
+        let acked = joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.read_ack));
+        while self.reads.confirmed < acked {
+            let Some(request) = self.reads.unconfirmed.pop_front() else { break };
+            self.reads.confirmed += 1;
+            self.answer(request);
+        }
+    }
+
+    fn answer(&mut self, request: Request) {
+        if request.from == NONE || request.from == self.id {
+            if request.from == NONE {
+                self.reads.add_answer(Read { token: request.token, index: request.index });
+            } else {
+                // Its own request, passed on while it was a follower, came back to it as the leader.
+                self.take_answer(request.context.get(..usize::from(request.context_len)).unwrap_or(&[]), request.index);
+            }
+            return;
+        }
+        let head = Head { index: request.index, ..self.head(MessageKind::ReadIndexResp, request.from) };
+        self.send_read(head, request.context.get(..usize::from(request.context_len)).unwrap_or(&[]));
+    }
+
+    /// Leadership is over: this node's own reads fail, the peers' time out there.
+    pub fn fail_led_reads(&mut self) {
+        self.reads.confirmed = 0;
+        self.reads.round_due = false;
+        for request in self.reads.pending.drain(..).chain(self.reads.unconfirmed.drain(..)).filter(|r| r.from == NONE) {
+            self.tokens.drop_now(request.token, DropKind::Read, Reason::LeadershipLost);
+            self.counters.reads_failed += 1;
+        }
+    }
+
+    // ---- elsewhere
+
+    pub fn forward_read(&mut self, m: &MessageView<'_>) {
+        let Some(entry) = m.entries.iter().next().filter(|_| self.leader != NONE) else {
+            return self.ignore(&m.head, Reason::NoLeader);
+        };
+        let head = Head { kind: MessageKind::ReadIndex, to: self.leader, from: m.head.from, ..Head::default() };
+        self.send_read(head, entry.data);
+    }
+
+    pub fn on_read_index_resp(&mut self, m: &MessageView<'_>) {
+        let context = m.entries.iter().next().map_or(&[][..], |entry| entry.data);
+        if !self.take_answer(context, m.head.index) {
+            self.ignore(&m.head, Reason::LateReadAnswer);
+        }
+    }
+
+    /// An answer to a read that was passed on; one from before a restart, or repeated, finds nobody [D-06].
+    fn take_answer(&mut self, context: &[u8], index: Index) -> bool {
+        let Some((nonce, counter)) = context.split_first_chunk::<8>() else { return false };
+        let Ok(counter) = counter.try_into().map(u64::from_le_bytes) else { return false };
+        if u64::from_le_bytes(*nonce) != self.reads.nonce {
+            return false;
+        }
+        let Ok(at) = self.reads.forwarded.binary_search_by_key(&counter, |read| read.counter) else { return false };
+        if let Some(read) = self.reads.forwarded.remove(at) {
+            self.reads.add_answer(Read { token: read.token, index });
+        }
+        true
+    }
+
+    pub fn fail_forwarded_reads(&mut self, reason: Reason) {
+        for read in self.reads.forwarded.drain(..) {
+            self.tokens.drop_now(read.token, DropKind::Read, reason);
+            self.counters.reads_failed += 1;
+        }
+    }
+
+    // ---- time
+
+    pub fn tick_reads(&mut self) {
+        self.reads.now += 1;
+        while self.reads.forwarded.front().is_some_and(|read| read.deadline <= self.reads.now) {
+            if let Some(read) = self.reads.forwarded.pop_front() {
+                self.tokens.drop_now(read.token, DropKind::Read, Reason::ReadTimeout);
+                self.counters.reads_failed += 1;
+            }
+        }
+    }
+
+    pub fn reads_due(&self) -> u32 {
+        let due = self.reads.forwarded.front().map_or(u64::MAX, |read| read.deadline - self.reads.now.min(read.deadline));
+        u32::try_from(due).unwrap_or(u32::MAX)
+    }
+}

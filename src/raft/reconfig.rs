@@ -1,0 +1,249 @@
+//! Changes of the configuration: proposing, applying, leaving the joint one by itself, stepping down when removed.
+//!
+//! Invariants: at most one change is in the log and not applied [M-06]; a change is in force once it is applied, as in etcd's raft;
+//! whoever leads when the entry that asks for it is applied leaves the joint configuration [M-01]; any entry but a change never
+//! touches the configuration [M-15].
+//! Sources: diss. §4.1 to §4.4 (with changes in force when applied, not when appended); departures: `docs/departures.md`.
+
+use super::Raft;
+use crate::config::Flags;
+use crate::error::{Error, Result};
+use crate::event::{EventKind, Reason};
+use crate::membership::{self, Configuration};
+use crate::outbox::clone_vec;
+use crate::peers::progress::Progress;
+use crate::types::{EntryKind, EntryRef, Index, NONE, NodeId, Role, TermRun};
+use crate::wire::{self, ConfStateRef};
+
+#[derive(Debug, Default)]
+pub(crate) struct Reconfig {
+    /// The last change that may be in the log and not applied; no other is taken before it is.
+    pub pending_index: Index,
+    /// Changes up to here were applied or skipped.
+    pub done: Index,
+    /// What `apply_conf` and `conf` show: the encoded configuration, and the last change's context.
+    pub shown: Vec<u8>,
+    pub context: Vec<u8>,
+}
+
+impl Reconfig {
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(Self { shown: clone_vec(&self.shown)?, context: clone_vec(&self.context)?, ..*self })
+    }
+}
+
+/// The sets of a configuration, borrowed.
+pub(crate) fn as_state(conf: &Configuration) -> ConfStateRef<'_> {
+    ConfStateRef {
+        voters: conf.voters.as_slice(),
+        learners: conf.learners.as_slice(),
+        voters_outgoing: conf.outgoing.as_slice(),
+        learners_next: conf.learners_next.as_slice(),
+        auto_leave: conf.auto_leave,
+    }
+}
+
+impl Raft {
+    // ---- proposing
+
+    /// Whether a change may be appended now; an error says why not, in the detail with the numbers.
+    pub fn check_change(&mut self, kind: EntryKind, data: &[u8]) -> Result<()> {
+        let change = wire::parse_change(kind, data).inspect_err(|error| {
+            self.detail.set(format_args!("a configuration change that can't be understood: {error}"));
+        })?;
+        if self.flag(Flags::NO_CONF_VALIDATION) {
+            return Ok(());
+        }
+        let (pending, applied) = (self.reconfig.pending_index, self.log.applied);
+        if pending > applied {
+            self.detail.set(format_args!(
+                "a configuration change at index {pending} is not applied yet (applied {applied}): retry after it"
+            ));
+            return Err(Error::ConfBusy);
+        }
+        // etcd calls any change without a step a wish to leave the joint configuration.
+        let leaves = change.len() == 0;
+        let why = if self.conf.is_joint() && !leaves {
+            "the configuration is joint: leave it first"
+        } else if !self.conf.is_joint() && leaves {
+            "the configuration is not joint: nothing to leave"
+        } else {
+            return self.check_outcome(&change);
+        };
+        self.detail.set(format_args!("{why}"));
+        Err(Error::Conf)
+    }
+
+    /// Whether the change gives a configuration that can be in force. etcd finds out when it applies the change.
+    fn check_outcome(&mut self, change: &wire::ConfChangeView<'_>) -> Result<()> {
+        if self.flag(Flags::REFUSED_CONF_AS_EMPTY) {
+            return Ok(());
+        }
+        let next = membership::apply_change(&self.conf, change.transition, change.len(), change.changes(), change.leaves_joint());
+        match next {
+            Err(membership::ChangeError::NoMemory) => Err(Error::NoMem),
+            Err(error) => {
+                self.detail.set(format_args!("the configuration change is invalid here ({}): {error}", self.conf));
+                Err(Error::Conf)
+            }
+            Ok(next) => self.check_size(&next),
+        }
+    }
+
+    fn check_size(&mut self, conf: &Configuration) -> Result<()> {
+        let (count, max) = (conf.members().count(), self.config.max_peers);
+        if count > max as usize {
+            self.detail.set(format_args!("a configuration of {count} members, max_peers is {max}"));
+            return Err(Error::Conf);
+        }
+        Ok(())
+    }
+
+    /// Once the change that asked for it is applied, the leader proposes to leave the joint configuration; a new leader does it
+    /// when it has applied what its log held [M-01].
+    pub fn leave_joint_if_due(&mut self) {
+        if !self.conf.auto_leave || self.role != Role::Leader || self.log.applied < self.reconfig.pending_index {
+            return;
+        }
+        if self.propose_change(EntryKind::ConfChangeV2, &[], 0).is_err() {
+            self.event(EventKind::ProposalRefused, Reason::LeaveRefused, self.id, 0, 0, 0);
+        }
+    }
+
+    // ---- applying
+
+    /// The index of the change to be applied or skipped next, if one was handed out.
+    fn next_change(&self) -> Option<Index> {
+        let next = self.log.changes().iter().copied().find(|&index| index > self.reconfig.done);
+        next.filter(|&index| index <= self.log.applying)
+    }
+
+    /// Whether every change up to `index` was applied or skipped.
+    pub fn check_changes_done(&mut self, index: Index) -> Result<()> {
+        match self.next_change().filter(|&change| change <= index) {
+            Some(change) => {
+                self.detail.set(format_args!(
+                    "applied({index}) passes the configuration entry at index {change}: call apply_conf or skip_conf for it first"
+                ));
+                Err(Error::State)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_change_order(&mut self, index: Index) -> Result<()> {
+        if index <= self.reconfig.done {
+            return Err(Error::Stale);
+        }
+        match self.next_change() {
+            Some(next) if next == index => Ok(()),
+            Some(next) => {
+                self.detail.set(format_args!("the configuration entry at index {next} comes first, not {index}"));
+                Err(Error::Arg)
+            }
+            None => {
+                self.detail.set(format_args!("no configuration entry at index {index} was handed out and not applied"));
+                Err(Error::Arg)
+            }
+        }
+    }
+
+    pub fn apply_change(&mut self, entry: &EntryRef<'_>) -> Result<()> {
+        self.check_change_order(entry.index)?;
+        if self.log.term_at(entry.index).is_some_and(|term| term != entry.term) {
+            self.detail.set(format_args!("the entry at index {} is not of term {}", entry.index, entry.term));
+            return Err(Error::Arg);
+        }
+        let change = wire::parse_change(entry.kind, entry.data)?;
+        let next =
+            membership::apply_change(&self.conf, change.transition, change.len(), change.changes(), change.leaves_joint());
+        let next = next.map_err(|error| {
+            self.detail.set(format_args!("the change at index {} is invalid for {}: {error}", entry.index, self.conf));
+            Error::from(error)
+        })?;
+        self.check_size(&next)?;
+        self.reconfig.context.clear();
+        self.reconfig.context.try_reserve(change.context.len()).map_err(|_| Error::NoMem)?;
+        self.reserve_shown(&next)?;
+        self.set_members(&next)?;
+        self.reconfig.context.extend_from_slice(change.context);
+        let (voters, learners) = (next.voters.len() as u64, next.learners.len() as u64);
+        self.conf = next;
+        self.reconfig.done = entry.index;
+        self.event(EventKind::ConfApplied, Reason::None, 0, entry.index, voters, learners);
+        self.on_configuration();
+        self.show_conf()
+    }
+
+    pub fn skip_change(&mut self, index: Index) -> Result<()> {
+        self.check_change_order(index)?;
+        self.reconfig.done = index;
+        self.event(EventKind::ConfSkipped, Reason::None, 0, index, 0, 0);
+        Ok(())
+    }
+
+    fn reserve_shown(&mut self, conf: &Configuration) -> Result<()> {
+        self.reconfig.shown.clear();
+        self.reconfig.shown.try_reserve(wire::conf_state_len(&as_state(conf))).map_err(|_| Error::NoMem)
+    }
+
+    /// Encodes the configuration in force for the host.
+    pub fn show_conf(&mut self) -> Result<()> {
+        let state = as_state(&self.conf);
+        let len = wire::conf_state_len(&state);
+        let shown = &mut self.reconfig.shown;
+        shown.clear();
+        shown.try_reserve(len).map_err(|_| Error::NoMem)?;
+        shown.resize(len, 0);
+        wire::write_conf_state(shown, &state);
+        Ok(())
+    }
+
+    /// Brings the peers in line with a configuration: those known before keep their progress.
+    pub fn set_members(&mut self, conf: &Configuration) -> Result<()> {
+        let (last, config) = (self.log.last(), self.config);
+        self.peers.rebuild(conf.members(), |id| {
+            Progress::new(id, last, conf.is_learner(id), config.max_inflight_msgs, config.max_inflight_bytes)
+        })?;
+        for peer in self.peers.iter_mut() {
+            peer.is_learner = conf.is_learner(peer.id);
+        }
+        self.recount_asks();
+        Ok(())
+    }
+
+    /// A new configuration is in force: who leads, who gets entries, what is committed by the new quorum.
+    fn on_configuration(&mut self) {
+        let leads = self.peers.get(self.id).is_some_and(|own| !own.is_learner);
+        if !leads && self.role == Role::Leader {
+            if !self.flag(Flags::STAY_WHEN_REMOVED) {
+                self.nominate_successor();
+                self.become_follower(self.term, NONE, Reason::Removed);
+            }
+            return;
+        }
+        if self.role != Role::Leader || self.conf.voters.is_empty() {
+            return;
+        }
+        self.reads.lease_waits = true;
+        if self.maybe_commit() {
+            self.broadcast_commit();
+        } else {
+            for at in 0..self.peers.len() {
+                if self.peers.at(at).is_some_and(|peer| peer.id != self.id) {
+                    self.send_append(at, false);
+                }
+            }
+        }
+        self.confirm_reads();
+        let target: NodeId = self.transfer.target;
+        if target != NONE && !self.conf.is_voter(target) {
+            self.end_transfer(Reason::TransfereeGone);
+        }
+    }
+
+    /// The term runs, for whoever stores them.
+    pub fn term_runs(&self) -> &[TermRun] {
+        self.log.terms.runs()
+    }
+}

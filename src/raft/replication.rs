@@ -1,0 +1,450 @@
+//! Log replication: appends and heartbeats, both ends, and the commit rule.
+//!
+//! Invariants: a leader commits by counting only in its own term (diss. §3.6.2) [L-01]; commit never falls [L-14] and never passes
+//! the log; an acknowledgement never runs ahead of the disk, since it waits in the ready [L-08]; a full window is probed by empty
+//! appends, so lost messages can't stop it [L-12].
+//! Sources: paper §5.3; diss. §3.5, §10.2.1; etcd-raft's flow control for what is observable.
+
+use super::Raft;
+use crate::config::Flags;
+use crate::error::Result;
+use crate::event::{EventKind, Reason};
+use crate::outbox::{OutMessage, Piece, Source};
+use crate::peers::progress::Flow;
+use crate::quorum::joint_committed;
+use crate::types::{EntryId, Index, MessageKind, NodeId, Role};
+use crate::wire::{Head, MessageView};
+
+/// What an append carries.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Carried {
+    pub count: u64,
+    pub payload: u64,
+    pub bytes: u64,
+}
+
+impl Raft {
+    // ---- the leader sends
+
+    pub fn broadcast_append(&mut self) {
+        for at in 0..self.peers.len() {
+            if self.peers.at(at).is_some_and(|peer| peer.id != self.id) {
+                self.send_append(at, true);
+            }
+        }
+    }
+
+    /// A moved commit index is told at once, or with the next append or heartbeat where the switch says so (raft-rs).
+    pub fn broadcast_commit(&mut self) {
+        if self.commit_broadcast || self.reconfig.pending_index > self.log.applied {
+            self.broadcast_append();
+        }
+    }
+
+    /// Sends what the peer lacks, one message of it. Without entries only if `empty_too`. Whether a message went out, or took
+    /// its place and waits for the host.
+    pub fn send_append(&mut self, at: usize, empty_too: bool) -> bool {
+        let Some(peer) = self.peers.at_mut(at) else { return false };
+        if peer.is_paused() || peer.ask_later {
+            return false;
+        }
+        if let Some(ask) = &mut peer.ask {
+            ask.drain |= !empty_too;
+            if ask.first == peer.next {
+                return false;
+            }
+            self.cancel_ask(at);
+        }
+        if self.outbox.is_crowded() {
+            if let Some(peer) = self.peers.at_mut(at) {
+                peer.deferred = true;
+            }
+            return false;
+        }
+        self.send_append_now(at, empty_too)
+    }
+
+    fn send_append_now(&mut self, at: usize, empty_too: bool) -> bool {
+        let Some(peer) = self.peers.at(at) else { return false };
+        let (to, next, carries) = (peer.id, peer.next, peer.may_carry());
+        let Some(log_term) = self.log.term_at(next - 1) else {
+            return self.ask_for_snapshot(at, !empty_too);
+        };
+        if carries && next <= self.log.last() {
+            if next < self.log.recent_first() {
+                return self.ask_for_entries(at, !empty_too);
+            }
+            if self.flag(Flags::BATCH_APPEND) && self.join_last_append(at, to, next) {
+                return true;
+            }
+        } else if !empty_too {
+            return false;
+        }
+        let first_piece = self.outbox.begin_body();
+        let mut carried = Carried::default();
+        if carries {
+            carried = self.put_entries(next, self.config.max_size_per_msg, 0);
+            if carried.count > 0 && self.reserve_window(at).is_err() {
+                return false;
+            }
+        }
+        if carried.count == 0 && !empty_too {
+            return false;
+        }
+        let head = Head { log_term, index: next - 1, commit: self.log.commit, ..self.head(MessageKind::App, to) };
+        self.finish_append(at, head, first_piece, carried);
+        true
+    }
+
+    fn reserve_window(&mut self, at: usize) -> Result<()> {
+        match self.peers.at_mut(at) {
+            Some(peer) if peer.flow == Flow::Replicate => peer.window.reserve(),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish_append(&mut self, at: usize, head: Head, first_piece: u32, carried: Carried) {
+        let mut message = OutMessage::new(head);
+        message.pieces = (first_piece, self.outbox.begin_body());
+        message.body_bytes = carried.bytes as u32;
+        message.n_entries = carried.count as u32;
+        let before = self.outbox.now.len();
+        self.send(message);
+        if let Some(peer) = self.peers.at_mut(at).filter(|_| self.outbox.now.len() > before) {
+            peer.on_sent(carried.count, carried.payload, head.commit);
+        }
+    }
+
+    /// Adds the recent entries from `next` on to the body under way: at least one unless `used` bytes are in it already, and no
+    /// more than `max` bytes with them. Entries that lie in a row are one piece.
+    pub fn put_entries(&mut self, next: Index, max: u64, used: u64) -> Carried {
+        let mut carried = Carried::default();
+        let mut piece: Option<Piece> = None;
+        let mut lowest = None;
+        for slot in self.log.slots(next, self.log.last()) {
+            let len = u64::from(slot.place.len);
+            let total = used + carried.bytes + len;
+            if (total > max && used + carried.bytes > 0) || total > u64::from(u32::MAX / 2) {
+                break;
+            }
+            match &mut piece {
+                Some(Piece { place, .. })
+                    if place.block == slot.place.block && place.offset + place.len == slot.place.offset =>
+                {
+                    place.len += slot.place.len;
+                }
+                _ => {
+                    if let Some(done) = piece
+                        && self.outbox.push_piece(done).is_err()
+                    {
+                        return Carried::default();
+                    }
+                    lowest.get_or_insert(slot.place.block);
+                    piece = Some(Piece { source: Source::Log, place: slot.place });
+                }
+            }
+            carried.count += 1;
+            carried.bytes += len;
+            carried.payload += slot.data_len();
+        }
+        if let Some(done) = piece
+            && self.outbox.push_piece(done).is_err()
+        {
+            return Carried::default();
+        }
+        if let Some(block) = lowest {
+            self.log.outbox_pin = lower_pin(self.log.outbox_pin, block, self.log.blocks.first());
+        }
+        carried
+    }
+
+    /// Entries join an unsent append to the same peer (raft-rs's batch append).
+    fn join_last_append(&mut self, at: usize, to: NodeId, next: Index) -> bool {
+        let Some(place) = self.outbox.last_append_to(to) else { return false };
+        let Some(old) = self.outbox.now.get(place).copied() else { return false };
+        if old.head.index + u64::from(old.n_entries) + 1 != next || old.head.term != self.term {
+            return false;
+        }
+        let first_piece = self.outbox.begin_body();
+        for i in old.pieces.0..old.pieces.1 {
+            let Some(&piece) = self.outbox.pieces.get(i as usize) else { return false };
+            if self.outbox.push_piece(piece).is_err() {
+                return false;
+            }
+        }
+        let carried = self.put_entries(next, self.config.max_size_per_msg, u64::from(old.body_bytes).max(1));
+        if carried.count == 0 || self.reserve_window(at).is_err() {
+            return false;
+        }
+        let commit = self.log.commit;
+        let end = self.outbox.begin_body();
+        if let Some(message) = self.outbox.now.get_mut(place) {
+            message.pieces = (first_piece, end);
+            message.body_bytes += carried.bytes as u32;
+            message.n_entries += carried.count as u32;
+            message.head.commit = commit;
+        }
+        if let Some(peer) = self.peers.at_mut(at) {
+            peer.on_sent(carried.count, carried.payload, commit);
+        }
+        true
+    }
+
+    pub fn broadcast_heartbeat(&mut self) {
+        let (context, len) = self.reads.round_context();
+        for at in 0..self.peers.len() {
+            let commit = self.log.commit;
+            let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != self.id) else { continue };
+            // A heartbeat never says more is committed than the peer is known to have.
+            let commit = commit.min(peer.matched);
+            peer.sent_commit = commit;
+            let to = peer.id;
+            let head = Head { commit, ..self.head(MessageKind::Heartbeat, to) };
+            self.send(OutMessage::new(head).with_context(context.get(..len).unwrap_or(&[])));
+        }
+    }
+
+    /// Appends that an outbox full of messages held back.
+    pub fn send_deferred(&mut self) {
+        if self.role != Role::Leader {
+            return;
+        }
+        for at in 0..self.peers.len() {
+            if let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.deferred) {
+                peer.deferred = false;
+                if self.send_append(at, true) {
+                    while self.send_append(at, false) {}
+                }
+            }
+        }
+    }
+
+    // ---- the leader hears
+
+    pub fn on_append_resp(&mut self, head: &Head) {
+        let Some(at) = self.peers.position(head.from) else { return self.ignore(head, Reason::UnknownPeer) };
+        let Some(peer) = self.peers.at_mut(at) else { return };
+        peer.recent_active = true;
+        peer.silent_ticks = 0;
+        if head.reject { self.on_rejected(at, head) } else { self.on_accepted(at, head.index) }
+    }
+
+    /// The log of the peer does not hold the entry before an append: go back to where they may agree, whole terms at a time.
+    fn on_rejected(&mut self, at: usize, head: &Head) {
+        let hint = if head.log_term > 0 {
+            self.log.terms.last_at_or_below(head.reject_hint, head.log_term).index
+        } else {
+            head.reject_hint
+        };
+        let Some(peer) = self.peers.at_mut(at) else { return };
+        if !peer.on_rejected(head.index, hint) {
+            return self.ignore(head, Reason::StaleReject);
+        }
+        if peer.flow == Flow::Replicate {
+            peer.become_probe();
+        }
+        self.send_append(at, true);
+    }
+
+    /// The peer's log holds everything up to `index`, durably.
+    pub fn on_accepted(&mut self, at: usize, index: Index) {
+        let first = self.log.first();
+        let own = self.id;
+        let Some(peer) = self.peers.at_mut(at) else { return };
+        let from = peer.id;
+        if !(peer.on_accepted(index) || (peer.matched == index && peer.flow == Flow::Probe)) {
+            return;
+        }
+        match peer.flow {
+            Flow::Probe => peer.become_replicate(),
+            // It has entries, or a snapshot, from which this log can go on, whoever sent them [S-02].
+            Flow::Snapshot if peer.matched + 1 >= first => {
+                peer.become_probe();
+                peer.become_replicate();
+                self.event(EventKind::SnapshotEnded, Reason::None, from, index, 1, 0);
+            }
+            Flow::Snapshot => {}
+            Flow::Replicate => peer.window.free_to(index),
+        }
+        if self.maybe_commit() {
+            self.release_pending_reads();
+            self.broadcast_commit();
+        } else if from != own && self.peers.at(at).is_some_and(|peer| peer.can_bump_commit(self.log.commit)) {
+            self.send_append(at, true);
+        }
+        if from != own {
+            while self.send_append(at, false) {}
+        }
+        self.maybe_finish_transfer(at);
+    }
+
+    pub fn on_heartbeat_resp(&mut self, m: &MessageView<'_>) {
+        let Some(at) = self.peers.position(m.head.from) else { return self.ignore(&m.head, Reason::UnknownPeer) };
+        let last = self.log.last();
+        let Some(peer) = self.peers.at_mut(at) else { return };
+        peer.recent_active = true;
+        peer.silent_ticks = 0;
+        peer.paused = false;
+        peer.ask_later = false;
+        if peer.matched < last || peer.flow == Flow::Probe {
+            self.send_append(at, true);
+        }
+        if !m.context.is_empty() {
+            self.on_read_ack(at, &m.head, m.context);
+        }
+    }
+
+    /// Commits what a quorum has, of this term, and with it all before (paper §5.4.2).
+    pub fn maybe_commit(&mut self) -> bool {
+        let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
+        let index = joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.matched));
+        if index <= self.log.commit || self.log.term_at(index) != Some(self.term) {
+            return false;
+        }
+        self.log.commit = index;
+        true
+    }
+
+    pub fn on_unreachable(&mut self, id: NodeId) {
+        if let Some(peer) = self.peers.get_mut(id)
+            && peer.flow == Flow::Replicate
+        {
+            peer.become_probe();
+        }
+    }
+
+    /// Once a tick at the leader: who is silent, whose snapshot takes too long [S-01].
+    pub fn tick_peers(&mut self) {
+        let limit = self.config.snapshot_timeout_ticks;
+        let silence = 10 * self.config.election_ticks;
+        for at in 0..self.peers.len() {
+            let (id, last) = (self.id, self.log.last());
+            let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != id) else { continue };
+            peer.silent_ticks = peer.silent_ticks.saturating_add(1);
+            let (to, behind) = (peer.id, last.saturating_sub(peer.matched));
+            let lags = peer.silent_ticks == silence;
+            let mut expired = false;
+            if peer.flow == Flow::Snapshot {
+                peer.snapshot_ticks = peer.snapshot_ticks.saturating_add(1);
+                expired = limit > 0 && peer.snapshot_ticks >= limit;
+            }
+            if lags {
+                self.event(EventKind::PeerLags, Reason::PeerSilent, to, 0, behind, 0);
+            }
+            if expired {
+                self.on_snapshot_status(to, false, Reason::SnapshotTimeout);
+            }
+        }
+    }
+
+    // ---- the follower
+
+    pub fn on_append(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let head = &m.head;
+        self.hear_leader(head.from);
+        let prev = EntryId { term: head.log_term, index: head.index };
+        if prev.index < self.log.commit {
+            self.send_append_resp(head.from, self.log.commit);
+            return Ok(());
+        }
+        if !self.log.matches(prev) {
+            // The highest entry here that may agree, by term: the leader skips whole terms, from both sides.
+            let hint = self.log.terms.last_at_or_below(prev.index.min(self.log.last()), prev.term);
+            let resp = Head {
+                index: prev.index,
+                reject: true,
+                reject_hint: hint.index,
+                log_term: hint.term,
+                ..self.head(MessageKind::AppResp, head.from)
+            };
+            self.send(OutMessage::new(resp));
+            return Ok(());
+        }
+        let last = self.append_new(m, prev.index)?;
+        self.commit_to(head.commit.min(last));
+        self.send_append_resp(head.from, last);
+        Ok(())
+    }
+
+    /// Adds those entries that are not in the log yet, over a tail that contradicts them. Gives the last index that is the
+    /// leader's now.
+    fn append_new(&mut self, m: &MessageView<'_>, prev: Index) -> Result<Index> {
+        let count = m.entries.len() as u64;
+        let mut skip = 0;
+        if prev < self.log.last() {
+            skip = m.entries.iter().take_while(|entry| self.log.term_at(entry.index) == Some(entry.term)).count();
+            let from = prev + skip as u64 + 1;
+            if (skip as u64) < count && from <= self.log.last() {
+                if from <= self.log.commit {
+                    return Err(self.alarm(&m.head, Reason::ConflictBelowCommit, from));
+                }
+                let last = self.log.last();
+                self.log.truncate_from(from);
+                self.event(EventKind::Truncated, Reason::None, m.head.from, from, last, 0);
+            }
+        }
+        if skip as u64 == count {
+            return Ok(prev + count);
+        }
+        match self.log.append_view(&m.entries, skip) {
+            Ok(taken) => Ok(prev + (skip + taken) as u64),
+            // What was there before is confirmed, at least.
+            Err(_) if skip > 0 => Ok(prev + skip as u64),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn commit_to(&mut self, index: Index) {
+        self.log.commit = self.log.commit.max(index.min(self.log.last()));
+    }
+
+    pub fn on_heartbeat(&mut self, m: &MessageView<'_>) {
+        self.hear_leader(m.head.from);
+        self.commit_to(m.head.commit);
+        let head = self.head(MessageKind::HeartbeatResp, m.head.from);
+        if m.context.len() <= crate::outbox::INLINE_CONTEXT {
+            return self.send(OutMessage::new(head).with_context(m.context));
+        }
+        self.send_with_field(head, 0x62, m.context);
+    }
+
+    /// Sends a message whose body is one bytes field, copied.
+    pub fn send_with_field(&mut self, head: Head, tag: u8, bytes: &[u8]) {
+        let first_piece = self.outbox.begin_body();
+        let mut field = [0u8; 11];
+        let field_len = put_field_head(&mut field, tag, bytes.len() as u64);
+        let put = self.outbox.push_own(field.get(..field_len).unwrap_or(&[])).and_then(|()| self.outbox.push_own(bytes));
+        if put.is_err() {
+            self.counters.messages_dropped += 1;
+            return;
+        }
+        let mut message = OutMessage::new(head);
+        message.pieces = (first_piece, self.outbox.begin_body());
+        message.body_bytes = (field_len + bytes.len()) as u32;
+        self.send(message);
+    }
+}
+
+/// Writes a tag and a length; gives how many bytes.
+pub(crate) fn put_field_head(out: &mut [u8; 11], tag: u8, mut len: u64) -> usize {
+    let mut at = 1;
+    out[0] = tag;
+    for byte in out.iter_mut().skip(1) {
+        at += 1;
+        *byte = (len & 0x7f) as u8;
+        len >>= 7;
+        if len == 0 {
+            break;
+        }
+        *byte |= 0x80;
+    }
+    at
+}
+
+/// The lower of two block numbers, by distance from the oldest live block.
+pub(crate) fn lower_pin(pin: Option<u32>, block: u32, first: u32) -> Option<u32> {
+    match pin {
+        Some(pin) if pin.wrapping_sub(first) <= block.wrapping_sub(first) => Some(pin),
+        _ => Some(block),
+    }
+}

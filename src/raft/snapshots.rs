@@ -1,0 +1,113 @@
+//! Snapshots: received and restored, reported, given up. How one is made for a peer stands in `fetches`.
+//!
+//! Invariants: a snapshot that is covered is only acknowledged [S-04]; one that this log agrees with only moves commit; otherwise the
+//! whole log gives way, a conflicting tail too [S-03]; nothing is applied and nobody campaigns until it is durable [E-12].
+//! Sources: diss. §5; etcd-raft's restore for what is observable; departures: `docs/departures.md`.
+
+use super::Raft;
+use crate::error::{Error, Result};
+use crate::event::{EventKind, Reason};
+use crate::log::PendingSnapshot;
+use crate::membership::Configuration;
+use crate::peers::progress::Flow;
+use crate::types::{EntryId, Index, NodeId};
+use crate::wire::{MessageView, SnapshotView};
+
+impl Raft {
+    // ---- the follower
+
+    pub fn on_snapshot(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let Some(snapshot) = m.snapshot else { return Ok(()) };
+        self.hear_leader(m.head.from);
+        let index = if self.restore(m, &snapshot)? { self.log.last() } else { self.log.commit };
+        self.send_append_resp(m.head.from, index);
+        Ok(())
+    }
+
+    /// Replaces the log by the snapshot, unless that is not needed. Whether it did.
+    fn restore(&mut self, m: &MessageView<'_>, snapshot: &SnapshotView<'_>) -> Result<bool> {
+        let id = EntryId { term: snapshot.term, index: snapshot.index };
+        if id.index <= self.log.commit {
+            self.ignore(&m.head, Reason::OldSnapshot);
+            return Ok(false);
+        }
+        let conf = self.check_snapshot_conf(&m.head, snapshot)?;
+        if !conf.contains(self.id) {
+            self.ignore(&m.head, Reason::SnapshotWithoutSelf);
+            return Ok(false);
+        }
+        if self.log.matches(id) {
+            self.commit_to(id.index);
+            return Ok(false);
+        }
+        let blob = self.keep_snapshot(snapshot)?;
+        if let Err(error) = self.tokens.reserve_drops(self.tokens.waiting.len()).and_then(|()| self.set_members(&conf)) {
+            self.blobs.free(blob);
+            return Err(error);
+        }
+        self.install(PendingSnapshot { id, blob, conf_len: snapshot.conf.bytes().len() as u32, handed: false }, conf);
+        self.event(EventKind::SnapshotRestored, Reason::None, m.head.from, id.index, 0, 0);
+        Ok(true)
+    }
+
+    fn keep_snapshot(&mut self, snapshot: &SnapshotView<'_>) -> Result<u32> {
+        let (conf, data) = (snapshot.conf.bytes(), snapshot.data);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(conf.len() + data.len()).map_err(|_| Error::NoMem)?;
+        bytes.extend_from_slice(conf);
+        bytes.extend_from_slice(data);
+        self.blobs.put(bytes)
+    }
+
+    fn install(&mut self, snapshot: PendingSnapshot, conf: Configuration) {
+        // One that no ready has shown is replaced before anybody saw it [S-09].
+        if let Some(old) = self.log.snapshot.take().filter(|old| !old.handed) {
+            self.blobs.free(old.blob);
+        }
+        self.log.reset(snapshot);
+        self.conf = conf;
+        self.reconfig.done = snapshot.id.index;
+        self.tokens.cover(snapshot.id.index);
+        // Progress of the old configuration says nothing about the new log.
+        let last = self.log.last();
+        for peer in self.peers.iter_mut() {
+            peer.reset(last.max(1));
+            peer.recent_active = true;
+        }
+    }
+
+    /// The snapshot is durable: the state machine is at its index now.
+    pub fn on_snapshot_durable(&mut self, index: Index) {
+        if self.log.snapshot.is_some_and(|snapshot| snapshot.id.index == index) {
+            self.log.snapshot = None;
+        }
+        if index > self.log.applied {
+            self.on_applied(index, 0, 0);
+        }
+    }
+
+    // ---- the leader
+
+    /// The snapshot to a peer is over, one way or the other: probe it, after its next answer.
+    pub fn on_snapshot_status(&mut self, id: NodeId, arrived: bool, reason: Reason) {
+        let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.flow == Flow::Snapshot) else { return };
+        if !arrived {
+            peer.pending_snapshot = 0;
+        }
+        let index = peer.pending_snapshot;
+        peer.become_probe();
+        // If it arrived, its acknowledgement follows; if not, it gets time until the next heartbeat.
+        peer.paused = true;
+        self.event(EventKind::SnapshotEnded, reason, id, index, u64::from(arrived), 0);
+    }
+
+    pub fn report_snapshot(&mut self, id: NodeId, arrived: bool) -> Result<()> {
+        if self.peers.get(id).is_none() {
+            return Err(Error::NoPeer);
+        }
+        if self.role == crate::types::Role::Leader {
+            self.on_snapshot_status(id, arrived, Reason::None);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,288 @@
+//! A message comes in: is it well-formed and plausible, which term is it of, and who handles it.
+//!
+//! Three steps, in this order: `validate` looks at the whole message and refuses it with the node unchanged; the term gate decides
+//! whether the message is old, current or of a newer term; the table names the handler for each kind and role.
+//! Sources: paper figure 2; diss. §4.2.3, §6.4; etcd-raft's Step for what is observable.
+
+use super::Raft;
+use super::election::TRANSFER_CONTEXT;
+use crate::error::{Error, Result};
+use crate::event::Reason;
+use crate::membership;
+use crate::types::{EntryId, MAX_ID, MAX_POSITION, MessageKind as Kind, NONE, Role};
+use crate::wire::{Head, MessageView, SnapshotView};
+
+impl Raft {
+    /// Takes a message of a peer. `peer` is whom the host's transport has authenticated; 0: unchecked.
+    pub fn step(&mut self, peer: u64, m: &MessageView<'_>) -> Result<()> {
+        if let Err(error) = self.validate(peer, m) {
+            self.counters.messages_refused += 1;
+            return Err(error);
+        }
+        if self.pass_term_gate(m) { self.dispatch(m) } else { Ok(()) }
+    }
+
+    // ---- 1 validate
+
+    fn validate(&mut self, peer: u64, m: &MessageView<'_>) -> Result<()> {
+        let head = &m.head;
+        self.check_address(peer, head)?;
+        self.check_shape(m)?;
+        if head.kind.is_response() && self.peers.get(head.from).is_none() {
+            return Err(self.refuse(head, Error::NoPeer, "an answer from somebody who is no member"));
+        }
+        // An older term's request is answered or ignored by the gate; what it says does not matter.
+        if head.term != 0 && head.term < self.term {
+            return Ok(());
+        }
+        match head.kind {
+            Kind::App => self.check_append(m),
+            Kind::Heartbeat => self.check_heartbeat(head),
+            Kind::Snap => self.check_second_leader(head),
+            Kind::AppResp if self.role == Role::Leader && head.term == self.term && head.index > self.log.last() => {
+                Err(self.alarm(head, Reason::AckBeyondLog, head.index))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse(&mut self, head: &Head, error: Error, why: &str) -> Error {
+        self.detail.set(format_args!(
+            "message of kind {} from {} to {} (term {}) refused: {why}",
+            head.kind as u8, head.from, head.to, head.term
+        ));
+        error
+    }
+
+    fn check_address(&mut self, peer: u64, head: &Head) -> Result<()> {
+        let comes_back = matches!(head.kind, Kind::Prop | Kind::ReadIndex);
+        // In a forwarded transfer `from` names the target, as in etcd's raft; it is no claim about the sender.
+        let names_sender = head.kind != Kind::TransferLeader;
+        let why = if head.to != self.id {
+            "it is for another node"
+        } else if head.from == NONE || head.from > MAX_ID {
+            "its sender's id is reserved"
+        } else if head.from == self.id && !comes_back && names_sender {
+            "it claims to come from this node"
+        } else if head.kind.is_local() {
+            "its kind never comes from a peer"
+        } else if peer != NONE && head.from != peer && names_sender {
+            "its sender is not the authenticated peer"
+        } else {
+            return Ok(());
+        };
+        Err(self.refuse(head, Error::NotForMe, why))
+    }
+
+    fn check_shape(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let head = &m.head;
+        let highest = [head.term, head.index, head.log_term, head.commit, head.reject_hint].into_iter().max().unwrap_or(0);
+        let positions = highest.max(m.entries.last().1).max(m.snapshot.map_or(0, |s| s.index.max(s.term)));
+        if positions > MAX_POSITION {
+            return Err(self.alarm(head, Reason::TermExhausted, positions));
+        }
+        let termless = matches!(head.kind, Kind::Prop | Kind::ReadIndex);
+        let why = if (head.term == 0) != termless {
+            if termless { "a proposal or read has no term" } else { "its term is missing" }
+        } else if m.has_responses {
+            "only local work has responses"
+        } else {
+            match head.kind {
+                Kind::Prop if m.entries.is_empty() => "a proposal without an entry",
+                Kind::ReadIndex | Kind::ReadIndexResp if m.entries.len() != 1 => "a read has exactly one context",
+                Kind::App if !is_append(m) => "its entries are no stretch of a log",
+                Kind::Snap if m.snapshot.is_none() => "a snapshot without a snapshot",
+                _ => return Ok(()),
+            }
+        };
+        Err(self.refuse(head, Error::Decode, why))
+    }
+
+    /// Two leaders in a term can't be: one of them lies, or a node forgot its vote [E-14].
+    fn check_second_leader(&mut self, head: &Head) -> Result<()> {
+        let known = self.leader != NONE && self.leader != head.from;
+        if head.term == self.term && (self.role == Role::Leader || known) {
+            return Err(self.alarm(head, Reason::SecondLeader, self.leader));
+        }
+        Ok(())
+    }
+
+    fn check_append(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let head = &m.head;
+        self.check_second_leader(head)?;
+        let prev = EntryId { term: head.log_term, index: head.index };
+        let commit = self.log.commit;
+        if prev.index <= commit {
+            let known = self.log.term_at(prev.index);
+            let mut at = (known.is_some_and(|term| term != prev.term)).then_some(prev.index);
+            for entry in m.entries.iter().take_while(|entry| entry.index <= commit) {
+                if self.log.term_at(entry.index).is_some_and(|term| term != entry.term) {
+                    at = at.or(Some(entry.index));
+                }
+            }
+            if let Some(index) = at {
+                return Err(self.alarm(head, Reason::ConflictBelowCommit, index));
+            }
+        }
+        self.check_append_room(m)
+    }
+
+    /// A full log is said before anything changes, so that the message may be dropped or come again.
+    fn check_append_room(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let Some(bytes) = m.entries.record_bytes().map(<[u8]>::len) else { return Ok(()) };
+        if bytes <= self.log.blocks.room() || m.head.index < self.log.commit {
+            return Ok(());
+        }
+        let fresh = m.entries.iter().find(|entry| self.log.term_at(entry.index) != Some(entry.term));
+        let Some(entry) = fresh else { return Ok(()) };
+        // A record encoded another way may grow by a few bytes when it is made canonical.
+        self.log.make_room(entry.record.len() + 16).map_err(|error| {
+            self.refuse(&m.head, error, "recent_bytes is full of entries that are not durable or still viewed")
+        })
+    }
+
+    fn check_heartbeat(&mut self, head: &Head) -> Result<()> {
+        self.check_second_leader(head)?;
+        if head.commit > self.log.last() {
+            return Err(self.alarm(head, Reason::CommitBeyondLog, head.commit));
+        }
+        Ok(())
+    }
+
+    /// The configuration of a snapshot, if it is one that can be in force.
+    pub fn check_snapshot_conf(&mut self, head: &Head, snapshot: &SnapshotView<'_>) -> Result<membership::Configuration> {
+        let conf = &snapshot.conf;
+        let restored = membership::restore(
+            conf.voters(),
+            conf.learners(),
+            conf.voters_outgoing(),
+            conf.learners_next(),
+            conf.auto_leave(),
+        );
+        match restored {
+            Ok(conf) if !conf.voters.is_empty() && conf.members().count() <= self.config.max_peers as usize => Ok(conf),
+            Err(membership::ChangeError::NoMemory) => Err(Error::NoMem),
+            _ => Err(self.alarm(head, Reason::SnapshotConf, snapshot.index)),
+        }
+    }
+
+    // ---- 2 the term gate
+
+    /// Whether the message is to be handled, this node being in its term then.
+    fn pass_term_gate(&mut self, m: &MessageView<'_>) -> bool {
+        let head = &m.head;
+        if head.term == 0 || head.term == self.term {
+            return !self.is_fenced(head);
+        }
+        if head.term < self.term {
+            self.answer_older_term(head);
+            return false;
+        }
+        let asks = matches!(head.kind, Kind::Vote | Kind::PreVote);
+        if asks && m.context != TRANSFER_CONTEXT && self.leader_is_alive() {
+            self.event(crate::event::EventKind::VoteRefused, Reason::LeaderAlive, head.from, head.index, head.term, 0);
+            return false;
+        }
+        if self.is_fenced(head) {
+            return false;
+        }
+        let keeps_term = head.kind == Kind::PreVote || (head.kind == Kind::PreVoteResp && !head.reject);
+        if !keeps_term {
+            let leads = matches!(head.kind, Kind::App | Kind::Heartbeat | Kind::Snap);
+            self.become_follower(head.term, if leads { head.from } else { NONE }, Reason::HigherTerm);
+        }
+        true
+    }
+
+    /// A node that just started has forgotten which lease it granted: it votes for nobody yet [D-05].
+    fn is_fenced(&mut self, head: &Head) -> bool {
+        let fenced = self.timers.fence > 0 && matches!(head.kind, Kind::Vote | Kind::PreVote);
+        if fenced {
+            self.event(crate::event::EventKind::VoteRefused, Reason::VoteFence, head.from, head.index, head.term, 0);
+        }
+        fenced
+    }
+
+    fn answer_older_term(&mut self, head: &Head) {
+        use crate::config::Flags;
+        let guarded = self.flag(Flags::CHECK_QUORUM) || self.flag(Flags::PRE_VOTE);
+        match head.kind {
+            // The old leader would never learn of the newer term: votes are refused while it is alive (etcd-raft's Step).
+            Kind::Heartbeat | Kind::App if guarded => self.send_append_resp(head.from, 0),
+            // Without an answer a group in which pre-vote comes node by node could deadlock [E-01].
+            Kind::PreVote => self.refuse_vote(head, Kind::PreVoteResp, Reason::LowerTerm),
+            _ => self.ignore(head, Reason::LowerTerm),
+        }
+    }
+
+    // ---- 3 the table
+
+    fn dispatch(&mut self, m: &MessageView<'_>) -> Result<()> {
+        use Role::{Candidate, Follower, Leader, PreCandidate};
+        let head = &m.head;
+        match (head.kind, self.role) {
+            (Kind::Vote | Kind::PreVote, _) => self.on_vote_request(m),
+            (Kind::VoteResp | Kind::PreVoteResp, _) => self.on_vote_resp(m),
+
+            (Kind::App, Follower) => return self.on_append(m),
+            (Kind::Heartbeat, Follower) => self.on_heartbeat(m),
+            (Kind::Snap, Follower) => return self.on_snapshot(m),
+            (Kind::App | Kind::Heartbeat | Kind::Snap, Candidate | PreCandidate) => {
+                self.become_follower(head.term, head.from, Reason::None);
+                return self.dispatch(m);
+            }
+            // Refused by `validate` already.
+            (Kind::App | Kind::Heartbeat | Kind::Snap, Leader) => self.ignore(head, Reason::SecondLeader),
+
+            (Kind::AppResp, Leader) => self.on_append_resp(head),
+            (Kind::HeartbeatResp, Leader) => self.on_heartbeat_resp(m),
+            (Kind::AppResp | Kind::HeartbeatResp, _) => self.ignore(head, Reason::NotLeader),
+
+            (Kind::Prop, Leader) => return self.on_forwarded_proposal(m),
+            (Kind::Prop, Follower) => return self.forward_proposal(m),
+            (Kind::Prop, _) => return Err(Error::NoLeader),
+
+            (Kind::ReadIndex, Leader) => return self.on_read_index(m),
+            (Kind::ReadIndex, Follower) => self.forward_read(m),
+            (Kind::ReadIndex, _) => self.ignore(head, Reason::NoLeader),
+            (Kind::ReadIndexResp, Follower) => self.on_read_index_resp(m),
+            (Kind::ReadIndexResp, _) => self.ignore(head, Reason::LateReadAnswer),
+
+            (Kind::TransferLeader, Leader) => self.on_transfer_request(head.from),
+            (Kind::TransferLeader, Follower) => self.forward_transfer(head.from),
+            (Kind::TransferLeader, _) => self.ignore(head, Reason::NoLeader),
+            (Kind::TimeoutNow, Follower) => self.on_timeout_now(head),
+            (Kind::TimeoutNow, _) => self.ignore(head, Reason::NotFollower),
+
+            (
+                Kind::Hup
+                | Kind::Beat
+                | Kind::Unreachable
+                | Kind::SnapStatus
+                | Kind::CheckQuorum
+                | Kind::StorageAppend
+                | Kind::StorageAppendResp
+                | Kind::StorageApply
+                | Kind::StorageApplyResp
+                | Kind::ForgetLeader,
+                _,
+            ) => return Err(Error::NotForMe),
+        }
+        Ok(())
+    }
+}
+
+/// Whether the entries follow the one before them: indexes in sequence, terms that neither fall nor exceed the message's.
+#[inline]
+fn is_append(m: &MessageView<'_>) -> bool {
+    let head = &m.head;
+    if m.entries.is_empty() {
+        return head.log_term <= head.term;
+    }
+    let (first, last) = (m.entries.first(), m.entries.last());
+    first.1 == head.index + 1
+        && first.0 >= head.log_term
+        && first.0 > 0
+        && last.0 <= head.term
+        && m.entries.is_sequence()
+}

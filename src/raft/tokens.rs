@@ -1,0 +1,139 @@
+//! Which token stands at which entry, and its one answer.
+//!
+//! A token comes back exactly once: with its committed entry; as surely not committed, once another entry is committed at its
+//! index; or as unknown. An overwritten entry's token waits, since the entry may return and commit (A, B, then A again).
+
+use crate::error::{Error, Result};
+use crate::event::Reason;
+use crate::types::{Index, Term};
+use std::collections::VecDeque;
+
+/// What is known of a token that does not come back with its entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum DropKind {
+    /// Surely not committed: another entry was committed at its index.
+    NotCommitted = 1,
+    /// Committed or not: forwarded, or covered by a snapshot.
+    Unknown = 2,
+    /// A read that is not answered: start it again.
+    Read = 3,
+}
+
+/// A token that does not come back with an entry or an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Dropped {
+    /// The token.
+    pub token: u64,
+    /// What is known of it.
+    pub what: DropKind,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// A token that comes back with its entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Done {
+    /// The token.
+    pub token: u64,
+    /// Where its entry was committed.
+    pub index: Index,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub index: Index,
+    pub term: Term,
+    pub token: u64,
+}
+
+/// Sorted by index, then term.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    pub waiting: VecDeque<Waiting>,
+    /// For the next ready.
+    pub dropped: Vec<Dropped>,
+}
+
+impl Tokens {
+    /// Makes sure that `count` more can be taken, each answered or dropped later.
+    pub fn reserve(&mut self, count: usize, max: u32) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        if self.waiting.len() + self.dropped.len() + count > max as usize {
+            return Err(Error::Full);
+        }
+        self.waiting.try_reserve(count).map_err(|_| Error::NoMem)?;
+        self.reserve_drops(self.waiting.len() + count)
+    }
+
+    pub fn reserve_drops(&mut self, count: usize) -> Result<()> {
+        self.dropped.try_reserve(count).map_err(|_| Error::NoMem)
+    }
+
+    /// A new entry of this node has a token.
+    #[inline]
+    pub fn add(&mut self, index: Index, term: Term, token: u64) {
+        if token == 0 {
+            return;
+        }
+        let new = Waiting { index, term, token };
+        match self.waiting.back() {
+            // A token of a log that was longer once waits above: the new one goes between.
+            Some(last) if (last.index, last.term) > (index, term) => {
+                let at = self.waiting.partition_point(|w| (w.index, w.term) <= (index, term));
+                self.waiting.insert(at, new);
+            }
+            _ => self.waiting.push_back(new),
+        }
+    }
+
+    /// Entries that were just appended are taken back: so are their tokens.
+    pub fn forget_above(&mut self, index: Index, term: Term) {
+        self.waiting.retain(|w| w.index <= index || w.term != term);
+    }
+
+    pub fn drop_now(&mut self, token: u64, what: DropKind, reason: Reason) {
+        self.dropped.push(Dropped { token, what, reason });
+    }
+
+    /// Entries up to `last` are committed and handed out: gives back the tokens of those that are the proposed ones, and drops
+    /// the others.
+    pub fn settle(&mut self, last: Index, term_at: impl Fn(Index) -> Option<Term>, done: &mut Vec<Done>) {
+        while let Some(&Waiting { index, term, token }) = self.waiting.front() {
+            if index > last || done.try_reserve(1).is_err() {
+                break;
+            }
+            self.waiting.pop_front();
+            if term_at(index) == Some(term) {
+                done.push(Done { token, index });
+            } else {
+                self.drop_now(token, DropKind::NotCommitted, Reason::Overwritten);
+            }
+        }
+    }
+
+    /// A snapshot stands for everything up to `index`: what became of these can't be known here.
+    pub fn cover(&mut self, index: Index) {
+        while self.waiting.front().is_some_and(|w| w.index <= index) {
+            if let Some(w) = self.waiting.pop_front() {
+                self.drop_now(w.token, DropKind::Unknown, Reason::CoveredBySnapshot);
+            }
+        }
+    }
+
+    pub fn memory(&self) -> u64 {
+        (self.waiting.capacity() * size_of::<Waiting>() + self.dropped.capacity() * size_of::<Dropped>()) as u64
+    }
+
+    pub fn try_clone(&self) -> Result<Self> {
+        let mut waiting = VecDeque::new();
+        waiting.try_reserve(self.waiting.len()).map_err(|_| Error::NoMem)?;
+        waiting.extend(self.waiting.iter().copied());
+        let mut dropped = Vec::new();
+        dropped.try_reserve(self.waiting.len() + self.dropped.len()).map_err(|_| Error::NoMem)?;
+        dropped.extend_from_slice(&self.dropped);
+        Ok(Self { waiting, dropped })
+    }
+}

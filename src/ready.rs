@@ -1,0 +1,515 @@
+//! One batch of work out: numbering, what it shows, and what its acknowledgement means.
+//!
+//! A batch closes over all that the node holds when it is taken, so one number covers term, vote, entries, truncation and snapshot.
+//! It is outstanding until persisted, applied and released; its views live until released.
+//! Invariants: own votes and acknowledgements are stepped only when their batch is durable [E-08]; entries become durable only
+//! while the term is the mark's (etcd's rule, safe against A, B, then A again) [L-05].
+
+use crate::config::{Flags, StorageMode};
+use crate::error::{Error, Result};
+use crate::log::{PendingSnapshot, Slot};
+use crate::outbox::{Fate, OutMessage, Piece, Source};
+use crate::raft::Raft;
+use crate::raft::apply::Span;
+use crate::raft::reads::Read;
+use crate::raft::replication::lower_pin;
+use crate::raft::tokens::{Done, Dropped};
+use crate::types::{EntryId, HardState, Index, MessageKind, NodeId, Role, Term};
+use crate::wire;
+use std::collections::VecDeque;
+
+/// An answer of this node to itself, to be stepped when durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub kind: MessageKind,
+    pub term: Term,
+    pub index: Index,
+}
+
+/// What a durable batch proves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub term: Term,
+    /// The last entry then, if any entry was not known to be durable.
+    pub last: Option<EntryId>,
+    /// The snapshot in it; 0: none.
+    pub snapshot: Index,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub number: u64,
+    pub state: HardState,
+    pub has_hard_state: bool,
+    pub must_sync: bool,
+    pub has_soft_state: bool,
+    pub role: Role,
+    pub leader: NodeId,
+    pub snapshot: Option<PendingSnapshot>,
+    pub entries_first: Index,
+    pub entries: Vec<Slot>,
+    pub span: Span,
+    pub committed: Vec<Slot>,
+    pub messages: Vec<OutMessage>,
+    pub pieces: Vec<Piece>,
+    pub bytes: Vec<u8>,
+    /// Encoded heads, each with its frame header.
+    pub heads: Vec<u8>,
+    pub own: Vec<Own>,
+    pub reads: Vec<Read>,
+    pub dropped: Vec<Dropped>,
+    pub done: Vec<Done>,
+    pub mark: Mark,
+    pub pin: Option<u32>,
+    pub blobs: Vec<u32>,
+    pub persisted: bool,
+    pub applied: bool,
+    pub released: bool,
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.committed.clear();
+        self.messages.clear();
+        self.pieces.clear();
+        self.bytes.clear();
+        self.heads.clear();
+        self.own.clear();
+        self.reads.clear();
+        self.dropped.clear();
+        self.done.clear();
+        self.blobs.clear();
+        self.snapshot = None;
+        self.pin = None;
+        self.span = Span::default();
+        self.mark = Mark::default();
+        (self.persisted, self.applied, self.released) = (false, false, false);
+    }
+
+    fn is_over(&self) -> bool {
+        self.persisted && self.applied && self.released
+    }
+
+    pub fn memory(&self) -> u64 {
+        ((self.entries.capacity() + self.committed.capacity()) * size_of::<Slot>()
+            + self.messages.capacity() * size_of::<OutMessage>()
+            + self.pieces.capacity() * size_of::<Piece>()
+            + self.bytes.capacity()
+            + self.heads.capacity()
+            + self.reads.capacity() * size_of::<Read>()
+            + self.dropped.capacity() * size_of::<Dropped>()
+            + self.done.capacity() * size_of::<Done>()) as u64
+    }
+
+    fn try_clone(&self) -> Result<Self> {
+        use crate::outbox::clone_vec;
+        Ok(Self {
+            entries: clone_vec(&self.entries)?,
+            committed: clone_vec(&self.committed)?,
+            messages: clone_vec(&self.messages)?,
+            pieces: clone_vec(&self.pieces)?,
+            bytes: clone_vec(&self.bytes)?,
+            heads: clone_vec(&self.heads)?,
+            own: clone_vec(&self.own)?,
+            reads: clone_vec(&self.reads)?,
+            dropped: clone_vec(&self.dropped)?,
+            done: clone_vec(&self.done)?,
+            blobs: clone_vec(&self.blobs)?,
+            ..*self
+        })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Readies {
+    pub outstanding: VecDeque<Batch>,
+    /// Batches that are over, for their buffers.
+    spare: Vec<Batch>,
+    /// The number of the last batch taken.
+    pub last_number: u64,
+    /// Highest numbers acknowledged.
+    pub persisted: u64,
+    pub released: u64,
+    /// What the last batch showed, or what was stored before the boot.
+    pub shown_state: HardState,
+    pub shown_role: Role,
+    pub shown_leader: NodeId,
+    max: usize,
+}
+
+/// Kinds of work that the next batch would hold.
+pub mod has {
+    #![allow(missing_docs)] // the names say it
+    pub const HARD_STATE: u32 = 1;
+    pub const SOFT_STATE: u32 = 2;
+    pub const SNAPSHOT: u32 = 4;
+    pub const ENTRIES: u32 = 8;
+    /// Own votes and acknowledgements count, too.
+    pub const MESSAGES: u32 = 16;
+    pub const COMMITTED: u32 = 32;
+    pub const READS: u32 = 64;
+    pub const DROPPED: u32 = 128;
+    pub const FETCH: u32 = 256;
+    pub const EVENTS: u32 = 512;
+    /// What makes a batch.
+    pub const READY: u32 = 255;
+}
+
+impl Readies {
+    pub fn new(max: u32, storage: StorageMode) -> Self {
+        Self {
+            outstanding: VecDeque::new(),
+            spare: Vec::new(),
+            last_number: 0,
+            persisted: 0,
+            released: 0,
+            shown_state: HardState::default(),
+            shown_role: Role::Follower,
+            shown_leader: 0,
+            max: if storage == StorageMode::Sync { 1 } else { max as usize },
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.outstanding.len() >= self.max
+    }
+
+    pub fn find(&self, number: u64) -> Option<&Batch> {
+        let first = self.outstanding.front()?.number;
+        // Numbers of outstanding batches rise, but an early one may be over before a later one.
+        let at = number.checked_sub(first)?.min(self.outstanding.len() as u64 - 1);
+        self.outstanding.iter().take(at as usize + 1).rev().find(|batch| batch.number == number)
+    }
+
+    /// What the next batch would hold.
+    pub fn kinds(&self, raft: &Raft) -> u32 {
+        let bit = |holds: bool, bit: u32| if holds { bit } else { 0 };
+        let log = &raft.log;
+        let handed = handed_after(raft);
+        let state = shown_state(raft, handed);
+        bit(state != self.shown_state && state != HardState::default(), has::HARD_STATE)
+            | bit(raft.role != self.shown_role || raft.leader != self.shown_leader, has::SOFT_STATE)
+            | bit(log.snapshot.is_some_and(|snapshot| !snapshot.handed), has::SNAPSHOT)
+            | bit(handed > log.handed, has::ENTRIES)
+            | bit(raft.outbox.has_messages() || raft.reads.round_due, has::MESSAGES)
+            | bit(raft.has_committed(handed), has::COMMITTED)
+            | bit(raft.reads.has_answer(reads_bound(raft)), has::READS)
+            | bit(!raft.tokens.dropped.is_empty(), has::DROPPED)
+            | bit(raft.fetches.untold > 0, has::FETCH)
+            | bit(!raft.events.is_empty(), has::EVENTS)
+    }
+
+    /// Takes the next batch, if there is anything to do.
+    pub fn take(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
+        if self.kinds(raft) & has::READY == 0 {
+            return Ok(None);
+        }
+        if self.is_full() {
+            raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
+            return Err(Error::Full);
+        }
+        self.outstanding.try_reserve(1).map_err(|_| Error::NoMem)?;
+        self.spare.try_reserve(self.outstanding.len() + 1).map_err(|_| Error::NoMem)?;
+        let mut batch = self.spare.pop().unwrap_or_default();
+        batch.clear();
+        if let Err(error) = self.reserve(&mut batch, raft) {
+            self.spare.push(batch);
+            return Err(error);
+        }
+        self.fill(&mut batch, raft);
+        self.outstanding.push_back(batch);
+        self.update_pins(raft);
+        // What an overfull outbox held back goes with the next batch.
+        raft.send_deferred();
+        Ok(self.outstanding.back())
+    }
+
+    /// All the memory that filling needs, so that it can't fail half-way.
+    fn reserve(&self, batch: &mut Batch, raft: &mut Raft) -> Result<()> {
+        raft.start_read_round();
+        let entries = (handed_after(raft) - raft.log.handed) as usize;
+        let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
+        let messages = raft.outbox.now.len() + raft.outbox.after.len() + 2;
+        let room = [
+            batch.entries.try_reserve(entries),
+            batch.committed.try_reserve(committed),
+            batch.own.try_reserve(raft.outbox.after.len()),
+            batch.reads.try_reserve(raft.reads.answers.len()),
+            batch.done.try_reserve(raft.tokens.waiting.len().min(committed * 2)),
+            raft.tokens.dropped.try_reserve(raft.tokens.waiting.len()),
+            raft.outbox.now.try_reserve(raft.outbox.after.len() + 2),
+            batch.heads.try_reserve(messages * MAX_FRAME_HEAD),
+            batch.blobs.try_reserve(raft.outbox.blobs.len() + 1),
+        ];
+        if room.iter().any(core::result::Result::is_err) {
+            return Err(Error::NoMem);
+        }
+        if raft.config.storage == StorageMode::Messages { crate::local::reserve(batch, raft) } else { Ok(()) }
+    }
+
+    fn fill(&mut self, batch: &mut Batch, raft: &mut Raft) {
+        self.last_number += 1;
+        batch.number = self.last_number;
+        let handed = handed_after(raft);
+        let cut = handed < raft.log.last();
+        batch.state = shown_state(raft, handed);
+        batch.has_hard_state = batch.state != self.shown_state && batch.state != HardState::default();
+        let old = self.shown_state;
+        if batch.has_hard_state {
+            self.shown_state = batch.state;
+        }
+        (batch.role, batch.leader) = (raft.role, raft.leader);
+        batch.has_soft_state = (batch.role, batch.leader) != (self.shown_role, self.shown_leader);
+        (self.shown_role, self.shown_leader) = (batch.role, batch.leader);
+
+        batch.entries_first = raft.log.handed + 1;
+        batch.entries.extend(raft.log.slots(batch.entries_first, handed).copied());
+        batch.snapshot = raft.log.snapshot.filter(|snapshot| !snapshot.handed);
+        if let Some(snapshot) = &mut raft.log.snapshot {
+            snapshot.handed = true;
+        }
+        batch.must_sync = !batch.entries.is_empty()
+            || batch.snapshot.is_some()
+            || (batch.has_hard_state && (batch.state.term, batch.state.vote) != (old.term, old.vote));
+        raft.log.handed = handed;
+
+        batch.span = raft.take_committed(handed);
+        if batch.span.last > 0 {
+            if batch.span.resident {
+                batch.committed.extend(raft.log.slots(batch.span.first, batch.span.last).copied());
+            }
+            let log = &raft.log;
+            raft.tokens.settle(batch.span.last, |index| log.term_at(index), &mut batch.done);
+        }
+        let bound = reads_bound(raft);
+        while let Some(read) = raft.reads.pop_answer(bound) {
+            batch.reads.push(read);
+        }
+        std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
+
+        batch.mark = Mark {
+            term: raft.term,
+            last: raft
+                .log
+                .has_undurable()
+                .then(|| EntryId { index: handed, term: raft.log.term_at(handed).unwrap_or(0) })
+                .filter(|id| id.index > raft.log.durable),
+            snapshot: batch.snapshot.map_or(0, |snapshot| snapshot.id.index),
+        };
+        batch.persisted = raft.config.storage == StorageMode::Messages;
+        batch.applied = batch.span.last == 0 || batch.persisted;
+        self.take_messages(batch, raft, cut);
+    }
+
+    fn take_messages(&self, batch: &mut Batch, raft: &mut Raft, cut: bool) {
+        let outbox = &mut raft.outbox;
+        if outbox.idle > 0 || outbox.now.iter().any(|m| m.fate != Fate::Goes) {
+            outbox.now.retain(|message| message.fate == Fate::Goes);
+        }
+        outbox.idle = 0;
+        std::mem::swap(&mut batch.messages, &mut outbox.now);
+        std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
+        std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
+        batch.blobs.append(&mut outbox.blobs);
+        raft.fetches.outbox_number += 1;
+        let (id, group) = (raft.id, raft.config.group);
+        if raft.config.storage == StorageMode::Messages {
+            crate::local::put_work(batch, raft, cut);
+        } else if !cut {
+            // Answers wait while entries that they may speak of are not in a batch yet.
+            for message in raft.outbox.after.drain(..) {
+                if message.head.to == id {
+                    let own = Own { kind: message.head.kind, term: message.head.term, index: message.head.index };
+                    batch.own.push(own);
+                } else {
+                    batch.messages.push(message);
+                }
+            }
+        }
+        for message in &mut batch.messages {
+            encode_head(message, group, &mut batch.heads);
+        }
+        let lowest = |slots: &[Slot]| slots.first().map(|slot| slot.place.block);
+        let first = raft.log.blocks.first();
+        let mut pin = raft.log.outbox_pin.take();
+        for block in [lowest(&batch.entries), lowest(&batch.committed)].into_iter().flatten() {
+            pin = lower_pin(pin, block, first);
+        }
+        batch.pin = pin;
+    }
+
+    fn update_pins(&self, raft: &mut Raft) {
+        let first = raft.log.blocks.first();
+        let pins = self.outstanding.iter().filter(|batch| !batch.released).filter_map(|batch| batch.pin);
+        raft.log.ready_pin = pins.fold(None, |lowest, pin| lower_pin(lowest, pin, first));
+    }
+
+    // ---- acknowledged
+
+    /// Whether `number` was taken and is above `seen`.
+    fn check_number(&self, number: u64, seen: u64) -> Result<()> {
+        if number == 0 || number > self.last_number {
+            return Err(Error::Arg);
+        }
+        if number <= seen { Err(Error::Stale) } else { Ok(()) }
+    }
+
+    pub fn check_persisted(&self, number: u64) -> Result<()> {
+        self.check_number(number, self.persisted)
+    }
+
+    pub fn check_released(&self, number: u64) -> Result<()> {
+        self.check_number(number, self.released)
+    }
+
+    /// All batches up to `number` are durable.
+    pub fn persist(&mut self, raft: &mut Raft, number: u64) {
+        self.persisted = self.persisted.max(number);
+        for at in 0..self.outstanding.len() {
+            let Some(batch) = self.outstanding.get_mut(at).filter(|batch| !batch.persisted) else { continue };
+            if batch.number > number {
+                break;
+            }
+            batch.persisted = true;
+            for i in 0..batch.own.len() {
+                if let Some(&own) = batch.own.get(i) {
+                    step_own(raft, own);
+                }
+            }
+            on_durable(raft, batch.mark);
+        }
+    }
+
+    /// Everything up to `index` is applied.
+    pub fn apply(&mut self, raft: &mut Raft, index: Index) {
+        let (mut bytes, mut payload) = (0, 0);
+        for batch in self.outstanding.iter_mut().filter(|batch| !batch.applied && batch.span.last <= index) {
+            batch.applied = true;
+            bytes += batch.span.bytes;
+            payload += batch.span.payload;
+        }
+        raft.on_applied(index, bytes, payload);
+    }
+
+    /// The views of all batches up to `number` end.
+    pub fn release(&mut self, raft: &mut Raft, number: u64) {
+        self.released = self.released.max(number);
+        for batch in self.outstanding.iter_mut().filter(|batch| batch.number <= number && !batch.released) {
+            batch.released = true;
+            batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
+            if let Some(snapshot) = batch.snapshot {
+                raft.blobs.free(snapshot.blob);
+            }
+        }
+        self.sweep();
+        self.update_pins(raft);
+        raft.log.release_blocks();
+    }
+
+    /// Sets batches that are over aside, for their buffers.
+    pub fn sweep(&mut self) {
+        while self.outstanding.front().is_some_and(Batch::is_over) {
+            self.spare.extend(self.outstanding.pop_front());
+        }
+    }
+
+    /// The highest committed entry in batches up to `number`; 0: none.
+    pub fn last_committed(&self, number: u64) -> Index {
+        self.outstanding.iter().take_while(|batch| batch.number <= number).map(|batch| batch.span.last).max().unwrap_or(0)
+    }
+
+    pub fn memory(&self) -> u64 {
+        self.outstanding.iter().chain(&self.spare).map(Batch::memory).sum()
+    }
+
+    pub fn try_clone(&self) -> Result<Self> {
+        let mut outstanding = VecDeque::new();
+        outstanding.try_reserve(self.outstanding.len()).map_err(|_| Error::NoMem)?;
+        for batch in &self.outstanding {
+            outstanding.push_back(batch.try_clone()?);
+        }
+        Ok(Self { outstanding, spare: Vec::new(), ..*self })
+    }
+}
+
+/// The last entry to be handed out when a batch is taken now.
+fn handed_after(raft: &Raft) -> Index {
+    raft.log.last().min(raft.log.handed.saturating_add(u64::from(raft.config.max_entries_per_ready)))
+}
+
+/// The hard state as a batch shows it: no commit index may outlive the entries it commits [L-15].
+fn shown_state(raft: &Raft, handed: Index) -> HardState {
+    let state = raft.hard_state();
+    HardState { commit: state.commit.min(handed), ..state }
+}
+
+/// Reads up to which index may be answered with a batch taken now.
+fn reads_bound(raft: &Raft) -> Index {
+    if raft.config.flags.has(Flags::READ_AT_ONCE) {
+        Index::MAX
+    } else if raft.config.storage == StorageMode::Sync {
+        // SYNC applies before it answers, within one batch.
+        raft.log.applying
+    } else {
+        raft.log.applied
+    }
+}
+
+/// What is durable with a batch, given that no later term has begun (see the mark).
+pub(crate) fn on_durable(raft: &mut Raft, mark: Mark) {
+    if let Some(last) = mark.last
+        && mark.term == raft.term
+    {
+        raft.log.durable_to(last);
+    }
+    if mark.snapshot > 0 {
+        raft.on_snapshot_durable(mark.snapshot);
+    }
+}
+
+/// An answer of this node to itself goes through the term gate like any other.
+pub(crate) fn step_own(raft: &mut Raft, own: Own) {
+    match own.kind {
+        MessageKind::AppResp if own.term == raft.term && raft.role == Role::Leader => {
+            if let Some(at) = raft.peers.position(raft.id)
+                && own.index <= raft.log.last()
+            {
+                if let Some(peer) = raft.peers.at_mut(at) {
+                    peer.recent_active = true;
+                }
+                raft.on_accepted(at, own.index);
+            }
+        }
+        MessageKind::VoteResp if own.term == raft.term && raft.role == Role::Candidate => raft.poll(raft.id, true),
+        MessageKind::PreVoteResp if own.term == raft.term + 1 && raft.role == Role::PreCandidate => raft.poll(raft.id, true),
+        _ => {}
+    }
+}
+
+/// Longest encoded head: frame header, scalars, inline context.
+pub(crate) const MAX_FRAME_HEAD: usize = 12 + wire::MAX_HEAD + 11 + 11 + crate::outbox::INLINE_CONTEXT;
+
+/// Encodes a message's frame header and scalars behind `heads`, whose room was reserved.
+#[inline]
+fn encode_head(message: &mut OutMessage, group: u64, heads: &mut Vec<u8>) {
+    let mut buffer = [0u8; MAX_FRAME_HEAD];
+    let Some((frame, scalars)) = buffer.split_first_chunk_mut::<12>() else { return };
+    let len = wire::write_head(scalars, &message.head, message.context());
+    wire::write_frame_header(frame, len as u32 + message.body_bytes, group);
+    message.encoded = (heads.len() as u32, 12 + len as u32);
+    heads.extend_from_slice(buffer.get(..12 + len).unwrap_or(&[]));
+}
+
+/// The bytes of a piece.
+pub(crate) fn piece_bytes<'a>(raft: &'a Raft, batch: &'a Batch, piece: &Piece) -> &'a [u8] {
+    let place = piece.place;
+    match piece.source {
+        Source::Log => raft.log.blocks.get(place),
+        Source::Blob => raft.blobs.piece(place),
+        Source::Own => {
+            let at = place.offset as usize;
+            batch.bytes.get(at..at + place.len as usize).unwrap_or(&[])
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What a batch shows: views into buffers that the node owns, made when they are asked for.
+
+use crate::log::Slot;
+use crate::outbox::{OutMessage, Piece};
+use crate::raft::Raft;
+use crate::raft::reads::Read;
+use crate::raft::tokens::{Done, Dropped};
+use crate::ready::{Batch, piece_bytes};
+use crate::types::{EntryRef, HardState, Index, MessageKind, NodeId, Role};
+use crate::wire;
+use std::iter::FusedIterator;
+
+/// One batch of work: store, send, apply, answer, then acknowledge its number.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready<'a> {
+    raft: &'a Raft,
+    batch: &'a Batch,
+}
+
+/// A snapshot to install: it replaces state, configuration and the whole log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotRef<'a> {
+    /// Index of the last entry that it covers.
+    pub index: Index,
+    /// That entry's term.
+    pub term: u64,
+    /// The configuration as of `index`: an encoded raftpb ConfState.
+    pub conf: &'a [u8],
+    /// The application's data, or nothing if they travel beside the core.
+    pub data: &'a [u8],
+}
+
+impl<'a> Ready<'a> {
+    pub(crate) fn new(raft: &'a Raft, batch: &'a Batch) -> Self {
+        Self { raft, batch }
+    }
+
+    /// 1, 2, 3, … from each boot.
+    pub fn number(&self) -> u64 {
+        self.batch.number
+    }
+
+    /// Whether the writes must be durable before what waits for them: term or vote changed, entries, or a snapshot.
+    pub fn must_sync(&self) -> bool {
+        self.batch.must_sync
+    }
+
+    /// The hard state to store, if it changed.
+    pub fn hard_state(&self) -> Option<HardState> {
+        self.batch.has_hard_state.then_some(self.batch.state)
+    }
+
+    /// The hard state as of this batch, changed or not.
+    pub fn state(&self) -> HardState {
+        self.batch.state
+    }
+
+    /// Role and leader, if either changed.
+    pub fn soft_state(&self) -> Option<(Role, NodeId)> {
+        self.batch.has_soft_state.then_some((self.batch.role, self.batch.leader))
+    }
+
+    /// The role when the batch was taken.
+    pub fn role(&self) -> Role {
+        self.batch.role
+    }
+
+    /// The leader when the batch was taken; 0: none known.
+    pub fn leader(&self) -> NodeId {
+        self.batch.leader
+    }
+
+    /// A snapshot to install before anything else.
+    pub fn snapshot(&self) -> Option<SnapshotRef<'a>> {
+        self.batch.snapshot.map(|snapshot| {
+            let bytes = self.raft.blobs.get(snapshot.blob);
+            let (conf, data) = bytes.split_at_checked(snapshot.conf_len as usize).unwrap_or((&[], &[]));
+            SnapshotRef { index: snapshot.id.index, term: snapshot.id.term, conf, data }
+        })
+    }
+
+    /// Entries to store: they replace the log from the first one's index on.
+    pub fn entries(&self) -> Entries<'a> {
+        Entries { raft: self.raft, slots: self.batch.entries.iter(), index: self.batch.entries_first, done: &[] }
+    }
+
+    /// First and last index of the committed entries to apply.
+    pub fn committed_span(&self) -> Option<(Index, Index)> {
+        (self.batch.span.last > 0).then_some((self.batch.span.first, self.batch.span.last))
+    }
+
+    /// Committed entries to apply. Empty though there is a span: the host reads them from its own log.
+    pub fn committed(&self) -> Entries<'a> {
+        let slots = self.batch.committed.iter();
+        Entries { raft: self.raft, slots, index: self.batch.span.first, done: &self.batch.done }
+    }
+
+    /// Reads to answer.
+    pub fn reads(&self) -> &'a [Read] {
+        &self.batch.reads
+    }
+
+    /// Tokens that come back without an entry or an answer.
+    pub fn dropped(&self) -> &'a [Dropped] {
+        &self.batch.dropped
+    }
+
+    /// Tokens of a span whose entries are not shown.
+    pub fn done(&self) -> &'a [Done] {
+        if self.batch.span.resident { &[] } else { &self.batch.done }
+    }
+
+    /// Messages to send, in order.
+    pub fn messages(&self) -> Messages<'a> {
+        Messages { raft: self.raft, batch: self.batch, at: 0, end: self.batch.messages.len() }
+    }
+
+    /// The message at a place, counted from 0.
+    pub fn message(&self, at: usize) -> Option<MessageRef<'a>> {
+        let message = self.batch.messages.get(at)?;
+        Some(MessageRef { raft: self.raft, batch: self.batch, message })
+    }
+}
+
+/// Entries, one after the other.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    raft: &'a Raft,
+    slots: std::slice::Iter<'a, Slot>,
+    index: Index,
+    /// Tokens by index, for those that have one.
+    done: &'a [Done],
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = EntryRef<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<EntryRef<'a>> {
+        let slot = self.slots.next()?;
+        let index = self.index;
+        self.index += 1;
+        let mut entry = self.raft.log.read(slot, index);
+        if let Some((first, rest)) = self.done.split_first()
+            && first.index == index
+        {
+            entry.token = first.token;
+            self.done = rest;
+        }
+        Some(entry)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.slots.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Entries<'_> {}
+impl FusedIterator for Entries<'_> {}
+
+/// Messages, one after the other.
+#[derive(Clone, Debug)]
+pub struct Messages<'a> {
+    raft: &'a Raft,
+    batch: &'a Batch,
+    at: usize,
+    end: usize,
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = MessageRef<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<MessageRef<'a>> {
+        let message = self.batch.messages.get(self.at)?;
+        self.at += 1;
+        Some(MessageRef { raft: self.raft, batch: self.batch, message })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.end - self.at, Some(self.end - self.at))
+    }
+}
+
+impl ExactSizeIterator for Messages<'_> {}
+impl FusedIterator for Messages<'_> {}
+
+/// A message to send.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageRef<'a> {
+    raft: &'a Raft,
+    batch: &'a Batch,
+    message: &'a OutMessage,
+}
+
+macro_rules! scalars {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty;)*) => {
+        $($(#[doc = $doc])* #[inline] pub fn $name(&self) -> $type { self.message.head.$name })*
+    };
+}
+
+impl<'a> MessageRef<'a> {
+    scalars! {
+        /// Its kind.
+        kind: MessageKind;
+        /// To whom it goes.
+        to: NodeId;
+        /// From whom it is.
+        from: NodeId;
+        /// The sender's term.
+        term: u64;
+        /// Term of the entry before those it carries, or of the log's last entry.
+        log_term: u64;
+        /// Index of the entry before those it carries, of the log's last entry, or acknowledged.
+        index: u64;
+        /// Commit index.
+        commit: u64;
+        /// Whether it refuses.
+        reject: bool;
+        /// Where the logs may agree.
+        reject_hint: u64;
+        /// The vote to store (local work only).
+        vote: u64;
+    }
+
+    /// Whether it may leave only once all batches up to its own are durable.
+    pub fn after(&self) -> bool {
+        self.message.after
+    }
+
+    /// Entries that it carries.
+    pub fn entry_count(&self) -> usize {
+        self.message.n_entries as usize
+    }
+
+    /// Bytes of its frame, the 12 of the frame's header included.
+    pub fn frame_len(&self) -> usize {
+        self.message.encoded.1 as usize + self.message.body_bytes as usize
+    }
+
+    /// The frame as pieces, to be written one after the other; the first one begins with the frame's header.
+    pub fn parts(&self) -> Parts<'a> {
+        let (at, len) = (self.message.encoded.0 as usize, self.message.encoded.1 as usize);
+        let head = self.batch.heads.get(at..at + len).unwrap_or(&[]);
+        let (first, end) = (self.message.pieces.0 as usize, self.message.pieces.1 as usize);
+        let pieces = self.batch.pieces.get(first..end).unwrap_or(&[]);
+        Parts { raft: self.raft, batch: self.batch, head: Some(head), pieces: pieces.iter() }
+    }
+
+    /// Appends the message to `out`, without the frame's header.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.reserve(self.frame_len());
+        for (at, part) in self.parts().enumerate() {
+            out.extend_from_slice(if at == 0 { part.get(12..).unwrap_or(&[]) } else { part });
+        }
+    }
+
+    /// The entries that it carries, read from its body.
+    pub fn entries(&self) -> MessageEntries<'a> {
+        let mut parts = self.parts();
+        parts.head = None;
+        MessageEntries { parts, rest: &[], left: self.message.n_entries }
+    }
+}
+
+/// The pieces of a frame.
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    raft: &'a Raft,
+    batch: &'a Batch,
+    head: Option<&'a [u8]>,
+    pieces: std::slice::Iter<'a, Piece>,
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        match self.head.take() {
+            Some(head) => Some(head),
+            None => self.pieces.next().map(|piece| piece_bytes(self.raft, self.batch, piece)),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.pieces.len() + usize::from(self.head.is_some());
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Parts<'_> {}
+impl FusedIterator for Parts<'_> {}
+
+/// The entries of a message, decoded.
+#[derive(Clone, Debug)]
+pub struct MessageEntries<'a> {
+    parts: Parts<'a>,
+    rest: &'a [u8],
+    left: u32,
+}
+
+impl<'a> Iterator for MessageEntries<'a> {
+    type Item = EntryRef<'a>;
+
+    fn next(&mut self) -> Option<EntryRef<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        while self.rest.is_empty() {
+            self.rest = self.parts.next()?;
+        }
+        // A read's context is split in two pieces, record head and data; nobody asks for it as an entry.
+        let (entry, used) = wire::read_record(self.rest).ok()?;
+        self.rest = self.rest.get(used..).unwrap_or(&[]);
+        Some(EntryRef { term: entry.term, index: entry.index, kind: entry.kind, data: entry.data, token: 0 })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.left as usize))
+    }
+}
+
+impl FusedIterator for MessageEntries<'_> {}

@@ -1,0 +1,221 @@
+//! Tests of what only the inside can see: the fast paths agree with the general ones, values and errors alike.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::cursor::{parse_any, parse_ascending};
+use super::entries::{read_any, read_common};
+use super::{Head, MAX_RECORD_HEAD, parse_message, varint_len, write_head, write_record_head};
+use crate::types::{EntryKind, MessageKind};
+use proptest::prelude::*;
+
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        2 => Just(0),
+        4 => 1..300u64,
+        2 => (0..64u32, any::<u64>()).prop_map(|(n, v)| v >> n),
+        1 => (0..64u32).prop_map(|n| 1 << n),
+        1 => (0..64u32).prop_map(|n| u64::MAX >> n),
+    ]
+}
+
+type Entry = (u64, u64, u64, Vec<u8>);
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let len = prop_oneof![0..4usize, 100..150usize, 0..40usize];
+    (number(), number(), prop_oneof![9 => Just(0), 1 => 1..3u64], len.prop_flat_map(|n| proptest::collection::vec(any::<u8>(), n)))
+}
+
+fn put((term, index, kind, data): &Entry, out: &mut Vec<u8>) {
+    let mut head = [0; MAX_RECORD_HEAD];
+    let n = write_record_head(&mut head, *term, *index, EntryKind::from_wire(*kind).unwrap(), data.len());
+    out.extend(&head[..n]);
+    out.extend(data);
+}
+
+fn check_record(bytes: &[u8]) {
+    let general = read_any(bytes);
+    if let Some(entry) = read_common(bytes) {
+        assert_eq!(general, Ok((entry, entry.record.len())));
+        assert!(entry.canonical);
+    }
+}
+
+fn check_message(bytes: &[u8]) {
+    let general = format!("{:?}", parse_any(bytes));
+    if let Some(message) = parse_ascending(bytes) {
+        assert_eq!(format!("{:?}", Ok::<_, crate::error::Error>(message)), general);
+    }
+    assert_eq!(format!("{:?}", parse_message(bytes)), general);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn the_fast_path_of_records_agrees(
+        entry in entry(),
+        tail in proptest::collection::vec(any::<u8>(), 0..40),
+        flips in proptest::collection::vec((0..40usize, any::<u8>()), 0..3),
+    ) {
+        let mut bytes = vec![];
+        put(&entry, &mut bytes);
+        let record = bytes.len();
+        bytes.extend(tail);
+        check_record(&bytes);
+        for end in 0..record.min(60) {
+            prop_assert!(read_common(&bytes[..end]).is_none());
+            prop_assert!(read_any(&bytes[..end]).is_err());
+        }
+        for (at, byte) in flips {
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        check_record(&bytes);
+    }
+
+    #[test]
+    fn the_fast_path_of_messages_agrees(
+        numbers in proptest::array::uniform8(number()),
+        kind in 0..24u64,
+        reject in any::<bool>(),
+        context in proptest::collection::vec(any::<u8>(), 0..12),
+        entries in proptest::collection::vec(entry(), 0..5),
+        middle in any::<bool>(),
+        flips in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..3),
+    ) {
+        let [to, from, term, log_term, index, commit, reject_hint, vote] = numbers;
+        let kind = MessageKind::from_wire(kind).unwrap();
+        let mut records = vec![];
+        entries.iter().for_each(|e| put(e, &mut records));
+        let mut bytes = vec![];
+        let mut out = [0; 200];
+        let mut head = Head { kind, to, from, term, log_term, index, ..Head::default() };
+        if middle {
+            // At their place by number, as etcd writes them: the scalars behind them follow without another type.
+            let n = write_head(&mut out, &head, &[]);
+            bytes.extend(&out[..n]);
+            bytes.extend(&records);
+            let n = write_head(&mut out, &Head { commit, reject, reject_hint, vote, ..Head::default() }, &context);
+            bytes.extend(&out[2..n]);
+        } else {
+            head = Head { commit, reject, reject_hint, vote, ..head };
+            let n = write_head(&mut out, &head, &context);
+            bytes.extend(&out[..n]);
+            bytes.extend(&records);
+        }
+        prop_assert!(parse_ascending(&bytes).is_some());
+        check_message(&bytes);
+        for end in 0..bytes.len().min(120) {
+            check_message(&bytes[..end]);
+        }
+        for (at, byte) in flips {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = byte;
+        }
+        check_message(&bytes);
+    }
+
+    /// Runs of records, as appends have them: the next record is guessed from the one before. Over all carries of the index, with
+    /// terms that move and data of all lengths; then with single bytes changed, above all near the index.
+    #[test]
+    fn the_guess_at_the_next_record_agrees(
+        term in number(),
+        first in prop_oneof![number(), (0..50u32, 0..5u64).prop_map(|(n, back)| (1u64 << n).saturating_sub(back))],
+        lens in proptest::collection::vec((0..20u8, prop_oneof![1..40usize, 100..140usize, Just(0)]), 1..12),
+        flips in proptest::collection::vec((any::<u16>(), 0..24usize, any::<u8>()), 0..40),
+    ) {
+        let (mut bytes, mut starts, mut at) = (vec![], vec![], (term, first));
+        for (jump, len) in lens {
+            starts.push(bytes.len());
+            put(&(at.0, at.1, u64::from(jump == 0), vec![7; len]), &mut bytes);
+            at = (at.0.wrapping_add(u64::from(jump == 1)), at.1.wrapping_add(if jump == 2 { 2 } else { 1 }));
+        }
+        check_message(&bytes);
+        let first = bytes.clone();
+        for (record, offset, byte) in flips {
+            let at = starts[usize::from(record) % starts.len()] + offset;
+            let old = bytes.get(at).copied().unwrap_or(0);
+            for byte in [byte, byte & 0x80, old ^ 0x80, old.wrapping_add(1)] {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                    check_message(&bytes);
+                }
+                bytes.clone_from(&first);
+            }
+        }
+    }
+}
+
+/// A carry that the guess must not run into: after index 127 the byte-wise next would be 0x80, an unfinished number, and after 255 it
+/// would be 0 with a byte left over.
+#[test]
+fn the_guess_stops_at_a_carry() {
+    for index in [127u64, 255, 16_383, 16_511] {
+        let mut bytes = vec![];
+        put(&(1, index, 0, vec![7; 40]), &mut bytes);
+        let record = bytes.clone();
+        bytes.extend(&record);
+        let (at, carry) = (record.len() + 5, record[5].overflowing_add(1));
+        bytes[at] = carry.0;
+        bytes[at + 1] = bytes[at + 1].wrapping_add(u8::from(carry.1));
+        check_message(&bytes);
+    }
+}
+
+#[test]
+fn the_common_record_takes_the_fast_path() {
+    for (term, index, len) in [(1, 1, 1), (2, 300, 4), (200, 70_000, 256), (1 << 20, (1 << 49) - 1, 70_000), (3, 1 << 40, 30)] {
+        let mut bytes = vec![];
+        put(&(term, index, 0, vec![7; len]), &mut bytes);
+        assert!(read_common(&bytes).is_some_and(|e| (e.term, e.index, e.data.len()) == (term, index, len)), "{term} {index} {len}");
+    }
+}
+
+#[test]
+fn the_length_of_a_varint_is_exact_at_every_width() {
+    for bits in 0..64 {
+        for v in [1u64 << bits, (1 << bits) - 1, u64::MAX >> bits] {
+            let mut out = vec![];
+            prost::encoding::encode_varint(v, &mut out);
+            assert_eq!(varint_len(v), out.len(), "{v}");
+        }
+    }
+}
+
+/// Each of a record's four numbers written one byte too long, at every length: read, but never as canonical, alone or in a run.
+#[test]
+fn an_overlong_number_is_not_canonical() {
+    fn varint(v: u64, overlong: bool, out: &mut Vec<u8>) {
+        prost::encoding::encode_varint(v, out);
+        if overlong {
+            *out.last_mut().unwrap() |= 0x80;
+            out.push(0);
+        }
+    }
+    for bits in 0..16 {
+        for which in 0..4 {
+            let (term, index, len) = (1u64 << bits, (1u64 << (3 * bits)) + 1, 1usize << bits);
+            let mut body = vec![0x10];
+            varint(term, which == 0, &mut body);
+            body.push(0x18);
+            varint(index, which == 1, &mut body);
+            body.push(0x22);
+            varint(len as u64, which == 2, &mut body);
+            body.resize(body.len() + len, 7);
+            let mut record = vec![0x3a];
+            varint(body.len() as u64, which == 3, &mut record);
+            record.extend(body);
+            assert!(read_common(&record).is_none(), "{bits} {which}");
+            assert!(!read_any(&record).unwrap().0.canonical);
+            // Behind the record that makes it the guessed one, and with more behind it.
+            let mut run = vec![];
+            put(&(term, index - 1, 0, vec![7; len]), &mut run);
+            run.extend(&record);
+            put(&(term, index + 1, 0, vec![7; 40]), &mut run);
+            let view = parse_message(&run).unwrap();
+            assert_eq!((view.entries.len(), view.entries.is_sequence()), (3, true));
+            assert!(!view.entries.is_canonical(), "{bits} {which}");
+            check_message(&run);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! A small cluster with virtual ticks, a network that can be cut, and disks in memory.
+
+use raftcore::{
+    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, FetchKind, HardState, Missing, Node, Role, StorageMode,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// An entry as a disk holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub term: u64,
+    pub kind: EntryKind,
+    pub data: Vec<u8>,
+}
+
+/// What one host keeps.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    pub state: HardState,
+    pub before: EntryId,
+    pub conf: Vec<u8>,
+    pub log: BTreeMap<u64, Stored>,
+    pub applied: u64,
+    /// The state machine: every applied entry's data, in order.
+    pub data: Vec<Vec<u8>>,
+}
+
+impl Disk {
+    /// What the founders of a group store.
+    pub fn founder(voters: &[u64]) -> Self {
+        let conf = raftcore::wire::ConfStateRef { voters, ..Default::default() };
+        let mut bytes = vec![0; raftcore::wire::conf_state_len(&conf)];
+        raftcore::wire::write_conf_state(&mut bytes, &conf);
+        Self {
+            state: HardState { term: 0, vote: 0, commit: 1 },
+            before: EntryId { term: 1, index: 1 },
+            conf: bytes,
+            applied: 1,
+            ..Self::default()
+        }
+    }
+
+    pub fn entries(&self, from: u64, to: u64) -> Vec<EntryRef<'_>> {
+        let range = self.log.range(from..=to);
+        range.map(|(&index, e)| EntryRef { term: e.term, index, kind: e.kind, data: &e.data, token: 0 }).collect()
+    }
+
+    pub fn boot(&self, config: &Config) -> Node {
+        let mut node = Node::new(config).unwrap();
+        if self.before.index > 0 || !self.conf.is_empty() {
+            node.boot_state(self.state).unwrap();
+            node.boot_conf_bytes(&self.conf, self.before).unwrap();
+            let entries = self.entries(0, u64::MAX);
+            node.boot_entries(entries.into_iter()).unwrap();
+        } else if self.state != HardState::default() {
+            node.boot_state(self.state).unwrap();
+        }
+        node.boot_done(self.applied).unwrap();
+        node
+    }
+}
+
+/// What a host learned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    pub committed: Vec<(u64, u64)>,
+    pub reads: Vec<(u64, u64)>,
+    pub dropped: Vec<(u64, raftcore::DropKind, raftcore::Reason)>,
+    pub applied: Vec<(u64, Vec<u8>)>,
+}
+
+pub struct Host {
+    pub id: u64,
+    pub node: Node,
+    pub disk: Disk,
+    pub heard: Heard,
+    pub fetched: Vec<FetchKind>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub from: u64,
+    pub to: u64,
+    pub bytes: Vec<u8>,
+}
+
+pub struct Cluster {
+    pub hosts: BTreeMap<u64, Host>,
+    pub network: VecDeque<Sent>,
+    pub cut: Vec<(u64, u64)>,
+    config: Box<dyn Fn(u64) -> Config>,
+}
+
+impl Cluster {
+    pub fn new(ids: &[u64], config: impl Fn(u64) -> Config + 'static) -> Self {
+        let mut cluster =
+            Self { hosts: BTreeMap::new(), network: VecDeque::new(), cut: Vec::new(), config: Box::new(config) };
+        for &id in ids {
+            cluster.add(id, Disk::founder(ids));
+        }
+        cluster
+    }
+
+    pub fn plain(ids: &[u64]) -> Self {
+        Self::new(ids, config)
+    }
+
+    pub fn add(&mut self, id: u64, disk: Disk) {
+        let node = disk.boot(&(self.config)(id));
+        self.hosts.insert(id, Host { id, node, disk, heard: Heard::default(), fetched: Vec::new() });
+    }
+
+    /// The process dies; what was not stored is gone.
+    pub fn restart(&mut self, id: u64) {
+        let host = self.hosts.remove(&id).unwrap();
+        self.add(id, host.disk);
+    }
+
+    pub fn node(&mut self, id: u64) -> &mut Node {
+        &mut self.hosts.get_mut(&id).unwrap().node
+    }
+
+    pub fn heard(&self, id: u64) -> &Heard {
+        &self.hosts[&id].heard
+    }
+
+    pub fn isolate(&mut self, id: u64) {
+        for &other in self.hosts.keys() {
+            self.cut.push((id, other));
+            self.cut.push((other, id));
+        }
+    }
+
+    pub fn heal(&mut self) {
+        self.cut.clear();
+    }
+
+    /// Runs every host until nothing is left to do.
+    pub fn settle(&mut self) {
+        for _ in 0..10_000 {
+            let ids: Vec<u64> = self.hosts.keys().copied().collect();
+            let mut busy = false;
+            for id in ids {
+                let sent = self.hosts.get_mut(&id).unwrap().work();
+                busy |= !sent.is_empty();
+                self.network.extend(sent);
+            }
+            while let Some(message) = self.network.pop_front() {
+                busy = true;
+                self.deliver(&message);
+            }
+            if !busy {
+                return;
+            }
+        }
+        panic!("the cluster does not come to rest");
+    }
+
+    pub fn deliver(&mut self, message: &Sent) {
+        if self.cut.contains(&(message.from, message.to)) {
+            return;
+        }
+        if let Some(host) = self.hosts.get_mut(&message.to) {
+            match host.node.step(message.from, &message.bytes) {
+                Ok(()) | Err(Error::NoPeer | Error::NoLeader | Error::Full) => {}
+                Err(error) => panic!("{} refused {message:?}: {error}: {}", message.to, host.node.error_detail()),
+            }
+        }
+    }
+
+    pub fn tick(&mut self, ticks: u32) {
+        for _ in 0..ticks {
+            for host in self.hosts.values_mut() {
+                host.node.tick(1).unwrap();
+            }
+            self.settle();
+        }
+    }
+
+    pub fn elect(&mut self, id: u64) {
+        self.node(id).campaign().unwrap();
+        self.settle();
+        assert_eq!(self.node(id).status().role, Role::Leader, "node {id} was not elected");
+    }
+
+    pub fn leader(&self) -> Option<u64> {
+        let leaders = self.hosts.values().filter(|host| host.node.status().role == Role::Leader);
+        leaders.max_by_key(|host| host.node.status().term).map(|host| host.id)
+    }
+
+    pub fn change(&mut self, id: u64, changes: &[(raftcore::ChangeKind, u64)]) -> Result<(), Error> {
+        let changes: Vec<_> = changes.iter().map(|&(kind, id)| raftcore::Change { kind, id }).collect();
+        let encoding = ChangeEncoding::V2(raftcore::Transition::Auto);
+        self.node(id).propose_conf(&changes, encoding, b"", 0)?;
+        self.settle();
+        Ok(())
+    }
+
+    pub fn compact(&mut self, id: u64, index: u64) {
+        let host = self.hosts.get_mut(&id).unwrap();
+        let term = if index == host.disk.before.index { host.disk.before.term } else { host.disk.log[&index].term };
+        host.node.compacted(index).unwrap();
+        host.disk.log = host.disk.log.split_off(&(index + 1));
+        host.disk.before = EntryId { term, index };
+    }
+}
+
+impl Host {
+    /// One turn of the loop: fetches, then every batch, as `docs/durability.md` has it.
+    pub fn work(&mut self) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        loop {
+            self.supply();
+            let Some(number) = self.take(&mut sent) else { break };
+            match self.node.config().storage {
+                StorageMode::Sync => self.node.advance(number).unwrap(),
+                StorageMode::Async => {
+                    self.node.persisted(number).unwrap();
+                    let applied = self.disk.applied;
+                    match self.node.applied(applied) {
+                        Ok(()) | Err(Error::Stale) => {}
+                        Err(error) => panic!("applied({applied}): {error}: {}", self.node.error_detail()),
+                    }
+                    self.node.release(number).unwrap();
+                }
+                StorageMode::Messages => {
+                    let local: Vec<Sent>;
+                    (local, sent) = sent.into_iter().partition(|m| m.to == self.id);
+                    for message in local {
+                        match self.node.step_local(&message.bytes) {
+                            Ok(()) | Err(Error::Stale) => {}
+                            Err(error) => panic!("step_local: {error}: {}", self.node.error_detail()),
+                        }
+                    }
+                    self.node.release(number).unwrap();
+                }
+            }
+        }
+        sent
+    }
+
+    fn supply(&mut self) {
+        while let Some(fetch) = self.node.next_fetch().unwrap() {
+            self.fetched.push(fetch.kind);
+            let disk = &self.disk;
+            match fetch.kind {
+                FetchKind::Entries if disk.log.contains_key(&fetch.first) => {
+                    let entries = disk.entries(fetch.first, fetch.last);
+                    self.node.supply_entries(fetch.id, entries.into_iter()).unwrap();
+                }
+                FetchKind::Entries => _ = self.node.supply_none(fetch.id, Missing::Gone).unwrap(),
+                FetchKind::Snapshot => {
+                    let data = disk.data.join(&b'|');
+                    let outcome = self.node.supply_snapshot_bytes(fetch.id, disk.applied, &disk.conf, &data);
+                    if outcome.is_err() {
+                        self.node.supply_none(fetch.id, Missing::Later).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes, stores, applies one batch; gives its number.
+    fn take(&mut self, sent: &mut Vec<Sent>) -> Option<u64> {
+        let ready = self.node.ready().unwrap()?;
+        let number = ready.number();
+        let disk = &mut self.disk;
+        if let Some(snapshot) = ready.snapshot() {
+            disk.log.clear();
+            disk.before = EntryId { term: snapshot.term, index: snapshot.index };
+            disk.conf = snapshot.conf.to_vec();
+            disk.applied = snapshot.index;
+            disk.data = snapshot.data.split(|&b| b == b'|').map(<[u8]>::to_vec).collect();
+        }
+        if let Some(first) = ready.entries().next() {
+            disk.log.split_off(&first.index);
+        }
+        for e in ready.entries() {
+            disk.log.insert(e.index, Stored { term: e.term, kind: e.kind, data: e.data.to_vec() });
+        }
+        if let Some(state) = ready.hard_state() {
+            disk.state = state;
+        }
+        for message in ready.messages() {
+            let mut bytes = Vec::new();
+            message.write_to(&mut bytes);
+            assert_eq!(bytes.len() + 12, message.frame_len());
+            if message.to() < u64::MAX - 16 {
+                sent.push(Sent { from: self.id, to: message.to(), bytes });
+                continue;
+            }
+            let view = raftcore::wire::parse_message(&bytes).unwrap();
+            for response in view.responses.iter() {
+                let to = raftcore::wire::parse_message(response).unwrap().head.to;
+                sent.push(Sent { from: self.id, to, bytes: response.to_vec() });
+            }
+        }
+        self.heard.reads.extend(ready.reads().iter().map(|read| (read.token, read.index)));
+        self.heard.dropped.extend(ready.dropped().iter().map(|d| (d.token, d.what, d.reason)));
+        self.heard.committed.extend(ready.done().iter().map(|done| (done.token, done.index)));
+        let mut committed: Vec<(u64, u64, EntryKind, Vec<u8>, u64)> =
+            ready.committed().map(|e| (e.index, e.term, e.kind, e.data.to_vec(), e.token)).collect();
+        if let (Some((first, last)), true) = (ready.committed_span(), committed.is_empty()) {
+            committed = disk.entries(first, last).iter().map(|e| (e.index, e.term, e.kind, e.data.to_vec(), 0)).collect();
+        }
+        for (index, term, kind, data, token) in committed {
+            if kind.is_change() {
+                let entry = EntryRef { term, index, kind, data: &data, token: 0 };
+                disk.conf = self.node.apply_conf(entry).unwrap().bytes.to_vec();
+            } else if !data.is_empty() {
+                disk.data.push(data.clone());
+            }
+            assert_eq!(index, disk.applied + 1, "entries are applied in order, each once");
+            disk.applied = index;
+            self.heard.applied.push((index, data));
+            if token != 0 {
+                self.heard.committed.push((token, index));
+            }
+        }
+        Some(number)
+    }
+}
+
+pub fn config(id: u64) -> Config {
+    let mut config = Config::new(id);
+    config.seed = id.wrapping_mul(7919);
+    config.recent_bytes = 1 << 20;
+    config.block_bytes = 4 << 10;
+    config
+}

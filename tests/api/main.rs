@@ -1,0 +1,4 @@
+//! The library through its public Rust face.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod kit;
+mod smoke;
