@@ -328,7 +328,7 @@ impl Slot {
         let count = |each: fn(&crate::MessageRef<'_>) -> usize| ready.messages().map(|m| each(&m)).sum::<usize>();
         make_room(&mut self.msgs, ready.messages().len())?;
         make_room(&mut self.frames, count(|m| m.parts().len()))?;
-        make_room(&mut self.decoded, if decode { count(|m| m.entries().len()) } else { 0 })?;
+        make_room(&mut self.decoded, if decode { count(|m| m.entry_count()) } else { 0 })?;
         for message in ready.messages() {
             // No list grows any more: pointers into them stay good.
             let (frame, decoded) = (self.frames.len(), self.decoded.len());
