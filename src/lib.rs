@@ -40,6 +40,8 @@
 pub mod config;
 pub mod error;
 pub mod event;
+#[cfg(feature = "capi")]
+pub mod ffi;
 pub mod membership;
 pub mod proto;
 pub mod quorum;

@@ -1,0 +1,118 @@
+# The library for C, its header, and what is built with both. Everything goes under target/c.
+#
+# The archive is prelinked: one object that exports raftcore_* and nothing else. So it is small, and can stand in one program beside
+# another Rust library, whatever compiler that came from. What the steps are for:
+#   cargo rustc --crate-type staticlib   the only way to whole-program optimisation beside `lib` (a crate-type in Cargo.toml gets none)
+#   --force-group-allocation             dissolves COMDAT groups; else a second library's unwind tables end up pointing at nothing, and
+#                                        the first caught panic is a crash
+#   --remove-section=.llvmbc             before ar, which else may load LLVM's plugin and fail on it
+
+C_OUT   := target/c
+C_CARGO := $(C_OUT)/cargo
+C_RUST  := $(shell find src -name '*.rs') Cargo.toml mk/c.mk
+C_LIBS  := -lm -lpthread -ldl
+C_WARN  := -Wall -Wextra -Werror
+C_FLAGS := -O1 -g $(C_WARN) -Iinclude
+
+# The version before 1.0 is major.minor: each minor one may break the ABI.
+C_SONAME := libraftcore.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\)\..*/\1/p' Cargo.toml)
+# What is exported: each function that src/ffi declares so.
+C_EXPORTS = $(shell sed -n 's/^pub .*extern "C" fn \(raftcore_[a-z_]*\).*/\1/p' src/ffi/*.rs)
+
+C_RUSTC = $(CARGO) rustc --quiet --target-dir $(C_CARGO) --features capi --crate-type staticlib
+
+$(C_OUT)/raftcore.o: $(C_RUST)
+	@mkdir -p $(C_OUT)
+	$(C_RUSTC) --release -- --cfg raftcore_c_library
+	ld -r --force-group-allocation $(C_EXPORTS:%=-u %) $(C_CARGO)/release/libraftcore.a -o $@.tmp
+	objcopy --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
+	    --wildcard --keep-global-symbol='raftcore_*' $@.tmp $@
+	@rm $@.tmp
+
+$(C_OUT)/libraftcore.a: $(C_OUT)/raftcore.o
+	@rm -f $@
+	ar crs $@ $<
+
+# Linked by the C compiler and not by rustc, whose own version script leaves no room for ours.
+$(C_OUT)/libraftcore.so: $(C_OUT)/raftcore.o
+	@printf 'RAFTCORE_1 { global: raftcore_*; local: *; };\n' > $(C_OUT)/raftcore.map
+	$(CC) -shared -o $(C_OUT)/$(C_SONAME) $< -Wl,-soname,$(C_SONAME) -Wl,--version-script=$(C_OUT)/raftcore.map \
+	    -Wl,-z,relro,-z,now -Wl,--no-undefined -Wl,-s $(C_LIBS) -lgcc_s
+	@ln -sf $(C_SONAME) $@
+
+# ---- the header
+
+$(C_OUT)/raftcore.h: $(wildcard src/ffi/*.rs) cbindgen.toml mk/header.awk | $(CBINDGEN)
+	@mkdir -p $(C_OUT)
+	$(CBINDGEN) --quiet --config cbindgen.toml src/ffi/mod.rs > $@.tmp
+	awk -f mk/header.awk $@.tmp > $@
+	@rm $@.tmp
+
+header: $(C_OUT)/raftcore.h
+	cp $< include/raftcore.h
+
+check-header: $(C_OUT)/raftcore.h
+	diff -u include/raftcore.h $<
+
+# ---- programs
+
+$(C_OUT)/minimal: examples-c/minimal.c include/raftcore.h $(C_OUT)/libraftcore.a
+	$(CC) -std=c99 -pedantic $(C_FLAGS) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
+
+minimal: $(C_OUT)/minimal
+	$<
+
+# Each tests/c/*.c is a program that answers 0 if all is well; kit.h is what they share.
+C_TESTS  := $(filter-out alloc,$(patsubst tests/c/%.c,%,$(wildcard tests/c/*.c)))
+C_NEEDS  := $(wildcard tests/c/*.h) include/raftcore.h
+# The heap calls that alloc.c counts or lets fail.
+C_WRAP   := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign,--wrap=aligned_alloc,--wrap=free
+
+$(C_OUT)/test/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/libraftcore.a
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(C_FLAGS) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
+
+$(C_OUT)/test/alloc: tests/c/alloc.c $(C_NEEDS) $(C_OUT)/libraftcore.a
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(C_FLAGS) $(C_WRAP) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
+
+# The same program against the shared library.
+$(C_OUT)/test/cluster-so: tests/c/cluster.c $(C_NEEDS) $(C_OUT)/libraftcore.so
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(C_FLAGS) $< -L$(C_OUT) -lraftcore -Wl,-rpath,'$$ORIGIN/..' -o $@
+
+# What a page must stand: C99 to C23's ancestors, C++11 to 20, padding, conversions, and 32 bits (without a C library).
+.PHONY: ctest-header ctest-exports
+ctest-header:
+	for std in c99 c11 c17; do \
+	    $(CC) -std=$$std $(C_WARN) -pedantic -Wpadded -Wconversion -Iinclude -fsyntax-only -x c tests/c/layout.c || exit 1; \
+	done
+	for std in c++11 c++17 c++20; do \
+	    $(CXX) -std=$$std $(C_WARN) -pedantic -Wpadded -Wconversion -Iinclude -fsyntax-only -x c++ tests/c/layout.c || exit 1; \
+	done
+	$(CC) -m32 -ffreestanding -std=c11 $(C_WARN) -pedantic -Wpadded -Iinclude -fsyntax-only -x c tests/c/layout.c
+
+ctest-exports: $(C_OUT)/libraftcore.a $(C_OUT)/libraftcore.so
+	tests/c/exports.sh include/raftcore.h $^
+
+ctest: ctest-header ctest-exports $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/cluster-so minimal
+	for test in $(filter $(C_OUT)/test/%,$^); do echo "$$test"; $$test || exit 1; done
+
+# The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler.
+C_ASAN_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
+C_ASAN_LIB    := $(C_CARGO)/$(C_ASAN_TARGET)/release/libraftcore.a
+
+$(C_OUT)/asan/libraftcore.a: $(C_RUST)
+	@mkdir -p $(@D)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address -Cdebug-assertions=on' \
+	    $(C_RUSTC) --release --target $(C_ASAN_TARGET) --config profile.release.lto=false -- --cfg raftcore_c_library
+	cp $(C_ASAN_LIB) $@
+
+$(C_OUT)/asan/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/asan/libraftcore.a
+	$(CC) -std=c11 $(C_FLAGS) -fsanitize=address $< $(C_OUT)/asan/libraftcore.a $(C_LIBS) -o $@
+
+ctest-asan: $(C_TESTS:%=$(C_OUT)/asan/%)
+	for test in $^; do echo "$$test"; $$test || exit 1; done
+
+ctest-valgrind: $(C_TESTS:%=$(C_OUT)/test/%)
+	for test in $^; do echo "$$test"; valgrind -q --error-exitcode=9 --leak-check=full --fair-sched=yes $$test || exit 1; done

@@ -1,0 +1,180 @@
+//! Group 6 of the page: what changes nothing.
+
+use core::ffi::c_char;
+
+use super::constants::*;
+use super::guard::{Needs, guard, guard_value};
+use super::types::*;
+use super::{NULL, StructOut, optional, place, text_out, texts};
+
+/// ==== 6  Looking inside
+///
+/// A node as it is now.
+///
+/// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
+/// Memory   Does not allocate.
+/// Returns  RAFTCORE_OK     *out is set. Works on a poisoned node, and before raftcore_boot_done; so all of this group.
+///          RAFTCORE_E_ABI  out->struct_size is not one this library knows
+/// Rust     Node::status
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_get_status(node: *const raftcore_node, out: *mut raftcore_status) -> raftcore_code {
+    guard(node, Needs::Live, |call| {
+        // SAFETY: the page asks for a struct as large as it says.
+        let out = unsafe { StructOut::new(out) }?;
+        let s = call.node.status();
+        out.put(&raftcore_status {
+            struct_size: 0,
+            role: s.role as u32,
+            id: s.id,
+            group: s.group,
+            term: s.term,
+            vote: s.vote,
+            commit: s.commit,
+            applied: s.applied,
+            durable: s.durable,
+            leader: s.leader,
+            transferee: s.transferee,
+            first_index: s.first_index,
+            last_index: s.last_index,
+            last_term: s.last_term,
+            recent_first: s.recent_first,
+            safe_to_compact: s.safe_to_compact,
+            memory_bytes: s.memory_bytes,
+            messages_dropped: s.messages_dropped,
+            messages_refused: s.messages_refused,
+            messages_ignored: s.messages_ignored,
+            proposals_refused: s.proposals_refused,
+            reads_failed: s.reads_failed,
+            events_lost: s.events_lost,
+            implausible: s.implausible,
+            n_peers: s.n_peers,
+            n_outstanding: s.n_outstanding,
+            promotable: u32::from(s.promotable),
+            electable: u32::from(s.electable),
+            election_elapsed: s.election_elapsed,
+            election_timeout: s.election_timeout,
+            n_reads: s.n_reads,
+            n_tokens: s.n_tokens,
+        });
+        Ok(RAFTCORE_OK)
+    })
+}
+
+/// A leader's view of the members, itself included, by id. Elsewhere it says little.
+///
+/// out        Room for cap records; may be NULL if cap is 0. At most cap are written.
+/// count_out  How many members there are; may be more than cap.
+/// Memory     Does not allocate.
+/// Returns    RAFTCORE_OK  *count_out is set
+/// Rust       Node::peers
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_get_peers(
+    node: *const raftcore_node,
+    out: *mut raftcore_peer,
+    cap: usize,
+    count_out: *mut usize,
+) -> raftcore_code {
+    guard(node, Needs::Live, |call| {
+        // SAFETY: the page asks for places for the answers.
+        let (first, count) = unsafe { (optional(out)?, place(count_out)?) };
+        if first.is_none() && cap > 0 {
+            return Err(NULL);
+        }
+        let peers = call.node.peers();
+        count.write(peers.len());
+        for (i, peer) in peers.take(cap).enumerate() {
+            let record = raftcore_peer {
+                id: peer.id,
+                match_index: peer.match_index,
+                next_index: peer.next_index,
+                pending_snapshot: peer.pending_snapshot,
+                inflight_bytes: peer.inflight_bytes,
+                inflight_msgs: peer.inflight_msgs,
+                flow: peer.flow as u32,
+                flags: peer.flags,
+                silent_ticks: peer.silent_ticks,
+            };
+            // SAFETY: the page asks for room for `cap` records, and i is below it.
+            unsafe { out.add(i).write(record) };
+        }
+        Ok(RAFTCORE_OK)
+    })
+}
+
+/// Takes the oldest event. If nobody does, the oldest are overwritten and counted in raftcore_status.events_lost.
+///
+/// out      Written only if the result is RAFTCORE_OK.
+/// Memory   Does not allocate.
+/// Returns  RAFTCORE_OK    one event
+///          RAFTCORE_NONE  no more
+/// Rust     Node::next_event
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_next_event(node: *mut raftcore_node, out: *mut raftcore_event) -> raftcore_code {
+    guard(node, Needs::Live, |call| {
+        // SAFETY: the page asks for a place for the answer.
+        let out = unsafe { place(out) }?;
+        let Some(event) = call.node.next_event() else { return Ok(RAFTCORE_NONE) };
+        out.write(raftcore_event {
+            kind: event.kind as u32,
+            reason: event.reason as u32,
+            peer: event.peer,
+            term: event.term,
+            index: event.index,
+            a: event.a,
+            b: event.b,
+        });
+        Ok(RAFTCORE_OK)
+    })
+}
+
+/// raftcore_event.kind in a few words. Never NULL; lives for ever.
+///
+/// Thread   Any thread, at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn raftcore_event_text(kind: u32) -> *const c_char {
+    guard_value(c"".as_ptr(), || texts::event(kind))
+}
+
+/// raftcore_event.reason or raftcore_drop.reason in a few words; empty for 0. Never NULL; lives for ever.
+///
+/// Thread   Any thread, at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn raftcore_reason_text(reason: u32) -> *const c_char {
+    guard_value(c"".as_ptr(), || texts::reason(reason))
+}
+
+/// A number that is equal for nodes of equal meaning: for tests and explorers. Not for storing; it may change with the version.
+///
+/// with_random  1: what is random counts, too. 0: not.
+/// Returns      The number; 0 if there is no such node, or another thread is in it.
+/// Rust         Node::digest
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn raftcore_digest(node: *const raftcore_node, with_random: u32) -> u64 {
+    let mut digest = 0;
+    let code = guard(node, Needs::Live, |call| {
+        digest = call.node.digest(with_random != 0);
+        Ok(RAFTCORE_OK)
+    });
+    if code == RAFTCORE_OK { digest } else { 0 }
+}
+
+/// What the last call that failed on this node has to say: numbers, limits, what to do. On a poisoned node the cause of that.
+///
+/// buf      Gets a text with a NUL at its end, cut to cap bytes; may be NULL if cap is 0.
+/// Returns  The length of the whole text, without the NUL: at most 255. 0 if there is no such node, or another thread is in it.
+/// Rust     Node::error_detail
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn raftcore_error_detail(node: *const raftcore_node, buf: *mut c_char, cap: usize) -> usize {
+    // SAFETY: the page asks for `cap` writable bytes.
+    unsafe { text_out(b"", buf, cap) };
+    let mut whole = 0;
+    let code = guard(node, Needs::Live, |call| {
+        // SAFETY: as above.
+        whole = unsafe { text_out(call.detail(), buf, cap) };
+        Ok(RAFTCORE_OK)
+    });
+    if code == RAFTCORE_OK { whole } else { 0 }
+}

@@ -1,0 +1,589 @@
+//! Readies as C sees them: arrays that the handle owns, one set for each ready that may be outstanding; and the flat form.
+//!
+//! The arrays are made with the node, in the sizes that its configuration names, so that handing out a ready allocates nothing. What may
+//! grow beyond that (refused tokens, tokens without entries, unusually many slices) does so by reservations that may fail; the ready is
+//! then not lost, but handed out by the next call.
+//!
+//! A ready that was taken from the node and could not be handed over (no memory, the caller's buffer too small) is `pending`: the node
+//! counts it as outstanding, the host has not seen it. So it comes first at the next ask, and acknowledging it is refused.
+
+use core::mem::size_of;
+use core::ptr;
+
+use super::constants::*;
+use super::guard::Refusal;
+use super::types::*;
+use super::{array_out, slice_out};
+use crate::{Config, EntryRef, Error, Flags, Node, Ready, StorageMode};
+
+/// Elements of an array made in advance, at most; more grow when they come.
+const PREPARED_MAX: usize = 4096;
+/// Refusals and tokens without entries are rare.
+const PREPARED_RARE: usize = 64;
+/// Slices of a message: its head, and its entries in one or two blocks.
+const SLICES_PER_MESSAGE: usize = 3;
+
+/// What one outstanding ready shows to C.
+struct Slot {
+    /// Filled in while the ready is outstanding; number 0: free.
+    ready: raftcore_ready,
+    entries: Vec<raftcore_entry>,
+    committed: Vec<raftcore_entry>,
+    msgs: Vec<raftcore_msg>,
+    frames: Vec<raftcore_slice>,
+    decoded: Vec<raftcore_entry>,
+    reads: Vec<raftcore_read>,
+    dropped: Vec<raftcore_drop>,
+    done: Vec<raftcore_done>,
+}
+
+/// How many elements each array of a slot is made for.
+struct Sizes {
+    slots: usize,
+    entries: usize,
+    msgs: usize,
+    decoded: usize,
+    reads: usize,
+}
+
+impl Sizes {
+    fn of(config: &Config) -> Self {
+        let at_most = |count: u32| usize::try_from(count).unwrap_or(usize::MAX).min(PREPARED_MAX);
+        Self {
+            slots: if config.storage == StorageMode::Sync { 1 } else { at_most(config.max_outstanding).max(1) },
+            entries: at_most(config.max_entries_per_ready),
+            msgs: at_most(config.max_messages),
+            decoded: if config.flags.has(Flags::DECODED_MSGS) { at_most(config.max_entries_per_ready) } else { 0 },
+            reads: at_most(config.max_reads),
+        }
+    }
+}
+
+/// The arrays of all readies that may be outstanding.
+pub(super) struct Slots {
+    /// The ready of number n is at n modulo the length.
+    ring: Vec<Slot>,
+    /// No slot below this number is in use.
+    low: u64,
+    /// No slot above this number is in use.
+    high: u64,
+    /// Taken from the node, not yet handed over; 0: none.
+    pending: u64,
+    poison: bool,
+    decode: bool,
+}
+
+impl Slots {
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+        let sizes = Sizes::of(config);
+        let mut ring = reserved(sizes.slots)?;
+        for _ in 0..sizes.slots {
+            ring.push(Slot {
+                ready: NO_READY,
+                entries: reserved(sizes.entries)?,
+                committed: reserved(sizes.entries)?,
+                msgs: reserved(sizes.msgs)?,
+                frames: reserved(sizes.msgs * SLICES_PER_MESSAGE)?,
+                decoded: reserved(sizes.decoded)?,
+                reads: reserved(sizes.reads)?,
+                dropped: reserved(PREPARED_RARE)?,
+                done: reserved(PREPARED_RARE)?,
+            });
+        }
+        let poison = config.flags.has(Flags::DEBUG_POISON_VIEWS);
+        Ok(Self { ring, low: 1, high: 0, pending: 0, poison, decode: config.flags.has(Flags::DECODED_MSGS) })
+    }
+
+    /// Bytes that `new` takes.
+    pub(super) fn footprint(config: &Config) -> usize {
+        let sizes = Sizes::of(config);
+        let slot = size_of::<Slot>()
+            + sizes.entries * 2 * size_of::<raftcore_entry>()
+            + sizes.msgs * (size_of::<raftcore_msg>() + SLICES_PER_MESSAGE * size_of::<raftcore_slice>())
+            + sizes.decoded * size_of::<raftcore_entry>()
+            + sizes.reads * size_of::<raftcore_read>()
+            + PREPARED_RARE * (size_of::<raftcore_drop>() + size_of::<raftcore_done>());
+        sizes.slots.saturating_mul(slot)
+    }
+
+    /// The arrays of a clone: no ready is handed over yet, but those that the original has outstanding are outstanding in it, too.
+    pub(super) fn for_clone(&self, config: &Config) -> Result<Self, Error> {
+        Ok(Self { pending: self.pending, ..Self::new(config)? })
+    }
+
+    /// Takes the next ready from the node, or the one that is pending. 0: none.
+    fn take(&mut self, node: &mut Node) -> Result<u64, Refusal> {
+        if self.pending == 0 {
+            self.pending = node.ready()?.map_or(0, |ready| ready.number());
+        }
+        Ok(self.pending)
+    }
+
+    /// The next ready as arrays, `None` if there is none.
+    pub(super) fn next(&mut self, node: &mut Node) -> Result<Option<&raftcore_ready>, Refusal> {
+        let number = self.take(node)?;
+        if number == 0 {
+            return Ok(None);
+        }
+        let count = self.ring.len() as u64;
+        let Some(slot) = self.ring.get_mut((number % count) as usize) else { return Err(LOST) };
+        if slot.ready.number != number {
+            let ready = node.view(number).ok_or(LOST)?;
+            slot.fill(&ready, self.decode)?;
+            if self.low > self.high {
+                self.low = number;
+            }
+            self.high = number;
+        }
+        self.pending = 0;
+        Ok(Some(&slot.ready))
+    }
+
+    /// Writes the next ready in its flat form. `Ok(None)`: there is none. `Err` with a size: it does not fit, and was not taken.
+    ///
+    /// # Safety
+    /// `buf` points to `cap` writable bytes.
+    pub(super) unsafe fn next_flat(
+        &mut self,
+        node: &mut Node,
+        buf: *mut u8,
+        cap: usize,
+    ) -> Result<Option<Result<usize, usize>>, Refusal> {
+        let number = self.take(node)?;
+        if number == 0 {
+            return Ok(None);
+        }
+        let ready = node.view(number).ok_or(LOST)?;
+        let need = flat_len(&ready);
+        if need > cap {
+            return Ok(Some(Err(need)));
+        }
+        // SAFETY: the caller's promise, and `need` bytes fit.
+        unsafe { write_flat(&ready, buf, need) };
+        self.pending = 0;
+        Ok(Some(Ok(need)))
+    }
+
+    /// The ready that is pending: the host does not know of it.
+    pub(super) fn pending<'n>(&self, node: &'n Node) -> Option<Ready<'n>> {
+        if self.pending == 0 { None } else { node.view(self.pending) }
+    }
+
+    /// Refuses the acknowledgement of a ready that was never handed over.
+    pub(super) fn check_seen(&self, number: u64) -> Result<(), Refusal> {
+        if self.pending != 0 && number >= self.pending {
+            return Err(Refusal::Own(Error::Arg, "a ready of that number was never handed out"));
+        }
+        Ok(())
+    }
+
+    /// The views of readies up to `number` end.
+    pub(super) fn end(&mut self, number: u64) {
+        let count = self.ring.len() as u64;
+        let last = number.min(self.high);
+        while self.low <= last {
+            if let Some(slot) = self.ring.get_mut((self.low % count) as usize)
+                && slot.ready.number == self.low
+            {
+                slot.end(self.poison);
+            }
+            self.low += 1;
+        }
+    }
+}
+
+const LOST: Refusal = Refusal::Own(Error::Panic, "a ready that the node handed out is not there");
+
+const NO_SLICE: raftcore_slice = raftcore_slice { ptr: ptr::null(), len: 0 };
+
+const NO_READY: raftcore_ready = raftcore_ready {
+    struct_size: size_of::<raftcore_ready>() as u32,
+    role: 0,
+    flags: 0,
+    number: 0,
+    term: 0,
+    vote: 0,
+    commit: 0,
+    leader: 0,
+    snapshot_index: 0,
+    snapshot_term: 0,
+    committed_first: 0,
+    committed_last: 0,
+    snapshot_conf: NO_SLICE,
+    snapshot_data: NO_SLICE,
+    entries: ptr::null(),
+    committed: ptr::null(),
+    msgs: ptr::null(),
+    reads: ptr::null(),
+    dropped: ptr::null(),
+    done: ptr::null(),
+    n_entries: 0,
+    n_committed: 0,
+    n_msgs: 0,
+    n_reads: 0,
+    n_dropped: 0,
+    n_done: 0,
+    entry_stride: size_of::<raftcore_entry>() as u32,
+    msg_stride: size_of::<raftcore_msg>() as u32,
+    read_stride: size_of::<raftcore_read>() as u32,
+    drop_stride: size_of::<raftcore_drop>() as u32,
+    done_stride: size_of::<raftcore_done>() as u32,
+    reserved0: 0,
+};
+
+fn reserved<T>(count: usize) -> Result<Vec<T>, Error> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(count).map_err(|_| Error::NoMem)?;
+    Ok(list)
+}
+
+fn make_room<T>(list: &mut Vec<T>, count: usize) -> Result<(), Refusal> {
+    list.clear();
+    list.try_reserve(count).map_err(|_| Refusal::Own(Error::NoMem, "no memory to show the ready; it is still there"))
+}
+
+fn entry_out(entry: EntryRef<'_>) -> raftcore_entry {
+    raftcore_entry {
+        term: entry.term,
+        index: entry.index,
+        kind: entry.kind as u32,
+        reserved0: 0,
+        data: slice_out(entry.data),
+        token: entry.token,
+    }
+}
+
+/// RAFTCORE_RF_*
+fn ready_flags(ready: &Ready<'_>) -> u64 {
+    let bit = |on: bool, bit: u64| if on { bit } else { 0 };
+    bit(ready.hard_state().is_some(), RAFTCORE_RF_HARD_STATE)
+        | bit(ready.must_sync(), RAFTCORE_RF_MUST_SYNC)
+        | bit(ready.soft_state().is_some(), RAFTCORE_RF_SOFT_STATE)
+        | bit(ready.snapshot().is_some(), RAFTCORE_RF_SNAPSHOT)
+}
+
+/// RAFTCORE_HAS_* of a ready that is pending.
+pub(super) fn has_bits(ready: &Ready<'_>) -> i32 {
+    let bit = |on: bool, bit: i32| if on { bit } else { 0 };
+    bit(ready.hard_state().is_some(), RAFTCORE_HAS_HARD_STATE)
+        | bit(ready.soft_state().is_some(), RAFTCORE_HAS_SOFT_STATE)
+        | bit(ready.snapshot().is_some(), RAFTCORE_HAS_SNAPSHOT)
+        | bit(ready.entries().len() > 0, RAFTCORE_HAS_ENTRIES)
+        | bit(ready.messages().len() > 0, RAFTCORE_HAS_MESSAGES)
+        | bit(ready.committed_span().is_some(), RAFTCORE_HAS_COMMITTED)
+        | bit(!ready.reads().is_empty(), RAFTCORE_HAS_READS)
+        | bit(!ready.dropped().is_empty(), RAFTCORE_HAS_DROPPED)
+}
+
+fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
+    let after = if message.after() { RAFTCORE_MF_AFTER } else { 0 };
+    after | if message.reject() { RAFTCORE_MF_REJECT } else { 0 }
+}
+
+impl Slot {
+    fn fill(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
+        make_room(&mut self.entries, ready.entries().len())?;
+        make_room(&mut self.committed, ready.committed().len())?;
+        make_room(&mut self.reads, ready.reads().len())?;
+        make_room(&mut self.dropped, ready.dropped().len())?;
+        make_room(&mut self.done, ready.done().len())?;
+        self.entries.extend(ready.entries().map(entry_out));
+        self.committed.extend(ready.committed().map(entry_out));
+        self.reads.extend(ready.reads().iter().map(|read| raftcore_read { token: read.token, index: read.index }));
+        self.dropped.extend(ready.dropped().iter().map(drop_out));
+        self.done.extend(ready.done().iter().map(|done| raftcore_done { token: done.token, index: done.index }));
+        self.fill_messages(ready, decode)?;
+
+        let state = ready.state();
+        let (committed_first, committed_last) = ready.committed_span().unwrap_or_default();
+        let mut out = raftcore_ready {
+            role: ready.role() as u32,
+            flags: ready_flags(ready),
+            number: ready.number(),
+            term: state.term,
+            vote: state.vote,
+            commit: state.commit,
+            leader: ready.leader(),
+            committed_first,
+            committed_last,
+            ..NO_READY
+        };
+        if let Some(snapshot) = ready.snapshot() {
+            out.snapshot_index = snapshot.index;
+            out.snapshot_term = snapshot.term;
+            out.snapshot_conf = slice_out(snapshot.conf);
+            out.snapshot_data = slice_out(snapshot.data);
+        }
+        (out.entries, out.n_entries) = array_out(&self.entries);
+        (out.committed, out.n_committed) = array_out(&self.committed);
+        (out.msgs, out.n_msgs) = array_out(&self.msgs);
+        (out.reads, out.n_reads) = array_out(&self.reads);
+        (out.dropped, out.n_dropped) = array_out(&self.dropped);
+        (out.done, out.n_done) = array_out(&self.done);
+        self.ready = out;
+        Ok(())
+    }
+
+    fn fill_messages(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
+        let count = |each: fn(&crate::MessageRef<'_>) -> usize| ready.messages().map(|m| each(&m)).sum::<usize>();
+        make_room(&mut self.msgs, ready.messages().len())?;
+        make_room(&mut self.frames, count(|m| m.parts().len()))?;
+        make_room(&mut self.decoded, if decode { count(|m| m.entry_count()) } else { 0 })?;
+        for message in ready.messages() {
+            // No list grows any more: pointers into them stay good.
+            let (frame, decoded) = (self.frames.len(), self.decoded.len());
+            self.frames.extend(message.parts().map(slice_out));
+            if decode {
+                self.decoded.extend(message.entries().map(entry_out));
+            }
+            let (frame, n_frame) = array_out(self.frames.get(frame..).unwrap_or_default());
+            let (entries, n_entries) = array_out(self.decoded.get(decoded..).unwrap_or_default());
+            self.msgs.push(raftcore_msg {
+                to: message.to(),
+                from: message.from(),
+                term: message.term(),
+                log_term: message.log_term(),
+                index: message.index(),
+                commit: message.commit(),
+                reject_hint: message.reject_hint(),
+                vote: message.vote(),
+                flags: msg_flags(&message),
+                kind: message.kind() as u32,
+                reserved0: 0,
+                frame,
+                entries,
+                n_frame,
+                frame_bytes: message.frame_len() as u32,
+                n_entries,
+                entry_stride: size_of::<raftcore_entry>() as u32,
+            });
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, poison: bool) {
+        self.ready = NO_READY;
+        if poison {
+            overwrite(&mut self.entries);
+            overwrite(&mut self.committed);
+            overwrite(&mut self.msgs);
+            overwrite(&mut self.frames);
+            overwrite(&mut self.decoded);
+            overwrite(&mut self.reads);
+            overwrite(&mut self.dropped);
+            overwrite(&mut self.done);
+        }
+    }
+}
+
+fn drop_out(dropped: &crate::Dropped) -> raftcore_drop {
+    raftcore_drop { token: dropped.token, what: dropped.what as u32, reason: dropped.reason as u32 }
+}
+
+/// Empties a list and fills its place with 0xDD.
+fn overwrite<T: Copy>(list: &mut Vec<T>) {
+    let len = list.len();
+    list.clear();
+    // SAFETY: the place of `len` elements is the list's, and holds none any more.
+    unsafe { list.as_mut_ptr().write_bytes(0xDD, len) };
+}
+
+// ---- the flat form
+
+/// Rounded up to what every place is a multiple of.
+fn round_up(len: usize) -> usize {
+    len.saturating_add(7) & !7
+}
+
+fn list_len<T>(count: usize) -> usize {
+    count.saturating_mul(size_of::<T>())
+}
+
+fn data_len<'a>(entries: impl Iterator<Item = EntryRef<'a>>) -> usize {
+    entries.fold(0, |sum: usize, entry| sum.saturating_add(round_up(entry.data.len())))
+}
+
+fn records_len(ready: &Ready<'_>) -> usize {
+    size_of::<raftcore_flat>()
+        + list_len::<raftcore_flat_entry>(ready.entries().len())
+        + list_len::<raftcore_flat_entry>(ready.committed().len())
+        + list_len::<raftcore_flat_msg>(ready.messages().len())
+        + list_len::<raftcore_read>(ready.reads().len())
+        + list_len::<raftcore_drop>(ready.dropped().len())
+        + list_len::<raftcore_done>(ready.done().len())
+}
+
+fn flat_len(ready: &Ready<'_>) -> usize {
+    let frames = ready.messages().fold(0, |sum: usize, message| sum.saturating_add(round_up(message.frame_len())));
+    let snapshot = ready.snapshot().map_or(0, |s| round_up(s.conf.len()).saturating_add(round_up(s.data.len())));
+    records_len(ready)
+        .saturating_add(data_len(ready.entries()))
+        .saturating_add(data_len(ready.committed()))
+        .saturating_add(frames)
+        .saturating_add(snapshot)
+}
+
+/// A buffer of fixed size that is filled from two places: records in front, bytes behind them.
+struct Flat {
+    buf: *mut u8,
+    len: usize,
+    record: usize,
+    bytes: usize,
+}
+
+impl Flat {
+    /// # Safety
+    /// The buffer has `len` writable bytes; what does not fit is left out.
+    unsafe fn copy(&self, at: usize, from: &[u8]) {
+        if at.checked_add(from.len()).is_some_and(|end| end <= self.len) {
+            // SAFETY: it fits.
+            unsafe { ptr::copy_nonoverlapping(from.as_ptr(), self.buf.add(at), from.len()) };
+        }
+    }
+
+    /// # Safety
+    /// As `copy`.
+    unsafe fn put<T: Copy>(&mut self, record: &T) {
+        // SAFETY: the records are plain integers without padding: all their bytes are initialized.
+        let bytes = unsafe { core::slice::from_raw_parts(ptr::from_ref(record).cast::<u8>(), size_of::<T>()) };
+        // SAFETY: as here.
+        unsafe { self.copy(self.record, bytes) };
+        self.record += size_of::<T>();
+    }
+
+    /// Appends bytes in several pieces, then zeros up to the next place. Returns the place; 0 if there are none.
+    ///
+    /// # Safety
+    /// As `copy`.
+    unsafe fn append<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) -> u64 {
+        let place = self.bytes;
+        for part in parts {
+            // SAFETY: as here.
+            unsafe { self.copy(self.bytes, part) };
+            self.bytes += part.len();
+        }
+        let end = round_up(self.bytes);
+        // SAFETY: as here.
+        unsafe { self.copy(self.bytes, [0u8; 7].get(..end - self.bytes).unwrap_or_default()) };
+        self.bytes = end;
+        if end == place { 0 } else { (place as u64).to_le() }
+    }
+
+    /// # Safety
+    /// As `copy`.
+    unsafe fn entries<'a>(&mut self, entries: impl Iterator<Item = EntryRef<'a>>) {
+        for entry in entries {
+            // SAFETY: as here.
+            unsafe {
+                let data_at = self.append([entry.data].into_iter());
+                self.put(&raftcore_flat_entry {
+                    term: entry.term.to_le(),
+                    index: entry.index.to_le(),
+                    token: entry.token.to_le(),
+                    data_at,
+                    data_bytes: (entry.data.len() as u64).to_le(),
+                    kind: (entry.kind as u32).to_le(),
+                    reserved0: 0,
+                });
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `buf` points to `len` writable bytes, as many as `flat_len` said.
+unsafe fn write_flat(ready: &Ready<'_>, buf: *mut u8, len: usize) {
+    let mut flat = Flat { buf, len, record: size_of::<raftcore_flat>(), bytes: records_len(ready) };
+    let state = ready.state();
+    let (committed_first, committed_last) = ready.committed_span().unwrap_or_default();
+    let mut next = flat.record;
+    let mut list = |count: usize, size: usize| {
+        let at = if count == 0 { 0 } else { next as u64 };
+        next += count * size;
+        (at.to_le(), (count as u32).to_le())
+    };
+    let (entries_at, n_entries) = list(ready.entries().len(), size_of::<raftcore_flat_entry>());
+    let (committed_at, n_committed) = list(ready.committed().len(), size_of::<raftcore_flat_entry>());
+    let (msgs_at, n_msgs) = list(ready.messages().len(), size_of::<raftcore_flat_msg>());
+    let (reads_at, n_reads) = list(ready.reads().len(), size_of::<raftcore_read>());
+    let (dropped_at, n_dropped) = list(ready.dropped().len(), size_of::<raftcore_drop>());
+    let (done_at, n_done) = list(ready.done().len(), size_of::<raftcore_done>());
+    // SAFETY: the caller's promise; `Flat` writes nothing beyond `len`.
+    unsafe {
+        let snapshot = ready.snapshot();
+        let (index, term, conf, data) = match &snapshot {
+            Some(s) => (s.index, s.term, s.conf, s.data),
+            None => (0, 0, &[][..], &[][..]),
+        };
+        let snapshot_conf_at = flat.append([conf].into_iter());
+        let snapshot_data_at = flat.append([data].into_iter());
+        flat.entries(ready.entries());
+        flat.entries(ready.committed());
+        for message in ready.messages() {
+            let frame_at = flat.append(message.parts());
+            flat.put(&raftcore_flat_msg {
+                to: message.to().to_le(),
+                from: message.from().to_le(),
+                term: message.term().to_le(),
+                log_term: message.log_term().to_le(),
+                index: message.index().to_le(),
+                commit: message.commit().to_le(),
+                reject_hint: message.reject_hint().to_le(),
+                vote: message.vote().to_le(),
+                flags: msg_flags(&message).to_le(),
+                frame_at,
+                frame_bytes: (message.frame_len() as u64).to_le(),
+                kind: (message.kind() as u32).to_le(),
+                reserved0: 0,
+            });
+        }
+        for read in ready.reads() {
+            flat.put(&raftcore_read { token: read.token.to_le(), index: read.index.to_le() });
+        }
+        for dropped in ready.dropped() {
+            let out = drop_out(dropped);
+            flat.put(&raftcore_drop { token: out.token.to_le(), what: out.what.to_le(), reason: out.reason.to_le() });
+        }
+        for done in ready.done() {
+            flat.put(&raftcore_done { token: done.token.to_le(), index: done.index.to_le() });
+        }
+        flat.record = 0;
+        flat.put(&raftcore_flat {
+            layout: 1u32.to_le(),
+            role: (ready.role() as u32).to_le(),
+            total_bytes: (len as u64).to_le(),
+            flags: ready_flags(ready).to_le(),
+            number: ready.number().to_le(),
+            term: state.term.to_le(),
+            vote: state.vote.to_le(),
+            commit: state.commit.to_le(),
+            leader: ready.leader().to_le(),
+            snapshot_index: index.to_le(),
+            snapshot_term: term.to_le(),
+            committed_first: committed_first.to_le(),
+            committed_last: committed_last.to_le(),
+            snapshot_conf_at,
+            snapshot_conf_bytes: (conf.len() as u64).to_le(),
+            snapshot_data_at,
+            snapshot_data_bytes: (data.len() as u64).to_le(),
+            entries_at,
+            committed_at,
+            msgs_at,
+            reads_at,
+            dropped_at,
+            done_at,
+            n_entries,
+            n_committed,
+            n_msgs,
+            n_reads,
+            n_dropped,
+            n_done,
+            entry_stride: (size_of::<raftcore_flat_entry>() as u32).to_le(),
+            msg_stride: (size_of::<raftcore_flat_msg>() as u32).to_le(),
+            read_stride: (size_of::<raftcore_read>() as u32).to_le(),
+            drop_stride: (size_of::<raftcore_drop>() as u32).to_le(),
+            done_stride: (size_of::<raftcore_done>() as u32).to_le(),
+            reserved0: 0,
+        });
+    }
+}
