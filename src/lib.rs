@@ -40,8 +40,6 @@
 pub mod config;
 pub mod error;
 pub mod event;
-#[cfg(feature = "capi")]
-pub mod ffi;
 pub mod membership;
 pub mod proto;
 pub mod quorum;
@@ -70,6 +68,6 @@ pub use raft::fetches::{Fetch, FetchKind, Missing, Supplied};
 pub use raft::reads::Read;
 pub use raft::tokens::{Done, DropKind, Dropped};
 pub use ready::has;
+pub use ready::view::{Entries, MessageEntries, MessageRef, Messages, Parts, Ready, SnapshotRef};
 pub use status::{PeerStatus, Status, peer_flags};
 pub use types::*;
-pub use ready::view::{Entries, MessageEntries, MessageRef, Messages, Parts, Ready, SnapshotRef};

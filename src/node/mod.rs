@@ -11,9 +11,9 @@ use crate::log::boot::{Boot, Stage};
 use crate::raft::Raft;
 use crate::raft::election::Campaign;
 use crate::ready::Readies;
+use crate::ready::local;
 use crate::types::{Change, EntryKind, Index, NONE, NodeId, Role, Transition};
 use crate::wire::{self, ConfStateRef};
-use crate::ready::local;
 
 /// How a change is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,8 @@
 //! A storage in memory: for tests, for examples, and for state that need not outlive the process.
 
 use super::{Storage, StorageError, StorageResult};
-use crate::{Ready, proto};
 use crate::types::{EntryId, EntryRef, HardState, Index, NodeId, Term};
+use crate::{Ready, proto};
 use std::collections::VecDeque;
 
 /// Hard state, log and last snapshot, in memory.

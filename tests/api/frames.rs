@@ -1,6 +1,8 @@
 //! Frames of a stream, and the one that opens a connection.
 
-use raftcore::wire::{Hello, HELLO_LEN, FRAME_HEADER, PROTOCOL_VERSION, read_hello, write_hello, read_frame_header, write_frame_header};
+use raftcore::wire::{
+    FRAME_HEADER, HELLO_LEN, Hello, PROTOCOL_VERSION, read_frame_header, read_hello, write_frame_header, write_hello,
+};
 
 #[test]
 fn frames_and_hellos_read_back() {
