@@ -350,17 +350,17 @@ func goMessage(m *C.raftcore_msg) (packet, error) {
 		return packet{}, err
 	}
 	type scalars struct {
-		kind                                                        int32
-		to, from, term, logTerm, index, commit, hint, vote, entries uint64
-		reject                                                      bool
+		kind                                               int32
+		to, from, term, logTerm, index, commit, hint, vote uint64
+		reject                                             bool
 	}
 	inStruct := scalars{
 		int32(m.kind), uint64(m.to), uint64(m.from), uint64(m.term), uint64(m.log_term), uint64(m.index), uint64(m.commit),
-		uint64(m.reject_hint), uint64(m.vote), uint64(m.n_entries), m.flags&C.RAFTCORE_MF_REJECT != 0,
+		uint64(m.reject_hint), uint64(m.vote), m.flags&C.RAFTCORE_MF_REJECT != 0,
 	}
 	inBytes := scalars{
 		int32(p.GetType()), p.GetTo(), p.GetFrom(), p.GetTerm(), p.GetLogTerm(), p.GetIndex(), p.GetCommit(),
-		p.GetRejectHint(), p.GetVote(), uint64(len(p.GetEntries())), p.GetReject(),
+		p.GetRejectHint(), p.GetVote(), p.GetReject(),
 	}
 	if inStruct != inBytes {
 		return packet{}, fmt.Errorf("raftcore_msg says %+v, its bytes say %+v", inStruct, inBytes)
