@@ -24,8 +24,9 @@ C_RUSTC = $(CARGO) rustc --quiet --target-dir $(C_CARGO) --features capi --crate
 $(C_OUT)/raftcore.o: $(C_RUST)
 	@mkdir -p $(C_OUT)
 	$(C_RUSTC) --release -- --cfg raftcore_c_library
-	ld -r --force-group-allocation $(C_EXPORTS:%=-u %) $(C_CARGO)/release/libraftcore.a -o $@.tmp
-	objcopy --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
+	@echo 'prelink: $(words $(C_EXPORTS)) functions'
+	@ld -r --force-group-allocation $(C_EXPORTS:%=-u %) $(C_CARGO)/release/libraftcore.a -o $@.tmp
+	@objcopy --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
 	    --wildcard --keep-global-symbol='raftcore_*' $@.tmp $@
 	@rm $@.tmp
 
@@ -97,6 +98,7 @@ ctest-exports: $(C_OUT)/libraftcore.a $(C_OUT)/libraftcore.so
 
 ctest: ctest-header ctest-exports $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/cluster-so minimal
 	for test in $(filter $(C_OUT)/test/%,$^); do echo "$$test"; $$test || exit 1; done
+	$(C_OUT)/test/alloc hooks
 
 # The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler.
 C_ASAN_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -108,6 +110,7 @@ $(C_OUT)/asan/libraftcore.a: $(C_RUST)
 	    $(C_RUSTC) --release --target $(C_ASAN_TARGET) --config profile.release.lto=false -- --cfg raftcore_c_library
 	cp $(C_ASAN_LIB) $@
 
+# alloc.c has its own malloc, and stays out of this.
 $(C_OUT)/asan/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/asan/libraftcore.a
 	$(CC) -std=c11 $(C_FLAGS) -fsanitize=address $< $(C_OUT)/asan/libraftcore.a $(C_LIBS) -o $@
 

@@ -153,7 +153,11 @@ pub unsafe extern "C" fn raftcore_propose_many(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
     guard(node, Needs::Live, |call| {
-        let bits = call.node.has_ready()? as i32;
+        // Before the boot, and after a fault, there is no next ready: that is an answer, too.
+        let bits = match call.node.has_ready() {
+            Err(Error::State | Error::Poisoned) => 0,
+            bits => bits? as i32,
+        };
         Ok(bits | call.slots.pending(call.node).map_or(0, |ready| has_bits(&ready)))
     })
 }
