@@ -3,3 +3,4 @@
 mod frames;
 mod kit;
 mod smoke;
+mod storage;
