@@ -1,8 +1,8 @@
 //! A small cluster with virtual ticks, a network that can be cut, and disks in memory.
 
 use raftcore::{
-    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, FetchKind, HardState, MessageKind, Missing, Node,
-    Role, StorageMode, proto,
+    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, Event, FetchKind, HardState, MessageKind, Missing,
+    Node, Role, StorageMode, proto,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -341,6 +341,13 @@ pub fn entry(term: u64, index: u64, data: &[u8]) -> proto::Entry {
     proto::Entry { r#type: 0, term, index, data: data.to_vec().into() }
 }
 
+/// A snapshot of the schema.
+pub fn snapshot(index: u64, term: u64, voters: &[u64], data: &[u8]) -> proto::Snapshot {
+    let conf_state = proto::ConfState { voters: voters.to_vec(), ..Default::default() };
+    let metadata = proto::SnapshotMetadata { conf_state: Some(conf_state), index, term };
+    proto::Snapshot { data: data.to_vec().into(), metadata: Some(metadata) }
+}
+
 /// An append of `entries`, which follow (index, log_term).
 pub fn append(
     from: u64,
@@ -358,4 +365,9 @@ pub fn append(
 pub fn step(node: &mut Node, m: &proto::Message) -> Result<(), Error> {
     use prost::Message as _;
     node.step(m.from, &m.encode_to_vec())
+}
+
+/// Drains the events.
+pub fn events(node: &mut Node) -> Vec<Event> {
+    std::iter::from_fn(|| node.next_event()).collect()
 }
