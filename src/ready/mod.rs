@@ -400,6 +400,11 @@ impl Readies {
         self.check_number(number, self.persisted)
     }
 
+    /// STALE only if nothing is left for `advance` to say.
+    pub fn check_advanced(&self, number: u64) -> Result<()> {
+        self.check_number(number, self.released.min(self.persisted))
+    }
+
     pub fn check_released(&self, number: u64) -> Result<()> {
         self.check_number(number, self.released)
     }
@@ -419,6 +424,13 @@ impl Readies {
                 }
             }
             on_durable(raft, batch.mark);
+        }
+        // A snapshot may have overtaken what was handed out before it.
+        let applied = raft.log.applied;
+        for at in 0..self.outstanding.len() {
+            if let Some(batch) = self.at_mut(at).filter(|batch| batch.span.last <= applied) {
+                batch.applied = true;
+            }
         }
     }
 
