@@ -183,8 +183,8 @@ fn scalars(message: &OutMessage, out: &mut Stream<'_>) {
 }
 
 fn outstanding(raft: &Raft, readies: &Readies, out: &mut Stream<'_>) {
-    let shown = readies.shown_state;
-    out.numbers([shown.term, shown.vote, shown.commit, readies.shown_role as u64, readies.shown_leader]);
+    let shown = readies.shown;
+    out.numbers([shown.state.term, shown.state.vote, shown.state.commit, shown.role as u64, shown.leader]);
     out.numbers([readies.len() as u64]);
     for batch in readies.iter() {
         let mark = batch.mark.last.unwrap_or_default();

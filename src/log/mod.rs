@@ -150,6 +150,17 @@ impl Log {
         self.slots.range(at.min(end)..end)
     }
 
+    /// Appends the slots of `first..=last`, which must be recent, to a list whose room is reserved.
+    #[inline]
+    pub fn copy_slots(&self, first: Index, last: Index, out: &mut Vec<Slot>) {
+        let from = first.saturating_sub(self.recent_first) as usize;
+        let to = (last + 1).saturating_sub(self.recent_first) as usize;
+        let (head, tail) = self.slots.as_slices();
+        let split = head.len();
+        out.extend_from_slice(head.get(from.min(split)..to.min(split)).unwrap_or(&[]));
+        out.extend_from_slice(tail.get(from.saturating_sub(split)..to.saturating_sub(split)).unwrap_or(&[]));
+    }
+
     /// The entry in a slot.
     #[inline]
     pub fn read(&self, slot: &Slot, index: Index) -> EntryRef<'_> {
