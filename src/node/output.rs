@@ -12,7 +12,7 @@ use crate::types::{EntryRef, Index, TermRun};
 use crate::wire::{self, ConfStateRef, Hello};
 
 impl Node {
-    /// The kinds of work that the next batch would hold, beside an outstanding one: bits of [`has`].
+    /// The kinds of work that the next batch would hold, beside an outstanding one: bits of [`has`](crate::has).
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
