@@ -82,7 +82,16 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
 fn log(raft: &Raft, out: &mut Stream<'_>) {
     let log = &raft.log;
     let before = log.terms.before();
-    out.numbers([before.term, before.index, log.last(), log.commit, log.applied, log.applying, log.handed, log.durable]);
+    out.numbers([
+        before.term,
+        before.index,
+        log.last(),
+        log.commit,
+        log.applied,
+        log.applying,
+        log.handed,
+        log.durable,
+    ]);
     out.numbers(log.terms.runs().iter().flat_map(|run| [run.first, run.term]));
     out.numbers(log.changes().iter().copied());
     out.numbers([log.recent_first()]);
@@ -112,7 +121,15 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers([u64::from(conf.auto_leave)]);
     for peer in raft.peers.iter() {
         let vote = peer.vote.map_or(2, u64::from);
-        out.numbers([peer.id, peer.matched, peer.next, peer.sent_commit, peer.flow as u64, peer.pending_snapshot, vote]);
+        out.numbers([
+            peer.id,
+            peer.matched,
+            peer.next,
+            peer.sent_commit,
+            peer.flow as u64,
+            peer.pending_snapshot,
+            vote,
+        ]);
         out.numbers([peer.recent_active, peer.paused, peer.is_learner, peer.ask_later, peer.deferred].map(u64::from));
         out.numbers([peer.read_ack, u64::from(peer.silent_ticks), u64::from(peer.snapshot_ticks)]);
         out.numbers(peer.window.iter().flat_map(|(index, bytes)| [index, bytes]));

@@ -1,18 +1,55 @@
-//! raftcore: a Raft consensus core that owns no thread, clock, socket, file or random source.
+//! A Raft consensus core that can be embedded anywhere: one deterministic state machine that owns no thread, clock, socket, file or
+//! random source, and never calls its host.
+//!
+//! A host calls in ([`Node::tick`], [`Node::step`], [`Node::propose`]), takes one batch of work out ([`Node::ready`]), does it with its
+//! own disk and network, and says so ([`Node::advance`]). Programs in other languages do the same through the C ABI
+//! (`include/raftcore.h`).
+//!
+//! **The one rule**: what a batch shows is durable before a message marked [`MessageRef::after`] leaves, before anything of it is
+//! acknowledged, and no hard state outlives the entries it commits.
+//!
+//! ```
+//! use raftcore::{Config, storage::{MemoryStorage, StorageNode}};
+//!
+//! // A group of one: it elects itself and commits alone.
+//! let mut host = StorageNode::new(&Config::new(1), MemoryStorage::founder(&[1]), 1)?;
+//! host.node().campaign()?;
+//! let mut applied = Vec::new();
+//! let mut proposed = false;
+//! loop {
+//!     host.serve()?;
+//!     let (node, storage) = host.parts();
+//!     let Some(ready) = node.ready()? else { break };
+//!     let number = ready.number();
+//!     storage.store(&ready); // 1: snapshot, entries, hard state; durable if ready.must_sync()
+//!     for _message in ready.messages() {} // 2: send
+//!     applied.extend(ready.committed().map(|entry| entry.data.to_vec())); // 3: apply, in order
+//!     // 4: answer ready.reads() and ready.dropped()
+//!     node.advance(number)?; // 5
+//!     if !proposed && node.status().role == raftcore::Role::Leader {
+//!         node.propose(b"hello", 7)?;
+//!         proposed = true;
+//!     }
+//! }
+//! assert_eq!(applied.last().map(Vec::as_slice), Some(&b"hello"[..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What stands where, and what may rely on what: `ARCHITECTURE.md`. The host's contract: `docs/durability.md`.
 
 pub mod config;
 pub mod error;
 pub mod event;
-#[cfg(feature = "capi")]
-pub mod ffi;
 pub mod membership;
 pub mod proto;
 pub mod quorum;
+pub mod storage;
 pub mod types;
 pub mod wire;
 
 mod digest;
-mod local;
+#[cfg(feature = "capi")]
+pub mod ffi;
 mod log;
 mod node;
 mod outbox;
@@ -21,7 +58,6 @@ mod raft;
 mod ready;
 mod rng;
 mod status;
-mod view;
 
 pub use config::{Config, Flags, StorageMode};
 pub use error::{Error, Result};
@@ -32,6 +68,6 @@ pub use raft::fetches::{Fetch, FetchKind, Missing, Supplied};
 pub use raft::reads::Read;
 pub use raft::tokens::{Done, DropKind, Dropped};
 pub use ready::has;
+pub use ready::view::{Entries, MessageEntries, MessageRef, Messages, Parts, Ready, SnapshotRef};
 pub use status::{PeerStatus, Status, peer_flags};
 pub use types::*;
-pub use view::{Entries, MessageRef, Messages, Parts, Ready, SnapshotRef};

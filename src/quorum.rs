@@ -56,11 +56,7 @@ pub fn majority_committed(ids: &[u64], mut acked: impl FnMut(u64) -> Option<u64>
 ///
 /// `outgoing` is empty for a configuration that is not joint. Source: diss. §4.3.
 #[inline]
-pub fn joint_committed(
-    incoming: &[u64],
-    outgoing: &[u64],
-    mut acked: impl FnMut(u64) -> Option<u64>,
-) -> u64 {
+pub fn joint_committed(incoming: &[u64], outgoing: &[u64], mut acked: impl FnMut(u64) -> Option<u64>) -> u64 {
     let new = majority_committed(incoming, &mut acked);
     if outgoing.is_empty() {
         return new;
@@ -96,11 +92,7 @@ pub fn majority_vote(ids: &[u64], mut vote: impl FnMut(u64) -> Option<bool>) -> 
 ///
 /// `outgoing` is empty for a configuration that is not joint. Source: diss. §4.3.
 #[inline]
-pub fn joint_vote(
-    incoming: &[u64],
-    outgoing: &[u64],
-    mut vote: impl FnMut(u64) -> Option<bool>,
-) -> VoteResult {
+pub fn joint_vote(incoming: &[u64], outgoing: &[u64], mut vote: impl FnMut(u64) -> Option<bool>) -> VoteResult {
     let new = majority_vote(incoming, &mut vote);
     let old = majority_vote(outgoing, vote);
     match (new, old) {

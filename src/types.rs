@@ -173,10 +173,7 @@ impl MessageKind {
 
     /// Whether it answers a request; only a known peer's answer counts.
     pub fn is_response(self) -> bool {
-        matches!(
-            self,
-            Self::AppResp | Self::VoteResp | Self::PreVoteResp | Self::HeartbeatResp | Self::ReadIndexResp
-        )
+        matches!(self, Self::AppResp | Self::VoteResp | Self::PreVoteResp | Self::HeartbeatResp | Self::ReadIndexResp)
     }
 }
 

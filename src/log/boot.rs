@@ -43,7 +43,8 @@ impl Boot {
 
     pub fn terms(&mut self, log: &Log, runs: &[TermRun]) -> Result<()> {
         let before = log.terms.before();
-        let starts = runs.first().is_none_or(|run| run.first == before.index + 1 && run.term >= before.term && run.term > 0);
+        let starts =
+            runs.first().is_none_or(|run| run.first == before.index + 1 && run.term >= before.term && run.term > 0);
         let rises = runs.windows(2).all(|pair| match pair {
             [a, b] => a.first < b.first && a.term < b.term,
             _ => true,
@@ -85,7 +86,8 @@ impl Boot {
         let mut term = log.last_id().term;
         for (entry, index) in entries.zip(first..) {
             let run = self.run_term(index);
-            if entry.index != index || entry.term < term || entry.term == 0 || run.is_some_and(|run| run != entry.term) {
+            if entry.index != index || entry.term < term || entry.term == 0 || run.is_some_and(|run| run != entry.term)
+            {
                 return Err(Error::Corrupt);
             }
             term = entry.term;

@@ -440,7 +440,10 @@ impl Log {
             (self.applied <= self.applying.max(self.applied), "applied is beyond applying"),
             (self.applied <= self.commit, "applied is beyond commit"),
             (self.applying <= self.commit, "applying is beyond commit"),
-            (self.durable <= last && self.handed <= last && self.durable <= self.handed, "a storage mark is beyond the log"),
+            (
+                self.durable <= last && self.handed <= last && self.durable <= self.handed,
+                "a storage mark is beyond the log",
+            ),
             (self.recent_first + self.slots.len() as u64 == last + 1, "the recent log does not end at the last entry"),
             (self.terms.before().index <= last, "the log ends before it begins"),
         ];

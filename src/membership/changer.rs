@@ -65,17 +65,12 @@ impl fmt::Display for ChangeError {
             Self::JointWithoutVoters => f.write_str("can't make a zero-voter config joint"),
             Self::NotJoint => f.write_str("can't leave a non-joint config"),
             Self::SimpleInJoint => f.write_str("can't apply simple config change in joint config"),
-            Self::MoreThanOneVoter => {
-                f.write_str("more than one voter changed without entering joint config")
-            }
+            Self::MoreThanOneVoter => f.write_str("more than one voter changed without entering joint config"),
             Self::StagedNotOutgoing(id) => {
                 write!(f, "{id} is in LearnersNext, but not Voters[1]")
             }
             Self::StagedIsLearner(id) => {
-                write!(
-                    f,
-                    "{id} is in LearnersNext, but is already marked as learner"
-                )
+                write!(f, "{id} is in LearnersNext, but is already marked as learner")
             }
             Self::StagedIsVoter(id) => write!(f, "{id} is in LearnersNext and Voters[0]"),
             Self::LearnerInOutgoing(id) => write!(f, "{id} is in Learners and Voters[1]"),
@@ -112,10 +107,7 @@ type Result<T> = core::result::Result<T, ChangeError>;
 /// # Errors
 /// The configuration is joint, more than one voter would move, no voter would be left, or an id or
 /// the number of voters is out of range. Source: diss. §4.1.
-pub fn simple(
-    now: &Configuration,
-    changes: &mut dyn Iterator<Item = Change>,
-) -> Result<Configuration> {
+pub fn simple(now: &Configuration, changes: &mut dyn Iterator<Item = Change>) -> Result<Configuration> {
     now.check()?;
     if now.is_joint() {
         return Err(ChangeError::SimpleInJoint);
@@ -170,8 +162,7 @@ pub fn leave_joint(now: &Configuration) -> Result<Configuration> {
     let next = Configuration {
         voters: now.voters.try_clone().map_err(no_memory)?,
         outgoing: IdSet::new(),
-        learners: IdSet::try_from_iter(now.learners.iter().chain(now.learners_next.iter()))
-            .map_err(no_memory)?,
+        learners: IdSet::try_from_iter(now.learners.iter().chain(now.learners_next.iter())).map_err(no_memory)?,
         learners_next: IdSet::new(),
         auto_leave: false,
     };
@@ -282,11 +273,7 @@ fn remove(next: &mut Configuration, id: NodeId) {
 /// Ids at the top name local storage: a member with one would be answered as if it were that, and
 /// `restore` would refuse the snapshot that has it.
 fn check_id(id: NodeId) -> Result<()> {
-    if id > MAX_ID {
-        Err(ChangeError::BadId(id))
-    } else {
-        Ok(())
-    }
+    if id > MAX_ID { Err(ChangeError::BadId(id)) } else { Ok(()) }
 }
 
 /// How many ids only one of the sets has.

@@ -37,9 +37,7 @@ impl IdSet {
     }
 
     /// The set of these ids, each of which must be a node's and come once.
-    pub(super) fn from_distinct(
-        ids: impl Iterator<Item = NodeId>,
-    ) -> core::result::Result<Self, ChangeError> {
+    pub(super) fn from_distinct(ids: impl Iterator<Item = NodeId>) -> core::result::Result<Self, ChangeError> {
         let sorted = Self::collect(ids).map_err(|_| ChangeError::NoMemory)?;
         // In order, so the extremes are at the ends.
         if let (Some(&first), Some(&last)) = (sorted.first(), sorted.last()) {
@@ -130,8 +128,7 @@ impl IdSet {
     /// * [`Error::NoMem`]: no memory for it.
     pub fn try_clone(&self) -> Result<Self> {
         let mut copy = Vec::new();
-        copy.try_reserve_exact(self.0.len())
-            .map_err(|_| Error::NoMem)?;
+        copy.try_reserve_exact(self.0.len()).map_err(|_| Error::NoMem)?;
         copy.extend_from_slice(&self.0);
         Ok(Self(copy))
     }
@@ -193,11 +190,7 @@ impl Configuration {
     /// All members, ascending, each once: those that a leader replicates to. Does not allocate.
     #[inline]
     pub fn members(&self) -> Members<'_> {
-        Members([
-            self.voters.as_slice(),
-            self.outgoing.as_slice(),
-            self.learners.as_slice(),
-        ])
+        Members([self.voters.as_slice(), self.outgoing.as_slice(), self.learners.as_slice()])
     }
 
     /// The voters of both halves, ascending, each once. Does not allocate.

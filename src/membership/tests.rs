@@ -22,10 +22,7 @@ fn changes(text: &str) -> Vec<Change> {
             "u" => ChangeKind::UpdateNode,
             _ => unreachable!("{word}"),
         };
-        Change {
-            kind,
-            id: id.parse().unwrap(),
-        }
+        Change { kind, id: id.parse().unwrap() }
     };
     text.split_whitespace().map(change).collect()
 }
@@ -68,13 +65,7 @@ fn set(ids: &[u64]) -> IdSet {
     IdSet::try_from_iter(ids.iter().copied()).unwrap()
 }
 
-fn restored(
-    voters: &[u64],
-    outgoing: &[u64],
-    learners: &[u64],
-    learners_next: &[u64],
-    auto_leave: bool,
-) -> Outcome {
+fn restored(voters: &[u64], outgoing: &[u64], learners: &[u64], learners_next: &[u64], auto_leave: bool) -> Outcome {
     restore(
         voters.iter().copied(),
         learners.iter().copied(),
@@ -97,10 +88,7 @@ fn a_set_stays_sorted_and_has_each_id_once() {
     assert_eq!(ids, set(&[9, 9, 5, 3, 1]));
     assert!(ids.remove(5) && !ids.remove(5) && !ids.contains(5));
     assert_eq!(ids.iter().rev().collect::<Vec<_>>(), [9, 3, 1]);
-    assert_eq!(
-        (ids.len(), ids.is_empty(), IdSet::new().is_empty()),
-        (3, false, true)
-    );
+    assert_eq!((ids.len(), ids.is_empty(), IdSet::new().is_empty()), (3, false, true));
     assert_eq!(ids.try_clone(), Ok(ids.clone()));
 }
 
@@ -125,21 +113,9 @@ fn members_are_the_union_in_order() {
 
 #[test]
 fn one_voter_decides_alone_only_outside_a_joint_configuration() {
-    assert!(
-        restored(&[4], &[], &[5], &[], false)
-            .unwrap()
-            .is_singleton()
-    );
-    assert!(
-        !restored(&[4], &[4], &[], &[], false)
-            .unwrap()
-            .is_singleton()
-    );
-    assert!(
-        !restored(&[4, 5], &[], &[], &[], false)
-            .unwrap()
-            .is_singleton()
-    );
+    assert!(restored(&[4], &[], &[5], &[], false).unwrap().is_singleton());
+    assert!(!restored(&[4], &[4], &[], &[], false).unwrap().is_singleton());
+    assert!(!restored(&[4, 5], &[], &[], &[], false).unwrap().is_singleton());
     assert!(!Configuration::default().is_singleton());
 }
 
@@ -148,9 +124,7 @@ fn one_voter_decides_alone_only_outside_a_joint_configuration() {
 fn a_configuration_prints_as_etcds() {
     assert_eq!(Configuration::default().to_string(), "voters=()");
     assert_eq!(
-        restored(&[26, 10], &[255], &[16], &[255], true)
-            .unwrap()
-            .to_string(),
+        restored(&[26, 10], &[255], &[16], &[255], true).unwrap().to_string(),
         "voters=(a 1a)&&(ff) learners=(10) learners_next=(ff) autoleave"
     );
 }
@@ -162,22 +136,13 @@ fn simple_steps_move_one_voter_at_most() {
     run(&[
         ("simple l1", "removed all voters"),
         ("simple", "removed all voters"),
-        (
-            "simple v1 v2",
-            "more than one voter changed without entering joint config",
-        ),
+        ("simple v1 v2", "more than one voter changed without entering joint config"),
         ("simple v1", "voters=(1)"),
         ("simple v1", "voters=(1)"),
         ("simple r1", "removed all voters"),
         ("simple v2 l3 l4", "voters=(1 2) learners=(3 4)"),
-        (
-            "simple v3 v4",
-            "more than one voter changed without entering joint config",
-        ),
-        (
-            "simple r1 v3",
-            "more than one voter changed without entering joint config",
-        ),
+        ("simple v3 v4", "more than one voter changed without entering joint config"),
+        ("simple r1 v3", "more than one voter changed without entering joint config"),
         ("simple v3 r3 v4 l4", "voters=(1 2) learners=(4)"),
         ("simple r9", "voters=(1 2) learners=(4)"),
         ("simple v4", "voters=(1 2 4)"),
@@ -190,11 +155,7 @@ fn simple_steps_move_one_voter_at_most() {
 /// A host that decides not to apply a change sets its node to 0.
 #[test]
 fn changes_of_node_0_are_skipped() {
-    run(&[
-        ("simple v0", "removed all voters"),
-        ("simple v1 v0 r0 l0", "voters=(1)"),
-        ("enter l0", "voters=(1)&&(1)"),
-    ]);
+    run(&[("simple v0", "removed all voters"), ("simple v1 v0 r0 l0", "voters=(1)"), ("enter l0", "voters=(1)&&(1)")]);
 }
 
 #[test]
@@ -205,10 +166,7 @@ fn joint_configurations_do_not_nest() {
         ("enter-auto v2 v3", "voters=(1 2 3)&&(1) autoleave"),
         ("enter", "config is already joint"),
         ("enter-auto v4", "config is already joint"),
-        (
-            "simple v2",
-            "can't apply simple config change in joint config",
-        ),
+        ("simple v2", "can't apply simple config change in joint config"),
         ("leave", "voters=(1 2 3)"),
         ("leave", "can't leave a non-joint config"),
         ("enter r1 r2 r3", "removed all voters"),
@@ -232,10 +190,7 @@ fn a_voter_demoted_in_a_joint_configuration_learns_after_leaving_it() {
 fn the_last_of_several_changes_of_a_node_counts() {
     run(&[
         ("simple v1", "voters=(1)"),
-        (
-            "enter r7 v2 l2 v2 r2 v3 l1 v1 l1 l1 l4 v4 l4 l4",
-            "voters=(3)&&(1) learners=(4) learners_next=(1)",
-        ),
+        ("enter r7 v2 l2 v2 r2 v3 l1 v1 l1 l1 l4 v4 l4 l4", "voters=(3)&&(1) learners=(4) learners_next=(1)"),
         ("leave", "voters=(3) learners=(1 4)"),
     ]);
 }
@@ -257,24 +212,14 @@ fn a_change_is_simple_unless_it_asks_for_more_or_has_several_parts() {
         (&one, Auto, "v2", "voters=(1 2)"),
         (&one, JointImplicit, "v2", "voters=(1 2)&&(1) autoleave"),
         (&one, JointExplicit, "v2", "voters=(1 2)&&(1)"),
-        (
-            &one,
-            Auto,
-            "l2 l3",
-            "voters=(1)&&(1) learners=(2 3) autoleave",
-        ),
+        (&one, Auto, "l2 l3", "voters=(1)&&(1) learners=(2 3) autoleave"),
         (&one, Auto, "v2 v0", "voters=(1 2)&&(1) autoleave"),
         (&one, JointImplicit, "", "voters=(1)&&(1) autoleave"),
         (&one, JointExplicit, "", "voters=(1)&&(1)"),
         (&one, Auto, "", "can't leave a non-joint config"),
         (&joint, Auto, "", "voters=(1 2)"),
         (&joint, JointExplicit, "", "config is already joint"),
-        (
-            &joint,
-            Auto,
-            "u1",
-            "can't apply simple config change in joint config",
-        ),
+        (&joint, Auto, "u1", "can't apply simple config change in joint config"),
         (&joint, Auto, "u1 u1", "config is already joint"),
     ];
     for (now, transition, text, want) in table {
@@ -291,25 +236,12 @@ fn a_change_is_simple_unless_it_asks_for_more_or_has_several_parts() {
 fn ids_of_local_storage_cannot_join() {
     let one = restored(&[1], &[], &[], &[], false).unwrap();
     for id in [MAX_ID + 1, u64::MAX] {
-        assert_eq!(
-            step(&one, &format!("simple v{id}")),
-            Err(ChangeError::BadId(id))
-        );
-        assert_eq!(
-            step(&one, &format!("enter l{id}")),
-            Err(ChangeError::BadId(id))
-        );
+        assert_eq!(step(&one, &format!("simple v{id}")), Err(ChangeError::BadId(id)));
+        assert_eq!(step(&one, &format!("enter l{id}")), Err(ChangeError::BadId(id)));
         assert_eq!(step(&one, &format!("simple r{id} u{id}")), Ok(one.clone()));
-        assert_eq!(
-            restored(&[1, id], &[], &[], &[], false),
-            Err(ChangeError::BadId(id))
-        );
+        assert_eq!(restored(&[1, id], &[], &[], &[], false), Err(ChangeError::BadId(id)));
     }
-    assert!(
-        step(&one, &format!("simple v{MAX_ID}"))
-            .unwrap()
-            .is_voter(MAX_ID)
-    );
+    assert!(step(&one, &format!("simple v{MAX_ID}")).unwrap().is_voter(MAX_ID));
     assert!(restored(&[1, MAX_ID], &[], &[], &[], false).is_ok());
 }
 
@@ -322,14 +254,8 @@ fn no_half_exceeds_what_quorums_can_sort() {
     assert_eq!(step(&full, "enter v999"), Err(ChangeError::TooManyVoters));
     assert!(step(&full, "enter r1 v999").is_ok());
     assert!(step(&full, "simple l999").is_ok());
-    assert_eq!(
-        restored(&more, &[], &[], &[], false),
-        Err(ChangeError::TooManyVoters)
-    );
-    assert_eq!(
-        restored(&[1], &more, &[], &[], false),
-        Err(ChangeError::TooManyVoters)
-    );
+    assert_eq!(restored(&more, &[], &[], &[], false), Err(ChangeError::TooManyVoters));
+    assert_eq!(restored(&[1], &more, &[], &[], false), Err(ChangeError::TooManyVoters));
     assert!(restored(&[MAX_ID], &[], &more, &[], false).is_ok());
 }
 
@@ -363,23 +289,13 @@ fn sets_that_no_change_leads_to_are_refused() {
         let outcome = restored(voters, outgoing, learners, learners_next, auto_leave);
         assert_eq!(outcome, Err(want));
     }
-    assert_eq!(
-        restored(&[], &[], &[], &[], false),
-        Ok(Configuration::default())
-    );
-    assert_eq!(
-        restored(&[], &[], &[], &[], true),
-        Err(E::AutoLeaveWhenNotJoint)
-    );
+    assert_eq!(restored(&[], &[], &[], &[], false), Ok(Configuration::default()));
+    assert_eq!(restored(&[], &[], &[], &[], true), Err(E::AutoLeaveWhenNotJoint));
 }
 
 #[test]
 fn a_step_from_an_impossible_configuration_is_refused() {
-    let now = Configuration {
-        voters: set(&[1]),
-        learners: set(&[1]),
-        ..Default::default()
-    };
+    let now = Configuration { voters: set(&[1]), learners: set(&[1]), ..Default::default() };
     for text in ["simple v2", "enter v2", "leave"] {
         assert_eq!(step(&now, text), Err(ChangeError::LearnerInVoters(1)));
     }
@@ -388,30 +304,12 @@ fn a_step_from_an_impossible_configuration_is_refused() {
 #[test]
 fn texts_name_the_set_at_fault() {
     let table = [
-        (
-            ChangeError::StagedNotOutgoing(3),
-            "3 is in LearnersNext, but not Voters[1]",
-        ),
-        (
-            ChangeError::StagedIsLearner(3),
-            "3 is in LearnersNext, but is already marked as learner",
-        ),
-        (
-            ChangeError::LearnerInOutgoing(30),
-            "30 is in Learners and Voters[1]",
-        ),
-        (
-            ChangeError::LearnerInVoters(30),
-            "30 is in Learners and Voters[0]",
-        ),
-        (
-            ChangeError::StagedWhenNotJoint,
-            "cfg.LearnersNext must be nil when not joint",
-        ),
-        (
-            ChangeError::AutoLeaveWhenNotJoint,
-            "AutoLeave must be false when not joint",
-        ),
+        (ChangeError::StagedNotOutgoing(3), "3 is in LearnersNext, but not Voters[1]"),
+        (ChangeError::StagedIsLearner(3), "3 is in LearnersNext, but is already marked as learner"),
+        (ChangeError::LearnerInOutgoing(30), "30 is in Learners and Voters[1]"),
+        (ChangeError::LearnerInVoters(30), "30 is in Learners and Voters[0]"),
+        (ChangeError::StagedWhenNotJoint, "cfg.LearnersNext must be nil when not joint"),
+        (ChangeError::AutoLeaveWhenNotJoint, "AutoLeave must be false when not joint"),
         (ChangeError::TooManyVoters, "more than 256 voters"),
         (ChangeError::Duplicate(3), "3 is named twice in one set"),
     ];
@@ -428,25 +326,15 @@ const NODES: u64 = 4;
 
 /// Every sequence of at most `longest` changes of these nodes, with one that does nothing.
 fn sequences(longest: usize) -> Vec<Vec<Change>> {
-    let mut single = vec![Change {
-        kind: ChangeKind::AddNode,
-        id: 0,
-    }];
-    for kind in [
-        ChangeKind::AddNode,
-        ChangeKind::AddLearner,
-        ChangeKind::RemoveNode,
-    ] {
+    let mut single = vec![Change { kind: ChangeKind::AddNode, id: 0 }];
+    for kind in [ChangeKind::AddNode, ChangeKind::AddLearner, ChangeKind::RemoveNode] {
         single.extend((1..=NODES).map(|id| Change { kind, id }));
     }
     let mut all = vec![vec![]];
     let mut last = all.clone();
     for _ in 0..longest {
         let longer = |sequence: &Vec<Change>| {
-            single
-                .iter()
-                .map(|&change| [&sequence[..], &[change]].concat())
-                .collect::<Vec<_>>()
+            single.iter().map(|&change| [&sequence[..], &[change]].concat()).collect::<Vec<_>>()
         };
         last = last.iter().flat_map(longer).collect();
         all.extend_from_slice(&last);
@@ -504,14 +392,8 @@ fn every_reachable_step_keeps_the_invariants_and_a_common_majority() {
         let before = now.clone();
         let mut steps = Vec::new();
         if now.is_joint() {
-            assert_eq!(
-                simple(&now, &mut [].into_iter()),
-                Err(ChangeError::SimpleInJoint)
-            );
-            assert_eq!(
-                enter_joint(&now, true, &mut [].into_iter()),
-                Err(ChangeError::AlreadyJoint)
-            );
+            assert_eq!(simple(&now, &mut [].into_iter()), Err(ChangeError::SimpleInJoint));
+            assert_eq!(enter_joint(&now, true, &mut [].into_iter()), Err(ChangeError::AlreadyJoint));
             steps.push(leave_joint(&now).unwrap());
         } else {
             assert_eq!(leave_joint(&now), Err(ChangeError::NotJoint));
@@ -535,10 +417,7 @@ fn every_reachable_step_keeps_the_invariants_and_a_common_majority() {
         for next in steps {
             assert_eq!(next.check(), Ok(()));
             assert!(!next.voters.is_empty());
-            assert!(
-                now.voters.is_empty() || majorities_meet(&now, &next),
-                "{now} to {next}"
-            );
+            assert!(now.voters.is_empty() || majorities_meet(&now, &next), "{now} to {next}");
             let again = restore(
                 next.voters.iter().rev(),
                 next.learners.iter().rev(),
@@ -553,10 +432,7 @@ fn every_reachable_step_keeps_the_invariants_and_a_common_majority() {
         }
     }
     // Each node votes, learns or is absent, and somebody votes: all such are reachable one by one.
-    let plain = seen
-        .iter()
-        .filter(|c| !c.is_joint() && !c.voters.is_empty())
-        .count();
+    let plain = seen.iter().filter(|c| !c.is_joint() && !c.voters.is_empty()).count();
     assert_eq!(plain, 3_usize.pow(4) - 2_usize.pow(4));
 }
 
@@ -566,20 +442,12 @@ fn restore_accepts_just_what_changes_reach() {
     let mut reached = HashSet::from([Configuration::default()]);
     let nodes = [1_u64, 2, 3];
     // Every node's place: in each of the four sets or not.
-    let pick = |code: u32, set: u32| {
-        nodes
-            .iter()
-            .copied()
-            .filter(move |id| code >> (4 * (id - 1) as u32 + set) & 1 == 1)
-    };
-    let list: Vec<Change> = [
-        ChangeKind::AddNode,
-        ChangeKind::AddLearner,
-        ChangeKind::RemoveNode,
-    ]
-    .iter()
-    .flat_map(|&kind| nodes.map(|id| Change { kind, id }))
-    .collect();
+    let pick =
+        |code: u32, set: u32| nodes.iter().copied().filter(move |id| code >> (4 * (id - 1) as u32 + set) & 1 == 1);
+    let list: Vec<Change> = [ChangeKind::AddNode, ChangeKind::AddLearner, ChangeKind::RemoveNode]
+        .iter()
+        .flat_map(|&kind| nodes.map(|id| Change { kind, id }))
+        .collect();
     // From every simple configuration, whatever can happen to each node at once.
     let mut plain = vec![Configuration::default()];
     while let Some(now) = plain.pop() {
@@ -611,13 +479,7 @@ fn restore_accepts_just_what_changes_reach() {
     let mut accepted = HashSet::new();
     for code in 0..1 << 12 {
         for auto_leave in [false, true] {
-            let outcome = restore(
-                pick(code, 0),
-                pick(code, 1),
-                pick(code, 2),
-                pick(code, 3),
-                auto_leave,
-            );
+            let outcome = restore(pick(code, 0), pick(code, 1), pick(code, 2), pick(code, 3), auto_leave);
             accepted.extend(outcome);
         }
     }

@@ -58,7 +58,11 @@ impl Peers {
     }
 
     /// The same peers as `members` (ascending), each one known before kept as it is, a new one made by `make`.
-    pub fn rebuild(&mut self, members: impl Iterator<Item = NodeId> + Clone, make: impl Fn(NodeId) -> Progress) -> Result<()> {
+    pub fn rebuild(
+        &mut self,
+        members: impl Iterator<Item = NodeId> + Clone,
+        make: impl Fn(NodeId) -> Progress,
+    ) -> Result<()> {
         let mut next = Vec::new();
         next.try_reserve_exact(members.clone().count()).map_err(|_| Error::NoMem)?;
         let mut old = std::mem::take(&mut self.0).into_iter().peekable();

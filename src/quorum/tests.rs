@@ -9,10 +9,7 @@ fn counted(acks: &[Option<u64>]) -> u64 {
     }
     let have = |index: u64| acks.iter().filter(|ack| ack.unwrap_or(0) >= index).count();
     let candidates = acks.iter().flatten().copied().chain([0]);
-    candidates
-        .filter(|&index| 2 * have(index) > acks.len())
-        .max()
-        .unwrap_or(0)
+    candidates.filter(|&index| 2 * have(index) > acks.len()).max().unwrap_or(0)
 }
 
 /// By definition: won once more than half grant it, lost once that cannot happen even if all who
@@ -43,10 +40,7 @@ fn assignments<T: Copy>(n: usize, values: &[T], mut f: impl FnMut(&[T])) {
 
 /// The ids 1 to `n` that are in the bit set.
 fn subset(n: usize, bits: u32) -> Vec<u64> {
-    (0..n)
-        .filter(|i| bits >> i & 1 == 1)
-        .map(|i| i as u64 + 1)
-        .collect()
+    (0..n).filter(|i| bits >> i & 1 == 1).map(|i| i as u64 + 1).collect()
 }
 
 /// What is known of each of `ids`.
@@ -131,10 +125,7 @@ fn two_votes_are_never_both_won_by_different_voters() {
             for side in 0..1_u32 << n {
                 let a = joint_vote(&incoming, &outgoing, |id| Some(side >> (id - 1) & 1 == 1));
                 let b = joint_vote(&incoming, &outgoing, |id| Some(side >> (id - 1) & 1 == 0));
-                assert!(
-                    a != VoteResult::Won || b != VoteResult::Won,
-                    "{incoming:?} && {outgoing:?}: {side:b}"
-                );
+                assert!(a != VoteResult::Won || b != VoteResult::Won, "{incoming:?} && {outgoing:?}: {side:b}");
             }
         }
     }

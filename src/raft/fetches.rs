@@ -181,10 +181,15 @@ impl Raft {
             self.detail.set(format_args!("fetch {id} was never handed out"));
             return Err(Error::Arg);
         }
-        let found = self.peers.iter().enumerate().find_map(|(at, peer)| peer.ask.filter(|ask| ask.id == id).map(|ask| (at, ask)));
+        let found = self
+            .peers
+            .iter()
+            .enumerate()
+            .find_map(|(at, peer)| peer.ask.filter(|ask| ask.id == id).map(|ask| (at, ask)));
         let Some((at, ask)) = found.filter(|_| self.role == Role::Leader) else { return Ok(None) };
         if snapshot.is_some_and(|snapshot| snapshot != ask.snapshot) {
-            self.detail.set(format_args!("fetch {id} asks for {}", if ask.snapshot { "a snapshot" } else { "entries" }));
+            self.detail
+                .set(format_args!("fetch {id} asks for {}", if ask.snapshot { "a snapshot" } else { "entries" }));
             return Err(Error::Arg);
         }
         let moved = self.peers.at(at).is_none_or(|peer| peer.next != ask.first || peer.is_paused());
@@ -195,7 +200,11 @@ impl Raft {
         Ok(Some((at, ask)))
     }
 
-    pub fn supply_entries<'a>(&mut self, id: u64, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<Supplied> {
+    pub fn supply_entries<'a>(
+        &mut self,
+        id: u64,
+        entries: impl Iterator<Item = EntryRef<'a>> + Clone,
+    ) -> Result<Supplied> {
         let Some((at, ask)) = self.open_ask_of(id, Some(false))? else { return Ok(Supplied::Ignored) };
         let (bytes, carried) = self.encode_supply(&ask, entries)?;
         let Some(log_term) = self.log.term_at(ask.first - 1) else {
@@ -239,10 +248,17 @@ impl Raft {
     }
 
     /// Checks supplied entries against what is asked and against the term runs, and encodes those that fit.
-    fn encode_supply<'a>(&mut self, ask: &Ask, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<(Vec<u8>, Carried)> {
+    fn encode_supply<'a>(
+        &mut self,
+        ask: &Ask,
+        entries: impl Iterator<Item = EntryRef<'a>> + Clone,
+    ) -> Result<(Vec<u8>, Carried)> {
         let mut carried = Carried::default();
         for (entry, index) in entries.clone().zip(ask.first..) {
-            if entry.index != index || self.log.term_at(index).is_some_and(|term| term != entry.term) || index > self.log.last() {
+            if entry.index != index
+                || self.log.term_at(index).is_some_and(|term| term != entry.term)
+                || index > self.log.last()
+            {
                 self.detail.set(format_args!(
                     "supplied entry (index {}, term {}) contradicts the log: index {index}, term {} is wanted",
                     entry.index,

@@ -25,7 +25,11 @@ impl Raft {
     // ---- asked by the host
 
     /// Proposes entries of one kind, all or none. `entries` gives each one's parts, length and token.
-    pub fn propose<'a, P>(&mut self, kind: EntryKind, entries: impl Iterator<Item = (P, usize, u64)> + Clone) -> Result<()>
+    pub fn propose<'a, P>(
+        &mut self,
+        kind: EntryKind,
+        entries: impl Iterator<Item = (P, usize, u64)> + Clone,
+    ) -> Result<()>
     where
         P: Iterator<Item = &'a [u8]>,
     {
@@ -36,7 +40,11 @@ impl Raft {
         outcome
     }
 
-    fn try_propose<'a, P>(&mut self, kind: EntryKind, entries: impl Iterator<Item = (P, usize, u64)> + Clone) -> Result<()>
+    fn try_propose<'a, P>(
+        &mut self,
+        kind: EntryKind,
+        entries: impl Iterator<Item = (P, usize, u64)> + Clone,
+    ) -> Result<()>
     where
         P: Iterator<Item = &'a [u8]>,
     {
@@ -51,7 +59,8 @@ impl Raft {
             return Ok(());
         }
         if longest as u64 > self.config.max_entry_bytes {
-            self.detail.set(format_args!("entry of {longest} bytes, max_entry_bytes is {}", self.config.max_entry_bytes));
+            self.detail
+                .set(format_args!("entry of {longest} bytes, max_entry_bytes is {}", self.config.max_entry_bytes));
             return Err(Error::Arg);
         }
         self.tokens.reserve(with_token, self.config.max_tokens).inspect_err(|_| {
@@ -78,7 +87,8 @@ impl Raft {
             return Err(Error::NoLeader);
         }
         if self.peers.get(self.id).is_none() {
-            self.detail.set(format_args!("node {} leads but was removed from the configuration: retry at another", self.id));
+            self.detail
+                .set(format_args!("node {} leads but was removed from the configuration: retry at another", self.id));
             return Err(Error::NoLeader);
         }
         Ok(())
@@ -87,7 +97,8 @@ impl Raft {
     fn check_uncommitted(&mut self, payload: u64) -> Result<()> {
         let (have, max) = (self.proposals.uncommitted, self.config.max_uncommitted_size);
         if have > 0 && payload > 0 && have.saturating_add(payload) > max {
-            self.detail.set(format_args!("{have} bytes are uncommitted, {payload} more pass max_uncommitted_size ({max})"));
+            self.detail
+                .set(format_args!("{have} bytes are uncommitted, {payload} more pass max_uncommitted_size ({max})"));
             return Err(Error::Full);
         }
         Ok(())
@@ -125,7 +136,10 @@ impl Raft {
                 // Nothing was shown to anybody yet.
                 self.log.truncate_from(last + 1);
                 self.tokens.forget_above(last, term);
-                self.detail.set(format_args!("recent_bytes ({}) is full of entries not durable yet", self.config.recent_bytes));
+                self.detail.set(format_args!(
+                    "recent_bytes ({}) is full of entries not durable yet",
+                    self.config.recent_bytes
+                ));
                 return Err(error);
             }
             self.tokens.add(self.log.last(), term, token);
@@ -155,7 +169,14 @@ impl Raft {
         if let Err(error) = outcome {
             let reason = if error == Error::Full { Reason::ForwardedFull } else { Reason::ForwardedConf };
             self.counters.proposals_refused += 1;
-            self.event(EventKind::ProposalRefused, reason, m.head.from, 0, m.entries.len() as u64, error.code().unsigned_abs().into());
+            self.event(
+                EventKind::ProposalRefused,
+                reason,
+                m.head.from,
+                0,
+                m.entries.len() as u64,
+                error.code().unsigned_abs().into(),
+            );
         }
         outcome
     }
@@ -188,7 +209,8 @@ impl Raft {
             let mut outcome = Ok(());
             if kind.is_change() {
                 outcome = self.check_change(kind, data);
-                if outcome.is_err() && self.flag(Flags::REFUSED_CONF_AS_EMPTY) && wire::parse_change(kind, data).is_ok() {
+                if outcome.is_err() && self.flag(Flags::REFUSED_CONF_AS_EMPTY) && wire::parse_change(kind, data).is_ok()
+                {
                     (kind, data, outcome) = (EntryKind::Normal, &[], Ok(()));
                 } else {
                     self.reconfig.pending_index = self.log.last() + 1;
@@ -228,7 +250,11 @@ impl Raft {
     // ---- elsewhere
 
     /// Passes the host's proposals on. What becomes of them shows at apply; their tokens come back at once, saying so.
-    fn forward_proposed<'a, P>(&mut self, kind: EntryKind, entries: impl Iterator<Item = (P, usize, u64)> + Clone) -> Result<()>
+    fn forward_proposed<'a, P>(
+        &mut self,
+        kind: EntryKind,
+        entries: impl Iterator<Item = (P, usize, u64)> + Clone,
+    ) -> Result<()>
     where
         P: Iterator<Item = &'a [u8]>,
     {
@@ -258,7 +284,13 @@ impl Raft {
     }
 
     /// Forwarded bytes lie in the recent log's blocks for the time until their ready ends: so forwarding allocates nothing.
-    fn send_forwarded(&mut self, from: NodeId, total: usize, count: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+    fn send_forwarded(
+        &mut self,
+        from: NodeId,
+        total: usize,
+        count: usize,
+        fill: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<()> {
         if self.outbox.is_crowded() {
             self.detail.set(format_args!("max_messages ({}) are waiting in one ready", self.config.max_messages));
             return Err(Error::Full);

@@ -248,8 +248,7 @@ impl Raft {
 
     fn has_lease(&self) -> bool {
         let transfers = self.transfer.target != NONE || self.transfer.lease_given_up;
-        self.flag(Flags::LEASE_READS)
-            && (self.flag(Flags::LEASE_IN_TRANSFER) || !(transfers || self.reads.lease_waits))
+        self.flag(Flags::LEASE_READS) && (self.flag(Flags::LEASE_IN_TRANSFER) || !(transfers || self.reads.lease_waits))
     }
 
     fn prove(&mut self, request: Request) {
@@ -273,7 +272,8 @@ impl Raft {
 
     /// With the next ready: the round that all reads since the last one share.
     pub fn start_read_round(&mut self) {
-        if std::mem::take(&mut self.reads.round_due) && self.role == Role::Leader && !self.reads.unconfirmed.is_empty() {
+        if std::mem::take(&mut self.reads.round_due) && self.role == Role::Leader && !self.reads.unconfirmed.is_empty()
+        {
             self.broadcast_heartbeat();
         }
     }
@@ -378,7 +378,8 @@ impl Raft {
     }
 
     pub fn reads_due(&self) -> u32 {
-        let due = self.reads.forwarded.front().map_or(u64::MAX, |read| read.deadline - self.reads.now.min(read.deadline));
+        let due =
+            self.reads.forwarded.front().map_or(u64::MAX, |read| read.deadline - self.reads.now.min(read.deadline));
         u32::try_from(due).unwrap_or(u32::MAX)
     }
 }

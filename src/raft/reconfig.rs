@@ -62,7 +62,7 @@ impl Raft {
             return Err(Error::ConfBusy);
         }
         // etcd calls any change without a step a wish to leave the joint configuration.
-        let leaves = change.len() == 0;
+        let leaves = change.is_empty();
         let why = if self.conf.is_joint() && !leaves {
             "the configuration is joint: leave it first"
         } else if !self.conf.is_joint() && leaves {
@@ -79,7 +79,13 @@ impl Raft {
         if self.flag(Flags::REFUSED_CONF_AS_EMPTY) {
             return Ok(());
         }
-        let next = membership::apply_change(&self.conf, change.transition, change.len(), change.changes(), change.leaves_joint());
+        let next = membership::apply_change(
+            &self.conf,
+            change.transition,
+            change.len(),
+            change.changes(),
+            change.leaves_joint(),
+        );
         match next {
             Err(membership::ChangeError::NoMemory) => Err(Error::NoMem),
             Err(error) => {
@@ -155,8 +161,13 @@ impl Raft {
             return Err(Error::Arg);
         }
         let change = wire::parse_change(entry.kind, entry.data)?;
-        let next =
-            membership::apply_change(&self.conf, change.transition, change.len(), change.changes(), change.leaves_joint());
+        let next = membership::apply_change(
+            &self.conf,
+            change.transition,
+            change.len(),
+            change.changes(),
+            change.leaves_joint(),
+        );
         let next = next.map_err(|error| {
             self.detail.set(format_args!("the change at index {} is invalid for {}: {error}", entry.index, self.conf));
             Error::from(error)

@@ -413,7 +413,8 @@ impl Raft {
         let first_piece = self.outbox.begin_body();
         let mut field = [0u8; 11];
         let field_len = put_field_head(&mut field, tag, bytes.len() as u64);
-        let put = self.outbox.push_own(field.get(..field_len).unwrap_or(&[])).and_then(|()| self.outbox.push_own(bytes));
+        let put =
+            self.outbox.push_own(field.get(..field_len).unwrap_or(&[])).and_then(|()| self.outbox.push_own(bytes));
         if put.is_err() {
             self.counters.messages_dropped += 1;
             return;

@@ -142,7 +142,7 @@ impl Raft {
         self.timers.election_elapsed = self.timers.election_elapsed.saturating_add(1);
         if self.leader == 0 {
             self.timers.leaderless = self.timers.leaderless.saturating_add(1);
-            if self.timers.leaderless % (10 * self.config.election_ticks) == 0 {
+            if self.timers.leaderless.is_multiple_of(10 * self.config.election_ticks) {
                 let ticks = u64::from(self.timers.leaderless);
                 self.event(EventKind::NoLeaderLong, Reason::NoLeader, 0, 0, ticks, 0);
             }

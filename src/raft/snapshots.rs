@@ -41,7 +41,8 @@ impl Raft {
             return Ok(false);
         }
         let blob = self.keep_snapshot(snapshot)?;
-        if let Err(error) = self.tokens.reserve_drops(self.tokens.waiting.len()).and_then(|()| self.set_members(&conf)) {
+        if let Err(error) = self.tokens.reserve_drops(self.tokens.waiting.len()).and_then(|()| self.set_members(&conf))
+        {
             self.blobs.free(blob);
             return Err(error);
         }

@@ -76,7 +76,8 @@ impl Raft {
 
     fn check_shape(&mut self, m: &MessageView<'_>) -> Result<()> {
         let head = &m.head;
-        let highest = [head.term, head.index, head.log_term, head.commit, head.reject_hint].into_iter().max().unwrap_or(0);
+        let highest =
+            [head.term, head.index, head.log_term, head.commit, head.reject_hint].into_iter().max().unwrap_or(0);
         let positions = highest.max(m.entries.last().1).max(m.snapshot.map_or(0, |s| s.index.max(s.term)));
         if positions > MAX_POSITION {
             return Err(self.alarm(head, Reason::TermExhausted, positions));
@@ -150,7 +151,11 @@ impl Raft {
     }
 
     /// The configuration of a snapshot, if it is one that can be in force.
-    pub fn check_snapshot_conf(&mut self, head: &Head, snapshot: &SnapshotView<'_>) -> Result<membership::Configuration> {
+    pub fn check_snapshot_conf(
+        &mut self,
+        head: &Head,
+        snapshot: &SnapshotView<'_>,
+    ) -> Result<membership::Configuration> {
         let conf = &snapshot.conf;
         let restored = membership::restore(
             conf.voters(),

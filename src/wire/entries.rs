@@ -66,11 +66,7 @@ fn short(w: u64) -> Option<(u64, usize)> {
         return None;
     }
     let w = w & (u64::MAX >> (64 - 8 * len));
-    let v = low
-        | w >> 3 & 0xfe0_0000
-        | w >> 4 & (0x7f << 28)
-        | w >> 5 & (0x7f << 35)
-        | w >> 6 & (0x7f << 42);
+    let v = low | w >> 3 & 0xfe0_0000 | w >> 4 & (0x7f << 28) | w >> 5 & (0x7f << 35) | w >> 6 & (0x7f << 42);
     Some((v, len))
 }
 

@@ -21,7 +21,12 @@ type Entry = (u64, u64, u64, Vec<u8>);
 
 fn entry() -> impl Strategy<Value = Entry> {
     let len = prop_oneof![0..4usize, 100..150usize, 0..40usize];
-    (number(), number(), prop_oneof![9 => Just(0), 1 => 1..3u64], len.prop_flat_map(|n| proptest::collection::vec(any::<u8>(), n)))
+    (
+        number(),
+        number(),
+        prop_oneof![9 => Just(0), 1 => 1..3u64],
+        len.prop_flat_map(|n| proptest::collection::vec(any::<u8>(), n)),
+    )
 }
 
 fn put((term, index, kind, data): &Entry, out: &mut Vec<u8>) {
@@ -164,10 +169,15 @@ fn the_guess_stops_at_a_carry() {
 
 #[test]
 fn the_common_record_takes_the_fast_path() {
-    for (term, index, len) in [(1, 1, 1), (2, 300, 4), (200, 70_000, 256), (1 << 20, (1 << 49) - 1, 70_000), (3, 1 << 40, 30)] {
+    for (term, index, len) in
+        [(1, 1, 1), (2, 300, 4), (200, 70_000, 256), (1 << 20, (1 << 49) - 1, 70_000), (3, 1 << 40, 30)]
+    {
         let mut bytes = vec![];
         put(&(term, index, 0, vec![7; len]), &mut bytes);
-        assert!(read_common(&bytes).is_some_and(|e| (e.term, e.index, e.data.len()) == (term, index, len)), "{term} {index} {len}");
+        assert!(
+            read_common(&bytes).is_some_and(|e| (e.term, e.index, e.data.len()) == (term, index, len)),
+            "{term} {index} {len}"
+        );
     }
 }
 

@@ -301,7 +301,8 @@ impl Host {
         let mut committed: Vec<(u64, u64, EntryKind, Vec<u8>, u64)> =
             ready.committed().map(|e| (e.index, e.term, e.kind, e.data.to_vec(), e.token)).collect();
         if let (Some((first, last)), true) = (ready.committed_span(), committed.is_empty()) {
-            committed = disk.entries(first, last).iter().map(|e| (e.index, e.term, e.kind, e.data.to_vec(), 0)).collect();
+            committed =
+                disk.entries(first, last).iter().map(|e| (e.index, e.term, e.kind, e.data.to_vec(), 0)).collect();
         }
         for (index, term, kind, data, token) in committed {
             if kind.is_change() {

@@ -1,4 +1,5 @@
 //! The library through its public Rust face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod frames;
 mod kit;
 mod smoke;

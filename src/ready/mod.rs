@@ -5,6 +5,9 @@
 //! Invariants: own votes and acknowledgements are stepped only when their batch is durable [E-08]; entries become durable only
 //! while the term is the mark's (etcd's rule, safe against A, B, then A again) [L-05].
 
+pub(crate) mod local;
+pub(crate) mod view;
+
 use crate::config::{Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::log::{PendingSnapshot, Slot};
@@ -229,7 +232,8 @@ impl Readies {
     fn reserve(&self, batch: &mut Batch, raft: &mut Raft) -> Result<()> {
         raft.start_read_round();
         let entries = (handed_after(raft) - raft.log.handed) as usize;
-        let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
+        let committed =
+            (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
         let messages = raft.outbox.now.len() + raft.outbox.after.len() + 2;
         let room = [
             batch.entries.try_reserve(entries),
@@ -245,7 +249,7 @@ impl Readies {
         if room.iter().any(core::result::Result::is_err) {
             return Err(Error::NoMem);
         }
-        if raft.config.storage == StorageMode::Messages { crate::local::reserve(batch, raft) } else { Ok(()) }
+        if raft.config.storage == StorageMode::Messages { local::reserve(batch, raft) } else { Ok(()) }
     }
 
     fn fill(&mut self, batch: &mut Batch, raft: &mut Raft) {
@@ -315,7 +319,7 @@ impl Readies {
         raft.fetches.outbox_number += 1;
         let (id, group) = (raft.id, raft.config.group);
         if raft.config.storage == StorageMode::Messages {
-            crate::local::put_work(batch, raft, cut);
+            local::put_work(batch, raft, cut);
         } else if !cut {
             // Answers wait while entries that they may speak of are not in a batch yet.
             for message in raft.outbox.after.drain(..) {
@@ -416,7 +420,12 @@ impl Readies {
 
     /// The highest committed entry in batches up to `number`; 0: none.
     pub fn last_committed(&self, number: u64) -> Index {
-        self.outstanding.iter().take_while(|batch| batch.number <= number).map(|batch| batch.span.last).max().unwrap_or(0)
+        self.outstanding
+            .iter()
+            .take_while(|batch| batch.number <= number)
+            .map(|batch| batch.span.last)
+            .max()
+            .unwrap_or(0)
     }
 
     pub fn memory(&self) -> u64 {
@@ -482,7 +491,9 @@ pub(crate) fn step_own(raft: &mut Raft, own: Own) {
             }
         }
         MessageKind::VoteResp if own.term == raft.term && raft.role == Role::Candidate => raft.poll(raft.id, true),
-        MessageKind::PreVoteResp if own.term == raft.term + 1 && raft.role == Role::PreCandidate => raft.poll(raft.id, true),
+        MessageKind::PreVoteResp if own.term == raft.term + 1 && raft.role == Role::PreCandidate => {
+            raft.poll(raft.id, true)
+        }
         _ => {}
     }
 }

@@ -1,0 +1,254 @@
+//! For hosts that have a log to ask: the `Storage` trait, and a node that boots from one and has its fetches answered by it.
+//!
+//! The adapter reads nothing that the node does not need: term runs by binary search, entries above `applied`, and what a lagging
+//! peer lacks. Writing stays the host's: it stores what a ready shows, then advances.
+
+mod memory;
+
+pub use memory::MemoryStorage;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::types::{EntryId, EntryKind, EntryRef, HardState, Index, NodeId, Term, TermRun};
+use crate::wire::ConfStateRef;
+use crate::{Fetch, FetchKind, Missing, Ready, proto, types};
+use std::fmt;
+
+/// Why a storage can't answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageError {
+    /// The index is compacted.
+    Compacted,
+    /// The index is beyond the log.
+    Unavailable,
+    /// Not now; ask again.
+    Later,
+    /// The medium failed.
+    Failed(String),
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compacted => f.write_str("the index is compacted"),
+            Self::Unavailable => f.write_str("the index is beyond the log"),
+            Self::Later => f.write_str("not available now: ask again"),
+            Self::Failed(why) => write!(f, "the storage failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StorageError {}
+
+/// What a storage answers.
+pub type StorageResult<T> = core::result::Result<T, StorageError>;
+
+/// A host's log and state, as the node asks for them. All ranges are `low..high`, half open.
+pub trait Storage {
+    /// The stored hard state, and the configuration as of the applied index.
+    ///
+    /// # Errors
+    /// [`StorageError::Failed`].
+    fn initial_state(&self) -> StorageResult<(HardState, proto::ConfState)>;
+
+    /// Entries of `low..high`, at least one and no more than `max_bytes` of data beyond it.
+    ///
+    /// # Errors
+    /// [`StorageError::Compacted`], [`StorageError::Unavailable`], [`StorageError::Later`], [`StorageError::Failed`].
+    fn entries(&self, low: Index, high: Index, max_bytes: u64) -> StorageResult<Vec<proto::Entry>>;
+
+    /// The term of an entry, also of the one before the first.
+    ///
+    /// # Errors
+    /// As `entries`.
+    fn term(&self, index: Index) -> StorageResult<Term>;
+
+    /// The first index of the log, there or not.
+    ///
+    /// # Errors
+    /// [`StorageError::Failed`].
+    fn first_index(&self) -> StorageResult<Index>;
+
+    /// The last index of the log; one less than the first if it is empty.
+    ///
+    /// # Errors
+    /// [`StorageError::Failed`].
+    fn last_index(&self) -> StorageResult<Index>;
+
+    /// A snapshot for `to` that covers at least `index`.
+    ///
+    /// # Errors
+    /// [`StorageError::Later`]: it is being made. [`StorageError::Failed`].
+    fn snapshot(&self, index: Index, to: NodeId) -> StorageResult<proto::Snapshot>;
+}
+
+/// Why a node could not be booted from a storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootError {
+    /// The storage did not answer.
+    Storage(StorageError),
+    /// The node refused what it answered; the text has the numbers.
+    Node(Error, String),
+}
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage(error) => error.fmt(f),
+            Self::Node(error, detail) => write!(f, "{error}: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for BootError {}
+
+impl From<StorageError> for BootError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+/// A node whose past and whose fetches come from a [`Storage`].
+#[derive(Debug)]
+pub struct StorageNode<S> {
+    node: Node,
+    storage: S,
+}
+
+/// Entries read at a time when booting.
+const BOOT_PAGE_BYTES: u64 = 1 << 20;
+
+impl<S: Storage> StorageNode<S> {
+    /// Makes a node and boots it from `storage`, whose state machine has applied everything up to `applied`.
+    ///
+    /// # Errors
+    /// [`BootError`].
+    pub fn new(config: &Config, storage: S, applied: Index) -> core::result::Result<Self, BootError> {
+        let mut node = Node::new(config).map_err(|error| {
+            let why = config.check().err().unwrap_or("");
+            BootError::Node(error, why.to_owned())
+        })?;
+        boot(&mut node, &storage, applied)?;
+        Ok(Self { node, storage })
+    }
+
+    /// The node, for every call in and every acknowledgement.
+    pub fn node(&mut self) -> &mut Node {
+        &mut self.node
+    }
+
+    /// The storage, to write what a ready shows.
+    pub fn storage(&mut self) -> &mut S {
+        &mut self.storage
+    }
+
+    /// Both, for a host that writes while it reads a ready.
+    pub fn parts(&mut self) -> (&mut Node, &mut S) {
+        (&mut self.node, &mut self.storage)
+    }
+
+    /// Takes the next batch of work, after answering what the node asked the storage for.
+    ///
+    /// # Errors
+    /// As [`Node::ready`].
+    pub fn ready(&mut self) -> Result<Option<Ready<'_>>> {
+        self.serve()?;
+        self.node.ready()
+    }
+
+    /// Answers all fetches.
+    ///
+    /// # Errors
+    /// As [`Node::next_fetch`].
+    pub fn serve(&mut self) -> Result<()> {
+        while let Some(fetch) = self.node.next_fetch()? {
+            let served = match fetch.kind {
+                FetchKind::Entries => self.serve_entries(&fetch),
+                FetchKind::Snapshot => self.serve_snapshot(&fetch),
+            };
+            if served.is_none() {
+                self.node.supply_none(fetch.id, Missing::Later)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn serve_entries(&mut self, fetch: &Fetch) -> Option<()> {
+        match self.storage.entries(fetch.first, fetch.last.checked_add(1)?, fetch.max_bytes) {
+            Ok(entries) => {
+                let views: Option<Vec<EntryRef<'_>>> = entries.iter().map(view).collect();
+                self.node.supply_entries(fetch.id, views?.into_iter()).ok().map(|_| ())
+            }
+            Err(StorageError::Compacted) => self.node.supply_none(fetch.id, Missing::Gone).ok().map(|_| ()),
+            Err(_) => None,
+        }
+    }
+
+    fn serve_snapshot(&mut self, fetch: &Fetch) -> Option<()> {
+        let snapshot = self.storage.snapshot(fetch.first.saturating_sub(1), fetch.peer).ok()?;
+        let meta = snapshot.metadata?;
+        let conf = meta.conf_state?;
+        self.node.supply_snapshot(fetch.id, meta.index, &conf_ref(&conf), &snapshot.data).ok().map(|_| ())
+    }
+}
+
+fn conf_ref(conf: &proto::ConfState) -> ConfStateRef<'_> {
+    ConfStateRef {
+        voters: &conf.voters,
+        learners: &conf.learners,
+        voters_outgoing: &conf.voters_outgoing,
+        learners_next: &conf.learners_next,
+        auto_leave: conf.auto_leave,
+    }
+}
+
+fn view(entry: &proto::Entry) -> Option<EntryRef<'_>> {
+    let kind = u64::try_from(entry.r#type).ok().and_then(EntryKind::from_wire)?;
+    Some(EntryRef { term: entry.term, index: entry.index, kind, data: &entry.data, token: 0 })
+}
+
+fn boot<S: Storage>(node: &mut Node, storage: &S, applied: Index) -> core::result::Result<(), BootError> {
+    let (state, conf) = storage.initial_state()?;
+    let (first, last) = (storage.first_index()?, storage.last_index()?);
+    let before = first.saturating_sub(1);
+    let before = EntryId { index: before, term: if before == 0 { 0 } else { storage.term(before)? } };
+    let runs = term_runs(storage, first, last)?;
+    told(node, |node| node.boot_state(state))?;
+    told(node, |node| node.boot_conf(&conf_ref(&conf), before))?;
+    told(node, |node| node.boot_terms(&runs))?;
+    let mut next = first.max(applied.saturating_add(1));
+    while next <= last {
+        let page = storage.entries(next, last + 1, BOOT_PAGE_BYTES)?;
+        let views: Option<Vec<EntryRef<'_>>> = page.iter().map(view).collect();
+        let views = views.filter(|views| !views.is_empty()).ok_or(StorageError::Unavailable)?;
+        next += views.len() as u64;
+        told(node, |node| node.boot_entries(views.into_iter()))?;
+    }
+    told(node, |node| node.boot_done(applied))
+}
+
+fn told(node: &mut Node, call: impl FnOnce(&mut Node) -> Result<()>) -> core::result::Result<(), BootError> {
+    call(node).map_err(|error| BootError::Node(error, node.error_detail().to_owned()))
+}
+
+/// The term runs of a log that did not store them: terms rise with the index, so each run's end is found by halving.
+fn term_runs<S: Storage>(storage: &S, first: Index, last: Index) -> StorageResult<Vec<TermRun>> {
+    let mut runs = Vec::new();
+    let mut at = first;
+    while at <= last {
+        let term = storage.term(at)?;
+        runs.push(types::TermRun { first: at, term });
+        let (mut inside, mut beyond) = (at, last + 1);
+        while beyond - inside > 1 {
+            let middle = inside + (beyond - inside) / 2;
+            if storage.term(middle)? == term {
+                inside = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        at = beyond;
+    }
+    Ok(runs)
+}

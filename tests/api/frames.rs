@@ -1,0 +1,34 @@
+//! Frames of a stream, and the one that opens a connection.
+
+use raftcore::wire::{
+    FRAME_HEADER, HELLO_LEN, Hello, PROTOCOL_VERSION, read_frame_header, read_hello, write_frame_header, write_hello,
+};
+
+#[test]
+fn frames_and_hellos_read_back() {
+    let mut header = [0; FRAME_HEADER];
+    write_frame_header(&mut header, 0x0403_0201, 0x0c0b_0a09_0807_0605);
+    assert_eq!(header, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    assert_eq!(read_frame_header(&header), Some((0x0403_0201, 0x0c0b_0a09_0807_0605)));
+    assert_eq!(read_frame_header(&header[..11]), None);
+
+    let hello = Hello { version: PROTOCOL_VERSION, features: 5, group: u64::MAX, id: 3 };
+    let mut frame = [0; HELLO_LEN + 4];
+    assert_eq!(write_hello(&mut frame, &hello), HELLO_LEN);
+    assert_eq!(write_hello(&mut [0; HELLO_LEN - 1], &hello), 0);
+    assert_eq!(read_frame_header(&frame), Some((36, u64::MAX)));
+    assert_eq!(read_hello(&frame[..HELLO_LEN]), Ok(hello));
+    for end in (0..HELLO_LEN).chain([HELLO_LEN + 1]) {
+        assert_eq!(read_hello(&frame[..end]), Err(Error::Decode), "{end}");
+    }
+    // A later version's longer one.
+    frame[0] += 4;
+    assert_eq!(read_hello(&frame), Ok(hello));
+    // Magic and the two groups matter. A message it is not.
+    for at in [4, 12, 19, 32] {
+        let mut broken = frame;
+        broken[at] ^= 1;
+        assert_eq!(read_hello(&broken), Err(Error::Decode), "{at}");
+    }
+    assert_eq!(parse_message(&frame[FRAME_HEADER..]).err(), Some(Error::Decode));
+}

@@ -1,0 +1,95 @@
+// Command report runs etcd's suites and says how many cases raftcore passes: a table for readers, JSON for other programs.
+//
+// Run it in tests/conformance. It fails unless each suite ran and passed as a whole.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+type outcome struct {
+	Name   string          `json:"name"`
+	Cases  int             `json:"cases"`
+	Passed int             `json:"passed"`
+	Files  json.RawMessage `json:"files"`
+}
+
+type report struct {
+	Suites []outcome `json:"suites"`
+	Cases  int       `json:"cases"`
+	Passed int       `json:"passed"`
+}
+
+func main() {
+	out := flag.String("o", "../../target/report/conformance.json", "where the JSON goes")
+	hooks := flag.Bool("hooks", false, "also run the suites that need the library built for tests")
+	flag.Parse()
+
+	path, err := filepath.Abs(*out)
+	if err != nil {
+		fail(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		fail(err)
+	}
+	// The interaction suite always runs on the released library, the others on the one that exports their parts.
+	runs := [][]string{{"-run", "^(TestInteraction|TestOnly|TestLogger)"}}
+	if *hooks {
+		runs = append(runs, []string{"-tags", "hooks", "-run", "^(TestConfChange|TestQuorum)$"})
+	}
+	var r report
+	ok := true
+	for _, args := range runs {
+		suites, passed, err := run(args, path+".part")
+		if err != nil {
+			fail(err)
+		}
+		ok = ok && passed
+		r.Suites = append(r.Suites, suites...)
+	}
+	fmt.Printf("%-14s %6s %7s\n", "suite", "cases", "passed")
+	for _, s := range r.Suites {
+		fmt.Printf("%-14s %6d %7d\n", s.Name, s.Cases, s.Passed)
+		r.Cases += s.Cases
+		r.Passed += s.Passed
+	}
+	fmt.Printf("%-14s %6d %7d\n", "all", r.Cases, r.Passed)
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		fail(err)
+	}
+	if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+		fail(err)
+	}
+	if !ok || r.Cases == 0 || r.Passed != r.Cases {
+		os.Exit(1)
+	}
+}
+
+// run runs some of the tests and reads what they say of their suites, also if cases failed.
+func run(args []string, part string) (suites []outcome, passed bool, err error) {
+	if err := os.Remove(part); err != nil && !os.IsNotExist(err) {
+		return nil, false, err
+	}
+	cmd := exec.Command("go", append(append([]string{"test", "-count=1"}, args...), ".", "-report="+part)...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	passed = cmd.Run() == nil
+	text, err := os.ReadFile(part)
+	if err != nil {
+		return nil, false, fmt.Errorf("the tests left no report: %w", err)
+	}
+	if err := os.Remove(part); err != nil {
+		return nil, false, err
+	}
+	return suites, passed, json.Unmarshal(text, &suites)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "report:", err)
+	os.Exit(2)
+}
