@@ -167,8 +167,8 @@ fn scalars(message: &OutMessage, out: &mut Stream<'_>) {
 fn outstanding(raft: &Raft, readies: &Readies, out: &mut Stream<'_>) {
     let shown = readies.shown_state;
     out.numbers([shown.term, shown.vote, shown.commit, readies.shown_role as u64, readies.shown_leader]);
-    out.numbers([readies.outstanding.len() as u64]);
-    for batch in &readies.outstanding {
+    out.numbers([readies.len() as u64]);
+    for batch in readies.iter() {
         let mark = batch.mark.last.unwrap_or_default();
         out.numbers([readies.last_number - batch.number, batch.mark.term, mark.term, mark.index, batch.mark.snapshot]);
         out.numbers([batch.persisted, batch.applied, batch.released].map(u64::from));

@@ -38,7 +38,7 @@ impl Node {
             events_lost: raft.counters.events_lost,
             implausible: raft.counters.implausible,
             n_peers: raft.peers.len() as u32,
-            n_outstanding: self.readies.outstanding.len() as u32,
+            n_outstanding: self.readies.len() as u32,
             promotable: raft.is_promotable(),
             electable: raft.election.electable,
             election_elapsed: raft.timers.election_elapsed,

@@ -33,14 +33,14 @@ impl Node {
     pub fn ready(&mut self) -> Result<Option<Ready<'_>>> {
         self.running()?;
         let sync = self.raft.config.storage == StorageMode::Sync;
-        if !sync || self.readies.outstanding.is_empty() {
+        if !sync || self.readies.len() == 0 {
             let Self { raft, readies, .. } = self;
             if readies.take(raft)?.is_none() {
                 return Ok(None);
             }
             self.checked(Ok(()))?;
         }
-        Ok(self.readies.outstanding.back().map(|batch| Ready::new(&self.raft, batch)))
+        Ok(self.readies.newest().map(|batch| Ready::new(&self.raft, batch)))
     }
 
     /// Looks at an outstanding batch again, until it is released.

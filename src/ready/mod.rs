@@ -126,9 +126,12 @@ impl Batch {
 
 #[derive(Debug)]
 pub(crate) struct Readies {
-    pub outstanding: VecDeque<Batch>,
-    /// Batches that are over, for their buffers.
-    spare: Vec<Batch>,
+    /// Every batch there is, with its buffers: a batch is large, so it never moves; these change instead:
+    store: Vec<Batch>,
+    /// places of the outstanding ones, oldest first,
+    outstanding: VecDeque<u32>,
+    /// and of those that are over.
+    free: Vec<u32>,
     /// The number of the last batch taken.
     pub last_number: u64,
     /// Highest numbers acknowledged.
@@ -162,8 +165,9 @@ pub mod has {
 impl Readies {
     pub fn new(max: u32, storage: StorageMode) -> Self {
         Self {
+            store: Vec::new(),
             outstanding: VecDeque::new(),
-            spare: Vec::new(),
+            free: Vec::new(),
             last_number: 0,
             persisted: 0,
             released: 0,
@@ -178,11 +182,26 @@ impl Readies {
         self.outstanding.len() >= self.max
     }
 
+    pub fn len(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// The outstanding batches, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> {
+        self.outstanding.iter().filter_map(|&at| self.store.get(at as usize))
+    }
+
+    fn at_mut(&mut self, i: usize) -> Option<&mut Batch> {
+        self.outstanding.get(i).and_then(|&at| self.store.get_mut(at as usize))
+    }
+
+    /// The newest outstanding batch.
+    pub fn newest(&self) -> Option<&Batch> {
+        self.outstanding.back().and_then(|&at| self.store.get(at as usize))
+    }
+
     pub fn find(&self, number: u64) -> Option<&Batch> {
-        let first = self.outstanding.front()?.number;
-        // Numbers of outstanding batches rise, but an early one may be over before a later one.
-        let at = number.checked_sub(first)?.min(self.outstanding.len() as u64 - 1);
-        self.outstanding.iter().take(at as usize + 1).rev().find(|batch| batch.number == number)
+        self.iter().rev().find(|batch| batch.number == number)
     }
 
     /// What the next batch would hold.
@@ -212,20 +231,38 @@ impl Readies {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
             return Err(Error::Full);
         }
-        self.outstanding.try_reserve(1).map_err(|_| Error::NoMem)?;
-        self.spare.try_reserve(self.outstanding.len() + 1).map_err(|_| Error::NoMem)?;
-        let mut batch = self.spare.pop().unwrap_or_default();
+        let at = self.free_place()?;
+        // Taken out of its place while it is filled: an empty batch is a few words, its buffers stay where they are.
+        let Some(mut batch) = self.store.get_mut(at as usize).map(std::mem::take) else { return Err(Error::NoMem) };
         batch.clear();
-        if let Err(error) = self.reserve(&mut batch, raft) {
-            self.spare.push(batch);
-            return Err(error);
+        let reserved = self.reserve(&mut batch, raft);
+        if reserved.is_ok() {
+            self.fill(&mut batch, raft);
+            self.free.pop();
+            self.outstanding.push_back(at);
         }
-        self.fill(&mut batch, raft);
-        self.outstanding.push_back(batch);
+        if let Some(place) = self.store.get_mut(at as usize) {
+            *place = batch;
+        }
+        reserved?;
         self.update_pins(raft);
         // What an overfull outbox held back goes with the next batch.
         raft.send_deferred();
-        Ok(self.outstanding.back())
+        Ok(self.newest())
+    }
+
+    /// The place of a batch to be filled, on top of `free`.
+    fn free_place(&mut self) -> Result<u32> {
+        self.outstanding.try_reserve(1).map_err(|_| Error::NoMem)?;
+        if let Some(&at) = self.free.last() {
+            return Ok(at);
+        }
+        let at = self.store.len();
+        self.store.try_reserve(1).map_err(|_| Error::NoMem)?;
+        self.free.try_reserve(at + 1).map_err(|_| Error::NoMem)?;
+        self.store.push(Batch::default());
+        self.free.push(at as u32);
+        Ok(at as u32)
     }
 
     /// All the memory that filling needs, so that it can't fail half-way.
@@ -345,7 +382,7 @@ impl Readies {
 
     fn update_pins(&self, raft: &mut Raft) {
         let first = raft.log.blocks.first();
-        let pins = self.outstanding.iter().filter(|batch| !batch.released).filter_map(|batch| batch.pin);
+        let pins = self.iter().filter(|batch| !batch.released).filter_map(|batch| batch.pin);
         raft.log.ready_pin = pins.fold(None, |lowest, pin| lower_pin(lowest, pin, first));
     }
 
@@ -371,7 +408,7 @@ impl Readies {
     pub fn persist(&mut self, raft: &mut Raft, number: u64) {
         self.persisted = self.persisted.max(number);
         for at in 0..self.outstanding.len() {
-            let Some(batch) = self.outstanding.get_mut(at).filter(|batch| !batch.persisted) else { continue };
+            let Some(batch) = self.at_mut(at).filter(|batch| !batch.persisted) else { continue };
             if batch.number > number {
                 break;
             }
@@ -388,7 +425,10 @@ impl Readies {
     /// Everything up to `index` is applied.
     pub fn apply(&mut self, raft: &mut Raft, index: Index) {
         let (mut bytes, mut payload) = (0, 0);
-        for batch in self.outstanding.iter_mut().filter(|batch| !batch.applied && batch.span.last <= index) {
+        for at in 0..self.outstanding.len() {
+            let Some(batch) = self.at_mut(at).filter(|batch| !batch.applied && batch.span.last <= index) else {
+                continue;
+            };
             batch.applied = true;
             bytes += batch.span.bytes;
             payload += batch.span.payload;
@@ -399,7 +439,10 @@ impl Readies {
     /// The views of all batches up to `number` end.
     pub fn release(&mut self, raft: &mut Raft, number: u64) {
         self.released = self.released.max(number);
-        for batch in self.outstanding.iter_mut().filter(|batch| batch.number <= number && !batch.released) {
+        for at in 0..self.outstanding.len() {
+            let Some(batch) = self.at_mut(at).filter(|batch| batch.number <= number && !batch.released) else {
+                continue;
+            };
             batch.released = true;
             batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
             if let Some(snapshot) = batch.snapshot {
@@ -413,32 +456,36 @@ impl Readies {
 
     /// Sets batches that are over aside, for their buffers.
     pub fn sweep(&mut self) {
-        while self.outstanding.front().is_some_and(Batch::is_over) {
-            self.spare.extend(self.outstanding.pop_front());
+        while let Some(&at) = self.outstanding.front() {
+            if !self.store.get(at as usize).is_some_and(Batch::is_over) {
+                break;
+            }
+            self.outstanding.pop_front();
+            self.free.push(at);
         }
     }
 
     /// The highest committed entry in batches up to `number`; 0: none.
     pub fn last_committed(&self, number: u64) -> Index {
-        self.outstanding
-            .iter()
-            .take_while(|batch| batch.number <= number)
-            .map(|batch| batch.span.last)
-            .max()
-            .unwrap_or(0)
+        self.iter().take_while(|batch| batch.number <= number).map(|batch| batch.span.last).max().unwrap_or(0)
     }
 
     pub fn memory(&self) -> u64 {
-        self.outstanding.iter().chain(&self.spare).map(Batch::memory).sum()
+        self.store.iter().map(Batch::memory).sum()
     }
 
     pub fn try_clone(&self) -> Result<Self> {
-        let mut outstanding = VecDeque::new();
-        outstanding.try_reserve(self.outstanding.len()).map_err(|_| Error::NoMem)?;
-        for batch in &self.outstanding {
-            outstanding.push_back(batch.try_clone()?);
+        let mut store = Vec::new();
+        store.try_reserve_exact(self.outstanding.len()).map_err(|_| Error::NoMem)?;
+        for batch in self.iter() {
+            store.push(batch.try_clone()?);
         }
-        Ok(Self { outstanding, spare: Vec::new(), ..*self })
+        let mut outstanding = VecDeque::new();
+        outstanding.try_reserve(store.len()).map_err(|_| Error::NoMem)?;
+        outstanding.extend(0..store.len() as u32);
+        let mut free = Vec::new();
+        free.try_reserve(store.len()).map_err(|_| Error::NoMem)?;
+        Ok(Self { store, outstanding, free, ..*self })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Frames of a stream, and the one that opens a connection.
 
+use raftcore::Error;
 use raftcore::wire::{
-    FRAME_HEADER, HELLO_LEN, Hello, PROTOCOL_VERSION, read_frame_header, read_hello, write_frame_header, write_hello,
+    FRAME_HEADER, HELLO_LEN, Hello, PROTOCOL_VERSION, parse_message, read_frame_header, read_hello, write_frame_header,
+    write_hello,
 };
 
 #[test]
