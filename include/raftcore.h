@@ -113,50 +113,52 @@
  * Version
  * ================================================================================================================== */
 
-#define RAFTCORE_ABI_VERSION                 1                /* goes into raftcore_config; grows only when something
-                                                                 that exists changes */
-#define RAFTCORE_VERSION_MAJOR               0                /* of this page; raftcore_version_string tells of the
-                                                                 library that runs */
-#define RAFTCORE_VERSION_MINOR               1
-#define RAFTCORE_VERSION_PATCH               0
+#define RAFTCORE_ABI_VERSION                   1                /* goes into raftcore_config; grows only when something
+                                                                   that exists changes */
+#define RAFTCORE_VERSION_MAJOR                 0                /* of this page; raftcore_version_string tells of the
+                                                                   library that runs */
+#define RAFTCORE_VERSION_MINOR                 1
+#define RAFTCORE_VERSION_PATCH                 0
 
 /* Bits of raftcore_features. */
-#define RAFTCORE_FEATURE_ALLOCATOR           UINT64_C(1)      /* raftcore_set_allocator works */
-#define RAFTCORE_FEATURE_CHECKED             UINT64_C(2)      /* built with internal checks, for tests */
+#define RAFTCORE_FEATURE_ALLOCATOR             UINT64_C(1)      /* raftcore_set_allocator works */
+#define RAFTCORE_FEATURE_CHECKED               UINT64_C(2)      /* built with internal checks, for tests */
 
 
 /* ==================================================================================================================
  * Codes
  * ================================================================================================================== */
 
-#define RAFTCORE_OK                          0                /* done */
-#define RAFTCORE_NONE                        1                /* nothing there: no ready, fetch or event */
-#define RAFTCORE_IGNORED                     2                /* a supply that is no longer wanted; nothing done */
-#define RAFTCORE_E_NULL                      (-1)             /* a required pointer is NULL */
-#define RAFTCORE_E_HANDLE                    (-2)             /* not a live node: freed, or never made */
-#define RAFTCORE_E_BUSY                      (-3)             /* another thread is in the node */
-#define RAFTCORE_E_PANIC                     (-4)             /* a bug was caught; the node is poisoned now */
-#define RAFTCORE_E_POISONED                  (-5)             /* poisoned earlier; looking inside and free still work */
-#define RAFTCORE_E_ABI                       (-6)             /* abi_version or struct_size is not one this library
-                                                                 knows */
-#define RAFTCORE_E_ARG                       (-7)             /* out of range, or a number or index never handed out */
-#define RAFTCORE_E_STATE                     (-8)             /* a call out of order: see "Which call when" above */
-#define RAFTCORE_E_STALE                     (-9)             /* acknowledged before; harmless */
-#define RAFTCORE_E_NOMEM                     (-10)            /* an allocation failed */
-#define RAFTCORE_E_FULL                      (-11)            /* a configured capacity is reached: retry after
-                                                                 advance */
-#define RAFTCORE_E_TOO_SMALL                 (-12)            /* the caller's buffer; the needed size was stored */
-#define RAFTCORE_E_DECODE                    (-13)            /* malformed bytes */
-#define RAFTCORE_E_NO_LEADER                 (-14)            /* no leader is known, or a transfer is under way */
-#define RAFTCORE_E_NO_PEER                   (-15)            /* a response from somebody unknown; or no such peer */
-#define RAFTCORE_E_CONF_BUSY                 (-16)            /* a configuration change is in flight */
-#define RAFTCORE_E_CONF                      (-17)            /* a change that is invalid here; the detail says why */
-#define RAFTCORE_E_CORRUPT                   (-18)            /* boot data contradict each other */
-#define RAFTCORE_E_UNSUPPORTED               (-19)            /* not in this library, or not in this storage mode */
-#define RAFTCORE_E_NOT_FOR_ME                (-20)            /* message to another id or group, from self, or of a
-                                                                 local kind */
-#define RAFTCORE_E_IMPLAUSIBLE               (-21)            /* message contradicts what is committed here; an event
-                                                                 tells */
+#define RAFTCORE_OK                            0                /* done */
+#define RAFTCORE_NONE                          1                /* nothing there: no ready, fetch or event */
+#define RAFTCORE_IGNORED                       2                /* a supply that is no longer wanted; nothing done */
+#define RAFTCORE_E_NULL                        (-1)             /* a required pointer is NULL */
+#define RAFTCORE_E_HANDLE                      (-2)             /* not a live node: freed, or never made */
+#define RAFTCORE_E_BUSY                        (-3)             /* another thread is in the node */
+#define RAFTCORE_E_PANIC                       (-4)             /* a bug was caught; the node is poisoned now */
+#define RAFTCORE_E_POISONED                    (-5)             /* poisoned earlier; looking inside and free still
+                                                                   work */
+#define RAFTCORE_E_ABI                         (-6)             /* abi_version or struct_size is not one this library
+                                                                   knows */
+#define RAFTCORE_E_ARG                         (-7)             /* out of range, or a number or index never handed
+                                                                   out */
+#define RAFTCORE_E_STATE                       (-8)             /* a call out of order: see "Which call when" above */
+#define RAFTCORE_E_STALE                       (-9)             /* acknowledged before; harmless */
+#define RAFTCORE_E_NOMEM                       (-10)            /* an allocation failed */
+#define RAFTCORE_E_FULL                        (-11)            /* a configured capacity is reached: retry after
+                                                                   advance */
+#define RAFTCORE_E_TOO_SMALL                   (-12)            /* the caller's buffer; the needed size was stored */
+#define RAFTCORE_E_DECODE                      (-13)            /* malformed bytes */
+#define RAFTCORE_E_NO_LEADER                   (-14)            /* no leader is known, or a transfer is under way */
+#define RAFTCORE_E_NO_PEER                     (-15)            /* a response from somebody unknown; or no such peer */
+#define RAFTCORE_E_CONF_BUSY                   (-16)            /* a configuration change is in flight */
+#define RAFTCORE_E_CONF                        (-17)            /* a change that is invalid here; the detail says why */
+#define RAFTCORE_E_CORRUPT                     (-18)            /* boot data contradict each other */
+#define RAFTCORE_E_UNSUPPORTED                 (-19)            /* not in this library, or not in this storage mode */
+#define RAFTCORE_E_NOT_FOR_ME                  (-20)            /* message to another id or group, from self, or of a
+                                                                   local kind */
+#define RAFTCORE_E_IMPLAUSIBLE                 (-21)            /* message contradicts what is committed here; an event
+                                                                   tells */
 
 
 /* ==================================================================================================================
@@ -164,61 +166,61 @@
  * ================================================================================================================== */
 
 /* Roles. */
-#define RAFTCORE_ROLE_FOLLOWER               0                /* follows a leader, or waits for one */
-#define RAFTCORE_ROLE_CANDIDATE              1
-#define RAFTCORE_ROLE_LEADER                 2
-#define RAFTCORE_ROLE_PRE_CANDIDATE          3                /* asks first whether it could win (PreVote) */
+#define RAFTCORE_ROLE_FOLLOWER                 0                /* follows a leader, or waits for one */
+#define RAFTCORE_ROLE_CANDIDATE                1
+#define RAFTCORE_ROLE_LEADER                   2
+#define RAFTCORE_ROLE_PRE_CANDIDATE            3                /* asks first whether it could win (PreVote) */
 
 /* Kinds of entries. The numbers are raftpb's, as in all that goes over the wire. */
-#define RAFTCORE_ENTRY_NORMAL                0                /* data of the application; empty: a leader's first
-                                                                 entry */
-#define RAFTCORE_ENTRY_CONF_CHANGE           1                /* a configuration change, first encoding */
-#define RAFTCORE_ENTRY_CONF_CHANGE_V2        2                /* configuration changes, second encoding */
+#define RAFTCORE_ENTRY_NORMAL                  0                /* data of the application; empty: a leader's first
+                                                                   entry */
+#define RAFTCORE_ENTRY_CONF_CHANGE             1                /* a configuration change, first encoding */
+#define RAFTCORE_ENTRY_CONF_CHANGE_V2          2                /* configuration changes, second encoding */
 
 /* Kinds of messages. Most hosts never look: a frame goes to raftcore_msg.to, and that is all. */
-#define RAFTCORE_MSG_HUP                     0                /* never leaves a node */
-#define RAFTCORE_MSG_BEAT                    1
-#define RAFTCORE_MSG_PROP                    2                /* proposals on their way to the leader */
-#define RAFTCORE_MSG_APP                     3                /* append entries */
-#define RAFTCORE_MSG_APP_RESP                4
-#define RAFTCORE_MSG_VOTE                    5
-#define RAFTCORE_MSG_VOTE_RESP               6
-#define RAFTCORE_MSG_SNAP                    7                /* a snapshot: see raftcore_snapshot_split */
-#define RAFTCORE_MSG_HEARTBEAT               8
-#define RAFTCORE_MSG_HEARTBEAT_RESP          9
-#define RAFTCORE_MSG_UNREACHABLE             10
-#define RAFTCORE_MSG_SNAP_STATUS             11
-#define RAFTCORE_MSG_CHECK_QUORUM            12
-#define RAFTCORE_MSG_TRANSFER_LEADER         13
-#define RAFTCORE_MSG_TIMEOUT_NOW             14
-#define RAFTCORE_MSG_READ_INDEX              15
-#define RAFTCORE_MSG_READ_INDEX_RESP         16
-#define RAFTCORE_MSG_PRE_VOTE                17
-#define RAFTCORE_MSG_PRE_VOTE_RESP           18
-#define RAFTCORE_MSG_STORAGE_APPEND          19               /* to RAFTCORE_ID_LOCAL_APPEND; RAFTCORE_STORAGE_MESSAGES
-                                                                 only */
-#define RAFTCORE_MSG_STORAGE_APPEND_RESP     20
-#define RAFTCORE_MSG_STORAGE_APPLY           21               /* to RAFTCORE_ID_LOCAL_APPLY; RAFTCORE_STORAGE_MESSAGES
-                                                                 only */
-#define RAFTCORE_MSG_STORAGE_APPLY_RESP      22
-#define RAFTCORE_MSG_FORGET_LEADER           23
+#define RAFTCORE_MSG_HUP                       0                /* never leaves a node */
+#define RAFTCORE_MSG_BEAT                      1
+#define RAFTCORE_MSG_PROP                      2                /* proposals on their way to the leader */
+#define RAFTCORE_MSG_APP                       3                /* append entries */
+#define RAFTCORE_MSG_APP_RESP                  4
+#define RAFTCORE_MSG_VOTE                      5
+#define RAFTCORE_MSG_VOTE_RESP                 6
+#define RAFTCORE_MSG_SNAP                      7                /* a snapshot: see raftcore_snapshot_split */
+#define RAFTCORE_MSG_HEARTBEAT                 8
+#define RAFTCORE_MSG_HEARTBEAT_RESP            9
+#define RAFTCORE_MSG_UNREACHABLE               10
+#define RAFTCORE_MSG_SNAP_STATUS               11
+#define RAFTCORE_MSG_CHECK_QUORUM              12
+#define RAFTCORE_MSG_TRANSFER_LEADER           13
+#define RAFTCORE_MSG_TIMEOUT_NOW               14
+#define RAFTCORE_MSG_READ_INDEX                15
+#define RAFTCORE_MSG_READ_INDEX_RESP           16
+#define RAFTCORE_MSG_PRE_VOTE                  17
+#define RAFTCORE_MSG_PRE_VOTE_RESP             18
+#define RAFTCORE_MSG_STORAGE_APPEND            19               /* to RAFTCORE_ID_LOCAL_APPEND;
+                                                                   RAFTCORE_STORAGE_MESSAGES only */
+#define RAFTCORE_MSG_STORAGE_APPEND_RESP       20
+#define RAFTCORE_MSG_STORAGE_APPLY             21               /* to RAFTCORE_ID_LOCAL_APPLY; RAFTCORE_STORAGE_MESSAGES
+                                                                   only */
+#define RAFTCORE_MSG_STORAGE_APPLY_RESP        22
+#define RAFTCORE_MSG_FORGET_LEADER             23
 
 /* Targets that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17. */
-#define RAFTCORE_ID_LOCAL_APPEND             UINT64_C(18446744073709551615) /* this node's storage */
-#define RAFTCORE_ID_LOCAL_APPLY              UINT64_C(18446744073709551614)
+#define RAFTCORE_ID_LOCAL_APPEND               UINT64_C(18446744073709551615) /* this node's storage */
+#define RAFTCORE_ID_LOCAL_APPLY                UINT64_C(18446744073709551614)
 
 /* Steps of a configuration change. */
-#define RAFTCORE_CHANGE_ADD_NODE             0                /* becomes a voter */
-#define RAFTCORE_CHANGE_REMOVE_NODE          1
-#define RAFTCORE_CHANGE_UPDATE_NODE          2                /* changes nothing; carries a context */
-#define RAFTCORE_CHANGE_ADD_LEARNER          3
+#define RAFTCORE_CHANGE_ADD_NODE               0                /* becomes a voter */
+#define RAFTCORE_CHANGE_REMOVE_NODE            1
+#define RAFTCORE_CHANGE_UPDATE_NODE            2                /* changes nothing; carries a context */
+#define RAFTCORE_CHANGE_ADD_LEARNER            3
 
 /* How a change takes effect. */
-#define RAFTCORE_TRANSITION_AUTO             0                /* in a single step if it can be, else joint and left by
-                                                                 itself */
-#define RAFTCORE_TRANSITION_JOINT_IMPLICIT   1                /* joint, left by itself */
-#define RAFTCORE_TRANSITION_JOINT_EXPLICIT   2                /* joint, left by a later empty change */
-#define RAFTCORE_TRANSITION_V1               3                /* exactly one change, in the first encoding */
+#define RAFTCORE_TRANSITION_AUTO               0                /* in a single step if it can be, else joint and left by
+                                                                   itself */
+#define RAFTCORE_TRANSITION_JOINT_IMPLICIT     1                /* joint, left by itself */
+#define RAFTCORE_TRANSITION_JOINT_EXPLICIT     2                /* joint, left by a later empty change */
+#define RAFTCORE_TRANSITION_V1                 3                /* exactly one change, in the first encoding */
 
 
 /* ==================================================================================================================
@@ -226,179 +228,187 @@
  * ================================================================================================================== */
 
 /* raftcore_config.storage */
-#define RAFTCORE_STORAGE_SYNC                0                /* one ready at a time, ended by raftcore_advance */
-#define RAFTCORE_STORAGE_ASYNC               1                /* several at once: raftcore_persisted, _applied,
-                                                                 _release */
-#define RAFTCORE_STORAGE_MESSAGES            2                /* as etcd's AsyncStorageWrites: raftcore_step_local */
+#define RAFTCORE_STORAGE_SYNC                  0                /* one ready at a time, ended by raftcore_advance */
+#define RAFTCORE_STORAGE_ASYNC                 1                /* several at once: raftcore_persisted, _applied,
+                                                                   _release */
+#define RAFTCORE_STORAGE_MESSAGES              2                /* as etcd's AsyncStorageWrites: raftcore_step_local */
 
 /* raftcore_config.dialect */
-#define RAFTCORE_DIALECT_RAFTPB              0                /* the schema of etcd's raft */
+#define RAFTCORE_DIALECT_RAFTPB                0                /* the schema of etcd's raft */
 
 /* raftcore_config_preset */
-#define RAFTCORE_PRESET_ETCD                 1                /* etcd's choice wherever the defaults differ */
+#define RAFTCORE_PRESET_ETCD                   1                /* etcd's choice wherever the defaults differ */
 
 /* raftcore_config.flags */
-#define RAFTCORE_FLAG_PRE_VOTE               UINT64_C(1)      /* default on: asks before it raises its term */
-#define RAFTCORE_FLAG_CHECK_QUORUM           UINT64_C(2)      /* default on: a leader that hears no quorum steps down */
-#define RAFTCORE_FLAG_LEASE_READS            UINT64_C(4)      /* reads by lease: bounded clock drift, and
-                                                                 CHECK_QUORUM */
-#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS     UINT64_C(8)      /* views turn to 0xDD when they end; for tests of a
-                                                                 host */
-#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY     UINT64_C(16)     /* etcd: MsgVote may leave before its hard state is
-                                                                 durable */
-#define RAFTCORE_FLAG_STAY_WHEN_REMOVED      UINT64_C(32)     /* etcd: a removed or demoted leader goes on leading */
-#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY  UINT64_C(64)     /* etcd: a refused change is appended as an empty entry */
-#define RAFTCORE_FLAG_LEASE_IN_TRANSFER      UINT64_C(128)    /* etcd: lease reads go on during a transfer */
-#define RAFTCORE_FLAG_TRANSFER_FENCE         UINT64_C(256)    /* index and term in MsgTimeoutNow; all nodes must be
-                                                                 able */
-#define RAFTCORE_FLAG_COMMIT_IN_VOTES        UINT64_C(512)    /* commit index in votes; all nodes must be able */
-#define RAFTCORE_FLAG_READ_AT_ONCE           UINT64_C(1024)   /* etcd: a read is answered before its index is applied */
-#define RAFTCORE_FLAG_BATCH_APPEND           UINT64_C(2048)   /* entries join an unsent append to the same peer */
-#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST    UINT64_C(4096)   /* a moved commit waits for the next append or
-                                                                 heartbeat */
-#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR     UINT64_C(8192)   /* a leader that its change removes hands over first */
-#define RAFTCORE_FLAG_NO_CONF_VALIDATION     UINT64_C(16384)  /* etcd: changes are not validated when proposed */
-#define RAFTCORE_FLAG_NO_FORWARDING          UINT64_C(32768)  /* a follower refuses proposals, passes none on */
-#define RAFTCORE_FLAG_DECODED_MSGS           UINT64_C(65536)  /* raftcore_msg.entries is filled */
+#define RAFTCORE_FLAG_PRE_VOTE                 UINT64_C(1)      /* default on: asks before it raises its term */
+#define RAFTCORE_FLAG_CHECK_QUORUM             UINT64_C(2)      /* default on: a leader that hears no quorum steps
+                                                                   down */
+#define RAFTCORE_FLAG_LEASE_READS              UINT64_C(4)      /* reads by lease: bounded clock drift, and
+                                                                   CHECK_QUORUM */
+#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS       UINT64_C(8)      /* views turn to 0xDD when they end; for tests of a
+                                                                   host */
+#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY       UINT64_C(16)     /* etcd: MsgVote may leave before its hard state is
+                                                                   durable */
+#define RAFTCORE_FLAG_STAY_WHEN_REMOVED        UINT64_C(32)     /* etcd: a removed or demoted leader goes on leading */
+#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY    UINT64_C(64)     /* etcd: a refused change is appended as an empty
+                                                                   entry */
+#define RAFTCORE_FLAG_LEASE_IN_TRANSFER        UINT64_C(128)    /* etcd: lease reads go on during a transfer */
+#define RAFTCORE_FLAG_TRANSFER_FENCE           UINT64_C(256)    /* index and term in MsgTimeoutNow; all nodes must be
+                                                                   able */
+#define RAFTCORE_FLAG_COMMIT_IN_VOTES          UINT64_C(512)    /* commit index in votes; all nodes must be able */
+#define RAFTCORE_FLAG_READ_AT_ONCE             UINT64_C(1024)   /* etcd: a read is answered before its index is
+                                                                   applied */
+#define RAFTCORE_FLAG_BATCH_APPEND             UINT64_C(2048)   /* entries join an unsent append to the same peer */
+#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST      UINT64_C(4096)   /* a moved commit waits for the next append or
+                                                                   heartbeat */
+#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR       UINT64_C(8192)   /* a leader that its change removes hands over first */
+#define RAFTCORE_FLAG_NO_CONF_VALIDATION       UINT64_C(16384)  /* etcd: changes are not validated when proposed */
+#define RAFTCORE_FLAG_NO_FORWARDING            UINT64_C(32768)  /* a follower refuses proposals, passes none on */
+#define RAFTCORE_FLAG_DECODED_MSGS             UINT64_C(65536)  /* raftcore_msg.entries is filled */
 
 /* raftcore_ready.flags */
-#define RAFTCORE_RF_HARD_STATE               UINT64_C(1)      /* term, vote or commit changed: store them */
-#define RAFTCORE_RF_MUST_SYNC                UINT64_C(2)      /* what is written must be durable before the host goes
-                                                                 on */
-#define RAFTCORE_RF_SOFT_STATE               UINT64_C(4)      /* role or leader changed */
-#define RAFTCORE_RF_SNAPSHOT                 UINT64_C(8)      /* a snapshot to install */
+#define RAFTCORE_RF_HARD_STATE                 UINT64_C(1)      /* term, vote or commit changed: store them */
+#define RAFTCORE_RF_MUST_SYNC                  UINT64_C(2)      /* what is written must be durable before the host goes
+                                                                   on */
+#define RAFTCORE_RF_SOFT_STATE                 UINT64_C(4)      /* role or leader changed */
+#define RAFTCORE_RF_SNAPSHOT                   UINT64_C(8)      /* a snapshot to install */
 
 /* raftcore_msg.flags */
-#define RAFTCORE_MF_AFTER                    UINT64_C(1)      /* may leave only when all readies up to its own are
-                                                                 durable */
-#define RAFTCORE_MF_REJECT                   UINT64_C(2)      /* a response that refuses */
+#define RAFTCORE_MF_AFTER                      UINT64_C(1)      /* may leave only when all readies up to its own are
+                                                                   durable */
+#define RAFTCORE_MF_REJECT                     UINT64_C(2)      /* a response that refuses */
 
 /* raftcore_has_ready: what the next ready would hold */
-#define RAFTCORE_HAS_HARD_STATE              1                /* term, vote or commit changed */
-#define RAFTCORE_HAS_SOFT_STATE              2
-#define RAFTCORE_HAS_SNAPSHOT                4
-#define RAFTCORE_HAS_ENTRIES                 8
-#define RAFTCORE_HAS_MESSAGES                16               /* own votes and acknowledgements count, too */
-#define RAFTCORE_HAS_COMMITTED               32
-#define RAFTCORE_HAS_READS                   64
-#define RAFTCORE_HAS_DROPPED                 128
-#define RAFTCORE_HAS_FETCH                   256              /* raftcore_next_fetch has something */
-#define RAFTCORE_HAS_EVENTS                  512              /* raftcore_next_event has something */
+#define RAFTCORE_HAS_HARD_STATE                1                /* term, vote or commit changed */
+#define RAFTCORE_HAS_SOFT_STATE                2
+#define RAFTCORE_HAS_SNAPSHOT                  4
+#define RAFTCORE_HAS_ENTRIES                   8
+#define RAFTCORE_HAS_MESSAGES                  16               /* own votes and acknowledgements count, too */
+#define RAFTCORE_HAS_COMMITTED                 32
+#define RAFTCORE_HAS_READS                     64
+#define RAFTCORE_HAS_DROPPED                   128
+#define RAFTCORE_HAS_FETCH                     256              /* raftcore_next_fetch has something */
+#define RAFTCORE_HAS_EVENTS                    512              /* raftcore_next_event has something */
 
 /* raftcore_drop.what */
-#define RAFTCORE_DROP_NOT_COMMITTED          1                /* surely not committed: another entry was committed at
-                                                                 its index */
-#define RAFTCORE_DROP_UNKNOWN                2                /* may be committed or not: passed on, or under a
-                                                                 snapshot */
-#define RAFTCORE_DROP_READ                   3                /* a read that will not be answered: start it again */
+#define RAFTCORE_DROP_NOT_COMMITTED            1                /* surely not committed: another entry was committed at
+                                                                   its index */
+#define RAFTCORE_DROP_UNKNOWN                  2                /* may be committed or not: passed on, or under a
+                                                                   snapshot */
+#define RAFTCORE_DROP_READ                     3                /* a read that will not be answered: start it again */
 
 /* raftcore_fetch.kind */
-#define RAFTCORE_FETCH_ENTRIES               1                /* answer with raftcore_supply_entries or _none */
-#define RAFTCORE_FETCH_SNAPSHOT              2                /* answer with raftcore_supply_snapshot or _none */
+#define RAFTCORE_FETCH_ENTRIES                 1                /* answer with raftcore_supply_entries or _none */
+#define RAFTCORE_FETCH_SNAPSHOT                2                /* answer with raftcore_supply_snapshot or _none */
 
 /* raftcore_supply_none */
-#define RAFTCORE_SUPPLY_GONE                 1                /* compacted away: a snapshot is asked for instead */
-#define RAFTCORE_SUPPLY_LATER                2                /* not now: asked again later */
+#define RAFTCORE_SUPPLY_GONE                   1                /* compacted away: a snapshot is asked for instead */
+#define RAFTCORE_SUPPLY_LATER                  2                /* not now: asked again later */
 
 /* raftcore_peer.flow */
-#define RAFTCORE_FLOW_PROBE                  0                /* one append at a time, to find where the logs meet */
-#define RAFTCORE_FLOW_REPLICATE              1                /* appends in flight up to the window */
-#define RAFTCORE_FLOW_SNAPSHOT               2                /* a snapshot is under way */
+#define RAFTCORE_FLOW_PROBE                    0                /* one append at a time, to find where the logs meet */
+#define RAFTCORE_FLOW_REPLICATE                1                /* appends in flight up to the window */
+#define RAFTCORE_FLOW_SNAPSHOT                 2                /* a snapshot is under way */
 
 /* raftcore_peer.flags */
-#define RAFTCORE_PF_VOTER                    1u               /* a voter; in a joint configuration of the incoming
-                                                                 half */
-#define RAFTCORE_PF_OUTGOING                 2u               /* a voter of the outgoing half */
-#define RAFTCORE_PF_LEARNER                  4u
-#define RAFTCORE_PF_ACTIVE                   8u               /* heard from since the last quorum check */
-#define RAFTCORE_PF_PAUSED                   16u              /* nothing is sent before it answers */
-#define RAFTCORE_PF_WINDOW_FULL              32u
-#define RAFTCORE_PF_CAUGHT_UP                64u              /* near enough to be promoted */
-#define RAFTCORE_PF_FETCHING                 128u             /* waits for a supply */
+#define RAFTCORE_PF_VOTER                      1u               /* a voter; in a joint configuration of the incoming
+                                                                   half */
+#define RAFTCORE_PF_OUTGOING                   2u               /* a voter of the outgoing half */
+#define RAFTCORE_PF_LEARNER                    4u
+#define RAFTCORE_PF_ACTIVE                     8u               /* heard from since the last quorum check */
+#define RAFTCORE_PF_PAUSED                     16u              /* nothing is sent before it answers */
+#define RAFTCORE_PF_WINDOW_FULL                32u
+#define RAFTCORE_PF_CAUGHT_UP                  64u              /* near enough to be promoted */
+#define RAFTCORE_PF_FETCHING                   128u             /* waits for a supply */
 
 /* raftcore_event.kind; raftcore_event_text has the words */
-#define RAFTCORE_EVENT_BECAME_FOLLOWER       1                /* peer is the leader; 0: none */
-#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE  2
-#define RAFTCORE_EVENT_BECAME_CANDIDATE      3
-#define RAFTCORE_EVENT_BECAME_LEADER         4                /* leads in term; its first entry is at index */
-#define RAFTCORE_EVENT_LEADER_READY          5                /* that entry is applied: serves reads and changes now */
-#define RAFTCORE_EVENT_IGNORED               6                /* a message was ignored: a is its kind */
-#define RAFTCORE_EVENT_ALARM                 7                /* a message contradicts what is held here: a is its kind,
-                                                                 b what it says */
-#define RAFTCORE_EVENT_VOTE_REFUSED          8                /* peer asked in term */
-#define RAFTCORE_EVENT_CAMPAIGN_REFUSED      9
-#define RAFTCORE_EVENT_CONF_APPLIED          10               /* the entry at index is in force; a voters, b learners */
-#define RAFTCORE_EVENT_CONF_SKIPPED          11
-#define RAFTCORE_EVENT_SNAPSHOT_RESTORED     12
-#define RAFTCORE_EVENT_SNAPSHOT_SENT         13
-#define RAFTCORE_EVENT_SNAPSHOT_ENDED        14               /* a is 1 if it arrived */
-#define RAFTCORE_EVENT_TRANSFER_STARTED      15
-#define RAFTCORE_EVENT_TRANSFER_ENDED        16               /* without success */
-#define RAFTCORE_EVENT_NO_LEADER_LONG        17               /* for a ticks */
-#define RAFTCORE_EVENT_PEER_LAGS             18               /* by a entries */
-#define RAFTCORE_EVENT_PAUSED                19               /* a ticks came in one burst */
-#define RAFTCORE_EVENT_MESSAGE_LOST          20               /* a is its kind */
-#define RAFTCORE_EVENT_PROPOSAL_REFUSED      21               /* peer passed it on */
-#define RAFTCORE_EVENT_REPAIRED              22               /* at boot: a was stored, b is used */
-#define RAFTCORE_EVENT_TRUNCATED             23               /* from index up to a */
-#define RAFTCORE_EVENT_POISONED              24
+#define RAFTCORE_EVENT_BECAME_FOLLOWER         1                /* peer is the leader; 0: none */
+#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE    2
+#define RAFTCORE_EVENT_BECAME_CANDIDATE        3
+#define RAFTCORE_EVENT_BECAME_LEADER           4                /* leads in term; its first entry is at index */
+#define RAFTCORE_EVENT_LEADER_READY            5                /* that entry is applied: serves reads and changes
+                                                                   now */
+#define RAFTCORE_EVENT_IGNORED                 6                /* a message was ignored: a is its kind */
+#define RAFTCORE_EVENT_ALARM                   7                /* a message contradicts what is held here: a is its
+                                                                   kind, b what it says */
+#define RAFTCORE_EVENT_VOTE_REFUSED            8                /* peer asked in term */
+#define RAFTCORE_EVENT_CAMPAIGN_REFUSED        9
+#define RAFTCORE_EVENT_CONF_APPLIED            10               /* the entry at index is in force; a voters, b
+                                                                   learners */
+#define RAFTCORE_EVENT_CONF_SKIPPED            11
+#define RAFTCORE_EVENT_SNAPSHOT_RESTORED       12
+#define RAFTCORE_EVENT_SNAPSHOT_SENT           13
+#define RAFTCORE_EVENT_SNAPSHOT_ENDED          14               /* a is 1 if it arrived */
+#define RAFTCORE_EVENT_TRANSFER_STARTED        15
+#define RAFTCORE_EVENT_TRANSFER_ENDED          16               /* without success */
+#define RAFTCORE_EVENT_NO_LEADER_LONG          17               /* for a ticks */
+#define RAFTCORE_EVENT_PEER_LAGS               18               /* by a entries */
+#define RAFTCORE_EVENT_PAUSED                  19               /* a ticks came in one burst */
+#define RAFTCORE_EVENT_MESSAGE_LOST            20               /* a is its kind */
+#define RAFTCORE_EVENT_PROPOSAL_REFUSED        21               /* peer passed it on */
+#define RAFTCORE_EVENT_REPAIRED                22               /* at boot: a was stored, b is used */
+#define RAFTCORE_EVENT_TRUNCATED               23               /* from index up to a */
+#define RAFTCORE_EVENT_POISONED                24
 
 /* raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words */
-#define RAFTCORE_REASON_NONE                 0                /* none in particular */
-#define RAFTCORE_REASON_LOWER_TERM           1                /* a message of an older term */
-#define RAFTCORE_REASON_NOT_LEADER           2                /* only a leader takes it */
-#define RAFTCORE_REASON_NOT_FOLLOWER         3                /* only a follower takes it */
-#define RAFTCORE_REASON_LEADER_ALIVE         4                /* a leader is alive: no vote */
-#define RAFTCORE_REASON_VOTE_FENCE           5                /* started too recently to vote */
-#define RAFTCORE_REASON_NOT_VOTER            6                /* not a voter */
-#define RAFTCORE_REASON_LATE_VOTE            7                /* an answer to an election that is over */
-#define RAFTCORE_REASON_TRANSFER_FENCE       8                /* a transfer that names another term or a longer log */
-#define RAFTCORE_REASON_NOT_PROMOTABLE       9                /* may not campaign */
-#define RAFTCORE_REASON_CHANGE_UNAPPLIED     10               /* a committed configuration change is not applied yet */
-#define RAFTCORE_REASON_SECOND_LEADER        11               /* a second leader in this term */
-#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT 12              /* an append contradicts a committed entry */
-#define RAFTCORE_REASON_COMMIT_BEYOND_LOG    13               /* the leader says more is committed than this log has:
-                                                                 acknowledged entries are gone */
-#define RAFTCORE_REASON_ACK_BEYOND_LOG       14               /* an acknowledgement beyond this log */
-#define RAFTCORE_REASON_STALE_ACK            15               /* an old acknowledgement */
-#define RAFTCORE_REASON_STALE_REJECT         16               /* an old rejection */
-#define RAFTCORE_REASON_OLD_SNAPSHOT         17               /* a snapshot that is covered already */
-#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF 18              /* a snapshot whose configuration lacks this node */
-#define RAFTCORE_REASON_SNAPSHOT_CONF        19               /* a snapshot whose configuration is invalid */
-#define RAFTCORE_REASON_PEER_SILENT          20               /* the peer is silent */
-#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT     21               /* no report about a snapshot */
-#define RAFTCORE_REASON_OUTBOX_FULL          22               /* too many messages in one ready: this one is lost */
-#define RAFTCORE_REASON_TRANSFER_TARGET      23               /* the transfer's target can't lead */
-#define RAFTCORE_REASON_TRANSFER_DEADLINE    24               /* the transfer took too long */
-#define RAFTCORE_REASON_TRANSFEREE_GONE      25               /* the transfer's target was removed or demoted */
-#define RAFTCORE_REASON_TRANSFER_ABORTED     26               /* the transfer was called off */
-#define RAFTCORE_REASON_LEADERSHIP_LOST      27               /* leadership was lost */
-#define RAFTCORE_REASON_LEADER_CHANGED       28               /* the leader changed */
-#define RAFTCORE_REASON_READ_TIMEOUT         29               /* no answer to a forwarded read in time */
-#define RAFTCORE_REASON_LATE_READ_ANSWER     30               /* an answer to a read that nobody waits for */
-#define RAFTCORE_REASON_READ_CONTEXT         31               /* a read context that was never issued */
-#define RAFTCORE_REASON_FORWARDED            32               /* passed on to the leader */
-#define RAFTCORE_REASON_OVERWRITTEN          33               /* another entry was committed at its index */
-#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT  34               /* a snapshot covers its index */
-#define RAFTCORE_REASON_FORWARDED_FULL       35               /* a forwarded proposal was refused: a limit is reached */
-#define RAFTCORE_REASON_FORWARDED_CONF       36               /* a forwarded configuration change was refused */
-#define RAFTCORE_REASON_NO_LEADER            37               /* no leader is known */
-#define RAFTCORE_REASON_TRANSFERRING         38               /* leadership is being transferred */
-#define RAFTCORE_REASON_NO_QUORUM            39               /* no quorum was heard within an election timeout */
-#define RAFTCORE_REASON_REMOVED              40               /* this node was removed or demoted */
-#define RAFTCORE_REASON_HIGHER_TERM          41               /* a message of a higher term */
-#define RAFTCORE_REASON_ELECTION_LOST        42               /* an election was lost */
-#define RAFTCORE_REASON_PRIORITY             43               /* a node of higher priority objects */
-#define RAFTCORE_REASON_VOTED_OTHER          44               /* the vote went to another, or a leader is known */
-#define RAFTCORE_REASON_OLDER_LOG            45               /* the candidate's log is older */
-#define RAFTCORE_REASON_UNKNOWN_PEER         46               /* not a peer */
-#define RAFTCORE_REASON_OVERWRITTEN_ACK      47               /* an acknowledgement of an overwritten write */
-#define RAFTCORE_REASON_LEASE                48               /* lease reads forbid forgetting the leader */
-#define RAFTCORE_REASON_READS_FULL           49               /* too many reads are waiting */
-#define RAFTCORE_REASON_LOG_FULL             50               /* the recent log is full of entries that are not
-                                                                 durable */
-#define RAFTCORE_REASON_TERM_EXHAUSTED       51               /* the term is too high */
-#define RAFTCORE_REASON_LEAVE_REFUSED        52               /* leaving the joint configuration was refused for now */
+#define RAFTCORE_REASON_NONE                   0                /* none in particular */
+#define RAFTCORE_REASON_LOWER_TERM             1                /* a message of an older term */
+#define RAFTCORE_REASON_NOT_LEADER             2                /* only a leader takes it */
+#define RAFTCORE_REASON_NOT_FOLLOWER           3                /* only a follower takes it */
+#define RAFTCORE_REASON_LEADER_ALIVE           4                /* a leader is alive: no vote */
+#define RAFTCORE_REASON_VOTE_FENCE             5                /* started too recently to vote */
+#define RAFTCORE_REASON_NOT_VOTER              6                /* not a voter */
+#define RAFTCORE_REASON_LATE_VOTE              7                /* an answer to an election that is over */
+#define RAFTCORE_REASON_TRANSFER_FENCE         8                /* a transfer that names another term or a longer log */
+#define RAFTCORE_REASON_NOT_PROMOTABLE         9                /* may not campaign */
+#define RAFTCORE_REASON_CHANGE_UNAPPLIED       10               /* a committed configuration change is not applied
+                                                                   yet */
+#define RAFTCORE_REASON_SECOND_LEADER          11               /* a second leader in this term */
+#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT  12               /* an append contradicts a committed entry */
+#define RAFTCORE_REASON_COMMIT_BEYOND_LOG      13               /* the leader says more is committed than this log has:
+                                                                   acknowledged entries are gone */
+#define RAFTCORE_REASON_ACK_BEYOND_LOG         14               /* an acknowledgement beyond this log */
+#define RAFTCORE_REASON_STALE_ACK              15               /* an old acknowledgement */
+#define RAFTCORE_REASON_STALE_REJECT           16               /* an old rejection */
+#define RAFTCORE_REASON_OLD_SNAPSHOT           17               /* a snapshot that is covered already */
+#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF  18               /* a snapshot whose configuration lacks this node */
+#define RAFTCORE_REASON_SNAPSHOT_CONF          19               /* a snapshot whose configuration is invalid */
+#define RAFTCORE_REASON_PEER_SILENT            20               /* the peer is silent */
+#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT       21               /* no report about a snapshot */
+#define RAFTCORE_REASON_OUTBOX_FULL            22               /* too many messages in one ready: this one is lost */
+#define RAFTCORE_REASON_TRANSFER_TARGET        23               /* the transfer's target can't lead */
+#define RAFTCORE_REASON_TRANSFER_DEADLINE      24               /* the transfer took too long */
+#define RAFTCORE_REASON_TRANSFEREE_GONE        25               /* the transfer's target was removed or demoted */
+#define RAFTCORE_REASON_TRANSFER_ABORTED       26               /* the transfer was called off */
+#define RAFTCORE_REASON_LEADERSHIP_LOST        27               /* leadership was lost */
+#define RAFTCORE_REASON_LEADER_CHANGED         28               /* the leader changed */
+#define RAFTCORE_REASON_READ_TIMEOUT           29               /* no answer to a forwarded read in time */
+#define RAFTCORE_REASON_LATE_READ_ANSWER       30               /* an answer to a read that nobody waits for */
+#define RAFTCORE_REASON_READ_CONTEXT           31               /* a read context that was never issued */
+#define RAFTCORE_REASON_FORWARDED              32               /* passed on to the leader */
+#define RAFTCORE_REASON_OVERWRITTEN            33               /* another entry was committed at its index */
+#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT    34               /* a snapshot covers its index */
+#define RAFTCORE_REASON_FORWARDED_FULL         35               /* a forwarded proposal was refused: a limit is
+                                                                   reached */
+#define RAFTCORE_REASON_FORWARDED_CONF         36               /* a forwarded configuration change was refused */
+#define RAFTCORE_REASON_NO_LEADER              37               /* no leader is known */
+#define RAFTCORE_REASON_TRANSFERRING           38               /* leadership is being transferred */
+#define RAFTCORE_REASON_NO_QUORUM              39               /* no quorum was heard within an election timeout */
+#define RAFTCORE_REASON_REMOVED                40               /* this node was removed or demoted */
+#define RAFTCORE_REASON_HIGHER_TERM            41               /* a message of a higher term */
+#define RAFTCORE_REASON_ELECTION_LOST          42               /* an election was lost */
+#define RAFTCORE_REASON_PRIORITY               43               /* a node of higher priority objects */
+#define RAFTCORE_REASON_VOTED_OTHER            44               /* the vote went to another, or a leader is known */
+#define RAFTCORE_REASON_OLDER_LOG              45               /* the candidate's log is older */
+#define RAFTCORE_REASON_UNKNOWN_PEER           46               /* not a peer */
+#define RAFTCORE_REASON_OVERWRITTEN_ACK        47               /* an acknowledgement of an overwritten write */
+#define RAFTCORE_REASON_LEASE                  48               /* lease reads forbid forgetting the leader */
+#define RAFTCORE_REASON_READS_FULL             49               /* too many reads are waiting */
+#define RAFTCORE_REASON_LOG_FULL               50               /* the recent log is full of entries that are not
+                                                                   durable */
+#define RAFTCORE_REASON_TERM_EXHAUSTED         51               /* the term is too high */
+#define RAFTCORE_REASON_LEAVE_REFUSED          52               /* leaving the joint configuration was refused for
+                                                                   now */
 
 /**
  * One node. Opaque; its address never moves.
@@ -514,7 +524,8 @@ typedef struct raftcore_entry {
     uint32_t kind;                      /* RAFTCORE_ENTRY_* */
     uint32_t reserved0;                 /* 0 */
     raftcore_slice data;                /* the proposal; empty: a leader's first entry */
-    uint64_t token;                     /* the proposer's, on the node that took the proposal; 0 elsewhere */
+    uint64_t token;                     /* in committed, on the node that took the proposal: the proposer's. 0
+                                           elsewhere */
 } raftcore_entry;
 
 /**
@@ -1111,7 +1122,7 @@ raftcore_has_ready(const raftcore_node *node);
  * Memory   Does not allocate.
  * Returns  RAFTCORE_OK       one batch; with RAFTCORE_STORAGE_SYNC the same one until it is advanced
  *          RAFTCORE_NONE     nothing to do
- *          RAFTCORE_E_FULL   max_outstanding batches are outstanding: release one first
+ *          RAFTCORE_E_FULL   max_outstanding batches are outstanding: acknowledge one first
  *          RAFTCORE_E_NOMEM  an unusually large batch: it comes with the next call
  *          RAFTCORE_E_ABI    out->struct_size is not one this library knows
  * Rust     Node::ready

@@ -171,7 +171,7 @@ pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
 /// Memory   Does not allocate.
 /// Returns  RAFTCORE_OK       one batch; with RAFTCORE_STORAGE_SYNC the same one until it is advanced
 ///          RAFTCORE_NONE     nothing to do
-///          RAFTCORE_E_FULL   max_outstanding batches are outstanding: release one first
+///          RAFTCORE_E_FULL   max_outstanding batches are outstanding: acknowledge one first
 ///          RAFTCORE_E_NOMEM  an unusually large batch: it comes with the next call
 ///          RAFTCORE_E_ABI    out->struct_size is not one this library knows
 /// Rust     Node::ready

@@ -36,7 +36,7 @@ pub struct raftcore_entry {
     pub reserved0: u32,
     /// the proposal; empty: a leader's first entry
     pub data: raftcore_slice,
-    /// the proposer's, on the node that took the proposal; 0 elsewhere
+    /// in committed, on the node that took the proposal: the proposer's. 0 elsewhere
     pub token: u64,
 }
 
