@@ -242,6 +242,7 @@ impl Config {
                 self.recent_bytes >= 4 * self.block_bytes && self.recent_bytes <= 1 << 40,
                 "recent_bytes must be at least four times block_bytes, and at most 2^40",
             ),
+            (self.catchup_bytes <= 1 << 40, "catchup_bytes must be at most 2^40"),
             (self.max_entry_bytes <= 1 << 30, "max_entry_bytes must be at most 2^30"),
             (self.max_snapshot_bytes <= 1 << 31, "max_snapshot_bytes must be at most 2^31"),
             (
@@ -265,6 +266,11 @@ impl Config {
             FENCE_AUTO => 0,
             ticks => ticks,
         }
+    }
+
+    /// The longest payload that is taken: an entry that could never be stored must not be said to be one to retry.
+    pub(crate) fn entry_limit(&self) -> u64 {
+        self.max_entry_bytes.min(self.recent_bytes / 2 - 64)
     }
 
     /// The longest message that a peer of the same configuration can send, bytes.

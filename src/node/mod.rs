@@ -158,7 +158,7 @@ impl Node {
     pub fn tick(&mut self, ticks: u32) -> Result<()> {
         self.running()?;
         let enough = 2 * self.raft.config.election_ticks;
-        if ticks >= self.raft.config.election_ticks {
+        if ticks > self.raft.config.election_ticks.max(self.raft.ticks_until_due()) {
             self.raft.event(EventKind::Paused, Reason::None, 0, 0, u64::from(ticks), 0);
         }
         for _ in 0..ticks.min(enough) {

@@ -58,9 +58,11 @@ impl Raft {
         if count == 0 {
             return Ok(());
         }
-        if longest as u64 > self.config.max_entry_bytes {
-            self.detail
-                .set(format_args!("entry of {longest} bytes, max_entry_bytes is {}", self.config.max_entry_bytes));
+        let limit = self.config.entry_limit();
+        if longest as u64 > limit {
+            self.detail.set(format_args!(
+                "entry of {longest} bytes, at most {limit} are taken (max_entry_bytes, half of recent_bytes)"
+            ));
             return Err(Error::Arg);
         }
         self.tokens.reserve(with_token, self.config.max_tokens).inspect_err(|_| {
@@ -183,7 +185,7 @@ impl Raft {
 
     fn take_forwarded(&mut self, m: &MessageView<'_>) -> Result<()> {
         self.check_leads()?;
-        if m.entries.iter().any(|entry| entry.data.len() as u64 > self.config.max_entry_bytes) {
+        if m.entries.iter().any(|entry| entry.data.len() as u64 > self.config.entry_limit()) {
             self.detail.set(format_args!("a forwarded entry passes max_entry_bytes ({})", self.config.max_entry_bytes));
             return Err(Error::Full);
         }

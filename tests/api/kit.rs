@@ -1,7 +1,8 @@
 //! A small cluster with virtual ticks, a network that can be cut, and disks in memory.
 
 use raftcore::{
-    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, FetchKind, HardState, Missing, Node, Role, StorageMode,
+    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, Event, FetchKind, HardState, MessageKind, Missing,
+    Node, Role, StorageMode, proto,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -328,4 +329,45 @@ pub fn config(id: u64) -> Config {
     config.recent_bytes = 1 << 20;
     config.block_bytes = 4 << 10;
     config
+}
+
+/// A message of the schema, to be filled in and encoded.
+pub fn message(kind: MessageKind, from: u64, to: u64, term: u64) -> proto::Message {
+    proto::Message { r#type: kind as i32, from, to, term, ..Default::default() }
+}
+
+/// A normal entry of the schema.
+pub fn entry(term: u64, index: u64, data: &[u8]) -> proto::Entry {
+    proto::Entry { r#type: 0, term, index, data: data.to_vec().into() }
+}
+
+/// A snapshot of the schema.
+pub fn snapshot(index: u64, term: u64, voters: &[u64], data: &[u8]) -> proto::Snapshot {
+    let conf_state = proto::ConfState { voters: voters.to_vec(), ..Default::default() };
+    let metadata = proto::SnapshotMetadata { conf_state: Some(conf_state), index, term };
+    proto::Snapshot { data: data.to_vec().into(), metadata: Some(metadata) }
+}
+
+/// An append of `entries`, which follow (index, log_term).
+pub fn append(
+    from: u64,
+    to: u64,
+    term: u64,
+    after: (u64, u64),
+    entries: Vec<proto::Entry>,
+    commit: u64,
+) -> proto::Message {
+    let (index, log_term) = after;
+    proto::Message { index, log_term, entries, commit, ..message(MessageKind::App, from, to, term) }
+}
+
+/// Steps a message as one of its sender.
+pub fn step(node: &mut Node, m: &proto::Message) -> Result<(), Error> {
+    use prost::Message as _;
+    node.step(m.from, &m.encode_to_vec())
+}
+
+/// Drains the events.
+pub fn events(node: &mut Node) -> Vec<Event> {
+    std::iter::from_fn(|| node.next_event()).collect()
 }

@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod frames;
 mod kit;
+mod reported;
 mod smoke;
+mod storage;
