@@ -198,6 +198,33 @@ static void fail_while_running(void) {
     kit_check_same();
 }
 
+/* A ready that can't be shown for want of memory is not lost. */
+static void fail_to_show(void) {
+    enum { MANY = 200 };
+    raftcore_ready rd = {0};
+    rd.struct_size = sizeof rd;
+    kit_reset();
+    for (uint64_t id = 1; id <= 3; id++) {
+        raftcore_config c = kit_config(id, RAFTCORE_STORAGE_ASYNC);
+        kit_found(&c, 3);
+    }
+    uint64_t at = kit_elect() % 3 + 1;
+    kit_tick();
+    for (uint64_t token = 1; token <= MANY; token++)
+        OK(kit[at].node, kit_propose(at, "passed on", token)); /* each comes back at once: its outcome is unknown */
+    calls = 0;
+    fail_at = 1;
+    CODE(raftcore_get_ready(kit[at].node, &rd), RAFTCORE_E_NOMEM);
+    fail_at = 0;
+    CHECK(rd.number == 0 && (raftcore_has_ready(kit[at].node) & RAFTCORE_HAS_DROPPED));
+    CODE(raftcore_get_ready(kit[at].node, &rd), RAFTCORE_OK);
+    CHECK(rd.n_dropped == MANY && rd.n_msgs > 0);
+    for (uint32_t i = 0; i < MANY; i++) {
+        const raftcore_drop *d = KIT_AT(raftcore_drop, rd.dropped, rd.drop_stride, i);
+        CHECK(d->token == i + 1 && d->what == RAFTCORE_DROP_UNKNOWN && d->reason == RAFTCORE_REASON_FORWARDED);
+    }
+}
+
 static uint64_t hooked, given_back;
 static void *hook_alloc(void *user, size_t size, size_t align) {
     CHECK(user == &hooked && align != 0 && (align & (align - 1)) == 0);
@@ -236,6 +263,7 @@ int main(int argc, char **argv) {
     for (uint32_t storage = RAFTCORE_STORAGE_SYNC; storage <= RAFTCORE_STORAGE_MESSAGES; storage++)
         fail_each(storage);
     fail_while_running();
+    fail_to_show();
     raftcore_allocator late = {0};
     late.struct_size = sizeof late;
     late.alloc = hook_alloc;

@@ -470,6 +470,14 @@ static void unapplied_change(void) {
     IS(raftcore_skip_conf(n, e->index), RAFTCORE_E_STALE);
     CHECK(memcmp(&again, &conf, sizeof conf) == 0);
     IS(raftcore_advance(n, rd.number), RAFTCORE_OK);
+
+    /* What came out stays until the next one is asked for. */
+    IS(raftcore_tick(n, 5), RAFTCORE_OK);
+    IS(raftcore_propose(n, &context, 1, 0), RAFTCORE_OK);
+    IS(raftcore_advance(n, next_ready(n).number), RAFTCORE_OK);
+    CHECK(conf.voters[0] == 1 && conf.learners[0] == 7 && memcmp(conf.context.ptr, "host-7", 6) == 0 && conf.bytes.ptr[0] == 8);
+    IS(raftcore_get_conf(n, &again), RAFTCORE_OK);
+    CHECK(again.context.len == 0 && again.n_learners == 1);
     IS(raftcore_free(n), RAFTCORE_OK);
 }
 
