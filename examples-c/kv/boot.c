@@ -32,6 +32,10 @@ static raftcore_node *new_node(struct host *h)
     c.max_tokens = PENDING;
     c.max_entry_bytes = OP_MAX + 4096;
     c.max_size_per_msg = 1024 * 1024;
+    c.max_inflight_bytes = 8 * 1024 * 1024;
+    c.max_uncommitted_size = 16 * 1024 * 1024;
+    c.recent_bytes = 64 * 1024 * 1024;
+    c.flags |= RAFTCORE_FLAG_NOMINATE_SUCCESSOR;
     code = raftcore_new(&c, &node);
     if (code != RAFTCORE_OK)
         die("the library refuses the configuration: %s", raftcore_strerror(code));
