@@ -191,7 +191,7 @@ void run_remove(struct host *h, struct request *r, struct buf *out)
     change(h, r, id, RAFTCORE_CHANGE_REMOVE_NODE, 0, (slice){0});
 }
 
-/* RAFT.TRANSFER id: 0 lets the core choose. Answered when another leads, or not in time (expire_requests). */
+/* RAFT.TRANSFER id: 0 lets the core choose. Answered when another leads, or when the core has given up (submit.c). */
 void run_transfer(struct host *h, struct request *r, struct buf *out)
 {
     uint64_t id = 0;
@@ -214,7 +214,6 @@ void run_transfer(struct host *h, struct request *r, struct buf *out)
         return;
     }
     r->state = REQUEST_WAITING;
-    r->deadline = now_ms() + ANSWER_MS;
     h->transfer = r;
     h->busy = true;
 }

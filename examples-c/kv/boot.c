@@ -57,21 +57,21 @@ static uint64_t run_end(struct store *s, uint64_t first, uint64_t last)
     return first;
 }
 
-/* The terms of entries that are applied; the others are given whole. */
+/* The terms along the whole log: of entries that are applied the core needs no more. */
 static void boot_terms(struct host *h)
 {
     struct store *s = &h->store;
     raftcore_run *runs = NULL;
     size_t count = 0;
 
-    for (uint64_t at = s->state.before + 1; at <= s->state.applied;) {
+    for (uint64_t at = s->state.before + 1; at <= s->last;) {
         if ((count & (count - 1)) == 0) {
             runs = realloc(runs, (count ? 2 * count : 1) * sizeof *runs);
             if (!runs)
                 die("out of memory");
         }
         runs[count++] = (raftcore_run){.first = at, .term = store_term(s, at)};
-        at = run_end(s, at, s->state.applied) + 1;
+        at = run_end(s, at, s->last) + 1;
     }
     if (count > 0)
         host_must(h, raftcore_boot_terms(h->node, runs, count), "boot: terms");

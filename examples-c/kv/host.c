@@ -246,8 +246,7 @@ static void process(struct host *h, const raftcore_ready *rd)
     struct store *s = &h->store;
 
     h->n_readies++;
-    if (rd->flags & RAFTCORE_RF_HARD_STATE)
-        h->term = rd->term;
+    h->term = rd->term;
     if (rd->flags & RAFTCORE_RF_SOFT_STATE)
         note_role(h, rd);
 

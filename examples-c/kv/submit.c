@@ -202,6 +202,25 @@ void give_up_pending(struct host *h)
     }
 }
 
+/* The core gives a transfer up by itself after an election timeout, and the leader goes on. */
+static void expire_transfer(struct host *h)
+{
+    raftcore_status status = {.struct_size = sizeof status};
+    struct request *r = h->transfer;
+
+    if (!r)
+        return;
+    host_must(h, raftcore_get_status(h->node, &status), "status");
+    if (status.role == RAFTCORE_ROLE_LEADER && status.transferee != 0)
+        return;
+    h->transfer = NULL;
+    if (status.role != RAFTCORE_ROLE_LEADER)
+        resp_simple(&r->reply, "OK");
+    else
+        resp_error(&r->reply, "ERR leadership was not handed over in time: node %llu still leads", (unsigned long long)h->id);
+    request_finished(r);
+}
+
 void expire_requests(struct host *h)
 {
     int64_t now = now_ms();
@@ -219,15 +238,5 @@ void expire_requests(struct host *h)
             break;
         outcome_unknown(h, pending_take(h, h->oldest));
     }
-    struct request *t = h->transfer;
-    if (t && (h->role != RAFTCORE_ROLE_LEADER || t->deadline <= now)) {
-        h->transfer = NULL;
-        if (h->role != RAFTCORE_ROLE_LEADER)
-            resp_simple(&t->reply, "OK");
-        else
-            resp_error(&t->reply, "ERR leadership was not handed over in %d ms: node %llu still leads", ANSWER_MS, (unsigned long long)h->id);
-        if (h->role == RAFTCORE_ROLE_LEADER)
-            host_must(h, raftcore_abort_transfer(h->node), "abort the transfer");
-        request_finished(t);
-    }
+    expire_transfer(h);
 }
