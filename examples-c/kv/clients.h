@@ -46,7 +46,7 @@ struct clients {
 extern struct clients clients;
 
 void clients_open(struct host *h, const char *listen);
-void clients_run(void);             /* everyone something has happened to: serve, issue, write to the socket */
+void clients_run(void);             /* everyone something has happened to: serve, issue, write to the socket; from the pump, too */
 void clients_close(void);           /* last replies, as far as the sockets take them */
 
 #endif

@@ -7,12 +7,14 @@
  *         get_ready   NONE: done
  *         1 send      messages that need not wait for the disk, so that followers write while we do
  *         2 write     snapshot, entries, hard state, and 3 apply, all into the store's one transaction
- *         4 commit    one sync for everything, if the ready says MUST_SYNC; otherwise it may join the next one
- *         5 send      messages that promise something (MF_AFTER): only now is it true
- *         6 answer    reads, and proposals the core has given up
+ *         4 answer    writes now applied, reads, proposals the core has given up
+ *         5 commit    one sync for everything, if the ready says MUST_SYNC; otherwise it may join the next one
+ *         6 send      messages that promise something (MF_AFTER): only now is it true
  *         advance
  *
- * Clients' replies leave after the pump (clients.c), so none is sent before the commit it depends on.
+ * Why 4 may come before 5: what is committed is durable on a majority, whether or not it is here, and clients have their
+ * answer one sync earlier. The exception: a ready may apply entries that it also stores, as a sole member's always does.
+ * Those are answered after the sync.
  *
  * Why a ready without MUST_SYNC may wait: it holds no promise to anybody. Applied data that a crash takes away are applied
  * again from the log, and the store keeps data, applied index and configuration together. A timer commits what is left.
@@ -21,6 +23,7 @@
 
 #include <stdio.h>
 
+#include "clients.h"
 #include "op.h"
 #include "resp.h"
 #include "submit.h"
@@ -263,11 +266,14 @@ static void process(struct host *h, const raftcore_ready *rd)
         s->state.commit = rd->commit;
     }
     apply(h, rd);
+    answer(h, rd);
+    bool stored_before = rd->n_entries == 0 || rd->committed_last < rd->entries[0].index;
+    if (stored_before && !(rd->flags & RAFTCORE_RF_SNAPSHOT))
+        clients_run();
     if ((rd->flags & RAFTCORE_RF_MUST_SYNC) || store_is_large(s))
         store_commit(s);
 
     send_messages(h, rd, true);
-    answer(h, rd);
     host_must(h, raftcore_advance(h->node, rd->number), "advance");
 }
 

@@ -45,6 +45,7 @@ static bool on_hello(struct incoming *in, slice frame)
             drop(other, NULL);
     }
     in->id = hello.id;
+    peers_is_back(&h->peers, in->id);
     raftcore_code code = raftcore_hello(h->node, buf_room(&in->out, HELLO_MAX), HELLO_MAX, &len);
     if (code != RAFTCORE_OK)
         host_fail(h, "hello", code);

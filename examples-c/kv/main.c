@@ -181,6 +181,7 @@ int main(int argc, char **argv)
     peers_open(&host.peers, &host, o.peer);
     clients_open(&host, o.client);
     open_timer();
+    peers_greet(&host.peers);       /* a leader that had given us up sends its next heartbeat at once */
     note("serving clients at %s, peers at %s", o.client, o.peer);
 
     while (!stopped) {

@@ -255,6 +255,21 @@ bool peers_send(struct peers *ps, uint64_t to, const raftcore_slice *parts, size
     return true;
 }
 
+void peers_greet(struct peers *ps)
+{
+    for (size_t i = 0; i < ps->count; i++)
+        if (ps->peer[i]->id != ps->host->id)
+            peers_send(ps, ps->peer[i]->id, NULL, 0, 0);
+}
+
+void peers_is_back(struct peers *ps, uint64_t id)
+{
+    struct peer *p = peers_find(ps, id);
+
+    if (p && p->watch.fd < 0)
+        p->retry_at = p->backoff_ms = 0;
+}
+
 void peers_flush(struct peers *ps)
 {
     for (size_t i = 0; i < ps->count; i++)

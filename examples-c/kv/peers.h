@@ -67,6 +67,8 @@ const char *peer_address(const struct peer *p);
 bool peers_good_address(slice text);                             /* HOST:PORT */
 
 bool peers_send(struct peers *ps, uint64_t to, const raftcore_slice *parts, size_t count, size_t bytes);
+void peers_greet(struct peers *ps);                              /* dials everyone: "here I am" */
+void peers_is_back(struct peers *ps, uint64_t id);               /* it has dialled us: no need to wait before we dial it */
 void peers_flush(struct peers *ps);                              /* one write a peer for all that was sent since */
 void peers_tick(struct peers *ps);
 void peer_drop(struct peer *p, const char *why);

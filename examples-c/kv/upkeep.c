@@ -38,13 +38,24 @@ static void compact(struct host *h)
     host_must(h, raftcore_compacted(h->node, s->state.before), "compacted");
 }
 
+/* What someone should know of and the host has not said itself. The rest is for traces: a line a message is too many. */
 static void drain_events(struct host *h)
 {
     raftcore_event e;
 
-    while (raftcore_next_event(h->node, &e) == RAFTCORE_OK)
-        note("%s: peer %llu, term %llu, index %llu (%s)", raftcore_event_text(e.kind), (unsigned long long)e.peer, (unsigned long long)e.term,
-             (unsigned long long)e.index, raftcore_reason_text(e.reason));
+    while (raftcore_next_event(h->node, &e) == RAFTCORE_OK) {
+        switch (e.kind) {
+        case RAFTCORE_EVENT_ALARM:
+        case RAFTCORE_EVENT_NO_LEADER_LONG:
+        case RAFTCORE_EVENT_PAUSED:
+        case RAFTCORE_EVENT_PEER_LAGS:
+        case RAFTCORE_EVENT_REPAIRED:
+        case RAFTCORE_EVENT_TRANSFER_ENDED:
+            note("%s: peer %llu, index %llu, %llu, %llu (%s)", raftcore_event_text(e.kind), (unsigned long long)e.peer, (unsigned long long)e.index,
+                 (unsigned long long)e.a, (unsigned long long)e.b, raftcore_reason_text(e.reason));
+            break;
+        }
+    }
 }
 
 void host_tick(struct host *h, uint32_t ticks)
