@@ -82,26 +82,12 @@ static bool is_leader(struct host *h, struct request *r, struct buf *out)
     return false;
 }
 
-static bool listed(const uint64_t *ids, uint32_t count, uint64_t id)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (ids[i] == id)
-            return true;
-    return false;
-}
-
-enum membership { STRANGER, LEARNER, VOTER };
-
 static enum membership membership(struct host *h, uint64_t id)
 {
     raftcore_conf conf = {.struct_size = sizeof conf};
 
     host_must(h, raftcore_get_conf(h->node, &conf), "configuration");
-    if (listed(conf.voters, conf.n_voters, id) || listed(conf.outgoing, conf.n_outgoing, id))
-        return VOTER;
-    if (listed(conf.learners, conf.n_learners, id) || listed(conf.learners_next, conf.n_learners_next, id))
-        return LEARNER;
-    return STRANGER;
+    return host_membership(&conf, id);
 }
 
 static bool read_id(struct request *r, uint64_t *id, struct buf *out)

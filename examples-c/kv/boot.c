@@ -126,7 +126,7 @@ static void force_alone(struct host *h, raftcore_conf *conf)
 
     note("--force-cluster: THIS NODE FORGETS THE OTHERS AND GOES ON ALONE, from entry %llu.", (unsigned long long)s->last);
     note("--force-cluster: writes that only the others have ARE LOST. If one of them ever starts again, there are TWO clusters.");
-    note("--force-cluster: wipe the others' disks, bring them back with --join and RAFT.ADD, and never start with this option again.");
+    note("--force-cluster: a new --group keeps the old ones out. Bring others in with empty disks, --join and RAFT.ADD; never start with this option again.");
     *conf = (raftcore_conf){.struct_size = sizeof *conf, .voters = &h->id, .n_voters = 1};
     s->state.skip_conf_to = s->last;
 }
@@ -167,7 +167,7 @@ void host_boot(struct host *h, const struct options *o)
     snprintf(who, sizeof who, "node %llu", (unsigned long long)h->id);
     note_who(who);
 
-    store_open(&h->store, o->dir, o->id, o->group, o->map_bytes);
+    store_open(&h->store, o->dir, o->id, o->group, o->force_cluster, o->map_bytes);
     h->peers.host = h;
     if (!peers_set_fixed(&h->peers, o->cluster))
         die("--cluster is a list like 1=host:port,2=host:port of at most %d nodes", PEERS_MAX);

@@ -5,6 +5,7 @@
 #include "clients.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -221,7 +222,7 @@ static void on_listener(struct watch *w, uint32_t events)
 
     (void)events;
     while ((fd = net_accept(w->fd)) >= 0) {
-        if (clients.count == CLIENTS_MAX || clients.host->stopping) {
+        if (clients.count >= clients.most || clients.host->stopping) {
             if (send(fd, full, sizeof full - 1, MSG_NOSIGNAL) < 0)
                 clients.refused++;  /* it is being closed anyhow */
             close(fd);
@@ -242,6 +243,12 @@ static void on_listener(struct watch *w, uint32_t events)
 
 void clients_open(struct host *h, const char *listen)
 {
+    struct rlimit files;
+
+    /* accept() that fails for want of a descriptor would leave the listener ready for ever: stay below. */
+    clients.most = CLIENTS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < CLIENTS_MAX + OTHER_FILES)
+        clients.most = files.rlim_cur > 2 * OTHER_FILES ? files.rlim_cur - OTHER_FILES : OTHER_FILES / 2;
     clients.host = h;
     clients.listener = (struct watch){.fd = net_listen(listen), .fn = on_listener};
     loop_add(&clients.listener, EPOLLIN);

@@ -14,7 +14,8 @@
 #include "resp.h"
 
 enum {
-    CLIENTS_MAX = 10000,
+    CLIENTS_MAX = 10000,            /* or what the limit on open files leaves */
+    OTHER_FILES = 256,              /* peers, the database, the loop's own */
     LINE_MAX = 1024,                /* requests of one client that are not answered yet; more are left unread */
     LINE_BYTES = 16 * 1024 * 1024,
     CLIENT_OUT_MAX = 1024 * 1024,   /* of a client that does not read its replies: no more of its requests are looked at */
@@ -39,7 +40,7 @@ struct clients {
     struct host *host;
     struct watch listener;
     struct client *first, *runnable;
-    size_t count;
+    size_t count, most;             /* clients now, and at most */
     uint64_t accepted, refused, commands;    /* for INFO */
 };
 

@@ -100,7 +100,7 @@ static void run_info(struct host *h, struct request *r, struct buf *out)
 
     (void)r;                        /* a section may be named; all come, they are short */
     buf_printf(&text, "# Server\r\nserver:raftcore-kv\r\nraftcore_version:%s\r\nprocess_id:%ld\r\n", raftcore_version_string(), (long)getpid());
-    buf_printf(&text, "\r\n# Clients\r\nconnected_clients:%zu\r\nmaxclients:%d\r\n", clients.count, CLIENTS_MAX);
+    buf_printf(&text, "\r\n# Clients\r\nconnected_clients:%zu\r\nmaxclients:%zu\r\n", clients.count, clients.most);
     buf_printf(&text, "\r\n# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\nrejected_connections:%llu\r\n",
                (unsigned long long)clients.accepted, (unsigned long long)clients.commands, (unsigned long long)clients.refused);
     buf_printf(&text, "writes_proposed:%llu\r\nreads_asked:%llu\r\noutcomes_unknown:%llu\r\nreadies:%llu\r\nentries_applied:%llu\r\ndurable_commits:%llu\r\n",

@@ -139,6 +139,23 @@ static void learn_address(struct host *h, struct op op)
     buf_free(&text);
 }
 
+static bool listed(const uint64_t *ids, uint32_t count, uint64_t id)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+enum membership host_membership(const raftcore_conf *conf, uint64_t id)
+{
+    if (listed(conf->voters, conf->n_voters, id) || listed(conf->outgoing, conf->n_outgoing, id))
+        return VOTER;
+    if (listed(conf->learners, conf->n_learners, id) || listed(conf->learners_next, conf->n_learners_next, id))
+        return LEARNER;
+    return STRANGER;
+}
+
 static void apply_change(struct host *h, const raftcore_entry *e)
 {
     raftcore_conf conf = {.struct_size = sizeof conf};
@@ -153,6 +170,8 @@ static void apply_change(struct host *h, const raftcore_entry *e)
     store_set_conf(&h->store, conf.bytes);
     note("configuration of entry %llu: %u voters, %u learners%s", (unsigned long long)e->index, conf.n_voters, conf.n_learners + conf.n_learners_next,
          conf.n_outgoing ? ", joint" : "");
+    if (host_membership(&conf, h->id) == STRANGER)
+        note("this node is no member any more: stop it");
     if (!op_read(conf.context, &op) || op.code != OP_MEMBER)
         return;
     learn_address(h, op);

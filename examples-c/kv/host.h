@@ -69,4 +69,7 @@ void host_must(struct host *h, raftcore_code code, const char *what);     /* end
 const char *host_detail(struct host *h);                         /* the node's own words on its last error */
 const char *role_name(uint32_t role);
 
+enum membership { STRANGER, LEARNER, VOTER };
+enum membership host_membership(const raftcore_conf *conf, uint64_t id);
+
 #endif

@@ -7,7 +7,7 @@
 
 #include "host.h"
 
-enum { HELLO_MAX = 1024 };
+enum { HELLO_MAX = 1024, HELLO_MS = 3000 };
 
 static void drop(struct incoming *in, const char *why)
 {
@@ -27,15 +27,18 @@ static void drop(struct incoming *in, const char *why)
 
 static bool on_hello(struct incoming *in, slice frame)
 {
-    raftcore_hello_info hello = {.struct_size = sizeof hello};
+    raftcore_hello_info hello = {.struct_size = sizeof hello}, own = {.struct_size = sizeof own};
     struct host *h = in->host;
     size_t len = 0;
 
     if (raftcore_hello_read(frame.ptr, frame.len, &hello) != RAFTCORE_OK)
         return false;
-    if (hello.group != h->group || hello.id == h->id || hello.id == 0) {
-        note("node %llu of group %llu wants to be a peer of node %llu of group %llu: refused", (unsigned long long)hello.id,
-             (unsigned long long)hello.group, (unsigned long long)h->id, (unsigned long long)h->group);
+    raftcore_code code = raftcore_hello(h->node, buf_room(&in->out, HELLO_MAX), HELLO_MAX, &len);
+    if (code != RAFTCORE_OK || raftcore_hello_read(in->out.ptr + in->out.end, len, &own) != RAFTCORE_OK)
+        host_fail(h, "hello", code);
+    if (hello.group != own.group || hello.version != own.version || hello.id == own.id || hello.id == 0) {
+        note("node %llu of group %llu, version %u, wants to be a peer of node %llu of group %llu, version %u: refused", (unsigned long long)hello.id,
+             (unsigned long long)hello.group, hello.version, (unsigned long long)own.id, (unsigned long long)own.group, own.version);
         return false;
     }
     /* A peer that dials again has lost its old connection, whether we know it or not. */
@@ -46,9 +49,6 @@ static bool on_hello(struct incoming *in, slice frame)
     }
     in->id = hello.id;
     peers_is_back(&h->peers, in->id);
-    raftcore_code code = raftcore_hello(h->node, buf_room(&in->out, HELLO_MAX), HELLO_MAX, &len);
-    if (code != RAFTCORE_OK)
-        host_fail(h, "hello", code);
     in->out.end += len;
     return net_write(&in->watch, &in->out);
 }
@@ -148,6 +148,7 @@ void incoming_open(struct peers *ps, int fd)
     }
     struct incoming *in = xcalloc(1, sizeof *in);
     in->host = ps->host;
+    in->since = now_ms();
     in->watch = (struct watch){.fd = fd, .fn = on_event};
     in->next = ps->incoming;
     in->link = &ps->incoming;
@@ -156,4 +157,13 @@ void incoming_open(struct peers *ps, int fd)
     ps->incoming = in;
     ps->n_incoming++;
     loop_add(&in->watch, EPOLLIN);
+}
+
+void incoming_tick(struct peers *ps)
+{
+    for (struct incoming *in = ps->incoming, *next; in; in = next) {
+        next = in->next;
+        if (in->id == 0 && now_ms() - in->since > HELLO_MS)
+            drop(in, NULL);
+    }
 }

@@ -45,7 +45,7 @@ static const char usage[] =
     "  --force-cluster   the others are lost for good: go on alone. Loses writes, once, and for ever if they are not\n"
     "  --keep N          log entries kept behind what is applied, for those who lag (10000)\n"
     "  --group N         the cluster's number, to keep two clusters from mixing (1)\n"
-    "  --map-gib N       the most the database may grow to, in GiB (16)\n";
+    "  --map-gib N       the most the database may grow to, in GiB (16); a snapshot that arrives stands beside the old data\n";
 
 static uint64_t number(const char *option, const char *text)
 {

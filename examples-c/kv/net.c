@@ -84,8 +84,11 @@ void loop_run_once(void)
         free(graves[--n_graves]);
 }
 
-/* Names are looked up when they are used, and that blocks: give numeric addresses where DNS may hang. */
-static struct addrinfo *look_up(const char *address, bool passive)
+/*
+ * Names are looked up when they are used, and that blocks: give numeric addresses where DNS may hang. Of several addresses
+ * the first of IPv4 is taken, so that who listens and who dials mean the same by "localhost".
+ */
+static struct addrinfo *look_up(const char *address, bool passive, const struct addrinfo **chosen)
 {
     const char *colon = strrchr(address, ':');
     char host[256];
@@ -103,6 +106,13 @@ static struct addrinfo *look_up(const char *address, bool passive)
     host[len] = 0;
     if (getaddrinfo(len ? host : NULL, colon + 1, &hints, &found) != 0)
         return NULL;
+    *chosen = found;
+    for (const struct addrinfo *a = found; a; a = a->ai_next) {
+        if (a->ai_family == AF_INET) {
+            *chosen = a;
+            break;
+        }
+    }
     return found;
 }
 
@@ -116,15 +126,16 @@ static void set_options(int fd)
 
 int net_listen(const char *address)
 {
-    struct addrinfo *found = look_up(address, true);
+    const struct addrinfo *a;
+    struct addrinfo *found = look_up(address, true, &a);
 
     if (!found)
         die("%s is no HOST:PORT that can be looked up", address);
-    int one = 1, fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int one = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         die("socket: %s", strerror(errno));
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 511) != 0)
+    if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, 511) != 0)
         die("can't listen on %s: %s", address, strerror(errno));
     freeaddrinfo(found);
     return fd;
@@ -141,16 +152,17 @@ int net_accept(int listener)
 
 int net_dial(const char *address)
 {
-    struct addrinfo *found = look_up(address, false);
+    const struct addrinfo *a;
+    struct addrinfo *found = look_up(address, false, &a);
 
     if (!found)
         return -1;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
         int give_up = GIVE_UP_MS;
         set_options(fd);
         setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &give_up, sizeof give_up);
-        if (connect(fd, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
+        if (connect(fd, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS) {
             close(fd);
             fd = -1;
         }

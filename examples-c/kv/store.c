@@ -98,7 +98,7 @@ static uint64_t find_last(struct store *s)
     return last;
 }
 
-static void load_state(struct store *s, uint64_t id, uint64_t group)
+static void load_state(struct store *s, uint64_t id, uint64_t group, bool regroup)
 {
     slice record = meta_get(s, "state");
 
@@ -112,13 +112,14 @@ static void load_state(struct store *s, uint64_t id, uint64_t group)
     memcpy(&s->state, record.ptr, record.len);
     if (s->state.version != STATE_VERSION)
         die("the state record is of version %llu, this server knows %d", (unsigned long long)s->state.version, STATE_VERSION);
-    if (s->state.id != id || s->state.group != group)
+    if (s->state.id != id || (s->state.group != group && !regroup))
         die("the directory belongs to node %llu of group %llu, not to node %llu of group %llu",
             (unsigned long long)s->state.id, (unsigned long long)s->state.group, (unsigned long long)id, (unsigned long long)group);
     s->written = s->state;
+    s->state.group = group;
 }
 
-void store_open(struct store *s, const char *dir, uint64_t id, uint64_t group, size_t map_bytes)
+void store_open(struct store *s, const char *dir, uint64_t id, uint64_t group, bool regroup, size_t map_bytes)
 {
     *s = (struct store){.lock_fd = -1};
     lock_dir(s, dir);
@@ -137,7 +138,7 @@ void store_open(struct store *s, const char *dir, uint64_t id, uint64_t group, s
     store_check(mdb_txn_commit(txn), "make the tables");
     s->txn = NULL;
 
-    load_state(s, id, group);
+    load_state(s, id, group, regroup);
     s->last = find_last(s);
     if (s->last < s->state.applied || s->state.applied < s->state.before)
         die("the disk contradicts itself: log after %llu to %llu, applied %llu", (unsigned long long)s->state.before,
@@ -165,6 +166,36 @@ void store_commit(struct store *s)
     if (s->changes)
         s->commits++;
     s->changes = 0;
+}
+
+/* Pages that were used once and are free again. LMDB lists them in a table of its own, number 0, for reading only. */
+static size_t free_pages(struct store *s)
+{
+    MDB_txn *txn;
+    MDB_cursor *c;
+    MDB_val k, v;
+    size_t count = 0, here;
+
+    store_check(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn), "begin a view");
+    store_check(mdb_cursor_open(txn, 0, &c), "open a cursor");
+    while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
+        memcpy(&here, v.mv_data, sizeof here);      /* each record begins with how many pages it lists */
+        count += here;
+    }
+    mdb_cursor_close(c);
+    mdb_txn_abort(txn);
+    return count;
+}
+
+void store_measure(struct store *s)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+
+    store_check(mdb_env_info(s->env, &info), "measure");
+    store_check(mdb_env_stat(s->env, &stat), "measure");
+    size_t pages = info.me_mapsize / stat.ms_psize, limit = pages - pages / 10;
+    s->full = info.me_last_pgno >= limit && info.me_last_pgno - free_pages(s) >= limit;
 }
 
 bool store_is_large(const struct store *s)

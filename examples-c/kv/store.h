@@ -44,12 +44,15 @@ struct store {
     uint64_t changes, commits;
     uint64_t stage_keys, stage_hash;
     bool fresh;                     /* the disk was empty */
+    bool full;                      /* nine tenths of the map are in use */
     int lock_fd;
 };
 
-void store_open(struct store *s, const char *dir, uint64_t id, uint64_t group, size_t map_bytes);
+/* `regroup`: the directory may be of another group, it is of this one from now on (--force-cluster). */
+void store_open(struct store *s, const char *dir, uint64_t id, uint64_t group, bool regroup, size_t map_bytes);
 void store_close(struct store *s);
 void store_commit(struct store *s);                      /* durable when it returns; nothing to write costs nothing */
+void store_measure(struct store *s);                     /* sets `full`: LMDB can't be asked after it has run out of room */
 bool store_is_large(const struct store *s);              /* the transaction has grown so much that it should be committed */
 
 slice store_conf(struct store *s);                       /* raftpb ConfState as of `applied`; empty if there is none */

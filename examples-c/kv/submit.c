@@ -16,8 +16,21 @@ enum {
     BATCH_BYTES = 1024 * 1024,
 };
 
+/* Every node applies what is committed, so a disk that is full must be seen before, by whoever takes the write. */
+static bool may_grow(const struct request *r)
+{
+    struct op op;
+
+    return op_read(buf_slice(&r->op), &op) && op.code != OP_DEL && op.code != OP_FLUSHALL;
+}
+
 void host_write(struct host *h, struct request *r)
 {
+    if (h->store.full && may_grow(r)) {
+        resp_error(&r->reply, "FULL the database has used nine tenths of --map-gib: delete keys, or start the servers with more");
+        request_finished(r);
+        return;
+    }
     r->state = REQUEST_WAITING;
     r->deadline = now_ms() + ANSWER_MS;
     requests_add(&h->writes, r);

@@ -2,6 +2,7 @@
  * upkeep.c: what time brings: ticks, requests that waited too long, old log, events to be told, the end.
  */
 #include "host.h"
+#include "incoming.h"
 #include "submit.h"
 
 enum { COMPACT_STEP = 8192 };       /* entries dropped in one tick, so that no turn of the loop is long */
@@ -64,9 +65,11 @@ void host_tick(struct host *h, uint32_t ticks)
     h->busy = true;
     expire_requests(h);
     peers_tick(&h->peers);
+    incoming_tick(&h->peers);
     snapshot_tick(h);
     compact(h);
     drain_events(h);
+    store_measure(&h->store);
     store_commit(&h->store);        /* what readies without MUST_SYNC left in the open transaction */
 }
 
