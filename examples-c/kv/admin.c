@@ -1,7 +1,8 @@
 /*
- * admin.c: RAFT.STATUS on any node; RAFT.ADD, PROMOTE, REMOVE and TRANSFER on the leader.
+ * admin.c: RAFT.STATUS of this node; RAFT.ADD, PROMOTE, REMOVE and TRANSFER, which the leader runs.
  */
 #include "command.h"
+#include "forward.h"
 #include "op.h"
 #include "resp.h"
 
@@ -68,17 +69,17 @@ void run_status(struct host *h, struct request *r, struct buf *out)
     buf_free(&text);
 }
 
-/* The configuration and everyone's progress are the leader's to judge. */
+/* The configuration and everyone's progress are the leader's to judge. Elsewhere the command is passed on, once. */
 static bool is_leader(struct host *h, struct request *r, struct buf *out)
 {
     if (h->role == RAFTCORE_ROLE_LEADER)
         return true;
-    if (h->leader == 0) {
+    if (h->leader == 0)
         resp_error(out, "TRYAGAIN no leader is known: send it again");
-        return false;
-    }
-    const struct peer *p = peers_find(&h->peers, h->leader);
-    resp_error(out, "NOTLEADER node %llu leads (peers reach it at %s): send %s there", (ull)h->leader, p ? peer_address(p) : "?", r->command->name);
+    else if (r->origin)
+        resp_error(out, "TRYAGAIN node %llu leads now: send it again", (ull)h->leader);
+    else
+        forward_to_leader(h, r, out);
     return false;
 }
 

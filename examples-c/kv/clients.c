@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "forward.h"
 
 struct clients clients;
 
@@ -34,6 +35,8 @@ static void request_move(struct request *r, enum request_state state)
     r->state = state;
     if (r->client)
         wake(r->client);
+    else if (r->origin)
+        forward_reply(r);
     else
         request_free(r);
 }
@@ -109,7 +112,7 @@ static void parse(struct client *c)
 {
     static struct resp_args args;
 
-    while (!c->closing && c->count < LINE_MAX && c->bytes < LINE_BYTES && buf_len(&c->in) > c->need) {
+    while (!c->closing && !clients.host->stopping && c->count < LINE_MAX && c->bytes < LINE_BYTES && buf_len(&c->in) > c->need) {
         struct request *r;
         switch (resp_parse(buf_slice(&c->in), &args)) {
         case RESP_MORE:
@@ -185,7 +188,7 @@ static void run(struct client *c)
         close_client(c);
         return;
     }
-    bool full = c->closing || c->count >= LINE_MAX || c->bytes >= LINE_BYTES || buf_len(&c->out) >= CLIENT_OUT_MAX;
+    bool full = c->closing || clients.host->stopping || c->count >= LINE_MAX || c->bytes >= LINE_BYTES || buf_len(&c->out) >= CLIENT_OUT_MAX;
     loop_set(&c->watch, (full ? 0u : EPOLLIN) | (buf_len(&c->out) > 0 ? EPOLLOUT : 0u));
 }
 
@@ -222,7 +225,7 @@ static void on_listener(struct watch *w, uint32_t events)
 
     (void)events;
     while ((fd = net_accept(w->fd)) >= 0) {
-        if (clients.count >= clients.most || clients.host->stopping) {
+        if (clients.count >= clients.most) {
             if (send(fd, full, sizeof full - 1, MSG_NOSIGNAL) < 0)
                 clients.refused++;  /* it is being closed anyhow */
             close(fd);
@@ -252,6 +255,11 @@ void clients_open(struct host *h, const char *listen)
     clients.host = h;
     clients.listener = (struct watch){.fd = net_listen(listen), .fn = on_listener};
     loop_add(&clients.listener, EPOLLIN);
+}
+
+void clients_stop(void)
+{
+    loop_close(&clients.listener);
 }
 
 void clients_close(void)

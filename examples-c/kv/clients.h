@@ -48,6 +48,7 @@ extern struct clients clients;
 
 void clients_open(struct host *h, const char *listen);
 void clients_run(void);             /* everyone something has happened to: serve, issue, write to the socket; from the pump, too */
+void clients_stop(void);            /* no more connections: who dials now should be refused, and go to another node */
 void clients_close(void);           /* last replies, as far as the sockets take them */
 
 #endif

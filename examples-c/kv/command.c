@@ -137,10 +137,10 @@ const struct command commands[] = {
     {"APPEND", 3, COMMAND_WRITE, NULL, encode_append},
     {"FLUSHALL", -1, COMMAND_WRITE, NULL, encode_flushall},
     {"RAFT.STATUS", 1, COMMAND_LOCAL, run_status, NULL},
-    {"RAFT.ADD", -3, COMMAND_LOCAL, run_add, NULL},
-    {"RAFT.PROMOTE", 2, COMMAND_LOCAL, run_promote, NULL},
-    {"RAFT.REMOVE", 2, COMMAND_LOCAL, run_remove, NULL},
-    {"RAFT.TRANSFER", 2, COMMAND_LOCAL, run_transfer, NULL},
+    {"RAFT.ADD", -3, COMMAND_LEADER, run_add, NULL},
+    {"RAFT.PROMOTE", 2, COMMAND_LEADER, run_promote, NULL},
+    {"RAFT.REMOVE", 2, COMMAND_LEADER, run_remove, NULL},
+    {"RAFT.TRANSFER", 2, COMMAND_LEADER, run_transfer, NULL},
     {0},
 };
 

@@ -10,6 +10,7 @@ enum command_kind {
     COMMAND_LOCAL,                  /* run at once, when it reaches the head of its line */
     COMMAND_READ,                   /* run on the data, after a read index makes it linearizable */
     COMMAND_WRITE,                  /* encoded into an operation, answered when that is applied */
+    COMMAND_LEADER,                 /* as LOCAL, but elsewhere it is passed on to the leader (forward.h) */
     COMMAND_QUIT,
 };
 
@@ -18,7 +19,7 @@ struct command {
     int arity;                      /* as in Redis: words with the name; negative: at least so many */
     enum command_kind kind;
     /*
-     * LOCAL, READ: the reply goes to `out`. One that has to wait for the host sets REQUEST_WAITING, and its reply will stand
+     * LOCAL, READ, LEADER: the reply goes to `out`. One that has to wait for the host sets REQUEST_WAITING, and its reply will stand
      * in r->reply.
      */
     void (*run)(struct host *h, struct request *r, struct buf *out);

@@ -13,8 +13,8 @@ began=$(date +%s)
 
 die() { printf '\r\033[K%s\n' "demo: $*" >&2; exit 1; }
 tty_clear=''
-[ -t 2 ] && tty_clear=$'\r\033[K'
-say() { printf '%s%s\n' "$tty_clear" "$*" >&2; }
+[ -t 1 ] && tty_clear=$'\r\033[K'
+say() { printf '%s%s\n' "$tty_clear" "$*"; }
 
 # ---- what it needs ----
 
@@ -46,8 +46,9 @@ declare -a pid=()
 finish() {
     local status=$?
     [ -n "${KEEP:-}" ] && [ $status = 0 ] && return
-    [ ${#pid[@]} -gt 0 ] && kill "${pid[@]}" 2>/dev/null
-    wait 2>/dev/null
+    local one
+    for one in "${pid[@]}"; do kill "$one" 2>/dev/null; done
+    for one in "${pid[@]}"; do while kill -0 "$one" 2>/dev/null; do sleep 0.02; done; done
     [ $status = 0 ] && rm -rf "$dir" || say "the servers' logs are in $dir"
 }
 trap finish EXIT
@@ -122,6 +123,16 @@ reached() {         # waits until $1 per cent are in, as node $2 sees it; the lo
     done
 }
 
+until_done() {      # a command for the leader, whoever that is by now; its first refusal is told
+    local answer tries=0
+    until answer=$(ask "$leader" "$@"); do
+        [ $tries = 0 ] && say "  $1 $2: not yet, ${answer#* }"
+        [ $((tries += 1)) -lt 1000 ] || die "$*: $answer"
+        sleep 0.02
+        read -r leader _ < <(wait_leader)
+    done
+}
+
 other=$((leader % 3 + 1))
 reached 25 $other
 kill -9 "${pid[$leader]}"
@@ -137,15 +148,9 @@ say "  node $killed is back, from its disk"
 reached 60 "$leader"
 joined=$(date +%s%3N)
 start 4 --join
-ask "$leader" RAFT.ADD 4 "$(peer 4)" LEARNER >"$dir/add.out" || die "RAFT.ADD: $(cat "$dir/add.out")"
+until_done RAFT.ADD 4 "$(peer 4)" LEARNER
 say "  added node 4, with an empty disk, as a learner"
-tries=0
-until answer=$(ask "$leader" RAFT.PROMOTE 4); do
-    [ $((tries += 1)) -lt 1000 ] || die "RAFT.PROMOTE: $answer"
-    [ $tries = 1 ] && say "  promoting it: $answer"
-    read -r leader _ < <(wait_leader)
-    sleep 0.02
-done
+until_done RAFT.PROMOTE 4
 say "  node 4 has caught up and is a voter, $(elapsed "$joined") ms after its start"
 
 wait $loading || die "the load failed: $(cat "$dir/load.out")"

@@ -45,9 +45,12 @@ struct host {
     struct request_list writes;     /* not proposed yet */
     struct request *pending[PENDING];   /* proposed, by sequence number */
     uint64_t oldest;                /* no pending write is older */
+    size_t n_pending;
     uint64_t read_token;
     struct request_list reads;      /* not asked yet */
     struct read_batch batches[READ_BATCHES];
+    struct request_list forwards;   /* with the leader: see forward.h */
+    uint64_t forward_seq;
     struct request *transfer;       /* RAFT.TRANSFER waits for another leader */
 
     uint64_t n_readies, n_applied, n_writes, n_reads, n_unknown;
@@ -58,7 +61,9 @@ struct host {
 void host_boot(struct host *h, const struct options *o);         /* boot.c */
 void host_tick(struct host *h, uint32_t ticks);
 void host_pump(struct host *h);                                  /* does all the work there is; returns when there is none */
-void host_stop(struct host *h);
+bool host_is_idle(const struct host *h);                         /* nobody waits for an answer */
+void host_give_up(struct host *h);                               /* the end: everyone who waits is told */
+void host_close(struct host *h);
 
 void host_write(struct host *h, struct request *r);              /* r->op holds the operation */
 void host_read(struct host *h, struct request *r);

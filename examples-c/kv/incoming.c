@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include "forward.h"
 #include "host.h"
 
 enum { HELLO_MAX = 1024, HELLO_MS = 3000 };
@@ -79,6 +80,15 @@ static bool step_snapshot(struct incoming *in, slice frame, uint64_t index, uint
     return good;
 }
 
+static bool on_host_frame(struct incoming *in, slice payload)
+{
+    if (payload.len == 0)
+        return false;
+    if (payload.ptr[0] == 'A' || payload.ptr[0] == 'R')
+        return forward_frame(in->host, in->id, payload);
+    return snapshot_chunk(in->host, in->id, payload);
+}
+
 static uint64_t frame_group(const uint8_t *frame)
 {
     return get_u64(frame + 4);
@@ -111,8 +121,8 @@ static bool on_bytes(struct incoming *in)
             good = on_hello(in, slice_of(frame, total));
         else if (frame_group(frame) == h->group)
             good = step_snapshot(in, slice_of(frame, total), index, term);
-        else if (frame_group(frame) == (h->group ^ BULK_GROUP))
-            good = snapshot_chunk(h, in->id, slice_of(frame + FRAME_HEAD, total - FRAME_HEAD));
+        else if (frame_group(frame) == (h->group ^ HOST_GROUP))
+            good = on_host_frame(in, slice_of(frame + FRAME_HEAD, total - FRAME_HEAD));
         else
             return false;
         if (!good)

@@ -6,9 +6,10 @@
  *   store.c      LMDB: state and log                 upkeep.c     ticks, compaction, events
  *   data.c       LMDB: keys and values               snapshot.c   a snapshot's data, beside the core
  *   peers.c      connections we send on              incoming.c   connections we are sent to on
+ *   forward.c    commands passed on to the leader    op.c         what an entry of the log says
  *   clients.c    client connections                  resp.c       their protocol
  *   command.c    table of commands                   read.c write.c admin.c   the commands
- *   op.c         what an entry of the log says       net.c util.c             sockets, buffers
+ *   net.c        epoll and sockets                   util.c       buffers, numbers, last words
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -98,11 +99,14 @@ static void on_timer(struct watch *w, uint32_t events)
     /* All ticks that have passed, also those during a slow sync: time must not stand still for the core. */
     if (read(w->fd, &ticks, sizeof ticks) == sizeof ticks)
         host_tick(&host, ticks > 1000 ? 1000 : (uint32_t)ticks);
-    if (stop_at && (host.role != RAFTCORE_ROLE_LEADER || now_ms() >= stop_at))
+    if (stop_at && ((host.role != RAFTCORE_ROLE_LEADER && host_is_idle(&host)) || now_ms() >= stop_at))
         stopped = true;
 }
 
-/* A leader that stops hands over first, so that the others need not wait for an election timeout to find out. */
+/*
+ * A leader that stops hands over first, so that the others need not wait for an election timeout to find out. No further
+ * requests are looked at; those that were have their answer, if it comes in time.
+ */
 static void on_signal(struct watch *w, uint32_t events)
 {
     struct signalfd_siginfo info;
@@ -115,6 +119,7 @@ static void on_signal(struct watch *w, uint32_t events)
         return;
     }
     host.stopping = true;
+    clients_stop();
     stop_at = now_ms() + HAND_OVER_MS;
     if (host.role != RAFTCORE_ROLE_LEADER) {
         note("stopping");
@@ -191,8 +196,9 @@ int main(int argc, char **argv)
             clients_run();          /* answers; and what was waiting behind them goes to the host */
         } while (host.busy);
     }
-    host_stop(&host);
+    host_give_up(&host);
     clients_close();
+    host_close(&host);
     note("stopped");
     return 0;
 }

@@ -3,7 +3,7 @@
  *
  * Each node dials the others and sends on the connections it dialled, so a pair has two, one for each direction. A connection
  * opens with a hello frame from both ends: the library makes and reads it. Then frames follow: the core's messages as it made
- * them, and, under a group id of their own, the data of a snapshot (snapshot.h), which never pass through the core.
+ * them, and, under a group id of their own, the host's: the data of a snapshot (snapshot.h), commands passed on (forward.h).
  *
  * A lost message is harmless to Raft, so nothing here waits: no connection, or a peer that does not drain, drops the message
  * and tells the core. WHO sends is taken from the hello frame on trust: the peer port is for a network of one's own.
@@ -23,7 +23,7 @@ enum {
     PEER_OUT_MAX = 32 * 1024 * 1024,
 };
 
-#define BULK_GROUP 0x6b6c7562u      /* group ^ this: the frame is of a snapshot's data */
+#define HOST_GROUP 0x74736f68u      /* group ^ this: a frame of the host's own, a snapshot's data or a command passed on */
 
 struct host;
 

@@ -10,6 +10,7 @@
 #include "util.h"
 
 struct client;
+struct host;
 struct command;
 
 enum request_state {
@@ -23,6 +24,8 @@ struct request {
     struct request *next;           /* in the client's line */
     struct request *queued;         /* in one of the host's lists */
     struct client *client;
+    struct host *host;              /* with `origin`: another node passed it on, see forward.h */
+    uint64_t origin, origin_seq;
     const struct command *command;
     enum request_state state;
     bool forwarded;                 /* the core passed it on: only applying it here will tell */

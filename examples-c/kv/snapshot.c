@@ -11,10 +11,10 @@ enum {
     MSG_WAIT_MS = 10 * 1000,        /* supplied, but no MsgSnap came: the core no longer wants it */
 };
 
-static void bulk_frame(struct host *h, struct peer *p, slice payload)
+static void host_frame(struct host *h, struct peer *p, slice payload)
 {
     buf_add_u32(&p->out, (uint32_t)payload.len);
-    buf_add_u64(&p->out, h->group ^ BULK_GROUP);
+    buf_add_u64(&p->out, h->group ^ HOST_GROUP);
     buf_add(&p->out, payload.ptr, payload.len);
 }
 
@@ -90,7 +90,7 @@ void snapshot_start(struct host *h, const raftcore_msg *m)
     if (!peers_send(&h->peers, p->id, NULL, 0, 0))
         snapshot_end(h, p, false);
     else
-        bulk_frame(h, p, buf_slice(&begin));
+        host_frame(h, p, buf_slice(&begin));
     buf_free(&begin);
     if (out->step == SNAPSHOT_STREAMING) {
         note("sending node %llu a snapshot of index %llu, %llu keys", (unsigned long long)p->id, (unsigned long long)index,
@@ -113,7 +113,7 @@ static void add_chunk(struct host *h, struct peer *p)
         buf_add(&chunk, v->value.ptr, v->value.len);
         store_view_next(v);
     }
-    bulk_frame(h, p, buf_slice(&chunk));
+    host_frame(h, p, buf_slice(&chunk));
 }
 
 void snapshot_fill(struct host *h, struct peer *p)
@@ -131,7 +131,7 @@ void snapshot_fill(struct host *h, struct peer *p)
     buf_add(&end, "E", 1);
     buf_add_u64(&end, out->view.state.keys);
     buf_add_u64(&end, out->view.state.hash);
-    bulk_frame(h, p, buf_slice(&end));
+    host_frame(h, p, buf_slice(&end));
     buf_free(&end);
     buf_add(&p->out, out->msg.ptr + out->msg.start, buf_len(&out->msg));
     out->step = SNAPSHOT_SENT;

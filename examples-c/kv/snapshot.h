@@ -6,7 +6,7 @@
  * view of the store. The receiver lays the chunks down in its spare table, and steps a MsgSnap only when it has the data that
  * belong to it. When the core accepts it, the ready says so, and the spare table becomes the live one.
  *
- * In frames of the bulk group; first byte of the payload:
+ * In frames of the host's own group; first byte of the payload:
  *   'B'  index (8), term (8), the members' learned addresses        'D'  records: key length (4), value length (4), key, value
  *   'E'  number of keys (8), hash (8): what the receiver must have come to
  */

@@ -57,6 +57,7 @@ struct request *pending_take(struct host *h, uint64_t seq)
     if (!r || r->seq != seq)
         return NULL;
     *slot = NULL;
+    h->n_pending--;
     return r;
 }
 
@@ -72,6 +73,7 @@ void pending_is_forwarded(struct host *h, uint64_t seq)
 static void pending_put(struct host *h, struct request *r, uint64_t term)
 {
     *pending_slot(h, r->seq) = r;
+    h->n_pending++;
     h->seq = r->seq;
     r->term = term;
     r->forwarded = false;

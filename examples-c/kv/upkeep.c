@@ -1,6 +1,7 @@
 /*
  * upkeep.c: what time brings: ticks, requests that waited too long, old log, events to be told, the end.
  */
+#include "forward.h"
 #include "host.h"
 #include "incoming.h"
 #include "submit.h"
@@ -66,6 +67,7 @@ void host_tick(struct host *h, uint32_t ticks)
     expire_requests(h);
     peers_tick(&h->peers);
     incoming_tick(&h->peers);
+    forward_tick(h);
     snapshot_tick(h);
     compact(h);
     drain_events(h);
@@ -73,13 +75,28 @@ void host_tick(struct host *h, uint32_t ticks)
     store_commit(&h->store);        /* what readies without MUST_SYNC left in the open transaction */
 }
 
-void host_stop(struct host *h)
+bool host_is_idle(const struct host *h)
+{
+    for (size_t i = 0; i < READ_BATCHES; i++)
+        if (h->batches[i].token)
+            return false;
+    return !h->writes.head && !h->reads.head && !h->forwards.head && h->n_pending == 0;
+}
+
+void host_give_up(struct host *h)
 {
     for (struct request *r; (r = requests_take(&h->writes));)
         try_again(r, "the server stops");
     for (struct request *r; (r = requests_take(&h->reads));)
         try_again(r, "the server stops");
+    for (size_t i = 0; i < READ_BATCHES; i++)
+        for (struct request *r; (r = requests_take(&h->batches[i].requests));)
+            try_again(r, "the server stops");
     give_up_pending(h);
+}
+
+void host_close(struct host *h)
+{
     store_close(&h->store);
     raftcore_free(h->node);
 }

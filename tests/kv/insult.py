@@ -9,7 +9,7 @@ import struct
 from kit import Client, Reply
 
 GROUP = 1
-BULK = GROUP ^ 0x6B6C7562
+HOST = GROUP ^ 0x74736F68
 
 
 def throw(port, data, answer=False):
@@ -113,12 +113,15 @@ def peers(k):
         throw(port, hello(77) + struct.pack("<IQ", 0x7FFFFFFF, GROUP) + b"x" * 1000, answer=True)
         throw(port, hello(77) + frame(12345, b"another group"), answer=True)
         for body in (b"", b"B", b"B" + bytes(15), b"D" + bytes(7), b"E", b"E" + bytes(16), b"X", b"D" + struct.pack("<II", 1 << 31, 1 << 31), b"D" + struct.pack("<II", 0, 0)):
-            throw(port, hello(77) + frame(BULK, body))
-            throw(port, hello(77) + frame(BULK, b"B" + struct.pack("<QQ", 5, 5)) + frame(BULK, body))
+            throw(port, hello(77) + frame(HOST, body))
+            throw(port, hello(77) + frame(HOST, b"B" + struct.pack("<QQ", 5, 5)) + frame(HOST, body))
+        for body in (b"A", b"A" + bytes(8), b"R" + bytes(8), b"A" + bytes(8) + struct.pack("<I", 1 << 31), b"A" + bytes(8) + (struct.pack("<I", 1) + b"x") * 20,
+                     b"A" + bytes(8) + struct.pack("<I", 3) + b"SET", b"A" + bytes(8) + struct.pack("<I", 8) + b"FLUSHALL", b"A" + bytes(8) + struct.pack("<I", 11) + b"RAFT.STATUS"):
+            throw(port, hello(77) + frame(HOST, body))
         for _ in range(20):
             throw(port, hello(77) + frame(GROUP, os.urandom(random.randrange(0, 200))) * 3)
         # Data nobody asked for, well-formed; and the snapshot they belong to never comes.
-        throw(port, hello(78) + frame(BULK, b"B" + struct.pack("<QQ", 10**9, 5) + b"4=127.0.0.1:1") + frame(BULK, b"D" + struct.pack("<II", 1, 1) + b"kv") + frame(BULK, b"E" + bytes(16)))
+        throw(port, hello(78) + frame(HOST, b"B" + struct.pack("<QQ", 10**9, 5) + b"4=127.0.0.1:1") + frame(HOST, b"D" + struct.pack("<II", 1, 1) + b"kv") + frame(HOST, b"E" + bytes(16)))
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
         for s in idle:
             s.close()

@@ -183,6 +183,11 @@ class Cluster:
         p.send_signal(signal.SIGTERM)
         return p.wait(timeout=15)
 
+    @staticmethod
+    def pause(seconds):
+        """Lets a fault last. Not for waiting until something has happened: that is wait_for."""
+        time.sleep(seconds)
+
     def alive(self):
         for i, p in self.process.items():
             assert p.poll() is None, f"node {i} died with {p.returncode}:\n{self.log(i)[-2000:]}"
@@ -297,3 +302,29 @@ class Load(threading.Thread):
         assert not self.is_alive(), "a client got no answer in 30 s"
         if self.failed:
             raise self.failed
+
+
+class Reader(Load):
+    """Reads the shared counter from the nodes in turn: it may never be below what was acknowledged or seen before."""
+
+    def __init__(self, cluster, loads, nodes):
+        super().__init__(cluster, "reader", nodes)
+        self.loads, self.seen, self.reads = loads, 0, 0
+
+    def run(self):
+        try:
+            while not self.stop_.is_set():
+                floor = max(self.seen, sum(x.counter_acked for x in self.loads))
+                answer = self.attempt(lambda c: c.do("GET", "counter") or b"0")
+                if not answer:
+                    continue
+                self.seen = int(answer)
+                self.reads += 1
+                node = self.nodes[self.turn % len(self.nodes)]
+                assert self.seen >= floor, f"node {node} reads {self.seen}, but {floor} INCRs were acknowledged before: a stale read"
+                if self.reads % 20 == 0:
+                    self.drop()
+        except Exception as e:
+            self.failed = e
+        finally:
+            self.drop()
