@@ -31,7 +31,7 @@ if [ -z "${BIN:-}" ]; then
     command -v "${CC:-cc}" >/dev/null || die "a C compiler is needed: apt-get install gcc make"
     command -v cargo >/dev/null || die "cargo is needed, to build the library: https://rustup.rs"
     need_lmdb
-    say "building (the first time takes a minute)"
+    [ -x "$root/target/kv/raftcore-kv" ] || say "building"
     make -s -C "$root" kv >&2 || die "the build failed"
     BIN=$root/target/kv
 fi

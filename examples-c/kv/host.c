@@ -107,7 +107,7 @@ static void send_messages(struct host *h, const raftcore_ready *rd, bool after)
     peers_flush(&h->peers);
 }
 
-/* The reply is filled when the operation is applied, and given to the client's line; it leaves after the commit. */
+/* The reply is filled when the operation is applied, and goes into the client's line; when it leaves, process() says. */
 static void apply_normal(struct host *h, const raftcore_entry *e)
 {
     struct op op;

@@ -26,6 +26,21 @@ static void drop(struct incoming *in, const char *why)
     loop_free(in);
 }
 
+/*
+ * Whose connection breaks has most likely died. If that was the leader, forget it: votes are then granted at once, not only
+ * after an election timeout without it. If it lives after all, its next heartbeat puts everything right.
+ */
+static void lost(struct incoming *in)
+{
+    struct host *h = in->host;
+
+    if (in->id != 0 && in->id == h->leader) {
+        host_must(h, raftcore_forget_leader(h->node), "forget the leader");
+        h->busy = true;
+    }
+    drop(in, in->id ? "closed" : NULL);
+}
+
 static bool on_hello(struct incoming *in, slice frame)
 {
     raftcore_hello_info hello = {.struct_size = sizeof hello}, own = {.struct_size = sizeof own};
@@ -144,7 +159,7 @@ static void on_event(struct watch *w, uint32_t events)
 
     (void)events;
     if (!net_read(w, &in->in, FRAME_MAX + FRAME_HEAD))
-        drop(in, in->id ? "closed" : NULL);
+        lost(in);
     else if (!on_bytes(in))
         drop(in, "sent what is no frame of this group: closed");
 }

@@ -94,6 +94,21 @@ def mutate(data):
     return frame(GROUP, bytes(body))
 
 
+def varint(n):
+    out = b""
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def proposal(to, sender, kind, data):
+    """A MsgProp of one entry, as raftpb has it."""
+    number = lambda field, n: varint(field << 3) + varint(n)  # noqa: E731
+    some = lambda field, b: varint(field << 3 | 2) + varint(len(b)) + b  # noqa: E731
+    return number(1, 2) + number(2, to) + number(3, sender) + some(7, number(1, kind) + some(4, data))
+
+
 def peers(k):
     """
     What a peer that is broken may send. Real frames with bits flipped may also SAY something, a higher term or another's
@@ -120,6 +135,10 @@ def peers(k):
             throw(port, hello(77) + frame(HOST, body))
         for _ in range(20):
             throw(port, hello(77) + frame(GROUP, os.urandom(random.randrange(0, 200))) * 3)
+        # Entries that are no operation, and changes that are no change: committed or refused, but nobody dies applying them.
+        for kind in (0, 1, 2):
+            for data in (b"", b"\xff\xff\xff", b"\x01" + os.urandom(60), bytes(50)):
+                throw(port, hello(77) + frame(GROUP, proposal(next(i for i in k.peer if k.peer[i] == port), 77, kind, data)))
         # Data nobody asked for, well-formed; and the snapshot they belong to never comes.
         throw(port, hello(78) + frame(HOST, b"B" + struct.pack("<QQ", 10**9, 5) + b"4=127.0.0.1:1") + frame(HOST, b"D" + struct.pack("<II", 1, 1) + b"kv") + frame(HOST, b"E" + bytes(16)))
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
