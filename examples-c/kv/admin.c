@@ -6,8 +6,6 @@
 #include "op.h"
 #include "resp.h"
 
-typedef unsigned long long ull;
-
 static const char *flow_name(uint32_t flow)
 {
     switch (flow) {
@@ -38,7 +36,8 @@ void status_text(struct host *h, struct buf *text)
         return;
     }
     buf_printf(text, "id:%llu\r\nrole:%s\r\nterm:%llu\r\nleader:%llu\r\n", (ull)s.id, role_name(s.role), (ull)s.term, (ull)s.leader);
-    buf_printf(text, "commit:%llu\r\napplied:%llu\r\nfirst_index:%llu\r\nlast_index:%llu\r\n", (ull)s.commit, (ull)s.applied, (ull)s.first_index, (ull)s.last_index);
+    buf_printf(text, "commit:%llu\r\napplied:%llu\r\n", (ull)s.commit, (ull)s.applied);
+    buf_printf(text, "first_index:%llu\r\nlast_index:%llu\r\n", (ull)s.first_index, (ull)s.last_index);
     buf_printf(text, "keys:%llu\r\ndata_hash:%016llx\r\n", (ull)h->store.state.keys, (ull)h->store.state.hash);
     id_list(text, "voters", conf.voters, conf.n_voters);
     if (conf.n_outgoing)
@@ -53,8 +52,9 @@ void status_text(struct host *h, struct buf *text)
     for (size_t i = 0; i < n && i < PEERS_MAX; i++) {
         const raftcore_peer *p = &peers[i];
         const struct peer *link = peers_find(&h->peers, p->id);
-        buf_printf(text, "peer_%llu:%s,match=%llu,next=%llu,flow=%s,%s,%s,address=%s\r\n", (ull)p->id, p->flags & RAFTCORE_PF_LEARNER ? "learner" : "voter",
-                   (ull)p->match_index, (ull)p->next_index, flow_name(p->flow), p->flags & RAFTCORE_PF_ACTIVE ? "active" : "silent",
+        buf_printf(text, "peer_%llu:%s,match=%llu,next=%llu,flow=%s,%s,%s,address=%s\r\n", (ull)p->id,
+                   p->flags & RAFTCORE_PF_LEARNER ? "learner" : "voter", (ull)p->match_index, (ull)p->next_index,
+                   flow_name(p->flow), p->flags & RAFTCORE_PF_ACTIVE ? "active" : "silent",
                    p->flags & RAFTCORE_PF_CAUGHT_UP ? "caught_up" : "behind", link ? peer_address(link) : "");
     }
 }
@@ -130,7 +130,8 @@ void run_add(struct host *h, struct request *r, struct buf *out)
     if (!is_leader(h, r, out))
         return;
     if (membership(h, id) != STRANGER) {
-        resp_error(out, "ERR node %llu is a member already%s", (ull)id, membership(h, id) == LEARNER ? " (a learner): RAFT.PROMOTE makes it a voter" : "");
+        resp_error(out, "ERR node %llu is a member already%s", (ull)id,
+                   membership(h, id) == LEARNER ? " (a learner): RAFT.PROMOTE makes it a voter" : "");
         return;
     }
     if (h->peers.count == PEERS_MAX && !peers_find(&h->peers, id)) {
@@ -150,7 +151,8 @@ void run_promote(struct host *h, struct request *r, struct buf *out)
     if (!read_id(r, &id, out) || !is_leader(h, r, out))
         return;
     if (membership(h, id) != LEARNER) {
-        resp_error(out, "ERR node %llu is no learner%s", (ull)id, membership(h, id) == VOTER ? ": it is a voter already" : ", nor any member: RAFT.ADD comes first");
+        resp_error(out, "ERR node %llu is no learner%s", (ull)id,
+                   membership(h, id) == VOTER ? ": it is a voter already" : ", nor any member: RAFT.ADD comes first");
         return;
     }
     host_must(h, raftcore_get_status(h->node, &status), "status");
@@ -158,8 +160,9 @@ void run_promote(struct host *h, struct request *r, struct buf *out)
     for (size_t i = 0; i < n && i < PEERS_MAX; i++) {
         if (peers[i].id != id || (peers[i].flags & RAFTCORE_PF_CAUGHT_UP))
             continue;
-        resp_error(out, "ERR learner %llu has not caught up: it is at %llu, the log ends at %llu, %llu entries further (%s)", (ull)id, (ull)peers[i].match_index,
-                   (ull)status.last_index, (ull)(status.last_index - peers[i].match_index), flow_name(peers[i].flow));
+        resp_error(out, "ERR learner %llu has not caught up: it is at %llu, the log ends at %llu, %llu entries further (%s)",
+                   (ull)id, (ull)peers[i].match_index, (ull)status.last_index, (ull)(status.last_index - peers[i].match_index),
+                   flow_name(peers[i].flow));
         return;
     }
     change(h, r, id, RAFTCORE_CHANGE_ADD_NODE, OP_KEEP_ADDRESS, (slice){0});

@@ -124,9 +124,10 @@ static void force_alone(struct host *h, raftcore_conf *conf)
 {
     struct store *s = &h->store;
 
-    note("--force-cluster: THIS NODE FORGETS THE OTHERS AND GOES ON ALONE, from entry %llu.", (unsigned long long)s->last);
+    note("--force-cluster: THIS NODE FORGETS THE OTHERS AND GOES ON ALONE, from entry %llu.", (ull)s->last);
     note("--force-cluster: writes that only the others have ARE LOST. If one of them ever starts again, there are TWO clusters.");
-    note("--force-cluster: a new --group keeps the old ones out. Bring others in with empty disks, --join and RAFT.ADD; never start with this option again.");
+    note("--force-cluster: a new --group keeps the old ones out. Bring others in with empty disks, --join and RAFT.ADD;");
+    note("--force-cluster: never start with this option again.");
     *conf = (raftcore_conf){.struct_size = sizeof *conf, .voters = &h->id, .n_voters = 1};
     s->state.skip_conf_to = s->last;
 }
@@ -151,8 +152,8 @@ static void boot_from_disk(struct host *h, bool force)
         host_must(h, raftcore_get_conf(h->node, &now), "boot: configuration");
         store_set_conf(s, now.bytes);
     }
-    note("booted in term %llu: log after %llu to %llu, applied %llu, %llu keys", (unsigned long long)st->term, (unsigned long long)st->before,
-         (unsigned long long)s->last, (unsigned long long)st->applied, (unsigned long long)st->keys);
+    note("booted in term %llu: log after %llu to %llu, applied %llu, %llu keys", (ull)st->term, (ull)st->before,
+         (ull)s->last, (ull)st->applied, (ull)st->keys);
 }
 
 void host_boot(struct host *h, const struct options *o)
@@ -164,7 +165,7 @@ void host_boot(struct host *h, const struct options *o)
     h->keep = o->keep;
     h->nonce = random_u64();
     h->oldest = 1;
-    snprintf(who, sizeof who, "node %llu", (unsigned long long)h->id);
+    snprintf(who, sizeof who, "node %llu", (ull)h->id);
     note_who(who);
 
     store_open(&h->store, o->dir, o->id, o->group, o->force_cluster, o->map_bytes);
@@ -181,10 +182,10 @@ void host_boot(struct host *h, const struct options *o)
         die("--force-cluster: the disk is empty, there is nothing to go on from");
     } else if (o->join) {
         host_must(h, raftcore_boot_done(h->node, 0), "boot");
-        note("an empty disk: waiting to be added with RAFT.ADD %llu", (unsigned long long)h->id);
+        note("an empty disk: waiting to be added with RAFT.ADD %llu", (ull)h->id);
     } else {
         if (!peers_find(&h->peers, h->id))
-            die("--cluster must name this node, %llu, too: it founds the cluster with all that are named", (unsigned long long)h->id);
+            die("--cluster must name this node, %llu, too: it founds the cluster with all that are named", (ull)h->id);
         found(h);
     }
     store_commit(&h->store);

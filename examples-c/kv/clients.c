@@ -107,12 +107,17 @@ static void close_client(struct client *c)
         loop_free(c);               /* else clients_run() does when it meets it */
 }
 
+static bool may_parse(const struct client *c)
+{
+    return !c->closing && !clients.host->stopping && c->count < LINE_MAX && c->bytes < LINE_BYTES;
+}
+
 /* Requests out of the input, as many as the limits allow. */
 static void parse(struct client *c)
 {
     static struct resp_args args;
 
-    while (!c->closing && !clients.host->stopping && c->count < LINE_MAX && c->bytes < LINE_BYTES && buf_len(&c->in) > c->need) {
+    while (may_parse(c) && buf_len(&c->in) > c->need) {
         struct request *r;
         switch (resp_parse(buf_slice(&c->in), &args)) {
         case RESP_MORE:
@@ -152,7 +157,7 @@ static bool serve(struct client *c)
             r->command->run(clients.host, r, &c->out);
         }
         if (r->state != REQUEST_DONE)
-            break;                  /* with the host, or to be issued; a command of the cluster may have begun to wait just now */
+            break;                  /* with the host, or to be issued; RAFT.ADD and the like have just begun to wait */
         buf_add(&c->out, r->reply.ptr + r->reply.start, buf_len(&r->reply));
         line_take(c);
     }
@@ -188,8 +193,8 @@ static void run(struct client *c)
         close_client(c);
         return;
     }
-    bool full = c->closing || clients.host->stopping || c->count >= LINE_MAX || c->bytes >= LINE_BYTES || buf_len(&c->out) >= CLIENT_OUT_MAX;
-    loop_set(&c->watch, (full ? 0u : EPOLLIN) | (buf_len(&c->out) > 0 ? EPOLLOUT : 0u));
+    bool read = may_parse(c) && buf_len(&c->out) < CLIENT_OUT_MAX;
+    loop_set(&c->watch, (read ? EPOLLIN : 0u) | (buf_len(&c->out) > 0 ? EPOLLOUT : 0u));
 }
 
 void clients_run(void)

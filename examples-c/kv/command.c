@@ -99,18 +99,23 @@ static void run_info(struct host *h, struct request *r, struct buf *out)
     struct store *s = &h->store;
 
     (void)r;                        /* a section may be named; all come, they are short */
-    buf_printf(&text, "# Server\r\nserver:raftcore-kv\r\nraftcore_version:%s\r\nprocess_id:%ld\r\n", raftcore_version_string(), (long)getpid());
+    buf_printf(&text, "# Server\r\nserver:raftcore-kv\r\nraftcore_version:%s\r\n", raftcore_version_string());
+    buf_printf(&text, "process_id:%ld\r\n", (long)getpid());
     buf_printf(&text, "\r\n# Clients\r\nconnected_clients:%zu\r\nmaxclients:%zu\r\n", clients.count, clients.most);
-    buf_printf(&text, "\r\n# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\nrejected_connections:%llu\r\n",
-               (unsigned long long)clients.accepted, (unsigned long long)clients.commands, (unsigned long long)clients.refused);
-    buf_printf(&text, "writes_proposed:%llu\r\nreads_asked:%llu\r\noutcomes_unknown:%llu\r\nreadies:%llu\r\nentries_applied:%llu\r\ndurable_commits:%llu\r\n",
-               (unsigned long long)h->n_writes, (unsigned long long)h->n_reads, (unsigned long long)h->n_unknown,
-               (unsigned long long)h->n_readies, (unsigned long long)h->n_applied, (unsigned long long)s->commits);
+    buf_printf(&text, "\r\n# Stats\r\n");
+    const struct { const char *name; uint64_t value; } count[] = {
+        {"total_connections_received", clients.accepted}, {"total_commands_processed", clients.commands},
+        {"rejected_connections", clients.refused}, {"writes_proposed", h->n_writes}, {"reads_asked", h->n_reads},
+        {"outcomes_unknown", h->n_unknown}, {"readies", h->n_readies}, {"entries_applied", h->n_applied},
+        {"durable_commits", s->commits},
+    };
+    for (size_t i = 0; i < sizeof count / sizeof count[0]; i++)
+        buf_printf(&text, "%s:%llu\r\n", count[i].name, (ull)count[i].value);
     buf_printf(&text, "\r\n# Raft\r\n");
     status_text(h, &text);
     buf_printf(&text, "\r\n# Keyspace\r\n");
     if (s->state.keys > 0)
-        buf_printf(&text, "db0:keys=%llu,expires=0,avg_ttl=0\r\n", (unsigned long long)s->state.keys);
+        buf_printf(&text, "db0:keys=%llu,expires=0,avg_ttl=0\r\n", (ull)s->state.keys);
     resp_bulk(out, buf_slice(&text));
     buf_free(&text);
 }

@@ -36,7 +36,7 @@ void forward_to_leader(struct host *h, struct request *r, struct buf *out)
         r->deadline = now_ms() + 2 * ANSWER_MS;     /* the leader answers within half of it, or is gone */
         requests_add(&h->forwards, r);
     } else {
-        resp_error(out, "TRYAGAIN node %llu leads and can't be reached from here just now", (unsigned long long)h->leader);
+        resp_error(out, "TRYAGAIN node %llu leads and can't be reached from here just now", (ull)h->leader);
     }
     buf_free(&frame);
 }
@@ -111,7 +111,7 @@ void forward_reply(struct request *r)
     buf_add_u64(&frame, r->origin_seq);
     buf_add(&frame, r->reply.ptr + r->reply.start, buf_len(&r->reply));
     if (!send_frame(r->host, r->origin, &frame))
-        note("the answer to a command that node %llu passed on is lost", (unsigned long long)r->origin);
+        note("the answer to a command that node %llu passed on is lost", (ull)r->origin);
     buf_free(&frame);
     request_free(r);
 }

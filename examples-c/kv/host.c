@@ -70,9 +70,13 @@ static void supply_entries(struct host *h, const raftcore_fetch *f)
     static raftcore_entry entries[SUPPLY_MAX];
     size_t n = 0, bytes = 0;
 
-    while (n < SUPPLY_MAX && f->first + n <= f->last && (n == 0 || bytes < f->max_bytes) && store_entry(&h->store, f->first + n, &entries[n]))
+    for (uint64_t i = f->first; i <= f->last && n < SUPPLY_MAX && (n == 0 || bytes < f->max_bytes); i++) {
+        if (!store_entry(&h->store, i, &entries[n]))
+            break;                  /* compacted away */
         bytes += entries[n++].data.len;
-    raftcore_code code = n > 0 ? raftcore_supply_entries(h->node, f->id, entries, n) : raftcore_supply_none(h->node, f->id, RAFTCORE_SUPPLY_GONE);
+    }
+    raftcore_code code = n > 0 ? raftcore_supply_entries(h->node, f->id, entries, n)
+                               : raftcore_supply_none(h->node, f->id, RAFTCORE_SUPPLY_GONE);
     host_must(h, code, "supply");
 }
 
@@ -115,7 +119,7 @@ static void apply_normal(struct host *h, const raftcore_entry *e)
     if (e->data.len == 0)
         return;                     /* a new leader's own */
     if (!op_read(e->data, &op) || op.code == OP_MEMBER) {
-        note("entry %llu is no operation and changes nothing, on every node alike", (unsigned long long)e->index);
+        note("entry %llu is no operation and changes nothing, on every node alike", (ull)e->index);
         return;
     }
     bool ours = op.node == h->id && op.nonce == h->nonce;
@@ -168,8 +172,8 @@ static void apply_change(struct host *h, const raftcore_entry *e)
     /* A member that can't understand a change stops rather than differ from the others. */
     host_must(h, raftcore_apply_conf(h->node, e, &conf), "apply a configuration change");
     store_set_conf(&h->store, conf.bytes);
-    note("configuration of entry %llu: %u voters, %u learners%s", (unsigned long long)e->index, conf.n_voters, conf.n_learners + conf.n_learners_next,
-         conf.n_outgoing ? ", joint" : "");
+    note("configuration of entry %llu: %u voters, %u learners%s", (ull)e->index, conf.n_voters,
+         conf.n_learners + conf.n_learners_next, conf.n_outgoing ? ", joint" : "");
     if (host_membership(&conf, h->id) == STRANGER)
         note("this node is no member any more: stop it");
     if (!op_read(conf.context, &op) || op.code != OP_MEMBER)
@@ -193,7 +197,7 @@ static void apply(struct host *h, const raftcore_ready *rd)
         } else {
             /* No longer in the core's memory. A copy, since applying it changes the pages it lies in. */
             if (!store_entry(&h->store, i, &e))
-                die("entry %llu is to be applied and is not in the log", (unsigned long long)i);
+                die("entry %llu is to be applied and is not in the log", (ull)i);
             buf_clear(&copy);
             buf_add(&copy, e.data.ptr, e.data.len);
             e.data = buf_slice(&copy);
@@ -255,10 +259,10 @@ static void note_role(struct host *h, const raftcore_ready *rd)
 
     h->role = rd->role;
     h->leader = rd->leader;
-    snprintf(who, sizeof who, "node %llu %s term %llu", (unsigned long long)h->id, role_name(h->role), (unsigned long long)h->term);
+    snprintf(who, sizeof who, "node %llu %s term %llu", (ull)h->id, role_name(h->role), (ull)h->term);
     note_who(who);
     if (h->leader)
-        note("the leader is node %llu", (unsigned long long)h->leader);
+        note("the leader is node %llu", (ull)h->leader);
     else
         note("no leader is known");
 }

@@ -15,7 +15,7 @@ static void drop(struct incoming *in, const char *why)
     if (in->watch.fd < 0)
         return;
     if (why)
-        note("connection from node %llu: %s", (unsigned long long)in->id, why);
+        note("connection from node %llu: %s", (ull)in->id, why);
     loop_close(&in->watch);
     *in->link = in->next;
     if (in->next)
@@ -53,8 +53,8 @@ static bool on_hello(struct incoming *in, slice frame)
     if (code != RAFTCORE_OK || raftcore_hello_read(in->out.ptr + in->out.end, len, &own) != RAFTCORE_OK)
         host_fail(h, "hello", code);
     if (hello.group != own.group || hello.version != own.version || hello.id == own.id || hello.id == 0) {
-        note("node %llu of group %llu, version %u, wants to be a peer of node %llu of group %llu, version %u: refused", (unsigned long long)hello.id,
-             (unsigned long long)hello.group, hello.version, (unsigned long long)own.id, (unsigned long long)own.group, own.version);
+        note("node %llu of group %llu, version %u, wants to be a peer of node %llu of group %llu, version %u: refused", (ull)hello.id,
+             (ull)hello.group, hello.version, (ull)own.id, (ull)own.group, own.version);
         return false;
     }
     /* A peer that dials again has lost its old connection, whether we know it or not. */
@@ -85,7 +85,7 @@ static bool step(struct incoming *in, slice frames)
 static bool step_snapshot(struct incoming *in, slice frame, uint64_t index, uint64_t term)
 {
     if (!snapshot_matches(in->host, in->id, index, term)) {
-        note("a snapshot of index %llu from node %llu came without its data: dropped", (unsigned long long)index, (unsigned long long)in->id);
+        note("a snapshot of index %llu from node %llu came without its data: dropped", (ull)index, (ull)in->id);
         return true;
     }
     /* Install it now if the core takes it: the next chunk that comes may be of another one. */

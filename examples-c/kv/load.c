@@ -184,8 +184,8 @@ static void show(const struct load *load, bool last)
     memset(bar, ' ', sizeof bar);
     memset(bar, '#', filled);
     bar[40] = 0;
-    fprintf(stderr, "\r\033[K  [%s] %3zu %%  %zu lines acknowledged, %zu sent again%s", bar, 100 * load->done / load->lines.count, load->done, load->resent,
-            last ? "\n" : "");
+    fprintf(stderr, "\r\033[K  [%s] %3zu %%  %zu lines acknowledged, %zu sent again%s", bar,
+            100 * load->done / load->lines.count, load->done, load->resent, last ? "\n" : "");
 }
 
 static void save_acked(const struct load *load, const char *path)
@@ -213,7 +213,8 @@ static int run_load(const char *file, const char *acked, const char *nodes, cons
     while (load.done < load.lines.count) {
         for (size_t i = 0; i < CONNECTIONS; i++) {
             fill(&load, &sender[i]);
-            poll_fd[i] = (struct pollfd){.fd = sender[i].conn.fd, .events = (short)(POLLIN | (text_len(&sender[i].conn.out) ? POLLOUT : 0))};
+            bool more = text_len(&sender[i].conn.out) > 0;
+            poll_fd[i] = (struct pollfd){.fd = sender[i].conn.fd, .events = (short)(POLLIN | (more ? POLLOUT : 0))};
         }
         poll(poll_fd, CONNECTIONS, 10);
         for (size_t i = 0; i < CONNECTIONS; i++)
@@ -270,7 +271,8 @@ static int run_leader(const char *nodes, const char *other_than)
             struct reply r;
             struct conn c = {.fd = -1};
             bool answered = conn_dial(&c, a.text[i]) && conn_ask(&c, "RAFT.STATUS", 500, &r);
-            if (answered && memmem(r.text, r.len, "role:leader", 11) && sscanf(r.text, "id:%31[0-9]", id) == 1 && (!other_than || strcmp(id, other_than) != 0)) {
+            bool leads = answered && memmem(r.text, r.len, "role:leader", 11) && sscanf(r.text, "id:%31[0-9]", id) == 1;
+            if (leads && (!other_than || strcmp(id, other_than) != 0)) {
                 printf("%s %lld\n", id, (long long)(now_ms() - began));
                 return 0;
             }

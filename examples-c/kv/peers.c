@@ -119,7 +119,7 @@ void peers_learned_text(struct peers *ps, struct buf *out)
     for (size_t i = 0; i < ps->count; i++) {
         const struct peer *p = ps->peer[i];
         if (p->learned[0])
-            buf_printf(out, "%s%llu=%s", buf_len(out) ? "," : "", (unsigned long long)p->id, p->learned);
+            buf_printf(out, "%s%llu=%s", buf_len(out) ? "," : "", (ull)p->id, p->learned);
     }
 }
 
@@ -128,14 +128,14 @@ static void tell_unreachable(struct peer *p)
     raftcore_code code = raftcore_report_unreachable(p->host->node, p->id);
 
     if (code < 0 && code != RAFTCORE_E_NO_PEER)
-        note("node %llu could not be reported unreachable: %s", (unsigned long long)p->id, host_detail(p->host));
+        note("node %llu could not be reported unreachable: %s", (ull)p->id, host_detail(p->host));
     p->host->busy = true;
 }
 
 void peer_drop(struct peer *p, const char *why)
 {
     if (p->connected)
-        note("connection to node %llu at %s: %s", (unsigned long long)p->id, peer_address(p), why);
+        note("connection to node %llu at %s: %s", (ull)p->id, peer_address(p), why);
     loop_close(&p->watch);
     p->connected = false;
     buf_clear(&p->out);
@@ -166,8 +166,8 @@ static bool check_hello(struct peer *p)
     buf_consume(&p->in, total);
     if (hello.group == p->host->group && hello.id == p->id)
         return true;
-    note("%s is node %llu of group %llu, not node %llu of group %llu", peer_address(p), (unsigned long long)hello.id,
-         (unsigned long long)hello.group, (unsigned long long)p->id, (unsigned long long)p->host->group);
+    note("%s is node %llu of group %llu, not node %llu of group %llu", peer_address(p), (ull)hello.id,
+         (ull)hello.group, (ull)p->id, (ull)p->host->group);
     return false;
 }
 

@@ -133,7 +133,7 @@ void run_scan(struct host *h, struct request *r, struct buf *out)
     }
     resp_array(out, 2);
     char text[24];
-    snprintf(text, sizeof text, "%llu", (unsigned long long)(more ? remember(last) : 0));
+    snprintf(text, sizeof text, "%llu", (ull)(more ? remember(last) : 0));
     resp_text(out, text);
     resp_array(out, n);
     buf_add(out, found.ptr + found.start, buf_len(&found));

@@ -43,7 +43,7 @@ void snapshot_supply(struct host *h, const raftcore_fetch *f)
     if (code != RAFTCORE_OK) {
         store_view_close(v);
         if (code < 0) {
-            note("no snapshot for node %llu: %s", (unsigned long long)f->peer, host_detail(h));
+            note("no snapshot for node %llu: %s", (ull)f->peer, host_detail(h));
             supply_none(h, f, RAFTCORE_SUPPLY_LATER);
         }
         return;
@@ -72,8 +72,8 @@ void snapshot_start(struct host *h, const raftcore_msg *m)
         code = raftcore_snapshot_split(out->msg.ptr + FRAME_HEAD, len - FRAME_HEAD, &data, &index, &term);
     }
     if (code != RAFTCORE_OK || index != out->view.state.applied) {
-        note("the snapshot to node %llu is of index %llu, the data are of %llu", (unsigned long long)m->to,
-             (unsigned long long)index, (unsigned long long)out->view.state.applied);
+        note("the snapshot to node %llu is of index %llu, the data are of %llu", (ull)m->to,
+             (ull)index, (ull)out->view.state.applied);
         snapshot_end(h, p, false);
         return;
     }
@@ -93,8 +93,8 @@ void snapshot_start(struct host *h, const raftcore_msg *m)
         host_frame(h, p, buf_slice(&begin));
     buf_free(&begin);
     if (out->step == SNAPSHOT_STREAMING) {
-        note("sending node %llu a snapshot of index %llu, %llu keys", (unsigned long long)p->id, (unsigned long long)index,
-             (unsigned long long)out->view.state.keys);
+        note("sending node %llu a snapshot of index %llu, %llu keys", (ull)p->id, (ull)index,
+             (ull)out->view.state.keys);
         snapshot_fill(h, p);
     }
 }
@@ -158,7 +158,8 @@ void snapshot_end(struct host *h, struct peer *p, bool arrived)
         return;
     if (raftcore_report_snapshot(h->node, p->id, arrived) < 0)
         note("the end of a snapshot could not be reported: %s", host_detail(h));
-    note("the snapshot to node %llu %s after %lld ms", (unsigned long long)p->id, arrived ? "is sent" : "failed", (long long)(now_ms() - out->since));
+    note("the snapshot to node %llu %s after %lld ms", (ull)p->id, arrived ? "is sent" : "failed",
+         (long long)(now_ms() - out->since));
     h->busy = true;
 }
 
@@ -194,7 +195,7 @@ static bool on_begin(struct host *h, uint64_t from, slice body)
     h->incoming.complete = false;
     buf_clear(&h->incoming.addresses);
     buf_add(&h->incoming.addresses, body.ptr + 16, body.len - 16);
-    note("node %llu sends a snapshot of index %llu", (unsigned long long)from, (unsigned long long)h->incoming.index);
+    note("node %llu sends a snapshot of index %llu", (ull)from, (ull)h->incoming.index);
     return true;
 }
 
@@ -236,7 +237,7 @@ bool snapshot_chunk(struct host *h, uint64_t from, slice payload)
             return false;
         in->complete = get_u64(body.ptr) == h->store.stage_keys && get_u64(body.ptr + 8) == h->store.stage_hash;
         if (!in->complete)
-            note("the snapshot from node %llu is not what its sender says it is: dropped", (unsigned long long)from);
+            note("the snapshot from node %llu is not what its sender says it is: dropped", (ull)from);
         return in->complete;
     }
     return false;
@@ -255,10 +256,10 @@ void snapshot_install(struct host *h, const raftcore_ready *rd)
 
     /* Only a MsgSnap whose data are here is ever stepped (on_frames in peers.c). */
     if (!in->complete || in->index != rd->snapshot_index || in->term != rd->snapshot_term)
-        die("the core installs a snapshot of index %llu whose data are not here", (unsigned long long)rd->snapshot_index);
+        die("the core installs a snapshot of index %llu whose data are not here", (ull)rd->snapshot_index);
     store_install(&h->store, rd->snapshot_index, rd->snapshot_term, rd->snapshot_conf, buf_slice(&in->addresses));
     peers_set_learned(&h->peers, buf_slice(&in->addresses));
-    note("installed the snapshot of index %llu: %llu keys", (unsigned long long)rd->snapshot_index, (unsigned long long)h->store.state.keys);
+    note("installed the snapshot of index %llu: %llu keys", (ull)rd->snapshot_index, (ull)h->store.state.keys);
     in->from = 0;
     in->complete = false;
 }

@@ -108,13 +108,14 @@ static void load_state(struct store *s, uint64_t id, uint64_t group, bool regrou
         return;
     }
     if (record.len != sizeof s->state)
-        die("the state record has %zu bytes, this server knows one of %zu: it was written by another version", record.len, sizeof s->state);
+        die("the state record has %zu bytes, this server knows one of %zu: it was written by another version", record.len,
+            sizeof s->state);
     memcpy(&s->state, record.ptr, record.len);
     if (s->state.version != STATE_VERSION)
-        die("the state record is of version %llu, this server knows %d", (unsigned long long)s->state.version, STATE_VERSION);
+        die("the state record is of version %llu, this server knows %d", (ull)s->state.version, STATE_VERSION);
     if (s->state.id != id || (s->state.group != group && !regroup))
         die("the directory belongs to node %llu of group %llu, not to node %llu of group %llu",
-            (unsigned long long)s->state.id, (unsigned long long)s->state.group, (unsigned long long)id, (unsigned long long)group);
+            (ull)s->state.id, (ull)s->state.group, (ull)id, (ull)group);
     s->written = s->state;
     s->state.group = group;
 }
@@ -141,8 +142,8 @@ void store_open(struct store *s, const char *dir, uint64_t id, uint64_t group, b
     load_state(s, id, group, regroup);
     s->last = find_last(s);
     if (s->last < s->state.applied || s->state.applied < s->state.before)
-        die("the disk contradicts itself: log after %llu to %llu, applied %llu", (unsigned long long)s->state.before,
-            (unsigned long long)s->last, (unsigned long long)s->state.applied);
+        die("the disk contradicts itself: log after %llu to %llu, applied %llu", (ull)s->state.before,
+            (ull)s->last, (ull)s->state.applied);
     store_stage_clear(s);           /* what a snapshot left behind that never came to its end */
 }
 
@@ -241,7 +242,7 @@ void store_append(struct store *s, const raftcore_entry *entries, size_t count, 
     if (count > 0 && entries->index <= s->last)
         truncate_from(s, entries->index);
     if (count > 0 && entries->index != s->last + 1)
-        die("entries from %llu on can't follow a log that ends at %llu", (unsigned long long)entries->index, (unsigned long long)s->last);
+        die("entries from %llu on can't follow a log that ends at %llu", (ull)entries->index, (ull)s->last);
     for (size_t i = 0; i < count; i++) {
         const raftcore_entry *e = (const void *)((const char *)entries + i * stride);
         uint8_t key[8], *to;

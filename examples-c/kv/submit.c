@@ -232,7 +232,7 @@ static void expire_transfer(struct host *h)
     if (status.role != RAFTCORE_ROLE_LEADER)
         resp_simple(&r->reply, "OK");
     else
-        resp_error(&r->reply, "ERR leadership was not handed over in time: node %llu still leads", (unsigned long long)h->id);
+        resp_error(&r->reply, "ERR leadership was not handed over in time: node %llu still leads", (ull)h->id);
     request_finished(r);
 }
 

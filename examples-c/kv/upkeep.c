@@ -53,8 +53,8 @@ static void drain_events(struct host *h)
         case RAFTCORE_EVENT_PEER_LAGS:
         case RAFTCORE_EVENT_REPAIRED:
         case RAFTCORE_EVENT_TRANSFER_ENDED:
-            note("%s: peer %llu, index %llu, %llu, %llu (%s)", raftcore_event_text(e.kind), (unsigned long long)e.peer, (unsigned long long)e.index,
-                 (unsigned long long)e.a, (unsigned long long)e.b, raftcore_reason_text(e.reason));
+            note("%s: peer %llu, index %llu, %llu, %llu (%s)", raftcore_event_text(e.kind), (ull)e.peer, (ull)e.index,
+                 (ull)e.a, (ull)e.b, raftcore_reason_text(e.reason));
             break;
         }
     }

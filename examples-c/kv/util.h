@@ -12,6 +12,8 @@
 
 #include "raftcore.h"
 
+typedef unsigned long long ull;                          /* for printf's %llu */
+
 /* The library's pair of pointer and length serves the whole program. */
 typedef raftcore_slice slice;
 
