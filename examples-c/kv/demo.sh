@@ -37,7 +37,7 @@ if [ -z "${BIN:-}" ]; then
 fi
 server=$BIN/raftcore-kv
 load=$BIN/raftcore-kv-load
-dir=$(mktemp -d "${TMPDIR:-/tmp}/raftcore-demo.XXXXXX") || exit 1
+dir=$(mktemp -d) || exit 1
 
 # ---- servers ----
 
