@@ -121,8 +121,7 @@
 #define RAFTCORE_VERSION_PATCH                 0
 
 /* Bits of raftcore_features. */
-#define RAFTCORE_FEATURE_ALLOCATOR             UINT64_C(1)      /* raftcore_set_allocator works */
-#define RAFTCORE_FEATURE_CHECKED               UINT64_C(2)      /* built with internal checks, for tests */
+#define RAFTCORE_FEATURE_CHECKED               UINT64_C(1)      /* built with internal checks, for tests */
 
 
 /* ==================================================================================================================
@@ -423,18 +422,6 @@ typedef struct raftcore_node raftcore_node;
  * take a negative one as fatal to the call only.
  */
 typedef int32_t raftcore_code;
-
-/**
- * Where the library gets its memory. See raftcore_set_allocator.
- */
-typedef struct raftcore_allocator {
-    uint32_t struct_size;               /* sizeof(raftcore_allocator) */
-    uint32_t reserved0;                 /* 0 */
-    void *(*alloc)(void *user, size_t size, size_t align); /* answers NULL if there is none; align is a power of two */
-    void (*release)(void *user, void *ptr, size_t size, size_t align); /* gets the size and align of the alloc */
-    void *user;                         /* goes to both; any thread may call them */
-    void *reserved1;                    /* NULL */
-} raftcore_allocator;
 
 /**
  * A node's configuration. raftcore_config_init fills in the defaults; set id, seed and what differs.
@@ -835,20 +822,6 @@ raftcore_features(void);
  */
 RAFTCORE_API const char *
 raftcore_strerror(raftcore_code code);
-
-/**
- * Gives the library another source of memory, for the whole process.
- *
- * a        Both functions are required; the table is copied. They may be called by any thread that is in the library, and
- *          must not call back into it.
- * Thread   Once, before any other thread and before anything else that takes memory: first thing in main.
- * Returns  RAFTCORE_OK             from now on
- *          RAFTCORE_E_STATE        memory has been taken already
- *          RAFTCORE_E_UNSUPPORTED  this library is part of a Rust program, which has its own allocator
- *          RAFTCORE_E_ABI          a->struct_size is not one this library knows
- */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_set_allocator(const raftcore_allocator *a);
 
 /**
  * Fills in the defaults. Call it first: it is what makes a program that is compiled against a newer page safe.

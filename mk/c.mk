@@ -32,7 +32,7 @@ endef
 
 $(C_OUT)/raftcore.o: $(C_RUST)
 	@mkdir -p $(C_OUT)
-	$(C_RUSTC) --release -- --cfg raftcore_c_library
+	$(C_RUSTC) --release
 	$(call C_PRELINK,$(C_CARGO)/release/libraftcore.a,$@,$(C_EXPORTS))
 
 $(C_OUT)/libraftcore.a: $(C_OUT)/raftcore.o
@@ -85,7 +85,7 @@ $(C_OUT)/test/alloc: tests/c/alloc.c $(C_NEEDS) $(C_OUT)/libraftcore.a
 # Linked as the archive is, with one function more: it panics.
 $(C_OUT)/panic/raftcore.o: $(C_RUST)
 	@mkdir -p $(@D)
-	$(C_RUSTC) --profile dev --config profile.dev.debug=false -- --cfg raftcore_c_library --cfg raftcore_test_panic
+	$(C_RUSTC) --profile dev --config profile.dev.debug=false -- --cfg raftcore_test_panic
 	$(call C_PRELINK,$(C_CARGO)/debug/libraftcore.a,$@,$(C_EXPORTS) raftcore_test_panic)
 
 $(C_OUT)/test/panic: tests/c/panic.c $(C_NEEDS) $(C_OUT)/panic/raftcore.o
@@ -113,7 +113,6 @@ ctest-exports: $(C_OUT)/libraftcore.a $(C_OUT)/libraftcore.so
 
 ctest: ctest-header ctest-exports $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
 	for test in $(filter $(C_OUT)/test/%,$^); do echo "$$test"; $$test || exit 1; done
-	$(C_OUT)/test/alloc hooks
 
 # The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler.
 C_ASAN_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -122,7 +121,7 @@ C_ASAN_LIB    := $(C_CARGO)/$(C_ASAN_TARGET)/release/libraftcore.a
 $(C_OUT)/asan/libraftcore.a: $(C_RUST)
 	@mkdir -p $(@D)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address -Cdebug-assertions=on' \
-	    $(C_RUSTC) --release --target $(C_ASAN_TARGET) --config profile.release.lto=false -- --cfg raftcore_c_library
+	    $(C_RUSTC) --release --target $(C_ASAN_TARGET) --config profile.release.lto=false
 	cp $(C_ASAN_LIB) $@
 
 # alloc.c has its own malloc, and stays out of this.

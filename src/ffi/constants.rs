@@ -15,10 +15,8 @@ pub const RAFTCORE_VERSION_MINOR: u32 = 1;
 pub const RAFTCORE_VERSION_PATCH: u32 = 0;
 /// Bits of raftcore_features.
 ///
-/// raftcore_set_allocator works
-pub const RAFTCORE_FEATURE_ALLOCATOR: u64 = 1;
 /// built with internal checks, for tests
-pub const RAFTCORE_FEATURE_CHECKED: u64 = 2;
+pub const RAFTCORE_FEATURE_CHECKED: u64 = 1;
 
 /// ==== Codes
 ///

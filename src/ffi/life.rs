@@ -34,8 +34,7 @@ pub extern "C" fn raftcore_version_string() -> *const c_char {
 /// Thread   Any thread, at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_features() -> u64 {
-    let allocator = if cfg!(raftcore_c_library) { RAFTCORE_FEATURE_ALLOCATOR } else { 0 };
-    allocator | if cfg!(debug_assertions) { RAFTCORE_FEATURE_CHECKED } else { 0 }
+    if cfg!(debug_assertions) { RAFTCORE_FEATURE_CHECKED } else { 0 }
 }
 
 /// A code in a few words. raftcore_error_detail says more about one that a node has just answered.
@@ -47,32 +46,6 @@ pub extern "C" fn raftcore_features() -> u64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_strerror(code: raftcore_code) -> *const c_char {
     guard_value(c"".as_ptr(), || texts::code(code))
-}
-
-/// Gives the library another source of memory, for the whole process.
-///
-/// a        Both functions are required; the table is copied. They may be called by any thread that is in the library, and
-///          must not call back into it.
-/// Thread   Once, before any other thread and before anything else that takes memory: first thing in main.
-/// Returns  RAFTCORE_OK             from now on
-///          RAFTCORE_E_STATE        memory has been taken already
-///          RAFTCORE_E_UNSUPPORTED  this library is part of a Rust program, which has its own allocator
-///          RAFTCORE_E_ABI          a->struct_size is not one this library knows
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn raftcore_set_allocator(a: *const raftcore_allocator) -> raftcore_code {
-    plain(|| {
-        // SAFETY: the page asks for a table as large as it says.
-        let table = unsafe { struct_in(a) }?;
-        if table.alloc.is_none() || table.release.is_none() {
-            return Err(super::NULL);
-        }
-        if table.reserved0 != 0 || !table.reserved1.is_null() {
-            return Err(super::RESERVED);
-        }
-        super::memory::set(&table)?;
-        Ok(RAFTCORE_OK)
-    })
 }
 
 /// Fills in the defaults. Call it first: it is what makes a program that is compiled against a newer page safe.

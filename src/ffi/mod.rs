@@ -32,7 +32,6 @@ mod look;
 // What is behind it.
 mod guard;
 mod layout;
-mod memory;
 mod output;
 mod texts;
 
@@ -79,7 +78,7 @@ macro_rules! sized32 {
         unsafe impl Sized32 for types::$name { const FIRST: usize = size_of::<Self>(); }
     )* };
 }
-sized32!(raftcore_conf raftcore_fetch raftcore_ready raftcore_config raftcore_allocator raftcore_status raftcore_hello_info);
+sized32!(raftcore_conf raftcore_fetch raftcore_ready raftcore_config raftcore_status raftcore_hello_info);
 
 fn struct_size(ptr: *const u32, first: usize) -> Result<usize, Refusal> {
     if ptr.is_null() {

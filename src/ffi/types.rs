@@ -4,8 +4,6 @@
 
 #![allow(missing_docs)] // fields whose names say it all, or that are described elsewhere
 
-use core::ffi::c_void;
-
 /// What a call answers: 0 done, above 0 an information, below 0 an error. Unknown numbers may come from a newer library:
 /// take a negative one as fatal to the call only.
 pub type raftcore_code = i32;
@@ -421,24 +419,6 @@ pub struct raftcore_config {
     pub max_snapshot_bytes: u64,
     /// unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB
     pub block_bytes: u64,
-}
-
-/// Where the library gets its memory. See raftcore_set_allocator.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct raftcore_allocator {
-    /// sizeof(raftcore_allocator)
-    pub struct_size: u32,
-    /// 0
-    pub reserved0: u32,
-    /// answers NULL if there is none; align is a power of two
-    pub alloc: Option<unsafe extern "C" fn(user: *mut c_void, size: usize, align: usize) -> *mut c_void>,
-    /// gets the size and align of the alloc
-    pub release: Option<unsafe extern "C" fn(user: *mut c_void, ptr: *mut c_void, size: usize, align: usize)>,
-    /// goes to both; any thread may call them
-    pub user: *mut c_void,
-    /// NULL
-    pub reserved1: *mut c_void,
 }
 
 /// A node as it is now.

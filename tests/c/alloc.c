@@ -225,50 +225,13 @@ static void fail_to_show(void) {
     }
 }
 
-static uint64_t hooked, given_back;
-static void *hook_alloc(void *user, size_t size, size_t align) {
-    CHECK(user == &hooked && align != 0 && (align & (align - 1)) == 0);
-    hooked++;
-    return __real_aligned_alloc(align < 16 ? 16 : align, (size + 127) / 128 * 128);
-}
-static void hook_release(void *user, void *ptr, size_t size, size_t align) {
-    CHECK(user == &hooked && size > 0 && align > 0);
-    given_back++;
-    __real_free(ptr);
-}
-
-int main(int argc, char **argv) {
-    if (argc > 1 && strcmp(argv[1], "hooks") == 0) {
-        raftcore_allocator a = {0};
-        raftcore_config c;
-        raftcore_node *node;
-        a.struct_size = sizeof a;
-        CODE(raftcore_set_allocator(&a), RAFTCORE_E_NULL);
-        a.alloc = hook_alloc;
-        a.release = hook_release;
-        a.user = &hooked;
-        CHECK(raftcore_features() & RAFTCORE_FEATURE_ALLOCATOR);
-        CODE(raftcore_set_allocator(&a), RAFTCORE_OK);
-        CODE(raftcore_set_allocator(&a), RAFTCORE_E_STATE);
-        uint64_t before = calls;
-        c = kit_config(1, RAFTCORE_STORAGE_ASYNC);
-        CODE(raftcore_new(&c, &node), RAFTCORE_OK);
-        CODE(raftcore_free(node), RAFTCORE_OK);
-        CHECK(hooked > 0 && given_back > 0 && calls == before);
-        printf("the host's allocator: %" PRIu64 " calls, malloc: none\n", hooked);
-        return 0;
-    }
+int main(void) {
     for (uint32_t storage = RAFTCORE_STORAGE_SYNC; storage <= RAFTCORE_STORAGE_MESSAGES; storage++)
         count_hot_path(storage);
     for (uint32_t storage = RAFTCORE_STORAGE_SYNC; storage <= RAFTCORE_STORAGE_MESSAGES; storage++)
         fail_each(storage);
     fail_while_running();
     fail_to_show();
-    raftcore_allocator late = {0};
-    late.struct_size = sizeof late;
-    late.alloc = hook_alloc;
-    late.release = hook_release;
-    CODE(raftcore_set_allocator(&late), RAFTCORE_E_STATE);
     kit_reset();
     return 0;
 }
