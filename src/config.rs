@@ -234,7 +234,7 @@ impl Config {
             (within(self.max_inflight_msgs, 1, 65536), "max_inflight_msgs must be 1 to 65536"),
             (within(self.max_outstanding, 1, 1024), "max_outstanding must be 1 to 1024"),
             (within(self.max_entries_per_ready, 1, 1 << 22), "max_entries_per_ready must be 1 to 2^22"),
-            (within(self.max_messages, 16, 1 << 22), "max_messages must be 16 to 2^22"),
+            (within(self.max_messages, 16, 1 << 20), "max_messages must be 16 to 2^20"),
             (within(self.max_reads, 1, 1 << 22), "max_reads must be 1 to 2^22"),
             (within(self.max_tokens, 1, 1 << 24), "max_tokens must be 1 to 2^24"),
             ((4 << 10..=16 << 20).contains(&self.block_bytes), "block_bytes must be 4 KiB to 16 MiB"),
