@@ -80,6 +80,9 @@ flags! {
     NO_FORWARDING = 15;
     /// Messages of a ready also carry their entries decoded (C only).
     DECODED_MSGS = 16;
+    /// A removed or demoted leader leads on until a quorum of the new configuration has learned of it, so that these can elect
+    /// without it [M-05]. Default on; without it, and as in etcd's raft, it steps down at once.
+    RETIRE_GRACEFULLY = 17;
 }
 
 impl Flags {
@@ -168,7 +171,7 @@ impl Config {
             id,
             group: 0,
             seed: 0,
-            flags: Flags(Flags::PRE_VOTE.0 | Flags::CHECK_QUORUM.0),
+            flags: Flags(Flags::PRE_VOTE.0 | Flags::CHECK_QUORUM.0 | Flags::RETIRE_GRACEFULLY.0),
             storage: StorageMode::Sync,
             election_ticks: 10,
             heartbeat_ticks: 1,
@@ -208,7 +211,14 @@ impl Config {
         for flag in on {
             self.flags = self.flags.with(flag, true);
         }
-        for flag in [Flags::PRE_VOTE, Flags::CHECK_QUORUM, Flags::TRANSFER_FENCE, Flags::COMMIT_IN_VOTES] {
+        let off = [
+            Flags::PRE_VOTE,
+            Flags::CHECK_QUORUM,
+            Flags::TRANSFER_FENCE,
+            Flags::COMMIT_IN_VOTES,
+            Flags::RETIRE_GRACEFULLY,
+        ];
+        for flag in off {
             self.flags = self.flags.with(flag, false);
         }
         self.snapshot_timeout_ticks = 0;

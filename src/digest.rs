@@ -3,6 +3,7 @@
 //! Not in it: capacities, free lists, garbage, counters, the layout of blocks. Identities that only grow (readies, fetches, read
 //! contexts) count relative to the oldest one out.
 
+use crate::config::Flags;
 use crate::log::Slot;
 use crate::outbox::OutMessage;
 use crate::raft::Raft;
@@ -55,6 +56,9 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
     out.numbers([raft.id, raft.role as u64, raft.term, raft.vote, raft.leader]);
     let timers = &raft.timers;
     out.numbers([timers.election_elapsed, timers.heartbeat_elapsed, timers.leaderless, timers.fence].map(u64::from));
+    if raft.flag(Flags::LEASE_READS) {
+        out.numbers([u64::from(timers.lease)]);
+    }
     if with_random {
         let reads = &raft.reads;
         out.numbers([u64::from(timers.election_timeout), raft.rng.state(), reads.nonce, reads.counter]);
@@ -139,7 +143,12 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
             vote,
         ]);
         out.numbers([peer.recent_active, peer.paused, peer.is_learner, peer.ask_later, peer.deferred].map(u64::from));
-        out.numbers([peer.read_ack, u64::from(peer.silent_ticks), u64::from(peer.snapshot_ticks)]);
+        out.numbers([
+            peer.read_ack,
+            reads_age(raft, peer.lease_tick),
+            u64::from(peer.silent_ticks),
+            u64::from(peer.snapshot_ticks),
+        ]);
         out.numbers(peer.window.iter().flat_map(|(index, bytes)| [index, bytes]));
         if let Some(ask) = peer.ask {
             let age = raft.fetches.last_id - ask.id;
@@ -148,12 +157,17 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
     }
 }
 
+/// How long ago a tick was; ticks count from the boot.
+fn reads_age(raft: &Raft, tick: u64) -> u64 {
+    if tick == 0 { u64::MAX } else { raft.reads.now - tick }
+}
+
 fn waiting(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers([raft.proposals.uncommitted, raft.apply.bytes, raft.apply.paused.into()]);
     out.numbers([raft.transfer.target, raft.commit_broadcast.into()]);
-    out.numbers([raft.reconfig.pending_index, raft.election.electable.into()]);
+    out.numbers([raft.reconfig.pending_index, raft.reconfig.retire_at, raft.election.electable.into()]);
     if raft.role == Role::Leader {
-        out.numbers([raft.transfer.lease_given_up, raft.apply.told_ready, raft.reads.lease_waits].map(u64::from));
+        out.numbers([raft.transfer.lease_given_up, raft.apply.told_ready].map(u64::from));
     }
     out.numbers([i64::from(raft.election.priority) as u64]);
     out.numbers(raft.tokens.waiting.iter().flat_map(|w| [w.index, w.term, w.token]));

@@ -201,6 +201,8 @@ pub const RAFTCORE_FLAG_NO_CONF_VALIDATION: u64 = 16384;
 pub const RAFTCORE_FLAG_NO_FORWARDING: u64 = 32768;
 /// raftcore_msg.entries is filled
 pub const RAFTCORE_FLAG_DECODED_MSGS: u64 = 65536;
+/// a removed or demoted leader leads on until a quorum of the others has learned of it; default on, etcd: off
+pub const RAFTCORE_FLAG_RETIRE_GRACEFULLY: u64 = 131072;
 
 /// raftcore_ready.flags
 ///

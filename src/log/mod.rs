@@ -72,13 +72,13 @@ pub(crate) struct Log {
     pub outbox_pin: Option<u32>,
     recent_bytes: u64,
     /// MESSAGES: entries stay until they are applied, since MsgStorageApply carries them.
-    keep_unapplied: bool,
+    pub keep_unapplied: bool,
     /// Payload of entries above `applying` that have left the recent log; taken by `raft` to keep its account.
     pub evicted_payload: u64,
 }
 
 impl Log {
-    pub fn new(recent_bytes: u64, block_bytes: u64, keep_unapplied: bool, poison: bool) -> Self {
+    pub fn new(recent_bytes: u64, block_bytes: u64, poison: bool) -> Self {
         Self {
             terms: Terms::new(),
             blocks: Blocks::new(block_bytes as usize, poison),
@@ -94,7 +94,7 @@ impl Log {
             ready_pin: None,
             outbox_pin: None,
             recent_bytes,
-            keep_unapplied,
+            keep_unapplied: false,
             evicted_payload: 0,
         }
     }

@@ -1,6 +1,7 @@
 //! A node's past: state, configuration, term runs, entries, in this order, once.
 
 use super::Node;
+use crate::config::StorageMode;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::boot::Stage;
@@ -93,6 +94,17 @@ impl Node {
     fn finish_boot(&mut self, applied: Index) -> Result<()> {
         let stored = self.boot.state;
         let state = self.boot.finish(&mut self.raft.log, applied)?;
+        if self.raft.config.storage == StorageMode::Messages {
+            // What is applied may leave the recent log, what is not travels in MsgStorageApply.
+            self.raft.log.keep_unapplied = true;
+            if self.raft.log.recent_first() > applied + 1 {
+                let max = self.raft.config.recent_bytes;
+                self.raft
+                    .detail
+                    .set(format_args!("recent_bytes ({max}) does not hold the entries above applied ({applied})"));
+                return Err(Error::Full);
+            }
+        }
         let raft = &mut self.raft;
         let conf = raft.conf.try_clone()?;
         raft.set_members(&conf)?;

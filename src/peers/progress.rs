@@ -62,6 +62,8 @@ pub(crate) struct Progress {
     pub vote: Option<bool>,
     /// Highest read position that it confirmed in this leadership.
     pub read_ack: u64,
+    /// The leader's tick at which it sent the newest heartbeat that the peer answered; 0: none in this leadership.
+    pub lease_tick: u64,
     /// What the host was asked for; counts as paused.
     pub ask: Option<Ask>,
     /// The host said LATER: no ask before the next heartbeat answer.
@@ -90,6 +92,7 @@ impl Progress {
             is_learner,
             vote: None,
             read_ack: 0,
+            lease_tick: 0,
             ask: None,
             ask_later: false,
             deferred: false,
@@ -106,6 +109,7 @@ impl Progress {
         self.recent_active = false;
         self.vote = None;
         self.read_ack = 0;
+        self.lease_tick = 0;
         self.ask = None;
         self.ask_later = false;
         self.deferred = false;

@@ -59,6 +59,8 @@ impl Raft {
         }
         let refused = if !self.is_promotable() {
             Some(Reason::NotPromotable)
+        } else if campaign != Campaign::Transfer && self.is_bound_by_lease() {
+            Some(Reason::Lease)
         } else if self.log.has_unapplied_change() {
             Some(Reason::ChangeUnapplied)
         } else if self.term + 1 >= crate::types::MAX_POSITION {
@@ -219,8 +221,6 @@ impl Raft {
             self.peers.get(id).filter(|peer| !peer.is_learner).map(|peer| peer.recent_active)
         });
         if active == VoteResult::Won {
-            // The quorum of the configuration in force is proven: leases hold again [E-18].
-            self.reads.lease_waits = false;
         } else {
             self.become_follower(self.term, 0, Reason::NoQuorum);
         }

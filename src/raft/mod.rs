@@ -16,7 +16,7 @@ pub(crate) mod step;
 pub(crate) mod tokens;
 pub(crate) mod transfer;
 
-use crate::config::{Config, Flags, StorageMode};
+use crate::config::{Config, Flags};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind, Reason};
 use crate::log::Log;
@@ -122,7 +122,6 @@ impl Raft {
     pub fn new(config: &Config) -> Result<Self> {
         config.checked()?;
         let mut rng = Rng::new(config.seed ^ config.id.rotate_left(32));
-        let keep_unapplied = config.storage == StorageMode::Messages;
         let poison = config.flags.has(Flags::DEBUG_POISON_VIEWS);
         let mut raft = Self {
             config: *config,
@@ -132,7 +131,7 @@ impl Raft {
             vote: 0,
             leader: 0,
             timers: role::Timers::default(),
-            log: Log::new(config.recent_bytes, config.block_bytes, keep_unapplied, poison),
+            log: Log::new(config.recent_bytes, config.block_bytes, poison),
             conf: Configuration::default(),
             peers: Peers::default(),
             outbox: Outbox::new(config.max_messages),

@@ -88,7 +88,7 @@ impl Raft {
             self.detail.set(format_args!("leadership of term {term} is being transferred to {to}: retry later"));
             return Err(Error::NoLeader);
         }
-        if self.peers.get(self.id).is_none() {
+        if self.peers.get(self.id).is_none() || self.reconfig.retire_at > 0 {
             self.detail
                 .set(format_args!("node {} leads but was removed from the configuration: retry at another", self.id));
             return Err(Error::NoLeader);

@@ -69,8 +69,6 @@ pub(crate) struct Reads {
     pub forwarded: VecDeque<Forwarded>,
     /// Sorted by index; for the ready after `applied` has reached it.
     pub answers: VecDeque<Read>,
-    /// The configuration changed: no lease before its quorum is proven [E-18].
-    pub lease_waits: bool,
 }
 
 impl Reads {
@@ -85,7 +83,6 @@ impl Reads {
             round_due: false,
             forwarded: VecDeque::new(),
             answers: VecDeque::new(),
-            lease_waits: false,
         }
     }
 
@@ -96,11 +93,6 @@ impl Reads {
     /// The position of the newest request of this leadership.
     fn issued(&self) -> u64 {
         self.confirmed + self.unconfirmed.len() as u64
-    }
-
-    /// The context of a heartbeat: the newest position, if anything waits.
-    pub fn round_context(&self) -> ([u8; 8], usize) {
-        (self.issued().to_le_bytes(), if self.unconfirmed.is_empty() { 0 } else { 8 })
     }
 
     fn add_answer(&mut self, read: Read) {
@@ -158,6 +150,20 @@ impl Reads {
 }
 
 impl Raft {
+    /// The context of a heartbeat: the newest position if a read waits; with lease reads always, and behind it the tick.
+    pub fn round_context(&self) -> ([u8; 16], usize) {
+        let mut context = [0; 16];
+        let (position, tick) = context.split_at_mut(8);
+        position.copy_from_slice(&self.reads.issued().to_le_bytes());
+        tick.copy_from_slice(&self.reads.now.to_le_bytes());
+        let len = match (self.dates_heartbeats(), self.reads.unconfirmed.is_empty()) {
+            (true, _) => 16,
+            (false, false) => 8,
+            (false, true) => 0,
+        };
+        (context, len)
+    }
+
     // ---- asked by the host
 
     pub fn read_index(&mut self, token: u64) -> Result<()> {
@@ -249,9 +255,41 @@ impl Raft {
         }
     }
 
+    /// Whether a clock proves that nobody else leads: a quorum answered heartbeats that were sent less than an election timeout ago,
+    /// and until that has passed none of them votes for another (diss. §6.4.1). The answers name the tick at which their heartbeat was
+    /// sent, so that messages which take long prove nothing.
     fn has_lease(&self) -> bool {
-        let transfers = self.transfer.target != NONE || self.transfer.lease_given_up;
-        self.flag(Flags::LEASE_READS) && (self.flag(Flags::LEASE_IN_TRANSFER) || !(transfers || self.reads.lease_waits))
+        if !self.flag(Flags::LEASE_READS) {
+            return false;
+        }
+        if self.trusts_check_quorum() {
+            return true;
+        }
+        if self.transfer.target != NONE || self.transfer.lease_given_up || self.conf.voters.is_empty() {
+            return false;
+        }
+        let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
+        let now = self.reads.now;
+        let proven = joint_committed(voters, outgoing, |id| {
+            if id == self.id { Some(now) } else { self.peers.get(id).map(|peer| peer.lease_tick) }
+        });
+        proven > 0 && now.saturating_sub(proven) + self.lease_margin() < u64::from(self.config.election_ticks)
+    }
+
+    /// Ticks by which clocks may differ within an election timeout: a tenth, at least one.
+    fn lease_margin(&self) -> u64 {
+        u64::from(self.config.election_ticks / 10).max(1)
+    }
+
+    /// etcd's lease: whoever was not deposed by the last check of the quorum. Between two checks that can be wrong for almost an
+    /// election timeout.
+    fn trusts_check_quorum(&self) -> bool {
+        self.flag(Flags::LEASE_IN_TRANSFER)
+    }
+
+    /// Whether heartbeats name the tick at which they are sent.
+    fn dates_heartbeats(&self) -> bool {
+        self.flag(Flags::LEASE_READS) && !self.trusts_check_quorum()
     }
 
     fn prove(&mut self, request: Request) {
@@ -283,12 +321,19 @@ impl Raft {
 
     pub fn on_read_ack(&mut self, at: usize, head: &Head, context: &[u8]) {
         let issued = self.reads.issued();
-        let position = context.try_into().map_or(u64::MAX, u64::from_le_bytes);
-        if position > issued {
+        let (position, tick) = match context.split_first_chunk::<8>() {
+            Some((position, [])) => (u64::from_le_bytes(*position), 0),
+            Some((position, tick)) if self.dates_heartbeats() => {
+                (u64::from_le_bytes(*position), tick.try_into().map_or(u64::MAX, u64::from_le_bytes))
+            }
+            _ => (u64::MAX, 0),
+        };
+        if position > issued || tick > self.reads.now {
             return self.ignore(head, Reason::ReadContext);
         }
         let Some(peer) = self.peers.at_mut(at) else { return };
         peer.read_ack = peer.read_ack.max(position);
+        peer.lease_tick = peer.lease_tick.max(tick);
         self.confirm_reads();
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Reconfig {
     pub pending_index: Index,
     /// Changes up to here were applied or skipped.
     pub done: Index,
+    /// A leader that its own change removed steps down once this entry is committed; 0: none.
+    pub retire_at: Index,
     /// What `apply_conf` and `conf` show: the encoded configuration, and the last change's context.
     pub shown: Vec<u8>,
     pub context: Vec<u8>,
@@ -226,17 +228,18 @@ impl Raft {
     /// A new configuration is in force: who leads, who gets entries, what is committed by the new quorum.
     fn on_configuration(&mut self) {
         let leads = self.peers.get(self.id).is_some_and(|own| !own.is_learner);
+        if leads {
+            self.reconfig.retire_at = 0;
+        }
         if !leads && self.role == Role::Leader {
             if !self.flag(Flags::STAY_WHEN_REMOVED) {
-                self.nominate_successor();
-                self.become_follower(self.term, NONE, Reason::Removed);
+                self.retire();
             }
             return;
         }
         if self.role != Role::Leader || self.conf.voters.is_empty() {
             return;
         }
-        self.reads.lease_waits = true;
         if self.maybe_commit() {
             self.broadcast_commit();
         } else {
@@ -250,6 +253,28 @@ impl Raft {
         let target: NodeId = self.transfer.target;
         if target != NONE && !self.conf.is_voter(target) {
             self.end_transfer(Reason::TransfereeGone);
+        }
+    }
+
+    /// A leader that is no voter any more goes. The others may not know yet that they need it no longer: their configuration changes
+    /// when they apply the change, and its log may be longer than theirs, so that it would refuse them its vote for ever. So it leads
+    /// on, without a voice, until a quorum of them holds an entry that it appended after the change was committed: whoever has that
+    /// entry has heard of the commit.
+    fn retire(&mut self) {
+        let graceful = self.flag(Flags::RETIRE_GRACEFULLY) && !self.conf.voters.is_empty();
+        if graceful && self.log.append(self.term, EntryKind::Normal, std::iter::empty(), 0).is_ok() {
+            self.reconfig.retire_at = self.log.last();
+            return self.broadcast_append();
+        }
+        self.nominate_successor();
+        self.become_follower(self.term, NONE, Reason::Removed);
+    }
+
+    /// The entry that a retiring leader waits for may be committed now.
+    pub fn maybe_retire(&mut self) {
+        if self.reconfig.retire_at > 0 && self.role == Role::Leader && self.log.commit >= self.reconfig.retire_at {
+            self.nominate_successor();
+            self.become_follower(self.term, NONE, Reason::Removed);
         }
     }
 

@@ -191,7 +191,7 @@ impl Raft {
     }
 
     pub fn broadcast_heartbeat(&mut self) {
-        let (context, len) = self.reads.round_context();
+        let (context, len) = self.round_context();
         for at in 0..self.peers.len() {
             let commit = self.log.commit;
             let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != self.id) else { continue };
@@ -276,6 +276,7 @@ impl Raft {
             while self.send_append(at, false) {}
         }
         self.maybe_finish_transfer(at);
+        self.maybe_retire();
     }
 
     pub fn on_heartbeat_resp(&mut self, m: &MessageView<'_>) {

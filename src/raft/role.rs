@@ -21,6 +21,8 @@ pub(crate) struct Timers {
     pub leaderless: u32,
     /// Ticks in which no vote is granted yet [D-05].
     pub fence: u32,
+    /// Ticks until no lease can rest on this node's answers any more.
+    pub lease: u32,
 }
 
 impl Raft {
@@ -59,6 +61,7 @@ impl Raft {
         }
         self.forget_asks();
         self.reconfig.pending_index = 0;
+        self.reconfig.retire_at = 0;
         self.proposals.uncommitted = 0;
         self.log.evicted_payload = 0;
         self.fail_led_reads();
@@ -98,7 +101,6 @@ impl Raft {
             own.recent_active = true;
         }
         self.transfer.lease_given_up = false;
-        self.reads.lease_waits = false;
         self.apply.told_ready = false;
         // Any change in the log may be in force soon, whoever proposed it: none is added before all of them are applied [M-06, M-07].
         self.reconfig.pending_index = self.log.last();
@@ -109,6 +111,7 @@ impl Raft {
     /// A leader is heard: it is known, and alive.
     pub fn hear_leader(&mut self, leader: NodeId) {
         self.timers.election_elapsed = 0;
+        self.timers.lease = self.config.election_ticks;
         self.set_leader(leader);
     }
 
@@ -128,13 +131,24 @@ impl Raft {
 
     /// A vote is refused while a leader is alive, so that a removed or returning node can't depose it (diss. §6.2).
     pub fn leader_is_alive(&self) -> bool {
-        self.flag(Flags::CHECK_QUORUM) && self.leader != 0 && self.timers.election_elapsed < self.config.election_ticks
+        self.is_bound_by_lease()
+            || self.flag(Flags::CHECK_QUORUM)
+                && self.leader != 0
+                && self.timers.election_elapsed < self.config.election_ticks
+    }
+
+    /// With lease reads a node that answered a leader votes for nobody else for an election timeout, whatever it has forgotten since:
+    /// who leads (it campaigned, or was told to), or everything (it has just started) [D-05, E-18].
+    pub fn is_bound_by_lease(&self) -> bool {
+        let strict = self.flag(Flags::LEASE_READS) && !self.flag(Flags::LEASE_IN_TRANSFER);
+        strict && (self.timers.lease > 0 || self.timers.fence > 0)
     }
 
     // ---- time
 
     pub fn tick(&mut self) {
         self.timers.fence = self.timers.fence.saturating_sub(1);
+        self.timers.lease = self.timers.lease.saturating_sub(1);
         self.tick_reads();
         if self.role == Role::Leader { self.tick_leader() } else { self.tick_follower() }
     }
