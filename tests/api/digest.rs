@@ -1,0 +1,210 @@
+//! A node is a plain value: equal states have equal digests, a clone goes on as the original.
+
+use crate::kit::{Cluster, Disk, config};
+use raftcore::{ChangeKind, Node, StorageMode};
+
+#[test]
+fn a_follower_equals_what_boots_from_its_disk() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    for i in 0..10u8 {
+        cluster.node(1).propose(&[i], 0).unwrap();
+        cluster.settle();
+    }
+    // One heartbeat, so that both know the leader and heard it at the same time.
+    let lived = cluster.node(2).try_clone().unwrap();
+    cluster.restart(2);
+    let mut booted = cluster.node(2).try_clone().unwrap();
+    let mut lived = lived;
+    let heartbeat = raftcore::wire::Head {
+        kind: raftcore::MessageKind::Heartbeat,
+        to: 2,
+        from: 1,
+        term: lived.status().term,
+        commit: lived.status().commit,
+        ..Default::default()
+    };
+    let mut bytes = [0; 128];
+    let len = raftcore::wire::write_head(&mut bytes, &heartbeat, b"");
+    for node in [&mut lived, &mut booted] {
+        node.step(1, &bytes[..len]).unwrap();
+        while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
+            node.advance(number).unwrap();
+        }
+    }
+
+    assert_eq!(lived.digest(false), booted.digest(false));
+    assert!(lived == booted);
+}
+
+#[test]
+fn one_append_or_many_lead_to_the_same_state() {
+    let make = || {
+        let mut node = Disk::founder(&[1, 2, 3]).boot(&config(2));
+        drain(&mut node);
+        node
+    };
+    let append = |first: u64, count: u64| {
+        let entries = (first..first + count).map(|index| raftcore::proto::Entry {
+            index,
+            term: 1,
+            data: vec![index as u8; 20].into(),
+            ..Default::default()
+        });
+        prost::Message::encode_to_vec(&raftcore::proto::Message {
+            r#type: 3,
+            to: 2,
+            from: 1,
+            term: 1,
+            log_term: 1,
+            index: first - 1,
+            commit: first + count - 1,
+            entries: entries.collect(),
+            ..Default::default()
+        })
+    };
+    let (mut one, mut many) = (make(), make());
+
+    one.step(1, &append(2, 6)).unwrap();
+    drain(&mut one);
+    for index in 2..8 {
+        many.step(1, &append(index, 1)).unwrap();
+        drain(&mut many);
+    }
+
+    assert_eq!(one.digest(false), many.digest(false));
+    assert!(one == many);
+    many.step(1, &append(8, 1)).unwrap();
+    assert!(one != many, "another entry is another state");
+    assert_ne!(one.digest(false), many.digest(false));
+}
+
+fn drain(node: &mut Node) {
+    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
+        node.advance(number).unwrap();
+    }
+}
+
+/// Everything that a ready shows, as bytes.
+fn shown(node: &mut Node) -> Option<(u64, Vec<u8>)> {
+    let ready = node.ready().ok()??;
+    let mut out = format!(
+        "{} {:?} {:?} {:?} {:?} {:?} {:?}",
+        ready.number(),
+        ready.hard_state(),
+        ready.soft_state(),
+        ready.committed_span(),
+        ready.reads(),
+        ready.dropped(),
+        ready.must_sync()
+    )
+    .into_bytes();
+    for entry in ready.entries().chain(ready.committed()) {
+        out.extend_from_slice(format!("{entry:?}").as_bytes());
+    }
+    for message in ready.messages() {
+        message.parts().for_each(|part| out.extend_from_slice(part));
+    }
+    Some((ready.number(), out))
+}
+
+#[test]
+fn a_clone_goes_on_byte_for_byte_as_the_original() {
+    for mode in [StorageMode::Sync, StorageMode::Async] {
+        let mut cluster = Cluster::new(&[1, 2, 3], move |id| {
+            let mut c = config(id);
+            c.storage = mode;
+            c
+        });
+        cluster.elect(1);
+        let mut random = 12345u64;
+        let mut below = move |bound: u64| {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (random >> 33) % bound
+        };
+        let mut mail: Vec<Vec<u8>> = Vec::new();
+        for round in 0..300u32 {
+            // Work stays outstanding in the leader when it is cloned.
+            let mut twin = cluster.node(1).try_clone().unwrap();
+            let original = cluster.node(1);
+            for _ in 0..12 {
+                let choice = below(14);
+                let data = vec![round as u8; below(60) as usize];
+                let letter = mail.get(below(mail.len() as u64 + 1) as usize).cloned();
+                let mut outcomes = Vec::new();
+                for node in [&mut *original, &mut twin] {
+                    let outcome = match choice {
+                        0..=4 => node.propose(&data, u64::from(round) + 1),
+                        5 if round % 3 == 0 => node.tick(1),
+                        6 => node.read_index(7),
+                        7 => letter.as_ref().map_or(Ok(()), |bytes| node.step(0, bytes)),
+                        _ => Ok(()),
+                    };
+                    let ready = if choice > 7 { shown(node) } else { None };
+                    if let Some((number, _)) = ready.as_ref().filter(|(number, _)| choice > 9 || number % 3 == 0) {
+                        node.advance(*number).unwrap();
+                    }
+                    outcomes.push((outcome, ready, node.digest(true)));
+                }
+                let theirs = outcomes.pop().unwrap();
+                assert_eq!(outcomes.pop().unwrap(), theirs, "round {round}, {mode:?}, choice {choice}");
+            }
+            assert!(*original == twin);
+            mail = (0..4).flat_map(|_| answers(&mut cluster)).collect();
+        }
+        assert!(cluster.node(1).status().commit > 300, "the leader made progress");
+    }
+}
+
+/// What the followers answer to the leader's next appends.
+fn answers(cluster: &mut Cluster) -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    cluster.node(1).tick(1).unwrap();
+    let mut frames = Vec::new();
+    while let Some(ready) = cluster.node(1).ready().unwrap() {
+        let number = ready.number();
+        for m in ready.messages() {
+            let mut bytes = Vec::new();
+            m.write_to(&mut bytes);
+            frames.push((m.to(), bytes));
+        }
+        cluster.node(1).advance(number).unwrap();
+    }
+    for (to, bytes) in frames {
+        let host = cluster.hosts.get_mut(&to).unwrap();
+        host.node.step(1, &bytes).unwrap();
+        out.extend(host.work().into_iter().filter(|sent| sent.to == 1).map(|sent| sent.bytes));
+    }
+    for bytes in &out {
+        cluster.node(1).step(0, bytes).unwrap();
+    }
+    out
+}
+
+#[test]
+fn chance_counts_in_a_digest_only_where_asked_for() {
+    let boot = |seed: u64| {
+        let mut c = config(1);
+        c.seed = seed;
+        Disk::founder(&[1, 2, 3]).boot(&c)
+    };
+    let (a, b) = (boot(1), boot(2));
+
+    assert_eq!(a.digest(false), b.digest(false));
+    assert_ne!(a.digest(true), b.digest(true));
+}
+
+#[test]
+fn the_same_calls_and_seed_give_the_same_bytes() {
+    let run = || {
+        let mut cluster = Cluster::plain(&[1, 2, 3]);
+        cluster.tick(60);
+        let leader = cluster.leader().unwrap();
+        cluster.change(leader, &[(ChangeKind::AddLearner, 4)]).unwrap();
+        cluster.node(leader).propose(b"x", 3).unwrap();
+        cluster.settle();
+        cluster.hosts.values().map(|host| host.node.digest(true)).collect::<Vec<_>>()
+    };
+
+    assert_eq!(run(), run());
+}
