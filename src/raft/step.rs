@@ -87,7 +87,9 @@ impl Raft {
             return Err(self.alarm(head, Reason::TermExhausted, positions));
         }
         let termless = matches!(head.kind, Kind::Prop | Kind::ReadIndex);
-        let why = if (head.term == 0) != termless {
+        // A founder that has seen no election yet refuses a pre-vote in term 0.
+        let unborn = head.kind == Kind::PreVoteResp && head.reject;
+        let why = if (head.term == 0) != termless && !unborn {
             if termless { "a proposal or read has no term" } else { "its term is missing" }
         } else if m.has_responses {
             "only local work has responses"

@@ -184,6 +184,15 @@ impl Cluster {
         assert_eq!(self.node(id).status().role, Role::Leader, "node {id} was not elected");
     }
 
+    /// Lets `id` be elected though another leads: the followers are told to forget it.
+    pub fn elect_beside(&mut self, old: u64, id: u64) {
+        let others: Vec<u64> = self.hosts.keys().copied().filter(|&other| other != old).collect();
+        for other in others {
+            self.node(other).forget_leader().unwrap();
+        }
+        self.elect(id);
+    }
+
     pub fn leader(&self) -> Option<u64> {
         let leaders = self.hosts.values().filter(|host| host.node.status().role == Role::Leader);
         leaders.max_by_key(|host| host.node.status().term).map(|host| host.id)

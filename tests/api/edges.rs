@@ -1,4 +1,4 @@
-//! Faults that were found and reported: each test states what should hold. Those that are mended move to the module of their concern.
+//! The edges: full limits, work that a snapshot overtakes, impossible boots and messages. Each of these was a fault once.
 
 use crate::kit::{Cluster, Disk, append, config, entry, events, message, snapshot, step};
 use raftcore::wire::ConfStateRef;

@@ -1,0 +1,229 @@
+//! Who may lead, and who may not.
+
+use crate::kit::{Cluster, Disk, config, events, message, step};
+use raftcore::{ChangeKind, Config, Error, EventKind, Flags, MessageKind, Reason, Role};
+
+fn with(change: impl Fn(&mut Config) + 'static) -> Cluster {
+    Cluster::new(&[1, 2, 3], move |id| {
+        let mut c = config(id);
+        change(&mut c);
+        c
+    })
+}
+
+fn vote(kind: MessageKind, from: u64, to: u64, term: u64, last: (u64, u64)) -> raftcore::proto::Message {
+    raftcore::proto::Message { index: last.0, log_term: last.1, ..message(kind, from, to, term) }
+}
+
+#[test]
+fn a_pre_candidate_raises_no_term_and_disturbs_nobody() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    cluster.isolate(3);
+    for _ in 0..60 {
+        cluster.node(3).tick(1).unwrap();
+        cluster.settle();
+    }
+    assert_eq!(cluster.node(3).status().role, Role::PreCandidate);
+    assert_eq!(cluster.node(3).status().term, 1);
+    cluster.heal();
+    cluster.tick(5);
+    assert_eq!(cluster.node(1).status().role, Role::Leader);
+    assert_eq!(cluster.node(1).status().term, 1);
+}
+
+#[test]
+fn a_leader_without_a_quorum_steps_down_within_two_timeouts() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    cluster.isolate(1);
+    cluster.node(1).tick(10).unwrap();
+    cluster.node(1).tick(10).unwrap();
+    assert_eq!(cluster.node(1).status().role, Role::Follower);
+    let down = events(cluster.node(1)).into_iter().find(|e| e.reason == Reason::NoQuorum);
+    assert_eq!(down.map(|e| e.kind), Some(EventKind::BecameFollower));
+}
+
+#[test]
+fn votes_are_refused_while_a_leader_is_alive() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    let last = (cluster.node(2).status().last_index, 1);
+    step(cluster.node(2), &vote(MessageKind::Vote, 3, 2, 9, last)).unwrap();
+    assert_eq!(cluster.node(2).status().term, 1);
+    assert!(events(cluster.node(2)).iter().any(|e| e.reason == Reason::LeaderAlive));
+}
+
+#[test]
+fn a_node_with_an_older_log_gets_no_vote() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    cluster.isolate(3);
+    cluster.node(1).propose(b"x", 0).unwrap();
+    cluster.settle();
+    cluster.heal();
+    cluster.isolate(1);
+    for id in [2, 3] {
+        cluster.node(id).forget_leader().unwrap();
+    }
+    cluster.node(3).campaign().unwrap();
+    cluster.settle();
+    assert_ne!(cluster.node(3).status().role, Role::Leader);
+    assert!(events(cluster.node(2)).iter().any(|e| e.reason == Reason::OlderLog));
+}
+
+#[test]
+fn of_equal_logs_the_higher_priority_leads_but_a_dead_favourite_stops_nobody() {
+    let mut cluster = with(|c| c.priority = if c.id == 3 { 5 } else { 0 });
+    cluster.node(1).campaign().unwrap();
+    cluster.settle();
+    // Node 2 does not object, so 1 leads; node 3 did.
+    assert!(events(cluster.node(3)).iter().any(|e| e.reason == Reason::Priority));
+
+    let mut cluster = with(|c| c.priority = if c.id > 1 { 5 } else { 0 });
+    cluster.node(1).campaign().unwrap();
+    cluster.settle();
+    assert_ne!(cluster.node(1).status().role, Role::Leader);
+    for id in [2, 3] {
+        cluster.node(id).set_electable(false).unwrap();
+    }
+    cluster.tick(60);
+    assert_eq!(cluster.leader(), Some(1), "who may not lead does not object");
+}
+
+#[test]
+fn a_node_that_may_not_lead_does_not_campaign() {
+    let mut cluster = with(|_| ());
+    cluster.node(1).set_electable(false).unwrap();
+    cluster.node(1).campaign().unwrap();
+    assert_eq!(cluster.node(1).status().role, Role::Follower);
+    assert!(events(cluster.node(1)).iter().any(|e| e.reason == Reason::NotPromotable));
+    assert_eq!(cluster.node(1).ticks_until_due().unwrap(), u32::MAX);
+}
+
+#[test]
+fn a_follower_that_forgets_its_leader_votes_at_once() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    for id in [2, 3] {
+        cluster.node(id).forget_leader().unwrap();
+        assert_eq!(cluster.node(id).status().leader, 0);
+    }
+    cluster.isolate(1);
+    cluster.elect(2);
+}
+
+#[test]
+fn a_learner_votes_when_asked() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    cluster.add(4, Disk::default());
+    cluster.change(1, &[(ChangeKind::AddLearner, 4)]).unwrap();
+    cluster.tick(3);
+    cluster.node(4).forget_leader().unwrap();
+    let s = cluster.node(4).status();
+    step(cluster.node(4), &vote(MessageKind::Vote, 2, 4, s.term + 1, (s.last_index, s.last_term))).unwrap();
+    assert_eq!(cluster.node(4).status().vote, 2);
+    cluster.node(4).campaign().unwrap();
+    assert_eq!(cluster.node(4).status().role, Role::Follower, "but it never campaigns");
+}
+
+#[test]
+fn nobody_campaigns_over_a_committed_change_that_is_not_applied() {
+    let mut cluster = with(|c| c.storage = raftcore::StorageMode::Async);
+    cluster.elect(1);
+    let change = [raftcore::Change { kind: ChangeKind::AddLearner, id: 9 }];
+    cluster.node(1).propose_conf(&change, raftcore::ChangeEncoding::V1, b"", 0).unwrap();
+    // Node 1 stores and commits it, and applies nothing yet.
+    for _ in 0..4 {
+        let mut sent = Vec::new();
+        while let Some(ready) = cluster.node(1).ready().unwrap() {
+            let number = ready.number();
+            for m in ready.messages() {
+                let mut bytes = Vec::new();
+                m.write_to(&mut bytes);
+                sent.push(crate::kit::Sent { from: 1, to: m.to(), bytes });
+            }
+            cluster.node(1).persisted(number).unwrap();
+        }
+        for m in sent {
+            cluster.deliver(&m);
+        }
+        for id in [2, 3] {
+            let answers = cluster.hosts.get_mut(&id).unwrap().work();
+            answers.iter().for_each(|m| cluster.deliver(m));
+        }
+    }
+    let s = cluster.node(1).status();
+    assert!(s.commit > s.applied);
+    step(cluster.node(1), &message(MessageKind::Heartbeat, 2, 1, s.term + 1)).unwrap();
+    cluster.node(1).campaign().unwrap();
+    assert!(events(cluster.node(1)).iter().any(|e| e.reason == Reason::ChangeUnapplied));
+}
+
+#[test]
+fn a_booted_node_votes_for_nobody_behind_the_fence() {
+    let mut c = config(1);
+    c.vote_fence_ticks = 5;
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&c);
+    let ask = vote(MessageKind::Vote, 2, 1, 1, (1, 1));
+    step(&mut node, &ask).unwrap();
+    assert_eq!(node.status().vote, 0);
+    node.tick(5).unwrap();
+    step(&mut node, &ask).unwrap();
+    assert_eq!(node.status().vote, 2);
+}
+
+#[test]
+fn a_host_may_sleep_until_the_node_is_due() {
+    let mut cluster = with(|_| ());
+    let due = cluster.node(1).ticks_until_due().unwrap();
+    cluster.node(1).tick(due - 1).unwrap();
+    assert_eq!(cluster.node(1).status().role, Role::Follower);
+    assert_eq!(cluster.node(1).ticks_until_due().unwrap(), 1);
+    cluster.node(1).tick(1).unwrap();
+    assert_eq!(cluster.node(1).status().role, Role::PreCandidate);
+}
+
+#[test]
+fn a_vote_is_asked_for_only_once_it_is_durable() {
+    let plain = |c: &mut Config| c.flags = c.flags.with(Flags::PRE_VOTE, false);
+    for (early, after) in [(false, true), (true, false)] {
+        let mut c = config(1);
+        plain(&mut c);
+        c.flags = c.flags.with(Flags::VOTE_REQUEST_EARLY, early);
+        let mut node = Disk::founder(&[1, 2, 3]).boot(&c);
+        node.campaign().unwrap();
+        let ready = node.ready().unwrap().unwrap();
+        assert!(ready.must_sync());
+        let asks: Vec<bool> = ready.messages().filter(|m| m.kind() == MessageKind::Vote).map(|m| m.after()).collect();
+        assert_eq!(asks, [after, after]);
+    }
+}
+
+#[test]
+fn a_sole_voter_leads_only_once_its_vote_is_durable() {
+    let mut node = Disk::founder(&[1]).boot(&config(1));
+    node.campaign().unwrap();
+    assert_eq!(node.status().role, Role::PreCandidate);
+    for _ in 0..3 {
+        let number = node.ready().unwrap().map(|ready| ready.number());
+        if let Some(number) = number {
+            assert_ne!(node.status().role, Role::Leader, "its vote is in the batch that is out");
+            node.advance(number).unwrap();
+        }
+        if node.status().role == Role::Leader {
+            break;
+        }
+    }
+    assert_eq!(node.status().role, Role::Leader);
+}
+
+#[test]
+fn a_term_near_the_end_is_refused() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+    for term in [u64::MAX, u64::MAX - 1, 1 << 40] {
+        assert_eq!(step(&mut node, &message(MessageKind::Heartbeat, 2, 1, term)), Err(Error::Implausible));
+    }
+    assert_eq!(node.status().term, 0);
+}

@@ -1,0 +1,146 @@
+//! Linearizable reads.
+
+use crate::kit::{Cluster, config};
+use raftcore::{DropKind, Error, Flags, Reason, Role};
+
+fn lease(id: u64) -> raftcore::Config {
+    let mut c = config(id);
+    c.flags = c.flags.with(Flags::LEASE_READS, true);
+    c.vote_fence_ticks = 0;
+    c
+}
+
+#[test]
+fn a_leader_cut_off_answers_no_read_and_says_so_when_it_steps_down() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    cluster.isolate(1);
+    cluster.node(1).read_index(5).unwrap();
+    cluster.settle();
+    assert!(cluster.heard(1).reads.is_empty());
+    cluster.heal();
+    cluster.elect_beside(1, 2);
+    assert_eq!(cluster.heard(1).dropped, [(5, DropKind::Read, Reason::LeadershipLost)]);
+}
+
+#[test]
+fn reads_wait_until_the_leader_has_committed_in_its_term() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(3);
+    for id in [1, 2] {
+        cluster.node(id).forget_leader().unwrap();
+    }
+    cluster.node(1).campaign().unwrap();
+    while cluster.node(1).status().role != Role::Leader {
+        for id in 1..=3 {
+            let sent = cluster.hosts.get_mut(&id).unwrap().work();
+            sent.iter().for_each(|m| cluster.deliver(m));
+        }
+    }
+    cluster.node(1).read_index(5).unwrap();
+    assert_eq!(cluster.node(1).status().n_reads, 1);
+    cluster.settle();
+    assert_eq!(cluster.heard(1).reads, [(5, 3)]);
+}
+
+#[test]
+fn all_reads_between_two_readies_share_a_round() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    for token in 1..=100 {
+        cluster.node(1).read_index(token).unwrap();
+    }
+    let sent = cluster.hosts.get_mut(&1).unwrap().work();
+    assert_eq!(sent.len(), 2, "one heartbeat a peer");
+    sent.iter().for_each(|m| cluster.deliver(m));
+    cluster.settle();
+    assert_eq!(cluster.heard(1).reads.len(), 100);
+}
+
+#[test]
+fn a_lease_serves_without_a_round_until_the_followers_fall_silent() {
+    let mut cluster = Cluster::new(&[1, 2, 3], lease);
+    cluster.elect(1);
+    cluster.tick(3);
+    cluster.node(1).read_index(5).unwrap();
+    let sent = cluster.hosts.get_mut(&1).unwrap().work();
+    assert!(sent.is_empty());
+    assert_eq!(cluster.heard(1).reads, [(5, 2)]);
+
+    cluster.isolate(1);
+    cluster.tick(9);
+    if cluster.node(1).status().role == Role::Leader {
+        cluster.node(1).read_index(6).unwrap();
+        cluster.settle();
+    }
+    assert_eq!(cluster.heard(1).reads, [(5, 2)], "nine ticks without an answer are too many for a lease of ten");
+}
+
+#[test]
+fn there_is_no_lease_while_leadership_is_being_transferred() {
+    let mut cluster = Cluster::new(&[1, 2, 3], lease);
+    cluster.elect(1);
+    cluster.tick(3);
+    cluster.isolate(2);
+    cluster.node(1).transfer(2).unwrap();
+    cluster.node(1).read_index(5).unwrap();
+    let sent = cluster.hosts.get_mut(&1).unwrap().work();
+    assert!(!sent.is_empty(), "a round of heartbeats");
+    assert!(cluster.heard(1).reads.is_empty());
+}
+
+#[test]
+fn a_node_bound_by_a_lease_neither_votes_nor_campaigns() {
+    let mut cluster = Cluster::new(&[1, 2, 3], lease);
+    cluster.elect(1);
+    cluster.tick(1);
+    cluster.node(2).campaign().unwrap();
+    assert_eq!(cluster.node(2).status().role, Role::Follower);
+    cluster.node(2).forget_leader().unwrap();
+    assert_eq!(cluster.node(2).status().leader, 1);
+}
+
+#[test]
+fn a_follower_without_a_leader_refuses_and_a_lost_answer_fails() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    assert_eq!(cluster.node(2).read_index(1), Err(Error::NoLeader));
+    cluster.elect(1);
+    cluster.tick(1);
+    cluster.node(2).read_index(2).unwrap();
+    cluster.hosts.get_mut(&2).unwrap().work(); // the request is lost
+    cluster.tick(20);
+    assert_eq!(cluster.heard(2).dropped, [(2, DropKind::Read, Reason::ReadTimeout)]);
+}
+
+#[test]
+fn a_read_is_answered_once_its_index_is_applied() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| {
+        let mut c = config(id);
+        c.storage = raftcore::StorageMode::Async;
+        c
+    });
+    cluster.elect(1);
+    cluster.node(1).propose(b"x", 0).unwrap();
+    cluster.settle();
+    cluster.node(1).read_index(5).unwrap();
+    cluster.settle();
+    let index = cluster.heard(1).reads[0].1;
+    assert!(cluster.node(1).status().applied >= index);
+}
+
+#[test]
+fn too_many_reads_are_refused() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| {
+        let mut c = config(id);
+        c.max_reads = 3;
+        c
+    });
+    cluster.elect(1);
+    for token in 1..=3 {
+        cluster.node(1).read_index(token).unwrap();
+    }
+    assert_eq!(cluster.node(1).read_index(4), Err(Error::Full));
+    assert!(cluster.node(1).error_detail().contains("max_reads (3)"));
+    cluster.settle();
+    cluster.node(1).read_index(4).unwrap();
+}

@@ -1,0 +1,110 @@
+//! Leadership handed over.
+
+use crate::kit::{Cluster, Disk, config, events};
+use raftcore::{ChangeKind, Error, EventKind, Flags, Reason, Role};
+
+fn cluster() -> Cluster {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    cluster
+}
+
+fn ended(cluster: &mut Cluster, id: u64) -> Vec<Reason> {
+    events(cluster.node(id)).into_iter().filter(|e| e.kind == EventKind::TransferEnded).map(|e| e.reason).collect()
+}
+
+#[test]
+fn leadership_goes_where_it_is_sent() {
+    let mut cluster = cluster();
+    cluster.node(1).transfer(3).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.node(3).status().role, Role::Leader);
+    assert_eq!(cluster.node(1).status().leader, 3);
+}
+
+#[test]
+fn a_follower_passes_the_wish_on() {
+    let mut cluster = cluster();
+    cluster.node(2).transfer(2).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.node(2).status().role, Role::Leader);
+}
+
+#[test]
+fn without_a_name_the_furthest_voter_that_is_alive_gets_it() {
+    let mut cluster = cluster();
+    cluster.isolate(2);
+    cluster.node(1).propose(b"x", 0).unwrap();
+    cluster.settle();
+    cluster.node(1).transfer(0).unwrap();
+    assert_eq!(cluster.node(1).status().transferee, 3);
+}
+
+#[test]
+fn proposals_are_refused_meanwhile_and_the_deadline_ends_it() {
+    let mut cluster = cluster();
+    cluster.isolate(2);
+    cluster.node(1).transfer(2).unwrap();
+    assert_eq!(cluster.node(1).propose(b"x", 5), Err(Error::NoLeader));
+    cluster.tick(10);
+    assert_eq!(cluster.node(1).status().transferee, 0);
+    assert_eq!(ended(&mut cluster, 1), [Reason::TransferDeadline]);
+    cluster.node(1).propose(b"x", 5).unwrap();
+}
+
+#[test]
+fn it_can_be_called_off_and_another_target_takes_its_place() {
+    let mut cluster = cluster();
+    cluster.isolate(2);
+    cluster.node(1).transfer(2).unwrap();
+    cluster.node(1).abort_transfer().unwrap();
+    assert_eq!(cluster.node(1).abort_transfer(), Err(Error::State));
+    cluster.node(1).transfer(2).unwrap();
+    cluster.node(1).transfer(3).unwrap();
+    assert_eq!(ended(&mut cluster, 1), [Reason::TransferAborted, Reason::TransferAborted]);
+    cluster.settle();
+    assert_eq!(cluster.node(3).status().role, Role::Leader);
+}
+
+#[test]
+fn who_cannot_lead_is_no_target() {
+    let mut cluster = cluster();
+    cluster.add(4, Disk::default());
+    cluster.change(1, &[(ChangeKind::AddLearner, 4)]).unwrap();
+    for to in [1, 4, 9] {
+        assert_eq!(cluster.node(1).transfer(to), Err(Error::NoPeer), "to {to}");
+    }
+}
+
+#[test]
+fn it_ends_when_its_target_is_removed() {
+    let mut cluster = cluster();
+    cluster.isolate(3);
+    let change = [raftcore::Change { kind: ChangeKind::RemoveNode, id: 3 }];
+    cluster.node(1).propose_conf(&change, raftcore::ChangeEncoding::V1, b"", 0).unwrap();
+    cluster.node(1).transfer(3).unwrap();
+    cluster.settle();
+    assert_eq!(ended(&mut cluster, 1), [Reason::TransfereeGone]);
+    assert_eq!(cluster.node(1).status().role, Role::Leader);
+}
+
+#[test]
+fn a_fenced_target_does_not_believe_an_old_order() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| {
+        let mut c = config(id);
+        c.flags = c.flags.with(Flags::TRANSFER_FENCE, true);
+        c
+    });
+    cluster.elect(1);
+    let order = raftcore::proto::Message {
+        index: 100,
+        log_term: 1,
+        ..crate::kit::message(raftcore::MessageKind::TimeoutNow, 1, 2, 1)
+    };
+    crate::kit::step(cluster.node(2), &order).unwrap();
+    assert_eq!(cluster.node(2).status().role, Role::Follower);
+    assert!(events(cluster.node(2)).iter().any(|e| e.reason == Reason::TransferFence));
+    cluster.node(1).transfer(2).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.node(2).status().role, Role::Leader);
+}
