@@ -1,8 +1,8 @@
-//! W1 over raftcore's Rust face, as a host with storage = SYNC does it. Usage: `w1-raftcore ROUNDS BATCH SIZE [REPS]`.
+//! W1 over raftcore's Rust face, as a host with storage = SYNC does it. Usage: `w1 ROUNDS BATCH SIZE [REPS]`.
 
+use bench_kit::{Args, Workload};
 use raftcore::{Config, EntryId, HardState, Node, Role, wire};
 use std::hint::black_box;
-use w1::{Args, Workload};
 
 /// Messages that have arrived at a node, one after the other in one buffer.
 struct Inbox {
@@ -160,6 +160,8 @@ impl Group {
 }
 
 impl Workload for Group {
+    const NETWORK: bool = true;
+
     fn run(&mut self, rounds: u64, twice: bool) {
         for round in 1..=rounds {
             let payload = self.payload.as_slice();
@@ -182,5 +184,5 @@ impl Workload for Group {
 
 fn main() {
     let args = Args::from_command_line();
-    w1::measure("raftcore-rust", args, &mut Group::new(args));
+    bench_kit::measure("raftcore-rust", args, &mut Group::new(args));
 }
