@@ -28,7 +28,7 @@ build: target/c/libraftcore.a target/c/libraftcore.so  ## the library: for Rust,
 	$(CARGO) build --release
 minimal:  ## build and run examples-c/minimal.c: three nodes in one process
 kv: target/c/libraftcore.a  ## build the replicated key-value server of examples-c/kv
-	$(MAKE) -C examples-c/kv
+	$(MAKE) -C examples-c/kv RAFTCORE_LIB=$(CURDIR)/target/c/libraftcore.a
 demo:  ## three servers, one killed with -9 under load, a fourth added; FILE=… loads another file, KEEP=1 leaves them up
 	@.ci/setup demo
 	@$(MAKE) -s kv
@@ -51,7 +51,7 @@ ctest:  ## the C tests, the header as C99 and as C++17
 ctest-asan:  ## the C tests under AddressSanitizer, the library with them
 ctest-valgrind:  ## the C tests under valgrind
 kv-test: kv  ## the key-value servers under load, killed with -9 one by one
-	tests/kv/run
+	tests/kv/run target/kv
 conformance: target/c/libraftcore.a  ## etcd's interaction files through the C ABI
 	cd tests/conformance && $(GO) vet ./... && $(GO) test -count=1 ./...
 header:  ## write include/raftcore.h anew

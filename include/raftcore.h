@@ -113,50 +113,51 @@
  * Version
  * ================================================================================================================== */
 
-#define RAFTCORE_ABI_VERSION                 1                /* goes into raftcore_config; grows only when something
-                                                                 that exists changes */
-#define RAFTCORE_VERSION_MAJOR               0                /* of this page; raftcore_version_string tells of the
-                                                                 library that runs */
-#define RAFTCORE_VERSION_MINOR               1
-#define RAFTCORE_VERSION_PATCH               0
+#define RAFTCORE_ABI_VERSION                   1                /* goes into raftcore_config; grows only when something
+                                                                   that exists changes */
+#define RAFTCORE_VERSION_MAJOR                 0                /* of this page; raftcore_version_string tells of the
+                                                                   library that runs */
+#define RAFTCORE_VERSION_MINOR                 1
+#define RAFTCORE_VERSION_PATCH                 0
 
 /* Bits of raftcore_features. */
-#define RAFTCORE_FEATURE_ALLOCATOR           UINT64_C(1)      /* raftcore_set_allocator works */
-#define RAFTCORE_FEATURE_CHECKED             UINT64_C(2)      /* built with internal checks, for tests */
+#define RAFTCORE_FEATURE_CHECKED               UINT64_C(1)      /* built with internal checks, for tests */
 
 
 /* ==================================================================================================================
  * Codes
  * ================================================================================================================== */
 
-#define RAFTCORE_OK                          0                /* done */
-#define RAFTCORE_NONE                        1                /* nothing there: no ready, fetch or event */
-#define RAFTCORE_IGNORED                     2                /* a supply that is no longer wanted; nothing done */
-#define RAFTCORE_E_NULL                      (-1)             /* a required pointer is NULL */
-#define RAFTCORE_E_HANDLE                    (-2)             /* not a live node: freed, or never made */
-#define RAFTCORE_E_BUSY                      (-3)             /* another thread is in the node */
-#define RAFTCORE_E_PANIC                     (-4)             /* a bug was caught; the node is poisoned now */
-#define RAFTCORE_E_POISONED                  (-5)             /* poisoned earlier; looking inside and free still work */
-#define RAFTCORE_E_ABI                       (-6)             /* abi_version or struct_size is not one this library
-                                                                 knows */
-#define RAFTCORE_E_ARG                       (-7)             /* out of range, or a number or index never handed out */
-#define RAFTCORE_E_STATE                     (-8)             /* a call out of order: see "Which call when" above */
-#define RAFTCORE_E_STALE                     (-9)             /* acknowledged before; harmless */
-#define RAFTCORE_E_NOMEM                     (-10)            /* an allocation failed */
-#define RAFTCORE_E_FULL                      (-11)            /* a configured capacity is reached: retry after
-                                                                 advance */
-#define RAFTCORE_E_TOO_SMALL                 (-12)            /* the caller's buffer; the needed size was stored */
-#define RAFTCORE_E_DECODE                    (-13)            /* malformed bytes */
-#define RAFTCORE_E_NO_LEADER                 (-14)            /* no leader is known, or a transfer is under way */
-#define RAFTCORE_E_NO_PEER                   (-15)            /* a response from somebody unknown; or no such peer */
-#define RAFTCORE_E_CONF_BUSY                 (-16)            /* a configuration change is in flight */
-#define RAFTCORE_E_CONF                      (-17)            /* a change that is invalid here; the detail says why */
-#define RAFTCORE_E_CORRUPT                   (-18)            /* boot data contradict each other */
-#define RAFTCORE_E_UNSUPPORTED               (-19)            /* not in this library, or not in this storage mode */
-#define RAFTCORE_E_NOT_FOR_ME                (-20)            /* message to another id or group, from self, or of a
-                                                                 local kind */
-#define RAFTCORE_E_IMPLAUSIBLE               (-21)            /* message contradicts what is committed here; an event
-                                                                 tells */
+#define RAFTCORE_OK                            0                /* done */
+#define RAFTCORE_NONE                          1                /* nothing there: no ready, fetch or event */
+#define RAFTCORE_IGNORED                       2                /* a supply that is no longer wanted; nothing done */
+#define RAFTCORE_E_NULL                        (-1)             /* a required pointer is NULL */
+#define RAFTCORE_E_HANDLE                      (-2)             /* not a live node: freed, or never made */
+#define RAFTCORE_E_BUSY                        (-3)             /* another thread is in the node */
+#define RAFTCORE_E_PANIC                       (-4)             /* a bug was caught; the node is poisoned now */
+#define RAFTCORE_E_POISONED                    (-5)             /* poisoned earlier; looking inside and free still
+                                                                   work */
+#define RAFTCORE_E_ABI                         (-6)             /* abi_version or struct_size is not one this library
+                                                                   knows */
+#define RAFTCORE_E_ARG                         (-7)             /* out of range, or a number or index never handed
+                                                                   out */
+#define RAFTCORE_E_STATE                       (-8)             /* a call out of order: see "Which call when" above */
+#define RAFTCORE_E_STALE                       (-9)             /* acknowledged before; harmless */
+#define RAFTCORE_E_NOMEM                       (-10)            /* an allocation failed */
+#define RAFTCORE_E_FULL                        (-11)            /* a configured capacity is reached: retry after
+                                                                   advance */
+#define RAFTCORE_E_TOO_SMALL                   (-12)            /* the caller's buffer; the needed size was stored */
+#define RAFTCORE_E_DECODE                      (-13)            /* malformed bytes */
+#define RAFTCORE_E_NO_LEADER                   (-14)            /* no leader is known, or a transfer is under way */
+#define RAFTCORE_E_NO_PEER                     (-15)            /* a response from somebody unknown; or no such peer */
+#define RAFTCORE_E_CONF_BUSY                   (-16)            /* a configuration change is in flight */
+#define RAFTCORE_E_CONF                        (-17)            /* a change that is invalid here; the detail says why */
+#define RAFTCORE_E_CORRUPT                     (-18)            /* boot data contradict each other */
+#define RAFTCORE_E_UNSUPPORTED                 (-19)            /* not in this library, or not in this storage mode */
+#define RAFTCORE_E_NOT_FOR_ME                  (-20)            /* message to another id or group, from self, or of a
+                                                                   local kind */
+#define RAFTCORE_E_IMPLAUSIBLE                 (-21)            /* message contradicts what is committed here; an event
+                                                                   tells */
 
 
 /* ==================================================================================================================
@@ -164,61 +165,61 @@
  * ================================================================================================================== */
 
 /* Roles. */
-#define RAFTCORE_ROLE_FOLLOWER               0                /* follows a leader, or waits for one */
-#define RAFTCORE_ROLE_CANDIDATE              1
-#define RAFTCORE_ROLE_LEADER                 2
-#define RAFTCORE_ROLE_PRE_CANDIDATE          3                /* asks first whether it could win (PreVote) */
+#define RAFTCORE_ROLE_FOLLOWER                 0                /* follows a leader, or waits for one */
+#define RAFTCORE_ROLE_CANDIDATE                1
+#define RAFTCORE_ROLE_LEADER                   2
+#define RAFTCORE_ROLE_PRE_CANDIDATE            3                /* asks first whether it could win (PreVote) */
 
 /* Kinds of entries. The numbers are raftpb's, as in all that goes over the wire. */
-#define RAFTCORE_ENTRY_NORMAL                0                /* data of the application; empty: a leader's first
-                                                                 entry */
-#define RAFTCORE_ENTRY_CONF_CHANGE           1                /* a configuration change, first encoding */
-#define RAFTCORE_ENTRY_CONF_CHANGE_V2        2                /* configuration changes, second encoding */
+#define RAFTCORE_ENTRY_NORMAL                  0                /* data of the application; empty: a leader's first
+                                                                   entry */
+#define RAFTCORE_ENTRY_CONF_CHANGE             1                /* a configuration change, first encoding */
+#define RAFTCORE_ENTRY_CONF_CHANGE_V2          2                /* configuration changes, second encoding */
 
 /* Kinds of messages. Most hosts never look: a frame goes to raftcore_msg.to, and that is all. */
-#define RAFTCORE_MSG_HUP                     0                /* never leaves a node */
-#define RAFTCORE_MSG_BEAT                    1
-#define RAFTCORE_MSG_PROP                    2                /* proposals on their way to the leader */
-#define RAFTCORE_MSG_APP                     3                /* append entries */
-#define RAFTCORE_MSG_APP_RESP                4
-#define RAFTCORE_MSG_VOTE                    5
-#define RAFTCORE_MSG_VOTE_RESP               6
-#define RAFTCORE_MSG_SNAP                    7                /* a snapshot: see raftcore_snapshot_split */
-#define RAFTCORE_MSG_HEARTBEAT               8
-#define RAFTCORE_MSG_HEARTBEAT_RESP          9
-#define RAFTCORE_MSG_UNREACHABLE             10
-#define RAFTCORE_MSG_SNAP_STATUS             11
-#define RAFTCORE_MSG_CHECK_QUORUM            12
-#define RAFTCORE_MSG_TRANSFER_LEADER         13
-#define RAFTCORE_MSG_TIMEOUT_NOW             14
-#define RAFTCORE_MSG_READ_INDEX              15
-#define RAFTCORE_MSG_READ_INDEX_RESP         16
-#define RAFTCORE_MSG_PRE_VOTE                17
-#define RAFTCORE_MSG_PRE_VOTE_RESP           18
-#define RAFTCORE_MSG_STORAGE_APPEND          19               /* to RAFTCORE_ID_LOCAL_APPEND; RAFTCORE_STORAGE_MESSAGES
-                                                                 only */
-#define RAFTCORE_MSG_STORAGE_APPEND_RESP     20
-#define RAFTCORE_MSG_STORAGE_APPLY           21               /* to RAFTCORE_ID_LOCAL_APPLY; RAFTCORE_STORAGE_MESSAGES
-                                                                 only */
-#define RAFTCORE_MSG_STORAGE_APPLY_RESP      22
-#define RAFTCORE_MSG_FORGET_LEADER           23
+#define RAFTCORE_MSG_HUP                       0                /* never leaves a node */
+#define RAFTCORE_MSG_BEAT                      1
+#define RAFTCORE_MSG_PROP                      2                /* proposals on their way to the leader */
+#define RAFTCORE_MSG_APP                       3                /* append entries */
+#define RAFTCORE_MSG_APP_RESP                  4
+#define RAFTCORE_MSG_VOTE                      5
+#define RAFTCORE_MSG_VOTE_RESP                 6
+#define RAFTCORE_MSG_SNAP                      7                /* a snapshot: see raftcore_snapshot_split */
+#define RAFTCORE_MSG_HEARTBEAT                 8
+#define RAFTCORE_MSG_HEARTBEAT_RESP            9
+#define RAFTCORE_MSG_UNREACHABLE               10
+#define RAFTCORE_MSG_SNAP_STATUS               11
+#define RAFTCORE_MSG_CHECK_QUORUM              12
+#define RAFTCORE_MSG_TRANSFER_LEADER           13
+#define RAFTCORE_MSG_TIMEOUT_NOW               14
+#define RAFTCORE_MSG_READ_INDEX                15
+#define RAFTCORE_MSG_READ_INDEX_RESP           16
+#define RAFTCORE_MSG_PRE_VOTE                  17
+#define RAFTCORE_MSG_PRE_VOTE_RESP             18
+#define RAFTCORE_MSG_STORAGE_APPEND            19               /* to RAFTCORE_ID_LOCAL_APPEND;
+                                                                   RAFTCORE_STORAGE_MESSAGES only */
+#define RAFTCORE_MSG_STORAGE_APPEND_RESP       20
+#define RAFTCORE_MSG_STORAGE_APPLY             21               /* to RAFTCORE_ID_LOCAL_APPLY; RAFTCORE_STORAGE_MESSAGES
+                                                                   only */
+#define RAFTCORE_MSG_STORAGE_APPLY_RESP        22
+#define RAFTCORE_MSG_FORGET_LEADER             23
 
 /* Targets that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17. */
-#define RAFTCORE_ID_LOCAL_APPEND             UINT64_C(18446744073709551615) /* this node's storage */
-#define RAFTCORE_ID_LOCAL_APPLY              UINT64_C(18446744073709551614)
+#define RAFTCORE_ID_LOCAL_APPEND               UINT64_C(18446744073709551615) /* this node's storage */
+#define RAFTCORE_ID_LOCAL_APPLY                UINT64_C(18446744073709551614)
 
 /* Steps of a configuration change. */
-#define RAFTCORE_CHANGE_ADD_NODE             0                /* becomes a voter */
-#define RAFTCORE_CHANGE_REMOVE_NODE          1
-#define RAFTCORE_CHANGE_UPDATE_NODE          2                /* changes nothing; carries a context */
-#define RAFTCORE_CHANGE_ADD_LEARNER          3
+#define RAFTCORE_CHANGE_ADD_NODE               0                /* becomes a voter */
+#define RAFTCORE_CHANGE_REMOVE_NODE            1
+#define RAFTCORE_CHANGE_UPDATE_NODE            2                /* changes nothing; carries a context */
+#define RAFTCORE_CHANGE_ADD_LEARNER            3
 
 /* How a change takes effect. */
-#define RAFTCORE_TRANSITION_AUTO             0                /* in a single step if it can be, else joint and left by
-                                                                 itself */
-#define RAFTCORE_TRANSITION_JOINT_IMPLICIT   1                /* joint, left by itself */
-#define RAFTCORE_TRANSITION_JOINT_EXPLICIT   2                /* joint, left by a later empty change */
-#define RAFTCORE_TRANSITION_V1               3                /* exactly one change, in the first encoding */
+#define RAFTCORE_TRANSITION_AUTO               0                /* in a single step if it can be, else joint and left by
+                                                                   itself */
+#define RAFTCORE_TRANSITION_JOINT_IMPLICIT     1                /* joint, left by itself */
+#define RAFTCORE_TRANSITION_JOINT_EXPLICIT     2                /* joint, left by a later empty change */
+#define RAFTCORE_TRANSITION_V1                 3                /* exactly one change, in the first encoding */
 
 
 /* ==================================================================================================================
@@ -226,123 +227,187 @@
  * ================================================================================================================== */
 
 /* raftcore_config.storage */
-#define RAFTCORE_STORAGE_SYNC                0                /* one ready at a time, ended by raftcore_advance */
-#define RAFTCORE_STORAGE_ASYNC               1                /* several at once: raftcore_persisted, _applied,
-                                                                 _release */
-#define RAFTCORE_STORAGE_MESSAGES            2                /* as etcd's AsyncStorageWrites: raftcore_step_local */
+#define RAFTCORE_STORAGE_SYNC                  0                /* one ready at a time, ended by raftcore_advance */
+#define RAFTCORE_STORAGE_ASYNC                 1                /* several at once: raftcore_persisted, _applied,
+                                                                   _release */
+#define RAFTCORE_STORAGE_MESSAGES              2                /* as etcd's AsyncStorageWrites: raftcore_step_local */
 
 /* raftcore_config.dialect */
-#define RAFTCORE_DIALECT_RAFTPB              0                /* the schema of etcd's raft */
+#define RAFTCORE_DIALECT_RAFTPB                0                /* the schema of etcd's raft */
 
 /* raftcore_config_preset */
-#define RAFTCORE_PRESET_ETCD                 1                /* etcd's choice wherever the defaults differ */
+#define RAFTCORE_PRESET_ETCD                   1                /* etcd's choice wherever the defaults differ */
 
 /* raftcore_config.flags */
-#define RAFTCORE_FLAG_PRE_VOTE               UINT64_C(1)      /* default on: asks before it raises its term */
-#define RAFTCORE_FLAG_CHECK_QUORUM           UINT64_C(2)      /* default on: a leader that hears no quorum steps down */
-#define RAFTCORE_FLAG_LEASE_READS            UINT64_C(4)      /* reads by lease: bounded clock drift, and
-                                                                 CHECK_QUORUM */
-#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS     UINT64_C(8)      /* views turn to 0xDD when they end; for tests of a
-                                                                 host */
-#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY     UINT64_C(16)     /* etcd: MsgVote may leave before its hard state is
-                                                                 durable */
-#define RAFTCORE_FLAG_STAY_WHEN_REMOVED      UINT64_C(32)     /* etcd: a removed or demoted leader goes on leading */
-#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY  UINT64_C(64)     /* etcd: a refused change is appended as an empty entry */
-#define RAFTCORE_FLAG_LEASE_IN_TRANSFER      UINT64_C(128)    /* etcd: lease reads go on during a transfer */
-#define RAFTCORE_FLAG_TRANSFER_FENCE         UINT64_C(256)    /* index and term in MsgTimeoutNow; all nodes must be
-                                                                 able */
-#define RAFTCORE_FLAG_COMMIT_IN_VOTES        UINT64_C(512)    /* commit in votes; all nodes must be able */
-#define RAFTCORE_FLAG_READ_AT_ONCE           UINT64_C(1024)   /* etcd: a read is answered before its index is applied */
-#define RAFTCORE_FLAG_BATCH_APPEND           UINT64_C(2048)   /* entries join an unsent append to the same peer */
-#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST    UINT64_C(4096)   /* a moved commit waits for the next append or
-                                                                 heartbeat */
-#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR     UINT64_C(8192)   /* a leader that its change removes hands over first */
-#define RAFTCORE_FLAG_NO_CONF_VALIDATION     UINT64_C(16384)  /* etcd: changes are not validated when proposed */
-#define RAFTCORE_FLAG_NO_FORWARDING          UINT64_C(32768)  /* a follower refuses proposals, passes none on */
-#define RAFTCORE_FLAG_DECODED_MSGS           UINT64_C(65536)  /* raftcore_msg.entries is filled, for other wire
-                                                                 formats */
+#define RAFTCORE_FLAG_PRE_VOTE                 UINT64_C(1)      /* default on: asks before it raises its term */
+#define RAFTCORE_FLAG_CHECK_QUORUM             UINT64_C(2)      /* default on: a leader that hears no quorum steps
+                                                                   down */
+#define RAFTCORE_FLAG_LEASE_READS              UINT64_C(4)      /* reads by lease: bounded clock drift, and
+                                                                   CHECK_QUORUM */
+#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS       UINT64_C(8)      /* views turn to 0xDD when they end; for tests of a
+                                                                   host */
+#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY       UINT64_C(16)     /* etcd: MsgVote may leave before its hard state is
+                                                                   durable */
+#define RAFTCORE_FLAG_STAY_WHEN_REMOVED        UINT64_C(32)     /* etcd: a removed or demoted leader goes on leading */
+#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY    UINT64_C(64)     /* etcd: a refused change is appended as an empty
+                                                                   entry */
+#define RAFTCORE_FLAG_LEASE_IN_TRANSFER        UINT64_C(128)    /* etcd: lease reads go on during a transfer */
+#define RAFTCORE_FLAG_TRANSFER_FENCE           UINT64_C(256)    /* index and term in MsgTimeoutNow; all nodes must be
+                                                                   able */
+#define RAFTCORE_FLAG_COMMIT_IN_VOTES          UINT64_C(512)    /* commit index in votes; all nodes must be able */
+#define RAFTCORE_FLAG_READ_AT_ONCE             UINT64_C(1024)   /* etcd: a read is answered before its index is
+                                                                   applied */
+#define RAFTCORE_FLAG_BATCH_APPEND             UINT64_C(2048)   /* entries join an unsent append to the same peer */
+#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST      UINT64_C(4096)   /* a moved commit waits for the next append or
+                                                                   heartbeat */
+#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR       UINT64_C(8192)   /* a leader that its change removes hands over first */
+#define RAFTCORE_FLAG_NO_CONF_VALIDATION       UINT64_C(16384)  /* etcd: changes are not validated when proposed */
+#define RAFTCORE_FLAG_NO_FORWARDING            UINT64_C(32768)  /* a follower refuses proposals, passes none on */
+#define RAFTCORE_FLAG_DECODED_MSGS             UINT64_C(65536)  /* raftcore_msg.entries is filled */
 
 /* raftcore_ready.flags */
-#define RAFTCORE_RF_HARD_STATE               UINT64_C(1)      /* term, vote or commit changed: store them */
-#define RAFTCORE_RF_MUST_SYNC                UINT64_C(2)      /* what is written must be durable before the host goes
-                                                                 on */
-#define RAFTCORE_RF_SOFT_STATE               UINT64_C(4)      /* role or leader changed */
-#define RAFTCORE_RF_SNAPSHOT                 UINT64_C(8)      /* a snapshot to install */
+#define RAFTCORE_RF_HARD_STATE                 UINT64_C(1)      /* term, vote or commit changed: store them */
+#define RAFTCORE_RF_MUST_SYNC                  UINT64_C(2)      /* what is written must be durable before the host goes
+                                                                   on */
+#define RAFTCORE_RF_SOFT_STATE                 UINT64_C(4)      /* role or leader changed */
+#define RAFTCORE_RF_SNAPSHOT                   UINT64_C(8)      /* a snapshot to install */
 
 /* raftcore_msg.flags */
-#define RAFTCORE_MF_AFTER                    UINT64_C(1)      /* may leave only when all readies up to its own are
-                                                                 durable */
-#define RAFTCORE_MF_REJECT                   UINT64_C(2)      /* a response that refuses */
+#define RAFTCORE_MF_AFTER                      UINT64_C(1)      /* may leave only when all readies up to its own are
+                                                                   durable */
+#define RAFTCORE_MF_REJECT                     UINT64_C(2)      /* a response that refuses */
 
 /* raftcore_has_ready: what the next ready would hold */
-#define RAFTCORE_HAS_HARD_STATE              1                /* term, vote or commit changed */
-#define RAFTCORE_HAS_SOFT_STATE              2
-#define RAFTCORE_HAS_SNAPSHOT                4
-#define RAFTCORE_HAS_ENTRIES                 8
-#define RAFTCORE_HAS_MESSAGES                16               /* own votes and acknowledgements count, too */
-#define RAFTCORE_HAS_COMMITTED               32
-#define RAFTCORE_HAS_READS                   64
-#define RAFTCORE_HAS_DROPPED                 128
-#define RAFTCORE_HAS_FETCH                   256              /* raftcore_next_fetch has something */
-#define RAFTCORE_HAS_EVENTS                  512              /* raftcore_next_event has something */
+#define RAFTCORE_HAS_HARD_STATE                1                /* term, vote or commit changed */
+#define RAFTCORE_HAS_SOFT_STATE                2
+#define RAFTCORE_HAS_SNAPSHOT                  4
+#define RAFTCORE_HAS_ENTRIES                   8
+#define RAFTCORE_HAS_MESSAGES                  16               /* own votes and acknowledgements count, too */
+#define RAFTCORE_HAS_COMMITTED                 32
+#define RAFTCORE_HAS_READS                     64
+#define RAFTCORE_HAS_DROPPED                   128
+#define RAFTCORE_HAS_FETCH                     256              /* raftcore_next_fetch has something */
+#define RAFTCORE_HAS_EVENTS                    512              /* raftcore_next_event has something */
 
 /* raftcore_drop.what */
-#define RAFTCORE_DROP_NOT_COMMITTED          1                /* surely not committed: another entry was committed at
-                                                                 its index */
-#define RAFTCORE_DROP_UNKNOWN                2                /* may be committed or not: passed on, or under a
-                                                                 snapshot */
-#define RAFTCORE_DROP_READ                   3                /* a read that will not be answered: start it again */
+#define RAFTCORE_DROP_NOT_COMMITTED            1                /* surely not committed: another entry was committed at
+                                                                   its index */
+#define RAFTCORE_DROP_UNKNOWN                  2                /* may be committed or not: passed on, or under a
+                                                                   snapshot */
+#define RAFTCORE_DROP_READ                     3                /* a read that will not be answered: start it again */
 
 /* raftcore_fetch.kind */
-#define RAFTCORE_FETCH_ENTRIES               1                /* answer with raftcore_supply_entries or _none */
-#define RAFTCORE_FETCH_SNAPSHOT              2                /* answer with raftcore_supply_snapshot or _none */
+#define RAFTCORE_FETCH_ENTRIES                 1                /* answer with raftcore_supply_entries or _none */
+#define RAFTCORE_FETCH_SNAPSHOT                2                /* answer with raftcore_supply_snapshot or _none */
 
 /* raftcore_supply_none */
-#define RAFTCORE_SUPPLY_GONE                 1                /* compacted away: a snapshot is asked for instead */
-#define RAFTCORE_SUPPLY_LATER                2                /* not now: asked again later */
+#define RAFTCORE_SUPPLY_GONE                   1                /* compacted away: a snapshot is asked for instead */
+#define RAFTCORE_SUPPLY_LATER                  2                /* not now: asked again later */
 
 /* raftcore_peer.flow */
-#define RAFTCORE_FLOW_PROBE                  0                /* one append at a time, to find where the logs meet */
-#define RAFTCORE_FLOW_REPLICATE              1                /* appends in flight up to the window */
-#define RAFTCORE_FLOW_SNAPSHOT               2                /* a snapshot is under way */
+#define RAFTCORE_FLOW_PROBE                    0                /* one append at a time, to find where the logs meet */
+#define RAFTCORE_FLOW_REPLICATE                1                /* appends in flight up to the window */
+#define RAFTCORE_FLOW_SNAPSHOT                 2                /* a snapshot is under way */
 
 /* raftcore_peer.flags */
-#define RAFTCORE_PF_VOTER                    1u               /* a voter; in a joint configuration of the incoming
-                                                                 half */
-#define RAFTCORE_PF_OUTGOING                 2u               /* a voter of the outgoing half */
-#define RAFTCORE_PF_LEARNER                  4u
-#define RAFTCORE_PF_ACTIVE                   8u               /* heard from since the last quorum check */
-#define RAFTCORE_PF_PAUSED                   16u              /* nothing is sent before it answers */
-#define RAFTCORE_PF_WINDOW_FULL              32u
-#define RAFTCORE_PF_CAUGHT_UP                64u              /* near enough to be promoted */
-#define RAFTCORE_PF_FETCHING                 128u             /* waits for a supply */
+#define RAFTCORE_PF_VOTER                      1u               /* a voter; in a joint configuration of the incoming
+                                                                   half */
+#define RAFTCORE_PF_OUTGOING                   2u               /* a voter of the outgoing half */
+#define RAFTCORE_PF_LEARNER                    4u
+#define RAFTCORE_PF_ACTIVE                     8u               /* heard from since the last quorum check */
+#define RAFTCORE_PF_PAUSED                     16u              /* nothing is sent before it answers */
+#define RAFTCORE_PF_WINDOW_FULL                32u
+#define RAFTCORE_PF_CAUGHT_UP                  64u              /* near enough to be promoted */
+#define RAFTCORE_PF_FETCHING                   128u             /* waits for a supply */
 
 /* raftcore_event.kind; raftcore_event_text has the words */
-#define RAFTCORE_EVENT_BECAME_FOLLOWER       1                /* peer is the leader; 0: none */
-#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE  2
-#define RAFTCORE_EVENT_BECAME_CANDIDATE      3
-#define RAFTCORE_EVENT_BECAME_LEADER         4                /* leads in term; its first entry is at index */
-#define RAFTCORE_EVENT_LEADER_READY          5                /* that entry is applied: serves reads and changes now */
-#define RAFTCORE_EVENT_IGNORED               6                /* a message was ignored: a is its kind */
-#define RAFTCORE_EVENT_ALARM                 7                /* a message contradicts what is held here: a is its kind,
-                                                                 b what it says */
-#define RAFTCORE_EVENT_VOTE_REFUSED          8                /* peer asked in term */
-#define RAFTCORE_EVENT_CAMPAIGN_REFUSED      9
-#define RAFTCORE_EVENT_CONF_APPLIED          10               /* the entry at index is in force; a voters, b learners */
-#define RAFTCORE_EVENT_CONF_SKIPPED          11
-#define RAFTCORE_EVENT_SNAPSHOT_RESTORED     12
-#define RAFTCORE_EVENT_SNAPSHOT_SENT         13
-#define RAFTCORE_EVENT_SNAPSHOT_ENDED        14               /* a is 1 if it arrived */
-#define RAFTCORE_EVENT_TRANSFER_STARTED      15
-#define RAFTCORE_EVENT_TRANSFER_ENDED        16               /* without success */
-#define RAFTCORE_EVENT_NO_LEADER_LONG        17               /* for a ticks */
-#define RAFTCORE_EVENT_PEER_LAGS             18               /* by a entries */
-#define RAFTCORE_EVENT_PAUSED                19               /* a ticks came in one burst */
-#define RAFTCORE_EVENT_MESSAGE_LOST          20               /* a is its kind */
-#define RAFTCORE_EVENT_PROPOSAL_REFUSED      21               /* peer passed it on */
-#define RAFTCORE_EVENT_REPAIRED              22               /* at boot: a was stored, b is used */
-#define RAFTCORE_EVENT_TRUNCATED             23               /* from index up to a */
-#define RAFTCORE_EVENT_POISONED              24
+#define RAFTCORE_EVENT_BECAME_FOLLOWER         1                /* peer is the leader; 0: none */
+#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE    2
+#define RAFTCORE_EVENT_BECAME_CANDIDATE        3
+#define RAFTCORE_EVENT_BECAME_LEADER           4                /* leads in term; its first entry is at index */
+#define RAFTCORE_EVENT_LEADER_READY            5                /* that entry is applied: serves reads and changes
+                                                                   now */
+#define RAFTCORE_EVENT_IGNORED                 6                /* a message was ignored: a is its kind */
+#define RAFTCORE_EVENT_ALARM                   7                /* a message contradicts what is held here: a is its
+                                                                   kind, b what it says */
+#define RAFTCORE_EVENT_VOTE_REFUSED            8                /* peer asked in term */
+#define RAFTCORE_EVENT_CAMPAIGN_REFUSED        9
+#define RAFTCORE_EVENT_CONF_APPLIED            10               /* the entry at index is in force; a voters, b
+                                                                   learners */
+#define RAFTCORE_EVENT_CONF_SKIPPED            11
+#define RAFTCORE_EVENT_SNAPSHOT_RESTORED       12
+#define RAFTCORE_EVENT_SNAPSHOT_SENT           13
+#define RAFTCORE_EVENT_SNAPSHOT_ENDED          14               /* a is 1 if it arrived */
+#define RAFTCORE_EVENT_TRANSFER_STARTED        15
+#define RAFTCORE_EVENT_TRANSFER_ENDED          16               /* without success */
+#define RAFTCORE_EVENT_NO_LEADER_LONG          17               /* for a ticks */
+#define RAFTCORE_EVENT_PEER_LAGS               18               /* by a entries */
+#define RAFTCORE_EVENT_PAUSED                  19               /* a ticks came in one burst */
+#define RAFTCORE_EVENT_MESSAGE_LOST            20               /* a is its kind */
+#define RAFTCORE_EVENT_PROPOSAL_REFUSED        21               /* peer passed it on */
+#define RAFTCORE_EVENT_REPAIRED                22               /* at boot: a was stored, b is used */
+#define RAFTCORE_EVENT_TRUNCATED               23               /* from index up to a */
+#define RAFTCORE_EVENT_POISONED                24
+
+/* raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words */
+#define RAFTCORE_REASON_NONE                   0                /* none in particular */
+#define RAFTCORE_REASON_LOWER_TERM             1                /* a message of an older term */
+#define RAFTCORE_REASON_NOT_LEADER             2                /* only a leader takes it */
+#define RAFTCORE_REASON_NOT_FOLLOWER           3                /* only a follower takes it */
+#define RAFTCORE_REASON_LEADER_ALIVE           4                /* a leader is alive: no vote */
+#define RAFTCORE_REASON_VOTE_FENCE             5                /* started too recently to vote */
+#define RAFTCORE_REASON_NOT_VOTER              6                /* not a voter */
+#define RAFTCORE_REASON_LATE_VOTE              7                /* an answer to an election that is over */
+#define RAFTCORE_REASON_TRANSFER_FENCE         8                /* a transfer that names another term or a longer log */
+#define RAFTCORE_REASON_NOT_PROMOTABLE         9                /* may not campaign */
+#define RAFTCORE_REASON_CHANGE_UNAPPLIED       10               /* a committed configuration change is not applied
+                                                                   yet */
+#define RAFTCORE_REASON_SECOND_LEADER          11               /* a second leader in this term */
+#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT  12               /* an append contradicts a committed entry */
+#define RAFTCORE_REASON_COMMIT_BEYOND_LOG      13               /* the leader says more is committed than this log has:
+                                                                   acknowledged entries are gone */
+#define RAFTCORE_REASON_ACK_BEYOND_LOG         14               /* an acknowledgement beyond this log */
+#define RAFTCORE_REASON_STALE_ACK              15               /* an old acknowledgement */
+#define RAFTCORE_REASON_STALE_REJECT           16               /* an old rejection */
+#define RAFTCORE_REASON_OLD_SNAPSHOT           17               /* a snapshot that is covered already */
+#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF  18               /* a snapshot whose configuration lacks this node */
+#define RAFTCORE_REASON_SNAPSHOT_CONF          19               /* a snapshot whose configuration is invalid */
+#define RAFTCORE_REASON_PEER_SILENT            20               /* the peer is silent */
+#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT       21               /* no report about a snapshot */
+#define RAFTCORE_REASON_OUTBOX_FULL            22               /* too many messages in one ready: this one is lost */
+#define RAFTCORE_REASON_TRANSFER_TARGET        23               /* the transfer's target can't lead */
+#define RAFTCORE_REASON_TRANSFER_DEADLINE      24               /* the transfer took too long */
+#define RAFTCORE_REASON_TRANSFEREE_GONE        25               /* the transfer's target was removed or demoted */
+#define RAFTCORE_REASON_TRANSFER_ABORTED       26               /* the transfer was called off */
+#define RAFTCORE_REASON_LEADERSHIP_LOST        27               /* leadership was lost */
+#define RAFTCORE_REASON_LEADER_CHANGED         28               /* the leader changed */
+#define RAFTCORE_REASON_READ_TIMEOUT           29               /* no answer to a forwarded read in time */
+#define RAFTCORE_REASON_LATE_READ_ANSWER       30               /* an answer to a read that nobody waits for */
+#define RAFTCORE_REASON_READ_CONTEXT           31               /* a read context that was never issued */
+#define RAFTCORE_REASON_FORWARDED              32               /* passed on to the leader */
+#define RAFTCORE_REASON_OVERWRITTEN            33               /* another entry was committed at its index */
+#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT    34               /* a snapshot covers its index */
+#define RAFTCORE_REASON_FORWARDED_FULL         35               /* a forwarded proposal was refused: a limit is
+                                                                   reached */
+#define RAFTCORE_REASON_FORWARDED_CONF         36               /* a forwarded configuration change was refused */
+#define RAFTCORE_REASON_NO_LEADER              37               /* no leader is known */
+#define RAFTCORE_REASON_TRANSFERRING           38               /* leadership is being transferred */
+#define RAFTCORE_REASON_NO_QUORUM              39               /* no quorum was heard within an election timeout */
+#define RAFTCORE_REASON_REMOVED                40               /* this node was removed or demoted */
+#define RAFTCORE_REASON_HIGHER_TERM            41               /* a message of a higher term */
+#define RAFTCORE_REASON_ELECTION_LOST          42               /* an election was lost */
+#define RAFTCORE_REASON_PRIORITY               43               /* a node of higher priority objects */
+#define RAFTCORE_REASON_VOTED_OTHER            44               /* the vote went to another, or a leader is known */
+#define RAFTCORE_REASON_OLDER_LOG              45               /* the candidate's log is older */
+#define RAFTCORE_REASON_UNKNOWN_PEER           46               /* not a peer */
+#define RAFTCORE_REASON_OVERWRITTEN_ACK        47               /* an acknowledgement of an overwritten write */
+#define RAFTCORE_REASON_LEASE                  48               /* lease reads forbid forgetting the leader */
+#define RAFTCORE_REASON_READS_FULL             49               /* too many reads are waiting */
+#define RAFTCORE_REASON_LOG_FULL               50               /* the recent log is full of entries that are not
+                                                                   durable */
+#define RAFTCORE_REASON_TERM_EXHAUSTED         51               /* the term is too high */
+#define RAFTCORE_REASON_LEAVE_REFUSED          52               /* leaving the joint configuration was refused for
+                                                                   now */
 
 /**
  * One node. Opaque; its address never moves.
@@ -359,18 +424,6 @@ typedef struct raftcore_node raftcore_node;
 typedef int32_t raftcore_code;
 
 /**
- * Where the library gets its memory. See raftcore_set_allocator.
- */
-typedef struct raftcore_allocator {
-    uint32_t struct_size;               /* sizeof(raftcore_allocator) */
-    uint32_t reserved0;                 /* 0 */
-    void *(*alloc)(void *user, size_t size, size_t align); /* answers NULL if there is none; align is a power of two */
-    void (*release)(void *user, void *ptr, size_t size, size_t align); /* gets the size and align of the alloc */
-    void *user;                         /* goes to both; any thread may call them */
-    void *reserved1;                    /* NULL */
-} raftcore_allocator;
-
-/**
  * A node's configuration. raftcore_config_init fills in the defaults; set id, seed and what differs.
  */
 typedef struct raftcore_config {
@@ -383,7 +436,7 @@ typedef struct raftcore_config {
     uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM */
     uint32_t storage;                   /* RAFTCORE_STORAGE_* */
     uint32_t dialect;                   /* RAFTCORE_DIALECT_RAFTPB */
-    uint32_t election_ticks;            /* without a leader before an election, up to twice as many by chance; above
+    uint32_t election_ticks;            /* without a leader until an election, up to twice as many by chance; above
                                            heartbeat_ticks; default 10 */
     uint32_t heartbeat_ticks;           /* between a leader's heartbeats; default 1 */
     uint32_t read_timeout_ticks;        /* until a read that was passed on fails; default 20 */
@@ -398,7 +451,7 @@ typedef struct raftcore_config {
     uint32_t max_messages;              /* in one ready, 16 or more; default 1024 */
     uint32_t max_reads;                 /* reads waiting; default 1024 */
     uint32_t max_tokens;                /* proposals with a token waiting; default 8192 */
-    int32_t priority;                   /* a higher one objects to the election of a lower one; default 0 */
+    int32_t priority;                   /* among equal logs the higher wins; default 0 */
     uint32_t max_apply_unpersisted;     /* ASYNC: entries handed out for apply this far beyond what is durable; default
                                            0 */
     uint64_t recent_bytes;              /* entries kept in memory; at least 4 * block_bytes; default 16 MiB */
@@ -458,7 +511,8 @@ typedef struct raftcore_entry {
     uint32_t kind;                      /* RAFTCORE_ENTRY_* */
     uint32_t reserved0;                 /* 0 */
     raftcore_slice data;                /* the proposal; empty: a leader's first entry */
-    uint64_t token;                     /* the proposer's, on the node that took the proposal; 0 elsewhere */
+    uint64_t token;                     /* in committed, on the node that took the proposal: the proposer's. 0
+                                           elsewhere */
 } raftcore_entry;
 
 /**
@@ -478,7 +532,8 @@ typedef struct raftcore_msg {
     uint32_t reserved0;                 /* 0 */
     const raftcore_slice *frame;        /* gather list; its bytes: u32 length of the message, u64 group (little-endian),
                                            the raftpb message */
-    const raftcore_entry *entries;      /* decoded; NULL without RAFTCORE_FLAG_DECODED_MSGS */
+    const raftcore_entry *entries;      /* what an append or a proposal carries, to look at: the whole message is frame.
+                                           NULL without RAFTCORE_FLAG_DECODED_MSGS */
     uint32_t n_frame;                   /* slices in frame, 1 or more */
     uint32_t frame_bytes;               /* their bytes together */
     uint32_t n_entries;                 /* entries in entries */
@@ -600,14 +655,15 @@ typedef struct raftcore_status {
     uint64_t last_index;                /* end of the log */
     uint64_t last_term;                 /* its term */
     uint64_t recent_first;              /* first entry still in memory */
-    uint64_t safe_to_compact;           /* entries up to here are on every member: nobody will need them as entries */
+    uint64_t safe_to_compact;           /* entries up to here are applied, and on every member that a leader knows:
+                                           nobody will need them as entries */
     uint64_t memory_bytes;              /* held by the node */
     uint64_t messages_dropped;          /* outgoing ones lost because a limit was reached */
     uint64_t messages_refused;          /* incoming ones answered with an error */
     uint64_t messages_ignored;          /* incoming ones that had no effect */
     uint64_t proposals_refused;         /* proposals answered with an error */
     uint64_t reads_failed;              /* reads in dropped */
-    uint64_t events_lost;               /* events that were overwritten before raftcore_next_event came */
+    uint64_t events_lost;               /* events that came while too many were waiting */
     uint64_t implausible;               /* messages that contradict what is committed here: look into these */
     uint32_t n_peers;                   /* members, this node included */
     uint32_t n_outstanding;             /* readies handed out and not ended */
@@ -768,20 +824,6 @@ RAFTCORE_API const char *
 raftcore_strerror(raftcore_code code);
 
 /**
- * Gives the library another source of memory, for the whole process.
- *
- * a        Both functions are required; the table is copied. They may be called by any thread that is in the library, and
- *          must not call back into it.
- * Thread   Once, before any other thread and before anything else that takes memory: first thing in main.
- * Returns  RAFTCORE_OK             from now on
- *          RAFTCORE_E_STATE        memory has been taken already
- *          RAFTCORE_E_UNSUPPORTED  this library is part of a Rust program, which has its own allocator
- *          RAFTCORE_E_ABI          a->struct_size is not one this library knows
- */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_set_allocator(const raftcore_allocator *a);
-
-/**
  * Fills in the defaults. Call it first: it is what makes a program that is compiled against a newer page safe.
  *
  * c            Caller's struct; need not be initialized. Set id and seed afterwards, and what shall differ.
@@ -852,14 +894,14 @@ raftcore_new(const raftcore_config *c, raftcore_node **out);
 /**
  * Restores the hard state: what the last stored ready with RAFTCORE_RF_HARD_STATE said.
  *
- * Boot calls come in this order, each at most once (raftcore_boot_entries as often as it takes); those in the middle only
- * if there is something. Founders of a group store, then boot from: state (0, 0, 1), the configuration with before_first 1 of
- * term 1, applied 1.
+ * Boot calls come in the order of this page, each at most once (raftcore_boot_entries as often as it takes), and only those for
+ * which there is something. After one that fails the node can only be freed. Founders of a group store, then boot from: state
+ * (0, 0, 1), the configuration with before_first 1 of term 1, applied 1.
  *
- * term, vote, commit  As stored.
+ * term     As stored; so vote and commit.
  * Returns  RAFTCORE_OK         done
  *          RAFTCORE_E_STATE    out of order
- *          RAFTCORE_E_CORRUPT  contradicts what came before; the detail says what
+ *          RAFTCORE_E_CORRUPT  a vote for nobody that can be, or numbers that no term or index has
  *          and the codes any call may return (see "Errors" above), as in all that follow.
  * Rust     Node::boot_state
  */
@@ -870,14 +912,15 @@ raftcore_boot_state(raftcore_node *node, uint64_t term, uint64_t vote, uint64_t 
  * Restores the configuration as of the applied index: what the last raftcore_apply_conf or snapshot gave.
  *
  * conf               Its bytes as stored, or the ids. Copied.
- * before_first       Index of the snapshot under the log, or 1 for founders: the log begins behind it.
- * before_first_term  Its term.
- * Returns  RAFTCORE_OK        done
- *          RAFTCORE_E_DECODE  conf->bytes are no ConfState
- *          RAFTCORE_E_CONF    no valid configuration; the detail says why
- *          RAFTCORE_E_FULL    more than max_peers members
- *          RAFTCORE_E_STATE, RAFTCORE_E_CORRUPT as above
- * Rust     Node::boot_conf, Node::boot_conf_bytes
+ * before_first       Where the log begins: the index before its first entry, which the last snapshot or compaction covers; 1 for
+ *                    founders.
+ * before_first_term  The term there.
+ * Returns            RAFTCORE_OK         done
+ *                    RAFTCORE_E_DECODE   conf->bytes are no ConfState
+ *                    RAFTCORE_E_CONF     no valid configuration, or more than max_peers members; the detail says which
+ *                    RAFTCORE_E_CORRUPT  before_first and its term can't be
+ *                    RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
+ * Rust               Node::boot_conf, Node::boot_conf_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t before_first, uint64_t before_first_term);
@@ -885,11 +928,10 @@ raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t befo
 /**
  * Restores which term each part of the log has. Left out where raftcore_boot_entries starts at the first entry.
  *
- * runs     In order; the last reaches to the end of the log. May be NULL if count is 0. Copied.
+ * runs     In order, the first from before_first + 1; the last reaches to the end of the log. May be NULL if count is 0. Copied.
  * Returns  RAFTCORE_OK         done
  *          RAFTCORE_E_CORRUPT  indexes or terms don't rise, or contradict what came before
- *          RAFTCORE_E_NOMEM    node unchanged
- *          RAFTCORE_E_STATE    out of order
+ *          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
  * Rust     Node::boot_terms
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -901,10 +943,9 @@ raftcore_boot_terms(raftcore_node *node, const raftcore_run *runs, size_t count)
  * e        May be NULL if count is 0. Copied; tokens are ignored.
  * Returns  RAFTCORE_OK         done
  *          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts what came before
- *          RAFTCORE_E_FULL     unapplied entries are larger than recent_bytes
- *          RAFTCORE_E_NOMEM    node unchanged
- *          RAFTCORE_E_ARG      an unknown kind of entry
- *          RAFTCORE_E_STATE    out of order
+ *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
+ *          RAFTCORE_E_ARG      an unknown kind of entry; node unchanged
+ *          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
  * Rust     Node::boot_entries
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -929,6 +970,7 @@ raftcore_boot_done(raftcore_node *node, uint64_t applied);
  * out      The clone. Written only if the result is RAFTCORE_OK.
  * Lives    Until raftcore_free.
  * Returns  RAFTCORE_OK       a node
+ *          RAFTCORE_E_STATE  in the middle of its boot
  *          RAFTCORE_E_NOMEM  nothing is left behind
  * Rust     Node::try_clone
  */
@@ -959,7 +1001,8 @@ raftcore_free(raftcore_node *node);
  * Time passes.
  *
  * node     Live handle, as in every call.
- * ticks    How many; more than 1 to catch up in one call. 0 does nothing.
+ * ticks    How many; more than 1 to catch up in one call. More than two election timeouts count as two: nothing can have been
+ *          heard in between. 0 does nothing.
  * Thread   Any thread, one call at a time on a node. Different nodes are independent. So in every call.
  * Memory   Does not allocate.
  * Returns  RAFTCORE_OK       done
@@ -982,7 +1025,7 @@ raftcore_tick(raftcore_node *node, uint32_t ticks);
  *          RAFTCORE_E_NO_PEER      a response from somebody who is no member
  *          RAFTCORE_E_IMPLAUSIBLE  contradicts what is committed here; an event tells
  *          RAFTCORE_E_NO_LEADER    a proposal that was passed on, and nobody to take it
- *          RAFTCORE_E_FULL         nothing happened; the message may be dropped, it will come again
+ *          RAFTCORE_E_FULL         nothing happened; the message may be dropped, it will come again. So with RAFTCORE_E_NOMEM.
  *          RAFTCORE_E_UNSUPPORTED  a value that this version does not know
  * Rust     Node::step
  */
@@ -998,7 +1041,7 @@ raftcore_step(raftcore_node *node, uint64_t peer, const uint8_t *msg, size_t len
  * rejected_out  Frames among these that raftcore_step would have refused, each counted and skipped. May be NULL.
  * Memory        As raftcore_step.
  * Returns       RAFTCORE_OK        both are set
- *               RAFTCORE_E_DECODE  a length that no frame has: drop the connection. Whole frames before it were taken.
+ *               RAFTCORE_E_DECODE  buf begins with a length that no frame has: drop the connection
  * Rust          Node::step_frames
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1052,7 +1095,7 @@ raftcore_has_ready(const raftcore_node *node);
  * Memory   Does not allocate.
  * Returns  RAFTCORE_OK       one batch; with RAFTCORE_STORAGE_SYNC the same one until it is advanced
  *          RAFTCORE_NONE     nothing to do
- *          RAFTCORE_E_FULL   max_outstanding batches are outstanding: release one first
+ *          RAFTCORE_E_FULL   max_outstanding batches are outstanding: acknowledge one first
  *          RAFTCORE_E_NOMEM  an unusually large batch: it comes with the next call
  *          RAFTCORE_E_ABI    out->struct_size is not one this library knows
  * Rust     Node::ready
@@ -1100,7 +1143,6 @@ raftcore_advance(raftcore_node *node, uint64_t number);
  * handed out once and waits for its answer, while nothing else waits. Legal at any time, also with a ready outstanding.
  *
  * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
- * Memory   Does not allocate.
  * Returns  RAFTCORE_OK    answer it with raftcore_supply_entries, _snapshot or _none
  *          RAFTCORE_NONE  nothing is lacking
  * Rust     Node::next_fetch
@@ -1131,7 +1173,7 @@ raftcore_supply_entries(raftcore_node *node, uint64_t id, const raftcore_entry *
  * data     The state, up to max_snapshot_bytes; empty if it travels the host's way, which must then bring it to the peer
  *          before that steps the message. Copied.
  * Returns  As raftcore_supply_entries, and
- *          RAFTCORE_E_CONF  no valid configuration, or the peer is not in it
+ *          RAFTCORE_E_CONF  no valid configuration. One without the peer is RAFTCORE_E_ARG, like too many data.
  * Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1175,7 +1217,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_report_unreachable(raftcore_node *node, uint64_t peer);
 
 /**
- * How a snapshot to peer ended: without a report it waits for its acknowledgement, or for snapshot_timeout_ticks.
+ * How a snapshot to peer ended. Without a report its acknowledgement ends it, or snapshot_timeout_ticks.
  *
  * arrived  1: with all its data. 0: not.
  * Returns  RAFTCORE_OK         noted
@@ -1283,9 +1325,9 @@ raftcore_read_index(raftcore_node *node, uint64_t token);
  * token       As in raftcore_propose.
  * Returns     RAFTCORE_OK            taken; that is not yet committed
  *             RAFTCORE_E_CONF_BUSY   another change is in flight: retry after it is applied
- *             RAFTCORE_E_CONF        invalid here; the detail says why
+ *             RAFTCORE_E_CONF        invalid here, or more than max_peers members; the detail says why
  *             RAFTCORE_E_NO_LEADER   retry when raftcore_ready.leader changes
- *             RAFTCORE_E_FULL        a capacity is reached, that of members (max_peers) included
+ *             RAFTCORE_E_FULL        as raftcore_propose
  *             RAFTCORE_E_ARG         an unknown kind or transition, a reserved id, or more than 64 changes
  * Rust        Node::propose_conf
  */
@@ -1305,9 +1347,9 @@ raftcore_propose_conf(raftcore_node *node, const raftcore_change *c, size_t coun
  * Returns  RAFTCORE_OK        applied
  *          RAFTCORE_E_ARG     not a configuration entry, never handed out, or an earlier one comes first
  *          RAFTCORE_E_STALE   applied or skipped before
- *          RAFTCORE_E_CONF    can't be applied: a member that does not understand a change must stop rather than differ
- *          RAFTCORE_E_DECODE  the same, since the data are malformed
- *          RAFTCORE_E_NOMEM   node unchanged: retry
+ *          RAFTCORE_E_CONF    can't be applied: a member that does not understand a change must stop rather than differ. So
+ *                             with RAFTCORE_E_DECODE and RAFTCORE_E_UNSUPPORTED.
+ *          RAFTCORE_E_NOMEM   retry
  * Rust     Node::apply_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1338,7 +1380,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_conf(raftcore_node *node, raftcore_conf *out);
 
 /**
- * Starts an election now. It is no error if the node may not: an event tells why.
+ * Starts an election now. It is no error if the node may not (a learner, a pending snapshot or change): an event tells why.
  *
  * Returns  RAFTCORE_OK  asked
  * Rust     Node::campaign
@@ -1369,9 +1411,9 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_abort_transfer(raftcore_node *node);
 
 /**
- * Forgets who leads, so that votes are granted at once, without the loss of this term.
+ * A follower forgets who leads, so that it may vote at once.
  *
- * Returns  RAFTCORE_OK  done; nothing with lease reads, or on a leader
+ * Returns  RAFTCORE_OK  done; nothing on others, and with lease reads
  * Rust     Node::forget_leader
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1389,7 +1431,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_electable(raftcore_node *node, uint32_t electable);
 
 /**
- * Changes raftcore_config.priority.
+ * Changes raftcore_config.priority: among equal logs the higher wins.
  *
  * Returns  RAFTCORE_OK  done
  * Rust     Node::set_priority
@@ -1398,14 +1440,14 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_priority(raftcore_node *node, int32_t priority);
 
 /**
- * Changes the window of one peer, on the leader, until leadership changes.
+ * Changes the window of one peer, until it leaves the configuration.
  *
- * max_inflight_msgs   Appends, 1 to raftcore_config.max_inflight_msgs.
+ * max_inflight_msgs   Appends, 1 to 65536.
  * max_inflight_bytes  Payload; 0: no limit.
- * Returns  RAFTCORE_OK         done
- *          RAFTCORE_E_NO_PEER  not a member
- *          RAFTCORE_E_ARG      out of range
- * Rust     Node::set_window
+ * Returns             RAFTCORE_OK         done
+ *                     RAFTCORE_E_NO_PEER  not a member
+ *                     RAFTCORE_E_ARG      out of range
+ * Rust                Node::set_window
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_window(raftcore_node *node, uint64_t peer, uint32_t max_inflight_msgs, uint64_t max_inflight_bytes);
@@ -1536,7 +1578,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_status(const raftcore_node *node, raftcore_status *out);
 
 /**
- * A leader's view of the members, itself included, by id. Elsewhere it says little.
+ * A leader's view of the members, itself included, by id. On others only id and membership mean something.
  *
  * out        Room for cap records; may be NULL if cap is 0. At most cap are written.
  * count_out  How many members there are; may be more than cap.
@@ -1548,7 +1590,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_peers(const raftcore_node *node, raftcore_peer *out, size_t cap, size_t *count_out);
 
 /**
- * Takes the oldest event. If nobody does, the oldest are overwritten and counted in raftcore_status.events_lost.
+ * Takes the oldest event. If nobody does, later ones are lost, and counted in raftcore_status.events_lost.
  *
  * out      Written only if the result is RAFTCORE_OK.
  * Memory   Does not allocate.

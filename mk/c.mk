@@ -21,14 +21,19 @@ C_EXPORTS = $(shell sed -n 's/^pub .*extern "C" fn \(raftcore_[a-z_]*\).*/\1/p' 
 
 C_RUSTC = $(CARGO) rustc --quiet --target-dir $(C_CARGO) --features capi --crate-type staticlib
 
+# prelink ARCHIVE OBJECT EXPORTS
+define C_PRELINK
+	@echo 'prelink: $(words $(3)) functions'
+	@ld -r --force-group-allocation $(addprefix -u ,$(3)) $(1) -o $(2).tmp
+	@objcopy --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
+	    --wildcard --keep-global-symbol='raftcore_*' $(2).tmp $(2)
+	@rm $(2).tmp
+endef
+
 $(C_OUT)/raftcore.o: $(C_RUST)
 	@mkdir -p $(C_OUT)
-	$(C_RUSTC) --release -- --cfg raftcore_c_library
-	@echo 'prelink: $(words $(C_EXPORTS)) functions'
-	@ld -r --force-group-allocation $(C_EXPORTS:%=-u %) $(C_CARGO)/release/libraftcore.a -o $@.tmp
-	@objcopy --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
-	    --wildcard --keep-global-symbol='raftcore_*' $@.tmp $@
-	@rm $@.tmp
+	$(C_RUSTC) --release
+	$(call C_PRELINK,$(C_CARGO)/release/libraftcore.a,$@,$(C_EXPORTS))
 
 $(C_OUT)/libraftcore.a: $(C_OUT)/raftcore.o
 	@rm -f $@
@@ -63,8 +68,8 @@ $(C_OUT)/minimal: examples-c/minimal.c include/raftcore.h $(C_OUT)/libraftcore.a
 minimal: $(C_OUT)/minimal
 	$<
 
-# Each tests/c/*.c is a program that answers 0 if all is well; kit.h is what they share.
-C_TESTS  := $(filter-out alloc,$(patsubst tests/c/%.c,%,$(wildcard tests/c/*.c)))
+# Each tests/c/*.c is a program that answers 0 if all is well; kit.h is what they share. Two have a rule of their own.
+C_TESTS  := $(filter-out alloc panic,$(patsubst tests/c/%.c,%,$(wildcard tests/c/*.c)))
 C_NEEDS  := $(wildcard tests/c/*.h) include/raftcore.h
 # The heap calls that alloc.c counts or lets fail.
 C_WRAP   := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign,--wrap=aligned_alloc,--wrap=free
@@ -76,6 +81,16 @@ $(C_OUT)/test/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/libraftcore.a
 $(C_OUT)/test/alloc: tests/c/alloc.c $(C_NEEDS) $(C_OUT)/libraftcore.a
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(C_FLAGS) $(C_WRAP) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
+
+# Linked as the archive is, with one function more: it panics.
+$(C_OUT)/panic/raftcore.o: $(C_RUST)
+	@mkdir -p $(@D)
+	$(C_RUSTC) --profile dev --config profile.dev.debug=false -- --cfg raftcore_test_panic
+	$(call C_PRELINK,$(C_CARGO)/debug/libraftcore.a,$@,$(C_EXPORTS) raftcore_test_panic)
+
+$(C_OUT)/test/panic: tests/c/panic.c $(C_NEEDS) $(C_OUT)/panic/raftcore.o
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(C_FLAGS) $< $(C_OUT)/panic/raftcore.o $(C_LIBS) -o $@
 
 # The same program against the shared library.
 $(C_OUT)/test/cluster-so: tests/c/cluster.c $(C_NEEDS) $(C_OUT)/libraftcore.so
@@ -96,9 +111,8 @@ ctest-header:
 ctest-exports: $(C_OUT)/libraftcore.a $(C_OUT)/libraftcore.so
 	tests/c/exports.sh include/raftcore.h $^
 
-ctest: ctest-header ctest-exports $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/cluster-so minimal
+ctest: ctest-header ctest-exports $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
 	for test in $(filter $(C_OUT)/test/%,$^); do echo "$$test"; $$test || exit 1; done
-	$(C_OUT)/test/alloc hooks
 
 # The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler.
 C_ASAN_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
@@ -107,7 +121,7 @@ C_ASAN_LIB    := $(C_CARGO)/$(C_ASAN_TARGET)/release/libraftcore.a
 $(C_OUT)/asan/libraftcore.a: $(C_RUST)
 	@mkdir -p $(@D)
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address -Cdebug-assertions=on' \
-	    $(C_RUSTC) --release --target $(C_ASAN_TARGET) --config profile.release.lto=false -- --cfg raftcore_c_library
+	    $(C_RUSTC) --release --target $(C_ASAN_TARGET) --config profile.release.lto=false
 	cp $(C_ASAN_LIB) $@
 
 # alloc.c has its own malloc, and stays out of this.

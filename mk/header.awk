@@ -68,7 +68,7 @@ indoc { text = $0; sub(/^ *\* ?/, "", text); doc[++lines] = text; next }
     if (title != "") banner(title)
     if (heading != "") { n = split(heading, parts, "\n"); for (i = 1; i <= n; i++) print "\n/* " parts[i] " */" }
     else if (title != "") print ""
-    beside(sprintf("#define %-36s %s", name, value), 62, last)
+    beside(sprintf("#define %-38s %s", name, value), 64, last)
     indefines = 1
     next
 }

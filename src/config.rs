@@ -234,7 +234,7 @@ impl Config {
             (within(self.max_inflight_msgs, 1, 65536), "max_inflight_msgs must be 1 to 65536"),
             (within(self.max_outstanding, 1, 1024), "max_outstanding must be 1 to 1024"),
             (within(self.max_entries_per_ready, 1, 1 << 22), "max_entries_per_ready must be 1 to 2^22"),
-            (within(self.max_messages, 16, 1 << 22), "max_messages must be 16 to 2^22"),
+            (within(self.max_messages, 16, 1 << 20), "max_messages must be 16 to 2^20"),
             (within(self.max_reads, 1, 1 << 22), "max_reads must be 1 to 2^22"),
             (within(self.max_tokens, 1, 1 << 24), "max_tokens must be 1 to 2^24"),
             ((4 << 10..=16 << 20).contains(&self.block_bytes), "block_bytes must be 4 KiB to 16 MiB"),
@@ -242,6 +242,7 @@ impl Config {
                 self.recent_bytes >= 4 * self.block_bytes && self.recent_bytes <= 1 << 40,
                 "recent_bytes must be at least four times block_bytes, and at most 2^40",
             ),
+            (self.catchup_bytes <= 1 << 40, "catchup_bytes must be at most 2^40"),
             (self.max_entry_bytes <= 1 << 30, "max_entry_bytes must be at most 2^30"),
             (self.max_snapshot_bytes <= 1 << 31, "max_snapshot_bytes must be at most 2^31"),
             (
@@ -265,6 +266,11 @@ impl Config {
             FENCE_AUTO => 0,
             ticks => ticks,
         }
+    }
+
+    /// The longest payload that is taken: an entry that could never be stored must not be said to be one to retry.
+    pub(crate) fn entry_limit(&self) -> u64 {
+        self.max_entry_bytes.min(self.recent_bytes / 2 - 64)
     }
 
     /// The longest message that a peer of the same configuration can send, bytes.

@@ -7,6 +7,7 @@ use crate::log::Slot;
 use crate::outbox::OutMessage;
 use crate::raft::Raft;
 use crate::ready::{Batch, Readies, piece_bytes};
+use crate::types::Role;
 
 struct Stream<'a> {
     put: &'a mut dyn FnMut(u64),
@@ -55,7 +56,8 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
     let timers = &raft.timers;
     out.numbers([timers.election_elapsed, timers.heartbeat_elapsed, timers.leaderless, timers.fence].map(u64::from));
     if with_random {
-        out.numbers([u64::from(timers.election_timeout), raft.rng.state()]);
+        let reads = &raft.reads;
+        out.numbers([u64::from(timers.election_timeout), raft.rng.state(), reads.nonce, reads.counter]);
     }
     log(raft, &mut out);
     members(raft, &mut out);
@@ -93,7 +95,7 @@ fn log(raft: &Raft, out: &mut Stream<'_>) {
         log.durable,
     ]);
     out.numbers(log.terms.runs().iter().flat_map(|run| [run.first, run.term]));
-    out.numbers(log.changes().iter().copied());
+    out.numbers(log.changes().iter().flat_map(|&index| [index, u64::from(index <= raft.reconfig.done)]));
     out.numbers([log.recent_first()]);
     slots(raft, log.slots(log.recent_first(), log.last()), out);
     if let Some(snapshot) = log.snapshot {
@@ -121,6 +123,12 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers([u64::from(conf.auto_leave)]);
     for peer in raft.peers.iter() {
         let vote = peer.vote.map_or(2, u64::from);
+        let (max_msgs, max_bytes) = peer.window.limits();
+        out.numbers([peer.id, peer.is_learner.into(), vote, max_msgs, max_bytes]);
+        if raft.role != Role::Leader {
+            // What a former leader knew of its peers is forgotten before it matters again.
+            continue;
+        }
         out.numbers([
             peer.id,
             peer.matched,
@@ -141,14 +149,17 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
 }
 
 fn waiting(raft: &Raft, out: &mut Stream<'_>) {
-    out.numbers([raft.proposals.uncommitted, raft.apply.bytes, raft.apply.paused.into(), raft.apply.told_ready.into()]);
-    out.numbers([raft.transfer.target, raft.transfer.lease_given_up.into(), raft.commit_broadcast.into()]);
-    out.numbers([raft.reconfig.pending_index, raft.reconfig.done, raft.election.electable.into()]);
+    out.numbers([raft.proposals.uncommitted, raft.apply.bytes, raft.apply.paused.into()]);
+    out.numbers([raft.transfer.target, raft.commit_broadcast.into()]);
+    out.numbers([raft.reconfig.pending_index, raft.election.electable.into()]);
+    if raft.role == Role::Leader {
+        out.numbers([raft.transfer.lease_given_up, raft.apply.told_ready, raft.reads.lease_waits].map(u64::from));
+    }
     out.numbers([i64::from(raft.election.priority) as u64]);
     out.numbers(raft.tokens.waiting.iter().flat_map(|w| [w.index, w.term, w.token]));
     out.numbers(raft.tokens.dropped.iter().flat_map(|d| [d.token, d.what as u64, d.reason as u64]));
     let reads = &raft.reads;
-    out.numbers([reads.confirmed, reads.round_due.into(), reads.lease_waits.into()]);
+    out.numbers([reads.confirmed, reads.round_due.into()]);
     for request in reads.pending.iter().chain(&reads.unconfirmed) {
         out.numbers([request.from, request.token, request.index]);
         out.bytes(request.context.get(..usize::from(request.context_len)).unwrap_or(&[]));
@@ -160,13 +171,20 @@ fn waiting(raft: &Raft, out: &mut Stream<'_>) {
 fn scalars(message: &OutMessage, out: &mut Stream<'_>) {
     let head = &message.head;
     out.numbers([head.kind as u64, head.to, head.from, head.term, head.log_term, head.index, head.commit]);
-    out.numbers([head.reject.into(), head.reject_hint, head.vote, message.after.into(), message.fate as u64]);
+    out.numbers([
+        head.priority as u64,
+        head.reject.into(),
+        head.reject_hint,
+        head.vote,
+        message.after.into(),
+        message.fate as u64,
+    ]);
     out.bytes(message.context());
 }
 
 fn outstanding(raft: &Raft, readies: &Readies, out: &mut Stream<'_>) {
-    let shown = readies.shown_state;
-    out.numbers([shown.term, shown.vote, shown.commit, readies.shown_role as u64, readies.shown_leader]);
+    let shown = readies.shown;
+    out.numbers([shown.state.term, shown.state.vote, shown.state.commit, shown.role as u64, shown.leader]);
     out.numbers([readies.len() as u64]);
     for batch in readies.iter() {
         let mark = batch.mark.last.unwrap_or_default();
@@ -177,7 +195,8 @@ fn outstanding(raft: &Raft, readies: &Readies, out: &mut Stream<'_>) {
         if batch.released {
             continue;
         }
-        out.numbers([batch.entries_first]);
+        out.numbers([batch.entries_first, batch.state.term, batch.state.vote, batch.state.commit]);
+        out.numbers([batch.has_hard_state, batch.must_sync, batch.has_soft_state].map(u64::from));
         slots(raft, batch.entries.iter(), out);
         slots(raft, batch.committed.iter(), out);
         for message in &batch.messages {

@@ -115,6 +115,12 @@ impl Outbox {
         }
     }
 
+    /// Whether a further message would be lost.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.now.len() >= self.max
+    }
+
     /// Whether a further append should wait for the next ready. Some places are left for what can't wait.
     #[inline]
     pub fn is_crowded(&self) -> bool {
@@ -130,7 +136,17 @@ impl Outbox {
     pub fn push(&mut self, message: OutMessage) -> Result<()> {
         let list = if message.after { &mut self.after } else { &mut self.now };
         if list.len() >= self.max {
-            return Err(Error::Full);
+            // What a node says to itself is never lost: it would not be said again. A later answer of a kind stands for the earlier.
+            let to_self = message.head.to == message.head.from;
+            let same = |m: &&mut OutMessage| (m.head.to, m.head.kind) == (message.head.to, message.head.kind);
+            match list.iter_mut().rev().find(same).filter(|_| to_self) {
+                Some(earlier) => *earlier = message,
+                None if to_self => {}
+                None => return Err(Error::Full),
+            }
+            if to_self && list.iter().any(|m| m.head == message.head) {
+                return Ok(());
+            }
         }
         if list.len() == list.capacity() {
             list.try_reserve(1).map_err(|_| Error::NoMem)?;

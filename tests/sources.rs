@@ -178,7 +178,8 @@ fn unsafe_code_stands_in_ffi_only_and_says_why_it_is_sound() {
                 faults.push(format!("{at}: unsafe code outside src/ffi"));
             }
             // A function's contract is the header's, or its own doc comment; its body still has to give reasons.
-            let is_declaration = line.contains("extern \"") || line.contains("unsafe fn") || line.contains("unsafe trait");
+            let is_declaration =
+                line.contains("extern \"") || line.contains("unsafe fn") || line.contains("unsafe trait");
             let near = &lines[number.saturating_sub(8)..=number];
             if !is_declaration && !near.iter().any(|l| l.contains("SAFETY")) {
                 faults.push(format!("{at}: no `// SAFETY:` in the eight lines above"));

@@ -135,7 +135,14 @@ impl Gen<'_> {
 
     fn unknown(&mut self, known: usize, depth: u32, out: &mut Vec<u8>) {
         let field = known as u32 + 1 + self.below(40) as u32;
+        // Field 16 of a message is known, a number, and stands apart from the others.
+        let priority = known == fields(Schema::Message).len() && field == 16 && self.wild == 0;
         match self.below(5) {
+            _ if priority => {
+                self.key(field, 0, out);
+                let v = self.value();
+                self.varint(v, out);
+            }
             0 => {
                 self.key(field, 0, out);
                 let v = self.value();

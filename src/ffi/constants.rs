@@ -15,10 +15,8 @@ pub const RAFTCORE_VERSION_MINOR: u32 = 1;
 pub const RAFTCORE_VERSION_PATCH: u32 = 0;
 /// Bits of raftcore_features.
 ///
-/// raftcore_set_allocator works
-pub const RAFTCORE_FEATURE_ALLOCATOR: u64 = 1;
 /// built with internal checks, for tests
-pub const RAFTCORE_FEATURE_CHECKED: u64 = 2;
+pub const RAFTCORE_FEATURE_CHECKED: u64 = 1;
 
 /// ==== Codes
 ///
@@ -187,7 +185,7 @@ pub const RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY: u64 = 64;
 pub const RAFTCORE_FLAG_LEASE_IN_TRANSFER: u64 = 128;
 /// index and term in MsgTimeoutNow; all nodes must be able
 pub const RAFTCORE_FLAG_TRANSFER_FENCE: u64 = 256;
-/// commit in votes; all nodes must be able
+/// commit index in votes; all nodes must be able
 pub const RAFTCORE_FLAG_COMMIT_IN_VOTES: u64 = 512;
 /// etcd: a read is answered before its index is applied
 pub const RAFTCORE_FLAG_READ_AT_ONCE: u64 = 1024;
@@ -201,7 +199,7 @@ pub const RAFTCORE_FLAG_NOMINATE_SUCCESSOR: u64 = 8192;
 pub const RAFTCORE_FLAG_NO_CONF_VALIDATION: u64 = 16384;
 /// a follower refuses proposals, passes none on
 pub const RAFTCORE_FLAG_NO_FORWARDING: u64 = 32768;
-/// raftcore_msg.entries is filled, for other wire formats
+/// raftcore_msg.entries is filled
 pub const RAFTCORE_FLAG_DECODED_MSGS: u64 = 65536;
 
 /// raftcore_ready.flags
@@ -323,3 +321,112 @@ pub const RAFTCORE_EVENT_REPAIRED: u32 = 22;
 /// from index up to a
 pub const RAFTCORE_EVENT_TRUNCATED: u32 = 23;
 pub const RAFTCORE_EVENT_POISONED: u32 = 24;
+
+/// raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words
+///
+/// none in particular
+pub const RAFTCORE_REASON_NONE: u32 = 0;
+/// a message of an older term
+pub const RAFTCORE_REASON_LOWER_TERM: u32 = 1;
+/// only a leader takes it
+pub const RAFTCORE_REASON_NOT_LEADER: u32 = 2;
+/// only a follower takes it
+pub const RAFTCORE_REASON_NOT_FOLLOWER: u32 = 3;
+/// a leader is alive: no vote
+pub const RAFTCORE_REASON_LEADER_ALIVE: u32 = 4;
+/// started too recently to vote
+pub const RAFTCORE_REASON_VOTE_FENCE: u32 = 5;
+/// not a voter
+pub const RAFTCORE_REASON_NOT_VOTER: u32 = 6;
+/// an answer to an election that is over
+pub const RAFTCORE_REASON_LATE_VOTE: u32 = 7;
+/// a transfer that names another term or a longer log
+pub const RAFTCORE_REASON_TRANSFER_FENCE: u32 = 8;
+/// may not campaign
+pub const RAFTCORE_REASON_NOT_PROMOTABLE: u32 = 9;
+/// a committed configuration change is not applied yet
+pub const RAFTCORE_REASON_CHANGE_UNAPPLIED: u32 = 10;
+/// a second leader in this term
+pub const RAFTCORE_REASON_SECOND_LEADER: u32 = 11;
+/// an append contradicts a committed entry
+pub const RAFTCORE_REASON_CONFLICT_BELOW_COMMIT: u32 = 12;
+/// the leader says more is committed than this log has: acknowledged entries are gone
+pub const RAFTCORE_REASON_COMMIT_BEYOND_LOG: u32 = 13;
+/// an acknowledgement beyond this log
+pub const RAFTCORE_REASON_ACK_BEYOND_LOG: u32 = 14;
+/// an old acknowledgement
+pub const RAFTCORE_REASON_STALE_ACK: u32 = 15;
+/// an old rejection
+pub const RAFTCORE_REASON_STALE_REJECT: u32 = 16;
+/// a snapshot that is covered already
+pub const RAFTCORE_REASON_OLD_SNAPSHOT: u32 = 17;
+/// a snapshot whose configuration lacks this node
+pub const RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF: u32 = 18;
+/// a snapshot whose configuration is invalid
+pub const RAFTCORE_REASON_SNAPSHOT_CONF: u32 = 19;
+/// the peer is silent
+pub const RAFTCORE_REASON_PEER_SILENT: u32 = 20;
+/// no report about a snapshot
+pub const RAFTCORE_REASON_SNAPSHOT_TIMEOUT: u32 = 21;
+/// too many messages in one ready: this one is lost
+pub const RAFTCORE_REASON_OUTBOX_FULL: u32 = 22;
+/// the transfer's target can't lead
+pub const RAFTCORE_REASON_TRANSFER_TARGET: u32 = 23;
+/// the transfer took too long
+pub const RAFTCORE_REASON_TRANSFER_DEADLINE: u32 = 24;
+/// the transfer's target was removed or demoted
+pub const RAFTCORE_REASON_TRANSFEREE_GONE: u32 = 25;
+/// the transfer was called off
+pub const RAFTCORE_REASON_TRANSFER_ABORTED: u32 = 26;
+/// leadership was lost
+pub const RAFTCORE_REASON_LEADERSHIP_LOST: u32 = 27;
+/// the leader changed
+pub const RAFTCORE_REASON_LEADER_CHANGED: u32 = 28;
+/// no answer to a forwarded read in time
+pub const RAFTCORE_REASON_READ_TIMEOUT: u32 = 29;
+/// an answer to a read that nobody waits for
+pub const RAFTCORE_REASON_LATE_READ_ANSWER: u32 = 30;
+/// a read context that was never issued
+pub const RAFTCORE_REASON_READ_CONTEXT: u32 = 31;
+/// passed on to the leader
+pub const RAFTCORE_REASON_FORWARDED: u32 = 32;
+/// another entry was committed at its index
+pub const RAFTCORE_REASON_OVERWRITTEN: u32 = 33;
+/// a snapshot covers its index
+pub const RAFTCORE_REASON_COVERED_BY_SNAPSHOT: u32 = 34;
+/// a forwarded proposal was refused: a limit is reached
+pub const RAFTCORE_REASON_FORWARDED_FULL: u32 = 35;
+/// a forwarded configuration change was refused
+pub const RAFTCORE_REASON_FORWARDED_CONF: u32 = 36;
+/// no leader is known
+pub const RAFTCORE_REASON_NO_LEADER: u32 = 37;
+/// leadership is being transferred
+pub const RAFTCORE_REASON_TRANSFERRING: u32 = 38;
+/// no quorum was heard within an election timeout
+pub const RAFTCORE_REASON_NO_QUORUM: u32 = 39;
+/// this node was removed or demoted
+pub const RAFTCORE_REASON_REMOVED: u32 = 40;
+/// a message of a higher term
+pub const RAFTCORE_REASON_HIGHER_TERM: u32 = 41;
+/// an election was lost
+pub const RAFTCORE_REASON_ELECTION_LOST: u32 = 42;
+/// a node of higher priority objects
+pub const RAFTCORE_REASON_PRIORITY: u32 = 43;
+/// the vote went to another, or a leader is known
+pub const RAFTCORE_REASON_VOTED_OTHER: u32 = 44;
+/// the candidate's log is older
+pub const RAFTCORE_REASON_OLDER_LOG: u32 = 45;
+/// not a peer
+pub const RAFTCORE_REASON_UNKNOWN_PEER: u32 = 46;
+/// an acknowledgement of an overwritten write
+pub const RAFTCORE_REASON_OVERWRITTEN_ACK: u32 = 47;
+/// lease reads forbid forgetting the leader
+pub const RAFTCORE_REASON_LEASE: u32 = 48;
+/// too many reads are waiting
+pub const RAFTCORE_REASON_READS_FULL: u32 = 49;
+/// the recent log is full of entries that are not durable
+pub const RAFTCORE_REASON_LOG_FULL: u32 = 50;
+/// the term is too high
+pub const RAFTCORE_REASON_TERM_EXHAUSTED: u32 = 51;
+/// leaving the joint configuration was refused for now
+pub const RAFTCORE_REASON_LEAVE_REFUSED: u32 = 52;

@@ -54,7 +54,6 @@ laid_out! {
         max_outstanding max_entries_per_ready max_messages max_reads max_tokens priority max_apply_unpersisted
         recent_bytes catchup_bytes max_size_per_msg max_committed_size_per_ready max_uncommitted_size
         max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes;
-    raftcore_allocator, 40, 24: struct_size reserved0 alloc release user reserved1;
     raftcore_status, 216, 216: struct_size role id group term vote commit applied durable leader transferee
         first_index last_index last_term recent_first safe_to_compact memory_bytes messages_dropped messages_refused
         messages_ignored proposals_refused reads_failed events_lost implausible n_peers n_outstanding promotable

@@ -34,8 +34,7 @@ pub extern "C" fn raftcore_version_string() -> *const c_char {
 /// Thread   Any thread, at any time.
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_features() -> u64 {
-    let allocator = if cfg!(raftcore_c_library) { RAFTCORE_FEATURE_ALLOCATOR } else { 0 };
-    allocator | if cfg!(debug_assertions) { RAFTCORE_FEATURE_CHECKED } else { 0 }
+    if cfg!(debug_assertions) { RAFTCORE_FEATURE_CHECKED } else { 0 }
 }
 
 /// A code in a few words. raftcore_error_detail says more about one that a node has just answered.
@@ -47,32 +46,6 @@ pub extern "C" fn raftcore_features() -> u64 {
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_strerror(code: raftcore_code) -> *const c_char {
     guard_value(c"".as_ptr(), || texts::code(code))
-}
-
-/// Gives the library another source of memory, for the whole process.
-///
-/// a        Both functions are required; the table is copied. They may be called by any thread that is in the library, and
-///          must not call back into it.
-/// Thread   Once, before any other thread and before anything else that takes memory: first thing in main.
-/// Returns  RAFTCORE_OK             from now on
-///          RAFTCORE_E_STATE        memory has been taken already
-///          RAFTCORE_E_UNSUPPORTED  this library is part of a Rust program, which has its own allocator
-///          RAFTCORE_E_ABI          a->struct_size is not one this library knows
-#[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn raftcore_set_allocator(a: *const raftcore_allocator) -> raftcore_code {
-    plain(|| {
-        // SAFETY: the page asks for a table as large as it says.
-        let table = unsafe { struct_in(a) }?;
-        if table.alloc.is_none() || table.release.is_none() {
-            return Err(super::NULL);
-        }
-        if table.reserved0 != 0 || !table.reserved1.is_null() {
-            return Err(super::RESERVED);
-        }
-        super::memory::set(&table)?;
-        Ok(RAFTCORE_OK)
-    })
 }
 
 /// Fills in the defaults. Call it first: it is what makes a program that is compiled against a newer page safe.
@@ -206,14 +179,14 @@ pub unsafe extern "C" fn raftcore_new(c: *const raftcore_config, out: *mut *mut 
 
 /// Restores the hard state: what the last stored ready with RAFTCORE_RF_HARD_STATE said.
 ///
-/// Boot calls come in this order, each at most once (raftcore_boot_entries as often as it takes); those in the middle only
-/// if there is something. Founders of a group store, then boot from: state (0, 0, 1), the configuration with before_first 1 of
-/// term 1, applied 1.
+/// Boot calls come in the order of this page, each at most once (raftcore_boot_entries as often as it takes), and only those for
+/// which there is something. After one that fails the node can only be freed. Founders of a group store, then boot from: state
+/// (0, 0, 1), the configuration with before_first 1 of term 1, applied 1.
 ///
-/// term, vote, commit  As stored.
+/// term     As stored; so vote and commit.
 /// Returns  RAFTCORE_OK         done
 ///          RAFTCORE_E_STATE    out of order
-///          RAFTCORE_E_CORRUPT  contradicts what came before; the detail says what
+///          RAFTCORE_E_CORRUPT  a vote for nobody that can be, or numbers that no term or index has
 ///          and the codes any call may return (see "Errors" above), as in all that follow.
 /// Rust     Node::boot_state
 #[unsafe(no_mangle)]
@@ -230,14 +203,15 @@ pub unsafe extern "C" fn raftcore_boot_state(
 /// Restores the configuration as of the applied index: what the last raftcore_apply_conf or snapshot gave.
 ///
 /// conf               Its bytes as stored, or the ids. Copied.
-/// before_first       Index of the snapshot under the log, or 1 for founders: the log begins behind it.
-/// before_first_term  Its term.
-/// Returns  RAFTCORE_OK        done
-///          RAFTCORE_E_DECODE  conf->bytes are no ConfState
-///          RAFTCORE_E_CONF    no valid configuration; the detail says why
-///          RAFTCORE_E_FULL    more than max_peers members
-///          RAFTCORE_E_STATE, RAFTCORE_E_CORRUPT as above
-/// Rust     Node::boot_conf, Node::boot_conf_bytes
+/// before_first       Where the log begins: the index before its first entry, which the last snapshot or compaction covers; 1 for
+///                    founders.
+/// before_first_term  The term there.
+/// Returns            RAFTCORE_OK         done
+///                    RAFTCORE_E_DECODE   conf->bytes are no ConfState
+///                    RAFTCORE_E_CONF     no valid configuration, or more than max_peers members; the detail says which
+///                    RAFTCORE_E_CORRUPT  before_first and its term can't be
+///                    RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
+/// Rust               Node::boot_conf, Node::boot_conf_bytes
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_boot_conf(
@@ -258,11 +232,10 @@ pub unsafe extern "C" fn raftcore_boot_conf(
 
 /// Restores which term each part of the log has. Left out where raftcore_boot_entries starts at the first entry.
 ///
-/// runs     In order; the last reaches to the end of the log. May be NULL if count is 0. Copied.
+/// runs     In order, the first from before_first + 1; the last reaches to the end of the log. May be NULL if count is 0. Copied.
 /// Returns  RAFTCORE_OK         done
 ///          RAFTCORE_E_CORRUPT  indexes or terms don't rise, or contradict what came before
-///          RAFTCORE_E_NOMEM    node unchanged
-///          RAFTCORE_E_STATE    out of order
+///          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
 /// Rust     Node::boot_terms
 #[unsafe(no_mangle)]
 #[must_use]
@@ -272,7 +245,7 @@ pub unsafe extern "C" fn raftcore_boot_terms(
     count: usize,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        // SAFETY: the page asks for `count` readable runs; raftcore_run and TermRun have one layout, as types.rs proves.
+        // SAFETY: the page asks for `count` readable runs; raftcore_run and TermRun have one layout, as layout.rs proves.
         let runs = unsafe { array(runs.cast::<TermRun>(), count) }?;
         done(call.node.boot_terms(runs))
     })
@@ -283,10 +256,9 @@ pub unsafe extern "C" fn raftcore_boot_terms(
 /// e        May be NULL if count is 0. Copied; tokens are ignored.
 /// Returns  RAFTCORE_OK         done
 ///          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts what came before
-///          RAFTCORE_E_FULL     unapplied entries are larger than recent_bytes
-///          RAFTCORE_E_NOMEM    node unchanged
-///          RAFTCORE_E_ARG      an unknown kind of entry
-///          RAFTCORE_E_STATE    out of order
+///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
+///          RAFTCORE_E_ARG      an unknown kind of entry; node unchanged
+///          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
 /// Rust     Node::boot_entries
 #[unsafe(no_mangle)]
 #[must_use]
@@ -321,6 +293,7 @@ pub unsafe extern "C" fn raftcore_boot_done(node: *mut raftcore_node, applied: u
 /// out      The clone. Written only if the result is RAFTCORE_OK.
 /// Lives    Until raftcore_free.
 /// Returns  RAFTCORE_OK       a node
+///          RAFTCORE_E_STATE  in the middle of its boot
 ///          RAFTCORE_E_NOMEM  nothing is left behind
 /// Rust     Node::try_clone
 #[unsafe(no_mangle)]

@@ -61,7 +61,7 @@ pub unsafe extern "C" fn raftcore_get_status(node: *const raftcore_node, out: *m
     })
 }
 
-/// A leader's view of the members, itself included, by id. Elsewhere it says little.
+/// A leader's view of the members, itself included, by id. On others only id and membership mean something.
 ///
 /// out        Room for cap records; may be NULL if cap is 0. At most cap are written.
 /// count_out  How many members there are; may be more than cap.
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn raftcore_get_peers(
     })
 }
 
-/// Takes the oldest event. If nobody does, the oldest are overwritten and counted in raftcore_status.events_lost.
+/// Takes the oldest event. If nobody does, later ones are lost, and counted in raftcore_status.events_lost.
 ///
 /// out      Written only if the result is RAFTCORE_OK.
 /// Memory   Does not allocate.

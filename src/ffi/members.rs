@@ -36,9 +36,9 @@ pub unsafe extern "C" fn raftcore_read_index(node: *mut raftcore_node, token: u6
 /// token       As in raftcore_propose.
 /// Returns     RAFTCORE_OK            taken; that is not yet committed
 ///             RAFTCORE_E_CONF_BUSY   another change is in flight: retry after it is applied
-///             RAFTCORE_E_CONF        invalid here; the detail says why
+///             RAFTCORE_E_CONF        invalid here, or more than max_peers members; the detail says why
 ///             RAFTCORE_E_NO_LEADER   retry when raftcore_ready.leader changes
-///             RAFTCORE_E_FULL        a capacity is reached, that of members (max_peers) included
+///             RAFTCORE_E_FULL        as raftcore_propose
 ///             RAFTCORE_E_ARG         an unknown kind or transition, a reserved id, or more than 64 changes
 /// Rust        Node::propose_conf
 #[unsafe(no_mangle)]
@@ -114,9 +114,9 @@ fn conf_out(out: StructOut<raftcore_conf>, applied: &AppliedConf<'_>) -> Answer 
 /// Returns  RAFTCORE_OK        applied
 ///          RAFTCORE_E_ARG     not a configuration entry, never handed out, or an earlier one comes first
 ///          RAFTCORE_E_STALE   applied or skipped before
-///          RAFTCORE_E_CONF    can't be applied: a member that does not understand a change must stop rather than differ
-///          RAFTCORE_E_DECODE  the same, since the data are malformed
-///          RAFTCORE_E_NOMEM   node unchanged: retry
+///          RAFTCORE_E_CONF    can't be applied: a member that does not understand a change must stop rather than differ. So
+///                             with RAFTCORE_E_DECODE and RAFTCORE_E_UNSUPPORTED.
+///          RAFTCORE_E_NOMEM   retry
 /// Rust     Node::apply_conf
 #[unsafe(no_mangle)]
 #[must_use]
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn raftcore_get_conf(node: *mut raftcore_node, out: *mut r
     })
 }
 
-/// Starts an election now. It is no error if the node may not: an event tells why.
+/// Starts an election now. It is no error if the node may not (a learner, a pending snapshot or change): an event tells why.
 ///
 /// Returns  RAFTCORE_OK  asked
 /// Rust     Node::campaign
@@ -199,9 +199,9 @@ pub unsafe extern "C" fn raftcore_abort_transfer(node: *mut raftcore_node) -> ra
     simply(node, |n| n.abort_transfer())
 }
 
-/// Forgets who leads, so that votes are granted at once, without the loss of this term.
+/// A follower forgets who leads, so that it may vote at once.
 ///
-/// Returns  RAFTCORE_OK  done; nothing with lease reads, or on a leader
+/// Returns  RAFTCORE_OK  done; nothing on others, and with lease reads
 /// Rust     Node::forget_leader
 #[unsafe(no_mangle)]
 #[must_use]
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn raftcore_set_electable(node: *mut raftcore_node, electa
     })
 }
 
-/// Changes raftcore_config.priority.
+/// Changes raftcore_config.priority: among equal logs the higher wins.
 ///
 /// Returns  RAFTCORE_OK  done
 /// Rust     Node::set_priority
@@ -234,14 +234,14 @@ pub unsafe extern "C" fn raftcore_set_priority(node: *mut raftcore_node, priorit
     simply(node, |n| n.set_priority(priority))
 }
 
-/// Changes the window of one peer, on the leader, until leadership changes.
+/// Changes the window of one peer, until it leaves the configuration.
 ///
-/// max_inflight_msgs   Appends, 1 to raftcore_config.max_inflight_msgs.
+/// max_inflight_msgs   Appends, 1 to 65536.
 /// max_inflight_bytes  Payload; 0: no limit.
-/// Returns  RAFTCORE_OK         done
-///          RAFTCORE_E_NO_PEER  not a member
-///          RAFTCORE_E_ARG      out of range
-/// Rust     Node::set_window
+/// Returns             RAFTCORE_OK         done
+///                     RAFTCORE_E_NO_PEER  not a member
+///                     RAFTCORE_E_ARG      out of range
+/// Rust                Node::set_window
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_set_window(

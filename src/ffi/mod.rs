@@ -9,6 +9,7 @@
 #![allow(unsafe_code)] // the only module that has any
 #![allow(non_camel_case_types)] // names as C spells them
 #![allow(clippy::missing_safety_doc)] // the page says it in C's words
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::invalid_html_tags)] // and in its brackets
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 // The page, in its order: the blank lines keep rustfmt from sorting.
@@ -31,7 +32,6 @@ mod look;
 // What is behind it.
 mod guard;
 mod layout;
-mod memory;
 mod output;
 mod texts;
 
@@ -66,6 +66,7 @@ const ABI: Refusal = Refusal::Own(Error::Abi, "struct_size is not one this libra
 ///
 /// # Safety
 /// The first field is `struct_size: u32`, all bytes zero is a value of it, and it has no padding.
+// SAFETY: to implement it is to promise just that.
 unsafe trait Sized32: Copy {
     /// Its size when it came into being.
     const FIRST: usize;
@@ -73,11 +74,11 @@ unsafe trait Sized32: Copy {
 
 macro_rules! sized32 {
     ($($name:ident)*) => { $(
-        // SAFETY: integers, pointers and optional functions only; types.rs proves the places of the fields.
+        // SAFETY: integers, pointers and optional functions only; layout.rs proves the places of the fields.
         unsafe impl Sized32 for types::$name { const FIRST: usize = size_of::<Self>(); }
     )* };
 }
-sized32!(raftcore_conf raftcore_fetch raftcore_ready raftcore_config raftcore_allocator raftcore_status raftcore_hello_info);
+sized32!(raftcore_conf raftcore_fetch raftcore_ready raftcore_config raftcore_status raftcore_hello_info);
 
 fn struct_size(ptr: *const u32, first: usize) -> Result<usize, Refusal> {
     if ptr.is_null() {

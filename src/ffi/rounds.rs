@@ -16,7 +16,8 @@ use crate::{Error, Missing, Supplied};
 /// Time passes.
 ///
 /// node     Live handle, as in every call.
-/// ticks    How many; more than 1 to catch up in one call. 0 does nothing.
+/// ticks    How many; more than 1 to catch up in one call. More than two election timeouts count as two: nothing can have been
+///          heard in between. 0 does nothing.
 /// Thread   Any thread, one call at a time on a node. Different nodes are independent. So in every call.
 /// Memory   Does not allocate.
 /// Returns  RAFTCORE_OK       done
@@ -40,7 +41,7 @@ pub unsafe extern "C" fn raftcore_tick(node: *mut raftcore_node, ticks: u32) -> 
 ///          RAFTCORE_E_NO_PEER      a response from somebody who is no member
 ///          RAFTCORE_E_IMPLAUSIBLE  contradicts what is committed here; an event tells
 ///          RAFTCORE_E_NO_LEADER    a proposal that was passed on, and nobody to take it
-///          RAFTCORE_E_FULL         nothing happened; the message may be dropped, it will come again
+///          RAFTCORE_E_FULL         nothing happened; the message may be dropped, it will come again. So with RAFTCORE_E_NOMEM.
 ///          RAFTCORE_E_UNSUPPORTED  a value that this version does not know
 /// Rust     Node::step
 #[unsafe(no_mangle)]
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn raftcore_step(
 /// rejected_out  Frames among these that raftcore_step would have refused, each counted and skipped. May be NULL.
 /// Memory        As raftcore_step.
 /// Returns       RAFTCORE_OK        both are set
-///               RAFTCORE_E_DECODE  a length that no frame has: drop the connection. Whole frames before it were taken.
+///               RAFTCORE_E_DECODE  buf begins with a length that no frame has: drop the connection
 /// Rust          Node::step_frames
 #[unsafe(no_mangle)]
 #[must_use]
@@ -170,7 +171,7 @@ pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
 /// Memory   Does not allocate.
 /// Returns  RAFTCORE_OK       one batch; with RAFTCORE_STORAGE_SYNC the same one until it is advanced
 ///          RAFTCORE_NONE     nothing to do
-///          RAFTCORE_E_FULL   max_outstanding batches are outstanding: release one first
+///          RAFTCORE_E_FULL   max_outstanding batches are outstanding: acknowledge one first
 ///          RAFTCORE_E_NOMEM  an unusually large batch: it comes with the next call
 ///          RAFTCORE_E_ABI    out->struct_size is not one this library knows
 /// Rust     Node::ready
@@ -255,7 +256,6 @@ pub unsafe extern "C" fn raftcore_advance(node: *mut raftcore_node, number: u64)
 /// handed out once and waits for its answer, while nothing else waits. Legal at any time, also with a ready outstanding.
 ///
 /// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
-/// Memory   Does not allocate.
 /// Returns  RAFTCORE_OK    answer it with raftcore_supply_entries, _snapshot or _none
 ///          RAFTCORE_NONE  nothing is lacking
 /// Rust     Node::next_fetch
@@ -318,7 +318,7 @@ pub unsafe extern "C" fn raftcore_supply_entries(
 /// data     The state, up to max_snapshot_bytes; empty if it travels the host's way, which must then bring it to the peer
 ///          before that steps the message. Copied.
 /// Returns  As raftcore_supply_entries, and
-///          RAFTCORE_E_CONF  no valid configuration, or the peer is not in it
+///          RAFTCORE_E_CONF  no valid configuration. One without the peer is RAFTCORE_E_ARG, like too many data.
 /// Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
 #[unsafe(no_mangle)]
 #[must_use]
@@ -385,7 +385,7 @@ pub unsafe extern "C" fn raftcore_report_unreachable(node: *mut raftcore_node, p
     simply(node, |n| n.report_unreachable(peer))
 }
 
-/// How a snapshot to peer ended: without a report it waits for its acknowledgement, or for snapshot_timeout_ticks.
+/// How a snapshot to peer ended. Without a report its acknowledgement ends it, or snapshot_timeout_ticks.
 ///
 /// arrived  1: with all its data. 0: not.
 /// Returns  RAFTCORE_OK         noted

@@ -75,7 +75,7 @@ fn every_code_event_and_reason_has_its_text_in_c() {
 }
 
 #[test]
-fn every_event_and_drop_of_the_core_has_a_constant() {
+fn every_event_and_reason_of_the_core_has_a_constant() {
     let page = include_str!("constants.rs");
     for &kind in EventKind::ALL {
         assert!(

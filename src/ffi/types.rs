@@ -4,8 +4,6 @@
 
 #![allow(missing_docs)] // fields whose names say it all, or that are described elsewhere
 
-use core::ffi::c_void;
-
 /// What a call answers: 0 done, above 0 an information, below 0 an error. Unknown numbers may come from a newer library:
 /// take a negative one as fatal to the call only.
 pub type raftcore_code = i32;
@@ -36,7 +34,7 @@ pub struct raftcore_entry {
     pub reserved0: u32,
     /// the proposal; empty: a leader's first entry
     pub data: raftcore_slice,
-    /// the proposer's, on the node that took the proposal; 0 elsewhere
+    /// in committed, on the node that took the proposal: the proposer's. 0 elsewhere
     pub token: u64,
 }
 
@@ -68,7 +66,7 @@ pub struct raftcore_msg {
     pub reserved0: u32,
     /// gather list; its bytes: u32 length of the message, u64 group (little-endian), the raftpb message
     pub frame: *const raftcore_slice,
-    /// decoded; NULL without RAFTCORE_FLAG_DECODED_MSGS
+    /// what an append or a proposal carries, to look at: the whole message is frame. NULL without RAFTCORE_FLAG_DECODED_MSGS
     pub entries: *const raftcore_entry,
     /// slices in frame, 1 or more
     pub n_frame: u32,
@@ -375,7 +373,7 @@ pub struct raftcore_config {
     pub storage: u32,
     /// RAFTCORE_DIALECT_RAFTPB
     pub dialect: u32,
-    /// without a leader before an election, up to twice as many by chance; above heartbeat_ticks; default 10
+    /// without a leader until an election, up to twice as many by chance; above heartbeat_ticks; default 10
     pub election_ticks: u32,
     /// between a leader's heartbeats; default 1
     pub heartbeat_ticks: u32,
@@ -399,7 +397,7 @@ pub struct raftcore_config {
     pub max_reads: u32,
     /// proposals with a token waiting; default 8192
     pub max_tokens: u32,
-    /// a higher one objects to the election of a lower one; default 0
+    /// among equal logs the higher wins; default 0
     pub priority: i32,
     /// ASYNC: entries handed out for apply this far beyond what is durable; default 0
     pub max_apply_unpersisted: u32,
@@ -421,24 +419,6 @@ pub struct raftcore_config {
     pub max_snapshot_bytes: u64,
     /// unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB
     pub block_bytes: u64,
-}
-
-/// Where the library gets its memory. See raftcore_set_allocator.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct raftcore_allocator {
-    /// sizeof(raftcore_allocator)
-    pub struct_size: u32,
-    /// 0
-    pub reserved0: u32,
-    /// answers NULL if there is none; align is a power of two
-    pub alloc: Option<unsafe extern "C" fn(user: *mut c_void, size: usize, align: usize) -> *mut c_void>,
-    /// gets the size and align of the alloc
-    pub release: Option<unsafe extern "C" fn(user: *mut c_void, ptr: *mut c_void, size: usize, align: usize)>,
-    /// goes to both; any thread may call them
-    pub user: *mut c_void,
-    /// NULL
-    pub reserved1: *mut c_void,
 }
 
 /// A node as it is now.
@@ -475,7 +455,7 @@ pub struct raftcore_status {
     pub last_term: u64,
     /// first entry still in memory
     pub recent_first: u64,
-    /// entries up to here are on every member: nobody will need them as entries
+    /// entries up to here are applied, and on every member that a leader knows: nobody will need them as entries
     pub safe_to_compact: u64,
     /// held by the node
     pub memory_bytes: u64,
@@ -489,7 +469,7 @@ pub struct raftcore_status {
     pub proposals_refused: u64,
     /// reads in dropped
     pub reads_failed: u64,
-    /// events that were overwritten before raftcore_next_event came
+    /// events that came while too many were waiting
     pub events_lost: u64,
     /// messages that contradict what is committed here: look into these
     pub implausible: u64,

@@ -62,6 +62,11 @@ impl Blocks {
         self.first.wrapping_add(self.live.len() as u32)
     }
 
+    /// Bytes of a block.
+    pub fn capacity(&self, block: u32) -> u64 {
+        self.live.get(block.wrapping_sub(self.first) as usize).map_or(0, |block| block.capacity() as u64)
+    }
+
     /// Room left in the newest block.
     #[inline]
     pub fn room(&self) -> usize {

@@ -6,7 +6,7 @@
 
 use super::Log;
 use crate::error::{Error, Result};
-use crate::types::{EntryId, EntryRef, HardState, Index, TermRun};
+use crate::types::{EntryId, EntryRef, HardState, Index, MAX_POSITION, TermRun};
 
 /// How far a boot has come. Each step may come once, entries in pieces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,8 @@ impl Boot {
             [a, b] => a.first < b.first && a.term < b.term,
             _ => true,
         });
-        if !starts || !rises {
+        let fits = runs.last().is_none_or(|run| run.first.max(run.term) <= MAX_POSITION);
+        if !starts || !rises || !fits {
             return Err(Error::Corrupt);
         }
         self.runs.try_reserve_exact(runs.len()).map_err(|_| Error::NoMem)?;
@@ -80,13 +81,17 @@ impl Boot {
     fn check_entries<'a>(&self, log: &Log, first: Index, entries: impl Iterator<Item = EntryRef<'a>>) -> Result<()> {
         let next = log.last() + 1;
         let starts = if self.first_entry == 0 && !self.runs.is_empty() { first >= next } else { first == next };
-        if !starts {
+        if !starts || first > MAX_POSITION {
             return Err(Error::Corrupt);
         }
         let mut term = log.last_id().term;
         for (entry, index) in entries.zip(first..) {
             let run = self.run_term(index);
-            if entry.index != index || entry.term < term || entry.term == 0 || run.is_some_and(|run| run != entry.term)
+            if entry.index != index
+                || index.max(entry.term) > MAX_POSITION
+                || entry.term < term
+                || entry.term == 0
+                || run.is_some_and(|run| run != entry.term)
             {
                 return Err(Error::Corrupt);
             }
@@ -109,6 +114,9 @@ impl Boot {
 
     /// Brings the marks in place. Gives the hard state as repaired.
     pub fn finish(&mut self, log: &mut Log, applied: Index) -> Result<HardState> {
+        if applied > MAX_POSITION {
+            return Err(Error::Corrupt);
+        }
         if self.first_entry == 0 {
             if applied < log.last() {
                 return Err(Error::Corrupt);

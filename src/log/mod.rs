@@ -150,6 +150,17 @@ impl Log {
         self.slots.range(at.min(end)..end)
     }
 
+    /// Appends the slots of `first..=last`, which must be recent, to a list whose room is reserved.
+    #[inline]
+    pub fn copy_slots(&self, first: Index, last: Index, out: &mut Vec<Slot>) {
+        let from = first.saturating_sub(self.recent_first) as usize;
+        let to = (last + 1).saturating_sub(self.recent_first) as usize;
+        let (head, tail) = self.slots.as_slices();
+        let split = head.len();
+        out.extend_from_slice(head.get(from.min(split)..to.min(split)).unwrap_or(&[]));
+        out.extend_from_slice(tail.get(from.saturating_sub(split)..to.saturating_sub(split)).unwrap_or(&[]));
+    }
+
     /// The entry in a slot.
     #[inline]
     pub fn read(&self, slot: &Slot, index: Index) -> EntryRef<'_> {
@@ -301,11 +312,44 @@ impl Log {
 
     #[cold]
     fn make_room_by_eviction(&mut self, len: usize) -> Result<()> {
-        let cost = self.blocks.cost(len);
-        while self.blocks.live_bytes() + self.index_bytes() + cost > self.recent_bytes {
-            self.evict_block()?;
-        }
+        self.evict_for(self.blocks.cost(len), self.index_bytes())?;
         self.blocks.reserve(len)
+    }
+
+    /// Gives up as many of the oldest blocks as it takes for `cost` more bytes beside `index` bytes of slots. If that can't be, none.
+    fn evict_for(&mut self, cost: u64, index: u64) -> Result<()> {
+        let over = (self.blocks.live_bytes() + index + cost).saturating_sub(self.recent_bytes);
+        if over == 0 {
+            return Ok(());
+        }
+        let limit = if self.keep_unapplied { self.durable.min(self.applied) } else { self.durable };
+        let (mut freed, mut blocks, mut at) = (0, 0, self.recent_first);
+        let mut slots = self.slots.iter().peekable();
+        while freed < over {
+            let oldest = self.blocks.first().wrapping_add(blocks);
+            let pinned = |pin: Option<u32>| pin == Some(oldest);
+            if pinned(self.ready_pin) || pinned(self.outbox_pin) || self.blocks.end().wrapping_sub(oldest) <= 1 {
+                return Err(Error::Full);
+            }
+            freed += self.blocks.capacity(oldest);
+            while slots.next_if(|slot| slot.place.block == oldest).is_some() {
+                if at > limit {
+                    return Err(Error::Full);
+                }
+                at += 1;
+                freed += size_of::<Slot>() as u64;
+            }
+            blocks += 1;
+        }
+        while self.recent_first < at {
+            let Some(slot) = self.slots.pop_front() else { break };
+            if self.recent_first > self.applying {
+                self.evicted_payload += slot.data_len();
+            }
+            self.recent_first += 1;
+        }
+        self.release_blocks();
+        Ok(())
     }
 
     fn index_bytes(&self) -> u64 {
@@ -324,39 +368,10 @@ impl Log {
             room -= len;
             index += size_of::<Slot>() as u64;
         }
-        while cost > 0 && self.blocks.live_bytes() + index + cost > self.recent_bytes {
-            let before = self.index_bytes();
-            self.evict_block()?;
-            index -= before - self.index_bytes();
-        }
-        Ok(())
+        if cost > 0 { self.evict_for(cost, index) } else { Ok(()) }
     }
 
     // ---- shrinking
-
-    /// Gives up the oldest block, if all in it is durable and nobody looks at it.
-    fn evict_block(&mut self) -> Result<()> {
-        let oldest = self.blocks.first();
-        let pinned = |pin: Option<u32>| pin == Some(oldest);
-        if pinned(self.ready_pin) || pinned(self.outbox_pin) || self.blocks.end().wrapping_sub(oldest) <= 1 {
-            return Err(Error::Full);
-        }
-        let limit = if self.keep_unapplied { self.durable.min(self.applied) } else { self.durable };
-        let gone = self.slots.iter().take_while(|slot| slot.place.block == oldest).count();
-        if gone > 0 && self.recent_first + gone as u64 - 1 > limit {
-            return Err(Error::Full);
-        }
-        for _ in 0..gone {
-            if let Some(slot) = self.slots.pop_front() {
-                if self.recent_first > self.applying {
-                    self.evicted_payload += slot.data_len();
-                }
-                self.recent_first += 1;
-            }
-        }
-        self.release_blocks();
-        Ok(())
-    }
 
     /// Gives back the blocks that neither an entry nor a view needs.
     pub fn release_blocks(&mut self) {

@@ -106,7 +106,7 @@ impl Node {
         }
         raft.timers.fence = raft.config.vote_fence();
         raft.become_follower(state.term, NONE, Reason::None);
-        self.readies.shown_state = stored;
+        self.readies.shown.state = stored;
         self.checked(Ok(()))
     }
 }

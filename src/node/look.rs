@@ -21,7 +21,7 @@ impl Node {
             vote: raft.vote,
             commit: log.commit,
             applied: log.applied,
-            durable: log.durable,
+            durable: if log.snapshot.is_some() { log.applied } else { log.durable },
             leader: raft.leader,
             transferee: raft.transfer.target,
             first_index: log.first(),

@@ -158,7 +158,7 @@ impl Node {
     pub fn tick(&mut self, ticks: u32) -> Result<()> {
         self.running()?;
         let enough = 2 * self.raft.config.election_ticks;
-        if ticks >= self.raft.config.election_ticks {
+        if ticks > self.raft.config.election_ticks.max(self.raft.ticks_until_due()) {
             self.raft.event(EventKind::Paused, Reason::None, 0, 0, u64::from(ticks), 0);
         }
         for _ in 0..ticks.min(enough) {
@@ -325,8 +325,8 @@ impl Node {
 
     /// Starts a linearizable read.
     ///
-    /// The answer comes in a later [`Ready::reads`] with the same `token`, once its index is applied: the read may be served then.
-    /// A read ends in exactly one answer: this, or its token in [`Ready::dropped`]. It costs no log entry.
+    /// The answer comes in a later [`reads`](crate::Ready::reads) with the same `token`, once its index is applied: the read may be served then.
+    /// A read ends in exactly one answer: this, or its token in [`dropped`](crate::Ready::dropped). It costs no log entry.
     ///
     /// # Errors
     /// [`Error::Full`]: `max_reads` are waiting: retry after the next advance. [`Error::NoLeader`]: retry after a change of leader.

@@ -12,7 +12,7 @@ use crate::types::{EntryRef, Index, TermRun};
 use crate::wire::{self, ConfStateRef, Hello};
 
 impl Node {
-    /// The kinds of work that the next batch would hold, beside an outstanding one: bits of [`has`].
+    /// The kinds of work that the next batch would hold, beside an outstanding one: bits of [`has`](crate::has).
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -58,8 +58,10 @@ impl Node {
         if self.raft.config.storage == StorageMode::Messages {
             return self.wrong_mode("advance");
         }
-        self.readies.check_released(number)?;
         let last = self.readies.last_committed(number);
+        if self.raft.log.applied >= last {
+            self.readies.check_advanced(number)?;
+        }
         self.raft.check_changes_done(last)?;
         let Self { raft, readies, .. } = self;
         readies.persist(raft, number);

@@ -23,6 +23,10 @@ impl Inflights {
         (self.max_msgs, self.max_bytes) = (max_msgs as usize, max_bytes);
     }
 
+    pub fn limits(&self) -> (u64, u64) {
+        (self.max_msgs as u64, self.max_bytes)
+    }
+
     #[inline]
     pub fn count(&self) -> usize {
         self.count

@@ -197,7 +197,10 @@ impl Raft {
             VoteResult::Won if self.role == Role::PreCandidate => self.campaign(Campaign::Real),
             VoteResult::Won => {
                 self.become_leader();
-                self.broadcast_append();
+                // Without room for its first entry it does not lead.
+                if self.role == Role::Leader {
+                    self.broadcast_append();
+                }
             }
             VoteResult::Lost => self.become_follower(self.term, 0, Reason::ElectionLost),
             VoteResult::Pending => {}

@@ -58,9 +58,11 @@ impl Raft {
         if count == 0 {
             return Ok(());
         }
-        if longest as u64 > self.config.max_entry_bytes {
-            self.detail
-                .set(format_args!("entry of {longest} bytes, max_entry_bytes is {}", self.config.max_entry_bytes));
+        let limit = self.config.entry_limit();
+        if longest as u64 > limit {
+            self.detail.set(format_args!(
+                "entry of {longest} bytes, at most {limit} are taken (max_entry_bytes, half of recent_bytes)"
+            ));
             return Err(Error::Arg);
         }
         self.tokens.reserve(with_token, self.config.max_tokens).inspect_err(|_| {
@@ -183,7 +185,7 @@ impl Raft {
 
     fn take_forwarded(&mut self, m: &MessageView<'_>) -> Result<()> {
         self.check_leads()?;
-        if m.entries.iter().any(|entry| entry.data.len() as u64 > self.config.max_entry_bytes) {
+        if m.entries.iter().any(|entry| entry.data.len() as u64 > self.config.entry_limit()) {
             self.detail.set(format_args!("a forwarded entry passes max_entry_bytes ({})", self.config.max_entry_bytes));
             return Err(Error::Full);
         }
@@ -258,17 +260,37 @@ impl Raft {
     where
         P: Iterator<Item = &'a [u8]>,
     {
-        let total = entries.clone().map(|(_, len, _)| wire::record_len(0, 0, kind, len)).sum();
-        let tokens = entries.clone().map(|(_, _, token)| token);
-        let id = self.id;
-        self.send_forwarded(id, total, entries.clone().count(), |bytes| {
-            for (parts, len, _) in entries {
-                let mut head = [0; wire::MAX_RECORD_HEAD];
-                let head_len = wire::write_record_head(&mut head, 0, 0, kind, len);
-                bytes.extend_from_slice(head.get(..head_len).unwrap_or(&[]));
-                parts.for_each(|part| bytes.extend_from_slice(part));
+        let max = self.config.max_size_per_msg;
+        let mut lens = entries.clone().map(|(_, len, _)| wire::record_len(0, 0, kind, len)).peekable();
+        let (mut sent, mut start) = (0, 0);
+        // As many messages as it takes: one could pass what the leader takes in a frame.
+        while lens.peek().is_some() {
+            let (mut total, mut count) = (0, 0);
+            while let Some(&len) = lens.peek() {
+                if count > 0 && (total + len) as u64 > max {
+                    break;
+                }
+                lens.next();
+                total += len;
+                count += 1;
             }
-        })?;
+            let (id, group) = (self.id, entries.clone().skip(start).take(count));
+            let outcome = self.send_forwarded(id, total, count, |bytes| {
+                for (parts, len, _) in group {
+                    let mut head = [0; wire::MAX_RECORD_HEAD];
+                    let head_len = wire::write_record_head(&mut head, 0, 0, kind, len);
+                    bytes.extend_from_slice(head.get(..head_len).unwrap_or(&[]));
+                    parts.for_each(|part| bytes.extend_from_slice(part));
+                }
+            });
+            match outcome {
+                Err(error) if sent == 0 => return Err(error),
+                // The rest is lost, as any message may be: its outcome is unknown like that of the others.
+                Err(_) => break,
+                Ok(()) => (sent, start) = (sent + 1, start + count),
+            }
+        }
+        let tokens = entries.map(|(_, _, token)| token);
         for token in tokens.filter(|&token| token != 0) {
             self.tokens.drop_now(token, DropKind::Unknown, Reason::Forwarded);
         }

@@ -55,8 +55,8 @@ pub(crate) struct Forwarded {
 #[derive(Debug)]
 pub(crate) struct Reads {
     /// Drawn at the start: an answer from before a restart carries another.
-    nonce: u64,
-    counter: u64,
+    pub nonce: u64,
+    pub counter: u64,
     /// Ticks since the start.
     pub now: u64,
     /// At a leader that has not committed in its term.
@@ -193,6 +193,9 @@ impl Raft {
 
     /// A read's context travels as the data of an entry, as in etcd's raft.
     fn send_read(&mut self, head: Head, context: &[u8]) {
+        if self.outbox.is_full() {
+            return self.send(OutMessage::new(head));
+        }
         let mut record = [0; wire::MAX_RECORD_HEAD];
         let len = wire::write_record_head(&mut record, 0, 0, EntryKind::Normal, context.len());
         let first_piece = self.outbox.begin_body();

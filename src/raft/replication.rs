@@ -410,6 +410,9 @@ impl Raft {
 
     /// Sends a message whose body is one bytes field, copied.
     pub fn send_with_field(&mut self, head: Head, tag: u8, bytes: &[u8]) {
+        if self.outbox.is_full() {
+            return self.send(OutMessage::new(head));
+        }
         let first_piece = self.outbox.begin_body();
         let mut field = [0u8; 11];
         let field_len = put_field_head(&mut field, tag, bytes.len() as u64);

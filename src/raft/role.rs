@@ -60,6 +60,7 @@ impl Raft {
         self.forget_asks();
         self.reconfig.pending_index = 0;
         self.proposals.uncommitted = 0;
+        self.log.evicted_payload = 0;
         self.fail_led_reads();
     }
 
@@ -169,6 +170,10 @@ impl Raft {
             return;
         }
         self.tick_peers();
+        if !self.flag(Flags::REFUSED_CONF_AS_EMPTY) && self.transfer.target == 0 {
+            // One that was refused, during a transfer for instance, is due again. etcd waits for the next entry to be applied.
+            self.leave_joint_if_due();
+        }
         if self.timers.heartbeat_elapsed >= self.config.heartbeat_ticks {
             self.timers.heartbeat_elapsed = 0;
             self.broadcast_heartbeat();

@@ -31,7 +31,7 @@ impl Raft {
             self.ignore(&m.head, Reason::OldSnapshot);
             return Ok(false);
         }
-        let conf = self.check_snapshot_conf(&m.head, snapshot)?;
+        let conf = self.check_snapshot(m)?;
         if !conf.contains(self.id) {
             self.ignore(&m.head, Reason::SnapshotWithoutSelf);
             return Ok(false);
@@ -83,7 +83,8 @@ impl Raft {
             self.log.snapshot = None;
         }
         if index > self.log.applied {
-            self.on_applied(index, 0, 0);
+            // Whatever was handed out before it was overtaken: nobody will say that it is applied.
+            self.on_applied(index, self.apply.bytes, 0);
         }
     }
 

@@ -38,7 +38,10 @@ impl Raft {
         match head.kind {
             Kind::App => self.check_append(m),
             Kind::Heartbeat => self.check_heartbeat(head),
-            Kind::Snap => self.check_second_leader(head),
+            Kind::Snap => {
+                self.check_second_leader(head)?;
+                self.check_snapshot(m).map(|_| ())
+            }
             Kind::AppResp if self.role == Role::Leader && head.term == self.term && head.index > self.log.last() => {
                 Err(self.alarm(head, Reason::AckBeyondLog, head.index))
             }
@@ -55,14 +58,15 @@ impl Raft {
     }
 
     fn check_address(&mut self, peer: u64, head: &Head) -> Result<()> {
-        let comes_back = matches!(head.kind, Kind::Prop | Kind::ReadIndex);
-        // In a forwarded transfer `from` names the target, as in etcd's raft; it is no claim about the sender.
-        let names_sender = head.kind != Kind::TransferLeader;
+        // What is passed on names its origin, and a transfer its target, as in etcd's raft: no claim about the sender, which must be
+        // a member all the same.
+        let passed_on = matches!(head.kind, Kind::Prop | Kind::ReadIndex | Kind::TransferLeader);
+        let names_sender = !passed_on || self.peers.get(peer).is_none();
         let why = if head.to != self.id {
             "it is for another node"
         } else if head.from == NONE || head.from > MAX_ID {
             "its sender's id is reserved"
-        } else if head.from == self.id && !comes_back && names_sender {
+        } else if head.from == self.id && !passed_on {
             "it claims to come from this node"
         } else if head.kind.is_local() {
             "its kind never comes from a peer"
@@ -79,7 +83,7 @@ impl Raft {
         let highest =
             [head.term, head.index, head.log_term, head.commit, head.reject_hint].into_iter().max().unwrap_or(0);
         let positions = highest.max(m.entries.last().1).max(m.snapshot.map_or(0, |s| s.index.max(s.term)));
-        if positions > MAX_POSITION {
+        if positions > MAX_POSITION || head.term.saturating_sub(self.term) > MAX_TERM_JUMP {
             return Err(self.alarm(head, Reason::TermExhausted, positions));
         }
         let termless = matches!(head.kind, Kind::Prop | Kind::ReadIndex);
@@ -92,7 +96,8 @@ impl Raft {
                 Kind::Prop if m.entries.is_empty() => "a proposal without an entry",
                 Kind::ReadIndex | Kind::ReadIndexResp if m.entries.len() != 1 => "a read has exactly one context",
                 Kind::App if !is_append(m) => "its entries are no stretch of a log",
-                Kind::Snap if m.snapshot.is_none() => "a snapshot without a snapshot",
+                Kind::Snap if !is_snapshot(m) => "no snapshot that a leader of its term can send",
+                _ if m.context.len() > MAX_CONTEXT => "its context is longer than 1024 bytes",
                 _ => return Ok(()),
             }
         };
@@ -130,7 +135,8 @@ impl Raft {
 
     /// A full log is said before anything changes, so that the message may be dropped or come again.
     fn check_append_room(&mut self, m: &MessageView<'_>) -> Result<()> {
-        let Some(bytes) = m.entries.record_bytes().map(<[u8]>::len) else { return Ok(()) };
+        let apart = || m.entries.iter().map(|entry| entry.record.len() + 16).sum();
+        let bytes = m.entries.record_bytes().map_or_else(apart, <[u8]>::len);
         if bytes <= self.log.blocks.room() || m.head.index < self.log.commit {
             return Ok(());
         }
@@ -151,12 +157,8 @@ impl Raft {
     }
 
     /// The configuration of a snapshot, if it is one that can be in force.
-    pub fn check_snapshot_conf(
-        &mut self,
-        head: &Head,
-        snapshot: &SnapshotView<'_>,
-    ) -> Result<membership::Configuration> {
-        let conf = &snapshot.conf;
+    pub fn check_snapshot(&mut self, m: &MessageView<'_>) -> Result<membership::Configuration> {
+        let SnapshotView { index, conf, .. } = m.snapshot.unwrap_or_default();
         let restored = membership::restore(
             conf.voters(),
             conf.learners(),
@@ -167,7 +169,7 @@ impl Raft {
         match restored {
             Ok(conf) if !conf.voters.is_empty() && conf.members().count() <= self.config.max_peers as usize => Ok(conf),
             Err(membership::ChangeError::NoMemory) => Err(Error::NoMem),
-            _ => Err(self.alarm(head, Reason::SnapshotConf, snapshot.index)),
+            _ => Err(self.alarm(&m.head, Reason::SnapshotConf, index)),
         }
     }
 
@@ -275,6 +277,17 @@ impl Raft {
         }
         Ok(())
     }
+}
+
+/// A message this many terms ahead is no message of this group: one forged one must not use the terms up [E-16].
+const MAX_TERM_JUMP: u64 = 1 << 32;
+
+/// Longest context that any message needs, bytes, with room to spare.
+const MAX_CONTEXT: usize = 1024;
+
+/// Whether the snapshot is one: it covers something, of a term that its sender has seen.
+fn is_snapshot(m: &MessageView<'_>) -> bool {
+    m.snapshot.is_some_and(|snapshot| snapshot.index > 0 && (1..=m.head.term).contains(&snapshot.term))
 }
 
 /// Whether the entries follow the one before them: indexes in sequence, terms that neither fall nor exceed the message's.

@@ -19,7 +19,7 @@ use crate::raft::replication::lower_pin;
 use crate::raft::tokens::{Done, Dropped};
 use crate::types::{EntryId, HardState, Index, MessageKind, NodeId, Role, Term};
 use crate::wire;
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 
 /// An answer of this node to itself, to be stepped when durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +56,10 @@ pub(crate) struct Batch {
     pub messages: Vec<OutMessage>,
     pub pieces: Vec<Piece>,
     pub bytes: Vec<u8>,
-    /// Encoded heads, each with its frame header.
+    /// Encoded heads, each with its frame header, in the first `heads_len` bytes. What is behind them is kept initialised: writing
+    /// in place saves clearing and copying each head (about 60 instructions a message).
     pub heads: Vec<u8>,
+    pub heads_len: usize,
     pub own: Vec<Own>,
     pub reads: Vec<Read>,
     pub dropped: Vec<Dropped>,
@@ -77,7 +79,7 @@ impl Batch {
         self.messages.clear();
         self.pieces.clear();
         self.bytes.clear();
-        self.heads.clear();
+        self.heads_len = 0;
         self.own.clear();
         self.reads.clear();
         self.dropped.clear();
@@ -88,6 +90,15 @@ impl Batch {
         self.span = Span::default();
         self.mark = Mark::default();
         (self.persisted, self.applied, self.released) = (false, false, false);
+    }
+
+    fn reserve_heads(&mut self, messages: usize) -> core::result::Result<(), TryReserveError> {
+        let len = messages * MAX_FRAME_HEAD;
+        if self.heads.len() < len {
+            self.heads.try_reserve(len - self.heads.len())?;
+            self.heads.resize(self.heads.capacity(), 0);
+        }
+        Ok(())
     }
 
     fn is_over(&self) -> bool {
@@ -137,11 +148,16 @@ pub(crate) struct Readies {
     /// Highest numbers acknowledged.
     pub persisted: u64,
     pub released: u64,
-    /// What the last batch showed, or what was stored before the boot.
-    pub shown_state: HardState,
-    pub shown_role: Role,
-    pub shown_leader: NodeId,
+    pub shown: Shown,
     max: usize,
+}
+
+/// What the last batch showed, or what was stored before the boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub state: HardState,
+    pub role: Role,
+    pub leader: NodeId,
 }
 
 /// Kinds of work that the next batch would hold.
@@ -171,9 +187,7 @@ impl Readies {
             last_number: 0,
             persisted: 0,
             released: 0,
-            shown_state: HardState::default(),
-            shown_role: Role::Follower,
-            shown_leader: 0,
+            shown: Shown::default(),
             max: if storage == StorageMode::Sync { 1 } else { max as usize },
         }
     }
@@ -209,9 +223,8 @@ impl Readies {
         let bit = |holds: bool, bit: u32| if holds { bit } else { 0 };
         let log = &raft.log;
         let handed = handed_after(raft);
-        let state = shown_state(raft, handed);
-        bit(state != self.shown_state && state != HardState::default(), has::HARD_STATE)
-            | bit(raft.role != self.shown_role || raft.leader != self.shown_leader, has::SOFT_STATE)
+        bit(self.has_hard_state(raft, handed), has::HARD_STATE)
+            | bit(self.has_soft_state(raft), has::SOFT_STATE)
             | bit(log.snapshot.is_some_and(|snapshot| !snapshot.handed), has::SNAPSHOT)
             | bit(handed > log.handed, has::ENTRIES)
             | bit(raft.outbox.has_messages() || raft.reads.round_due, has::MESSAGES)
@@ -222,29 +235,52 @@ impl Readies {
             | bit(!raft.events.is_empty(), has::EVENTS)
     }
 
+    #[inline]
+    fn has_hard_state(&self, raft: &Raft, handed: Index) -> bool {
+        let state = shown_state(raft, handed);
+        state != self.shown.state && state != HardState::default()
+    }
+
+    #[inline]
+    fn has_soft_state(&self, raft: &Raft) -> bool {
+        raft.role != self.shown.role || raft.leader != self.shown.leader
+    }
+
+    /// Whether there is a batch to take: `kinds` without telling which, likeliest first. A host asks this after every call.
+    #[inline]
+    pub fn has_work(&self, raft: &Raft) -> bool {
+        let log = &raft.log;
+        let handed = handed_after(raft);
+        raft.outbox.has_messages()
+            || handed > log.handed
+            || (log.commit > log.applying && raft.has_committed(handed))
+            || self.has_hard_state(raft, handed)
+            || self.has_soft_state(raft)
+            || raft.reads.round_due
+            || (!raft.reads.answers.is_empty() && raft.reads.has_answer(reads_bound(raft)))
+            || !raft.tokens.dropped.is_empty()
+            || log.snapshot.is_some_and(|snapshot| !snapshot.handed)
+    }
+
     /// Takes the next batch, if there is anything to do.
     pub fn take(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
-        if self.kinds(raft) & has::READY == 0 {
+        if !self.has_work(raft) {
             return Ok(None);
         }
         if self.is_full() {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
             return Err(Error::Full);
         }
+        raft.start_read_round();
         let at = self.free_place()?;
-        // Taken out of its place while it is filled: an empty batch is a few words, its buffers stay where they are.
-        let Some(mut batch) = self.store.get_mut(at as usize).map(std::mem::take) else { return Err(Error::NoMem) };
+        let Some(batch) = self.store.get_mut(at as usize) else { return Err(Error::NoMem) };
         batch.clear();
-        let reserved = self.reserve(&mut batch, raft);
-        if reserved.is_ok() {
-            self.fill(&mut batch, raft);
-            self.free.pop();
-            self.outstanding.push_back(at);
-        }
-        if let Some(place) = self.store.get_mut(at as usize) {
-            *place = batch;
-        }
-        reserved?;
+        reserve(batch, raft)?;
+        self.last_number += 1;
+        batch.number = self.last_number;
+        fill(batch, raft, &mut self.shown);
+        self.free.pop();
+        self.outstanding.push_back(at);
         self.update_pins(raft);
         // What an overfull outbox held back goes with the next batch.
         raft.send_deferred();
@@ -263,121 +299,6 @@ impl Readies {
         self.store.push(Batch::default());
         self.free.push(at as u32);
         Ok(at as u32)
-    }
-
-    /// All the memory that filling needs, so that it can't fail half-way.
-    fn reserve(&self, batch: &mut Batch, raft: &mut Raft) -> Result<()> {
-        raft.start_read_round();
-        let entries = (handed_after(raft) - raft.log.handed) as usize;
-        let committed =
-            (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
-        let messages = raft.outbox.now.len() + raft.outbox.after.len() + 2;
-        let room = [
-            batch.entries.try_reserve(entries),
-            batch.committed.try_reserve(committed),
-            batch.own.try_reserve(raft.outbox.after.len()),
-            batch.reads.try_reserve(raft.reads.answers.len()),
-            batch.done.try_reserve(raft.tokens.waiting.len().min(committed * 2)),
-            raft.tokens.dropped.try_reserve(raft.tokens.waiting.len()),
-            raft.outbox.now.try_reserve(raft.outbox.after.len() + 2),
-            batch.heads.try_reserve(messages * MAX_FRAME_HEAD),
-            batch.blobs.try_reserve(raft.outbox.blobs.len() + 1),
-        ];
-        if room.iter().any(core::result::Result::is_err) {
-            return Err(Error::NoMem);
-        }
-        if raft.config.storage == StorageMode::Messages { local::reserve(batch, raft) } else { Ok(()) }
-    }
-
-    fn fill(&mut self, batch: &mut Batch, raft: &mut Raft) {
-        self.last_number += 1;
-        batch.number = self.last_number;
-        let handed = handed_after(raft);
-        let cut = handed < raft.log.last();
-        batch.state = shown_state(raft, handed);
-        batch.has_hard_state = batch.state != self.shown_state && batch.state != HardState::default();
-        let old = self.shown_state;
-        if batch.has_hard_state {
-            self.shown_state = batch.state;
-        }
-        (batch.role, batch.leader) = (raft.role, raft.leader);
-        batch.has_soft_state = (batch.role, batch.leader) != (self.shown_role, self.shown_leader);
-        (self.shown_role, self.shown_leader) = (batch.role, batch.leader);
-
-        batch.entries_first = raft.log.handed + 1;
-        batch.entries.extend(raft.log.slots(batch.entries_first, handed).copied());
-        batch.snapshot = raft.log.snapshot.filter(|snapshot| !snapshot.handed);
-        if let Some(snapshot) = &mut raft.log.snapshot {
-            snapshot.handed = true;
-        }
-        batch.must_sync = !batch.entries.is_empty()
-            || batch.snapshot.is_some()
-            || (batch.has_hard_state && (batch.state.term, batch.state.vote) != (old.term, old.vote));
-        raft.log.handed = handed;
-
-        batch.span = raft.take_committed(handed);
-        if batch.span.last > 0 {
-            if batch.span.resident {
-                batch.committed.extend(raft.log.slots(batch.span.first, batch.span.last).copied());
-            }
-            let log = &raft.log;
-            raft.tokens.settle(batch.span.last, |index| log.term_at(index), &mut batch.done);
-        }
-        let bound = reads_bound(raft);
-        while let Some(read) = raft.reads.pop_answer(bound) {
-            batch.reads.push(read);
-        }
-        std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
-
-        batch.mark = Mark {
-            term: raft.term,
-            last: raft
-                .log
-                .has_undurable()
-                .then(|| EntryId { index: handed, term: raft.log.term_at(handed).unwrap_or(0) })
-                .filter(|id| id.index > raft.log.durable),
-            snapshot: batch.snapshot.map_or(0, |snapshot| snapshot.id.index),
-        };
-        batch.persisted = raft.config.storage == StorageMode::Messages;
-        batch.applied = batch.span.last == 0 || batch.persisted;
-        self.take_messages(batch, raft, cut);
-    }
-
-    fn take_messages(&self, batch: &mut Batch, raft: &mut Raft, cut: bool) {
-        let outbox = &mut raft.outbox;
-        if outbox.idle > 0 || outbox.now.iter().any(|m| m.fate != Fate::Goes) {
-            outbox.now.retain(|message| message.fate == Fate::Goes);
-        }
-        outbox.idle = 0;
-        std::mem::swap(&mut batch.messages, &mut outbox.now);
-        std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
-        std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
-        batch.blobs.append(&mut outbox.blobs);
-        raft.fetches.outbox_number += 1;
-        let (id, group) = (raft.id, raft.config.group);
-        if raft.config.storage == StorageMode::Messages {
-            local::put_work(batch, raft, cut);
-        } else if !cut {
-            // Answers wait while entries that they may speak of are not in a batch yet.
-            for message in raft.outbox.after.drain(..) {
-                if message.head.to == id {
-                    let own = Own { kind: message.head.kind, term: message.head.term, index: message.head.index };
-                    batch.own.push(own);
-                } else {
-                    batch.messages.push(message);
-                }
-            }
-        }
-        for message in &mut batch.messages {
-            encode_head(message, group, &mut batch.heads);
-        }
-        let lowest = |slots: &[Slot]| slots.first().map(|slot| slot.place.block);
-        let first = raft.log.blocks.first();
-        let mut pin = raft.log.outbox_pin.take();
-        for block in [lowest(&batch.entries), lowest(&batch.committed)].into_iter().flatten() {
-            pin = lower_pin(pin, block, first);
-        }
-        batch.pin = pin;
     }
 
     fn update_pins(&self, raft: &mut Raft) {
@@ -400,6 +321,11 @@ impl Readies {
         self.check_number(number, self.persisted)
     }
 
+    /// STALE only if nothing is left for `advance` to say.
+    pub fn check_advanced(&self, number: u64) -> Result<()> {
+        self.check_number(number, self.released.min(self.persisted))
+    }
+
     pub fn check_released(&self, number: u64) -> Result<()> {
         self.check_number(number, self.released)
     }
@@ -419,6 +345,13 @@ impl Readies {
                 }
             }
             on_durable(raft, batch.mark);
+        }
+        // A snapshot may have overtaken what was handed out before it.
+        let applied = raft.log.applied;
+        for at in 0..self.outstanding.len() {
+            if let Some(batch) = self.at_mut(at).filter(|batch| batch.span.last <= applied) {
+                batch.applied = true;
+            }
         }
     }
 
@@ -489,6 +422,118 @@ impl Readies {
     }
 }
 
+/// All the memory that filling needs, so that it can't fail half-way.
+fn reserve(batch: &mut Batch, raft: &mut Raft) -> Result<()> {
+    let entries = (handed_after(raft) - raft.log.handed) as usize;
+    let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
+    let messages = raft.outbox.now.len() + raft.outbox.after.len() + 2;
+    let room = [
+        batch.entries.try_reserve(entries),
+        batch.committed.try_reserve(committed),
+        batch.own.try_reserve(raft.outbox.after.len()),
+        batch.reads.try_reserve(raft.reads.answers.len()),
+        batch.done.try_reserve(raft.tokens.waiting.len().min(committed * 2)),
+        raft.tokens.dropped.try_reserve(raft.tokens.waiting.len()),
+        raft.outbox.now.try_reserve(raft.outbox.after.len() + 2),
+        batch.reserve_heads(messages),
+        batch.blobs.try_reserve(raft.outbox.blobs.len() + 1),
+    ];
+    if room.iter().any(core::result::Result::is_err) {
+        return Err(Error::NoMem);
+    }
+    if raft.config.storage == StorageMode::Messages { local::reserve(batch, raft) } else { Ok(()) }
+}
+
+/// Fills a batch, whose memory is reserved.
+fn fill(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown) {
+    let handed = handed_after(raft);
+    let cut = handed < raft.log.last();
+    batch.state = shown_state(raft, handed);
+    batch.has_hard_state = batch.state != shown.state && batch.state != HardState::default();
+    let old = shown.state;
+    if batch.has_hard_state {
+        shown.state = batch.state;
+    }
+    (batch.role, batch.leader) = (raft.role, raft.leader);
+    batch.has_soft_state = (batch.role, batch.leader) != (shown.role, shown.leader);
+    (shown.role, shown.leader) = (batch.role, batch.leader);
+
+    batch.entries_first = raft.log.handed + 1;
+    raft.log.copy_slots(batch.entries_first, handed, &mut batch.entries);
+    batch.snapshot = raft.log.snapshot.filter(|snapshot| !snapshot.handed);
+    if let Some(snapshot) = &mut raft.log.snapshot {
+        snapshot.handed = true;
+    }
+    batch.must_sync = !batch.entries.is_empty()
+        || batch.snapshot.is_some()
+        || (batch.has_hard_state && (batch.state.term, batch.state.vote) != (old.term, old.vote));
+    raft.log.handed = handed;
+
+    batch.span = raft.take_committed(handed);
+    if batch.span.last > 0 {
+        if batch.span.resident {
+            raft.log.copy_slots(batch.span.first, batch.span.last, &mut batch.committed);
+        }
+        let log = &raft.log;
+        raft.tokens.settle(batch.span.last, |index| log.term_at(index), &mut batch.done);
+    }
+    let bound = reads_bound(raft);
+    while let Some(read) = raft.reads.pop_answer(bound) {
+        batch.reads.push(read);
+    }
+    std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
+
+    batch.mark = Mark {
+        term: raft.term,
+        last: raft
+            .log
+            .has_undurable()
+            .then(|| EntryId { index: handed, term: raft.log.term_at(handed).unwrap_or(0) })
+            .filter(|id| id.index > raft.log.durable),
+        snapshot: batch.snapshot.map_or(0, |snapshot| snapshot.id.index),
+    };
+    batch.persisted = raft.config.storage == StorageMode::Messages;
+    batch.applied = batch.span.last == 0 || batch.persisted;
+    take_messages(batch, raft, cut);
+}
+
+fn take_messages(batch: &mut Batch, raft: &mut Raft, cut: bool) {
+    let outbox = &mut raft.outbox;
+    if outbox.idle > 0 || outbox.now.iter().any(|m| m.fate != Fate::Goes) {
+        outbox.now.retain(|message| message.fate == Fate::Goes);
+    }
+    outbox.idle = 0;
+    std::mem::swap(&mut batch.messages, &mut outbox.now);
+    std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
+    std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
+    batch.blobs.append(&mut outbox.blobs);
+    raft.fetches.outbox_number += 1;
+    let (id, group) = (raft.id, raft.config.group);
+    if raft.config.storage == StorageMode::Messages {
+        local::put_work(batch, raft, cut);
+    } else if !cut {
+        // Answers wait while entries that they may speak of are not in a batch yet.
+        for message in raft.outbox.after.drain(..) {
+            if message.head.to == id {
+                let own = Own { kind: message.head.kind, term: message.head.term, index: message.head.index };
+                batch.own.push(own);
+            } else {
+                batch.messages.push(message);
+            }
+        }
+    }
+    for message in &mut batch.messages {
+        encode_head(message, group, &mut batch.heads, &mut batch.heads_len);
+    }
+    let lowest = |slots: &[Slot]| slots.first().map(|slot| slot.place.block);
+    let first = raft.log.blocks.first();
+    let mut pin = raft.log.outbox_pin.take();
+    for block in [lowest(&batch.entries), lowest(&batch.committed)].into_iter().flatten() {
+        pin = lower_pin(pin, block, first);
+    }
+    batch.pin = pin;
+}
+
 /// The last entry to be handed out when a batch is taken now.
 fn handed_after(raft: &Raft) -> Index {
     raft.log.last().min(raft.log.handed.saturating_add(u64::from(raft.config.max_entries_per_ready)))
@@ -548,15 +593,16 @@ pub(crate) fn step_own(raft: &mut Raft, own: Own) {
 /// Longest encoded head: frame header, scalars, inline context.
 pub(crate) const MAX_FRAME_HEAD: usize = 12 + wire::MAX_HEAD + 11 + 11 + crate::outbox::INLINE_CONTEXT;
 
-/// Encodes a message's frame header and scalars behind `heads`, whose room was reserved.
+/// Encodes a message's frame header and scalars at `len` of `heads`, where there is room for one.
 #[inline]
-fn encode_head(message: &mut OutMessage, group: u64, heads: &mut Vec<u8>) {
-    let mut buffer = [0u8; MAX_FRAME_HEAD];
-    let Some((frame, scalars)) = buffer.split_first_chunk_mut::<12>() else { return };
-    let len = wire::write_head(scalars, &message.head, message.context());
-    wire::write_frame_header(frame, len as u32 + message.body_bytes, group);
-    message.encoded = (heads.len() as u32, 12 + len as u32);
-    heads.extend_from_slice(buffer.get(..12 + len).unwrap_or(&[]));
+fn encode_head(message: &mut OutMessage, group: u64, heads: &mut [u8], len: &mut usize) {
+    let at = *len;
+    let Some(place) = heads.get_mut(at..at + MAX_FRAME_HEAD) else { return };
+    let Some((frame, scalars)) = place.split_first_chunk_mut::<12>() else { return };
+    let scalars_len = wire::write_head(scalars, &message.head, message.context());
+    wire::write_frame_header(frame, scalars_len as u32 + message.body_bytes, group);
+    message.encoded = (at as u32, 12 + scalars_len as u32);
+    *len = at + 12 + scalars_len;
 }
 
 /// The bytes of a piece.

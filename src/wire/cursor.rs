@@ -159,6 +159,7 @@ pub(super) fn parse_any(bytes: &[u8]) -> Result<MessageView<'_>> {
                 r.bytes()?;
                 responses.note(bytes.len() - start.left(), bytes.len() - r.left());
             }
+            _ if key >> 3 == PRIORITY >> 3 => return Err(Error::Decode),
             _ => r.skip_unknown(key, 14)?,
         }
     }

@@ -216,6 +216,71 @@ static void clones(void) {
         kit_settle(); /* the ready that was taken here comes once more */
 }
 
+/* An apply thread so late that the node has let go of the entries: the ready names the span, and the tokens. */
+static void late_apply(void) {
+    enum { COUNT = 200 };
+    static uint64_t index_of[COUNT + 1];
+    static uint8_t data[200];
+    raftcore_config c = kit_config(1, RAFTCORE_STORAGE_ASYNC);
+    raftcore_slice part = {data, sizeof data};
+    uint64_t token = 0, next = 2, bare = 0, done = 0;
+    raftcore_code code;
+    c.block_bytes = 4 << 10;
+    c.recent_bytes = 16 << 10;
+    c.max_committed_size_per_ready = 1; /* one entry at a time */
+    c.max_outstanding = 512;            /* a ready is outstanding until it is applied, too */
+    c.max_entries_per_ready = 4;
+    c.max_messages = 16;
+    c.max_reads = 1;
+    kit_reset();
+    kit_found(&c, 1);
+    raftcore_node *n = kit[1].node;
+    OK(n, raftcore_campaign(n));
+    for (int round = 0; done < COUNT; round++) {
+        raftcore_ready rd = {0};
+        uint64_t applied = 0;
+        rd.struct_size = sizeof rd;
+        CHECK(round < 10000);
+        data[0] = (uint8_t)(token + 1);
+        if (token < COUNT && raftcore_propose(n, &part, 1, token + 1) == RAFTCORE_OK)
+            token++;
+        while ((code = raftcore_get_ready(n, &rd)) == RAFTCORE_OK) {
+            for (uint32_t i = 0; i < rd.n_entries; i++) {
+                const raftcore_entry *e = KIT_AT(raftcore_entry, rd.entries, rd.entry_stride, i);
+                CHECK(e->token == 0);
+                if (e->data.len > 0)
+                    index_of[e->data.ptr[0]] = e->index; /* the data begin with the token */
+            }
+            for (uint32_t i = 0; i < rd.n_committed; i++) {
+                const raftcore_entry *e = KIT_AT(raftcore_entry, rd.committed, rd.entry_stride, i);
+                CHECK(e->index == next + i && (e->token == 0 || index_of[e->token] == e->index));
+                done += e->token != 0;
+            }
+            for (uint32_t i = 0; i < rd.n_done; i++) {
+                const raftcore_done *d = KIT_AT(raftcore_done, rd.done, rd.done_stride, i);
+                CHECK(rd.n_committed == 0 && d->token > 0 && index_of[d->token] == d->index);
+                CHECK(d->index >= rd.committed_first && d->index <= rd.committed_last);
+                done++;
+            }
+            if (rd.committed_last > 0) {
+                CHECK(rd.committed_first == next && (rd.n_committed == 0 || rd.n_committed == rd.committed_last + 1 - next));
+                next = rd.committed_last + 1;
+                applied = rd.committed_last;
+                bare += rd.n_committed == 0;
+            }
+            OK(n, raftcore_persisted(n, rd.number));
+            OK(n, raftcore_release(n, rd.number));
+        }
+        kit_code(n, code, RAFTCORE_NONE, __FILE__, __LINE__, "get_ready");
+        if (token == COUNT && applied > 0)
+            OK(n, raftcore_applied(n, applied));
+        if (token == COUNT && applied == 0 && done < COUNT)
+            OK(n, raftcore_applied(n, next - 1));
+    }
+    CHECK(bare > 0);
+    kit_reset();
+}
+
 static void hellos(void) {
     uint8_t frame[128];
     size_t need = 0;
@@ -265,6 +330,6 @@ int main(void) {
         clones();
         printf("%-8s  %" PRIu64 " entries, %" PRIu64 " frames\n", modes[storage], kit[leader].applied, kit_delivered);
     }
-    kit_reset();
+    late_apply();
     return 0;
 }

@@ -185,6 +185,9 @@ static inline void kit_keep_conf(kit_host *h, raftcore_slice bytes) {
 }
 
 static inline void kit_store(kit_host *h, const raftcore_ready *rd) {
+    int must = rd->n_entries > 0 || (rd->flags & RAFTCORE_RF_SNAPSHOT) || rd->term != h->term || rd->vote != h->vote;
+    CHECK(must == !!(rd->flags & RAFTCORE_RF_MUST_SYNC));
+    CHECK((rd->flags & RAFTCORE_RF_HARD_STATE) || (rd->term == h->term && rd->vote == h->vote && rd->commit == h->commit));
     if (rd->flags & RAFTCORE_RF_SNAPSHOT) {
         CHECK(rd->snapshot_index >= h->applied && rd->snapshot_data.len == sizeof h->state);
         memcpy(&h->state, rd->snapshot_data.ptr, sizeof h->state);

@@ -215,13 +215,6 @@ AT(raftcore_config, max_entry_bytes, 152);
 AT(raftcore_config, max_snapshot_bytes, 160);
 AT(raftcore_config, block_bytes, 168);
 
-SIZE(raftcore_allocator, 40);
-AT(raftcore_allocator, struct_size, 0);
-AT(raftcore_allocator, reserved0, 4);
-AT(raftcore_allocator, alloc, 8);
-AT(raftcore_allocator, release, 16);
-AT(raftcore_allocator, user, 24);
-AT(raftcore_allocator, reserved1, 32);
 
 SIZE(raftcore_status, 216);
 AT(raftcore_status, struct_size, 0);
@@ -301,7 +294,6 @@ SIZE(raftcore_flat, 224);
 SIZE(raftcore_flat_entry, 48);
 SIZE(raftcore_flat_msg, 96);
 SIZE(raftcore_config, 176);
-SIZE(raftcore_allocator, 24);
 SIZE(raftcore_status, 216);
 SIZE(raftcore_peer, 56);
 SIZE(raftcore_event, 48);

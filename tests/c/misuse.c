@@ -157,7 +157,6 @@ static void null_arguments(void) {
     IS(raftcore_new(NULL, &n), RAFTCORE_E_NULL);
     IS(raftcore_new(&c, NULL), RAFTCORE_E_NULL);
     IS(raftcore_try_clone(n, NULL), RAFTCORE_E_NULL);
-    IS(raftcore_set_allocator(NULL), RAFTCORE_E_NULL);
     CHECK(raftcore_config_error(NULL, NULL, 0) > 0);
     IS(raftcore_step(n, 0, NULL, 1), RAFTCORE_E_NULL);
     IS(raftcore_step_frames(n, 0, NULL, 1, &size, NULL), RAFTCORE_E_NULL);
@@ -212,7 +211,7 @@ static void lying_sizes(void) {
     raftcore_node *n = leading(RAFTCORE_STORAGE_SYNC), *other = NULL;
     raftcore_slice none = {NULL, 0};
     union { raftcore_ready rd; raftcore_conf conf; raftcore_fetch f; raftcore_status s; raftcore_hello_info h; raftcore_config c;
-            raftcore_allocator a; uint32_t struct_size; uint8_t bytes[4096]; } u;
+            uint32_t struct_size; uint8_t bytes[4096]; } u;
     uint8_t frame[64];
     size_t size;
     IS(raftcore_hello(n, frame, sizeof frame, &size), RAFTCORE_OK);
@@ -225,7 +224,6 @@ static void lying_sizes(void) {
         IS(raftcore_get_status(n, &u.s), RAFTCORE_E_ABI);
         IS(raftcore_hello_read(frame, size, &u.h), RAFTCORE_E_ABI);
         IS(raftcore_new(&u.c, &other), RAFTCORE_E_ABI);
-        IS(raftcore_set_allocator(&u.a), RAFTCORE_E_ABI);
         IS(raftcore_supply_snapshot(n, 1, 1, &u.conf, none), RAFTCORE_E_ABI);
         IS(raftcore_config_init(&u.c, sizes[i]), RAFTCORE_E_ABI);
         for (size_t j = 4; j < sizeof u; j++)
@@ -470,6 +468,14 @@ static void unapplied_change(void) {
     IS(raftcore_skip_conf(n, e->index), RAFTCORE_E_STALE);
     CHECK(memcmp(&again, &conf, sizeof conf) == 0);
     IS(raftcore_advance(n, rd.number), RAFTCORE_OK);
+
+    /* What came out stays until the next one is asked for. */
+    IS(raftcore_tick(n, 5), RAFTCORE_OK);
+    IS(raftcore_propose(n, &context, 1, 0), RAFTCORE_OK);
+    IS(raftcore_advance(n, next_ready(n).number), RAFTCORE_OK);
+    CHECK(conf.voters[0] == 1 && conf.learners[0] == 7 && memcmp(conf.context.ptr, "host-7", 6) == 0 && conf.bytes.ptr[0] == 8);
+    IS(raftcore_get_conf(n, &again), RAFTCORE_OK);
+    CHECK(again.context.len == 0 && again.n_learners == 1);
     IS(raftcore_free(n), RAFTCORE_OK);
 }
 

@@ -1,0 +1,192 @@
+/*
+ * boot.c: a node from what is on its disk: configuration of the core, founders, those who join, survivors of a lost quorum.
+ */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "op.h"
+
+enum { BOOT_BATCH = 256 };
+
+static raftcore_node *new_node(struct host *h)
+{
+    raftcore_config c;
+    raftcore_node *node = NULL;
+    raftcore_code code = raftcore_config_init(&c, sizeof c);
+
+    if (code != RAFTCORE_OK)
+        die("the library does not know this program's raftcore.h: %s", raftcore_strerror(code));
+    c.id = h->id;
+    c.group = h->group;
+    /* Another at each start: it makes the contexts of reads unique, and an old answer must not be taken for a new one. */
+    c.seed = random_u64();
+    c.storage = RAFTCORE_STORAGE_SYNC;
+    c.election_ticks = ELECTION_TICKS;
+    c.heartbeat_ticks = HEARTBEAT_TICKS;
+    c.read_timeout_ticks = 2 * ELECTION_TICKS;
+    /* Data go beside the core for as long as they take, and a lost connection is reported: this is for a host that forgets. */
+    c.snapshot_timeout_ticks = 30 * 60 * (1000 / TICK_MS);
+    c.max_peers = PEERS_MAX;
+    c.max_tokens = PENDING;
+    c.max_entry_bytes = OP_MAX + 4096;
+    c.max_size_per_msg = 1024 * 1024;
+    c.max_inflight_bytes = 8 * 1024 * 1024;
+    c.max_uncommitted_size = 16 * 1024 * 1024;
+    c.recent_bytes = 64 * 1024 * 1024;
+    c.flags |= RAFTCORE_FLAG_NOMINATE_SUCCESSOR;
+    code = raftcore_new(&c, &node);
+    if (code != RAFTCORE_OK)
+        die("the library refuses the configuration: %s", raftcore_strerror(code));
+    return node;
+}
+
+/* The last index of the run of equal terms that begins at `first`. Terms never fall along the log, so halving finds it. */
+static uint64_t run_end(struct store *s, uint64_t first, uint64_t last)
+{
+    uint64_t term = store_term(s, first);
+
+    while (first < last) {
+        uint64_t middle = last - (last - first) / 2;
+        if (store_term(s, middle) == term)
+            first = middle;
+        else
+            last = middle - 1;
+    }
+    return first;
+}
+
+/* The terms along the whole log: of entries that are applied the core needs no more. */
+static void boot_terms(struct host *h)
+{
+    struct store *s = &h->store;
+    raftcore_run *runs = NULL;
+    size_t count = 0;
+
+    for (uint64_t at = s->state.before + 1; at <= s->last;) {
+        if ((count & (count - 1)) == 0) {
+            runs = realloc(runs, (count ? 2 * count : 1) * sizeof *runs);
+            if (!runs)
+                die("out of memory");
+        }
+        runs[count++] = (raftcore_run){.first = at, .term = store_term(s, at)};
+        at = run_end(s, at, s->last) + 1;
+    }
+    if (count > 0)
+        host_must(h, raftcore_boot_terms(h->node, runs, count), "boot: terms");
+    free(runs);
+}
+
+static void boot_entries(struct host *h)
+{
+    raftcore_entry batch[BOOT_BATCH];
+    struct store *s = &h->store;
+
+    for (uint64_t at = s->state.applied + 1; at <= s->last;) {
+        size_t n = 0;
+        while (n < BOOT_BATCH && store_entry(s, at, &batch[n])) {
+            n++;
+            at++;
+        }
+        host_must(h, raftcore_boot_entries(h->node, batch, n), "boot: entries");
+    }
+}
+
+/*
+ * A founder's disk holds the members as if they had been agreed on at index 1 in term 1: so that one who comes later, with an
+ * empty disk, gets them by snapshot and never has to guess. What is booted from is stored before anything is sent.
+ */
+static void found(struct host *h)
+{
+    uint64_t ids[PEERS_MAX];
+    raftcore_conf conf = {.struct_size = sizeof conf, .voters = ids}, stored = {.struct_size = sizeof stored};
+    struct store *s = &h->store;
+
+    for (size_t i = 0; i < h->peers.count; i++)
+        ids[conf.n_voters++] = h->peers.peer[i]->id;
+    s->state.commit = s->state.applied = s->state.before = s->last = 1;
+    s->state.before_term = 1;
+    host_must(h, raftcore_boot_state(h->node, 0, 0, 1), "boot: state");
+    host_must(h, raftcore_boot_conf(h->node, &conf, 1, 1), "boot: configuration");
+    host_must(h, raftcore_boot_done(h->node, 1), "boot");
+    host_must(h, raftcore_get_conf(h->node, &stored), "boot: configuration");
+    store_set_conf(s, stored.bytes);
+    note("an empty disk: founding a cluster of %u", conf.n_voters);
+}
+
+/*
+ * The way out when most members are gone for good: this one goes on alone, as the only voter. Writes that only the lost ones
+ * had are lost; and if they are NOT gone, there are two clusters from now on, and both take writes. Changes of the
+ * configuration that stand in the log behind `applied` belong to the old cluster and are passed over.
+ */
+static void force_alone(struct host *h, raftcore_conf *conf)
+{
+    struct store *s = &h->store;
+
+    note("--force-cluster: THIS NODE FORGETS THE OTHERS AND GOES ON ALONE, from entry %llu.", (ull)s->last);
+    note("--force-cluster: writes that only the others have ARE LOST. If one of them ever starts again, there are TWO clusters.");
+    note("--force-cluster: a new --group keeps the old ones out. Bring others in with empty disks, --join and RAFT.ADD;");
+    note("--force-cluster: never start with this option again.");
+    *conf = (raftcore_conf){.struct_size = sizeof *conf, .voters = &h->id, .n_voters = 1};
+    s->state.skip_conf_to = s->last;
+}
+
+static void boot_from_disk(struct host *h, bool force)
+{
+    struct store *s = &h->store;
+    struct store_state *st = &s->state;
+    raftcore_conf conf = {.struct_size = sizeof conf, .bytes = store_conf(s)}, now = {.struct_size = sizeof now};
+
+    if (force && conf.bytes.len == 0)
+        die("--force-cluster: this disk has never been a member of a cluster");
+    if (force)
+        force_alone(h, &conf);
+    host_must(h, raftcore_boot_state(h->node, st->term, st->vote, st->commit), "boot: state");
+    if (force || conf.bytes.len > 0)
+        host_must(h, raftcore_boot_conf(h->node, &conf, st->before, st->before_term), "boot: configuration");
+    boot_terms(h);
+    boot_entries(h);
+    host_must(h, raftcore_boot_done(h->node, st->applied), "boot");
+    if (force) {
+        host_must(h, raftcore_get_conf(h->node, &now), "boot: configuration");
+        store_set_conf(s, now.bytes);
+    }
+    note("booted in term %llu: log after %llu to %llu, applied %llu, %llu keys", (ull)st->term, (ull)st->before,
+         (ull)s->last, (ull)st->applied, (ull)st->keys);
+}
+
+void host_boot(struct host *h, const struct options *o)
+{
+    char who[96];
+
+    h->id = o->id;
+    h->group = o->group;
+    h->keep = o->keep;
+    h->nonce = random_u64();
+    h->oldest = 1;
+    snprintf(who, sizeof who, "node %llu", (ull)h->id);
+    note_who(who);
+
+    store_open(&h->store, o->dir, o->id, o->group, o->force_cluster, o->map_bytes);
+    h->peers.host = h;
+    if (!peers_set_fixed(&h->peers, o->cluster))
+        die("--cluster is a list like 1=host:port,2=host:port of at most %d nodes", PEERS_MAX);
+    peers_set_learned(&h->peers, store_addresses(&h->store));
+    h->node = new_node(h);
+    h->term = h->store.state.term;
+
+    if (!h->store.fresh) {
+        boot_from_disk(h, o->force_cluster);
+    } else if (o->force_cluster) {
+        die("--force-cluster: the disk is empty, there is nothing to go on from");
+    } else if (o->join) {
+        host_must(h, raftcore_boot_done(h->node, 0), "boot");
+        note("an empty disk: waiting to be added with RAFT.ADD %llu", (ull)h->id);
+    } else {
+        if (!peers_find(&h->peers, h->id))
+            die("--cluster must name this node, %llu, too: it founds the cluster with all that are named", (ull)h->id);
+        found(h);
+    }
+    store_commit(&h->store);
+}

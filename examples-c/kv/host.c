@@ -1,0 +1,320 @@
+/*
+ * host.c: the loop around the core. THE FILE TO COPY: what a host owes to raftcore is here, and little else.
+ *
+ *     host_pump: repeat
+ *         submit      what clients want: writes as one batch, reads as one question
+ *         fetches     a peer is far behind: log entries or a snapshot for it, out of the store
+ *         get_ready   NONE: done
+ *         1 send      messages that need not wait for the disk, so that followers write while we do
+ *         2 write     snapshot, entries, hard state, and 3 apply, all into the store's one transaction
+ *         4 answer    writes now applied, reads, proposals the core has given up
+ *         5 commit    one sync for everything, if the ready says MUST_SYNC; otherwise it may join the next one
+ *         6 send      messages that promise something (MF_AFTER): only now is it true
+ *         advance
+ *
+ * Why 4 may come before 5: what is committed is durable on a majority, whether or not it is here, and clients have their
+ * answer one sync earlier. The exception: a ready may apply entries that it also stores, as a sole member's always does.
+ * Those are answered after the sync.
+ *
+ * Why a ready without MUST_SYNC may wait: it holds no promise to anybody. Applied data that a crash takes away are applied
+ * again from the log, and the store keeps data, applied index and configuration together. A timer commits what is left.
+ */
+#include "host.h"
+
+#include <stdio.h>
+
+#include "clients.h"
+#include "op.h"
+#include "resp.h"
+#include "submit.h"
+
+enum { SUPPLY_MAX = 512 };          /* entries of one supply */
+
+const char *role_name(uint32_t role)
+{
+    switch (role) {
+    case RAFTCORE_ROLE_FOLLOWER: return "follower";
+    case RAFTCORE_ROLE_CANDIDATE: return "candidate";
+    case RAFTCORE_ROLE_LEADER: return "leader";
+    case RAFTCORE_ROLE_PRE_CANDIDATE: return "pre-candidate";
+    }
+    return "unknown";
+}
+
+const char *host_detail(struct host *h)
+{
+    static char text[256];
+
+    raftcore_error_detail(h->node, text, sizeof text);
+    return text;
+}
+
+void host_fail(struct host *h, const char *what, raftcore_code code)
+{
+    const char *detail = host_detail(h);
+
+    die("%s: %s (%s)", what, raftcore_strerror(code), detail);
+}
+
+/* For calls that fail only if this host or the core has a bug: going on would make it worse. */
+void host_must(struct host *h, raftcore_code code, const char *what)
+{
+    if (code < 0)
+        host_fail(h, what, code);
+}
+
+/* ---- what the core asks for ---- */
+
+static void supply_entries(struct host *h, const raftcore_fetch *f)
+{
+    static raftcore_entry entries[SUPPLY_MAX];
+    size_t n = 0, bytes = 0;
+
+    for (uint64_t i = f->first; i <= f->last && n < SUPPLY_MAX && (n == 0 || bytes < f->max_bytes); i++) {
+        if (!store_entry(&h->store, i, &entries[n]))
+            break;                  /* compacted away */
+        bytes += entries[n++].data.len;
+    }
+    raftcore_code code = n > 0 ? raftcore_supply_entries(h->node, f->id, entries, n)
+                               : raftcore_supply_none(h->node, f->id, RAFTCORE_SUPPLY_GONE);
+    host_must(h, code, "supply");
+}
+
+static void serve_fetches(struct host *h)
+{
+    raftcore_fetch f = {.struct_size = sizeof f};
+
+    while (raftcore_next_fetch(h->node, &f) == RAFTCORE_OK) {
+        if (f.kind == RAFTCORE_FETCH_SNAPSHOT)
+            snapshot_supply(h, &f);
+        else
+            supply_entries(h, &f);
+    }
+}
+
+/* ---- one ready ---- */
+
+/* Arrays are stepped through by the stride the library tells: its structs may have grown since this was compiled. */
+#define AT(rd, array, stride, i) ((const void *)((const char *)(rd)->array + (size_t)(i) * (rd)->stride))
+
+static void send_messages(struct host *h, const raftcore_ready *rd, bool after)
+{
+    for (uint32_t i = 0; i < rd->n_msgs; i++) {
+        const raftcore_msg *m = AT(rd, msgs, msg_stride, i);
+        if (((m->flags & RAFTCORE_MF_AFTER) != 0) != after)
+            continue;
+        if (m->kind == RAFTCORE_MSG_SNAP)
+            snapshot_start(h, m);
+        else
+            peers_send(&h->peers, m->to, m->frame, m->n_frame, m->frame_bytes);
+    }
+    peers_flush(&h->peers);
+}
+
+/* The reply is filled when the operation is applied, and goes into the client's line; when it leaves, process() says. */
+static void apply_normal(struct host *h, const raftcore_entry *e)
+{
+    struct op op;
+
+    if (e->data.len == 0)
+        return;                     /* a new leader's own */
+    if (!op_read(e->data, &op) || op.code == OP_MEMBER) {
+        note("entry %llu is no operation and changes nothing, on every node alike", (ull)e->index);
+        return;
+    }
+    bool ours = op.node == h->id && op.nonce == h->nonce;
+    struct request *r = ours ? pending_take(h, op.seq) : NULL;
+    op_apply(&h->store, op, r ? &r->reply : NULL);
+    if (r)
+        request_finished(r);
+}
+
+static void learn_address(struct host *h, struct op op)
+{
+    slice id = op_next(&op), address = op_next(&op);
+    struct buf text = {0};
+
+    if (id.len != 8 || (address.len > 0 && !peers_good_address(address)))
+        return;
+    if (!(op.flags & OP_KEEP_ADDRESS))
+        peers_learn(&h->peers, get_u64(id.ptr), address);
+    peers_learned_text(&h->peers, &text);
+    store_set_addresses(&h->store, buf_slice(&text));
+    buf_free(&text);
+}
+
+static bool listed(const uint64_t *ids, uint32_t count, uint64_t id)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+enum membership host_membership(const raftcore_conf *conf, uint64_t id)
+{
+    if (listed(conf->voters, conf->n_voters, id) || listed(conf->outgoing, conf->n_outgoing, id))
+        return VOTER;
+    if (listed(conf->learners, conf->n_learners, id) || listed(conf->learners_next, conf->n_learners_next, id))
+        return LEARNER;
+    return STRANGER;
+}
+
+static void apply_change(struct host *h, const raftcore_entry *e)
+{
+    raftcore_conf conf = {.struct_size = sizeof conf};
+    struct op op;
+
+    if (e->index <= h->store.state.skip_conf_to) {
+        host_must(h, raftcore_skip_conf(h->node, e->index), "skip a configuration change");
+        return;
+    }
+    /* A member that can't understand a change stops rather than differ from the others. */
+    host_must(h, raftcore_apply_conf(h->node, e, &conf), "apply a configuration change");
+    store_set_conf(&h->store, conf.bytes);
+    note("configuration of entry %llu: %u voters, %u learners%s", (ull)e->index, conf.n_voters,
+         conf.n_learners + conf.n_learners_next, conf.n_outgoing ? ", joint" : "");
+    if (host_membership(&conf, h->id) == STRANGER)
+        note("this node is no member any more: stop it");
+    if (!op_read(conf.context, &op) || op.code != OP_MEMBER)
+        return;
+    learn_address(h, op);
+    struct request *r = op.node == h->id && op.nonce == h->nonce ? pending_take(h, op.seq) : NULL;
+    if (r) {
+        resp_simple(&r->reply, "OK");
+        request_finished(r);
+    }
+}
+
+static void apply(struct host *h, const raftcore_ready *rd)
+{
+    static struct buf copy;
+
+    for (uint64_t i = rd->committed_first; i != 0 && i <= rd->committed_last; i++) {
+        raftcore_entry e;
+        if (rd->n_committed > 0) {
+            e = *(const raftcore_entry *)AT(rd, committed, entry_stride, i - rd->committed_first);
+        } else {
+            /* No longer in the core's memory. A copy, since applying it changes the pages it lies in. */
+            if (!store_entry(&h->store, i, &e))
+                die("entry %llu is to be applied and is not in the log", (ull)i);
+            buf_clear(&copy);
+            buf_add(&copy, e.data.ptr, e.data.len);
+            e.data = buf_slice(&copy);
+        }
+        if (e.kind == RAFTCORE_ENTRY_NORMAL)
+            apply_normal(h, &e);
+        else
+            apply_change(h, &e);
+        if (e.term > h->applied_term) {
+            h->applied_term = e.term;
+            give_up_forwarded(h, e.term);
+        }
+        h->store.state.applied = i;
+        h->n_applied++;
+    }
+}
+
+static void answer(struct host *h, const raftcore_ready *rd)
+{
+    for (uint32_t i = 0; i < rd->n_reads; i++) {
+        const raftcore_read *read = AT(rd, reads, read_stride, i);
+        for (size_t k = 0; k < READ_BATCHES; k++) {
+            struct read_batch *b = &h->batches[k];
+            if (b->token != read->token)
+                continue;
+            b->token = 0;
+            for (struct request *r; (r = requests_take(&b->requests));)
+                request_readable(r);
+        }
+    }
+    for (uint32_t i = 0; i < rd->n_dropped; i++) {
+        const raftcore_drop *drop = AT(rd, dropped, drop_stride, i);
+        struct request *r;
+        switch (drop->what) {
+        case RAFTCORE_DROP_READ:    /* a read changes nothing: ask again, until its deadline */
+            for (size_t k = 0; k < READ_BATCHES; k++) {
+                struct read_batch *b = &h->batches[k];
+                if (b->token != drop->token)
+                    continue;
+                b->token = 0;
+                while ((r = requests_take(&b->requests)))
+                    requests_add(&h->reads, r);
+            }
+            break;
+        case RAFTCORE_DROP_NOT_COMMITTED:
+            if ((r = pending_take(h, drop->token)))
+                try_again(r, raftcore_reason_text(drop->reason));
+            break;
+        case RAFTCORE_DROP_UNKNOWN: /* passed on; or covered by a snapshot, see process() */
+            pending_is_forwarded(h, drop->token);
+            break;
+        }
+    }
+}
+
+static void note_role(struct host *h, const raftcore_ready *rd)
+{
+    char who[96];
+
+    h->role = rd->role;
+    h->leader = rd->leader;
+    snprintf(who, sizeof who, "node %llu %s term %llu", (ull)h->id, role_name(h->role), (ull)h->term);
+    note_who(who);
+    if (h->leader)
+        note("the leader is node %llu", (ull)h->leader);
+    else
+        note("no leader is known");
+}
+
+static void process(struct host *h, const raftcore_ready *rd)
+{
+    struct store *s = &h->store;
+
+    h->n_readies++;
+    h->term = rd->term;
+    if (rd->flags & RAFTCORE_RF_SOFT_STATE)
+        note_role(h, rd);
+
+    send_messages(h, rd, false);
+
+    if (rd->flags & RAFTCORE_RF_SNAPSHOT) {
+        snapshot_install(h, rd);
+        give_up_pending(h);
+    }
+    store_append(s, rd->entries, rd->n_entries, rd->entry_stride);
+    if (rd->flags & RAFTCORE_RF_HARD_STATE) {
+        s->state.term = rd->term;
+        s->state.vote = rd->vote;
+        s->state.commit = rd->commit;
+    }
+    apply(h, rd);
+    answer(h, rd);
+    bool stored_before = rd->n_entries == 0 || rd->committed_last < rd->entries[0].index;
+    if (stored_before && !(rd->flags & RAFTCORE_RF_SNAPSHOT))
+        clients_run();
+    if ((rd->flags & RAFTCORE_RF_MUST_SYNC) || store_is_large(s))
+        store_commit(s);
+
+    send_messages(h, rd, true);
+    host_must(h, raftcore_advance(h->node, rd->number), "advance");
+}
+
+void host_pump(struct host *h)
+{
+    do {
+        h->busy = false;
+        for (;;) {
+            raftcore_ready rd = {.struct_size = sizeof rd};
+            submit_writes(h);
+            submit_reads(h);
+            serve_fetches(h);
+            raftcore_code code = raftcore_get_ready(h->node, &rd);
+            host_must(h, code, "ready");
+            if (code != RAFTCORE_OK)
+                break;
+            process(h, &rd);
+        }
+    } while (h->busy);
+}
+

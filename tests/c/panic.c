@@ -1,0 +1,53 @@
+/* A bug in the core, as C sees it: a code, a poisoned node that says where, nothing on stderr, and a process that lives. Linked to a
+ * library that is made as the shipped one, with one function more. */
+#include "kit.h"
+#include <unistd.h>
+
+int32_t raftcore_test_panic(raftcore_node *node, size_t place);
+
+int main(void) {
+    int pipes[2], saved = dup(2);
+    char text[256] = "", after[256] = "", noise[256];
+    raftcore_status status = {0};
+    raftcore_event event;
+    status.struct_size = sizeof status;
+    CHECK(pipe(pipes) == 0 && dup2(pipes[1], 2) == 2);
+    for (uint64_t id = 1; id <= 3; id++) {
+        raftcore_config c = kit_config(id, RAFTCORE_STORAGE_SYNC);
+        kit_found(&c, 3);
+    }
+    uint64_t leader = kit_elect(), other = leader % 3 + 1;
+    raftcore_node *node = kit[leader].node;
+    CODE(raftcore_test_panic(node, 2), 3);
+    CODE(raftcore_test_panic(node, 3), RAFTCORE_E_PANIC);
+    CHECK(raftcore_error_detail(node, text, sizeof text) > 0);
+    CHECK(strstr(text, "src/ffi/guard.rs:") != NULL && strstr(text, "index out of bounds") != NULL);
+
+    /* Nothing works but looking, and the first cause stays. */
+    CODE(raftcore_tick(node, 1), RAFTCORE_E_POISONED);
+    CODE(raftcore_test_panic(node, 3), RAFTCORE_E_POISONED);
+    CODE(kit_propose(leader, "x", 0), RAFTCORE_E_POISONED);
+    OK(node, raftcore_get_status(node, &status));
+    CHECK(status.id == leader && raftcore_has_ready(node) >= 0 && raftcore_digest(node, 0) != 0);
+    while (raftcore_next_event(node, &event) == RAFTCORE_OK) {}
+    raftcore_error_detail(node, after, sizeof after);
+    CHECK(strcmp(text, after) == 0);
+    CODE(raftcore_free(node), RAFTCORE_OK);
+    CODE(raftcore_free(node), RAFTCORE_E_HANDLE);
+    kit[leader].node = NULL;
+
+    /* The others go on, and the poisoned one's disk boots again. */
+    CHECK(kit_elect() != leader);
+    kit_restart(leader);
+    for (int i = 0; i < 20; i++)
+        kit_tick();
+    OK(kit[other].node, kit_propose(other, "after it", 0));
+    for (int i = 0; i < 5; i++)
+        kit_tick();
+    kit_check_same();
+    kit_reset();
+
+    CHECK(dup2(saved, 2) == 2 && close(pipes[1]) == 0);
+    CHECK(read(pipes[0], noise, sizeof noise) == 0);
+    return 0;
+}

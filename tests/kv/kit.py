@@ -1,0 +1,330 @@
+"""kit.py: servers to start and kill, a RESP client, polling, a TCP proxy that can be cut. Python's standard library only."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+
+class Reply(Exception):
+    """An error reply of the server: its text begins with a word like ERR, TRYAGAIN, UNKNOWN, NOTLEADER."""
+
+
+class Client:
+    """One connection. `do` sends a command and returns its reply; an error reply is raised as Reply."""
+
+    def __init__(self, port, timeout=20):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.sock.makefile("rb")
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+    @staticmethod
+    def encode(*words):
+        out = [b"*%d\r\n" % len(words)]
+        for word in words:
+            word = word if isinstance(word, bytes) else str(word).encode()
+            out.append(b"$%d\r\n%s\r\n" % (len(word), word))
+        return b"".join(out)
+
+    def send(self, *words):
+        self.sock.sendall(self.encode(*words))
+
+    def read(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("closed")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"+":
+            return rest.decode()
+        if kind == b"-":
+            raise Reply(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            size = int(rest)
+            if size < 0:
+                return None
+            data = self.file.read(size + 2)
+            if len(data) != size + 2:
+                raise ConnectionError("closed")
+            return data[:-2]
+        if kind == b"*":
+            return [self.read() for _ in range(int(rest))]
+        raise ValueError(f"no RESP: {line!r}")
+
+    def do(self, *words):
+        self.send(*words)
+        return self.read()
+
+
+def wait_for(what, condition, seconds=20, every=0.01):
+    """Polls until the condition gives something true, and returns it."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError, ConnectionError, Reply, ValueError):
+            result = condition()
+            if result:
+                return result
+        time.sleep(every)
+    raise AssertionError(f"not in {seconds} s: {what}")
+
+
+class Proxy:
+    """Forwards TCP connections to a port while it is not cut."""
+
+    def __init__(self, target):
+        self.target, self.cut, self.pairs = target, False, set()
+        self.seen = bytearray()     # how the first connection's bytes began
+        self.lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            with contextlib.suppress(OSError):
+                a, _ = self.listener.accept()
+                if self.cut:
+                    a.close()
+                    continue
+                try:
+                    b = socket.create_connection(("127.0.0.1", self.target), timeout=2)
+                    b.settimeout(None)
+                except OSError:
+                    a.close()
+                    continue
+                with self.lock:
+                    self.pairs.add((a, b))
+                first = not self.seen
+                threading.Thread(target=self.pump, args=(a, b, first), daemon=True).start()
+                threading.Thread(target=self.pump, args=(b, a, False), daemon=True).start()
+
+    def pump(self, x, y, recorded):
+        with contextlib.suppress(OSError):
+            while data := x.recv(65536):
+                y.sendall(data)
+                if recorded and len(self.seen) < 200000:
+                    self.seen += data
+        for s in (x, y):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+
+    def set_cut(self, cut):
+        self.cut = cut
+        if cut:
+            with self.lock:
+                pairs, self.pairs = self.pairs, set()
+            for pair in pairs:
+                for s in pair:
+                    with contextlib.suppress(OSError):
+                        s.shutdown(socket.SHUT_RDWR)
+
+
+class Cluster:
+    """Servers of one group. Node i has client port self.client[i] and peer port self.peer[i]."""
+
+    def __init__(self, binary, where, size=3, spare=2, proxies=False, options=()):
+        self.binary, self.where, self.options = binary, where, list(options)
+        self.founders = list(range(1, size + 1))
+        everyone = range(1, size + spare + 1)
+        self.client = {i: free_port() for i in everyone}
+        self.peer = {i: free_port() for i in everyone}
+        self.proxy = {}
+        if proxies:     # one for each ordered pair, so that each node is given a list of its own
+            self.proxy = {(a, b): Proxy(self.peer[b]) for a in everyone for b in everyone if a != b}
+        self.process = {}
+        os.makedirs(where, exist_ok=True)
+        print(f"    ports: {self.client}", flush=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for i in list(self.process):
+            self.kill(i)
+
+    def disk(self, i):
+        return os.path.join(self.where, str(i))
+
+    def log(self, i):
+        with open(self.disk(i) + ".log", encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def start(self, i, *options):
+        named = self.founders if "--join" in options else sorted({*self.founders, i})
+        ports = {b: self.proxy[i, b].port if (i, b) in self.proxy else self.peer[b] for b in named}
+        addresses = ",".join(f"{b}=127.0.0.1:{port}" for b, port in ports.items())
+        with open(self.disk(i) + ".log", "ab") as log:
+            self.process[i] = subprocess.Popen(
+                [self.binary, "--id", str(i), "--dir", self.disk(i), "--client", f"127.0.0.1:{self.client[i]}",
+                 "--peer", f"127.0.0.1:{self.peer[i]}", "--cluster", addresses, *self.options, *options],
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def start_all(self):
+        for i in self.founders:
+            self.start(i)
+        return self.leader()
+
+    def kill(self, i):
+        p = self.process.pop(i)
+        p.kill()
+        p.wait()
+
+    def stop(self, i):
+        """SIGTERM; returns the exit status."""
+        p = self.process.pop(i)
+        p.send_signal(signal.SIGTERM)
+        return p.wait(timeout=15)
+
+    @staticmethod
+    def pause(seconds):
+        """Lets a fault last. Not for waiting until something has happened: that is wait_for."""
+        time.sleep(seconds)
+
+    def alive(self):
+        for i, p in self.process.items():
+            assert p.poll() is None, f"node {i} died with {p.returncode}:\n{self.log(i)[-2000:]}"
+
+    def connect(self, i, timeout=20):
+        return wait_for(f"a connection to node {i}", lambda: Client(self.client[i], timeout))
+
+    def ask(self, i, *words, timeout=20):
+        c = Client(self.client[i], timeout)
+        try:
+            return c.do(*words)
+        finally:
+            c.close()
+
+    def status(self, i):
+        text = self.ask(i, "RAFT.STATUS", timeout=5).decode()
+        return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+    def leader(self, other_than=None, among=None):
+        """The id of a node that leads, and whom the others of `among` follow."""
+        among = among or list(self.process)
+
+        def find():
+            states = {i: self.status(i) for i in among if i in self.process}
+            for i, s in states.items():
+                if s["role"] == "leader" and i != other_than and all(x["leader"] == str(i) for x in states.values()):
+                    return i
+            return None
+
+        return wait_for("a leader", find)
+
+    def settle(self, ids=None):
+        """Waits until all have applied what the leader has committed, and holds their data to be equal."""
+        ids = ids or list(self.process)
+
+        def same():
+            states = [self.status(i) for i in ids]
+            return len({s["applied"] for s in states}) == 1 and states
+
+        states = wait_for("all nodes at the same entry", same)
+        hashes = {s["data_hash"] for s in states}
+        assert len(hashes) == 1, f"the data differ: {hashes}"
+        return states[0]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Load(threading.Thread):
+    """Writes its own keys and one shared counter through the nodes in turn; keeps what was acknowledged and what is open."""
+
+    def __init__(self, cluster, name, nodes):
+        super().__init__(daemon=True)
+        self.cluster, self.name_, self.nodes = cluster, name, nodes
+        self.acked, self.counter_acked, self.counter_open = {}, 0, 0
+        self.conn, self.turn = None, 0
+        self.failed, self.stop_ = None, threading.Event()
+
+    def run(self):
+        try:
+            n = 0
+            while not self.stop_.is_set():
+                key, value = f"{self.name_}:{n}", f"value {n} of {self.name_}"
+                if not self.attempt(lambda c, k=key, v=value: c.do("SET", k, v)):
+                    continue                        # the same value again does no harm
+                self.acked[key] = value.encode()
+                n += 1
+                if n % 10 == 0:
+                    self.count()
+        except Exception as e:                      # told to the one who joins
+            self.failed = e
+        finally:
+            self.drop()
+
+    def count(self):
+        self.counter_open += 1                      # until it is answered, nobody knows
+        answer = self.attempt(lambda c: c.do("INCR", "counter"))
+        if answer:
+            self.counter_acked += 1
+        if answer or answer is False:
+            self.counter_open -= 1
+
+    def attempt(self, send):
+        """The reply; False if the command surely was not applied, None if nobody can know."""
+        try:
+            if self.conn is None:
+                self.turn += 1
+                self.conn = Client(self.cluster.client[self.nodes[self.turn % len(self.nodes)]], timeout=8)
+        except OSError:
+            time.sleep(0.01)
+            return False
+        try:
+            return send(self.conn)
+        except Reply as e:
+            assert str(e).startswith(("TRYAGAIN", "UNKNOWN")), e
+            return False if str(e).startswith("TRYAGAIN") else None
+        except (OSError, ConnectionError):
+            self.drop()
+            return None
+
+    def drop(self):
+        if self.conn:
+            self.conn.close()
+        self.conn = None
+
+    def finish(self):
+        self.stop_.set()
+        self.join(timeout=30)
+        assert not self.is_alive(), "a client got no answer in 30 s"
+        if self.failed:
+            raise self.failed
+
+
+class Reader(Load):
+    """Reads the shared counter from the nodes in turn: it may never be below what was acknowledged or seen before."""
+
+    def __init__(self, cluster, loads, nodes):
+        super().__init__(cluster, "reader", nodes)
+        self.loads, self.seen, self.reads = loads, 0, 0
+
+    def run(self):
+        try:
+            while not self.stop_.is_set():
+                floor = max(self.seen, sum(x.counter_acked for x in self.loads))
+                answer = self.attempt(lambda c: c.do("GET", "counter") or b"0")
+                if not answer:
+                    continue
+                self.seen = int(answer)
+                self.reads += 1
+                node = self.nodes[self.turn % len(self.nodes)]
+                assert self.seen >= floor, f"node {node} reads {self.seen}, but {floor} INCRs were acknowledged before: a stale read"
+                if self.reads % 20 == 0:
+                    self.drop()
+        except Exception as e:
+            self.failed = e
+        finally:
+            self.drop()
