@@ -1,0 +1,122 @@
+//! What the programs of workload W1 share: an allocator that counts, arguments, repetitions, one line of output.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+#[cfg(feature = "mimalloc")]
+use mimalloc::MiMalloc as Beneath;
+#[cfg(not(feature = "mimalloc"))]
+use std::alloc::System as Beneath;
+
+/// Counts every call that gives memory, or more of it.
+struct Counting;
+
+static ALLOCS: AtomicU64 = AtomicU64::new(0);
+
+// Load and store instead of a locked add: these programs have one thread, and counting should cost next to nothing.
+fn count() {
+    ALLOCS.store(ALLOCS.load(Relaxed) + 1, Relaxed);
+}
+
+// SAFETY: every call goes to the allocator beneath unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as the caller promised.
+        unsafe { Beneath.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: as the caller promised.
+        unsafe { Beneath.alloc_zeroed(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { Beneath.dealloc(at, layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as the caller promised.
+        unsafe { Beneath.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Calls of the allocator so far.
+pub fn allocs() -> u64 {
+    ALLOCS.load(Relaxed)
+}
+
+/// What is run: `ROUNDS BATCH SIZE [REPS]`. No repetitions: one run that nobody times, to be counted under callgrind.
+#[derive(Clone, Copy)]
+pub struct Args {
+    pub rounds: u64,
+    pub batch: usize,
+    pub size: usize,
+    pub reps: usize,
+}
+
+impl Args {
+    pub fn from_command_line() -> Self {
+        let given: Vec<u64> = std::env::args().skip(1).map_while(|arg| arg.parse().ok()).collect();
+        let at = |i: usize, default: u64| given.get(i).copied().unwrap_or(default);
+        Self { rounds: at(0, 1024), batch: at(1, 1) as usize, size: at(2, 256) as usize, reps: at(3, 7) as usize }
+    }
+
+    /// Rounds between two compactions: 64, fewer where that would be more than 64 MiB of payload in a log.
+    pub fn keep(&self) -> u64 {
+        64.min((64 << 20) / (self.batch * self.size).max(1) as u64).max(1)
+    }
+}
+
+/// A group of three that does rounds of W1.
+pub trait Workload {
+    /// Whether messages are copied between two buffers by the program itself, in a kernel's place.
+    const NETWORK: bool;
+    /// Does `rounds`, until all three have applied all of it. `twice`: carries every message twice, to see what that costs.
+    fn run(&mut self, rounds: u64, twice: bool);
+    /// Entries applied by each of the three.
+    fn applied(&self) -> [u64; 3];
+}
+
+/// Warms up, repeats, and prints one line: ns per entry, minimum and median; the network's share in that; allocations per entry.
+pub fn measure<W: Workload>(who: &str, args: Args, group: &mut W) {
+    group.run(args.keep() * 2, false);
+    let entries = args.rounds * args.batch as u64;
+    let mut once = |twice: bool| {
+        let before = group.applied();
+        let start = Instant::now();
+        group.run(args.rounds, twice);
+        let ns = start.elapsed().as_nanos() as f64 / entries as f64;
+        assert!(group.applied().iter().zip(before).all(|(now, before)| now - before == entries), "not all applied all");
+        ns
+    };
+    if args.reps == 0 {
+        once(false);
+        return;
+    }
+
+    let (mut plain, mut doubled) = (Vec::with_capacity(args.reps), Vec::with_capacity(args.reps));
+    let before = allocs();
+    for _ in 0..args.reps {
+        plain.push(once(false));
+        doubled.push(if W::NETWORK { once(true) } else { 0.0 });
+    }
+    let allocs = allocs() - before;
+
+    plain.sort_by(f64::total_cmp);
+    doubled.sort_by(f64::total_cmp);
+    let network = if W::NETWORK { (doubled[0] - plain[0]).max(0.0) } else { 0.0 };
+    let runs = args.reps as u64 * (1 + u64::from(W::NETWORK));
+    println!(
+        "who={who} batch={} size={} ns_min={:.2} ns_median={:.2} ns_network={network:.2} allocs={:.4}",
+        args.batch,
+        args.size,
+        plain[0],
+        plain[args.reps / 2],
+        allocs as f64 / (runs * entries) as f64,
+    );
+}

@@ -1,0 +1,188 @@
+//! W1 over raftcore's Rust face, as a host with storage = SYNC does it. Usage: `w1 ROUNDS BATCH SIZE [REPS]`.
+
+use bench_kit::{Args, Workload};
+use raftcore::{Config, EntryId, HardState, Node, Role, wire};
+use std::hint::black_box;
+
+/// Messages that have arrived at a node, one after the other in one buffer.
+struct Inbox {
+    bytes: Vec<u8>,
+    /// From whom, and where it ends.
+    arrived: Vec<(u64, usize)>,
+    /// Where the second copy goes, if its cost is to be seen.
+    shadow: Vec<u8>,
+}
+
+/// The network: the gather list that a host gives to `writev` arrives in one piece. On a real host the kernel does this on both
+/// ends; it is a function of its own so that it can be told apart (`callgrind --toggle-collect=w1_network`).
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn w1_network(inbox: &mut Inbox, from: u64, parts: &[&[u8]], twice: bool) {
+    if twice {
+        inbox.shadow.clear();
+        for part in parts {
+            inbox.shadow.extend_from_slice(part);
+        }
+        black_box(&inbox.shadow);
+    }
+    for part in parts {
+        inbox.bytes.extend_from_slice(part);
+    }
+    inbox.arrived.push((from, inbox.bytes.len()));
+}
+
+/// What a host knows of its node.
+struct Host {
+    node: Node,
+    state: HardState,
+    applied: u64,
+    /// Stands for the disk and the state machine: so much of each entry is looked at.
+    stored: u64,
+    done: u64,
+}
+
+impl Host {
+    fn new(id: u64, config: &Config) -> Self {
+        let mut node = Node::new(config).expect("a configuration that is allowed");
+        let founder = HardState { term: 0, vote: 0, commit: 1 };
+        node.boot_state(founder).expect("boot_state");
+        let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
+        node.boot_conf(&conf, EntryId { term: 1, index: 1 }).expect("boot_conf");
+        node.boot_done(1).unwrap_or_else(|error| panic!("node {id} does not boot: {error}"));
+        Self { node, state: founder, applied: 1, stored: 0, done: 0 }
+    }
+
+    /// Every batch that there is: store, send, apply, answer, advance.
+    fn work(&mut self, inboxes: &mut [Inbox; 3], twice: bool) {
+        loop {
+            assert!(self.node.next_fetch().expect("next_fetch").is_none(), "a peer is behind");
+            let Some(ready) = self.node.ready().expect("ready") else { return };
+
+            assert!(ready.snapshot().is_none());
+            for entry in ready.entries() {
+                self.stored = self.stored.wrapping_add(entry.index ^ entry.data.len() as u64);
+            }
+            if let Some(state) = ready.hard_state() {
+                self.state = state;
+            }
+            black_box(ready.must_sync());
+
+            for message in ready.messages() {
+                let mut parts: [&[u8]; 64] = [&[]; 64];
+                let mut count = 0;
+                for part in message.parts() {
+                    parts[count] = part;
+                    count += 1;
+                }
+                let inbox = &mut inboxes[message.to() as usize - 1];
+                w1_network(inbox, message.from(), &parts[..count], twice);
+            }
+
+            for entry in ready.committed() {
+                assert!(!entry.kind.is_change());
+                self.applied = entry.index;
+                self.done = self.done.wrapping_add(entry.index ^ entry.data.len() as u64);
+            }
+            assert!(ready.reads().is_empty() && ready.dropped().is_empty());
+
+            let number = ready.number();
+            self.node.advance(number).expect("advance");
+        }
+    }
+}
+
+struct Group {
+    hosts: [Host; 3],
+    inboxes: [Inbox; 3],
+    /// What is being read by a node while others write to its inbox.
+    reading: Inbox,
+    payload: Vec<u8>,
+    batch: usize,
+    keep: u64,
+}
+
+impl Group {
+    fn new(args: Args) -> Self {
+        let round = args.batch * (args.size + 48);
+        let config = |id: u64| {
+            let mut config = Config::new(id);
+            config.seed = id;
+            // The whole log between two compactions stays in memory, as with the peers.
+            config.recent_bytes = (args.keep() + 4) * round as u64 + 8 * config.block_bytes;
+            config.max_size_per_msg = 16 << 20;
+            config
+        };
+        let room = 4 * round + 4096;
+        let inbox = || Inbox {
+            bytes: Vec::with_capacity(room),
+            arrived: Vec::with_capacity(64),
+            shadow: Vec::with_capacity(room),
+        };
+        let mut group = Self {
+            hosts: [1, 2, 3].map(|id| Host::new(id, &config(id))),
+            inboxes: [inbox(), inbox(), inbox()],
+            reading: inbox(),
+            payload: vec![7; args.size],
+            batch: args.batch,
+            keep: args.keep(),
+        };
+        group.hosts[0].node.campaign().expect("campaign");
+        group.settle(0, false);
+        assert_eq!(group.hosts[0].node.status().role, Role::Leader);
+        group
+    }
+
+    /// The host of `first` works, then whoever has got messages, until there are no more.
+    fn settle(&mut self, first: usize, twice: bool) {
+        self.hosts[first].work(&mut self.inboxes, twice);
+        let mut busy = true;
+        while busy {
+            busy = false;
+            for (host, at) in self.hosts.iter_mut().zip(0..) {
+                if self.inboxes[at].arrived.is_empty() {
+                    continue;
+                }
+                std::mem::swap(&mut self.inboxes[at], &mut self.reading);
+                let mut start = 0;
+                for &(from, end) in &self.reading.arrived {
+                    // The frame's header tells a host of many groups for which one it is.
+                    let message = &self.reading.bytes[start + wire::FRAME_HEADER..end];
+                    host.node.step(from, message).expect("step");
+                    start = end;
+                }
+                self.reading.bytes.clear();
+                self.reading.arrived.clear();
+                host.work(&mut self.inboxes, twice);
+                busy = true;
+            }
+        }
+    }
+}
+
+impl Workload for Group {
+    const NETWORK: bool = true;
+
+    fn run(&mut self, rounds: u64, twice: bool) {
+        for round in 1..=rounds {
+            let payload = self.payload.as_slice();
+            let entries = std::iter::repeat_n((payload, 0), self.batch);
+            self.hosts[0].node.propose_many(black_box(entries)).expect("propose_many");
+            self.settle(0, twice);
+            if round % self.keep == 0 {
+                for host in &mut self.hosts {
+                    host.node.compacted(host.applied).expect("compacted");
+                }
+            }
+        }
+    }
+
+    fn applied(&self) -> [u64; 3] {
+        black_box(self.hosts.each_ref().map(|host| (host.stored, host.done, host.state)));
+        self.hosts.each_ref().map(|host| host.applied)
+    }
+}
+
+fn main() {
+    let args = Args::from_command_line();
+    bench_kit::measure("raftcore-rust", args, &mut Group::new(args));
+}
