@@ -1,0 +1,115 @@
+//! Every token comes back exactly once, with the truth.
+
+use crate::kit::{Cluster, append, config, entry, step};
+use raftcore::{DropKind, Error, Reason, Role};
+
+/// Three nodes; node 1 leads term 1 alone and has a proposal that nobody else has.
+fn cut_off() -> Cluster {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    cluster.isolate(1);
+    cluster.node(1).propose(b"mine", 7).unwrap();
+    cluster.settle();
+    cluster
+}
+
+#[test]
+fn an_overwritten_proposal_is_surely_lost_only_when_another_is_committed_in_its_place() {
+    let mut cluster = cut_off();
+    cluster.node(1).tick(20).unwrap();
+    assert_eq!(cluster.node(1).status().role, Role::Follower);
+    assert!(cluster.heard(1).dropped.is_empty(), "nothing is known yet");
+
+    // Term 2 puts another entry there, not committed: the first may still return.
+    let m = append(2, 1, 2, (2, 1), vec![entry(2, 3, b"other")], 2);
+    step(cluster.node(1), &m).unwrap();
+    cluster.settle();
+    assert!(cluster.heard(1).dropped.is_empty());
+
+    let m = append(2, 1, 2, (3, 2), vec![], 3);
+    step(cluster.node(1), &m).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.heard(1).dropped, [(7, DropKind::NotCommitted, Reason::Overwritten)]);
+    assert!(cluster.heard(1).committed.is_empty());
+}
+
+#[test]
+fn an_overwritten_proposal_that_returns_is_committed() {
+    let mut cluster = cut_off();
+    cluster.node(1).tick(20).unwrap();
+    step(cluster.node(1), &append(2, 1, 2, (2, 1), vec![entry(2, 3, b"other")], 2)).unwrap();
+    cluster.settle();
+
+    // Term 3's leader has the first one, of term 1, and commits it.
+    step(cluster.node(1), &append(3, 1, 3, (2, 1), vec![entry(1, 3, b"mine"), entry(3, 4, b"")], 4)).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.heard(1).committed, [(7, 3)]);
+    assert!(cluster.heard(1).dropped.is_empty());
+}
+
+#[test]
+fn what_a_snapshot_covers_is_unknown() {
+    let mut cluster = cut_off();
+    cluster.node(1).tick(20).unwrap();
+    let m = raftcore::proto::Message {
+        snapshot: Some(crate::kit::snapshot(9, 2, &[1, 2, 3], b"state")),
+        ..crate::kit::message(raftcore::MessageKind::Snap, 2, 1, 2)
+    };
+    step(cluster.node(1), &m).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.heard(1).dropped, [(7, DropKind::Unknown, Reason::CoveredBySnapshot)]);
+}
+
+#[test]
+fn what_is_passed_on_is_unknown_at_once() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    cluster.node(2).propose(b"x", 7).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.heard(2).dropped, [(7, DropKind::Unknown, Reason::Forwarded)]);
+    assert_eq!(cluster.hosts[&3].disk.data, [b"x"]);
+}
+
+#[test]
+fn a_refused_proposal_took_no_token() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| {
+        let mut c = config(id);
+        (c.max_tokens, c.max_uncommitted_size, c.max_entry_bytes) = (2, 100, 200);
+        c
+    });
+    assert_eq!(cluster.node(1).propose(b"x", 1), Err(Error::NoLeader));
+    cluster.elect(1);
+    cluster.isolate(1);
+    assert_eq!(cluster.node(1).propose(&[0; 201], 1), Err(Error::Arg));
+    cluster.node(1).propose(&[0; 90], 1).unwrap();
+    assert_eq!(cluster.node(1).propose(&[0; 90], 2), Err(Error::Full));
+    assert!(cluster.node(1).error_detail().contains("max_uncommitted_size"));
+    cluster.node(1).propose(&[0; 5], 3).unwrap();
+    assert_eq!(cluster.node(1).propose(&[0; 1], 4), Err(Error::Full));
+    assert!(cluster.node(1).error_detail().contains("max_tokens"));
+    cluster.node(1).propose(&[0; 1], 0).unwrap();
+    cluster.heal();
+    cluster.tick(3);
+    let tokens: Vec<u64> = cluster.heard(1).committed.iter().map(|(token, _)| *token).collect();
+    assert_eq!(tokens, [1, 3]);
+}
+
+#[test]
+fn a_batch_is_proposed_whole_or_not_at_all() {
+    let mut cluster = Cluster::new(&[1], |id| {
+        let mut c = config(id);
+        c.max_entry_bytes = 10;
+        c
+    });
+    cluster.elect(1);
+    let last = cluster.node(1).status().last_index;
+    let batch: [(&[u8], u64); 3] = [(b"a", 1), (b"far too long for it", 2), (b"c", 3)];
+    assert_eq!(cluster.node(1).propose_many(batch.iter().copied()), Err(Error::Arg));
+    assert_eq!(cluster.node(1).status().last_index, last);
+    cluster.node(1).propose_many([(&b"a"[..], 1), (b"b", 0), (b"c", 3)].into_iter()).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.heard(1).committed, [(1, last + 1), (3, last + 3)]);
+    cluster.node(1).propose_parts([&b"of "[..], b"parts"].into_iter(), 4).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.hosts[&1].disk.data.last().map(Vec::as_slice), Some(&b"of parts"[..]));
+}
