@@ -1,12 +1,15 @@
 //! The library through its public Rust face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod boot;
 mod digest;
 mod edges;
 mod elections;
 mod frames;
 mod kit;
 mod membership;
+mod order;
 mod reads;
+mod replication;
 mod smoke;
 mod storage;
 mod tokens;
