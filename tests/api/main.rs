@@ -11,6 +11,7 @@ mod order;
 mod reads;
 mod replication;
 mod smoke;
+mod snapshots;
 mod storage;
 mod tokens;
 mod transfer;
