@@ -69,6 +69,12 @@ static inline void goraft_scratch_trim(goraft_host *h, size_t most) {
     }
 }
 
+/* The host as a number: Go looks through a pointer to pointers at each call, even one into C memory. */
+static inline raftcore_code goraft_get_ready(uintptr_t host) {
+    goraft_host *h = (goraft_host *)host;
+    return raftcore_get_ready(h->node, &h->ready);
+}
+
 static inline raftcore_code goraft_propose(raftcore_node *node, const uint8_t *data, size_t len, uint64_t token) {
     raftcore_slice part = {data, len};
     return raftcore_propose(node, &part, 1, token);

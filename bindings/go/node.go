@@ -33,8 +33,8 @@ package raftcore
 // #cgo nocallback raftcore_forget_leader
 // #cgo noescape raftcore_get_peers
 // #cgo nocallback raftcore_get_peers
-// #cgo noescape raftcore_get_ready
-// #cgo nocallback raftcore_get_ready
+// #cgo noescape goraft_get_ready
+// #cgo nocallback goraft_get_ready
 // #cgo noescape raftcore_get_status
 // #cgo nocallback raftcore_get_status
 // #cgo noescape raftcore_has_ready
@@ -493,7 +493,7 @@ func (n *Node) readyView(v *ReadyView, rd *Ready) (bool, error) {
 	if h == nil {
 		return false, closed("Ready")
 	}
-	code := C.raftcore_get_ready(h.node, &h.ready)
+	code := C.goraft_get_ready(C.uintptr_t(uintptr(unsafe.Pointer(h))))
 	if code < 0 {
 		return false, n.fail("Ready", code)
 	}
