@@ -1,11 +1,11 @@
 # The Go host, bindings/go: the library in its folder, and its tests.
 
-GO_LIB := bindings/go/lib
+GO_LIB := bindings/go/target
 
 .PHONY: go-lib go-test
 
 # The checksum is a header, so that Go's build cache sees a new archive.
-go-lib: target/c/libraftcore.a  ## put the library where the Go package links it from: bindings/go/lib
+go-lib: target/c/libraftcore.a  ## put the library where the Go package links it from: bindings/go/target
 	@mkdir -p $(GO_LIB)/include
 	cp include/raftcore.h $(GO_LIB)/include/raftcore.h
 	cp $< $(GO_LIB)/libraftcore.a

@@ -2,9 +2,9 @@
 
 package raftcore
 
-// `make go-lib` puts the archive and its page under lib, and a checksum of them into lib_stamp.h: Go's build cache looks at headers
+// `make go-lib` puts the archive and its header under target, and a checksum of them into lib_stamp.h: Go's build cache looks at headers
 // of this folder, and not at archives.
 
-// #cgo CFLAGS: -I${SRCDIR}/lib/include
-// #cgo LDFLAGS: ${SRCDIR}/lib/libraftcore.a -lm -lpthread -ldl
+// #cgo CFLAGS: -I${SRCDIR}/target/include
+// #cgo LDFLAGS: ${SRCDIR}/target/libraftcore.a -lm -lpthread -ldl
 import "C"
