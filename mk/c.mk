@@ -17,7 +17,7 @@ C_FLAGS := -O1 -g $(C_WARN) -Iinclude
 # The version before 1.0 is major.minor: each minor one may break the ABI.
 C_SONAME := libraftcore.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\)\..*/\1/p' Cargo.toml)
 # What is exported: each function that src/ffi declares so.
-C_EXPORTS = $(shell sed -n 's/^pub .*extern "C" fn \(raftcore_[a-z_]*\).*/\1/p' src/ffi/*.rs)
+C_EXPORTS = $(shell sed -n 's/^pub .*extern "C" fn \(raftcore_[a-z_]*\).*/\1/p' $(filter-out %/hooks.rs,$(wildcard src/ffi/*.rs)))
 
 C_RUSTC = $(CARGO) rustc --quiet --target-dir $(C_CARGO) --features capi --crate-type staticlib
 

@@ -35,6 +35,9 @@ mod layout;
 mod output;
 mod texts;
 
+/// cbindgen:ignore
+#[cfg(feature = "test-hooks")]
+mod hooks;
 #[cfg(test)]
 mod tests;
 

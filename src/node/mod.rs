@@ -1,6 +1,8 @@
 //! The public face: argument checks, order of calls, poison, then one call into `raft` or `ready`.
 
 pub(crate) mod boot;
+#[cfg(feature = "test-hooks")]
+pub(crate) mod hooks;
 mod look;
 mod output;
 

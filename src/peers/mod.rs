@@ -1,12 +1,13 @@
 //! A leader's view of the others, and of itself: an array sorted by id.
 //!
-//! Who is in it follows from the configuration alone; `raft/reconfig` brings the two together.
+//! Who is in it follows from the configuration alone; `raft/reconfig` says when.
 
 pub(crate) mod inflights;
 pub(crate) mod progress;
 
 use crate::error::{Error, Result};
-use crate::types::NodeId;
+use crate::membership::Configuration;
+use crate::types::{Index, NodeId};
 use progress::Progress;
 
 /// Sorted by id, each id once.
@@ -71,6 +72,15 @@ impl Peers {
             next.push(old.next_if(|peer| peer.id == id).unwrap_or_else(|| make(id)));
         }
         self.0 = next;
+        Ok(())
+    }
+
+    /// Brings the peers in line with a configuration: those known before keep their progress, new ones begin at `last`.
+    pub fn set_members(&mut self, conf: &Configuration, last: Index, max_msgs: u32, max_bytes: u64) -> Result<()> {
+        self.rebuild(conf.members(), |id| Progress::new(id, last, conf.is_learner(id), max_msgs, max_bytes))?;
+        for peer in self.iter_mut() {
+            peer.is_learner = conf.is_learner(peer.id);
+        }
         Ok(())
     }
 

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::membership::{self, Configuration};
 use crate::outbox::clone_vec;
-use crate::peers::progress::Progress;
 use crate::types::{EntryKind, EntryRef, Index, NONE, NodeId, Role, TermRun};
 use crate::wire::{self, ConfStateRef};
 
@@ -215,12 +214,7 @@ impl Raft {
     /// Brings the peers in line with a configuration: those known before keep their progress.
     pub fn set_members(&mut self, conf: &Configuration) -> Result<()> {
         let (last, config) = (self.log.last(), self.config);
-        self.peers.rebuild(conf.members(), |id| {
-            Progress::new(id, last, conf.is_learner(id), config.max_inflight_msgs, config.max_inflight_bytes)
-        })?;
-        for peer in self.peers.iter_mut() {
-            peer.is_learner = conf.is_learner(peer.id);
-        }
+        self.peers.set_members(conf, last, config.max_inflight_msgs, config.max_inflight_bytes)?;
         self.recount_asks();
         Ok(())
     }
