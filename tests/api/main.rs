@@ -6,6 +6,7 @@ mod edges;
 mod elections;
 mod frames;
 mod kit;
+mod looking;
 mod membership;
 mod order;
 mod reads;
