@@ -126,8 +126,8 @@ fn e07_term_and_vote_are_one_unit_and_durable_before_the_answer() {
         let state = ready.hard_state().unwrap();
         assert_eq!((state.term, state.vote), (4, 2), "{mode:?}");
         assert!(ready.must_sync(), "{mode:?}");
-        let grants = ready.messages().filter(|m| m.kind() == MessageKind::VoteResp);
-        assert!(grants.fold(true, |all, m| all && m.after()), "{mode:?}");
+        let mut grants = ready.messages().filter(|m| m.kind() == MessageKind::VoteResp);
+        assert!(grants.all(|m| m.after()), "{mode:?}");
     }
     // The next life knows.
     let disk = Disk { state: raftcore::HardState { term: 4, vote: 2, commit: 1 }, ..Disk::founder(&[1, 2, 3]) };
