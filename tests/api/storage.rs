@@ -1,7 +1,7 @@
 //! What a node keeps and what it refuses to keep.
 
-use crate::kit::{Disk, append, config, entry, step};
-use raftcore::Config;
+use crate::kit::{Disk, append, config, entry, events, message, step};
+use raftcore::{Config, EventKind, Flags, MessageKind, Role, StorageMode};
 
 #[test]
 fn an_append_refused_for_want_of_room_leaves_the_node_unchanged() {
@@ -18,4 +18,43 @@ fn an_append_refused_for_want_of_room_leaves_the_node_unchanged() {
         }
     }
     assert!(refused > 0);
+}
+
+#[test]
+fn a_candidate_without_room_for_its_first_entry_sends_no_append() {
+    let small = Config {
+        recent_bytes: 16 << 10,
+        block_bytes: 4 << 10,
+        storage: StorageMode::Async,
+        max_outstanding: 1000,
+        ..config(1)
+    };
+    let small = Config { flags: Flags(0), ..small };
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&small);
+    let mut index = 1;
+    // Every ready is stored, none is released: what it shows stays.
+    loop {
+        let m = append(2, 1, 1, (index, 1), vec![entry(1, index + 1, &[1; 3000])], 1);
+        if step(&mut node, &m).is_err() {
+            break;
+        }
+        index += 1;
+        let number = node.ready().unwrap().unwrap().number();
+        node.persisted(number).unwrap();
+    }
+    while step(&mut node, &append(2, 1, 1, (index, 1), vec![entry(1, index + 1, b"")], 1)).is_ok() {
+        index += 1;
+        let number = node.ready().unwrap().unwrap().number();
+        node.persisted(number).unwrap();
+    }
+    node.campaign().unwrap();
+    let number = node.ready().unwrap().unwrap().number();
+    node.persisted(number).unwrap();
+    step(&mut node, &message(MessageKind::VoteResp, 2, 1, 2)).unwrap();
+    let won = events(&mut node).iter().any(|event| event.kind == EventKind::BecameLeader);
+
+    assert!(won, "the election was not won");
+    assert_eq!(node.status().role, Role::Follower);
+    let ready = node.ready().unwrap().unwrap();
+    assert_eq!(ready.messages().filter(|m| m.kind() == MessageKind::App).count(), 0, "a follower sends appends");
 }
