@@ -21,7 +21,7 @@ fn clusters_stay_safe_and_come_alive_again() {
     let fresh =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |t| t.as_nanos() as u64 >> 10);
     let first = number("SIM_SEED").unwrap_or(fresh % 1_000_000_000);
-    let seeds = number("SIM_SEEDS").unwrap_or(150);
+    let seeds = number("SIM_SEEDS").unwrap_or(400);
     let begun = std::time::Instant::now();
     let mut seen = BTreeSet::new();
     let (mut failed, mut stalled) = (Vec::new(), 0);
