@@ -144,7 +144,7 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
         ]);
         out.numbers([peer.recent_active, peer.paused, peer.is_learner, peer.ask_later, peer.deferred].map(u64::from));
         out.numbers([
-            peer.read_ack,
+            peer.read_ack.saturating_sub(raft.reads.confirmed),
             reads_age(raft, peer.lease_tick),
             u64::from(peer.silent_ticks),
             u64::from(peer.snapshot_ticks),
@@ -173,7 +173,7 @@ fn waiting(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers(raft.tokens.waiting.iter().flat_map(|w| [w.index, w.term, w.token]));
     out.numbers(raft.tokens.dropped.iter().flat_map(|d| [d.token, d.what as u64, d.reason as u64]));
     let reads = &raft.reads;
-    out.numbers([reads.confirmed, reads.round_due.into()]);
+    out.numbers([u64::from(reads.round_due)]);
     for request in reads.pending.iter().chain(&reads.unconfirmed) {
         out.numbers([request.from, request.token, request.index]);
         out.bytes(request.context.get(..usize::from(request.context_len)).unwrap_or(&[]));

@@ -58,6 +58,7 @@ impl Node {
         if self.raft.config.storage == StorageMode::Messages {
             return self.wrong_mode("advance");
         }
+        self.readies.check_handed_out(number)?;
         let last = self.readies.last_committed(number);
         if self.raft.log.applied >= last {
             self.readies.check_advanced(number)?;

@@ -187,6 +187,10 @@ impl Raft {
             .enumerate()
             .find_map(|(at, peer)| peer.ask.filter(|ask| ask.id == id).map(|ask| (at, ask)));
         let Some((at, ask)) = found.filter(|_| self.role == Role::Leader) else { return Ok(None) };
+        if !ask.told {
+            self.detail.set(format_args!("fetch {id} was never handed out"));
+            return Err(Error::Arg);
+        }
         if snapshot.is_some_and(|snapshot| snapshot != ask.snapshot) {
             self.detail
                 .set(format_args!("fetch {id} asks for {}", if ask.snapshot { "a snapshot" } else { "entries" }));
@@ -362,9 +366,6 @@ impl Raft {
 
     pub fn supply_none(&mut self, id: u64, why: Missing) -> Result<Supplied> {
         let Some((at, ask)) = self.open_ask_of(id, None)? else { return Ok(Supplied::Ignored) };
-        if !ask.told {
-            return Err(Error::Arg);
-        }
         if why == Missing::Later || ask.snapshot {
             self.cancel_ask(at);
             if let Some(peer) = self.peers.at_mut(at) {

@@ -205,6 +205,7 @@ impl Raft {
     /// A message with changes among its entries: all or none, but for etcd's way, in which a refused change becomes an empty entry.
     fn append_with_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
         let (term, last, pending) = (self.term, self.log.last(), self.reconfig.pending_index);
+        self.check_all_changes(m)?;
         let mut payload = 0;
         for entry in m.entries.iter() {
             let (mut kind, mut data) = (entry.kind, entry.data);
@@ -228,6 +229,21 @@ impl Raft {
         }
         self.proposals.uncommitted += payload;
         Ok(())
+    }
+
+    /// Whether all changes of a message may be appended, before anything is: only the first can be, another is in its way then.
+    fn check_all_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
+        if self.flag(Flags::REFUSED_CONF_AS_EMPTY) {
+            return Ok(());
+        }
+        let pending = self.reconfig.pending_index;
+        let mut outcome = Ok(());
+        for entry in m.entries.iter().filter(|entry| entry.kind.is_change()) {
+            outcome = outcome.and_then(|()| self.check_change(entry.kind, entry.data));
+            self.reconfig.pending_index = self.log.last() + 1;
+        }
+        self.reconfig.pending_index = pending;
+        outcome
     }
 
     /// A change of the host's own, at the leader: checked, then appended like any entry.

@@ -321,6 +321,10 @@ impl Readies {
         self.check_number(number, self.persisted)
     }
 
+    pub fn check_handed_out(&self, number: u64) -> Result<()> {
+        self.check_number(number, 0)
+    }
+
     /// STALE only if nothing is left for `advance` to say.
     pub fn check_advanced(&self, number: u64) -> Result<()> {
         self.check_number(number, self.released.min(self.persisted))

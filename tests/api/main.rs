@@ -1,5 +1,6 @@
 //! The library through its public Rust face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod answers;
 mod boot;
 mod digest;
 mod edges;
