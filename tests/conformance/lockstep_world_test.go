@@ -94,7 +94,8 @@ func newSchedule(seed uint64, length int) *schedule {
 	}
 	if s.setup.small = one(3); s.setup.small {
 		o.blockSize, o.recentBytes = 4096, 16384
-		o.uncommitted = 0
+		// Sizes of entries that left the recent log are not known: limits by size apply to the others only.
+		o.uncommitted, o.committedSize = 0, 0
 		if !one(4) {
 			o.sizePerMsg = 1
 		}
