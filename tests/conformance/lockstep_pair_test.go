@@ -186,7 +186,14 @@ func (p *pair) guarded(here error, f func() error) (err error) {
 }
 
 // both holds raftcore's answer to a call, and all that can be seen afterwards, to what etcd's does on the same call.
-func (p *pair) both(here error, theirs func() error) error {
+// change are the entries that it proposes, if it does.
+func (p *pair) both(here error, theirs func() error, change ...*raftpb.Entry) error {
+	changes := 0
+	for _, e := range change {
+		if e.GetType() != raftpb.EntryNormal {
+			changes++
+		}
+	}
 	here = p.drained(here)
 	var e *codeError
 	if errors.As(here, &e) && e.code == codeFull && p.setup.uncommitted == 0 {
@@ -200,6 +207,12 @@ func (p *pair) both(here error, theirs func() error) error {
 	}
 	if e != nil && e.code == codeImplausible {
 		return refused{here.Error()}
+	}
+	if p.setup.uncommitted != 0 && e != nil && e.code == codeFull && changes != 0 {
+		if there == nil {
+			return departed{"max_uncommitted_size counts a change that is refused; etcd's an empty entry in its place"}
+		}
+		return departed{"etcd's raft keeps the mark of a change that its limit dropped, and refuses the next one"}
 	}
 	if a, b := etcdWord(here), etcdWord(there); a != b {
 		return mismatch{fmt.Sprintf("node %d: etcd answers %q, raftcore %q", p.id, b, a)}

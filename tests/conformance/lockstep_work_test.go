@@ -180,6 +180,14 @@ func (p *pair) append(atOnce bool) error {
 		return nil
 	}
 	j := p.appends[0]
+	if j.GetSnapshot() != nil || j.batch != nil && j.batch.snapshot != nil {
+		// Before a snapshot replaces the state, the state machine ends what it was given earlier.
+		for len(p.applies) != 0 {
+			if err := p.applyWork(true); err != nil {
+				return err
+			}
+		}
+	}
 	p.appends = p.appends[1:]
 	if p.setup.storage == storageMessages {
 		var hs *raftpb.HardState

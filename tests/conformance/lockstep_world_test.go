@@ -208,7 +208,7 @@ func (w *world) step(p *pair, m packet) error {
 	}
 	w.say("deliver-msgs %d        # %s", p.id, strings.Split(messageText(m.Message), "\n")[0])
 	theirs := proto.Clone(m.Message).(*raftpb.Message)
-	return p.both(p.core.step(m.wire), func() error { return p.etcd.Step(theirs) })
+	return p.both(p.core.step(m.wire), func() error { return p.etcd.Step(theirs) }, m.GetEntries()...)
 }
 
 func (w *world) ready(p *pair) error {
@@ -495,7 +495,8 @@ func (w *world) change(p *pair, a action) error {
 	}
 	w.counters.add("propose change: " + name)
 	w.say("propose-conf-change %d transition=%s    # %s", p.id, name, raftpb.ConfChangesToString(list))
-	return p.both(p.core.proposeConfChange(list, way), func() error { return p.etcd.ProposeConfChange(cc) })
+	return p.both(p.core.proposeConfChange(list, way), func() error { return p.etcd.ProposeConfChange(cc) },
+		&raftpb.Entry{Type: raftpb.EntryConfChangeV2.Enum()})
 }
 
 func (w *world) transfer(p *pair, to uint64) error {
