@@ -17,11 +17,11 @@ $(CBINDGEN):
 	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
 
 .PHONY: help build minimal kv demo setup test check rust header check-header ctest ctest-asan ctest-valgrind kv-test \
-	conformance conformance-30s lockstep sources clean
+	conformance conformance-30s lockstep simulate sources clean
 
 help:
 	@echo 'raftcore: make TARGET'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' Makefile mk/*.mk
 
 # The targets without a recipe here have theirs in mk/c.mk.
 build: target/c/libraftcore.a target/c/libraftcore.so  ## the library: for Rust, and for C as target/c/libraftcore.{a,so}
@@ -37,7 +37,7 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust minimal ctest ctest-asan ctest-valgrind kv-test conformance-30s)
+	@mk/stages $(or $(STAGES),check rust minimal ctest ctest-asan ctest-valgrind kv-test conformance-30s go-test install-test)
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
@@ -60,6 +60,8 @@ lockstep: target/c/libraftcore.a  ## etcd's raft and raftcore side by side: STEP
 	cd tests/conformance && LOCKSTEP_STEPS=$(or $(STEPS),1000000) LOCKSTEP_SEED=$(SEED) $(GO) test -v -count=1 -timeout 24h -run 'TestLockstep$$' .
 header:  ## write include/raftcore.h anew
 check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
+simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one
+	SIM_SEEDS=$(or $(SEEDS),1000) $(if $(SEED),SIM_SEED=$(SEED)) $(CARGO) test --quiet --release --test simulation -- --nocapture
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
 	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme
 clean:  ## remove all that was built

@@ -155,6 +155,14 @@ impl Log {
     pub fn copy_slots(&self, first: Index, last: Index, out: &mut Vec<Slot>) {
         let from = first.saturating_sub(self.recent_first) as usize;
         let to = (last + 1).saturating_sub(self.recent_first) as usize;
+        if from >= to {
+            return;
+        }
+        // One entry is what a ready of a quiet group has: a store instead of two calls of memcpy, some 150 instructions.
+        if let (1, Some(slot)) = (to.saturating_sub(from), self.slots.get(from)) {
+            out.push(*slot);
+            return;
+        }
         let (head, tail) = self.slots.as_slices();
         let split = head.len();
         out.extend_from_slice(head.get(from.min(split)..to.min(split)).unwrap_or(&[]));
@@ -223,6 +231,7 @@ impl Log {
     /// one copy an entry this saves about 25 instructions an entry.
     fn append_canonical(&mut self, entries: &EntriesView<'_>, skip: usize, bytes: &[u8]) -> Result<usize> {
         let mut from: usize = entries.iter().take(skip).map(|entry| entry.record.len()).sum();
+        self.slots.try_reserve(entries.len().saturating_sub(skip)).map_err(|_| Error::NoMem)?;
         let (mut at, mut taken) = (from, 0);
         let mut failed = None;
         let mut room = 0;
@@ -237,7 +246,9 @@ impl Log {
                 }
                 room = self.blocks.room();
             }
-            if let Err(error) = self.reserve_index(entry.term, entry.kind) {
+            if (self.terms.is_new(entry.term) || entry.kind.is_change())
+                && let Err(error) = self.reserve_index(entry.term, entry.kind)
+            {
                 failed = Some(error);
                 break;
             }
@@ -402,9 +413,8 @@ impl Log {
     /// The host dropped every entry up to `index`, which is applied.
     pub fn compact(&mut self, index: Index) {
         self.terms.compact(index);
-        while self.recent_first <= index && self.slots.pop_front().is_some() {
-            self.recent_first += 1;
-        }
+        let gone = (index + 1).saturating_sub(self.recent_first).min(self.slots.len() as u64);
+        self.slots.drain(..gone as usize);
         self.recent_first = self.recent_first.max(index + 1);
         self.release_blocks();
     }

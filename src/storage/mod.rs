@@ -211,6 +211,12 @@ fn view(entry: &proto::Entry) -> Option<EntryRef<'_>> {
 fn boot<S: Storage>(node: &mut Node, storage: &S, applied: Index) -> core::result::Result<(), BootError> {
     let (state, conf) = storage.initial_state()?;
     let (first, last) = (storage.first_index()?, storage.last_index()?);
+    if applied > last {
+        return Err(BootError::Node(
+            Error::Corrupt,
+            format!("applied is {applied}, the storage's last index is {last}"),
+        ));
+    }
     let before = first.saturating_sub(1);
     let before = EntryId { index: before, term: if before == 0 { 0 } else { storage.term(before)? } };
     let runs = term_runs(storage, first, last)?;

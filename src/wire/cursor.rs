@@ -78,10 +78,19 @@ pub(super) fn parse_ascending(bytes: &[u8]) -> Option<MessageView<'_>> {
             }
         };
     }
-    scalar!(0x08, v => head.kind = MessageKind::from_wire(v)?);
-    scalar!(0x10, v => head.to = v);
-    scalar!(0x18, v => head.from = v);
-    scalar!(0x20, v => head.term = v);
+    // Where the first four fields are there and small, they are eight bytes: one compare instead of eight.
+    let first = bytes.first_chunk::<8>().map_or(0, |chunk| u64::from_le_bytes(*chunk));
+    if first & 0x80ff_80ff_80ff_80ff == 0x0020_0018_0010_0008 {
+        let byte = |at: u32| first >> (8 * at) & 0xff;
+        head.kind = MessageKind::from_wire(byte(1))?;
+        (head.to, head.from, head.term) = (byte(3), byte(5), byte(7));
+        r.advance(8).ok()?;
+    } else {
+        scalar!(0x08, v => head.kind = MessageKind::from_wire(v)?);
+        scalar!(0x10, v => head.to = v);
+        scalar!(0x18, v => head.from = v);
+        scalar!(0x20, v => head.term = v);
+    }
     scalar!(0x28, v => head.log_term = v);
     scalar!(0x30, v => head.index = v);
     if r.rest().first() == Some(&0x3a) {

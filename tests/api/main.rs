@@ -1,13 +1,18 @@
 //! The library through its public Rust face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod boot;
 mod digest;
 mod edges;
 mod elections;
 mod frames;
 mod kit;
+mod looking;
 mod membership;
+mod order;
 mod reads;
+mod replication;
 mod smoke;
+mod snapshots;
 mod storage;
 mod tokens;
 mod transfer;

@@ -98,7 +98,8 @@ fn whoever_leads_leaves_the_joint_configuration_after_a_change_of_leader() {
 fn what_cannot_be_is_refused_with_the_reason_and_leaves_nothing_behind() {
     let mut cluster = cluster();
     let all = [(REMOVE, 1), (REMOVE, 2), (REMOVE, 3)];
-    let cases: [(&[(ChangeKind, u64)], ChangeEncoding, Error, &str); 4] = [
+    type Case<'a> = (&'a [(ChangeKind, u64)], ChangeEncoding, Error, &'a str);
+    let cases: [Case<'_>; 4] = [
         (&all, ChangeEncoding::V2(Transition::Auto), Error::Conf, "removed all voters"),
         (&[], ChangeEncoding::V2(Transition::Auto), Error::Conf, "not joint"),
         (&[(ADD, 0)], ChangeEncoding::V1, Error::Arg, "reserved"),

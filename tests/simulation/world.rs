@@ -426,8 +426,22 @@ impl World {
                 return;
             }
         }
+        if self.waits_for_removed_nodes() {
+            self.checker.seen.insert("known stall: removed nodes have the longer logs");
+            return;
+        }
         let states: Vec<String> = self.hosts.values().map(|host| format!("{:?}", host.node.status())).collect();
         panic!("seed {}: no recovery within 600 ticks:\n{}", self.seed, states.join("\n"));
+    }
+
+    /// The one way known to stall for good, as in etcd's raft (docs/departures.md): the leader of a change that removes it died before
+    /// anybody who stays had heard that the change is committed. Those who stay count by the old configuration, in which they need
+    /// votes of nodes that have applied the change, may not lead any more, and refuse, since their logs are longer.
+    fn waits_for_removed_nodes(&self) -> bool {
+        let position = |host: &Host| (host.node.status().last_term, host.node.status().last_index);
+        let may_lead = |host: &&Host| host.node.status().promotable;
+        let best = self.hosts.values().filter(may_lead).map(position).max().unwrap_or_default();
+        self.leader().is_none() && self.hosts.values().any(|host| !may_lead(&host) && position(host) > best)
     }
 
     /// The proposal is committed, and all members of the leader's configuration have it.

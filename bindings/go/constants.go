@@ -1,0 +1,333 @@
+package raftcore
+
+// #include "glue.h"
+// #cgo noescape raftcore_event_text
+// #cgo nocallback raftcore_event_text
+// #cgo noescape raftcore_reason_text
+// #cgo nocallback raftcore_reason_text
+import "C"
+
+import "strconv"
+
+// Ids of nodes are 1 to 2^64-17. These are targets of messages that are no peers, with [StorageMessages].
+const (
+	IDLocalAppend uint64 = C.RAFTCORE_ID_LOCAL_APPEND // this node's storage
+	IDLocalApply  uint64 = C.RAFTCORE_ID_LOCAL_APPLY  // this node's state machine
+)
+
+// None stands for nobody wherever an id is meant.
+const None uint64 = 0
+
+// Role is what a node is at the moment.
+type Role uint32
+
+const (
+	RoleFollower     Role = C.RAFTCORE_ROLE_FOLLOWER // follows a leader, or waits for one
+	RoleCandidate    Role = C.RAFTCORE_ROLE_CANDIDATE
+	RoleLeader       Role = C.RAFTCORE_ROLE_LEADER
+	RolePreCandidate Role = C.RAFTCORE_ROLE_PRE_CANDIDATE // asks first whether it could win (PreVote)
+)
+
+// EntryKind is a kind of entry. The numbers are raftpb's, as in all that goes over the wire.
+type EntryKind uint32
+
+const (
+	EntryNormal       EntryKind = C.RAFTCORE_ENTRY_NORMAL         // data of the application; empty: a leader's first entry
+	EntryConfChange   EntryKind = C.RAFTCORE_ENTRY_CONF_CHANGE    // a configuration change, first encoding
+	EntryConfChangeV2 EntryKind = C.RAFTCORE_ENTRY_CONF_CHANGE_V2 // configuration changes, second encoding
+)
+
+// MessageKind is a kind of message. Most hosts never look: a frame goes to Message.To, and that is all.
+type MessageKind uint32
+
+const (
+	MsgHup               MessageKind = C.RAFTCORE_MSG_HUP // never leaves a node
+	MsgBeat              MessageKind = C.RAFTCORE_MSG_BEAT
+	MsgProp              MessageKind = C.RAFTCORE_MSG_PROP // proposals on their way to the leader
+	MsgApp               MessageKind = C.RAFTCORE_MSG_APP  // append entries
+	MsgAppResp           MessageKind = C.RAFTCORE_MSG_APP_RESP
+	MsgVote              MessageKind = C.RAFTCORE_MSG_VOTE
+	MsgVoteResp          MessageKind = C.RAFTCORE_MSG_VOTE_RESP
+	MsgSnap              MessageKind = C.RAFTCORE_MSG_SNAP // a snapshot: see [SplitSnapshot]
+	MsgHeartbeat         MessageKind = C.RAFTCORE_MSG_HEARTBEAT
+	MsgHeartbeatResp     MessageKind = C.RAFTCORE_MSG_HEARTBEAT_RESP
+	MsgUnreachable       MessageKind = C.RAFTCORE_MSG_UNREACHABLE
+	MsgSnapStatus        MessageKind = C.RAFTCORE_MSG_SNAP_STATUS
+	MsgCheckQuorum       MessageKind = C.RAFTCORE_MSG_CHECK_QUORUM
+	MsgTransferLeader    MessageKind = C.RAFTCORE_MSG_TRANSFER_LEADER
+	MsgTimeoutNow        MessageKind = C.RAFTCORE_MSG_TIMEOUT_NOW
+	MsgReadIndex         MessageKind = C.RAFTCORE_MSG_READ_INDEX
+	MsgReadIndexResp     MessageKind = C.RAFTCORE_MSG_READ_INDEX_RESP
+	MsgPreVote           MessageKind = C.RAFTCORE_MSG_PRE_VOTE
+	MsgPreVoteResp       MessageKind = C.RAFTCORE_MSG_PRE_VOTE_RESP
+	MsgStorageAppend     MessageKind = C.RAFTCORE_MSG_STORAGE_APPEND // to IDLocalAppend; StorageMessages only
+	MsgStorageAppendResp MessageKind = C.RAFTCORE_MSG_STORAGE_APPEND_RESP
+	MsgStorageApply      MessageKind = C.RAFTCORE_MSG_STORAGE_APPLY // to IDLocalApply; StorageMessages only
+	MsgStorageApplyResp  MessageKind = C.RAFTCORE_MSG_STORAGE_APPLY_RESP
+	MsgForgetLeader      MessageKind = C.RAFTCORE_MSG_FORGET_LEADER
+)
+
+// ChangeKind is a kind of step of a configuration change.
+type ChangeKind uint32
+
+const (
+	ChangeAddNode    ChangeKind = C.RAFTCORE_CHANGE_ADD_NODE // becomes a voter
+	ChangeRemoveNode ChangeKind = C.RAFTCORE_CHANGE_REMOVE_NODE
+	ChangeUpdateNode ChangeKind = C.RAFTCORE_CHANGE_UPDATE_NODE // changes nothing; carries a context
+	ChangeAddLearner ChangeKind = C.RAFTCORE_CHANGE_ADD_LEARNER
+)
+
+// Transition is how a configuration change takes effect.
+type Transition uint32
+
+const (
+	TransitionAuto          Transition = C.RAFTCORE_TRANSITION_AUTO           // in a single step if it can be, else joint and left by itself
+	TransitionJointImplicit Transition = C.RAFTCORE_TRANSITION_JOINT_IMPLICIT // joint, left by itself
+	TransitionJointExplicit Transition = C.RAFTCORE_TRANSITION_JOINT_EXPLICIT // joint, left by a later empty change
+	TransitionV1            Transition = C.RAFTCORE_TRANSITION_V1             // exactly one change, in the first encoding
+)
+
+// StorageMode is how the host says that work is done.
+type StorageMode uint32
+
+const (
+	StorageSync     StorageMode = C.RAFTCORE_STORAGE_SYNC     // one ready at a time, ended by [Node.Advance]
+	StorageAsync    StorageMode = C.RAFTCORE_STORAGE_ASYNC    // several at once: [Node.Persisted], [Node.Applied], [Node.Release]
+	StorageMessages StorageMode = C.RAFTCORE_STORAGE_MESSAGES // as etcd's AsyncStorageWrites: [Node.StepLocal]
+)
+
+// Dialect is a schema of messages.
+type Dialect uint32
+
+const (
+	DialectRaftpb Dialect = C.RAFTCORE_DIALECT_RAFTPB // the schema of etcd's raft
+)
+
+// Flags are choices of a [Config].
+type Flags uint64
+
+const (
+	FlagPreVote            Flags = C.RAFTCORE_FLAG_PRE_VOTE              // default on: asks before it raises its term
+	FlagCheckQuorum        Flags = C.RAFTCORE_FLAG_CHECK_QUORUM          // default on: a leader that hears no quorum steps down
+	FlagLeaseReads         Flags = C.RAFTCORE_FLAG_LEASE_READS           // reads by lease: bounded clock drift, and FlagCheckQuorum
+	FlagDebugPoisonViews   Flags = C.RAFTCORE_FLAG_DEBUG_POISON_VIEWS    // views turn to 0xDD when they end; for tests of a host
+	FlagVoteRequestEarly   Flags = C.RAFTCORE_FLAG_VOTE_REQUEST_EARLY    // etcd: MsgVote may leave before its hard state is durable
+	FlagStayWhenRemoved    Flags = C.RAFTCORE_FLAG_STAY_WHEN_REMOVED     // etcd: a removed or demoted leader goes on leading
+	FlagRefusedConfAsEmpty Flags = C.RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY // etcd: a refused change is appended as an empty entry
+	FlagLeaseInTransfer    Flags = C.RAFTCORE_FLAG_LEASE_IN_TRANSFER     // etcd: lease reads go on during a transfer
+	FlagTransferFence      Flags = C.RAFTCORE_FLAG_TRANSFER_FENCE        // index and term in MsgTimeoutNow; all nodes must be able
+	FlagCommitInVotes      Flags = C.RAFTCORE_FLAG_COMMIT_IN_VOTES       // commit index in votes; all nodes must be able
+	FlagReadAtOnce         Flags = C.RAFTCORE_FLAG_READ_AT_ONCE          // etcd: a read is answered before its index is applied
+	FlagBatchAppend        Flags = C.RAFTCORE_FLAG_BATCH_APPEND          // entries join an unsent append to the same peer
+	FlagNoCommitBroadcast  Flags = C.RAFTCORE_FLAG_NO_COMMIT_BROADCAST   // a moved commit waits for the next append or heartbeat
+	FlagNominateSuccessor  Flags = C.RAFTCORE_FLAG_NOMINATE_SUCCESSOR    // a leader that its change removes hands over first
+	FlagNoConfValidation   Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION    // etcd: changes are not validated when proposed
+	FlagNoForwarding       Flags = C.RAFTCORE_FLAG_NO_FORWARDING         // a follower refuses proposals, passes none on
+	FlagDecodedMsgs        Flags = C.RAFTCORE_FLAG_DECODED_MSGS          // messages of a view have their entries
+)
+
+// ReadyFlags say what changed with a ready.
+type ReadyFlags uint64
+
+const (
+	ReadyHardState ReadyFlags = C.RAFTCORE_RF_HARD_STATE // term, vote or commit changed: store them
+	ReadyMustSync  ReadyFlags = C.RAFTCORE_RF_MUST_SYNC  // what is written must be durable before the host goes on
+	ReadySoftState ReadyFlags = C.RAFTCORE_RF_SOFT_STATE // role or leader changed
+	ReadySnapshot  ReadyFlags = C.RAFTCORE_RF_SNAPSHOT   // a snapshot to install
+)
+
+// MessageFlags are bits of a message.
+type MessageFlags uint64
+
+const (
+	MessageAfter  MessageFlags = C.RAFTCORE_MF_AFTER  // may leave only when all readies up to its own are durable
+	MessageReject MessageFlags = C.RAFTCORE_MF_REJECT // a response that refuses
+)
+
+// Pending is what a node has for its host: see [Node.Pending].
+type Pending uint32
+
+const (
+	HasHardState Pending = C.RAFTCORE_HAS_HARD_STATE // term, vote or commit changed
+	HasSoftState Pending = C.RAFTCORE_HAS_SOFT_STATE
+	HasSnapshot  Pending = C.RAFTCORE_HAS_SNAPSHOT
+	HasEntries   Pending = C.RAFTCORE_HAS_ENTRIES
+	HasMessages  Pending = C.RAFTCORE_HAS_MESSAGES // own votes and acknowledgements count, too
+	HasCommitted Pending = C.RAFTCORE_HAS_COMMITTED
+	HasReads     Pending = C.RAFTCORE_HAS_READS
+	HasDropped   Pending = C.RAFTCORE_HAS_DROPPED
+	HasFetch     Pending = C.RAFTCORE_HAS_FETCH  // [Node.NextFetch] has something
+	HasEvents    Pending = C.RAFTCORE_HAS_EVENTS // [Node.NextEvent] has something
+)
+
+// DropKind is what became of a proposal or read that failed.
+type DropKind uint32
+
+const (
+	DropNotCommitted DropKind = C.RAFTCORE_DROP_NOT_COMMITTED // surely not committed: another entry was committed at its index
+	DropUnknown      DropKind = C.RAFTCORE_DROP_UNKNOWN       // may be committed or not: passed on, or under a snapshot
+	DropRead         DropKind = C.RAFTCORE_DROP_READ          // a read that will not be answered: start it again
+)
+
+// FetchKind is what a node lacks.
+type FetchKind uint32
+
+const (
+	FetchEntries  FetchKind = C.RAFTCORE_FETCH_ENTRIES  // answer with [Node.SupplyEntries] or [Node.SupplyNone]
+	FetchSnapshot FetchKind = C.RAFTCORE_FETCH_SNAPSHOT // answer with [Node.SupplySnapshot] or [Node.SupplyNone]
+)
+
+// SupplyNone is why a fetch is answered with nothing.
+type SupplyNone uint32
+
+const (
+	SupplyGone  SupplyNone = C.RAFTCORE_SUPPLY_GONE  // compacted away: a snapshot is asked for instead
+	SupplyLater SupplyNone = C.RAFTCORE_SUPPLY_LATER // not now: asked again later
+)
+
+// Flow is how a leader sends to a peer.
+type Flow uint32
+
+const (
+	FlowProbe     Flow = C.RAFTCORE_FLOW_PROBE     // one append at a time, to find where the logs meet
+	FlowReplicate Flow = C.RAFTCORE_FLOW_REPLICATE // appends in flight up to the window
+	FlowSnapshot  Flow = C.RAFTCORE_FLOW_SNAPSHOT  // a snapshot is under way
+)
+
+// PeerFlags are bits of a [Peer].
+type PeerFlags uint32
+
+const (
+	PeerVoter      PeerFlags = C.RAFTCORE_PF_VOTER    // a voter; in a joint configuration of the incoming half
+	PeerOutgoing   PeerFlags = C.RAFTCORE_PF_OUTGOING // a voter of the outgoing half
+	PeerLearner    PeerFlags = C.RAFTCORE_PF_LEARNER
+	PeerActive     PeerFlags = C.RAFTCORE_PF_ACTIVE // heard from since the last quorum check
+	PeerPaused     PeerFlags = C.RAFTCORE_PF_PAUSED // nothing is sent before it answers
+	PeerWindowFull PeerFlags = C.RAFTCORE_PF_WINDOW_FULL
+	PeerCaughtUp   PeerFlags = C.RAFTCORE_PF_CAUGHT_UP // near enough to be promoted
+	PeerFetching   PeerFlags = C.RAFTCORE_PF_FETCHING  // waits for a supply
+)
+
+// EventKind is what happened; its String has the words.
+type EventKind uint32
+
+const (
+	EventBecameFollower     EventKind = C.RAFTCORE_EVENT_BECAME_FOLLOWER // peer is the leader; 0: none
+	EventBecamePreCandidate EventKind = C.RAFTCORE_EVENT_BECAME_PRE_CANDIDATE
+	EventBecameCandidate    EventKind = C.RAFTCORE_EVENT_BECAME_CANDIDATE
+	EventBecameLeader       EventKind = C.RAFTCORE_EVENT_BECAME_LEADER // leads in term; its first entry is at index
+	EventLeaderReady        EventKind = C.RAFTCORE_EVENT_LEADER_READY  // that entry is applied: serves reads and changes now
+	EventIgnored            EventKind = C.RAFTCORE_EVENT_IGNORED       // a message was ignored: a is its kind
+	EventAlarm              EventKind = C.RAFTCORE_EVENT_ALARM         // a message contradicts what is held here: a is its kind, b what it says
+	EventVoteRefused        EventKind = C.RAFTCORE_EVENT_VOTE_REFUSED  // peer asked in term
+	EventCampaignRefused    EventKind = C.RAFTCORE_EVENT_CAMPAIGN_REFUSED
+	EventConfApplied        EventKind = C.RAFTCORE_EVENT_CONF_APPLIED // the entry at index is in force; a voters, b learners
+	EventConfSkipped        EventKind = C.RAFTCORE_EVENT_CONF_SKIPPED
+	EventSnapshotRestored   EventKind = C.RAFTCORE_EVENT_SNAPSHOT_RESTORED
+	EventSnapshotSent       EventKind = C.RAFTCORE_EVENT_SNAPSHOT_SENT
+	EventSnapshotEnded      EventKind = C.RAFTCORE_EVENT_SNAPSHOT_ENDED // a is 1 if it arrived
+	EventTransferStarted    EventKind = C.RAFTCORE_EVENT_TRANSFER_STARTED
+	EventTransferEnded      EventKind = C.RAFTCORE_EVENT_TRANSFER_ENDED   // without success
+	EventNoLeaderLong       EventKind = C.RAFTCORE_EVENT_NO_LEADER_LONG   // for a ticks
+	EventPeerLags           EventKind = C.RAFTCORE_EVENT_PEER_LAGS        // by a entries
+	EventPaused             EventKind = C.RAFTCORE_EVENT_PAUSED           // a ticks came in one burst
+	EventMessageLost        EventKind = C.RAFTCORE_EVENT_MESSAGE_LOST     // a is its kind
+	EventProposalRefused    EventKind = C.RAFTCORE_EVENT_PROPOSAL_REFUSED // peer passed it on
+	EventRepaired           EventKind = C.RAFTCORE_EVENT_REPAIRED         // at boot: a was stored, b is used
+	EventTruncated          EventKind = C.RAFTCORE_EVENT_TRUNCATED        // from index up to a
+	EventPoisoned           EventKind = C.RAFTCORE_EVENT_POISONED
+)
+
+// Reason is why; its String has the words.
+type Reason uint32
+
+const (
+	ReasonNone                Reason = C.RAFTCORE_REASON_NONE                  // none in particular
+	ReasonLowerTerm           Reason = C.RAFTCORE_REASON_LOWER_TERM            // a message of an older term
+	ReasonNotLeader           Reason = C.RAFTCORE_REASON_NOT_LEADER            // only a leader takes it
+	ReasonNotFollower         Reason = C.RAFTCORE_REASON_NOT_FOLLOWER          // only a follower takes it
+	ReasonLeaderAlive         Reason = C.RAFTCORE_REASON_LEADER_ALIVE          // a leader is alive: no vote
+	ReasonVoteFence           Reason = C.RAFTCORE_REASON_VOTE_FENCE            // started too recently to vote
+	ReasonNotVoter            Reason = C.RAFTCORE_REASON_NOT_VOTER             // not a voter
+	ReasonLateVote            Reason = C.RAFTCORE_REASON_LATE_VOTE             // an answer to an election that is over
+	ReasonTransferFence       Reason = C.RAFTCORE_REASON_TRANSFER_FENCE        // a transfer that names another term or a longer log
+	ReasonNotPromotable       Reason = C.RAFTCORE_REASON_NOT_PROMOTABLE        // may not campaign
+	ReasonChangeUnapplied     Reason = C.RAFTCORE_REASON_CHANGE_UNAPPLIED      // a committed configuration change is not applied yet
+	ReasonSecondLeader        Reason = C.RAFTCORE_REASON_SECOND_LEADER         // a second leader in this term
+	ReasonConflictBelowCommit Reason = C.RAFTCORE_REASON_CONFLICT_BELOW_COMMIT // an append contradicts a committed entry
+	ReasonCommitBeyondLog     Reason = C.RAFTCORE_REASON_COMMIT_BEYOND_LOG     // the leader says more is committed than this log has: acknowledged entries are gone
+	ReasonAckBeyondLog        Reason = C.RAFTCORE_REASON_ACK_BEYOND_LOG        // an acknowledgement beyond this log
+	ReasonStaleAck            Reason = C.RAFTCORE_REASON_STALE_ACK             // an old acknowledgement
+	ReasonStaleReject         Reason = C.RAFTCORE_REASON_STALE_REJECT          // an old rejection
+	ReasonOldSnapshot         Reason = C.RAFTCORE_REASON_OLD_SNAPSHOT          // a snapshot that is covered already
+	ReasonSnapshotWithoutSelf Reason = C.RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF // a snapshot whose configuration lacks this node
+	ReasonSnapshotConf        Reason = C.RAFTCORE_REASON_SNAPSHOT_CONF         // a snapshot whose configuration is invalid
+	ReasonPeerSilent          Reason = C.RAFTCORE_REASON_PEER_SILENT           // the peer is silent
+	ReasonSnapshotTimeout     Reason = C.RAFTCORE_REASON_SNAPSHOT_TIMEOUT      // no report about a snapshot
+	ReasonOutboxFull          Reason = C.RAFTCORE_REASON_OUTBOX_FULL           // too many messages in one ready: this one is lost
+	ReasonTransferTarget      Reason = C.RAFTCORE_REASON_TRANSFER_TARGET       // the transfer's target can't lead
+	ReasonTransferDeadline    Reason = C.RAFTCORE_REASON_TRANSFER_DEADLINE     // the transfer took too long
+	ReasonTransfereeGone      Reason = C.RAFTCORE_REASON_TRANSFEREE_GONE       // the transfer's target was removed or demoted
+	ReasonTransferAborted     Reason = C.RAFTCORE_REASON_TRANSFER_ABORTED      // the transfer was called off
+	ReasonLeadershipLost      Reason = C.RAFTCORE_REASON_LEADERSHIP_LOST       // leadership was lost
+	ReasonLeaderChanged       Reason = C.RAFTCORE_REASON_LEADER_CHANGED        // the leader changed
+	ReasonReadTimeout         Reason = C.RAFTCORE_REASON_READ_TIMEOUT          // no answer to a forwarded read in time
+	ReasonLateReadAnswer      Reason = C.RAFTCORE_REASON_LATE_READ_ANSWER      // an answer to a read that nobody waits for
+	ReasonReadContext         Reason = C.RAFTCORE_REASON_READ_CONTEXT          // a read context that was never issued
+	ReasonForwarded           Reason = C.RAFTCORE_REASON_FORWARDED             // passed on to the leader
+	ReasonOverwritten         Reason = C.RAFTCORE_REASON_OVERWRITTEN           // another entry was committed at its index
+	ReasonCoveredBySnapshot   Reason = C.RAFTCORE_REASON_COVERED_BY_SNAPSHOT   // a snapshot covers its index
+	ReasonForwardedFull       Reason = C.RAFTCORE_REASON_FORWARDED_FULL        // a forwarded proposal was refused: a limit is reached
+	ReasonForwardedConf       Reason = C.RAFTCORE_REASON_FORWARDED_CONF        // a forwarded configuration change was refused
+	ReasonNoLeader            Reason = C.RAFTCORE_REASON_NO_LEADER             // no leader is known
+	ReasonTransferring        Reason = C.RAFTCORE_REASON_TRANSFERRING          // leadership is being transferred
+	ReasonNoQuorum            Reason = C.RAFTCORE_REASON_NO_QUORUM             // no quorum was heard within an election timeout
+	ReasonRemoved             Reason = C.RAFTCORE_REASON_REMOVED               // this node was removed or demoted
+	ReasonHigherTerm          Reason = C.RAFTCORE_REASON_HIGHER_TERM           // a message of a higher term
+	ReasonElectionLost        Reason = C.RAFTCORE_REASON_ELECTION_LOST         // an election was lost
+	ReasonPriority            Reason = C.RAFTCORE_REASON_PRIORITY              // a node of higher priority objects
+	ReasonVotedOther          Reason = C.RAFTCORE_REASON_VOTED_OTHER           // the vote went to another, or a leader is known
+	ReasonOlderLog            Reason = C.RAFTCORE_REASON_OLDER_LOG             // the candidate's log is older
+	ReasonUnknownPeer         Reason = C.RAFTCORE_REASON_UNKNOWN_PEER          // not a peer
+	ReasonOverwrittenAck      Reason = C.RAFTCORE_REASON_OVERWRITTEN_ACK       // an acknowledgement of an overwritten write
+	ReasonLease               Reason = C.RAFTCORE_REASON_LEASE                 // lease reads forbid forgetting the leader
+	ReasonReadsFull           Reason = C.RAFTCORE_REASON_READS_FULL            // too many reads are waiting
+	ReasonLogFull             Reason = C.RAFTCORE_REASON_LOG_FULL              // the recent log is full of entries that are not durable
+	ReasonTermExhausted       Reason = C.RAFTCORE_REASON_TERM_EXHAUSTED        // the term is too high
+	ReasonLeaveRefused        Reason = C.RAFTCORE_REASON_LEAVE_REFUSED         // leaving the joint configuration was refused for now
+)
+
+// String has the kind in a few words; an unknown one has its number.
+func (k EventKind) String() string {
+	return orNumber("event ", C.GoString(C.raftcore_event_text(C.uint32_t(k))), uint32(k))
+}
+
+// String has the reason in a few words; empty for [ReasonNone].
+func (r Reason) String() string {
+	if r == ReasonNone {
+		return ""
+	}
+	return orNumber("reason ", C.GoString(C.raftcore_reason_text(C.uint32_t(r))), uint32(r))
+}
+
+func orNumber(what, text string, number uint32) string {
+	if text == "" {
+		return what + strconv.FormatUint(uint64(number), 10)
+	}
+	return text
+}
+
+// String names the role.
+func (r Role) String() string {
+	switch r {
+	case RoleFollower:
+		return "follower"
+	case RoleCandidate:
+		return "candidate"
+	case RoleLeader:
+		return "leader"
+	case RolePreCandidate:
+		return "pre-candidate"
+	}
+	return orNumber("role ", "", uint32(r))
+}

@@ -1,0 +1,164 @@
+//! A node's past, as a host tells it; what cannot be is refused, what a crash leaves behind is repaired.
+
+use crate::kit::{Disk, config, events};
+use raftcore::storage::{BootError, MemoryStorage, StorageNode};
+use raftcore::{
+    Config, EntryId, EntryKind, EntryRef, Error, EventKind, HardState, Node, Result, StorageMode, TermRun, wire,
+};
+
+const RUNS: [TermRun; 2] = [TermRun { first: 6, term: 2 }, TermRun { first: 9, term: 4 }];
+
+fn entries(from: u64, to: u64) -> impl Iterator<Item = EntryRef<'static>> + Clone {
+    (from..=to).map(|index| EntryRef {
+        term: if index < 9 { 2 } else { 4 },
+        index,
+        kind: EntryKind::Normal,
+        data: b"x",
+        token: 0,
+    })
+}
+
+/// A log of 6 to 10 behind (5, term 1).
+fn boot(state: HardState, runs: bool, from: u64, to: u64, applied: u64) -> (Node, Result<()>) {
+    let mut node = Node::new(&config(1)).unwrap();
+    let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
+    node.boot_state(state).unwrap();
+    node.boot_conf(&conf, EntryId { term: 1, index: 5 }).unwrap();
+    let told = if runs { node.boot_terms(&RUNS) } else { Ok(()) };
+    let told = told.and_then(|()| node.boot_entries(entries(from, to))).and_then(|()| node.boot_done(applied));
+    (node, told)
+}
+
+const STATE: HardState = HardState { term: 4, vote: 2, commit: 8 };
+
+#[test]
+fn runs_stand_for_entries_that_are_not_given() {
+    let (node, told) = boot(STATE, true, 9, 10, 8);
+    told.unwrap();
+    let s = node.status();
+    assert_eq!((s.first_index, s.recent_first, s.last_index, s.last_term), (6, 9, 10, 4));
+    assert_eq!((s.term, s.vote, s.commit, s.applied, s.durable), (4, 2, 8, 8, 10));
+    assert_eq!(node.term_runs(), RUNS);
+    let (node, told) = boot(STATE, false, 6, 10, 8);
+    told.unwrap();
+    assert_eq!(node.term_runs(), RUNS);
+    let (node, told) = boot(STATE, true, 11, 10, 10);
+    told.unwrap();
+    assert_eq!(node.status().last_index, 10, "all is applied: no entry is needed");
+}
+
+#[test]
+fn what_a_crash_leaves_behind_is_repaired_and_told() {
+    let (mut node, told) = boot(HardState { term: 3, vote: 2, commit: 6 }, true, 6, 10, 8);
+    told.unwrap();
+    let s = node.status();
+    assert_eq!((s.term, s.vote, s.commit), (4, 0, 8), "the term of the log, no vote in it, commit at applied");
+    assert_eq!(events(&mut node).iter().filter(|e| e.kind == EventKind::Repaired).count(), 2);
+    let state = node.ready().unwrap().unwrap().hard_state();
+    assert_eq!(state, Some(HardState { term: 4, vote: 0, commit: 8 }), "the first ready stores it");
+}
+
+#[test]
+fn what_cannot_be_is_corrupt() {
+    let corrupt = |state, runs, from, to, applied| {
+        let (mut node, told) = boot(state, runs, from, to, applied);
+        assert_eq!(told, Err(Error::Corrupt), "{}", node.error_detail());
+        assert_eq!(node.tick(1), Err(Error::State));
+    };
+    corrupt(HardState { commit: 11, ..STATE }, true, 6, 10, 8); // commit beyond the log
+    corrupt(STATE, true, 6, 10, 11); // applied beyond the log
+    corrupt(STATE, true, 6, 10, 4); // applied before the log
+    corrupt(STATE, true, 10, 10, 8); // entry 9 is missing
+    corrupt(STATE, false, 7, 10, 8); // a gap at the front
+    let mut node = Node::new(&config(1)).unwrap();
+    let falling = [TermRun { first: 1, term: 3 }, TermRun { first: 4, term: 2 }];
+    assert_eq!(node.boot_terms(&falling), Err(Error::Corrupt));
+}
+
+#[test]
+fn entries_of_another_term_than_their_run_are_corrupt() {
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot_terms(&[TermRun { first: 1, term: 1 }]).unwrap();
+    assert_eq!(node.boot_entries(entries(9, 10)), Err(Error::Corrupt));
+}
+
+#[test]
+fn a_stored_configuration_that_cannot_be_is_refused() {
+    let mut node = Node::new(&config(1)).unwrap();
+    let twice = wire::ConfStateRef { voters: &[1, 2], learners: &[2], ..Default::default() };
+    assert_eq!(node.boot_conf(&twice, EntryId { term: 1, index: 1 }), Err(Error::Conf));
+    let mut node = Node::new(&config(1)).unwrap();
+    assert_eq!(node.boot_conf_bytes(&[0xff], EntryId { term: 1, index: 1 }), Err(Error::Decode));
+}
+
+#[test]
+fn a_node_with_an_empty_disk_waits_to_be_added() {
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot_done(0).unwrap();
+    node.tick(100).unwrap();
+    assert_eq!(node.status().term, 0);
+    assert!(!node.status().promotable);
+}
+
+#[test]
+fn each_limit_names_itself() {
+    let wrong = |change: fn(&mut Config), name: &str| {
+        let mut c = config(1);
+        change(&mut c);
+        assert!(c.check().unwrap_err().contains(name));
+        assert_eq!(Node::new(&c).map(|_| ()), Err(Error::Arg));
+    };
+    wrong(|c| c.id = 0, "id");
+    wrong(|c| c.id = u64::MAX, "id");
+    wrong(|c| c.heartbeat_ticks = 10, "election_ticks");
+    wrong(|c| c.max_messages = 1, "max_messages");
+    wrong(|c| c.recent_bytes = 100, "recent_bytes");
+    wrong(|c| c.flags = raftcore::Flags(1 << 60), "flags");
+    wrong(|c| c.flags = raftcore::Flags::LEASE_READS, "CHECK_QUORUM");
+}
+
+#[test]
+fn a_storage_is_booted_from_and_asked() {
+    let mut storage = MemoryStorage::founder(&[1]);
+    for e in (2..40).map(|index| EntryRef { term: 1 + index / 10, index, data: b"y", ..EntryRef::default() }) {
+        storage.append(&e);
+    }
+    let host = StorageNode::new(&config(1), storage.clone(), 20).unwrap();
+    let mut host = host;
+    let s = host.node().status();
+    assert_eq!((s.last_index, s.last_term, s.applied, s.recent_first), (39, 4, 20, 21));
+    let firsts: Vec<u64> = host.node().term_runs().iter().map(|run| run.first).collect();
+    assert_eq!(firsts, [2, 10, 20, 30], "found by halving");
+    let refused = StorageNode::new(&config(1), storage, 40).map(|_| ());
+    assert!(matches!(refused, Err(BootError::Node(Error::Corrupt, _))), "{refused:?}");
+}
+
+#[test]
+fn unapplied_entries_beyond_memory_are_read_by_the_host_itself() {
+    let mut c = config(1);
+    (c.recent_bytes, c.storage) = (16 << 10, StorageMode::Async);
+    let mut disk = Disk::founder(&[1]);
+    for index in 2..200 {
+        let record = crate::kit::Stored { term: 1, kind: EntryKind::Normal, data: vec![7; 300] };
+        disk.log.insert(index, record);
+    }
+    disk.state = HardState { term: 1, vote: 0, commit: 199 };
+    let mut node = disk.boot(&c);
+    let ready = node.ready().unwrap().unwrap();
+    assert_eq!(ready.committed().len(), 0);
+    let (first, last) = ready.committed_span().unwrap();
+    assert_eq!(first, 2);
+    assert!(last < 199, "a span is wholly one or the other");
+    let number = ready.number();
+    node.advance(number).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    assert_eq!(ready.committed_span().map(|span| span.0), Some(last + 1));
+    assert!(ready.committed().len() > 0);
+
+    c.storage = StorageMode::Messages;
+    let mut node = Node::new(&c).unwrap();
+    node.boot_state(disk.state).unwrap();
+    node.boot_conf_bytes(&disk.conf, disk.before).unwrap();
+    node.boot_entries(disk.entries(2, 199).into_iter()).unwrap();
+    assert_eq!(node.boot_done(1), Err(Error::Full), "MsgStorageApply carries what is to be applied");
+}

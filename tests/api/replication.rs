@@ -1,0 +1,210 @@
+//! How entries reach the others, and within which bounds.
+
+use crate::kit::{Cluster, Sent, append, config, entry, events, message, step};
+use raftcore::{Config, Error, EventKind, Flags, Flow, MessageKind, Node, PeerStatus, Reason, wire};
+
+fn with(change: impl Fn(&mut Config) + 'static) -> Cluster {
+    Cluster::new(&[1, 2, 3], move |id| {
+        let mut c = config(id);
+        change(&mut c);
+        c
+    })
+}
+
+fn peer(node: &mut Node, id: u64) -> PeerStatus {
+    node.peers().find(|peer| peer.id == id).unwrap()
+}
+
+fn appends(sent: &[Sent], to: u64) -> Vec<usize> {
+    let views = sent.iter().filter(|m| m.to == to).map(|m| wire::parse_message(&m.bytes).unwrap());
+    views.filter(|m| m.head.kind == MessageKind::App).map(|m| m.entries.len()).collect()
+}
+
+#[test]
+fn a_window_of_messages_bounds_what_is_in_flight() {
+    let mut cluster = with(|c| c.max_inflight_msgs = 3);
+    cluster.elect(1);
+    cluster.isolate(3);
+    for i in 0..10u8 {
+        cluster.node(1).propose(&[i], 0).unwrap();
+        cluster.settle();
+    }
+    let stuck = peer(cluster.node(1), 3);
+    assert_eq!((stuck.inflight_msgs, stuck.flow), (3, Flow::Replicate));
+    assert_ne!(stuck.flags & raftcore::peer_flags::WINDOW_FULL, 0);
+
+    // All three were lost: an empty append on each heartbeat answer finds out.
+    cluster.heal();
+    cluster.tick(3);
+    assert_eq!(peer(cluster.node(1), 3).match_index, cluster.node(1).status().last_index);
+}
+
+#[test]
+fn a_window_of_bytes_bounds_it_too_and_can_be_set_for_one_peer() {
+    let mut cluster = with(|c| c.max_inflight_bytes = 100);
+    cluster.elect(1);
+    cluster.isolate(3);
+    cluster.node(1).set_window(3, 256, 50).unwrap();
+    for _ in 0..5 {
+        cluster.node(1).propose(&[7; 30], 0).unwrap();
+        cluster.settle();
+    }
+    assert_eq!(peer(cluster.node(1), 3).inflight_bytes, 60);
+    assert_eq!(cluster.node(1).set_window(9, 1, 0), Err(Error::NoPeer));
+    assert_eq!(cluster.node(1).set_window(3, 0, 0), Err(Error::Arg));
+}
+
+#[test]
+fn a_message_carries_no_more_than_its_limit_but_always_one_entry() {
+    let mut cluster = with(|c| c.max_size_per_msg = 100);
+    cluster.elect(1);
+    cluster
+        .node(1)
+        .propose_many([(&[1; 40][..], 0), (&[2; 40], 0), (&[3; 40], 0), (&[4; 500], 0)].into_iter())
+        .unwrap();
+    let sent = cluster.hosts.get_mut(&1).unwrap().work();
+    assert_eq!(appends(&sent, 2), [2], "the rest follows what is acknowledged");
+    sent.iter().for_each(|m| cluster.deliver(m));
+    cluster.settle();
+    assert_eq!(cluster.hosts[&2].disk.data.len(), 4);
+}
+
+#[test]
+fn committed_entries_are_handed_out_in_pages_and_none_is_lost() {
+    let mut cluster = with(|c| {
+        c.max_committed_size_per_ready = 100;
+        c.max_entries_per_ready = 4;
+    });
+    cluster.elect(1);
+    for i in 0..50u8 {
+        cluster.node(1).propose(&[i; 30], 0).unwrap();
+    }
+    cluster.settle();
+    for id in 1..=3 {
+        assert_eq!(cluster.hosts[&id].disk.data.len(), 50);
+    }
+}
+
+#[test]
+fn hints_skip_whole_terms_from_both_sides() {
+    // A follower with thirty entries of thirty old terms needs one rejection, not thirty.
+    let mut cluster = with(|_| ());
+    for term in 1..30u64 {
+        let m = append(1, 3, term, (term, term.saturating_sub(1).max(1)), vec![entry(term, term + 1, b"x")], 1);
+        step(cluster.node(3), &m).unwrap();
+    }
+    cluster.settle();
+    for term in 30..60u64 {
+        let prev = (term - 29, if term == 30 { 1 } else { term - 1 });
+        let m = append(3, 1, term, prev, vec![entry(term, term - 28, b"y")], 1);
+        step(cluster.node(1), &m).unwrap();
+    }
+    cluster.settle();
+    let m = append(3, 2, 59, (1, 1), (30..60).map(|term| entry(term, term - 28, b"y")).collect(), 1);
+    step(cluster.node(2), &m).unwrap();
+    cluster.settle();
+    cluster.node(1).forget_leader().unwrap();
+    cluster.node(2).forget_leader().unwrap();
+    cluster.node(1).campaign().unwrap();
+
+    let mut rejections = 0;
+    for _ in 0..20 {
+        for id in 1..=3 {
+            let sent = cluster.hosts.get_mut(&id).unwrap().work();
+            for m in sent {
+                let head = wire::parse_message(&m.bytes).unwrap().head;
+                rejections += usize::from(head.kind == MessageKind::AppResp && head.reject);
+                cluster.deliver(&m);
+            }
+        }
+    }
+    assert!(rejections <= 2, "{rejections} rejections");
+    assert_eq!(peer(cluster.node(1), 3).match_index, cluster.node(1).status().last_index);
+}
+
+#[test]
+fn batch_append_joins_what_is_unsent() {
+    for (batch, messages) in [(false, 5), (true, 1)] {
+        let mut cluster = with(move |c| c.flags = c.flags.with(Flags::BATCH_APPEND, batch));
+        cluster.elect(1);
+        for i in 0..5u8 {
+            cluster.node(1).propose(&[i; 30], 0).unwrap();
+        }
+        let sent = cluster.hosts.get_mut(&1).unwrap().work();
+        assert_eq!(appends(&sent, 2).len(), messages);
+        assert_eq!(appends(&sent, 2).iter().sum::<usize>(), 5);
+        sent.iter().for_each(|m| cluster.deliver(m));
+        cluster.settle();
+        assert_eq!(cluster.hosts[&2].disk.data.len(), 5);
+    }
+}
+
+#[test]
+fn without_the_broadcast_a_commit_travels_with_the_next_message() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    cluster.node(1).set_commit_broadcast(false).unwrap();
+    cluster.node(1).propose(b"x", 0).unwrap();
+    cluster.settle();
+    assert_eq!((cluster.node(1).status().commit, cluster.node(2).status().commit), (3, 2));
+    cluster.tick(1);
+    assert_eq!(cluster.node(2).status().commit, 3);
+}
+
+#[test]
+fn an_unreachable_peer_is_probed() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    cluster.node(1).report_unreachable(2).unwrap();
+    assert_eq!(peer(cluster.node(1), 2).flow, Flow::Probe);
+    assert_eq!(cluster.node(1).report_unreachable(9), Err(Error::NoPeer));
+    cluster.tick(1);
+    assert_eq!(peer(cluster.node(1), 2).flow, Flow::Replicate);
+}
+
+#[test]
+fn what_contradicts_a_committed_entry_is_refused_loudly() {
+    let mut cluster = with(|_| ());
+    cluster.elect(1);
+    cluster.node(1).propose(b"x", 0).unwrap();
+    cluster.settle();
+    events(cluster.node(2));
+    let cases = [
+        (append(3, 2, 5, (2, 1), vec![entry(5, 3, b"other")], 3), Reason::ConflictBelowCommit),
+        (append(3, 2, 1, (3, 1), vec![], 3), Reason::SecondLeader),
+        (raftcore::proto::Message { commit: 90, ..message(MessageKind::Heartbeat, 1, 2, 1) }, Reason::CommitBeyondLog),
+    ];
+    for (m, reason) in cases {
+        let before = cluster.node(2).digest(true);
+        assert_eq!(step(cluster.node(2), &m), Err(Error::Implausible));
+        assert_eq!(cluster.node(2).digest(true), before);
+        let alarms: Vec<Reason> =
+            events(cluster.node(2)).into_iter().filter(|e| e.kind == EventKind::Alarm).map(|e| e.reason).collect();
+        assert_eq!(alarms, [reason]);
+    }
+    assert_eq!(cluster.node(2).status().implausible, 3);
+}
+
+#[test]
+fn entries_of_older_terms_commit_only_with_one_of_the_leaders_own() {
+    // Figure 8 of the paper: a quorum holds an entry of term 1, its new leader of term 3 may not commit it by counting.
+    let mut cluster = with(|_| ());
+    for id in [1, 2] {
+        step(cluster.node(id), &append(3, id, 1, (1, 1), vec![entry(1, 2, b"old")], 1)).unwrap();
+    }
+    cluster.settle();
+    cluster.node(1).forget_leader().unwrap();
+    cluster.node(2).forget_leader().unwrap();
+    cluster.isolate(3);
+    cluster.node(1).campaign().unwrap();
+    let mut committed = Vec::new();
+    for _ in 0..12 {
+        for id in [1, 2] {
+            let sent = cluster.hosts.get_mut(&id).unwrap().work();
+            sent.iter().for_each(|m| cluster.deliver(m));
+            committed.push(cluster.node(1).status().commit);
+        }
+    }
+    committed.dedup();
+    assert_eq!(committed, [1, 3], "both at once, never index 2 alone");
+}
