@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -243,7 +244,13 @@ func (p *pair) takeLocal() error {
 	if p.late(m) {
 		return departed{"etcd's raft counts an own pre-vote of an earlier election"}
 	}
-	return p.after(p.core.stepLocal(r.wire), func() error { return p.etcd.Step(m) })
+	return p.after(p.core.stepLocal(r.wire), func() error {
+		// A node that is no member any more does not know itself: etcd's says so, raftcore has nobody to say it to.
+		if err := p.etcd.Step(m); !errors.Is(err, raft.ErrStepPeerNotFound) {
+			return err
+		}
+		return nil
+	})
 }
 
 // late tells whether a response is an own pre-vote of an earlier election.
@@ -281,7 +288,8 @@ func (p *pair) done(j job, ours error) error {
 	}
 	err := p.after(ours, func() error {
 		for _, r := range j.responses {
-			if err := p.etcd.Step(r); err != nil {
+			// A node that is no member any more does not know itself: etcd's says so, raftcore has nobody to say it to.
+			if err := p.etcd.Step(r); err != nil && !errors.Is(err, raft.ErrStepPeerNotFound) {
 				return err
 			}
 		}

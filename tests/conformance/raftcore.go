@@ -1,7 +1,7 @@
 package conformance
 
 // #cgo CFLAGS: -I${SRCDIR}/../../include
-// #cgo !hooks LDFLAGS: ${SRCDIR}/../../target/c/libraftcore.a
+// #cgo !hooks,!faulty LDFLAGS: ${SRCDIR}/../../target/c/libraftcore.a
 // #cgo hooks LDFLAGS: ${SRCDIR}/../../target/c/libraftcore_hooks.a
 // #cgo LDFLAGS: -lm -lpthread -ldl
 // #include <stdlib.h>
