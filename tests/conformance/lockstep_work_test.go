@@ -3,6 +3,8 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"unsafe"
 
 	"google.golang.org/protobuf/proto"
 
@@ -90,6 +92,12 @@ func (p *pair) finish(stages int) error {
 	}
 	if err := p.apply(b.committed); err != nil {
 		return err
+	}
+	steps := reflect.ValueOf(p.etcd).Elem().FieldByName("stepsOnAdvance")
+	for _, m := range reflect.NewAt(steps.Type(), unsafe.Pointer(steps.UnsafeAddr())).Elem().Interface().([]*raftpb.Message) {
+		if p.late(m) {
+			return departed{lateOwnPreVote}
+		}
 	}
 	p.taken = nil
 	if b.number == 0 {
@@ -181,14 +189,6 @@ func (p *pair) append(atOnce bool) error {
 		return nil
 	}
 	j := p.appends[0]
-	if j.GetSnapshot() != nil || j.batch != nil && j.batch.snapshot != nil {
-		// Before a snapshot replaces the state, the state machine ends what it was given earlier.
-		for len(p.applies) != 0 {
-			if err := p.applyWork(true); err != nil {
-				return err
-			}
-		}
-	}
 	p.appends = p.appends[1:]
 	if p.setup.storage == storageMessages {
 		var hs *raftpb.HardState
@@ -242,7 +242,7 @@ func (p *pair) takeLocal() error {
 	p.say("deliver-msgs %d        # %s", p.id, messageText(r.Message))
 	m := proto.Clone(r.Message).(*raftpb.Message)
 	if p.late(m) {
-		return departed{"etcd's raft counts an own pre-vote of an earlier election"}
+		return departed{lateOwnPreVote}
 	}
 	return p.after(p.core.stepLocal(r.wire), func() error {
 		// A node that is no member any more does not know itself: etcd's says so, raftcore has nobody to say it to.
@@ -252,6 +252,8 @@ func (p *pair) takeLocal() error {
 		return nil
 	})
 }
+
+const lateOwnPreVote = "etcd's raft counts an own pre-vote of an earlier election"
 
 // late tells whether a response is an own pre-vote of an earlier election.
 func (p *pair) late(m *raftpb.Message) bool {
@@ -283,7 +285,7 @@ func (p *pair) done(j job, ours error) error {
 	p.undone[j.number]--
 	for _, r := range j.responses {
 		if p.late(r) {
-			return departed{"etcd's raft counts an own pre-vote of an earlier election"}
+			return departed{lateOwnPreVote}
 		}
 	}
 	err := p.after(ours, func() error {

@@ -207,6 +207,17 @@ func (w *world) step(p *pair, m packet) error {
 		w.counters.add("step " + m.GetType().String() + ", rejects")
 	}
 	w.say("deliver-msgs %d        # %s", p.id, strings.Split(messageText(m.Message), "\n")[0])
+	if m.GetType() == raftpb.MsgSnap {
+		// Before a snapshot replaces the state, the state machine ends what it was given earlier.
+		if err := p.finish(3); err != nil {
+			return err
+		}
+		for len(p.applies) != 0 {
+			if err := p.applyWork(true); err != nil {
+				return err
+			}
+		}
+	}
 	theirs := proto.Clone(m.Message).(*raftpb.Message)
 	return p.both(p.core.step(m.wire), func() error { return p.etcd.Step(theirs) }, m.GetEntries()...)
 }
