@@ -95,8 +95,8 @@ func (p *pair) finish(stages int) error {
 	}
 	steps := reflect.ValueOf(p.etcd).Elem().FieldByName("stepsOnAdvance")
 	for _, m := range reflect.NewAt(steps.Type(), unsafe.Pointer(steps.UnsafeAddr())).Elem().Interface().([]*raftpb.Message) {
-		if p.late(m) {
-			return departed{lateOwnPreVote}
+		if err := p.apart(m); err != nil {
+			return err
 		}
 	}
 	p.taken = nil
@@ -241,8 +241,8 @@ func (p *pair) takeLocal() error {
 	p.counters.add("step " + r.GetType().String())
 	p.say("deliver-msgs %d        # %s", p.id, messageText(r.Message))
 	m := proto.Clone(r.Message).(*raftpb.Message)
-	if p.late(m) {
-		return departed{lateOwnPreVote}
+	if err := p.apart(m); err != nil {
+		return err
 	}
 	return p.after(p.core.stepLocal(r.wire), func() error {
 		// A node that is no member any more does not know itself: etcd's says so, raftcore has nobody to say it to.
@@ -253,12 +253,20 @@ func (p *pair) takeLocal() error {
 	})
 }
 
-const lateOwnPreVote = "etcd's raft counts an own pre-vote of an earlier election"
-
-// late tells whether a response is an own pre-vote of an earlier election.
-func (p *pair) late(m *raftpb.Message) bool {
+// apart tells whether a response to the node itself is one that the two are known to take differently.
+func (p *pair) apart(m *raftpb.Message) error {
 	st := p.etcd.BasicStatus()
-	return m.GetType() == raftpb.MsgPreVoteResp && st.RaftState == raft.StatePreCandidate && m.GetTerm() == st.GetTerm()
+	if m.GetType() == raftpb.MsgPreVoteResp && st.RaftState == raft.StatePreCandidate && m.GetTerm() == st.GetTerm() {
+		return departed{"etcd's raft counts an own pre-vote of an earlier election"}
+	}
+	waits := p.field("raftLog").Elem().FieldByName("unstable").FieldByName("snapshot")
+	if index := m.GetSnapshot().GetMetadata().GetIndex(); index > st.Applied && !waits.IsNil() {
+		snap := reflect.NewAt(waits.Type(), unsafe.Pointer(waits.UnsafeAddr())).Elem().Interface().(*raftpb.Snapshot)
+		if snap.GetMetadata().GetIndex() != index {
+			return departed{"a snapshot is stored that a later one has replaced meanwhile: etcd's applied moves there, raftcore's waits"}
+		}
+	}
+	return nil
 }
 
 // applyWork does the oldest apply job.
@@ -284,8 +292,8 @@ func (p *pair) applyWork(atOnce bool) error {
 func (p *pair) done(j job, ours error) error {
 	p.undone[j.number]--
 	for _, r := range j.responses {
-		if p.late(r) {
-			return departed{lateOwnPreVote}
+		if err := p.apart(r); err != nil {
+			return err
 		}
 	}
 	err := p.after(ours, func() error {

@@ -34,8 +34,9 @@ func (o options) more(c *C.raftcore_config) {
 	if o.recentBytes != 0 {
 		c.recent_bytes = C.uint64_t(o.recentBytes)
 	}
-	if o.storage == storageAsync {
-		c.max_outstanding = 1024
+	if o.seed != 0 {
+		// A node has its memory from the start; of those nodes there are many.
+		c.max_outstanding, c.max_messages = 16, 1024
 	}
 	c.read_timeout_ticks = 1 << 20 // etcd's raft has none
 }
