@@ -17,7 +17,7 @@ $(CBINDGEN):
 	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
 
 .PHONY: help build minimal kv demo setup test check rust header check-header ctest ctest-asan ctest-valgrind kv-test \
-	conformance simulate sources clean
+	conformance conformance-30s lockstep simulate sources clean
 
 help:
 	@echo 'raftcore: make TARGET'
@@ -37,7 +37,7 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust minimal ctest ctest-asan ctest-valgrind kv-test conformance go-test install-test)
+	@mk/stages $(or $(STAGES),check rust minimal ctest ctest-asan ctest-valgrind kv-test conformance-30s go-test install-test)
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
@@ -52,8 +52,12 @@ ctest-asan:  ## the C tests under AddressSanitizer, the library with them
 ctest-valgrind:  ## the C tests under valgrind
 kv-test: kv  ## the key-value servers under load, killed with -9 one by one
 	tests/kv/run target/kv
-conformance: target/c/libraftcore.a target/c/libraftcore_hooks.a  ## etcd's 743 cases through the C ABI; target/report/conformance.json
-	cd tests/conformance && $(GO) vet ./... && $(GO) vet -tags hooks ./... && $(GO) run ./cmd/report -hooks
+conformance: target/c/libraftcore.a target/c/libraftcore_hooks.a  ## etcd's 743 cases, a million steps of lock-step, mixed clusters; a table
+	cd tests/conformance && $(GO) vet ./... && $(GO) vet -tags hooks ./... && $(GO) run ./cmd/report -hooks -steps $(or $(STEPS),1000000)
+conformance-30s: target/c/libraftcore.a target/c/libraftcore_hooks.a  ## the same with 30 seconds of lock-step
+	cd tests/conformance && $(GO) vet ./... && $(GO) test -count=1 ./... && $(GO) test -count=1 -tags hooks -run 'TestConfChange|TestQuorum' .
+lockstep: target/c/libraftcore.a  ## etcd's raft and raftcore side by side: STEPS=1000000, SEED=… repeats a run
+	cd tests/conformance && LOCKSTEP_STEPS=$(or $(STEPS),1000000) LOCKSTEP_SEED=$(SEED) $(GO) test -v -count=1 -timeout 24h -run 'TestLockstep$$' .
 header:  ## write include/raftcore.h anew
 check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
 simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one

@@ -9,3 +9,17 @@ $(C_OUT)/libraftcore_hooks.a: $(C_RUST) mk/hooks.mk
 	$(CARGO) rustc --quiet --release --target-dir $(HOOKS_CARGO) --features test-hooks --crate-type staticlib \
 	    --config profile.release.lto=false --config profile.release.codegen-units=16
 	@cp $(HOOKS_CARGO)/release/libraftcore.a $@
+
+# The same with one deliberate fault; see tests/conformance/faults.
+FAULTS := $(shell grep -oh 'fault!("[a-z-]*")' -r src | sed 's/.*"\(.*\)".*/\1/' | sort -u)
+
+$(C_OUT)/faults/%.a: $(C_RUST) mk/hooks.mk
+	@mkdir -p $(@D)
+	@$(CARGO) rustc --quiet --target-dir $(C_OUT)/cargo-faults --features capi --crate-type staticlib \
+	    --config profile.dev.opt-level=1 --config profile.dev.debug-assertions=false --config profile.dev.debug=false \
+	    -- --cfg 'raftcore_fault="$*"'
+	@cp $(C_OUT)/cargo-faults/debug/libraftcore.a $@
+
+.PHONY: conformance-faults
+conformance-faults:
+	tests/conformance/faults $(FAULTS)

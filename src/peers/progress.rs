@@ -153,7 +153,7 @@ impl Progress {
     /// Whether an append may carry entries.
     #[inline]
     pub fn may_carry(&self) -> bool {
-        self.flow != Flow::Replicate || !self.window.is_full()
+        self.flow != Flow::Replicate || !self.window.is_full() || fault!("window-ignored")
     }
 
     /// An append with `count` entries of `bytes` payload is on its way. Room in the window must have been reserved.
@@ -167,7 +167,7 @@ impl Progress {
                 }
                 self.paused = self.window.is_full();
             }
-            _ => self.paused |= count > 0,
+            _ => self.paused |= count > 0 && !fault!("no-pause-while-probing"),
         }
         self.sent_commit = commit;
     }
@@ -198,7 +198,7 @@ impl Progress {
             }
             self.next = self.matched + 1;
         } else {
-            if self.next - 1 != rejected {
+            if self.next - 1 != rejected && !fault!("old-rejections-count") {
                 return false;
             }
             self.next = rejected.min(hint.saturating_add(1)).max(self.matched + 1);

@@ -156,9 +156,9 @@ impl Raft {
     fn refusal(&self, head: &Head, pre: bool) -> Option<Reason> {
         let may = self.vote == head.from || (self.vote == 0 && self.leader == 0) || (pre && head.term > self.term);
         let theirs = EntryId { term: head.log_term, index: head.index };
-        if !may {
+        if !may && !fault!("votes-twice") {
             Some(Reason::VotedOther)
-        } else if !self.log.is_up_to_date(theirs) {
+        } else if !self.log.is_up_to_date(theirs) && !fault!("votes-for-older-logs") {
             Some(Reason::OlderLog)
         } else if self.outranks(head, theirs) {
             Some(Reason::Priority)

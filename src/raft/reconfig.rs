@@ -56,7 +56,7 @@ impl Raft {
             return Ok(());
         }
         let (pending, applied) = (self.reconfig.pending_index, self.log.applied);
-        if pending > applied {
+        if pending > applied && !fault!("many-changes-at-once") {
             self.detail.set(format_args!(
                 "a configuration change at index {pending} is not applied yet (applied {applied}): retry after it"
             ));
@@ -109,7 +109,11 @@ impl Raft {
     /// Once the change that asked for it is applied, the leader proposes to leave the joint configuration; a new leader does it
     /// when it has applied what its log held [M-01].
     pub fn leave_joint_if_due(&mut self) {
-        if !self.conf.auto_leave || self.role != Role::Leader || self.log.applied < self.reconfig.pending_index {
+        if fault!("stays-joint")
+            || !self.conf.auto_leave
+            || self.role != Role::Leader
+            || self.log.applied < self.reconfig.pending_index
+        {
             return;
         }
         if self.propose_change(EntryKind::ConfChangeV2, &[], 0).is_err() {

@@ -196,7 +196,7 @@ impl Raft {
             let commit = self.log.commit;
             let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != self.id) else { continue };
             // A heartbeat never says more is committed than the peer is known to have.
-            let commit = commit.min(peer.matched);
+            let commit = if fault!("heartbeat-says-all") { commit } else { commit.min(peer.matched) };
             peer.sent_commit = commit;
             let to = peer.id;
             let head = Head { commit, ..self.head(MessageKind::Heartbeat, to) };
@@ -231,7 +231,9 @@ impl Raft {
 
     /// The log of the peer does not hold the entry before an append: go back to where they may agree, whole terms at a time.
     fn on_rejected(&mut self, at: usize, head: &Head) {
-        let hint = if head.log_term > 0 {
+        let hint = if fault!("hint-ignored") {
+            head.index.saturating_sub(1)
+        } else if head.log_term > 0 {
             self.log.terms.last_at_or_below(head.reject_hint, head.log_term).index
         } else {
             head.reject_hint
@@ -258,7 +260,7 @@ impl Raft {
         match peer.flow {
             Flow::Probe => peer.become_replicate(),
             // It has entries, or a snapshot, from which this log can go on, whoever sent them [S-02].
-            Flow::Snapshot if peer.matched + 1 >= first => {
+            Flow::Snapshot if peer.matched + 1 >= first && !fault!("snapshot-state-stays") => {
                 peer.become_probe();
                 peer.become_replicate();
                 self.event(EventKind::SnapshotEnded, Reason::None, from, index, 1, 0);
@@ -298,8 +300,13 @@ impl Raft {
     /// Commits what a quorum has, of this term, and with it all before (paper §5.4.2).
     pub fn maybe_commit(&mut self) -> bool {
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
-        let index = joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.matched));
-        if index <= self.log.commit || self.log.term_at(index) != Some(self.term) {
+        let outgoing = if fault!("one-half-commits") { &[] } else { outgoing };
+        let mut index = joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.matched));
+        if fault!("learner-counted") {
+            let learner = self.peers.iter().filter(|peer| peer.is_learner).map(|peer| peer.matched).max();
+            index = index.max(learner.unwrap_or(0));
+        }
+        if index <= self.log.commit || (self.log.term_at(index) != Some(self.term) && !fault!("commits-old-terms")) {
             return false;
         }
         self.log.commit = index;
@@ -309,6 +316,7 @@ impl Raft {
     pub fn on_unreachable(&mut self, id: NodeId) {
         if let Some(peer) = self.peers.get_mut(id)
             && peer.flow == Flow::Replicate
+            && !fault!("unreachable-ignored")
         {
             peer.become_probe();
         }
@@ -363,7 +371,8 @@ impl Raft {
         }
         let last = self.append_new(m, prev.index)?;
         self.commit_to(head.commit.min(last));
-        self.send_append_resp(head.from, last);
+        let last = if fault!("acknowledges-too-little") { last.saturating_sub(1) } else { last };
+        self.send_append_resp(head.from, last + u64::from(fault!("acknowledges-too-much")));
         Ok(())
     }
 

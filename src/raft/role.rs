@@ -133,6 +133,7 @@ impl Raft {
     pub fn leader_is_alive(&self) -> bool {
         self.is_bound_by_lease()
             || self.flag(Flags::CHECK_QUORUM)
+                && !fault!("no-lease")
                 && self.leader != 0
                 && self.timers.election_elapsed < self.config.election_ticks
     }

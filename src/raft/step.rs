@@ -195,7 +195,8 @@ impl Raft {
         if self.is_fenced(head) {
             return false;
         }
-        let keeps_term = head.kind == Kind::PreVote || (head.kind == Kind::PreVoteResp && !head.reject);
+        let keeps_term = (head.kind == Kind::PreVote && !fault!("pre-vote-raises-term"))
+            || (head.kind == Kind::PreVoteResp && !head.reject);
         if !keeps_term {
             let leads = matches!(head.kind, Kind::App | Kind::Heartbeat | Kind::Snap);
             self.become_follower(head.term, if leads { head.from } else { NONE }, Reason::HigherTerm);
@@ -217,7 +218,9 @@ impl Raft {
         let guarded = self.flag(Flags::CHECK_QUORUM) || self.flag(Flags::PRE_VOTE);
         match head.kind {
             // The old leader would never learn of the newer term: votes are refused while it is alive (etcd-raft's Step).
-            Kind::Heartbeat | Kind::App if guarded => self.send_append_resp(head.from, 0),
+            Kind::Heartbeat | Kind::App if guarded && !fault!("lower-terms-unanswered") => {
+                self.send_append_resp(head.from, 0)
+            }
             // Without an answer a group in which pre-vote comes node by node could deadlock [E-01].
             Kind::PreVote => self.refuse_vote(head, Kind::PreVoteResp, Reason::LowerTerm),
             _ => self.ignore(head, Reason::LowerTerm),

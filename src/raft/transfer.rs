@@ -61,7 +61,7 @@ impl Raft {
         let Some(peer) = self.peers.get(to).filter(|peer| !peer.is_learner) else {
             return self.event(EventKind::TransferEnded, Reason::TransferTarget, to, 0, 0, 0);
         };
-        let up_to_date = peer.matched == self.log.last();
+        let up_to_date = peer.matched == self.log.last() || fault!("transfer-to-laggard");
         if self.transfer.target == to {
             return;
         }

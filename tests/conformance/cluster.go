@@ -125,6 +125,12 @@ func (c *cluster) processReady(n *node) error {
 		c.out.print(raft.DescribeReady(raft.Ready{}, quoted))
 		return nil
 	}
+	if len(b.reads)+len(b.dropped)+b.done != 0 {
+		return fmt.Errorf("ready %d answers tokens that nobody gave", b.number)
+	}
+	if len(b.committed) == 0 && b.last != 0 {
+		return fmt.Errorf("ready %d: no script's log is longer than the recent log", b.number)
+	}
 	shown, err := n.describe(b)
 	if err != nil {
 		return err

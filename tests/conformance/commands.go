@@ -381,7 +381,7 @@ func (c *cluster) sendSnapshot(n *node, to uint64) error {
 	if err != nil {
 		return err
 	}
-	c.network = append(c.network, envelope{packet: packet{m, wire}})
+	c.network = append(c.network, envelope{packet: packet{Message: m, wire: wire}})
 	c.out.print(raft.DescribeMessage(m, nil))
 	return nil
 }

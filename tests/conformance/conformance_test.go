@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	reportPath = flag.String("report", "", "write the outcome of the suites to this file, as JSON")
+	reportPath = flag.String("report", "", "write the outcome of the tests to this file, as JSON")
 	suites     []*Suite
 )
 
@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	if *reportPath != "" {
-		text, err := json.MarshalIndent(suites, "", "  ")
+		text, err := json.MarshalIndent(map[string]any{"suites": suites, "lockstep": lockstep, "mixed": mixed}, "", "  ")
 		if err == nil {
 			err = os.WriteFile(*reportPath, append(text, '\n'), 0o644)
 		}

@@ -1,7 +1,7 @@
 package conformance
 
 // #cgo CFLAGS: -I${SRCDIR}/../../include
-// #cgo !hooks LDFLAGS: ${SRCDIR}/../../target/c/libraftcore.a
+// #cgo !hooks,!faulty LDFLAGS: ${SRCDIR}/../../target/c/libraftcore.a
 // #cgo hooks LDFLAGS: ${SRCDIR}/../../target/c/libraftcore_hooks.a
 // #cgo LDFLAGS: -lm -lpthread -ldl
 // #include <stdlib.h>
@@ -69,7 +69,24 @@ type options struct {
 	async, preVote, checkQuorum, leaseReads bool
 	stepDownOnRemoval, noConfValidation     bool
 	inflight, committedSize                 uint64
+
+	// What no script says. Zero is the scripts' choice.
+	storage                                                        storage
+	ownDefaults                                                    bool // raftcore's defaults instead of etcd's choices
+	noForwarding                                                   bool
+	seed                                                           uint64
+	electionTicks                                                  uint32
+	sizePerMsg, uncommitted, inflightBytes, recentBytes, blockSize uint64
 }
+
+// A storage is a way to write and apply: raftcore_config.storage.
+type storage C.uint32_t
+
+const (
+	storageSync     storage = C.RAFTCORE_STORAGE_SYNC
+	storageAsync    storage = C.RAFTCORE_STORAGE_ASYNC
+	storageMessages storage = C.RAFTCORE_STORAGE_MESSAGES
+)
 
 const (
 	electionTicks  = 3
@@ -89,8 +106,11 @@ func newCore(id uint64, o options) (*core, error) {
 	if err := check("raftcore_config_init", C.raftcore_config_init(&c, C.uint32_t(unsafe.Sizeof(c)))); err != nil {
 		return nil, err
 	}
-	if err := check("raftcore_config_preset", C.raftcore_config_preset(&c, C.RAFTCORE_PRESET_ETCD)); err != nil {
-		return nil, err
+	if !o.ownDefaults {
+		code := C.raftcore_config_preset(&c, C.RAFTCORE_PRESET_ETCD)
+		if err := check("raftcore_config_preset", code); err != nil {
+			return nil, err
+		}
 	}
 	set := func(flag C.uint64_t, on bool) {
 		c.flags &^= flag
@@ -103,7 +123,8 @@ func newCore(id uint64, o options) (*core, error) {
 	set(C.RAFTCORE_FLAG_LEASE_READS, o.leaseReads)
 	set(C.RAFTCORE_FLAG_STAY_WHEN_REMOVED, !o.stepDownOnRemoval)
 	set(C.RAFTCORE_FLAG_NO_CONF_VALIDATION, o.noConfValidation)
-	c.storage = C.RAFTCORE_STORAGE_SYNC
+	set(C.RAFTCORE_FLAG_NO_FORWARDING, o.noForwarding)
+	c.storage = C.uint32_t(o.storage)
 	if o.async {
 		c.storage = C.RAFTCORE_STORAGE_MESSAGES
 	}
@@ -120,6 +141,7 @@ func newCore(id uint64, o options) (*core, error) {
 	if o.committedSize != 0 {
 		c.max_committed_size_per_ready = C.uint64_t(o.committedSize)
 	}
+	o.more(&c)
 
 	n := &core{mode: c.storage}
 	if err := check("raftcore_new", C.raftcore_new(&c, &n.node)); err != nil {
@@ -255,13 +277,18 @@ type batch struct {
 	mustSync           bool
 	snapshot           *raftpb.Snapshot // nil: none
 	entries, committed []*raftpb.Entry
+	first, last        uint64 // what is committed; the entries may be missing
 	messages           []packet
+	reads              []answered
+	dropped            []uint64 // tokens
+	done               int      // tokens of a span without entries
 }
 
 // A packet is a message as raftcore wrote it, and decoded.
 type packet struct {
 	*raftpb.Message
-	wire []byte
+	wire  []byte
+	after bool // waits until its ready is durable
 }
 
 // takeReady takes the next batch; nil if there is none.
@@ -281,6 +308,9 @@ func (n *core) takeReady() (*batch, error) {
 		role:      uint32(rd.role),
 		leader:    uint64(rd.leader),
 		mustSync:  rd.flags&C.RAFTCORE_RF_MUST_SYNC != 0,
+		first:     uint64(rd.committed_first),
+		last:      uint64(rd.committed_last),
+		done:      int(rd.n_done),
 	}
 	if rd.flags&C.RAFTCORE_RF_HARD_STATE != 0 {
 		b.hardState = &raftpb.HardState{
@@ -305,7 +335,7 @@ func (n *core) takeReady() (*batch, error) {
 	for e := range strided(rd.committed, rd.n_committed, rd.entry_stride) {
 		b.committed = append(b.committed, goEntry(e))
 	}
-	if err := checkSpan(b.committed, uint64(rd.committed_first), uint64(rd.committed_last)); err != nil {
+	if err := checkSpan(b.committed, b.first, b.last); err != nil {
 		return nil, err
 	}
 	for m := range strided(rd.msgs, rd.n_msgs, rd.msg_stride) {
@@ -315,16 +345,21 @@ func (n *core) takeReady() (*batch, error) {
 		}
 		b.messages = append(b.messages, p)
 	}
-	if rd.n_reads+rd.n_dropped+rd.n_done != 0 {
-		return nil, fmt.Errorf("ready %d answers tokens that nobody gave", b.number)
+	for r := range strided(rd.reads, rd.n_reads, rd.read_stride) {
+		b.reads = append(b.reads, answered{uint64(r.token), uint64(r.index)})
+	}
+	for d := range strided(rd.dropped, rd.n_dropped, rd.drop_stride) {
+		b.dropped = append(b.dropped, uint64(d.token))
 	}
 	return b, nil
 }
 
-// checkSpan holds the committed entries to the span that the ready names. No script's log is longer than the recent log, so
-// the views are always there.
+// An answered read may be served once the index is applied.
+type answered struct{ token, index uint64 }
+
+// checkSpan holds the committed entries to the span that the ready names: all of it or, if they left the recent log, nothing.
 func checkSpan(committed []*raftpb.Entry, first, last uint64) error {
-	if len(committed) == 0 && first == 0 && last == 0 {
+	if len(committed) == 0 && first <= last && (first == 0) == (last == 0) {
 		return nil
 	}
 	n := uint64(len(committed))
@@ -365,6 +400,7 @@ func goMessage(m *C.raftcore_msg) (packet, error) {
 	if inStruct != inBytes {
 		return packet{}, fmt.Errorf("raftcore_msg says %+v, its bytes say %+v", inStruct, inBytes)
 	}
+	p.after = m.flags&C.RAFTCORE_MF_AFTER != 0
 	return p, nil
 }
 
@@ -378,7 +414,7 @@ func decode(wire []byte) (packet, error) {
 	if unknown := m.ProtoReflect().GetUnknown(); len(unknown) != 0 {
 		return packet{}, fmt.Errorf("message %x: unknown fields %x", wire, []byte(unknown))
 	}
-	return packet{m, wire}, nil
+	return packet{Message: m, wire: wire}, nil
 }
 
 func encode(m *raftpb.Message) ([]byte, error) { return proto.Marshal(m) }
@@ -458,10 +494,14 @@ func (n *core) supplyGone(id uint64) error {
 }
 
 type nodeStatus struct {
-	role         uint32
-	leads        bool
-	term, leader uint64
-	voter        bool // in either half of the configuration
+	role                              uint32
+	leads                             bool
+	term, leader                      uint64
+	voter                             bool // in either half of the configuration
+	vote, commit, applied, transferee uint64
+	lastIndex                         uint64
+	electionElapsed, electionTimeout  uint32
+	conf                              *raftpb.ConfState
 }
 
 func (n *core) status(id uint64) (nodeStatus, error) {
@@ -479,6 +519,12 @@ func (n *core) status(id uint64) (nodeStatus, error) {
 	}
 	s := nodeStatus{
 		role: uint32(st.role), leads: st.role == C.RAFTCORE_ROLE_LEADER, term: uint64(st.term), leader: uint64(st.leader),
+		vote: uint64(st.vote), commit: uint64(st.commit), applied: uint64(st.applied), transferee: uint64(st.transferee),
+		lastIndex: uint64(st.last_index), electionElapsed: uint32(st.election_elapsed),
+		electionTimeout: uint32(st.election_timeout), conf: &raftpb.ConfState{},
+	}
+	if err := proto.Unmarshal(goBytes(conf.bytes), s.conf); err != nil {
+		return nodeStatus{}, err
 	}
 	for _, half := range [][]C.uint64_t{
 		unsafe.Slice(conf.voters, conf.n_voters), unsafe.Slice(conf.outgoing, conf.n_outgoing),

@@ -20,13 +20,22 @@ type outcome struct {
 }
 
 type report struct {
-	Suites []outcome `json:"suites"`
-	Cases  int       `json:"cases"`
-	Passed int       `json:"passed"`
+	Suites   []outcome       `json:"suites"`
+	Cases    int             `json:"cases"`
+	Passed   int             `json:"passed"`
+	Lockstep json.RawMessage `json:"lockstep"`
+	Mixed    json.RawMessage `json:"mixed"`
+}
+
+// A part is what one run of the tests leaves.
+type part struct {
+	Suites          []outcome
+	Lockstep, Mixed json.RawMessage
 }
 
 func main() {
 	out := flag.String("o", "../../target/report/conformance.json", "where the JSON goes")
+	steps := flag.Int("steps", 0, "also run lock-step, for at least so many steps, and the mixed clusters")
 	hooks := flag.Bool("hooks", false, "also run the suites that need the library built for tests")
 	flag.Parse()
 
@@ -42,15 +51,24 @@ func main() {
 	if *hooks {
 		runs = append(runs, []string{"-tags", "hooks", "-run", "^(TestConfChange|TestQuorum)$"})
 	}
+	if *steps != 0 {
+		if err := os.Setenv("LOCKSTEP_STEPS", fmt.Sprint(*steps)); err != nil {
+			fail(err)
+		}
+		runs = append(runs, []string{"-v", "-timeout", "2h", "-run", "^(TestLockstep|TestMixed|TestR10)"})
+	}
 	var r report
 	ok := true
 	for _, args := range runs {
-		suites, passed, err := run(args, path+".part")
+		p, passed, err := run(args, path+".part")
 		if err != nil {
 			fail(err)
 		}
 		ok = ok && passed
-		r.Suites = append(r.Suites, suites...)
+		r.Suites = append(r.Suites, p.Suites...)
+		if *steps != 0 {
+			r.Lockstep, r.Mixed = p.Lockstep, p.Mixed
+		}
 	}
 	fmt.Printf("%-14s %6s %7s\n", "suite", "cases", "passed")
 	for _, s := range r.Suites {
@@ -59,6 +77,13 @@ func main() {
 		r.Passed += s.Passed
 	}
 	fmt.Printf("%-14s %6d %7d\n", "all", r.Cases, r.Passed)
+	if *steps != 0 {
+		var l struct{ Steps, Mismatches int }
+		var m struct{ Runs, Failed int }
+		if json.Unmarshal(r.Lockstep, &l) == nil && json.Unmarshal(r.Mixed, &m) == nil {
+			fmt.Printf("%-14s %d steps, %d mismatches\n%-14s %d runs, %d failed\n", "lock-step", l.Steps, l.Mismatches, "mixed", m.Runs, m.Failed)
+		}
+	}
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		fail(err)
@@ -72,21 +97,21 @@ func main() {
 }
 
 // run runs some of the tests and reads what they say of their suites, also if cases failed.
-func run(args []string, part string) (suites []outcome, passed bool, err error) {
-	if err := os.Remove(part); err != nil && !os.IsNotExist(err) {
-		return nil, false, err
+func run(args []string, file string) (p part, passed bool, err error) {
+	if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+		return p, false, err
 	}
-	cmd := exec.Command("go", append(append([]string{"test", "-count=1"}, args...), ".", "-report="+part)...)
+	cmd := exec.Command("go", append(append([]string{"test", "-count=1"}, args...), ".", "-report="+file)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	passed = cmd.Run() == nil
-	text, err := os.ReadFile(part)
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, false, fmt.Errorf("the tests left no report: %w", err)
+		return p, false, fmt.Errorf("the tests left no report: %w", err)
 	}
-	if err := os.Remove(part); err != nil {
-		return nil, false, err
+	if err := os.Remove(file); err != nil {
+		return p, false, err
 	}
-	return suites, passed, json.Unmarshal(text, &suites)
+	return p, passed, json.Unmarshal(text, &p)
 }
 
 func fail(err error) {

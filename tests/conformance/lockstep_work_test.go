@@ -1,0 +1,324 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"unsafe"
+
+	"google.golang.org/protobuf/proto"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// What a host does with a ready, in each storage mode, for both nodes of a pair at once.
+
+// dispatch hands out the work of a ready that was taken and compared.
+func (p *pair) dispatch(b *batch, rd raft.Ready, has bool) error {
+	if b.snapshot != nil {
+		p.counters.add("snapshot: received")
+	}
+	if len(b.entries) != 0 && b.entries[0].GetIndex() <= p.disk.last() {
+		p.counters.add("log truncated")
+	}
+	switch p.setup.storage {
+	case storageSync:
+		p.taken, p.takenRd = b, rd
+		if !has {
+			return p.finish(3)
+		}
+		return p.same()
+	case storageMessages:
+		for _, m := range b.messages {
+			switch m.GetTo() {
+			case localAppend:
+				p.appends = append(p.appends, job{packet: m})
+			case localApply:
+				p.applies = append(p.applies, job{packet: m})
+			default:
+				p.send(m)
+			}
+		}
+		if b.number != 0 {
+			if err := p.drained(p.core.release(b.number)); err != nil {
+				return mismatch{err.Error()}
+			}
+		}
+		return p.same()
+	}
+	for _, m := range b.messages {
+		if !m.after {
+			p.send(m)
+		}
+	}
+	_, appends, applies := storageWork(rd.Messages)
+	j := job{number: b.number, batch: b, responses: own(appends, p.id)}
+	for _, m := range b.messages {
+		if m.after {
+			j.toPeers = append(j.toPeers, m)
+		}
+	}
+	if b.number != 0 {
+		p.toFree = append(p.toFree, b.number)
+		p.undone[b.number]++
+		p.appends = append(p.appends, j)
+	}
+	if len(b.committed) != 0 {
+		p.undone[b.number]++
+		p.applies = append(p.applies, job{number: b.number, batch: b, last: b.last, responses: own(applies, p.id)})
+	}
+	return p.same()
+}
+
+// finish ends a ready of SYNC: stages 1 written, 2 sent, 3 applied and acknowledged.
+func (p *pair) finish(stages int) error {
+	b, rd := p.taken, p.takenRd
+	if b == nil {
+		return nil
+	}
+	if stages >= 1 {
+		if err := p.disk.store(b.hardState, b.snapshot, b.entries); err != nil {
+			return mismatch{err.Error()}
+		}
+	}
+	if stages >= 2 {
+		for _, m := range b.messages {
+			p.send(m)
+		}
+	}
+	if stages < 3 {
+		return nil
+	}
+	if err := p.apply(b.committed); err != nil {
+		return err
+	}
+	steps := reflect.ValueOf(p.etcd).Elem().FieldByName("stepsOnAdvance")
+	for _, m := range reflect.NewAt(steps.Type(), unsafe.Pointer(steps.UnsafeAddr())).Elem().Interface().([]*raftpb.Message) {
+		if err := p.apart(m); err != nil {
+			return err
+		}
+	}
+	p.taken = nil
+	if b.number == 0 {
+		return p.after(nil, func() error { p.etcd.Advance(rd); return nil })
+	}
+	return p.after(p.core.advance(b.number), func() error { p.etcd.Advance(rd); return nil })
+}
+
+// after is both, for acknowledgements: raftcore's must succeed.
+func (p *pair) after(ours error, theirs func() error) error {
+	ours = p.drained(ours)
+	if err := p.guarded(ours, theirs); err != nil {
+		return err
+	}
+	if ours != nil {
+		return mismatch{fmt.Sprintf("node %d: %v", p.id, ours)}
+	}
+	return p.same()
+}
+
+// apply feeds the state machine.
+func (p *pair) apply(entries []*raftpb.Entry) error {
+	for _, e := range entries {
+		conf := p.disk.newest().GetMetadata().GetConfState()
+		if e.GetType() != raftpb.EntryNormal {
+			ours, _, err := p.core.applyConf(e)
+			err = p.drained(err)
+			var theirs *raftpb.ConfState
+			there := p.guarded(err, func() error {
+				theirs = p.etcd.ApplyConfChange(changeOf(e))
+				return nil
+			})
+			if there != nil {
+				return there
+			}
+			if err != nil {
+				return mismatch{fmt.Sprintf("node %d, entry %s: %v", p.id, entryText(e), err)}
+			}
+			if a, t := confText(ours), confText(theirs); a != t {
+				return mismatch{fmt.Sprintf("node %d, entry %s\netcd:     %s\nraftcore: %s", p.id, entryText(e), t, a)}
+			}
+			conf = ours
+			if p.confirmsReads() {
+				return departed{"a change confirms reads: raftcore answers them at once, etcd's at the next answer to a heartbeat"}
+			}
+			p.counters.add("change applied: " + kindOf(ours))
+			if err := p.same(); err != nil {
+				return err
+			}
+		}
+		if e.GetIndex() != p.disk.applied()+1 {
+			return mismatch{fmt.Sprintf("node %d is to apply %d after %d", p.id, e.GetIndex(), p.disk.applied())}
+		}
+		p.disk.add(e, conf)
+	}
+	return nil
+}
+
+func (p *pair) sameApplying() error { return p.same() }
+
+func kindOf(c *raftpb.ConfState) string {
+	switch {
+	case len(c.GetVotersOutgoing()) == 0:
+		return "simple or left"
+	case c.GetAutoLeave():
+		return "joint, left by itself"
+	}
+	return "joint, left when asked"
+}
+
+func changeOf(e *raftpb.Entry) raftpb.ConfChangeI {
+	if e.GetType() == raftpb.EntryConfChange {
+		c := &raftpb.ConfChange{}
+		if err := proto.Unmarshal(e.GetData(), c); err != nil {
+			panic(err)
+		}
+		return c
+	}
+	c := &raftpb.ConfChangeV2{}
+	if err := proto.Unmarshal(e.GetData(), c); err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// append does the oldest write job; its answers to this node come back at once or stay in the queue.
+func (p *pair) append(atOnce bool) error {
+	if len(p.appends) == 0 {
+		return nil
+	}
+	j := p.appends[0]
+	p.appends = p.appends[1:]
+	if p.setup.storage == storageMessages {
+		var hs *raftpb.HardState
+		if m := j.Message; m.GetTerm() != 0 || m.GetVote() != 0 || m.GetCommit() != 0 {
+			hs = &raftpb.HardState{Term: new(m.GetTerm()), Vote: new(m.GetVote()), Commit: new(m.GetCommit())}
+		}
+		if err := p.disk.store(hs, j.GetSnapshot(), j.GetEntries()); err != nil {
+			return mismatch{err.Error()}
+		}
+		return p.respond(j, atOnce)
+	}
+	b := j.batch
+	if err := p.disk.store(b.hardState, b.snapshot, b.entries); err != nil {
+		return mismatch{err.Error()}
+	}
+	for _, m := range j.toPeers {
+		p.send(m)
+	}
+	return p.done(j, p.core.persisted(j.number))
+}
+
+// respond sends the responses of storage work of MESSAGES.
+func (p *pair) respond(j job, atOnce bool) error {
+	responses, err := responsesOf(j.wire)
+	if err != nil {
+		return mismatch{err.Error()}
+	}
+	for _, r := range responses {
+		if r.GetTo() == p.id {
+			p.local = append(p.local, localResponse{r})
+		} else {
+			p.send(r)
+		}
+	}
+	for atOnce && len(p.local) != 0 {
+		if err := p.takeLocal(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeLocal steps the oldest response of storage.
+func (p *pair) takeLocal() error {
+	if len(p.local) == 0 {
+		return nil
+	}
+	r := p.local[0]
+	p.local = p.local[1:]
+	p.counters.add("step " + r.GetType().String())
+	p.say("deliver-msgs %d        # %s", p.id, messageText(r.Message))
+	m := proto.Clone(r.Message).(*raftpb.Message)
+	if err := p.apart(m); err != nil {
+		return err
+	}
+	return p.after(p.core.stepLocal(r.wire), func() error {
+		// A node that is no member any more does not know itself: etcd's says so, raftcore has nobody to say it to.
+		if err := p.etcd.Step(m); !errors.Is(err, raft.ErrStepPeerNotFound) {
+			return err
+		}
+		return nil
+	})
+}
+
+// apart tells whether a response to the node itself is one that the two are known to take differently.
+func (p *pair) apart(m *raftpb.Message) error {
+	st := p.etcd.BasicStatus()
+	if m.GetType() == raftpb.MsgPreVoteResp && st.RaftState == raft.StatePreCandidate && m.GetTerm() == st.GetTerm() {
+		return departed{"etcd's raft counts an own pre-vote of an earlier election"}
+	}
+	waits := p.field("raftLog").Elem().FieldByName("unstable").FieldByName("snapshot")
+	if index := m.GetSnapshot().GetMetadata().GetIndex(); index > st.Applied && !waits.IsNil() {
+		snap := reflect.NewAt(waits.Type(), unsafe.Pointer(waits.UnsafeAddr())).Elem().Interface().(*raftpb.Snapshot)
+		if snap.GetMetadata().GetIndex() != index {
+			return departed{"a snapshot is stored that a later one has replaced meanwhile: etcd's applied moves there, raftcore's waits"}
+		}
+	}
+	return nil
+}
+
+// applyWork does the oldest apply job.
+func (p *pair) applyWork(atOnce bool) error {
+	if len(p.applies) == 0 {
+		return nil
+	}
+	j := p.applies[0]
+	p.applies = p.applies[1:]
+	if p.setup.storage == storageMessages {
+		if err := p.apply(j.GetEntries()); err != nil {
+			return err
+		}
+		return p.respond(j, atOnce)
+	}
+	if err := p.apply(j.batch.committed); err != nil {
+		return err
+	}
+	return p.done(j, p.core.applied(j.last))
+}
+
+// done acknowledges a job of ASYNC, which is what etcd's node learns from the responses to itself.
+func (p *pair) done(j job, ours error) error {
+	p.undone[j.number]--
+	for _, r := range j.responses {
+		if err := p.apart(r); err != nil {
+			return err
+		}
+	}
+	err := p.after(ours, func() error {
+		for _, r := range j.responses {
+			// A node that is no member any more does not know itself: etcd's says so, raftcore has nobody to say it to.
+			if err := p.etcd.Step(r); err != nil && !errors.Is(err, raft.ErrStepPeerNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for len(p.toFree) != 0 && p.undone[p.toFree[0]] == 0 {
+		if err := p.core.release(p.toFree[0]); err != nil {
+			return mismatch{err.Error()}
+		}
+		delete(p.undone, p.toFree[0])
+		p.toFree = p.toFree[1:]
+	}
+	return nil
+}
+
+// busy tells whether there is storage work.
+func (p *pair) busy() bool {
+	return p.taken != nil || len(p.appends)+len(p.applies)+len(p.local) != 0
+}
