@@ -176,8 +176,9 @@ impl Node {
     /// [`Error::Full`], [`Error::NoMem`], [`Error::NoLeader`]: may be dropped, its sender tries again. The node is unchanged.
     pub fn step(&mut self, peer: NodeId, message: &[u8]) -> Result<()> {
         self.running()?;
-        let outcome = match wire::parse_message(message) {
-            Ok(m) => self.raft.step(peer, &m),
+        let mut m = wire::MessageView::default();
+        let outcome = match wire::parse_message_into(&mut m, message) {
+            Ok(()) => self.raft.step(peer, &m),
             Err(error) => {
                 self.raft.counters.messages_refused += 1;
                 self.raft.detail.set(format_args!("{} bytes that are no message: {error}", message.len()));

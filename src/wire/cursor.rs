@@ -3,6 +3,7 @@
 use super::entries::{self, EntriesView, read_record};
 use super::read::Reader;
 use super::snapshot::{self, SnapshotView};
+use super::word::{Words, number, wide};
 use crate::error::{Error, Result};
 use crate::types::MessageKind;
 
@@ -34,7 +35,7 @@ pub struct Head {
 }
 
 /// A message, borrowed from its bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct MessageView<'a> {
     /// Its scalars.
     pub head: Head,
@@ -52,78 +53,130 @@ pub struct MessageView<'a> {
 
 /// Reads a message. Every entry's shape is checked, and a snapshot's with its configuration; nothing else is judged.
 ///
-/// The fast path takes fields in ascending order, with the entries at their place or behind everything, as our own messages have them.
+/// The fast path takes scalars, a context and one run of entries, as our own messages have them.
 #[inline]
 pub fn parse_message(bytes: &[u8]) -> Result<MessageView<'_>> {
-    match parse_ascending(bytes) {
-        Some(message) => Ok(message),
-        None => parse_any(bytes),
-    }
+    let mut message = MessageView::default();
+    if fill(&mut message, bytes) { Ok(message) } else { parse_any(bytes) }
 }
 
-/// A message with the fields ascending and, but for entries, only scalars and context. `None`: look the general way, which also finds
+/// As [`parse_message`], into the caller's view: that this one is never moved saves about 70 instructions, which is half of what a
+/// message without entries takes. After an error there is no saying what it shows.
+#[inline]
+pub fn parse_message_into<'a>(message: &mut MessageView<'a>, bytes: &'a [u8]) -> Result<()> {
+    *message = MessageView::default();
+    if fill(message, bytes) {
+        return Ok(());
+    }
+    *message = parse_any(bytes)?;
+    Ok(())
+}
+
+/// A message of at most one run of entries and, but for these, only scalars and context. `None`: look the general way, which also finds
 /// out what is wrong, if something is.
-#[inline(always)]
+#[cfg(test)]
 pub(super) fn parse_ascending(bytes: &[u8]) -> Option<MessageView<'_>> {
-    let mut r = Reader::new(bytes);
-    let mut head = Head::default();
-    let mut entries = EntriesView::default();
-    let mut context: &[u8] = &[];
-    macro_rules! scalar {
-        ($tag:literal, $value:ident => $set:expr) => {
-            if r.rest().first() == Some(&$tag) {
-                r.advance(1).ok()?;
-                let $value = r.varint().ok()?;
-                $set;
+    let mut message = MessageView::default();
+    if fill(&mut message, bytes) { Some(message) } else { None }
+}
+
+/// Type, receiver, sender and term where each fits in a byte, as they nearly always do: their tags, at every other byte, and the highest
+/// bit of each number. One comparison instead of four saves about 30 instructions.
+const FIRST_FOUR: (u64, u64) = (0x80ff_80ff_80ff_80ff, 0x0020_0018_0010_0008);
+
+/// Reads into an empty view, in place. What nearly every message starts with is read here, in a function that calls none and so saves no
+/// registers; [`fill_rest`] goes on where that ends. `false`: look the general way.
+#[inline(never)]
+fn fill<'a>(m: &mut MessageView<'a>, bytes: &'a [u8]) -> bool {
+    let mut at = 0;
+    if let Some(words) = Words::of_eight(bytes)
+        && let Some(mut w) = words.at(0)
+        && w & FIRST_FOUR.0 == FIRST_FOUR.1
+    {
+        let [_, kind, _, to, _, from, _, term] = w.to_le_bytes();
+        let Some(kind) = MessageKind::from_wire(kind.into()) else { return false };
+        (m.head.kind, m.head.to, m.head.from, m.head.term) = (kind, to.into(), from.into(), term.into());
+        at = 8;
+        'fields: {
+            macro_rules! next {
+                () => {
+                    match words.at(at) {
+                        Some(word) => w = word,
+                        None => return at == bytes.len(),
+                    }
+                };
             }
-        };
-    }
-    // Where the first four fields are there and small, they are eight bytes: one compare instead of eight.
-    let first = bytes.first_chunk::<8>().map_or(0, |chunk| u64::from_le_bytes(*chunk));
-    if first & 0x80ff_80ff_80ff_80ff == 0x0020_0018_0010_0008 {
-        let byte = |at: u32| first >> (8 * at) & 0xff;
-        head.kind = MessageKind::from_wire(byte(1))?;
-        (head.to, head.from, head.term) = (byte(3), byte(5), byte(7));
-        r.advance(8).ok()?;
-    } else {
-        scalar!(0x08, v => head.kind = MessageKind::from_wire(v)?);
-        scalar!(0x10, v => head.to = v);
-        scalar!(0x18, v => head.from = v);
-        scalar!(0x20, v => head.term = v);
-    }
-    scalar!(0x28, v => head.log_term = v);
-    scalar!(0x30, v => head.index = v);
-    if r.rest().first() == Some(&0x3a) {
-        let (run, rest) = EntriesView::read_run(r.rest()).ok()?;
-        entries = run;
-        r.advance(r.left() - rest.len()).ok()?;
-    }
-    scalar!(0x40, v => head.commit = v);
-    scalar!(0x50, v => head.reject = v != 0);
-    scalar!(0x58, v => head.reject_hint = v);
-    if r.rest().first() == Some(&0x62) {
-        r.advance(1).ok()?;
-        context = r.bytes().ok()?;
-    }
-    scalar!(0x68, v => head.vote = v);
-    if r.left() > 0 {
-        if !entries.is_empty() {
-            return None;
+            macro_rules! scalar {
+                ($tag:literal, $place:expr) => {
+                    if w as u8 == $tag {
+                        let Some((v, n)) = number(w) else { break 'fields };
+                        $place = v;
+                        at += n;
+                        next!();
+                    }
+                };
+            }
+            next!();
+            scalar!(0x28, m.head.log_term);
+            scalar!(0x30, m.head.index);
+            if w as u8 == entries::TAG {
+                return fill_entries(m, bytes, at);
+            }
+            scalar!(0x40, m.head.commit);
+            if w as u8 == entries::TAG {
+                return fill_entries(m, bytes, at);
+            }
         }
-        let (run, rest) = EntriesView::read_run(r.rest()).ok()?;
-        if !rest.is_empty() {
-            return None;
-        }
-        entries = run;
     }
-    Some(MessageView {
-        head,
-        context,
-        entries,
-        snapshot: None,
-        has_responses: false,
-        responses: ResponsesView { bytes: &[] },
-    })
+    fill_rest(m, bytes, at).is_some()
+}
+
+/// Reads on from `at`, where a record is, the first.
+#[inline(never)]
+fn fill_entries<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], at: usize) -> bool {
+    bytes.get(at..).is_some_and(|rest| m.entries.read_only(rest)) || fill_run(m, bytes, at)
+}
+
+#[inline(never)]
+fn fill_run<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], at: usize) -> bool {
+    let Some(Ok(used)) = bytes.get(at..).map(|rest| m.entries.read_run(rest)) else { return false };
+    at + used == bytes.len() || fill_rest(m, bytes, at + used).is_some()
+}
+
+/// Reads on from `at`, in any order: of a scalar that comes again the last one counts.
+#[inline(never)]
+fn fill_rest<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], mut at: usize) -> Option<()> {
+    let words = Words::new(bytes)?;
+    while let Some(w) = words.at(at) {
+        let tag = w as u8;
+        if tag == entries::TAG {
+            if !m.entries.is_empty() {
+                return None;
+            }
+            at += m.entries.read_run(bytes.get(at..)?).ok()?;
+            continue;
+        }
+        let (v, n) = number(w).or_else(|| wide(bytes, at))?;
+        at += n;
+        match tag {
+            0x08 => m.head.kind = MessageKind::from_wire(v)?,
+            0x10 => m.head.to = v,
+            0x18 => m.head.from = v,
+            0x20 => m.head.term = v,
+            0x28 => m.head.log_term = v,
+            0x30 => m.head.index = v,
+            0x40 => m.head.commit = v,
+            0x50 => m.head.reject = v != 0,
+            0x58 => m.head.reject_hint = v,
+            0x62 => {
+                m.context = bytes.get(at..)?.get(..usize::try_from(v).ok()?)?;
+                at += m.context.len();
+            }
+            0x68 => m.head.vote = v,
+            _ => return None,
+        }
+    }
+    if at == bytes.len() { Some(()) } else { None }
 }
 
 /// Any message: any order, repeated scalars, unknown fields.

@@ -1,6 +1,7 @@
 //! Writing: varints, canonical entry records, message heads. All into the caller's buffer.
 
 use super::cursor::Head;
+use super::word::{field, put_wide, store};
 use crate::types::EntryKind;
 
 /// Upper bound of what [`write_record_head`] writes: tag and length, then the tags and the longest values of kind, term, index, and the
@@ -129,6 +130,49 @@ pub fn record_len(term: u64, index: u64, kind: EntryKind, data_len: usize) -> us
 #[inline]
 pub fn write_record_head(out: &mut [u8], term: u64, index: u64, kind: EntryKind, data_len: usize) -> usize {
     let Some(out) = out.first_chunk_mut::<MAX_RECORD_HEAD>() else { return 0 };
+    match record_head_by_words(out, term, index, kind, data_len as u64) {
+        Some(len) => len,
+        None => record_head_plain(out, term, index, kind, data_len),
+    }
+}
+
+/// A normal entry with a term, an index and data. Three or four stores; the plain way takes about 60 instructions more. `None`: go that
+/// way.
+#[inline(always)]
+fn record_head_by_words(
+    out: &mut [u8; MAX_RECORD_HEAD],
+    term: u64,
+    index: u64,
+    kind: EntryKind,
+    data_len: u64,
+) -> Option<usize> {
+    if kind.is_change() || term == 0 || index == 0 || data_len == 0 {
+        return None;
+    }
+    let (term, term_len) = field(0x10, term)?;
+    let (index, index_len) = field(0x18, index)?;
+    let (data, head_len) = field(0x22, data_len)?;
+    let (start, at) = field(0x3a, (term_len + index_len + head_len) as u64 + data_len)?;
+    // Each store may write beyond its field; the next one, or the data, writes over that. The last ends at 24 + 8, within 46.
+    store(out, 0, start)?;
+    store(out, at, term)?;
+    let at = at + term_len;
+    store(out, at, index)?;
+    let at = at + index_len;
+    store(out, at, data)?;
+    Some(at + head_len)
+}
+
+/// Any entry.
+#[cold]
+#[inline(never)]
+pub(super) fn record_head_plain(
+    out: &mut [u8; MAX_RECORD_HEAD],
+    term: u64,
+    index: u64,
+    kind: EntryKind,
+    data_len: usize,
+) -> usize {
     let mut w = Writer::new(out);
     w.field(0x3a, body_len(term, index, kind, data_len) as u64);
     w.scalar(0x08, kind as u64);
@@ -138,27 +182,82 @@ pub fn write_record_head(out: &mut [u8], term: u64, index: u64, kind: EntryKind,
     w.finish()
 }
 
+/// What [`head_by_words`] wants to have room for: a word at every place where one can begin.
+const HEAD_ROOM: usize = MAX_HEAD + 8;
+
 /// Writes every scalar of a message, and its context if there is one; zero scalars are left out, but never the type. Returns the length;
 /// 0 if it does not fit ([`MAX_HEAD`] plus the context and 11 bytes always do).
 #[inline]
 pub fn write_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
-    let mut w = Writer::new(out);
-    // Small ids and terms are the rule: the first four fields are eight bytes then, one store instead of eight (some 60 instructions).
-    let small = |v: u64| (1..0x80).contains(&v);
-    if small(head.to) && small(head.from) && small(head.term) && w.out.len() >= 8 {
-        let first = [0x08, head.kind as u8, 0x10, head.to as u8, 0x18, head.from as u8, 0x20, head.term as u8];
-        w.raw(&first);
-    } else {
-        w.field(0x08, head.kind as u64);
-        w.scalar(0x10, head.to);
-        w.scalar(0x18, head.from);
-        w.scalar(0x20, head.term);
+    if let Some(room) = out.first_chunk_mut::<HEAD_ROOM>()
+        && let Some(at) = head_by_words(room, head)
+    {
+        if context.is_empty() && head.vote == 0 && head.priority == 0 {
+            return at;
+        }
+        return write_tail(Writer { out, at, full: false }, head, context);
     }
+    head_plain(out, head, context)
+}
+
+/// The scalars up to `reject_hint`. Where the first four fit in a byte each they are one store: against four fields that is about 25
+/// instructions less, and against the plain way about 50. `None`: it does not fit.
+#[inline(always)]
+fn head_by_words(out: &mut [u8; HEAD_ROOM], head: &Head) -> Option<usize> {
+    let mut at;
+    // 0 is left out, so all three must be from 1 to 127.
+    if head.to.wrapping_sub(1) | head.from.wrapping_sub(1) | head.term.wrapping_sub(1) < 0x80
+        && (head.to | head.from | head.term) < 0x80
+    {
+        let tags = 0x0020_0018_0010_0008;
+        store(out, 0, tags | (head.kind as u64) << 8 | head.to << 24 | head.from << 40 | head.term << 56)?;
+        at = 8;
+    } else {
+        store(out, 0, (head.kind as u64) << 8 | 0x08)?;
+        at = 2;
+        for (tag, v) in [(0x10, head.to), (0x18, head.from), (0x20, head.term)] {
+            at = put(out, at, tag, v)?;
+        }
+    }
+    at = put(out, at, 0x28, head.log_term)?;
+    at = put(out, at, 0x30, head.index)?;
+    at = put(out, at, 0x40, head.commit)?;
+    if head.reject || head.reject_hint != 0 {
+        at = put(out, at, 0x50, head.reject.into())?;
+        at = put(out, at, 0x58, head.reject_hint)?;
+    }
+    Some(at)
+}
+
+/// A scalar field at `at`, unless it is 0; where the next one goes.
+#[inline(always)]
+fn put(out: &mut [u8; HEAD_ROOM], at: usize, tag: u8, v: u64) -> Option<usize> {
+    if v == 0 {
+        return Some(at);
+    }
+    let Some((word, n)) = field(tag, v) else { return put_wide(out, at, tag, v) };
+    store(out, at, word)?;
+    Some(at + n)
+}
+
+/// Any head.
+#[inline(never)]
+pub(super) fn head_plain(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
+    let mut w = Writer::new(out);
+    w.field(0x08, head.kind as u64);
+    w.scalar(0x10, head.to);
+    w.scalar(0x18, head.from);
+    w.scalar(0x20, head.term);
     w.scalar(0x28, head.log_term);
     w.scalar(0x30, head.index);
     w.scalar(0x40, head.commit);
     w.scalar(0x50, u64::from(head.reject));
     w.scalar(0x58, head.reject_hint);
+    write_tail(w, head, context)
+}
+
+#[inline(never)]
+fn write_tail(mut w: Writer<'_>, head: &Head, context: &[u8]) -> usize {
     w.data(0x62, context);
     w.scalar(0x68, head.vote);
     if head.priority != 0 {

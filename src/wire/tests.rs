@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::cursor::{parse_any, parse_ascending};
-use super::entries::{read_any, read_common};
-use super::{Head, MAX_RECORD_HEAD, parse_message, varint_len, write_head, write_record_head};
+use super::encode::{head_plain, record_head_plain};
+use super::entries::{read_any, read_common, read_ordered};
+use super::{
+    Head, MAX_RECORD_HEAD, MessageView, parse_message, parse_message_into, varint_len, write_head, write_record_head,
+};
 use crate::types::{EntryKind, MessageKind};
 use proptest::prelude::*;
 
@@ -228,4 +231,189 @@ fn an_overlong_number_is_not_canonical() {
             check_message(&run);
         }
     }
+}
+
+fn check_heads(head: &Head, context: &[u8]) {
+    let mut plain = [0; 400];
+    let n = head_plain(&mut plain, head, context);
+    // With room for words, and, from a buffer of just the length, without.
+    for room in [400, n] {
+        let mut out = [0xa5; 400];
+        assert_eq!(write_head(&mut out[..room], head, context), n, "{head:?}");
+        assert_eq!(out[..n], plain[..n], "{head:?}");
+    }
+}
+
+fn check_record_heads(term: u64, index: u64, kind: EntryKind, len: usize) {
+    let (mut plain, mut out) = ([0; MAX_RECORD_HEAD], [0xa5; MAX_RECORD_HEAD]);
+    let n = record_head_plain(&mut plain, term, index, kind, len);
+    assert_eq!(write_record_head(&mut out, term, index, kind, len), n, "{term} {index} {len}");
+    assert_eq!(out[..n], plain[..n], "{term} {index} {len}");
+}
+
+/// The numbers at both ends of every width.
+fn edges() -> impl Iterator<Item = u64> + Clone {
+    (0..64).flat_map(|bits| [1u64 << bits, (1 << bits) - 1, u64::MAX >> bits])
+}
+
+#[test]
+fn writing_by_words_agrees_at_every_width() {
+    for v in edges() {
+        for which in 0..8 {
+            let mut head = Head { kind: MessageKind::App, to: 1, from: 127, term: 64, ..Head::default() };
+            let fields = [
+                &mut head.to,
+                &mut head.from,
+                &mut head.term,
+                &mut head.log_term,
+                &mut head.index,
+                &mut head.commit,
+                &mut head.reject_hint,
+                &mut head.vote,
+            ];
+            *fields.into_iter().nth(which).unwrap() = v;
+            check_heads(&head, &[]);
+            head.reject = true;
+            check_heads(&head, &[7; 9]);
+        }
+        for kind in [EntryKind::Normal, EntryKind::ConfChangeV2] {
+            check_record_heads(v, 1, kind, 1);
+            check_record_heads(1, v, kind, 200);
+            check_record_heads(300, 70_000, kind, v as usize);
+        }
+    }
+}
+
+#[test]
+fn a_number_is_read_by_words_at_every_width_and_distance_from_the_end() {
+    for v in edges() {
+        for behind in 0..20 {
+            let mut bytes = vec![0x30];
+            prost::encoding::encode_varint(v, &mut bytes);
+            let len = bytes.len();
+            bytes.resize(len + behind, 0xff);
+            if len > 8 {
+                assert_eq!(super::word::wide(&bytes, 0), Some((v, len)));
+            }
+            let word = super::word::Words::new(&bytes).unwrap().at(0).unwrap();
+            assert_eq!(super::word::number(word), (len <= 8).then_some((v, len)));
+            for end in 1..len {
+                // Cut off: never read as something that ends within the bytes.
+                let word = super::word::Words::new(&bytes[..end]).unwrap().at(0).unwrap();
+                assert!(super::word::number(word).is_none_or(|(_, n)| n > end));
+                assert!(end <= 8 || super::word::wide(&bytes[..end], 0).is_none());
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn writing_by_words_agrees(
+        numbers in proptest::array::uniform8(number()),
+        priority in prop_oneof![4 => Just(0), 1 => any::<i64>()],
+        kind in 0..24u64,
+        reject in any::<bool>(),
+        context in proptest::collection::vec(any::<u8>(), 0..12),
+        entry in entry(),
+    ) {
+        let [to, from, term, log_term, index, commit, reject_hint, vote] = numbers;
+        let kind = MessageKind::from_wire(kind).unwrap();
+        check_heads(&Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, vote, priority }, &context);
+        check_record_heads(entry.0, entry.1, EntryKind::from_wire(entry.2).unwrap(), entry.3.len());
+    }
+
+    /// Records with explicit zeros and overlong numbers, fields left out and cut off.
+    #[test]
+    fn reading_ordered_records_agrees(
+        fields in proptest::array::uniform3(proptest::option::of((number(), 0..3usize))),
+        kind in proptest::option::of(0..4u64),
+        data in proptest::option::of(0..150usize),
+        flips in proptest::collection::vec((0..40usize, any::<u8>()), 0..3),
+    ) {
+        let [term, index, len] = fields;
+        let mut body = vec![];
+        for (tag, field) in [(0x08, kind.map(|kind| (kind, 0))), (0x10, term), (0x18, index)] {
+            let Some((v, extra)) = field else { continue };
+            body.push(tag);
+            prost::encoding::encode_varint(v, &mut body);
+            for _ in 0..extra {
+                *body.last_mut().unwrap() |= 0x80;
+                body.push(0);
+            }
+        }
+        if let Some(n) = data {
+            body.push(0x22);
+            prost::encoding::encode_varint(n as u64, &mut body);
+            body.resize(body.len() + n, 7);
+        }
+        let mut record = vec![0x3a];
+        prost::encoding::encode_varint(body.len() as u64, &mut record);
+        if len.is_some_and(|(_, extra)| extra > 1) {
+            *record.last_mut().unwrap() |= 0x80;
+            record.push(0);
+        }
+        record.extend(body);
+        for end in 0..=record.len() {
+            check_ordered(&record[..end]);
+        }
+        record.extend(record.clone());
+        check_ordered(&record);
+        check_message(&record);
+        for (at, byte) in flips {
+            if let Some(place) = record.get_mut(at) {
+                *place = byte;
+            }
+        }
+        check_ordered(&record);
+        check_message(&record);
+    }
+
+    /// What the iterator gives by the lengths alone is what reading every record gives.
+    #[test]
+    fn iterating_by_length_agrees(
+        term in number(),
+        first in prop_oneof![number(), (0..50u32, 0..5u64).prop_map(|(n, back)| (1u64 << n).saturating_sub(back))],
+        lens in proptest::collection::vec((0..30u8, 1..4usize, prop_oneof![0..4usize, 100..150usize, 16_370..16_400usize]), 1..6),
+    ) {
+        let (mut bytes, mut at) = (vec![], (term, first));
+        for (jump, times, len) in lens {
+            for _ in 0..times {
+                put(&(at.0, at.1, u64::from(jump == 0), vec![7; len]), &mut bytes);
+                at = (at.0.wrapping_add(u64::from(jump == 1)), at.1.wrapping_add(if jump == 2 { 2 } else { 1 }));
+            }
+        }
+        let mut rest = bytes.as_slice();
+        let view = parse_message(&bytes).unwrap();
+        prop_assert!(view.entries.iter().len() == view.entries.len());
+        for entry in view.entries.iter() {
+            let (plain, n) = read_any(rest).unwrap();
+            prop_assert_eq!(entry, plain);
+            rest = &rest[n..];
+        }
+        prop_assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn parsing_into_a_view_agrees(bytes in proptest::collection::vec(any::<u8>(), 0..40), old in number()) {
+        let mut view = MessageView { has_responses: true, ..MessageView::default() };
+        view.head.vote = old;
+        let outcome = parse_message_into(&mut view, &bytes).map(|()| view);
+        prop_assert_eq!(format!("{outcome:?}"), format!("{:?}", parse_message(&bytes)));
+    }
+}
+
+fn check_ordered(bytes: &[u8]) {
+    if let Some(entry) = read_ordered(bytes) {
+        assert_eq!(read_any(bytes), Ok((entry, entry.record.len())));
+    }
+}
+
+#[test]
+fn etcds_zeros_take_the_ordered_path() {
+    let record = [0x3a, 10, 0x08, 0, 0x10, 0, 0x18, 0, 0x22, 2, 7, 7];
+    assert!(read_ordered(&record).is_some_and(|e| !e.canonical && e.data == [7, 7]));
+    check_ordered(&record);
 }

@@ -1,0 +1,150 @@
+//! Fields by the word: a tag of one byte and a number of up to seven are read and written as one word of eight bytes.
+//!
+//! A response of six fields takes 145 instructions to read and 110 to write, where it took 370 and 155 byte by byte. Wider numbers go the plain way, which the tests compare this one with.
+
+use super::read::Reader;
+
+/// Bytes to be read by the word.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    bytes: &'a [u8],
+    /// The last eight bytes, the first of them zeros if there are fewer.
+    last: u64,
+}
+
+impl<'a> Words<'a> {
+    /// `None`: there are no bytes.
+    #[inline(always)]
+    pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
+        match bytes.last_chunk::<8>() {
+            Some(word) => Some(Self { bytes, last: u64::from_le_bytes(*word) }),
+            None if bytes.is_empty() => None,
+            None => Some(Self { bytes, last: gather(bytes) }),
+        }
+    }
+
+    /// As [`new`](Self::new), but there must be eight bytes.
+    #[inline(always)]
+    pub(super) fn of_eight(bytes: &'a [u8]) -> Option<Self> {
+        Some(Self { bytes, last: u64::from_le_bytes(*bytes.last_chunk::<8>()?) })
+    }
+
+    /// The word at `at`, with zeros for what lies behind the end: no tag is 0, and a number that is cut off there ends beyond the end, as
+    /// the caller finds out. `None`: at the end, or beyond it.
+    #[inline(always)]
+    pub(super) fn at(&self, at: usize) -> Option<u64> {
+        let left = self.bytes.len().checked_sub(at)?;
+        if left >= 8 {
+            return Some(u64::from_le_bytes(*self.bytes.get(at..)?.first_chunk::<8>()?));
+        }
+        if left == 0 { None } else { Some(self.last >> (64 - 8 * left)) }
+    }
+}
+
+/// Less than eight bytes, at the end of a word.
+#[cold]
+#[inline(never)]
+fn gather(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |word, &byte| word >> 8 | u64::from(byte) << 56)
+}
+
+/// The number behind the tag in the low byte, and how many bytes the two take. `None`: the number has more than seven.
+#[inline(always)]
+pub(super) fn number(w: u64) -> Option<(u64, usize)> {
+    judged_number(w).map(|(v, n, _)| (v, n))
+}
+
+/// As [`number`]; also whether it is not 0 and written the shortest way, so that a canonical record may have it.
+#[inline(always)]
+pub(super) fn judged_number(w: u64) -> Option<(u64, usize, bool)> {
+    // One and two bytes are nearly all that there is; the widths repeat from message to message, so these branches are foreseen.
+    if w & 0x8000 == 0 {
+        return Some((w >> 8 & 0x7f, 2, w & 0x7f00 != 0));
+    }
+    if w & 0x80_0000 == 0 {
+        return Some((w >> 8 & 0x7f | w >> 9 & 0x3f80, 3, w & 0x7f_0000 != 0));
+    }
+    let stop = !w & 0x8080_8080_8000_0000;
+    if stop == 0 {
+        return None;
+    }
+    // All bits up to the last byte's highest.
+    let x = (w & (stop ^ (stop - 1))) >> 8;
+    let bits = stop.trailing_zeros();
+    // The last byte of a shortest number is not 0.
+    Some((squeeze(x), (bits / 8 + 1) as usize, w >> (bits & !7) & 0x7f != 0))
+}
+
+/// A number of more than seven bytes behind a tag at `at`, and how many bytes the two take. Ids drawn at random have these.
+#[inline(never)]
+pub(super) fn wide(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let rest = bytes.get(at + 1..)?;
+    if let Some(chunk) = rest.first_chunk::<10>()
+        && let Some(word) = chunk.first_chunk::<8>()
+        && let [.., eighth, ninth, tenth] = *chunk
+    {
+        let low = squeeze(u64::from_le_bytes(*word));
+        let high = low | u64::from(ninth & 0x7f) << 56;
+        if eighth & ninth & 0x80 != 0 {
+            // The tenth byte has room for one bit.
+            return if tenth > 1 { None } else { Some((high | u64::from(tenth) << 63, 11)) };
+        }
+        return Some(if eighth < 0x80 { (low, 9) } else { (high, 10) });
+    }
+    let mut r = Reader::new(rest);
+    let v = r.varint().ok()?;
+    Some((v, 1 + rest.len() - r.left()))
+}
+
+/// The low seven bits of each byte, without gaps. About 15 instructions; a loop over seven bytes takes 50.
+#[inline(always)]
+pub(super) fn squeeze(x: u64) -> u64 {
+    let x = x & 0x007f_007f_007f_007f | (x & 0x7f00_7f00_7f00_7f00) >> 1;
+    let x = x & 0x0000_3fff_0000_3fff | (x & 0x3fff_0000_3fff_0000) >> 2;
+    x & 0x0fff_ffff | (x & 0x0fff_ffff_0000_0000) >> 4
+}
+
+/// The word of a field, and how many of its bytes count. `None`: the number takes more than seven.
+#[inline(always)]
+pub(super) fn field(tag: u8, v: u64) -> Option<(u64, usize)> {
+    let tag = u64::from(tag);
+    if v < 0x80 {
+        return Some((v << 8 | tag, 2));
+    }
+    if v < 0x4000 {
+        // What lies above the low seven bits counts twice: it moves one bit up.
+        return Some(((v + (v & !0x7f)) << 8 | 0x8000 | tag, 3));
+    }
+    if v >= 1 << 49 {
+        return None;
+    }
+    let n = super::varint_len(v);
+    // All bytes but the last go on: two to six.
+    let more = 0x8080_8080_8080_8080 >> (72 - 8 * n);
+    Some(((spread(v) | more) << 8 | tag, 1 + n))
+}
+
+/// Seven bits to a byte, of at most 49.
+#[inline(always)]
+fn spread(v: u64) -> u64 {
+    let x = v & 0x0fff_ffff | (v & 0x00ff_ffff_f000_0000) << 4;
+    let x = x & 0x0000_3fff_0000_3fff | (x & 0x0fff_c000_0fff_c000) << 2;
+    x & 0x007f_007f_007f_007f | (x & 0x3f80_3f80_3f80_3f80) << 1
+}
+
+/// Puts a field whose number has more than seven bytes at `at`, and gives where the next one goes. `None`: it does not fit.
+#[inline(never)]
+pub(super) fn put_wide(out: &mut [u8], at: usize, tag: u8, v: u64) -> Option<usize> {
+    let low = spread(v & ((1 << 49) - 1)) | 0x0080_8080_8080_8080;
+    store(out, at, low << 8 | u64::from(tag))?;
+    let (high, n) = field(0, v >> 49)?;
+    store(out, at + 8, high >> 8)?;
+    Some(at + 8 + n - 1)
+}
+
+/// Puts a word at `at`. `None`: it does not fit.
+#[inline(always)]
+pub(super) fn store(out: &mut [u8], at: usize, word: u64) -> Option<()> {
+    *out.get_mut(at..)?.first_chunk_mut::<8>()? = word.to_le_bytes();
+    Some(())
+}
