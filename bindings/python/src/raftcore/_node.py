@@ -17,7 +17,7 @@ from . import _abi
 from ._config import Config
 from ._constants import Supply, Transition
 from ._errors import ArgError, ClosedError, TooSmallError, error
-from ._ready import Buffer, Entry, EntryView, FlatReady, Ready
+from ._ready import Buffer, Entry, EntryView, FlatReady, Ready, flat_ready
 
 _NONE = 1
 _TOO_SMALL = -12
@@ -82,35 +82,40 @@ class Node:
         if code < 0:
             config.check()
             raise error(code)
-        self._begin(handle.value)
+        self._begin(handle)
 
-    def _begin(self, handle: int | None) -> None:
-        self._handle = handle
+    def _begin(self, handle: ctypes.c_void_p) -> None:
+        self._handle = handle  # NULL once closed: the library refuses it
         self._outstanding: dict[int, Ready] = {}  # of ready(), by number: their views end with them
         self._places: list[tuple[Any, int]] = []  # in NodeArrays
-        self._finalize = weakref.finalize(self, _free, handle, self._outstanding, self._places)
+        self._finalize = weakref.finalize(self, _free, handle.value, self._outstanding, self._places)
         self._size = c_size_t()
         self._size_at = byref(self._size)
         self._count = c_uint32()
         self._count_at = byref(self._count)
+        self._number = c_uint64()
+        self._length = c_size_t()
         self._ready = _abi.Ready(struct_size=sizeof(_abi.Ready))
         self._ready_at = byref(self._ready)
         self._set_buffer(_FLAT_BYTES)
+        self._staged = bytearray(1)  # of propose_many: data, their lengths, raftcore_slice[]
+        self._lengths: list[int] = []
+        self._slices = array(_POINTER)
 
     def _set_buffer(self, size: int) -> None:
         own = bytearray(size)  # never resized: views of it may be about
         self._buffer = memoryview(own).toreadonly()
         self._buffer_at = (ctypes.c_char * size).from_buffer(own)
-        self._buffer_size = size
+        self._buffer_size = c_size_t(size)
 
     def close(self) -> None:
         """Ends the node, and all views of its batches. Nothing is written or sent. A second close does nothing."""
-        self._handle = None
+        self._handle = ctypes.c_void_p()
         self._finalize()
 
     @property
     def closed(self) -> bool:
-        return self._handle is None
+        return not self._handle
 
     def __enter__(self) -> Node:
         return self
@@ -119,7 +124,7 @@ class Node:
         self.close()
 
     def _raise(self, code: int) -> NoReturn:
-        if self._handle is None:
+        if not self._handle:
             raise ClosedError()
         text = ctypes.create_string_buffer(256)
         _abi.error_detail(self._handle, text, len(text))
@@ -167,7 +172,7 @@ class Node:
         if code < 0:
             self._raise(code)
         clone = Node.__new__(Node)
-        clone._begin(handle.value)
+        clone._begin(handle)
         return clone
 
     # ---- in
@@ -193,12 +198,11 @@ class Node:
         """
         if peer >> 64:
             raise _too_big(peer, 64)
-        if type(data) is bytes:
-            code = _abi.step_frames(self._handle, peer, data, len(data), self._size_at, self._count_at)
-        else:
-            held, size = _address(data)
-            code = _abi.step_frames(self._handle, peer, held, size, self._size_at, self._count_at)
-            del held
+        held, size = (data, len(data)) if type(data) is bytes else _address(data)
+        self._number.value = peer
+        self._length.value = size
+        code = _abi.bare_step_frames(self._handle, self._number, held, self._length, self._size_at, self._count_at)
+        del held
         if code < 0:
             self._raise(code)
         return self._size.value, self._count.value
@@ -222,23 +226,37 @@ class Node:
     def propose_many(self, entries: Sequence[Buffer], tokens: Sequence[int] | None = None) -> None:
         """Proposes several entries in one call, all or none. tokens: one for each."""
         count = len(entries)
-        joined = b"".join(entries)
-        lengths = array(_POINTER, map(len, entries))
-        slices = array(_POINTER, bytes(2 * count * lengths.itemsize))
-        ends = array(_POINTER, accumulate(lengths, initial=_abi.address_of(joined)))
-        if ends[-1] - ends[0] != len(joined):
-            raise TypeError("views of something else than bytes")
-        slices[0::2] = ends[:-1]
-        slices[1::2] = lengths
+        slices = self._stage(entries)
         if tokens is None:
-            code = _abi.propose_many(self._handle, slices.buffer_info()[0], None, count)
+            code = _abi.propose_many(self._handle, slices, None, count)
         else:
             if len(tokens) != count:
                 raise ValueError(f"{len(tokens)} tokens for {count} entries")
             numbers = array("Q", tokens)
-            code = _abi.propose_many(self._handle, slices.buffer_info()[0], numbers.buffer_info()[0], count)
+            code = _abi.propose_many(self._handle, slices, numbers.buffer_info()[0], count)
         if code < 0:
             self._raise(code)
+
+    def _stage(self, entries: Sequence[Buffer]) -> int:
+        """Where raftcore_slice[] lies for entries, copied behind one another to one place.
+
+        So the slices of one batch serve for the next one of the same lengths: to make them is what takes time.
+        """
+        joined = b"".join(entries)
+        lengths = list(map(len, entries))
+        if len(joined) > len(self._staged):
+            self._staged = bytearray(2 * len(joined))
+            self._lengths = []
+        memoryview(self._staged)[: len(joined)] = joined
+        if lengths != self._lengths:
+            if sum(lengths) != len(joined):
+                raise TypeError("a view of something else than bytes")
+            begin = ctypes.addressof(ctypes.c_char.from_buffer(self._staged))
+            self._slices = array(_POINTER, bytes(2 * len(lengths) * sizeof(ctypes.c_void_p)))
+            self._slices[0::2] = array(_POINTER, list(accumulate(lengths, initial=begin))[:-1])
+            self._slices[1::2] = array(_POINTER, lengths)
+            self._lengths = lengths
+        return self._slices.buffer_info()[0]
 
     def read_index(self, token: int) -> None:
         """Starts a linearizable read. token comes back exactly once: in reads, when the state may be read, or in dropped."""
@@ -268,12 +286,12 @@ class Node:
         """
         if into is not None:
             return self._ready_into(into)
-        code = _abi.ready_flat(self._handle, self._buffer_at, self._buffer_size, self._size_at)
+        code = _abi.bare_ready_flat(self._handle, self._buffer_at, self._buffer_size, self._size_at)
         while code == _TOO_SMALL:
-            self._set_buffer(max(self._size.value, 2 * self._buffer_size))
-            code = _abi.ready_flat(self._handle, self._buffer_at, self._buffer_size, self._size_at)
+            self._set_buffer(max(self._size.value, 2 * self._buffer_size.value))
+            code = _abi.bare_ready_flat(self._handle, self._buffer_at, self._buffer_size, self._size_at)
         if code == 0:
-            return FlatReady(self._buffer)
+            return flat_ready(self._buffer)
         if code < 0:
             self._raise(code)
         return None
@@ -288,7 +306,7 @@ class Node:
             raise small
         if code < 0:
             self._raise(code)
-        return FlatReady(memoryview(into).toreadonly()) if code == 0 else None
+        return flat_ready(memoryview(into).toreadonly()) if code == 0 else None
 
     def ready(self) -> Ready | None:
         """Takes the next batch of work as it lies in the node's memory: nothing is copied but what is asked for as bytes.
@@ -309,7 +327,8 @@ class Node:
         """All work of batch number, and of those before it, is done. Ends their views."""
         if number >> 64:
             raise _too_big(number, 64)
-        code = _abi.advance(self._handle, number)
+        self._number.value = number
+        code = _abi.bare_advance(self._handle, self._number)
         if code < 0:
             self._raise(code)
         if self._outstanding:
@@ -539,13 +558,13 @@ class Node:
 
     def digest(self, with_random: bool = False) -> int:
         """A number that is equal for nodes of equal meaning: for tests."""
-        if self._handle is None:
+        if not self._handle:
             raise ClosedError()
         number: int = _abi.digest(self._handle, bool(with_random))
         return number
 
     def __repr__(self) -> str:
-        if self._handle is None:
+        if not self._handle:
             return "<Node closed>"
         status = self.status()
         return f"<Node {status.id}: term={status.term} leader={status.leader} commit={status.commit}>"
@@ -559,7 +578,7 @@ class NodeArray:
         self._handles = (ctypes.c_void_p * len(self.nodes))()
         self._found = (c_uint32 * len(self.nodes))()
         for place, node in enumerate(self.nodes):
-            self._handles[place] = node._handle
+            self._handles[place] = node._handle.value
             node._places.append((self._handles, place))  # so that its close is seen here
 
     def tick(self, ticks: int = 1) -> list[Node]:

@@ -17,6 +17,7 @@ Buffer = Union[bytes, bytearray, memoryview]
 _HARD_STATE, _MUST_SYNC = int(ReadyFlag.HARD_STATE), int(ReadyFlag.MUST_SYNC)
 _SOFT_STATE, _SNAPSHOT = int(ReadyFlag.SOFT_STATE), int(ReadyFlag.SNAPSHOT)
 _AFTER = int(MsgFlag.AFTER)
+_new = tuple.__new__  # of a NamedTuple: half the time of a call of its class
 
 
 class Entry(NamedTuple):
@@ -101,18 +102,14 @@ def _record(form: str, stride: int) -> Struct:
     return Struct(f"{form}{stride - known.size}x") if stride > known.size else known
 
 
-class ReadyBase:
-    """What both kinds of batches have. The fields are those of raftcore_ready in include/raftcore.h."""
+class _Head(NamedTuple):
+    """The scalars of a batch, in the order of raftcore_flat and raftcore_ready, which say more."""
 
-    __slots__ = (
-        ("number", "flags", "role", "term", "vote", "commit", "leader", "snapshot_index", "snapshot_term")
-        + ("committed_first", "committed_last", "n_entries", "n_committed", "n_msgs", "n_reads", "n_dropped", "n_done")
-        + ("entry_stride", "msg_stride", "read_stride", "drop_stride", "done_stride", "_lists")
-    )
-
-    number: int  # goes into advance
-    flags: int  # ReadyFlag
+    layout: int  # not of interest
     role: int  # Role
+    size: int  # of a flat batch, in bytes
+    flags: int  # ReadyFlag
+    number: int  # goes into advance
     term: int  # hard state: term, vote and commit, changed or not
     vote: int
     commit: int
@@ -121,6 +118,16 @@ class ReadyBase:
     snapshot_term: int
     committed_first: int  # to apply: from here
     committed_last: int  # to here, both included; 0, 0: nothing
+    snapshot_conf_at: int  # places: of use to the methods only
+    snapshot_conf_bytes: int
+    snapshot_data_at: int
+    snapshot_data_bytes: int
+    entries_at: int
+    committed_at: int
+    msgs_at: int
+    reads_at: int
+    dropped_at: int
+    done_at: int
     n_entries: int
     n_committed: int  # 0 although the span is not empty: read the host's log
     n_msgs: int
@@ -132,7 +139,13 @@ class ReadyBase:
     read_stride: int
     drop_stride: int
     done_stride: int
-    _lists: tuple[int, ...]  # places of the snapshot's configuration and data with their lengths, then of the six lists
+    buffer: memoryview  # the whole of a flat batch; else empty
+
+
+class ReadyBase(_Head):
+    """What both kinds of batches have."""
+
+    __slots__ = ()
 
     @property
     def must_sync(self) -> bool:
@@ -157,28 +170,28 @@ class ReadyBase:
     @property
     def snapshot_conf(self) -> bytes:
         """The configuration of the snapshot, as to be stored."""
-        return self._bytes(self._lists[0], self._lists[1])
+        return self._bytes(self.snapshot_conf_at, self.snapshot_conf_bytes)
 
     @property
     def snapshot_data(self) -> bytes:
         """The state; empty if it travels the host's way."""
-        return self._bytes(self._lists[2], self._lists[3])
+        return self._bytes(self.snapshot_data_at, self.snapshot_data_bytes)
 
     def entries(self) -> list[Entry]:
         """To store: they replace everything from the first one's index on."""
-        return self._entries(self._lists[4], self.n_entries)
+        return self._entries(self.entries_at, self.n_entries)
 
     def entry_views(self) -> list[EntryView]:
         """entries() without a copy; the views live as the class says."""
-        return self._entry_views(self._lists[4], self.n_entries)
+        return self._entry_views(self.entries_at, self.n_entries)
 
     def committed(self) -> list[Entry]:
         """To apply, in order. Empty although the span is not: read the host's log."""
-        return self._entries(self._lists[5], self.n_committed)
+        return self._entries(self.committed_at, self.n_committed)
 
     def committed_views(self) -> list[EntryView]:
         """committed() without a copy; the views live as the class says."""
-        return self._entry_views(self._lists[5], self.n_committed)
+        return self._entry_views(self.committed_at, self.n_committed)
 
     def messages(self) -> list[Message]:
         """To send, in order."""
@@ -190,32 +203,29 @@ class ReadyBase:
 
     def message_heads(self) -> list[MessageHead]:
         """What messages() say, in the same order."""
-        return [MessageHead._make((*record[:9], record[self._KIND])) for record in self._messages()]
+        return [_new(MessageHead, record) for record in self._messages(self._MESSAGE_HEAD)]
 
     def reads(self) -> list[Read]:
         """Reads to serve."""
-        return [Read(*record) for record in self._unpack(self._PAIR, self.read_stride, self._lists[7], self.n_reads)]
+        return [_new(Read, record) for record in self._unpack(self._PAIR, self.read_stride, self.reads_at, self.n_reads)]
 
     def dropped(self) -> list[Drop]:
         """Proposals and reads that failed."""
-        return [Drop(*record) for record in self._unpack(self._DROP, self.drop_stride, self._lists[8], self.n_dropped)]
+        return [_new(Drop, record) for record in self._unpack(self._DROP, self.drop_stride, self.dropped_at, self.n_dropped)]
 
     def done(self) -> list[Done]:
         """Tokens of a span that comes without entries."""
-        return [Done(*record) for record in self._unpack(self._PAIR, self.done_stride, self._lists[9], self.n_done)]
+        return [_new(Done, record) for record in self._unpack(self._PAIR, self.done_stride, self.done_at, self.n_done)]
 
     def __repr__(self) -> str:
-        counts = " ".join(f"{name[2:]}={getattr(self, name)}" for name in ReadyBase.__slots__ if name.startswith("n_"))
+        counts = " ".join(f"{name[2:]}={getattr(self, name)}" for name in _Head._fields if name.startswith("n_"))
         return f"<{type(self).__name__} {self.number}: term={self.term} commit={self.commit} {counts}>"
 
     _PAIR = "<2Q"  # forms of records: of reads and done,
     _DROP = "<Q2I"  # of dropped
-    _KIND = 0  # where a message's record has its kind
+    _MESSAGE_HEAD = ""
 
     def _bytes(self, at: int, size: int) -> bytes:
-        raise NotImplementedError
-
-    def _view(self, at: int, size: int) -> memoryview:
         raise NotImplementedError
 
     def _unpack(self, form: str, stride: int, at: int, count: int) -> Iterator[Any]:
@@ -227,7 +237,7 @@ class ReadyBase:
     def _entry_views(self, at: int, count: int) -> list[EntryView]:
         raise NotImplementedError
 
-    def _messages(self) -> Iterator[Any]:
+    def _messages(self, form: str) -> Iterator[Any]:
         raise NotImplementedError
 
 
@@ -238,80 +248,77 @@ class FlatReady(ReadyBase):
     over them; with a buffer of the caller's, or after keep(), as long as that one is left alone. They never dangle.
     """
 
-    __slots__ = ("buffer", "size")
+    __slots__ = ()
 
-    _HEAD = Struct("<2I21Q12I")
-    _ENTRY = "<5Q2I"
-    _MESSAGE = "<11Q2I"
-    _KIND = 11
+    # What is never looked at is passed over (x): each number that is made takes time.
+    _HEAD = Struct("<2I21Q11I4x")
+    _ENTRY = "<5QI4x"
+    _DATA = "<24x2Q8x"
+    _MESSAGE = "<Q56x3QI4x"
+    _MESSAGE_HEAD = "<9Q16xI4x"
 
-    buffer: memoryview  # the whole batch: total_bytes long
-    size: int
-
-    def __init__(self, buffer: Buffer) -> None:
-        view = memoryview(buffer)
-        # The order of raftcore_flat.
-        (
-            layout, self.role, self.size, self.flags, self.number, self.term, self.vote, self.commit, self.leader,
-            self.snapshot_index, self.snapshot_term, self.committed_first, self.committed_last,
-            conf, conf_size, data, data_size, entries, committed, messages, reads, dropped, done,
-            self.n_entries, self.n_committed, self.n_msgs, self.n_reads, self.n_dropped, self.n_done,
-            self.entry_stride, self.msg_stride, self.read_stride, self.drop_stride, self.done_stride, _,
-        ) = self._HEAD.unpack_from(view)  # fmt: skip
-        if layout != 1:
-            raise ValueError(f"flat batch of layout {layout}: this package reads layout 1")
-        self._lists = (conf, conf_size, data, data_size, entries, committed, messages, reads, dropped, done)
-        self.buffer = view[: self.size]
+    def __new__(cls, buffer: Buffer) -> FlatReady:
+        return flat_ready(memoryview(buffer))
 
     def keep(self) -> FlatReady:
         """The same batch in a buffer of its own."""
-        return FlatReady(bytes(self.buffer))
+        return flat_ready(memoryview(bytes(self.buffer)))
 
     def messages(self) -> list[Message]:
         buffer = self.buffer
         return [
-            Message(to, flags & _AFTER != 0, kind, bytes(buffer[at : at + size]))
-            for to, _, _, _, _, _, _, _, flags, at, size, kind, _ in self._messages()
+            _new(Message, (to, flags & _AFTER != 0, kind, bytes(buffer[at : at + size])))
+            for to, flags, at, size, kind in self._messages(self._MESSAGE)
         ]
 
     def message_views(self) -> list[MessageView]:
         buffer = self.buffer
         return [
-            MessageView(to, flags & _AFTER != 0, kind, (buffer[at : at + size],))
-            for to, _, _, _, _, _, _, _, flags, at, size, kind, _ in self._messages()
+            _new(MessageView, (to, flags & _AFTER != 0, kind, (buffer[at : at + size],)))
+            for to, flags, at, size, kind in self._messages(self._MESSAGE)
         ]
 
-    def committed_data(self) -> list[memoryview]:
-        """The data alone of what is to be applied, without a copy: the quickest way through a batch of normal entries."""
-        buffer = self.buffer
-        records = self._unpack(self._ENTRY, self.entry_stride, self._lists[5], self.n_committed)
-        return [buffer[at : at + size] for _, _, _, at, size, _, _ in records]
+    def committed_data(self) -> list[bytes]:
+        """The data alone of what is to be applied: the quickest way through a batch of normal entries."""
+        whole = bytes(self.buffer)
+        records = self._unpack(self._DATA, self.entry_stride, self.committed_at, self.n_committed)
+        return [whole[at : at + size] for at, size in records]
 
     def _bytes(self, at: int, size: int) -> bytes:
         return bytes(self.buffer[at : at + size])
-
-    def _view(self, at: int, size: int) -> memoryview:
-        return self.buffer[at : at + size]
 
     def _unpack(self, form: str, stride: int, at: int, count: int) -> Iterator[Any]:
         return _record(form, stride).iter_unpack(self.buffer[at : at + count * stride])
 
     def _entries(self, at: int, count: int) -> list[Entry]:
-        buffer = self.buffer
+        if not count:
+            return []
+        whole = bytes(self.buffer)  # slices of bytes are cheaper than bytes of slices, unless entries are huge
         return [
-            Entry(term, index, kind, bytes(buffer[at : at + size]), token)
-            for term, index, token, at, size, kind, _ in self._unpack(self._ENTRY, self.entry_stride, at, count)
+            _new(Entry, (term, index, kind, whole[at : at + size], token))
+            for term, index, token, at, size, kind in self._unpack(self._ENTRY, self.entry_stride, at, count)
         ]
 
     def _entry_views(self, at: int, count: int) -> list[EntryView]:
         buffer = self.buffer
         return [
-            EntryView(term, index, kind, buffer[at : at + size], token)
-            for term, index, token, at, size, kind, _ in self._unpack(self._ENTRY, self.entry_stride, at, count)
+            _new(EntryView, (term, index, kind, buffer[at : at + size], token))
+            for term, index, token, at, size, kind in self._unpack(self._ENTRY, self.entry_stride, at, count)
         ]
 
-    def _messages(self) -> Iterator[Any]:
-        return self._unpack(self._MESSAGE, self.msg_stride, self._lists[6], self.n_msgs)
+    def _messages(self, form: str) -> Iterator[Any]:
+        return self._unpack(form, self.msg_stride, self.msgs_at, self.n_msgs)
+
+
+_unpack_head = FlatReady._HEAD.unpack_from
+
+
+def flat_ready(view: memoryview) -> FlatReady:
+    """FlatReady(view), but quicker than by a call of the class."""
+    head = _unpack_head(view)
+    if head[0] != 1:
+        raise ValueError(f"flat batch of layout {head[0]}: this package reads layout 1")
+    return _new(FlatReady, (*head, view[: head[2]]))
 
 
 _view_of = ctypes.pythonapi.PyMemoryView_FromMemory
@@ -328,50 +335,37 @@ class Ready(ReadyBase):
     bytes is the caller's.
     """
 
-    __slots__ = ("_views",)
-
-    _ENTRY = "@2Q2IPNQ"  # native: it has pointers
-    _MESSAGE = "@9Q2I2P4I"
+    _HEAD = Struct("@2I10QPNPN6P11I4x")
+    _ENTRY = "@2QI4xPNQ"  # native: it has pointers
+    _MESSAGE = "@Q56xQI4x2PI4x2I"
+    _MESSAGE_HEAD = f"@9QI4x{2 * ctypes.sizeof(ctypes.c_void_p) + 16}x"
     _PAIR = "=2Q"
     _DROP = "=Q2I"
     _SLICE = "@PN"
-    _KIND = 9
 
     _views: list[memoryview] | None  # None: the batch has ended
 
-    def __init__(self, ready: _abi.Ready) -> None:
-        self.role, self.flags, self.number = ready.role, ready.flags, ready.number
-        self.term, self.vote, self.commit, self.leader = ready.term, ready.vote, ready.commit, ready.leader
-        self.snapshot_index, self.snapshot_term = ready.snapshot_index, ready.snapshot_term
-        self.committed_first, self.committed_last = ready.committed_first, ready.committed_last
-        self.n_entries, self.n_committed, self.n_msgs = ready.n_entries, ready.n_committed, ready.n_msgs
-        self.n_reads, self.n_dropped, self.n_done = ready.n_reads, ready.n_dropped, ready.n_done
-        self.entry_stride, self.msg_stride = ready.entry_stride, ready.msg_stride
-        self.read_stride, self.drop_stride, self.done_stride = ready.read_stride, ready.drop_stride, ready.done_stride
-        conf, data = ready.snapshot_conf, ready.snapshot_data
-        lists = (ready.entries, ready.committed, ready.msgs, ready.reads, ready.dropped, ready.done)
-        self._lists = (conf.ptr or 0, conf.len, data.ptr or 0, data.len) + tuple(place or 0 for place in lists)
-        self._views = []
+    def __new__(cls, ready: _abi.Ready) -> Ready:
+        struct_size, role, *rest = cls._HEAD.unpack_from(ready)
+        batch = _new(cls, (struct_size, role, 0, *rest, memoryview(b"")))
+        batch._views = []
+        return batch
 
     def messages(self) -> list[Message]:
         return [
-            Message(record[0], record[8] & _AFTER != 0, record[9], b"".join(self._bytes(*piece) for piece in pieces))
-            for record, pieces in self._framed()
+            _new(Message, (to, flags & _AFTER != 0, kind, b"".join([self._bytes(*piece) for piece in pieces])))
+            for to, flags, kind, pieces in self._framed()
         ]
 
     def message_views(self) -> list[MessageView]:
         return [
-            MessageView(record[0], record[8] & _AFTER != 0, record[9], tuple(self._view(*piece) for piece in pieces))
-            for record, pieces in self._framed()
+            _new(MessageView, (to, flags & _AFTER != 0, kind, tuple([self._view(*piece) for piece in pieces])))
+            for to, flags, kind, pieces in self._framed()
         ]
 
     def message_entries(self) -> list[list[Entry]]:
         """What the messages carry, in the order of messages(). Empty lists without Flag.DECODED_MSGS."""
-        found = []
-        for record in self._messages():
-            stride, count = record[16], record[15]
-            found.append([self._entry(*entry) for entry in self._unpack(self._ENTRY, stride, record[12], count)])
-        return found
+        return [self._entries_of(at or 0, count, stride) for _, _, _, _, at, _, count, stride in self._messages(self._MESSAGE)]
 
     def end(self) -> None:
         """Ends the views; the node calls it."""
@@ -379,10 +373,10 @@ class Ready(ReadyBase):
         for view in views:
             view.release()
 
-    def _framed(self) -> Iterator[tuple[Any, Iterator[Any]]]:
+    def _framed(self) -> Iterator[tuple[int, int, int, Iterator[Any]]]:
         size = ctypes.sizeof(_abi.Slice)
-        for record in self._messages():
-            yield record, self._unpack(self._SLICE, size, record[11], record[13])
+        for to, flags, kind, frame, _, count, _, _ in self._messages(self._MESSAGE):
+            yield to, flags, kind, self._unpack(self._SLICE, size, frame, count)
 
     def _bytes(self, at: int, size: int) -> bytes:
         if self._views is None:
@@ -399,17 +393,20 @@ class Ready(ReadyBase):
     def _unpack(self, form: str, stride: int, at: int, count: int) -> Iterator[Any]:
         return _record(form, stride).iter_unpack(self._bytes(at, count * stride))
 
-    def _entry(self, term: int, index: int, kind: int, _: int, at: int, size: int, token: int) -> Entry:
-        return Entry(term, index, kind, self._bytes(at, size), token)
-
     def _entries(self, at: int, count: int) -> list[Entry]:
-        return [self._entry(*record) for record in self._unpack(self._ENTRY, self.entry_stride, at, count)]
+        return self._entries_of(at, count, self.entry_stride)
+
+    def _entries_of(self, at: int, count: int, stride: int) -> list[Entry]:
+        return [
+            _new(Entry, (term, index, kind, self._bytes(at, size), token))
+            for term, index, kind, at, size, token in self._unpack(self._ENTRY, stride, at, count)
+        ]
 
     def _entry_views(self, at: int, count: int) -> list[EntryView]:
         return [
-            EntryView(term, index, kind, self._view(at, size), token)
-            for term, index, kind, _, at, size, token in self._unpack(self._ENTRY, self.entry_stride, at, count)
+            _new(EntryView, (term, index, kind, self._view(at, size), token))
+            for term, index, kind, at, size, token in self._unpack(self._ENTRY, self.entry_stride, at, count)
         ]
 
-    def _messages(self) -> Iterator[Any]:
-        return self._unpack(self._MESSAGE, self.msg_stride, self._lists[6], self.n_msgs)
+    def _messages(self, form: str) -> Iterator[Any]:
+        return self._unpack(form, self.msg_stride, self.msgs_at, self.n_msgs)
