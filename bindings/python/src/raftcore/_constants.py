@@ -93,39 +93,39 @@ class Preset(IntEnum):
 class Flag(IntFlag):
     """Bits of Config.flags."""
 
-    PRE_VOTE = 64
-    CHECK_QUORUM = 64
-    LEASE_READS = 64
-    DEBUG_POISON_VIEWS = 64
-    VOTE_REQUEST_EARLY = 64
-    STAY_WHEN_REMOVED = 64
+    PRE_VOTE = 1
+    CHECK_QUORUM = 2
+    LEASE_READS = 4
+    DEBUG_POISON_VIEWS = 8
+    VOTE_REQUEST_EARLY = 16
+    STAY_WHEN_REMOVED = 32
     REFUSED_CONF_AS_EMPTY = 64
-    LEASE_IN_TRANSFER = 64
-    TRANSFER_FENCE = 64
-    COMMIT_IN_VOTES = 64
-    READ_AT_ONCE = 64
-    BATCH_APPEND = 64
-    NO_COMMIT_BROADCAST = 64
-    NOMINATE_SUCCESSOR = 64
-    NO_CONF_VALIDATION = 64
-    NO_FORWARDING = 64
-    DECODED_MSGS = 64
+    LEASE_IN_TRANSFER = 128
+    TRANSFER_FENCE = 256
+    COMMIT_IN_VOTES = 512
+    READ_AT_ONCE = 1024
+    BATCH_APPEND = 2048
+    NO_COMMIT_BROADCAST = 4096
+    NOMINATE_SUCCESSOR = 8192
+    NO_CONF_VALIDATION = 16384
+    NO_FORWARDING = 32768
+    DECODED_MSGS = 65536
 
 
 class ReadyFlag(IntFlag):
     """Bits of a ready's flags."""
 
-    HARD_STATE = 64
-    MUST_SYNC = 64
-    SOFT_STATE = 64
-    SNAPSHOT = 64
+    HARD_STATE = 1
+    MUST_SYNC = 2
+    SOFT_STATE = 4
+    SNAPSHOT = 8
 
 
 class MsgFlag(IntFlag):
     """Bits of a message's flags."""
 
-    AFTER = 64
-    REJECT = 64
+    AFTER = 1
+    REJECT = 2
 
 
 class Has(IntFlag):
@@ -276,4 +276,4 @@ class Reason(IntEnum):
 class Feature(IntFlag):
     """Bits of features."""
 
-    CHECKED = 64
+    CHECKED = 1
