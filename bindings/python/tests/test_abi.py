@@ -90,7 +90,9 @@ class AbiTest(unittest.TestCase):
                 lines.append(f'printf("{name}.{field} %zu %zu\\n", {at});')
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "probe.c"
-            source.write_text('#include "raftcore.h"\n#include <stdio.h>\nint main(void) {\n' + "\n".join(lines) + "\nreturn 0; }\n")
+            source.write_text(
+                '#include "raftcore.h"\n#include <stdio.h>\nint main(void) {\n' + "\n".join(lines) + "\nreturn 0; }\n"
+            )
             subprocess.run([compiler, f"-I{HEADER.parent}", "-o", f"{folder}/probe", str(source)], check=True)
             said = subprocess.run([f"{folder}/probe"], check=True, capture_output=True, text=True).stdout
 
@@ -139,8 +141,13 @@ class AbiTest(unittest.TestCase):
                 elif group == "ID":
                     self.assertEqual(getattr(raftcore, name), value)
                 else:
-                    self.assertIn(name, ("H", "OK", "NONE", "IGNORED", "ABI_VERSION") + tuple(f"VERSION_{n}" for n in ("MAJOR", "MINOR", "PATCH")))
-        self.assertEqual(sum(len(group.__members__) for group in GROUPS.values()), sum(n.partition("_")[0] in GROUPS for n in constants()))
+                    self.assertIn(
+                        name,
+                        ("H", "OK", "NONE", "IGNORED", "ABI_VERSION") + tuple(f"VERSION_{n}" for n in ("MAJOR", "MINOR", "PATCH")),
+                    )
+        self.assertEqual(
+            sum(len(group.__members__) for group in GROUPS.values()), sum(n.partition("_")[0] in GROUPS for n in constants())
+        )
         self.assertEqual(constants()["ABI_VERSION"], _abi.ABI_VERSION)
         self.assertEqual(raftcore.version(), ".".join(str(constants()[f"VERSION_{n}"]) for n in ("MAJOR", "MINOR", "PATCH")))
 

@@ -67,7 +67,9 @@ class CounterTest(unittest.TestCase):
 
     def add_anywhere(self, request, amount):
         """Sends it to one node after another, as often as it takes. It counts once."""
-        return self.until(lambda: next((id for id in self.processes.copy() if self.ask(id, f"add {request} {amount}") == "ok"), None))
+        return self.until(
+            lambda: next((id for id in self.processes.copy() if self.ask(id, f"add {request} {amount}") == "ok"), None)
+        )
 
     def leader(self):
         return self.add_anywhere("who", 0)

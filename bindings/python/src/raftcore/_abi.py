@@ -441,8 +441,8 @@ reason_text = _function("raftcore_reason_text", c_char_p, c_uint32)
 digest = _function("raftcore_digest", c_uint64, c_void_p, c_uint32)
 error_detail = _function("raftcore_error_detail", c_size_t, c_void_p, c_void_p, c_size_t)
 
-# The calls of every turn once more, without argtypes: these take 35 ns an argument. Pass ctypes objects or bytes, nothing else: a plain
-# number would go as a C int.
+# The calls of every turn once more, without argtypes, which take 35 ns an argument. Pass ctypes objects or bytes, nothing else: a
+# plain number would go as a C int.
 
 
 def _bare(name: str) -> Any:

@@ -146,7 +146,7 @@ class Node:
             self._raise(code)
 
     def boot_terms(self, runs: Sequence[tuple[int, int]]) -> None:
-        """Restores which term each part of the log has: (first index, term), ... Left out where boot_entries starts at the first."""
+        """Restores which term each part of the log has: (first index, term), ... Not needed if boot_entries starts at the first."""
         flat = array("Q", [number for run in runs for number in run])
         code = _abi.boot_terms(self._handle, flat.buffer_info()[0], len(runs))
         if code < 0:
@@ -280,7 +280,7 @@ class Node:
         return bits
 
     def ready_flat(self, into: bytearray | None = None) -> FlatReady | None:
-        """Takes the next batch of work as one run of bytes: in the node's own buffer, which the next call writes over, or in `into`.
+        """Takes the next batch of work as one run of bytes: in the node's own buffer, which the next call overwrites, or `into`.
 
         None: nothing to do. TooSmallError: `into` is, and the batch comes with the next call; it does not come without `into`.
         """
@@ -428,7 +428,7 @@ class Node:
             self._raise(code)
 
     def apply_conf(self, entry: AnyEntry) -> Conf:
-        """Applies a committed configuration entry, lowest index first. Store the answer's `encoded` together with what is applied."""
+        """Applies a committed configuration entry, lowest index first. Store the answer's `encoded` with what is applied."""
         packed, _, _held = _entries_in((entry,))
         return self._conf(_abi.apply_conf, packed)
 

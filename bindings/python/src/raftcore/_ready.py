@@ -139,7 +139,7 @@ class _Head(NamedTuple):
     read_stride: int
     drop_stride: int
     done_stride: int
-    buffer: memoryview  # the whole of a flat batch; else empty
+    memory: memoryview  # where a flat batch lies; else empty
 
 
 class ReadyBase(_Head):
@@ -244,8 +244,8 @@ class ReadyBase(_Head):
 class FlatReady(ReadyBase):
     """One batch of work in one run of bytes, as Node.ready_flat gives it.
 
-    Lifetime: views are slices of `buffer`. With the node's own buffer they hold until the next ready_flat of that node, which writes
-    over them; with a buffer of the caller's, or after keep(), as long as that one is left alone. They never dangle.
+    Lifetime: views are slices of `memory`. With the node's own buffer they hold until the next ready_flat of that node, which
+    writes over them; with a buffer of the caller's, or after keep(), as long as that one is left alone. They never dangle.
     """
 
     __slots__ = ()
@@ -260,21 +260,28 @@ class FlatReady(ReadyBase):
     def __new__(cls, buffer: Buffer) -> FlatReady:
         return flat_ready(memoryview(buffer))
 
+    @property
+    def buffer(self) -> memoryview:
+        """The whole batch. FlatReady(batch.buffer) reads it again, also after it was stored."""
+        return self.memory[: self.size]
+
     def keep(self) -> FlatReady:
         """The same batch in a buffer of its own."""
         return flat_ready(memoryview(bytes(self.buffer)))
 
     def messages(self) -> list[Message]:
-        buffer = self.buffer
+        memory, first, stride = self.memory, self.msgs_at, self.msg_stride
         return [
-            _new(Message, (to, flags & _AFTER != 0, kind, bytes(buffer[at : at + size])))
-            for to, flags, at, size, kind in self._messages(self._MESSAGE)
+            _new(Message, (to, flags & _AFTER != 0, kind, bytes(memory[at : at + size])))
+            for to, flags, at, size, kind in _record(self._MESSAGE, stride).iter_unpack(
+                memory[first : first + self.n_msgs * stride]
+            )
         ]
 
     def message_views(self) -> list[MessageView]:
-        buffer = self.buffer
+        memory = self.memory
         return [
-            _new(MessageView, (to, flags & _AFTER != 0, kind, (buffer[at : at + size],)))
+            _new(MessageView, (to, flags & _AFTER != 0, kind, (memory[at : at + size],)))
             for to, flags, at, size, kind in self._messages(self._MESSAGE)
         ]
 
@@ -285,10 +292,10 @@ class FlatReady(ReadyBase):
         return [whole[at : at + size] for at, size in records]
 
     def _bytes(self, at: int, size: int) -> bytes:
-        return bytes(self.buffer[at : at + size])
+        return bytes(self.memory[at : at + size])
 
     def _unpack(self, form: str, stride: int, at: int, count: int) -> Iterator[Any]:
-        return _record(form, stride).iter_unpack(self.buffer[at : at + count * stride])
+        return _record(form, stride).iter_unpack(self.memory[at : at + count * stride])
 
     def _entries(self, at: int, count: int) -> list[Entry]:
         if not count:
@@ -300,9 +307,9 @@ class FlatReady(ReadyBase):
         ]
 
     def _entry_views(self, at: int, count: int) -> list[EntryView]:
-        buffer = self.buffer
+        memory = self.memory
         return [
-            _new(EntryView, (term, index, kind, buffer[at : at + size], token))
+            _new(EntryView, (term, index, kind, memory[at : at + size], token))
             for term, index, token, at, size, kind in self._unpack(self._ENTRY, self.entry_stride, at, count)
         ]
 
@@ -318,7 +325,7 @@ def flat_ready(view: memoryview) -> FlatReady:
     head = _unpack_head(view)
     if head[0] != 1:
         raise ValueError(f"flat batch of layout {head[0]}: this package reads layout 1")
-    return _new(FlatReady, (*head, view[: head[2]]))
+    return _new(FlatReady, head + (view,))
 
 
 _view_of = ctypes.pythonapi.PyMemoryView_FromMemory
