@@ -2,10 +2,10 @@
 
     counter.py FILE ID PORT PORT PORT       node ID (1, 2 or 3) with its database FILE; one port for each node
 
-    printf 'add r1 5\\n' | nc localhost PORT       ok, or why not; r1 names the request: it counts once, however often it is sent
+    printf 'add r1 5\\n' | nc localhost PORT       ok, or why not; r1 names the request: sent again, it counts once
     printf 'get\\n' | nc localhost PORT            the sum of all that was answered ok before
 
-"ok" comes when the increment is committed by a majority and durable here. Every node that is killed, even by -9, finds its way back.
+"ok" comes when the increment is committed by a majority and durable here. Every node that is killed, even by -9, comes back.
 The log is never compacted, so no snapshot is ever needed; a larger program would also answer fetches by supply_snapshot.
 """
 
@@ -24,7 +24,7 @@ SCHEMA = """
     PRAGMA synchronous = FULL;  -- a commit is on the disk when it returns
     CREATE TABLE IF NOT EXISTS log (idx INTEGER PRIMARY KEY, term INTEGER, kind INTEGER, data BLOB);
     CREATE TABLE IF NOT EXISTS increment (request TEXT PRIMARY KEY, amount INTEGER);
-    CREATE TABLE IF NOT EXISTS raft (one INTEGER PRIMARY KEY, term INTEGER, vote INTEGER, known INTEGER, applied INTEGER, conf BLOB);
+    CREATE TABLE IF NOT EXISTS raft (id INTEGER PRIMARY KEY, term INTEGER, vote INTEGER, known INTEGER, applied INTEGER, conf BLOB);
     INSERT OR IGNORE INTO raft VALUES (1, 0, 0, 1, 1, x'');  -- a founder: the configuration is entry 1 of term 1, and applied
 """
 
