@@ -45,8 +45,9 @@ class Server:
 
     def boot(self) -> raftcore.Node:
         # Who is not the leader refuses proposals: a client that asks there goes elsewhere.
-        flags = raftcore.Flag.PRE_VOTE | raftcore.Flag.CHECK_QUORUM | raftcore.Flag.NO_FORWARDING
-        node = raftcore.Node(raftcore.Config(self.id, flags=flags))
+        config = raftcore.Config(self.id)
+        config.flags |= raftcore.Flag.NO_FORWARDING
+        node = raftcore.Node(config)
         term, vote, commit, applied, conf = self.db.execute("SELECT term, vote, known, applied, conf FROM raft").fetchone()
         node.boot_state(term, vote, commit)
         node.boot_conf(conf or raftcore.Conf(voters=tuple(self.ports)), 1, 1)

@@ -13,7 +13,7 @@ class Config(_abi.Config):
     """raftcore_config with its defaults; include/raftcore.h says what each field means.
 
     Config(id=1, storage=Storage.ASYNC, election_ticks=20). The seed is drawn at random if none is given: it must differ at each
-    start. ArgError names a field that is wrong.
+    start. ArgError names a field that is wrong. Fields can be set afterwards, too: config.flags |= Flag.LEASE_READS.
     """
 
     def __init__(self, id: int, *, preset: int = 0, seed: int | None = None, **fields: int) -> None:

@@ -110,6 +110,7 @@ class Flag(IntFlag):
     NO_CONF_VALIDATION = 16384
     NO_FORWARDING = 32768
     DECODED_MSGS = 65536
+    RETIRE_GRACEFULLY = 131072
 
 
 class ReadyFlag(IntFlag):
