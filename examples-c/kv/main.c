@@ -26,10 +26,11 @@
 #include "host.h"
 #include "net.h"
 
-enum { HAND_OVER_MS = 2000 };
+enum { HAND_OVER_MS = 2000, TICKS_MAX = 2 };
 
 static struct host host;            /* large: the table of pending writes is in it */
 static struct watch timer, signals;
+static uint64_t ticks;              /* passed, and not yet told to the core */
 static int64_t stop_at;             /* 0: not stopping */
 static bool stopped;
 
@@ -93,12 +94,25 @@ static struct options read_options(int argc, char **argv)
 
 static void on_timer(struct watch *w, uint32_t events)
 {
-    uint64_t ticks = 0;
+    uint64_t passed = 0;
 
     (void)events;
-    /* All ticks that have passed, also those during a slow sync: time must not stand still for the core. */
-    if (read(w->fd, &ticks, sizeof ticks) == sizeof ticks)
-        host_tick(&host, ticks > 1000 ? 1000 : (uint32_t)ticks);
+    if (read(w->fd, &passed, sizeof passed) == sizeof passed)
+        ticks += passed;
+}
+
+/*
+ * After all input of this turn was read, and a few ticks at most. If a sync took long, this node was deaf meanwhile: what the
+ * leader said lies in the sockets, and time in which we could not hear is no silence of the leader's. Counting it would make
+ * a follower with a slow disk stand for election against a leader that is well. Only lease reads need ticks to keep up with
+ * the clock, and there are none here.
+ */
+static void pass_time(void)
+{
+    if (ticks == 0)
+        return;
+    host_tick(&host, ticks > TICKS_MAX ? TICKS_MAX : (uint32_t)ticks);
+    ticks = 0;
     if (stop_at && ((host.role != RAFTCORE_ROLE_LEADER && host_is_idle(&host)) || now_ms() >= stop_at))
         stopped = true;
 }
@@ -191,6 +205,7 @@ int main(int argc, char **argv)
 
     while (!stopped) {
         loop_run_once();            /* all input there is, so that many clients' writes share a batch and a sync */
+        pass_time();
         do {
             host_pump(&host);
             clients_run();          /* answers; and what was waiting behind them goes to the host */
