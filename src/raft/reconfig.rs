@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::membership::{self, Configuration};
 use crate::outbox::clone_vec;
-use crate::types::{EntryKind, EntryRef, Index, NONE, NodeId, Role, TermRun};
+use crate::peers::progress::Progress;
+use crate::types::{Change, ChangeKind, EntryKind, EntryRef, Index, NONE, NodeId, Role, TermRun};
 use crate::wire::{self, ConfStateRef};
 
 #[derive(Debug, Default)]
@@ -182,6 +183,7 @@ impl Raft {
         self.reconfig.context.try_reserve(change.context.len()).map_err(|_| Error::NoMem)?;
         self.reserve_shown(&next)?;
         self.set_members(&next)?;
+        self.forget_removed(change.changes(), &next);
         self.reconfig.context.extend_from_slice(change.context);
         let (voters, learners) = (next.voters.len() as u64, next.learners.len() as u64);
         self.conf = next;
@@ -221,6 +223,22 @@ impl Raft {
         self.peers.set_members(conf, last, config.max_inflight_msgs, config.max_inflight_bytes)?;
         self.recount_asks();
         Ok(())
+    }
+
+    /// Who was removed on the way is a stranger, though the same change adds it again: its disk may be another. Not so in the outgoing
+    /// half, where it still counts.
+    fn forget_removed(&mut self, changes: impl Iterator<Item = Change>, next: &Configuration) {
+        let (last, config) = (self.log.last(), self.config);
+        let removed =
+            changes.filter(|change| change.kind == ChangeKind::RemoveNode && !next.outgoing.contains(change.id));
+        for id in removed.map(|change| change.id) {
+            let Some(at) = self.peers.position(id) else { continue };
+            self.cancel_ask(at);
+            if let Some(peer) = self.peers.at_mut(at) {
+                let learner = next.is_learner(id);
+                *peer = Progress::new(id, last, learner, config.max_inflight_msgs, config.max_inflight_bytes);
+            }
+        }
     }
 
     /// A new configuration is in force: who leads, who gets entries, what is committed by the new quorum.

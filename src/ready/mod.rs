@@ -587,7 +587,7 @@ pub(crate) fn step_own(raft: &mut Raft, own: Own) {
             }
         }
         MessageKind::VoteResp if own.term == raft.term && raft.role == Role::Candidate => raft.poll(raft.id, true),
-        MessageKind::PreVoteResp if own.term == raft.term + 1 && raft.role == Role::PreCandidate => {
+        MessageKind::PreVoteResp if own.term >= raft.term && raft.role == Role::PreCandidate => {
             raft.poll(raft.id, true)
         }
         _ => {}

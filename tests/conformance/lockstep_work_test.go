@@ -256,9 +256,6 @@ func (p *pair) takeLocal() error {
 // apart tells whether a response to the node itself is one that the two are known to take differently.
 func (p *pair) apart(m *raftpb.Message) error {
 	st := p.etcd.BasicStatus()
-	if m.GetType() == raftpb.MsgPreVoteResp && st.RaftState == raft.StatePreCandidate && m.GetTerm() == st.GetTerm() {
-		return departed{"etcd's raft counts an own pre-vote of an earlier election"}
-	}
 	waits := p.field("raftLog").Elem().FieldByName("unstable").FieldByName("snapshot")
 	if index := m.GetSnapshot().GetMetadata().GetIndex(); index > st.Applied && !waits.IsNil() {
 		snap := reflect.NewAt(waits.Type(), unsafe.Pointer(waits.UnsafeAddr())).Elem().Interface().(*raftpb.Snapshot)
