@@ -67,6 +67,7 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
     members(raft, &mut out);
     waiting(raft, &mut out);
     out.numbers([raft.outbox.now.len() as u64, raft.outbox.after.len() as u64]);
+    out.numbers(raft.outbox.own.iter().flat_map(|own| [own.kind as u64, own.term, own.index]));
     // A message not handed out yet shows the same bytes as it will in its batch.
     let unsent = Batch { bytes: Vec::new(), ..Batch::default() };
     for message in raft.outbox.now.iter().chain(&raft.outbox.after) {
@@ -101,7 +102,7 @@ fn log(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers(log.terms.runs().iter().flat_map(|run| [run.first, run.term]));
     out.numbers(log.changes().iter().flat_map(|&index| [index, u64::from(index <= raft.reconfig.done)]));
     out.numbers([log.recent_first()]);
-    slots(raft, log.slots(log.recent_first(), log.last()), out);
+    slots(raft, log.slots(log.recent_first(), log.last()).into_iter().flatten(), out);
     if let Some(snapshot) = log.snapshot {
         out.numbers([snapshot.id.term, snapshot.id.index, u64::from(snapshot.handed)]);
         if !snapshot.handed {

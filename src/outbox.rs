@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::log::blocks::Place;
-use crate::types::{MessageKind, NodeId};
+use crate::types::{Index, MessageKind, NodeId, Term};
 use crate::wire::Head;
 
 /// Whose bytes a piece of a body are.
@@ -87,12 +87,24 @@ impl OutMessage {
     }
 }
 
+/// An answer of this node to itself, to be stepped when durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub kind: MessageKind,
+    pub term: Term,
+    pub index: Index,
+}
+
 #[derive(Debug)]
 pub(crate) struct Outbox {
     /// Messages in the order in which etcd's raft would send them.
     pub now: Vec<OutMessage>,
-    /// Answers and acknowledgements that wait for the disk; those to this node itself are stepped, never sent.
+    /// Answers and acknowledgements that wait for the disk.
     pub after: Vec<OutMessage>,
+    /// Those to this node itself, which are stepped, never sent: the latest of each kind. In MESSAGES the host carries them, so they
+    /// are in `after`.
+    pub own: Vec<Own>,
+    own_in_after: bool,
     pub pieces: Vec<Piece>,
     pub bytes: Vec<u8>,
     /// Blobs that end with the ready that takes this box.
@@ -103,10 +115,12 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(max: u32) -> Self {
+    pub fn new(max: u32, own_in_after: bool) -> Self {
         Self {
             now: Vec::new(),
             after: Vec::new(),
+            own: Vec::new(),
+            own_in_after,
             pieces: Vec::new(),
             bytes: Vec::new(),
             blobs: Vec::new(),
@@ -127,8 +141,25 @@ impl Outbox {
         self.now.len() + 8 >= self.max
     }
 
+    #[inline]
     pub fn has_messages(&self) -> bool {
-        self.now.len() > self.idle || !self.after.is_empty()
+        self.now.len() > self.idle || !self.after.is_empty() || !self.own.is_empty()
+    }
+
+    /// Takes an answer of this node to itself; `false`: it is to go as a message. An earlier one of its kind stands for less.
+    #[inline]
+    pub fn take_own(&mut self, own: Own) -> Result<bool> {
+        if self.own_in_after {
+            return Ok(false);
+        }
+        match self.own.iter_mut().find(|earlier| earlier.kind == own.kind) {
+            Some(earlier) => *earlier = own,
+            None => {
+                self.own.try_reserve(1).map_err(|_| Error::NoMem)?;
+                self.own.push(own);
+            }
+        }
+        Ok(true)
     }
 
     /// Adds a message; an error means that it is lost, which is always safe.
@@ -195,6 +226,8 @@ impl Outbox {
         Ok(Self {
             now: clone_vec(&self.now)?,
             after: clone_vec(&self.after)?,
+            own: clone_vec(&self.own)?,
+            own_in_after: self.own_in_after,
             pieces: clone_vec(&self.pieces)?,
             bytes: clone_vec(&self.bytes)?,
             blobs: clone_vec(&self.blobs)?,

@@ -119,13 +119,7 @@ impl Node {
     /// The last step of every call that may change something: is all still well?
     #[inline]
     fn checked<T>(&mut self, outcome: Result<T>) -> Result<T> {
-        match self.raft.invariants() {
-            Ok(()) => outcome,
-            Err(why) => {
-                self.raft.fault(why);
-                Err(Error::Poisoned)
-            }
-        }
+        self.raft.checked(outcome)
     }
 
     fn booting(&mut self, stage: Stage) -> Result<()> {

@@ -32,15 +32,13 @@ impl Node {
     /// [`Error::Full`]: `max_outstanding` are outstanding. [`Error::NoMem`]: nothing was taken.
     pub fn ready(&mut self) -> Result<Option<Ready<'_>>> {
         self.running()?;
-        let sync = self.raft.config.storage == StorageMode::Sync;
-        if !sync || self.readies.len() == 0 {
-            let Self { raft, readies, .. } = self;
-            if readies.take(raft)?.is_none() {
-                return Ok(None);
-            }
-            self.checked(Ok(()))?;
+        let Self { raft, readies, .. } = self;
+        if readies.len() > 0 && raft.config.storage == StorageMode::Sync {
+            return Ok(readies.newest().map(|batch| Ready::new(raft, batch)));
         }
-        Ok(self.readies.newest().map(|batch| Ready::new(&self.raft, batch)))
+        let Some(batch) = readies.take(raft)? else { return Ok(None) };
+        raft.checked(Ok(()))?;
+        Ok(Some(Ready::new(raft, batch)))
     }
 
     /// Looks at an outstanding batch again, until it is released.
@@ -57,6 +55,12 @@ impl Node {
         self.running()?;
         if self.raft.config.storage == StorageMode::Messages {
             return self.wrong_mode("advance");
+        }
+        let Self { raft, readies, .. } = self;
+        if let Some(last) = readies.only_span(number) {
+            raft.check_changes_done(last)?;
+            readies.finish_only(raft);
+            return raft.checked(Ok(()));
         }
         self.readies.check_handed_out(number)?;
         let last = self.readies.last_committed(number);

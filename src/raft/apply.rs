@@ -61,14 +61,17 @@ impl Raft {
             span.last = highest.min(self.log.recent_first() - 1).min(span.first.saturating_add(count) - 1);
         } else {
             span.last = span.first - 1;
-            for slot in self.log.slots(span.first, highest.min(span.first.saturating_add(count) - 1)) {
-                let bytes = span.bytes + u64::from(slot.place.len);
-                if bytes > max && span.bytes > 0 {
-                    break;
+            let slots = self.log.slots(span.first, highest.min(span.first.saturating_add(count) - 1));
+            'span: for half in slots {
+                for slot in half {
+                    let bytes = span.bytes + u64::from(slot.place.len);
+                    if bytes > max && span.bytes > 0 {
+                        break 'span;
+                    }
+                    span.last += 1;
+                    span.bytes = bytes;
+                    span.payload += slot.data_len();
                 }
-                span.last += 1;
-                span.bytes = bytes;
-                span.payload += slot.data_len();
             }
         }
         self.log.applying = span.last;

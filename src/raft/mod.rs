@@ -16,12 +16,12 @@ pub(crate) mod step;
 pub(crate) mod tokens;
 pub(crate) mod transfer;
 
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind, Reason};
 use crate::log::Log;
 use crate::membership::Configuration;
-use crate::outbox::{Blobs, OutMessage, Outbox};
+use crate::outbox::{Blobs, OutMessage, Outbox, Own};
 use crate::peers::Peers;
 use crate::rng::Rng;
 use crate::types::{HardState, Index, MessageKind, NodeId, Role, Term};
@@ -134,7 +134,7 @@ impl Raft {
             log: Log::new(config.recent_bytes, config.block_bytes, poison),
             conf: Configuration::default(),
             peers: Peers::default(),
-            outbox: Outbox::new(config.max_messages),
+            outbox: Outbox::new(config.max_messages, config.storage == StorageMode::Messages),
             blobs: Blobs::default(),
             election: election::Election::new(config),
             proposals: proposals::Proposals::default(),
@@ -214,10 +214,16 @@ impl Raft {
         message.head.from = if message.head.from == 0 { self.id } else { message.head.from };
         message.after |= matches!(kind, MessageKind::AppResp | MessageKind::VoteResp | MessageKind::PreVoteResp);
         let to = message.head.to;
-        if self.outbox.push(message).is_err() {
+        let outcome = if to == self.id { self.send_to_self(message) } else { self.outbox.push(message) };
+        if outcome.is_err() {
             self.counters.messages_dropped += 1;
             self.event(EventKind::MessageLost, Reason::OutboxFull, to, 0, kind as u64, 0);
         }
+    }
+
+    fn send_to_self(&mut self, message: OutMessage) -> Result<()> {
+        let Head { kind, term, index, .. } = message.head;
+        if self.outbox.take_own(Own { kind, term, index })? { Ok(()) } else { self.outbox.push(message) }
     }
 
     /// A head of this node's term.
@@ -226,11 +232,32 @@ impl Raft {
         Head { kind, to, from: self.id, term: self.term, ..Head::default() }
     }
 
-    /// An acknowledgement of the log up to `index`; to this node itself, it counts once durable.
+    /// This node's own acknowledgement of its log's end: it counts once durable [E-08].
+    #[inline]
+    pub fn acknowledge_own(&mut self) {
+        let own = Own { kind: MessageKind::AppResp, term: self.term, index: self.log.last() };
+        if self.outbox.take_own(own) != Ok(true) {
+            self.send_append_resp(self.id, own.index);
+        }
+    }
+
+    /// An acknowledgement of the log up to `index`.
     #[inline]
     pub fn send_append_resp(&mut self, to: NodeId, index: Index) {
         let head = Head { index, ..self.head(MessageKind::AppResp, to) };
         self.send(OutMessage::new(head));
+    }
+
+    /// The last step of every call that may change something: is all still well?
+    #[inline]
+    pub fn checked<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        match self.invariants() {
+            Ok(()) => outcome,
+            Err(why) => {
+                self.fault(why);
+                Err(Error::Poisoned)
+            }
+        }
     }
 
     /// What must hold between two calls. In release only what safety hangs on.

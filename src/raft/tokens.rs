@@ -89,11 +89,6 @@ impl Tokens {
         }
     }
 
-    /// Entries that were just appended are taken back: so are their tokens.
-    pub fn forget_above(&mut self, index: Index, term: Term) {
-        self.waiting.retain(|w| w.index <= index || w.term != term);
-    }
-
     pub fn drop_now(&mut self, token: u64, what: DropKind, reason: Reason) {
         self.dropped.push(Dropped { token, what, reason });
     }

@@ -6,11 +6,11 @@
 use crate::error::{Error, Result};
 use crate::log::Slot;
 use crate::log::blocks::Place;
-use crate::outbox::{OutMessage, Piece, Source};
+use crate::outbox::{OutMessage, Own, Piece, Source};
 use crate::raft::Raft;
 use crate::raft::fetches::encode_snapshot;
 use crate::raft::replication::put_field_head;
-use crate::ready::{Batch, Mark, Own, on_durable, step_own};
+use crate::ready::{Batch, Mark, on_durable, step_own};
 use crate::types::{LOCAL_APPEND, LOCAL_APPLY, MessageKind};
 use crate::wire::{self, Head, MessageView};
 

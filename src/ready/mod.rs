@@ -11,7 +11,7 @@ pub(crate) mod view;
 use crate::config::{Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::log::{PendingSnapshot, Slot};
-use crate::outbox::{Fate, OutMessage, Piece, Source};
+use crate::outbox::{Fate, OutMessage, Own, Piece, Source};
 use crate::raft::Raft;
 use crate::raft::apply::Span;
 use crate::raft::reads::Read;
@@ -20,14 +20,6 @@ use crate::raft::tokens::{Done, Dropped};
 use crate::types::{EntryId, HardState, Index, MessageKind, NodeId, Role, Term};
 use crate::wire;
 use std::collections::{TryReserveError, VecDeque};
-
-/// An answer of this node to itself, to be stepped when durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Own {
-    pub kind: MessageKind,
-    pub term: Term,
-    pub index: Index,
-}
 
 /// What a durable batch proves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -246,11 +238,11 @@ impl Readies {
         raft.role != self.shown.role || raft.leader != self.shown.leader
     }
 
-    /// Whether there is a batch to take: `kinds` without telling which, likeliest first. A host asks this after every call.
+    /// Whether there is a batch to take that shows entries up to `handed`: `kinds` without telling which, likeliest first. A host asks
+    /// this after every call.
     #[inline]
-    pub fn has_work(&self, raft: &Raft) -> bool {
+    fn has_work(&self, raft: &Raft, handed: Index) -> bool {
         let log = &raft.log;
-        let handed = handed_after(raft);
         raft.outbox.has_messages()
             || handed > log.handed
             || (log.commit > log.applying && raft.has_committed(handed))
@@ -263,28 +255,37 @@ impl Readies {
     }
 
     /// Takes the next batch, if there is anything to do.
+    #[inline]
     pub fn take(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
-        if !self.has_work(raft) {
-            return Ok(None);
-        }
+        let handed = handed_after(raft);
+        if self.has_work(raft, handed) { self.take_up_to(raft, handed).map(Some) } else { Ok(None) }
+    }
+
+    fn take_up_to(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
         if self.is_full() {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
             return Err(Error::Full);
         }
-        raft.start_read_round();
+        if raft.reads.round_due {
+            raft.start_read_round();
+        }
         let at = self.free_place()?;
         let Some(batch) = self.store.get_mut(at as usize) else { return Err(Error::NoMem) };
         batch.clear();
-        reserve(batch, raft)?;
+        reserve(batch, raft, handed)?;
         self.last_number += 1;
         batch.number = self.last_number;
-        fill(batch, raft, &mut self.shown);
+        fill(batch, raft, &mut self.shown, handed);
         self.free.pop();
         self.outstanding.push_back(at);
-        self.update_pins(raft);
+        if let Some(pin) = batch.pin {
+            raft.log.ready_pin = lower_pin(raft.log.ready_pin, pin, raft.log.blocks.first());
+        }
         // What an overfull outbox held back goes with the next batch.
-        raft.send_deferred();
-        Ok(self.newest())
+        if raft.role == Role::Leader {
+            raft.send_deferred();
+        }
+        Ok(batch)
     }
 
     /// The place of a batch to be filled, on top of `free`.
@@ -402,6 +403,38 @@ impl Readies {
         }
     }
 
+    /// The highest committed entry in the batch `number`, if that is the only one outstanding and not acknowledged in part.
+    #[inline]
+    pub fn only_span(&self, number: u64) -> Option<Index> {
+        let at = *self.outstanding.front().filter(|_| self.outstanding.len() == 1)?;
+        let batch = self.store.get(at as usize)?;
+        let whole = batch.number == number && !batch.persisted && !batch.released;
+        if whole { Some(batch.span.last) } else { None }
+    }
+
+    /// `persist`, `apply` and `release` of the only batch there is, which is what a host with SYNC has: a third of their instructions.
+    pub fn finish_only(&mut self, raft: &mut Raft) {
+        let Some(at) = self.outstanding.pop_front() else { return };
+        self.free.push(at);
+        let Some(batch) = self.store.get_mut(at as usize) else { return };
+        (self.persisted, self.released) = (batch.number, batch.number);
+        (batch.persisted, batch.applied, batch.released) = (true, true, true);
+        for &own in &batch.own {
+            step_own(raft, own);
+        }
+        on_durable(raft, batch.mark);
+        // A snapshot may have overtaken what was handed out before it.
+        if batch.span.last > raft.log.applied {
+            raft.on_applied(batch.span.last, batch.span.bytes, batch.span.payload);
+        }
+        batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
+        if let Some(snapshot) = batch.snapshot {
+            raft.blobs.free(snapshot.blob);
+        }
+        raft.log.ready_pin = None;
+        raft.log.release_blocks();
+    }
+
     /// The highest committed entry in batches up to `number`; 0: none.
     pub fn last_committed(&self, number: u64) -> Index {
         self.iter().take_while(|batch| batch.number <= number).map(|batch| batch.span.last).max().unwrap_or(0)
@@ -427,34 +460,111 @@ impl Readies {
 }
 
 /// All the memory that filling needs, so that it can't fail half-way.
-fn reserve(batch: &mut Batch, raft: &mut Raft) -> Result<()> {
-    let entries = (handed_after(raft) - raft.log.handed) as usize;
-    let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
-    let messages = raft.outbox.now.len() + raft.outbox.after.len() + 2;
-    let room = [
-        batch.entries.try_reserve(entries),
-        batch.committed.try_reserve(committed),
-        batch.own.try_reserve(raft.outbox.after.len()),
-        batch.reads.try_reserve(raft.reads.answers.len()),
-        batch.done.try_reserve(raft.tokens.waiting.len().min(committed * 2)),
-        raft.tokens.dropped.try_reserve(raft.tokens.waiting.len()),
-        raft.outbox.now.try_reserve(raft.outbox.after.len() + 2),
-        batch.reserve_heads(messages),
-        batch.blobs.try_reserve(raft.outbox.blobs.len() + 1),
-    ];
-    if room.iter().any(core::result::Result::is_err) {
-        return Err(Error::NoMem);
+#[inline]
+fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> {
+    let need = Need::of(raft, handed);
+    // One look at each list; asking each to reserve takes some 15 instructions more, and there are ten.
+    let enough = batch.entries.capacity() >= need.entries
+        && batch.committed.capacity() >= need.committed
+        && batch.own.capacity() >= need.own
+        && batch.reads.capacity() >= need.reads
+        && batch.done.capacity() >= need.done
+        && batch.dropped.capacity() >= need.tokens
+        && raft.tokens.dropped.capacity() - raft.tokens.dropped.len() >= need.tokens
+        && raft.outbox.now.capacity() - raft.outbox.now.len() >= need.after
+        && batch.heads.len() >= need.messages * MAX_FRAME_HEAD
+        && batch.blobs.capacity() > need.blobs;
+    if !enough {
+        grow(batch, raft, &need)?;
     }
     if raft.config.storage == StorageMode::Messages { local::reserve(batch, raft) } else { Ok(()) }
 }
 
+/// How long the lists of a batch may become.
+struct Need {
+    entries: usize,
+    committed: usize,
+    own: usize,
+    reads: usize,
+    done: usize,
+    tokens: usize,
+    /// Messages added to those in the outbox.
+    after: usize,
+    messages: usize,
+    blobs: usize,
+}
+
+impl Need {
+    #[inline]
+    fn of(raft: &Raft, handed: Index) -> Self {
+        let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready));
+        let after = raft.outbox.after.len() + 2;
+        Self {
+            entries: (handed - raft.log.handed) as usize,
+            committed: committed as usize,
+            own: raft.outbox.own.len() + raft.outbox.after.len(),
+            reads: raft.reads.answers.len(),
+            done: raft.tokens.waiting.len().min(committed as usize * 2),
+            tokens: raft.tokens.waiting.len(),
+            after,
+            messages: raft.outbox.now.len() + after,
+            blobs: raft.outbox.blobs.len(),
+        }
+    }
+}
+
+#[cold]
+fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
+    let room = [
+        batch.entries.try_reserve(need.entries),
+        batch.committed.try_reserve(need.committed),
+        batch.own.try_reserve(need.own),
+        batch.reads.try_reserve(need.reads),
+        batch.done.try_reserve(need.done),
+        batch.dropped.try_reserve(need.tokens),
+        raft.tokens.dropped.try_reserve(need.tokens),
+        raft.outbox.now.try_reserve(need.after),
+        batch.reserve_heads(need.messages),
+        batch.blobs.try_reserve(need.blobs + 1),
+    ];
+    if room.iter().all(core::result::Result::is_ok) { Ok(()) } else { Err(Error::NoMem) }
+}
+
 /// Fills a batch, whose memory is reserved.
-fn fill(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown) {
-    let handed = handed_after(raft);
+#[inline]
+fn fill(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
     let cut = handed < raft.log.last();
-    batch.state = shown_state(raft, handed);
-    batch.has_hard_state = batch.state != shown.state && batch.state != HardState::default();
+    fill_state(batch, raft, shown, handed);
+    batch.span = raft.take_committed(handed);
+    if batch.span.last > 0 {
+        if batch.span.resident {
+            raft.log.copy_slots(batch.span.first, batch.span.last, &mut batch.committed);
+        }
+        if !raft.tokens.waiting.is_empty() {
+            let log = &raft.log;
+            raft.tokens.settle(batch.span.last, |index| log.term_at(index), &mut batch.done);
+        }
+    }
+    if !raft.reads.answers.is_empty() {
+        let bound = reads_bound(raft);
+        while let Some(read) = raft.reads.pop_answer(bound) {
+            batch.reads.push(read);
+        }
+    }
+    if !raft.tokens.dropped.is_empty() {
+        std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
+    }
+    batch.persisted = raft.config.storage == StorageMode::Messages;
+    batch.applied = batch.span.last == 0 || batch.persisted;
+    take_messages(batch, raft, cut);
+}
+
+/// What is to be stored, and what that proves.
+#[inline]
+fn fill_state(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
     let old = shown.state;
+    batch.state = shown_state(raft, handed);
+    batch.has_hard_state = batch.state != old && batch.state != HardState::default();
     if batch.has_hard_state {
         shown.state = batch.state;
     }
@@ -464,68 +574,51 @@ fn fill(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown) {
 
     batch.entries_first = raft.log.handed + 1;
     raft.log.copy_slots(batch.entries_first, handed, &mut batch.entries);
-    batch.snapshot = raft.log.snapshot.filter(|snapshot| !snapshot.handed);
-    if let Some(snapshot) = &mut raft.log.snapshot {
+    raft.log.handed = handed;
+    if let Some(snapshot) = raft.log.snapshot.as_mut().filter(|snapshot| !snapshot.handed) {
+        batch.snapshot = Some(*snapshot);
         snapshot.handed = true;
     }
     batch.must_sync = !batch.entries.is_empty()
         || batch.snapshot.is_some()
         || (batch.has_hard_state && (batch.state.term, batch.state.vote) != (old.term, old.vote));
-    raft.log.handed = handed;
-
-    batch.span = raft.take_committed(handed);
-    if batch.span.last > 0 {
-        if batch.span.resident {
-            raft.log.copy_slots(batch.span.first, batch.span.last, &mut batch.committed);
-        }
-        let log = &raft.log;
-        raft.tokens.settle(batch.span.last, |index| log.term_at(index), &mut batch.done);
+    batch.mark = Mark { term: raft.term, last: None, snapshot: batch.snapshot.map_or(0, |snapshot| snapshot.id.index) };
+    if raft.log.has_undurable() && handed > raft.log.durable {
+        batch.mark.last = Some(EntryId { index: handed, term: raft.log.term_at(handed).unwrap_or(0) });
     }
-    let bound = reads_bound(raft);
-    while let Some(read) = raft.reads.pop_answer(bound) {
-        batch.reads.push(read);
-    }
-    std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
-
-    batch.mark = Mark {
-        term: raft.term,
-        last: raft
-            .log
-            .has_undurable()
-            .then(|| EntryId { index: handed, term: raft.log.term_at(handed).unwrap_or(0) })
-            .filter(|id| id.index > raft.log.durable),
-        snapshot: batch.snapshot.map_or(0, |snapshot| snapshot.id.index),
-    };
-    batch.persisted = raft.config.storage == StorageMode::Messages;
-    batch.applied = batch.span.last == 0 || batch.persisted;
-    take_messages(batch, raft, cut);
 }
 
+#[inline]
 fn take_messages(batch: &mut Batch, raft: &mut Raft, cut: bool) {
     let outbox = &mut raft.outbox;
-    if outbox.idle > 0 || outbox.now.iter().any(|m| m.fate != Fate::Goes) {
+    if outbox.idle > 0 {
         outbox.now.retain(|message| message.fate == Fate::Goes);
+        outbox.idle = 0;
     }
-    outbox.idle = 0;
     std::mem::swap(&mut batch.messages, &mut outbox.now);
     std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
-    std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
-    batch.blobs.append(&mut outbox.blobs);
+    if !outbox.bytes.is_empty() {
+        std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
+    }
+    if !outbox.blobs.is_empty() {
+        batch.blobs.append(&mut outbox.blobs);
+    }
     raft.fetches.outbox_number += 1;
-    let (id, group) = (raft.id, raft.config.group);
     if raft.config.storage == StorageMode::Messages {
         local::put_work(batch, raft, cut);
     } else if !cut {
         // Answers wait while entries that they may speak of are not in a batch yet.
-        for message in raft.outbox.after.drain(..) {
-            if message.head.to == id {
-                let own = Own { kind: message.head.kind, term: message.head.term, index: message.head.index };
-                batch.own.push(own);
-            } else {
-                batch.messages.push(message);
-            }
+        let outbox = &mut raft.outbox;
+        if !outbox.own.is_empty() {
+            std::mem::swap(&mut batch.own, &mut outbox.own);
+        }
+        if batch.messages.is_empty() {
+            std::mem::swap(&mut batch.messages, &mut outbox.after);
+        } else if !outbox.after.is_empty() {
+            batch.messages.append(&mut outbox.after);
         }
     }
+    let group = raft.config.group;
     for message in &mut batch.messages {
         encode_head(message, group, &mut batch.heads, &mut batch.heads_len);
     }

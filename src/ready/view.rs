@@ -81,7 +81,7 @@ impl<'a> Ready<'a> {
 
     /// Entries to store: they replace the log from the first one's index on.
     pub fn entries(&self) -> Entries<'a> {
-        Entries { raft: self.raft, slots: self.batch.entries.iter(), index: self.batch.entries_first, done: &[] }
+        Entries::new(self.raft, &self.batch.entries, self.batch.entries_first, &[])
     }
 
     /// First and last index of the committed entries to apply.
@@ -91,8 +91,7 @@ impl<'a> Ready<'a> {
 
     /// Committed entries to apply. Empty though there is a span: the host reads them from its own log.
     pub fn committed(&self) -> Entries<'a> {
-        let slots = self.batch.committed.iter();
-        Entries { raft: self.raft, slots, index: self.batch.span.first, done: &self.batch.done }
+        Entries::new(self.raft, &self.batch.committed, self.batch.span.first, &self.batch.done)
     }
 
     /// Reads to answer.
@@ -130,6 +129,16 @@ pub struct Entries<'a> {
     index: Index,
     /// Tokens by index, for those that have one.
     done: &'a [Done],
+    /// The block that the last entry lay in, and its bytes: some 15 instructions less an entry than looking it up.
+    block: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Entries<'a> {
+    #[inline]
+    fn new(raft: &'a Raft, slots: &'a [Slot], index: Index, done: &'a [Done]) -> Self {
+        Self { raft, slots: slots.iter(), index, done, block: 0, bytes: &[] }
+    }
 }
 
 impl<'a> Iterator for Entries<'a> {
@@ -140,14 +149,20 @@ impl<'a> Iterator for Entries<'a> {
         let slot = self.slots.next()?;
         let index = self.index;
         self.index += 1;
-        let mut entry = self.raft.log.read(slot, index);
+        let place = slot.place;
+        if self.block != place.block || self.bytes.is_empty() {
+            (self.block, self.bytes) = (place.block, self.raft.log.blocks.block(place.block));
+        }
+        let (from, to) = (place.offset as usize + usize::from(slot.head), place.offset as usize + place.len as usize);
+        let data = self.bytes.get(from..to).unwrap_or(&[]);
+        let mut token = 0;
         if let Some((first, rest)) = self.done.split_first()
             && first.index == index
         {
-            entry.token = first.token;
+            token = first.token;
             self.done = rest;
         }
-        Some(entry)
+        Some(EntryRef { term: slot.term, index, kind: slot.kind, data, token })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
