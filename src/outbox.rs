@@ -166,22 +166,31 @@ impl Outbox {
     #[inline]
     pub fn push(&mut self, message: OutMessage) -> Result<()> {
         let list = if message.after { &mut self.after } else { &mut self.now };
+        if list.len() >= self.max || list.len() == list.capacity() {
+            return self.push_tight(message);
+        }
+        list.push(message);
+        Ok(())
+    }
+
+    /// The box is full, or its memory is.
+    #[cold]
+    fn push_tight(&mut self, message: OutMessage) -> Result<()> {
+        let list = if message.after { &mut self.after } else { &mut self.now };
         if list.len() >= self.max {
             // What a node says to itself is never lost: it would not be said again. A later answer of a kind stands for the earlier.
             let to_self = message.head.to == message.head.from;
             let same = |m: &&mut OutMessage| (m.head.to, m.head.kind) == (message.head.to, message.head.kind);
             match list.iter_mut().rev().find(same).filter(|_| to_self) {
-                Some(earlier) => *earlier = message,
+                Some(earlier) => {
+                    *earlier = message;
+                    return Ok(());
+                }
                 None if to_self => {}
                 None => return Err(Error::Full),
             }
-            if to_self && list.iter().any(|m| m.head == message.head) {
-                return Ok(());
-            }
         }
-        if list.len() == list.capacity() {
-            list.try_reserve(1).map_err(|_| Error::NoMem)?;
-        }
+        list.try_reserve(1).map_err(|_| Error::NoMem)?;
         list.push(message);
         Ok(())
     }

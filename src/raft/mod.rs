@@ -216,11 +216,17 @@ impl Raft {
         let to = message.head.to;
         let outcome = if to == self.id { self.send_to_self(message) } else { self.outbox.push(message) };
         if outcome.is_err() {
-            self.counters.messages_dropped += 1;
-            self.event(EventKind::MessageLost, Reason::OutboxFull, to, 0, kind as u64, 0);
+            self.on_lost(kind, to);
         }
     }
 
+    #[cold]
+    pub fn on_lost(&mut self, kind: MessageKind, to: NodeId) {
+        self.counters.messages_dropped += 1;
+        self.event(EventKind::MessageLost, Reason::OutboxFull, to, 0, kind as u64, 0);
+    }
+
+    #[cold]
     fn send_to_self(&mut self, message: OutMessage) -> Result<()> {
         let Head { kind, term, index, .. } = message.head;
         if self.outbox.take_own(Own { kind, term, index })? { Ok(()) } else { self.outbox.push(message) }
@@ -245,7 +251,13 @@ impl Raft {
     #[inline]
     pub fn send_append_resp(&mut self, to: NodeId, index: Index) {
         let head = Head { index, ..self.head(MessageKind::AppResp, to) };
-        self.send(OutMessage::new(head));
+        if to == self.id {
+            return self.send(OutMessage::new(head));
+        }
+        // Written where it stays: `send` would move it there.
+        if self.outbox.push(OutMessage { after: true, ..OutMessage::new(head) }).is_err() {
+            self.on_lost(MessageKind::AppResp, to);
+        }
     }
 
     /// The last step of every call that may change something: is all still well?

@@ -129,15 +129,22 @@ impl Raft {
     }
 
     fn finish_append(&mut self, at: usize, head: Head, body: Body) {
-        let carried = body.carried;
-        let mut message = OutMessage::new(head);
-        message.pieces = body.pieces;
-        message.body_bytes = carried.bytes as u32;
-        message.n_entries = carried.count as u32;
-        let before = self.outbox.now.len();
-        self.send(message);
-        if let Some(peer) = self.peers.at_mut(at).filter(|_| self.outbox.now.len() > before) {
-            peer.on_sent(carried.count, carried.payload, head.commit);
+        let Carried { count, payload, bytes } = body.carried;
+        let (to, commit) = (head.to, head.commit);
+        let message = OutMessage {
+            pieces: body.pieces,
+            body_bytes: bytes as u32,
+            n_entries: count as u32,
+            ..OutMessage::new(head)
+        };
+        // Written where it stays: `send` would move it there.
+        match self.outbox.push(message) {
+            Err(_) => self.on_lost(MessageKind::App, to),
+            Ok(()) => {
+                if let Some(peer) = self.peers.at_mut(at) {
+                    peer.on_sent(count, payload, commit);
+                }
+            }
         }
     }
 

@@ -58,15 +58,9 @@ impl Raft {
     #[inline]
     fn is_plain(&self, peer: u64, m: &MessageView<'_>) -> bool {
         let head = &m.head;
-        let shape = match head.kind {
-            Kind::App => is_append(m),
-            Kind::AppResp | Kind::Heartbeat | Kind::HeartbeatResp => true,
-            _ => false,
-        };
         // Of the numbers no one is above what all of them together are.
         let bits = head.index | head.log_term | head.commit | head.reject_hint | m.entries.last().1;
-        shape
-            && head.to == self.id
+        head.to == self.id
             && head.from != self.id
             && head.from.wrapping_sub(1) < MAX_ID
             && (peer == NONE || peer == head.from)
@@ -75,6 +69,11 @@ impl Raft {
             && m.snapshot.is_none()
             && !m.has_responses
             && m.context.len() <= MAX_CONTEXT
+            && match head.kind {
+                Kind::App => is_append(m),
+                Kind::AppResp | Kind::Heartbeat | Kind::HeartbeatResp => true,
+                _ => false,
+            }
     }
 
     #[cold]

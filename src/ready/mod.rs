@@ -19,7 +19,7 @@ use crate::raft::replication::lower_pin;
 use crate::raft::tokens::{Done, Dropped};
 use crate::types::{EntryId, HardState, Index, MessageKind, NodeId, Role, Term};
 use crate::wire;
-use std::collections::{TryReserveError, VecDeque};
+use std::collections::TryReserveError;
 
 /// What a durable batch proves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,12 +129,10 @@ impl Batch {
 
 #[derive(Debug)]
 pub(crate) struct Readies {
-    /// Every batch there is, with its buffers: a batch is large, so it never moves; these change instead:
+    /// A ring of batches with their buffers, a power of two of them, as many as were ever outstanding at once: number n is at place n.
     store: Vec<Batch>,
-    /// places of the outstanding ones, oldest first,
-    outstanding: VecDeque<u32>,
-    /// and of those that are over.
-    free: Vec<u32>,
+    /// The number of the oldest outstanding batch; the next to be taken if there is none.
+    oldest: u64,
     /// The number of the last batch taken.
     pub last_number: u64,
     /// Highest numbers acknowledged.
@@ -174,8 +172,7 @@ impl Readies {
     pub fn new(max: u32, storage: StorageMode) -> Self {
         Self {
             store: Vec::new(),
-            outstanding: VecDeque::new(),
-            free: Vec::new(),
+            oldest: 1,
             last_number: 0,
             persisted: 0,
             released: 0,
@@ -185,29 +182,43 @@ impl Readies {
     }
 
     pub fn is_full(&self) -> bool {
-        self.outstanding.len() >= self.max
+        self.len() >= self.max
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
-        self.outstanding.len()
+        (self.last_number + 1 - self.oldest) as usize
+    }
+
+    #[inline]
+    fn place(&self, number: u64) -> usize {
+        number as usize & self.store.len().wrapping_sub(1)
+    }
+
+    #[inline]
+    fn at_mut(&mut self, number: u64) -> Option<&mut Batch> {
+        let place = self.place(number);
+        self.store.get_mut(place)
+    }
+
+    fn numbers(&self) -> std::ops::RangeInclusive<u64> {
+        self.oldest..=self.last_number
     }
 
     /// The outstanding batches, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> {
-        self.outstanding.iter().filter_map(|&at| self.store.get(at as usize))
-    }
-
-    fn at_mut(&mut self, i: usize) -> Option<&mut Batch> {
-        self.outstanding.get(i).and_then(|&at| self.store.get_mut(at as usize))
+        self.numbers().filter_map(|number| self.store.get(self.place(number)))
     }
 
     /// The newest outstanding batch.
+    #[inline]
     pub fn newest(&self) -> Option<&Batch> {
-        self.outstanding.back().and_then(|&at| self.store.get(at as usize))
+        self.find(self.last_number)
     }
 
+    #[inline]
     pub fn find(&self, number: u64) -> Option<&Batch> {
-        self.iter().rev().find(|batch| batch.number == number)
+        if self.numbers().contains(&number) { self.store.get(self.place(number)) } else { None }
     }
 
     /// What the next batch would hold.
@@ -269,15 +280,17 @@ impl Readies {
         if raft.reads.round_due {
             raft.start_read_round();
         }
-        let at = self.free_place()?;
-        let Some(batch) = self.store.get_mut(at as usize) else { return Err(Error::NoMem) };
+        if self.len() == self.store.len() {
+            self.grow()?;
+        }
+        let number = self.last_number + 1;
+        let place = self.place(number);
+        let Some(batch) = self.store.get_mut(place) else { return Err(Error::NoMem) };
         batch.clear();
         reserve(batch, raft, handed)?;
-        self.last_number += 1;
-        batch.number = self.last_number;
+        self.last_number = number;
+        batch.number = number;
         fill(batch, raft, &mut self.shown, handed);
-        self.free.pop();
-        self.outstanding.push_back(at);
         if let Some(pin) = batch.pin {
             raft.log.ready_pin = lower_pin(raft.log.ready_pin, pin, raft.log.blocks.first());
         }
@@ -288,18 +301,20 @@ impl Readies {
         Ok(batch)
     }
 
-    /// The place of a batch to be filled, on top of `free`.
-    fn free_place(&mut self) -> Result<u32> {
-        self.outstanding.try_reserve(1).map_err(|_| Error::NoMem)?;
-        if let Some(&at) = self.free.last() {
-            return Ok(at);
+    /// Makes the ring twice as large.
+    #[cold]
+    fn grow(&mut self) -> Result<()> {
+        let len = (2 * self.store.len()).max(1);
+        let mut store = Vec::new();
+        store.try_reserve_exact(len).map_err(|_| Error::NoMem)?;
+        store.resize_with(len, Batch::default);
+        for number in self.numbers() {
+            if let (Some(old), Some(new)) = (self.at_mut(number), store.get_mut(number as usize & (len - 1))) {
+                std::mem::swap(old, new);
+            }
         }
-        let at = self.store.len();
-        self.store.try_reserve(1).map_err(|_| Error::NoMem)?;
-        self.free.try_reserve(at + 1).map_err(|_| Error::NoMem)?;
-        self.store.push(Batch::default());
-        self.free.push(at as u32);
-        Ok(at as u32)
+        self.store = store;
+        Ok(())
     }
 
     fn update_pins(&self, raft: &mut Raft) {
@@ -338,11 +353,8 @@ impl Readies {
     /// All batches up to `number` are durable.
     pub fn persist(&mut self, raft: &mut Raft, number: u64) {
         self.persisted = self.persisted.max(number);
-        for at in 0..self.outstanding.len() {
-            let Some(batch) = self.at_mut(at).filter(|batch| !batch.persisted) else { continue };
-            if batch.number > number {
-                break;
-            }
+        for number in self.oldest..=number.min(self.last_number) {
+            let Some(batch) = self.at_mut(number).filter(|batch| !batch.persisted) else { continue };
             batch.persisted = true;
             for i in 0..batch.own.len() {
                 if let Some(&own) = batch.own.get(i) {
@@ -353,8 +365,8 @@ impl Readies {
         }
         // A snapshot may have overtaken what was handed out before it.
         let applied = raft.log.applied;
-        for at in 0..self.outstanding.len() {
-            if let Some(batch) = self.at_mut(at).filter(|batch| batch.span.last <= applied) {
+        for number in self.numbers() {
+            if let Some(batch) = self.at_mut(number).filter(|batch| batch.span.last <= applied) {
                 batch.applied = true;
             }
         }
@@ -363,8 +375,8 @@ impl Readies {
     /// Everything up to `index` is applied.
     pub fn apply(&mut self, raft: &mut Raft, index: Index) {
         let (mut bytes, mut payload) = (0, 0);
-        for at in 0..self.outstanding.len() {
-            let Some(batch) = self.at_mut(at).filter(|batch| !batch.applied && batch.span.last <= index) else {
+        for number in self.numbers() {
+            let Some(batch) = self.at_mut(number).filter(|batch| !batch.applied && batch.span.last <= index) else {
                 continue;
             };
             batch.applied = true;
@@ -377,10 +389,8 @@ impl Readies {
     /// The views of all batches up to `number` end.
     pub fn release(&mut self, raft: &mut Raft, number: u64) {
         self.released = self.released.max(number);
-        for at in 0..self.outstanding.len() {
-            let Some(batch) = self.at_mut(at).filter(|batch| batch.number <= number && !batch.released) else {
-                continue;
-            };
+        for number in self.oldest..=number.min(self.last_number) {
+            let Some(batch) = self.at_mut(number).filter(|batch| !batch.released) else { continue };
             batch.released = true;
             batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
             if let Some(snapshot) = batch.snapshot {
@@ -394,29 +404,26 @@ impl Readies {
 
     /// Sets batches that are over aside, for their buffers.
     pub fn sweep(&mut self) {
-        while let Some(&at) = self.outstanding.front() {
-            if !self.store.get(at as usize).is_some_and(Batch::is_over) {
-                break;
-            }
-            self.outstanding.pop_front();
-            self.free.push(at);
+        while self.oldest <= self.last_number && self.at_mut(self.oldest).is_some_and(|batch| batch.is_over()) {
+            self.oldest += 1;
         }
     }
 
     /// The highest committed entry in the batch `number`, if that is the only one outstanding and not acknowledged in part.
     #[inline]
     pub fn only_span(&self, number: u64) -> Option<Index> {
-        let at = *self.outstanding.front().filter(|_| self.outstanding.len() == 1)?;
-        let batch = self.store.get(at as usize)?;
-        let whole = batch.number == number && !batch.persisted && !batch.released;
-        if whole { Some(batch.span.last) } else { None }
+        if number != self.oldest || number != self.last_number {
+            return None;
+        }
+        let batch = self.store.get(self.place(number))?;
+        if batch.persisted | batch.released { None } else { Some(batch.span.last) }
     }
 
     /// `persist`, `apply` and `release` of the only batch there is, which is what a host with SYNC has: a third of their instructions.
     pub fn finish_only(&mut self, raft: &mut Raft) {
-        let Some(at) = self.outstanding.pop_front() else { return };
-        self.free.push(at);
-        let Some(batch) = self.store.get_mut(at as usize) else { return };
+        let place = self.place(self.oldest);
+        let Some(batch) = self.store.get_mut(place) else { return };
+        self.oldest += 1;
         (self.persisted, self.released) = (batch.number, batch.number);
         (batch.persisted, batch.applied, batch.released) = (true, true, true);
         for &own in &batch.own {
@@ -427,7 +434,9 @@ impl Readies {
         if batch.span.last > raft.log.applied {
             raft.on_applied(batch.span.last, batch.span.bytes, batch.span.payload);
         }
-        batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
+        if !batch.blobs.is_empty() {
+            batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
+        }
         if let Some(snapshot) = batch.snapshot {
             raft.blobs.free(snapshot.blob);
         }
@@ -446,38 +455,49 @@ impl Readies {
 
     pub fn try_clone(&self) -> Result<Self> {
         let mut store = Vec::new();
-        store.try_reserve_exact(self.outstanding.len()).map_err(|_| Error::NoMem)?;
+        store.try_reserve_exact(self.store.len()).map_err(|_| Error::NoMem)?;
+        store.resize_with(self.store.len(), Batch::default);
         for batch in self.iter() {
-            store.push(batch.try_clone()?);
+            if let Some(twin) = store.get_mut(self.place(batch.number)) {
+                *twin = batch.try_clone()?;
+            }
         }
-        let mut outstanding = VecDeque::new();
-        outstanding.try_reserve(store.len()).map_err(|_| Error::NoMem)?;
-        outstanding.extend(0..store.len() as u32);
-        let mut free = Vec::new();
-        free.try_reserve(store.len()).map_err(|_| Error::NoMem)?;
-        Ok(Self { store, outstanding, free, ..*self })
+        Ok(Self { store, ..*self })
     }
 }
 
-/// All the memory that filling needs, so that it can't fail half-way.
+/// All the memory that filling needs, so that it can't fail half-way. One look at each list that is to be used; asking each to reserve
+/// takes some 15 instructions more, and there are ten.
 #[inline]
 fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> {
-    let need = Need::of(raft, handed);
-    // One look at each list; asking each to reserve takes some 15 instructions more, and there are ten.
+    let (outbox, tokens) = (&raft.outbox, raft.tokens.waiting.len());
+    let messages_mode = raft.config.storage == StorageMode::Messages;
+    let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
+    let need = Need {
+        entries: (handed - raft.log.handed) as usize,
+        committed,
+        own: outbox.own.len() + outbox.after.len(),
+        reads: raft.reads.answers.len(),
+        done: tokens.min(committed * 2),
+        tokens,
+        messages: outbox.now.len() + outbox.after.len() + 2,
+        blobs: outbox.blobs.len() + usize::from(messages_mode),
+    };
     let enough = batch.entries.capacity() >= need.entries
         && batch.committed.capacity() >= need.committed
-        && batch.own.capacity() >= need.own
-        && batch.reads.capacity() >= need.reads
-        && batch.done.capacity() >= need.done
-        && batch.dropped.capacity() >= need.tokens
-        && raft.tokens.dropped.capacity() - raft.tokens.dropped.len() >= need.tokens
-        && raft.outbox.now.capacity() - raft.outbox.now.len() >= need.after
         && batch.heads.len() >= need.messages * MAX_FRAME_HEAD
-        && batch.blobs.capacity() > need.blobs;
+        && (outbox.after.is_empty() && !messages_mode || outbox.now.capacity() >= need.messages)
+        && batch.own.capacity() >= need.own
+        && (need.reads == 0 || batch.reads.capacity() >= need.reads)
+        && (need.blobs == 0 || batch.blobs.capacity() >= need.blobs)
+        && (tokens == 0
+            || (batch.done.capacity() >= need.done
+                && batch.dropped.capacity() >= tokens
+                && raft.tokens.dropped.capacity() - raft.tokens.dropped.len() >= tokens));
     if !enough {
         grow(batch, raft, &need)?;
     }
-    if raft.config.storage == StorageMode::Messages { local::reserve(batch, raft) } else { Ok(()) }
+    if messages_mode { local::reserve(batch, raft) } else { Ok(()) }
 }
 
 /// How long the lists of a batch may become.
@@ -488,29 +508,8 @@ struct Need {
     reads: usize,
     done: usize,
     tokens: usize,
-    /// Messages added to those in the outbox.
-    after: usize,
     messages: usize,
     blobs: usize,
-}
-
-impl Need {
-    #[inline]
-    fn of(raft: &Raft, handed: Index) -> Self {
-        let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready));
-        let after = raft.outbox.after.len() + 2;
-        Self {
-            entries: (handed - raft.log.handed) as usize,
-            committed: committed as usize,
-            own: raft.outbox.own.len() + raft.outbox.after.len(),
-            reads: raft.reads.answers.len(),
-            done: raft.tokens.waiting.len().min(committed as usize * 2),
-            tokens: raft.tokens.waiting.len(),
-            after,
-            messages: raft.outbox.now.len() + after,
-            blobs: raft.outbox.blobs.len(),
-        }
-    }
 }
 
 #[cold]
@@ -523,9 +522,9 @@ fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
         batch.done.try_reserve(need.done),
         batch.dropped.try_reserve(need.tokens),
         raft.tokens.dropped.try_reserve(need.tokens),
-        raft.outbox.now.try_reserve(need.after),
+        raft.outbox.now.try_reserve(need.messages - raft.outbox.now.len()),
         batch.reserve_heads(need.messages),
-        batch.blobs.try_reserve(need.blobs + 1),
+        batch.blobs.try_reserve(need.blobs),
     ];
     if room.iter().all(core::result::Result::is_ok) { Ok(()) } else { Err(Error::NoMem) }
 }
@@ -595,8 +594,12 @@ fn take_messages(batch: &mut Batch, raft: &mut Raft, cut: bool) {
         outbox.now.retain(|message| message.fate == Fate::Goes);
         outbox.idle = 0;
     }
-    std::mem::swap(&mut batch.messages, &mut outbox.now);
-    std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
+    if !outbox.now.is_empty() {
+        std::mem::swap(&mut batch.messages, &mut outbox.now);
+    }
+    if !outbox.pieces.is_empty() {
+        std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
+    }
     if !outbox.bytes.is_empty() {
         std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
     }
