@@ -215,7 +215,8 @@ impl Log {
             self.make_room(wire::record_len(term, index, kind, data_len))?;
         }
         self.reserve_index(term, kind)?;
-        let slot = self.write(EntryRef { term, index, kind, data: &[], token: 0 }, parts, data_len)?;
+        let space = (wire::MAX_RECORD_HEAD + data_len).min(self.blocks.room());
+        let slot = self.write(EntryRef { term, index, kind, data: &[], token: 0 }, parts, data_len, space)?;
         self.push(slot);
         Ok(())
     }
@@ -260,24 +261,25 @@ impl Log {
         self.reserve_index(term, EntryKind::Normal)?;
         self.slots.try_reserve(count).map_err(|_| Error::NoMem)?;
         for ((parts, len), index) in entries.zip(last + 1..) {
-            let slot = self.write(EntryRef { term, index, ..EntryRef::default() }, parts, len)?;
+            let entry = EntryRef { term, index, ..EntryRef::default() };
+            let slot = self.write(entry, parts, len, wire::MAX_RECORD_HEAD + len)?;
             self.slots.push_back(slot);
         }
         self.terms.push_many(term, count as u64);
         Ok(())
     }
 
-    /// Writes the record of an entry whose data are `parts`, for which there is room.
+    /// Writes the record of an entry whose data are `parts`, for which there is room: `space`, more if its head may need less.
     #[inline(always)]
     fn write<'a>(
         &mut self,
         entry: EntryRef<'_>,
         parts: impl Iterator<Item = &'a [u8]>,
         data_len: usize,
+        space: usize,
     ) -> Result<Slot> {
         let EntryRef { term, index, kind, .. } = entry;
-        let wanted = (wire::MAX_RECORD_HEAD + data_len).min(self.blocks.room());
-        let (block, at, bytes) = self.blocks.tail(wanted).ok_or(Error::NoMem)?;
+        let (block, at, bytes) = self.blocks.tail(space).ok_or(Error::NoMem)?;
         let head = match wire::write_record_head(bytes, term, index, kind, data_len) {
             0 => write_head_apart(bytes, entry, data_len),
             head => head,
@@ -353,21 +355,29 @@ impl Log {
         self.reserve_index(term, EntryKind::Normal)?;
         self.slots.try_reserve(entries.len()).map_err(|_| Error::NoMem)?;
         let (block, at) = self.blocks.append(bytes).ok_or(Error::NoMem)?;
-        let (mut offset, mut taken) = (at as u32, 0);
+        let mut offset = at as u32;
         if entries.len() == 1 {
             let (len, head) = (bytes.len() as u32, (bytes.len() as u64 - entries.payload_bytes()) as u8);
             self.push(Slot { term, place: Place { block, offset, len }, head, kind: EntryKind::Normal });
             return Ok(1);
         }
-        for entry in entries.iter() {
-            let len = entry.record.len() as u32;
-            let head = (entry.record.len() - entry.data.len()) as u8;
-            self.slots.push_back(Slot { term, place: Place { block, offset, len }, head, kind: EntryKind::Normal });
-            offset += len;
-            taken += 1;
-        }
-        self.terms.push_many(term, taken as u64);
-        Ok(taken)
+        let mut records = entries.iter();
+        // A range has a length that can be trusted, so this writes slot after slot without asking for room at each.
+        self.slots.extend((0..entries.len()).map(|_| {
+            let entry = records.next();
+            debug_assert!(entry.is_some(), "there were as many when the message was parsed");
+            let (record, data) = entry.map_or((0, 0), |entry| (entry.record.len(), entry.data.len()));
+            let slot = Slot {
+                term,
+                place: Place { block, offset, len: record as u32 },
+                head: (record - data) as u8,
+                kind: EntryKind::Normal,
+            };
+            offset += record as u32;
+            slot
+        }));
+        self.terms.push_many(term, entries.len() as u64);
+        Ok(entries.len())
     }
 
     fn copy_run(&mut self, bytes: &[u8], from: usize, to: usize) {

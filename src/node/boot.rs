@@ -88,6 +88,7 @@ impl Node {
     pub fn boot_done(&mut self, applied: Index) -> Result<()> {
         self.booting(Stage::Done)?;
         let outcome = self.finish_boot(applied);
+        self.raft.runs = outcome.is_ok() && self.raft.fault.is_none();
         self.boot_failed(outcome)
     }
 

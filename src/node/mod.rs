@@ -102,9 +102,16 @@ impl Node {
 
     // ---- order and poison
 
+    /// Whether it is booted and not poisoned.
+    #[inline]
+    fn runs(&self) -> bool {
+        debug_assert_eq!(self.raft.runs, self.raft.fault.is_none() && self.boot.stage == Stage::Done);
+        self.raft.runs
+    }
+
     #[inline]
     fn running(&mut self) -> Result<()> {
-        if self.raft.fault.is_none() && self.boot.stage == Stage::Done { Ok(()) } else { self.not_running() }
+        if self.runs() { Ok(()) } else { self.not_running() }
     }
 
     #[cold]

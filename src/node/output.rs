@@ -26,6 +26,20 @@ impl Node {
         Ok(self.readies.kinds(&self.raft))
     }
 
+    /// Whether `ready` would give nothing. What is not sure counts as no.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.runs() && self.readies.len() == 0 && !self.readies.has_any(&self.raft)
+    }
+
+    /// Whether `next_fetch` would give nothing. What is not sure counts as no.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn lacks_nothing(&self) -> bool {
+        self.runs() && self.raft.fetches.untold == 0
+    }
+
     /// Takes the next batch of work; none: nothing to do. In SYNC the same one until it is advanced.
     ///
     /// # Errors
@@ -36,9 +50,7 @@ impl Node {
         if readies.len() > 0 && raft.config.storage == StorageMode::Sync {
             return Ok(readies.newest().map(|batch| Ready::new(raft, batch)));
         }
-        let Some(batch) = readies.take(raft)? else { return Ok(None) };
-        raft.checked(Ok(()))?;
-        Ok(Some(Ready::new(raft, batch)))
+        Ok(readies.take(raft)?.map(|batch| Ready::new(raft, batch)))
     }
 
     /// Looks at an outstanding batch again, until it is released.

@@ -48,6 +48,7 @@ impl Raft {
     }
 
     /// The next span to apply, and takes note that it is handed out.
+    #[inline]
     pub fn take_committed(&mut self, handed: Index) -> Span {
         if !self.has_committed(handed) {
             return Span::default();

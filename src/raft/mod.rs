@@ -116,6 +116,8 @@ pub(crate) struct Raft {
     pub detail: Detail,
     /// Why the node is poisoned, if it is.
     pub fault: Option<&'static str>,
+    /// Booted and without a fault: the one question of every call.
+    pub runs: bool,
 }
 
 impl Raft {
@@ -149,6 +151,7 @@ impl Raft {
             counters: Counters::default(),
             detail: Detail::new(),
             fault: None,
+            runs: false,
             rng,
         };
         raft.events.try_reserve_exact(MAX_EVENTS).map_err(|_| Error::NoMem)?;
@@ -200,6 +203,7 @@ impl Raft {
     pub fn fault(&mut self, why: &'static str) {
         if self.fault.is_none() {
             self.fault = Some(why);
+            self.runs = false;
             self.event(EventKind::Poisoned, Reason::None, 0, 0, 0, 0);
             self.detail.set(format_args!("poisoned: {why}"));
         }

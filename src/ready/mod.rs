@@ -265,6 +265,13 @@ impl Readies {
             || log.snapshot.is_some_and(|snapshot| !snapshot.handed)
     }
 
+    /// Whether there is a batch to take.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub fn has_any(&self, raft: &Raft) -> bool {
+        self.has_work(raft, handed_after(raft))
+    }
+
     /// Takes the next batch, if there is anything to do.
     #[inline]
     pub fn take(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
@@ -466,17 +473,31 @@ impl Readies {
     }
 }
 
-/// All the memory that filling needs, so that it can't fail half-way. One look at each list that is to be used; asking each to reserve
-/// takes some 15 instructions more, and there are ten.
+/// All the memory that filling needs, so that it can't fail half-way.
 #[inline]
 fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> {
+    let (log, outbox) = (&raft.log, &raft.outbox);
+    // What most batches hold has room, and they hold nothing else: a third of the instructions of looking at each list.
+    let usual = (handed - log.handed) as usize <= batch.entries.capacity()
+        && (log.commit - log.applying) as usize <= batch.committed.capacity()
+        && (outbox.now.len() + outbox.after.len()) * MAX_FRAME_HEAD <= batch.heads.len()
+        && (outbox.now.is_empty() || outbox.after.is_empty())
+        && raft.tokens.waiting.is_empty()
+        && raft.reads.answers.is_empty()
+        && outbox.blobs.is_empty()
+        && raft.config.storage != StorageMode::Messages;
+    if usual { Ok(()) } else { reserve_any(batch, raft, handed) }
+}
+
+#[inline(never)]
+fn reserve_any(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> {
     let (outbox, tokens) = (&raft.outbox, raft.tokens.waiting.len());
     let messages_mode = raft.config.storage == StorageMode::Messages;
     let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
     let need = Need {
         entries: (handed - raft.log.handed) as usize,
         committed,
-        own: outbox.own.len() + outbox.after.len(),
+        own: outbox.own.len(),
         reads: raft.reads.answers.len(),
         done: tokens.min(committed * 2),
         tokens,
@@ -486,14 +507,13 @@ fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> {
     let enough = batch.entries.capacity() >= need.entries
         && batch.committed.capacity() >= need.committed
         && batch.heads.len() >= need.messages * MAX_FRAME_HEAD
-        && (outbox.after.is_empty() && !messages_mode || outbox.now.capacity() >= need.messages)
+        && outbox.now.capacity() >= need.messages
         && batch.own.capacity() >= need.own
-        && (need.reads == 0 || batch.reads.capacity() >= need.reads)
-        && (need.blobs == 0 || batch.blobs.capacity() >= need.blobs)
-        && (tokens == 0
-            || (batch.done.capacity() >= need.done
-                && batch.dropped.capacity() >= tokens
-                && raft.tokens.dropped.capacity() - raft.tokens.dropped.len() >= tokens));
+        && batch.reads.capacity() >= need.reads
+        && batch.blobs.capacity() >= need.blobs
+        && batch.done.capacity() >= need.done
+        && batch.dropped.capacity() >= tokens
+        && raft.tokens.dropped.capacity() - raft.tokens.dropped.len() >= tokens;
     if !enough {
         grow(batch, raft, &need)?;
     }
@@ -534,7 +554,9 @@ fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
 fn fill(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
     let cut = handed < raft.log.last();
     fill_state(batch, raft, shown, handed);
-    batch.span = raft.take_committed(handed);
+    if raft.log.commit > raft.log.applying {
+        batch.span = raft.take_committed(handed);
+    }
     if batch.span.last > 0 {
         if batch.span.resident {
             raft.log.copy_slots(batch.span.first, batch.span.last, &mut batch.committed);
@@ -563,7 +585,8 @@ fn fill(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
 fn fill_state(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
     let old = shown.state;
     batch.state = shown_state(raft, handed);
-    batch.has_hard_state = batch.state != old && batch.state != HardState::default();
+    let new_vote = batch.state.term != old.term || batch.state.vote != old.vote;
+    batch.has_hard_state = (new_vote || batch.state.commit != old.commit) && batch.state != HardState::default();
     if batch.has_hard_state {
         shown.state = batch.state;
     }
@@ -572,15 +595,15 @@ fn fill_state(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Ind
     (shown.role, shown.leader) = (batch.role, batch.leader);
 
     batch.entries_first = raft.log.handed + 1;
-    raft.log.copy_slots(batch.entries_first, handed, &mut batch.entries);
-    raft.log.handed = handed;
+    if handed > raft.log.handed {
+        raft.log.copy_slots(batch.entries_first, handed, &mut batch.entries);
+        raft.log.handed = handed;
+    }
     if let Some(snapshot) = raft.log.snapshot.as_mut().filter(|snapshot| !snapshot.handed) {
         batch.snapshot = Some(*snapshot);
         snapshot.handed = true;
     }
-    batch.must_sync = !batch.entries.is_empty()
-        || batch.snapshot.is_some()
-        || (batch.has_hard_state && (batch.state.term, batch.state.vote) != (old.term, old.vote));
+    batch.must_sync = !batch.entries.is_empty() || batch.snapshot.is_some() || (batch.has_hard_state && new_vote);
     batch.mark = Mark { term: raft.term, last: None, snapshot: batch.snapshot.map_or(0, |snapshot| snapshot.id.index) };
     if raft.log.has_undurable() && handed > raft.log.durable {
         batch.mark.last = Some(EntryId { index: handed, term: raft.log.term_at(handed).unwrap_or(0) });
@@ -625,13 +648,13 @@ fn take_messages(batch: &mut Batch, raft: &mut Raft, cut: bool) {
     for message in &mut batch.messages {
         encode_head(message, group, &mut batch.heads, &mut batch.heads_len);
     }
-    let lowest = |slots: &[Slot]| slots.first().map(|slot| slot.place.block);
     let first = raft.log.blocks.first();
-    let mut pin = raft.log.outbox_pin.take();
-    for block in [lowest(&batch.entries), lowest(&batch.committed)].into_iter().flatten() {
-        pin = lower_pin(pin, block, first);
+    batch.pin = raft.log.outbox_pin.take();
+    for slots in [&batch.entries, &batch.committed] {
+        if let Some(lowest) = slots.first() {
+            batch.pin = lower_pin(batch.pin, lowest.place.block, first);
+        }
     }
-    batch.pin = pin;
 }
 
 /// The last entry to be handed out when a batch is taken now.
