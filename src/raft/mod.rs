@@ -213,6 +213,9 @@ impl Raft {
         let kind = message.head.kind;
         message.head.from = if message.head.from == 0 { self.id } else { message.head.from };
         message.after |= matches!(kind, MessageKind::AppResp | MessageKind::VoteResp | MessageKind::PreVoteResp);
+        let early = (fault!(AckLeavesEarly) && kind == MessageKind::AppResp)
+            || (fault!(VoteLeavesEarly) && kind == MessageKind::VoteResp);
+        message.after &= !early || message.head.to == self.id;
         let to = message.head.to;
         if self.outbox.push(message).is_err() {
             self.counters.messages_dropped += 1;

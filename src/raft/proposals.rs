@@ -83,7 +83,7 @@ impl Raft {
 
     /// Whether proposals are taken by this leader now.
     fn check_leads(&mut self) -> Result<()> {
-        if self.transfer.target != NONE {
+        if self.transfer.target != NONE && !fault!(ProposalsDuringTransfer) {
             let (to, term) = (self.transfer.target, self.term);
             self.detail.set(format_args!("leadership of term {term} is being transferred to {to}: retry later"));
             return Err(Error::NoLeader);
@@ -152,6 +152,11 @@ impl Raft {
     /// The leader's own acknowledgement of its log's end: it counts once durable [E-08].
     fn acknowledge_own(&mut self) {
         self.send_append_resp(self.id, self.log.last());
+        if fault!(OwnAckCountsEarly)
+            && let Some(at) = self.peers.position(self.id)
+        {
+            self.on_accepted(at, self.log.last());
+        }
     }
 
     /// The empty entry by which a leader commits what its predecessors left (paper §5.4.2, §8).
@@ -262,7 +267,8 @@ impl Raft {
         }
         let index = self.log.last() + 1;
         let before = std::mem::replace(&mut self.reconfig.pending_index, index);
-        self.propose(kind, entry(data)).inspect_err(|_| self.reconfig.pending_index = before)
+        self.propose(kind, entry(data))
+            .inspect_err(|_| self.reconfig.pending_index = if fault!(RefusedChangePends) { index } else { before })
     }
 
     // ---- elsewhere
