@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The units of `src/`, lowest first: one uses units of its own line or of lines above it in this list, never in a circle.
 const LAYERS: &[&[&str]] = &[
-    &["types", "error", "config", "event", "rng"],
+    &["types", "error", "config", "event", "rng", "fault"],
     &["wire", "quorum", "proto"],
     &["log", "membership", "peers"],
     &["outbox"],

@@ -37,6 +37,7 @@ impl Raft {
         let log = &self.log;
         let limit = match self.config.storage {
             StorageMode::Sync => handed,
+            StorageMode::Async if fault!(AppliesUnpersisted) => handed,
             StorageMode::Async => handed.min(log.durable.saturating_add(u64::from(self.config.max_apply_unpersisted))),
             StorageMode::Messages => log.durable,
         };
@@ -75,7 +76,7 @@ impl Raft {
                 }
             }
         }
-        self.log.applying = span.last;
+        self.log.applying = if fault!(LimitSkipsCommitted) { highest } else { span.last };
         self.apply.bytes = self.apply.bytes.saturating_add(span.bytes);
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready || span.last < highest;
         span
@@ -88,7 +89,8 @@ impl Raft {
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready;
         self.leave_joint_if_due();
         let evicted = std::mem::take(&mut self.log.evicted_payload);
-        self.proposals.uncommitted = self.proposals.uncommitted.saturating_sub(payload + evicted);
+        let over = if fault!(UncommittedNeverReturned) { 0 } else { payload + evicted };
+        self.proposals.uncommitted = self.proposals.uncommitted.saturating_sub(over);
         if self.role == Role::Leader && !self.apply.told_ready && self.log.term_at(index) == Some(self.term) {
             self.apply.told_ready = true;
             self.event(EventKind::LeaderReady, Reason::None, 0, index, 0, 0);

@@ -217,6 +217,9 @@ impl Raft {
         let kind = message.head.kind;
         message.head.from = if message.head.from == 0 { self.id } else { message.head.from };
         message.after |= matches!(kind, MessageKind::AppResp | MessageKind::VoteResp | MessageKind::PreVoteResp);
+        let early = (fault!(AckLeavesEarly) && kind == MessageKind::AppResp)
+            || (fault!(VoteLeavesEarly) && kind == MessageKind::VoteResp);
+        message.after &= !early || message.head.to == self.id;
         let to = message.head.to;
         let outcome = if to == self.id { self.send_to_self(message) } else { self.outbox.push(message) };
         if outcome.is_err() {
@@ -249,6 +252,11 @@ impl Raft {
         if self.outbox.take_own(own) != Ok(true) {
             self.send_append_resp(self.id, own.index);
         }
+        if fault!(OwnAckCountsEarly)
+            && let Some(at) = self.peers.position(self.id)
+        {
+            self.on_accepted(at, self.log.last());
+        }
     }
 
     /// An acknowledgement of the log up to `index`.
@@ -259,7 +267,8 @@ impl Raft {
             return self.send(OutMessage::new(head));
         }
         // Written where it stays: `send` would move it there.
-        if self.outbox.push(OutMessage { after: true, ..OutMessage::new(head) }).is_err() {
+        let after = !fault!(AckLeavesEarly);
+        if self.outbox.push(OutMessage { after, ..OutMessage::new(head) }).is_err() {
             self.on_lost(MessageKind::AppResp, to);
         }
     }

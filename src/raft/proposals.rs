@@ -87,7 +87,7 @@ impl Raft {
 
     /// Whether proposals are taken by this leader now.
     fn check_leads(&mut self) -> Result<()> {
-        if self.transfer.target != NONE {
+        if self.transfer.target != NONE && !fault!(ProposalsDuringTransfer) {
             let (to, term) = (self.transfer.target, self.term);
             self.detail.set(format_args!("leadership of term {term} is being transferred to {to}: retry later"));
             return Err(Error::NoLeader);
@@ -244,7 +244,8 @@ impl Raft {
         }
         let index = self.log.last() + 1;
         let before = std::mem::replace(&mut self.reconfig.pending_index, index);
-        self.propose(kind, entry(data)).inspect_err(|_| self.reconfig.pending_index = before)
+        self.propose(kind, entry(data))
+            .inspect_err(|_| self.reconfig.pending_index = if fault!(RefusedChangePends) { index } else { before })
     }
 
     // ---- elsewhere

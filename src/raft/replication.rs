@@ -13,6 +13,7 @@ use crate::log::blocks::Place;
 use crate::outbox::{OutMessage, Piece, Source};
 use crate::peers::progress::Flow;
 use crate::quorum::joint_committed;
+use crate::raft::tokens::DropKind;
 use crate::types::{EntryId, Index, MessageKind, NodeId, Role};
 use crate::wire::{Head, MessageView};
 
@@ -224,7 +225,7 @@ impl Raft {
             let commit = self.log.commit;
             let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != self.id) else { continue };
             // A heartbeat never says more is committed than the peer is known to have.
-            let commit = if fault!("heartbeat-says-all") { commit } else { commit.min(peer.matched) };
+            let commit = if fault!(HeartbeatSaysAll) { commit } else { commit.min(peer.matched) };
             peer.sent_commit = commit;
             let to = peer.id;
             let head = Head { commit, ..self.head(MessageKind::Heartbeat, to) };
@@ -259,8 +260,10 @@ impl Raft {
 
     /// The log of the peer does not hold the entry before an append: go back to where they may agree, whole terms at a time.
     fn on_rejected(&mut self, at: usize, head: &Head) {
-        let hint = if fault!("hint-ignored") {
+        let hint = if fault!(HintIgnored) {
             head.index.saturating_sub(1)
+        } else if fault!(HintSkipsTooFar) {
+            head.reject_hint / 2
         } else if head.log_term > 0 {
             self.log.terms.last_at_or_below(head.reject_hint, head.log_term).index
         } else {
@@ -288,12 +291,13 @@ impl Raft {
         match peer.flow {
             Flow::Probe => peer.become_replicate(),
             // It has entries, or a snapshot, from which this log can go on, whoever sent them [S-02].
-            Flow::Snapshot if peer.matched + 1 >= first && !fault!("snapshot-state-stays") => {
+            Flow::Snapshot if peer.matched + 1 >= first && !fault!(SnapshotStateStays) => {
                 peer.become_probe();
                 peer.become_replicate();
                 self.event(EventKind::SnapshotEnded, Reason::None, from, index, 1, 0);
             }
             Flow::Snapshot => {}
+            Flow::Replicate if fault!(WindowNeverFreed) => {}
             Flow::Replicate => peer.window.free_to(index),
         }
         if self.maybe_commit() {
@@ -317,8 +321,8 @@ impl Raft {
         let Some(peer) = self.peers.at_mut(at) else { return };
         peer.recent_active = true;
         peer.silent_ticks = 0;
-        peer.paused = false;
-        peer.ask_later = false;
+        peer.paused &= fault!(ProbeNeverResumes);
+        peer.ask_later &= fault!(FetchNotAskedAgain);
         if peer.matched < last || peer.flow == Flow::Probe {
             self.send_append(at, true);
         }
@@ -330,13 +334,14 @@ impl Raft {
     /// Commits what a quorum has, of this term, and with it all before (paper §5.4.2).
     pub fn maybe_commit(&mut self) -> bool {
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
-        let outgoing = if fault!("one-half-commits") { &[] } else { outgoing };
+        let left = fault!(JointLeftEarly) && self.reconfig.pending_index > self.log.applied;
+        let outgoing = if left || fault!(OneHalfCommits) { &[] } else { outgoing };
         let mut index = joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.matched));
-        if fault!("learner-counted") {
+        if fault!(LearnerCounted) {
             let learner = self.peers.iter().filter(|peer| peer.is_learner).map(|peer| peer.matched).max();
             index = index.max(learner.unwrap_or(0));
         }
-        if index <= self.log.commit || (self.log.term_at(index) != Some(self.term) && !fault!("commits-old-terms")) {
+        if index <= self.log.commit || (self.log.term_at(index) != Some(self.term) && !fault!(CommitsOldTerms)) {
             return false;
         }
         self.log.commit = index;
@@ -346,7 +351,7 @@ impl Raft {
     pub fn on_unreachable(&mut self, id: NodeId) {
         if let Some(peer) = self.peers.get_mut(id)
             && peer.flow == Flow::Replicate
-            && !fault!("unreachable-ignored")
+            && !fault!(UnreachableIgnored)
         {
             peer.become_probe();
         }
@@ -365,7 +370,7 @@ impl Raft {
             let mut expired = false;
             if peer.flow == Flow::Snapshot {
                 peer.snapshot_ticks = peer.snapshot_ticks.saturating_add(1);
-                expired = limit > 0 && peer.snapshot_ticks >= limit;
+                expired = limit > 0 && peer.snapshot_ticks >= limit && !fault!(SnapshotNeverExpires);
             }
             if lags {
                 self.event(EventKind::PeerLags, Reason::PeerSilent, to, 0, behind, 0);
@@ -382,7 +387,7 @@ impl Raft {
         let head = &m.head;
         self.hear_leader(head.from);
         let prev = EntryId { term: head.log_term, index: head.index };
-        if prev.index < self.log.commit {
+        if prev.index < self.log.commit && !fault!(CommittedTruncated) {
             self.send_append_resp(head.from, self.log.commit);
             return Ok(());
         }
@@ -400,9 +405,9 @@ impl Raft {
             return Ok(());
         }
         let last = self.append_new(m, prev.index)?;
-        self.commit_to(head.commit.min(last));
-        let last = if fault!("acknowledges-too-little") { last.saturating_sub(1) } else { last };
-        self.send_append_resp(head.from, last + u64::from(fault!("acknowledges-too-much")));
+        self.commit_to(if fault!(CommitBeyondConfirmed) { head.commit } else { head.commit.min(last) });
+        let last = if fault!(AcknowledgesTooLittle) { last.saturating_sub(1) } else { last };
+        self.send_append_resp(head.from, last + u64::from(fault!(AcknowledgesTooMuch)));
         Ok(())
     }
 
@@ -415,15 +420,22 @@ impl Raft {
             skip = m.entries.iter().take_while(|entry| self.log.term_at(entry.index) == Some(entry.term)).count();
             let from = prev + skip as u64 + 1;
             if (skip as u64) < count && from <= self.log.last() {
-                if from <= self.log.commit {
+                if from <= self.log.commit && !fault!(CommittedTruncated) {
                     return Err(self.alarm(&m.head, Reason::ConflictBelowCommit, from));
                 }
                 let last = self.log.last();
                 self.log.truncate_from(from);
                 self.event(EventKind::Truncated, Reason::None, m.head.from, from, last, 0);
+                while fault!(TruncatedTokenDropped) && self.tokens.waiting.back().is_some_and(|w| w.index >= from) {
+                    let token = self.tokens.waiting.pop_back().map_or(0, |w| w.token);
+                    self.tokens.drop_now(token, DropKind::NotCommitted, Reason::Overwritten);
+                }
             }
         }
         if skip as u64 == count {
+            if fault!(ShortAppendTruncates) && prev + count < self.log.last() {
+                self.log.truncate_from(prev + count + 1);
+            }
             return Ok(prev + count);
         }
         match self.log.append_view(&m.entries, skip) {
@@ -435,7 +447,8 @@ impl Raft {
     }
 
     pub fn commit_to(&mut self, index: Index) {
-        self.log.commit = self.log.commit.max(index.min(self.log.last()));
+        let highest = if fault!(CommitPastLog) { index } else { index.min(self.log.last()) };
+        self.log.commit = if fault!(CommitFalls) { highest } else { self.log.commit.max(highest) };
     }
 
     pub fn on_heartbeat(&mut self, m: &MessageView<'_>) {

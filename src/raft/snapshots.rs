@@ -27,7 +27,7 @@ impl Raft {
     /// Replaces the log by the snapshot, unless that is not needed. Whether it did.
     fn restore(&mut self, m: &MessageView<'_>, snapshot: &SnapshotView<'_>) -> Result<bool> {
         let id = EntryId { term: snapshot.term, index: snapshot.index };
-        if id.index <= self.log.commit {
+        if id.index <= self.log.commit && !fault!(OldSnapshotTaken) {
             self.ignore(&m.head, Reason::OldSnapshot);
             return Ok(false);
         }
@@ -36,7 +36,7 @@ impl Raft {
             self.ignore(&m.head, Reason::SnapshotWithoutSelf);
             return Ok(false);
         }
-        if self.log.matches(id) {
+        if self.log.matches(id) || (fault!(SnapshotKeepsTail) && id.index <= self.log.last()) {
             self.commit_to(id.index);
             return Ok(false);
         }
@@ -66,7 +66,9 @@ impl Raft {
             self.blobs.free(old.blob);
         }
         self.log.reset(snapshot);
-        self.conf = conf;
+        if !fault!(SnapshotKeepsConf) {
+            self.conf = conf;
+        }
         self.reconfig.done = snapshot.id.index;
         self.tokens.cover(snapshot.id.index);
         // Progress of the old configuration says nothing about the new log.

@@ -90,7 +90,7 @@ impl Raft {
         // a member all the same.
         let passed_on = matches!(head.kind, Kind::Prop | Kind::ReadIndex | Kind::TransferLeader);
         let names_sender = !passed_on || self.peers.get(peer).is_none();
-        let why = if head.to != self.id {
+        let why = if head.to != self.id && !fault!(WrongAddresseeTaken) {
             "it is for another node"
         } else if head.from == NONE || head.from > MAX_ID {
             "its sender's id is reserved"
@@ -111,7 +111,8 @@ impl Raft {
         let highest =
             [head.term, head.index, head.log_term, head.commit, head.reject_hint].into_iter().max().unwrap_or(0);
         let positions = highest.max(m.entries.last().1).max(m.snapshot.map_or(0, |s| s.index.max(s.term)));
-        if positions > MAX_POSITION || head.term.saturating_sub(self.term) > MAX_TERM_JUMP {
+        let jumps = head.term.saturating_sub(self.term) > MAX_TERM_JUMP && !fault!(TermJumpTaken);
+        if positions > MAX_POSITION || jumps {
             return Err(self.alarm(head, Reason::TermExhausted, positions));
         }
         let termless = matches!(head.kind, Kind::Prop | Kind::ReadIndex);
@@ -137,7 +138,7 @@ impl Raft {
     /// Two leaders in a term can't be: one of them lies, or a node forgot its vote [E-14].
     fn check_second_leader(&mut self, head: &Head) -> Result<()> {
         let known = self.leader != NONE && self.leader != head.from;
-        if head.term == self.term && (self.role == Role::Leader || known) {
+        if head.term == self.term && (self.role == Role::Leader || known) && !fault!(SecondLeaderTaken) {
             return Err(self.alarm(head, Reason::SecondLeader, self.leader));
         }
         Ok(())
@@ -148,7 +149,7 @@ impl Raft {
         self.check_second_leader(head)?;
         let prev = EntryId { term: head.log_term, index: head.index };
         let commit = self.log.commit;
-        if prev.index <= commit {
+        if prev.index <= commit && !fault!(CommittedTruncated) {
             let known = self.log.term_at(prev.index);
             let mut at = (known.is_some_and(|term| term != prev.term)).then_some(prev.index);
             let first = prev.index + 1;
@@ -182,7 +183,7 @@ impl Raft {
 
     fn check_heartbeat(&mut self, head: &Head) -> Result<()> {
         self.check_second_leader(head)?;
-        if head.commit > self.log.last() {
+        if head.commit > self.log.last() && !fault!(CommitPastLog) {
             return Err(self.alarm(head, Reason::CommitBeyondLog, head.commit));
         }
         Ok(())
@@ -210,7 +211,7 @@ impl Raft {
     /// Whether the message is to be handled, this node being in its term then.
     fn pass_term_gate(&mut self, m: &MessageView<'_>) -> bool {
         let head = &m.head;
-        if head.term == 0 || head.term == self.term {
+        if head.term == 0 || head.term == self.term || (head.term < self.term && fault!(OlderTermsTaken)) {
             return !self.is_fenced(head);
         }
         if head.term < self.term {
@@ -225,7 +226,7 @@ impl Raft {
         if self.is_fenced(head) {
             return false;
         }
-        let keeps_term = (head.kind == Kind::PreVote && !fault!("pre-vote-raises-term"))
+        let keeps_term = (head.kind == Kind::PreVote && !fault!(PreVoteRaisesTerm))
             || (head.kind == Kind::PreVoteResp && !head.reject);
         if !keeps_term {
             let leads = matches!(head.kind, Kind::App | Kind::Heartbeat | Kind::Snap);
@@ -248,7 +249,7 @@ impl Raft {
         let guarded = self.flag(Flags::CHECK_QUORUM) || self.flag(Flags::PRE_VOTE);
         match head.kind {
             // The old leader would never learn of the newer term: votes are refused while it is alive (etcd-raft's Step).
-            Kind::Heartbeat | Kind::App if guarded && !fault!("lower-terms-unanswered") => {
+            Kind::Heartbeat | Kind::App if guarded && !fault!(LowerTermsUnanswered) => {
                 self.send_append_resp(head.from, 0)
             }
             // Without an answer a group in which pre-vote comes node by node could deadlock [E-01].
@@ -333,7 +334,7 @@ fn is_append(m: &MessageView<'_>) -> bool {
         return head.log_term <= head.term;
     }
     let (first, last) = (m.entries.first(), m.entries.last());
-    first.1 == head.index + 1
+    (first.1 == head.index + 1 || fault!(GapTaken))
         && first.0 >= head.log_term
         && first.0 > 0
         && last.0 <= head.term

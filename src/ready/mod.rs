@@ -334,7 +334,7 @@ impl Readies {
 
     /// Whether `number` was taken and is above `seen`.
     fn check_number(&self, number: u64, seen: u64) -> Result<()> {
-        if number == 0 || number > self.last_number {
+        if number == 0 || (number > self.last_number && !fault!(UnknownNumberTaken)) {
             return Err(Error::Arg);
         }
         if number <= seen { Err(Error::Stale) } else { Ok(()) }
@@ -665,12 +665,13 @@ fn handed_after(raft: &Raft) -> Index {
 /// The hard state as a batch shows it: no commit index may outlive the entries it commits [L-15].
 fn shown_state(raft: &Raft, handed: Index) -> HardState {
     let state = raft.hard_state();
-    HardState { commit: state.commit.min(handed), ..state }
+    let commit = if fault!(CommitAheadOfEntries) { state.commit } else { state.commit.min(handed) };
+    HardState { commit, vote: if fault!(VoteNotStored) { 0 } else { state.vote }, ..state }
 }
 
 /// Reads up to which index may be answered with a batch taken now.
 fn reads_bound(raft: &Raft) -> Index {
-    if raft.config.flags.has(Flags::READ_AT_ONCE) {
+    if raft.config.flags.has(Flags::READ_AT_ONCE) || fault!(ReadBeforeApplied) {
         Index::MAX
     } else if raft.config.storage == StorageMode::Sync {
         // SYNC applies before it answers, within one batch.
@@ -683,7 +684,7 @@ fn reads_bound(raft: &Raft) -> Index {
 /// What is durable with a batch, given that no later term has begun (see the mark).
 pub(crate) fn on_durable(raft: &mut Raft, mark: Mark) {
     if let Some(last) = mark.last
-        && (mark.term == raft.term || fault!("late-write-counts"))
+        && (mark.term == raft.term || fault!(LateWriteCounts))
     {
         raft.log.durable_to(last);
     }

@@ -6,6 +6,7 @@ mod digest;
 mod edges;
 mod elections;
 mod frames;
+mod guards;
 mod kit;
 mod looking;
 mod membership;
