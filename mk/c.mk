@@ -69,7 +69,7 @@ minimal: $(C_OUT)/minimal
 	$<
 
 # Each tests/c/*.c is a program that answers 0 if all is well; kit.h is what they share. Some have rules of their own.
-C_HEAP   := alloc hot_path
+C_HEAP   := alloc hot_path memory
 C_TESTS  := $(filter-out $(C_HEAP) panic,$(patsubst tests/c/%.c,%,$(wildcard tests/c/*.c)))
 C_NEEDS  := $(wildcard tests/c/*.h) include/raftcore.h
 # The heap calls that these count or let fail: see tests/c/heap.h.
@@ -112,7 +112,13 @@ ctest-header:
 ctest-exports: $(C_OUT)/libraftcore.a $(C_OUT)/libraftcore.so
 	tests/c/exports.sh include/raftcore.h $^
 
-ctest: ctest-header ctest-exports $(C_TESTS:%=$(C_OUT)/test/%) $(C_HEAP:%=$(C_OUT)/test/%) $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
+# Bytes of a node, and the table of the README.
+.PHONY: ctest-memory
+ctest-memory: $(C_OUT)/test/memory
+	$< > $(C_OUT)/memory.md
+	mk/held README.md memory 5 < $(C_OUT)/memory.md
+
+ctest: ctest-header ctest-exports ctest-memory $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/hot_path $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
 	for test in $(filter $(C_OUT)/test/%,$^); do echo "$$test"; $$test || exit 1; done
 
 # The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler.
