@@ -16,7 +16,7 @@ include $(wildcard mk/*.mk)
 $(CBINDGEN):
 	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
 
-.PHONY: help build minimal kv demo setup test check rust header check-header ctest ctest-asan ctest-valgrind kv-test \
+.PHONY: help build minimal kv demo setup test check rust header check-header ctest alloc-test ctest-asan ctest-valgrind kv-test \
 	conformance conformance-30s lockstep simulate sources clean
 
 help:
@@ -37,7 +37,7 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust minimal ctest ctest-asan ctest-valgrind kv-test conformance-30s go-test python-test install-test)
+	@mk/stages $(or $(STAGES),check rust minimal ctest alloc-test ctest-asan ctest-valgrind kv-test conformance-30s go-test python-test install-test)
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
@@ -48,6 +48,9 @@ check: check-header  ## formatting, clippy, layering, documentation without warn
 rust:  ## the Rust tests
 	$(CARGO) test --quiet --features capi
 ctest:  ## the C tests, the header as C99 and as C++17
+alloc-test: $(C_OUT)/test/hot_path  ## nothing allocated on the hot path in a million rounds, from Rust and from C; no growth in 10^7 entries
+	ALLOC_ROUNDS=$(or $(ROUNDS),1000000) ALLOC_ENTRIES=$(or $(ENTRIES),10000000) $(CARGO) test --quiet --release --test alloc -- --nocapture
+	$< $(or $(ROUNDS),1000000)
 ctest-asan:  ## the C tests under AddressSanitizer, the library with them
 ctest-valgrind:  ## the C tests under valgrind
 kv-test: kv  ## the key-value servers under load, killed with -9 one by one

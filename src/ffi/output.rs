@@ -107,6 +107,19 @@ impl Slots {
         sizes.slots.saturating_mul(slot)
     }
 
+    /// Bytes that the arrays take now.
+    pub(super) fn memory(&self) -> u64 {
+        fn of<T>(array: &Vec<T>) -> usize {
+            array.capacity() * size_of::<T>()
+        }
+        let arrays = |slot: &Slot| {
+            let entries = of(&slot.entries) + of(&slot.committed) + of(&slot.decoded);
+            let rest = of(&slot.reads) + of(&slot.dropped) + of(&slot.done);
+            entries + of(&slot.msgs) + of(&slot.frames) + rest
+        };
+        (of(&self.ring) + self.ring.iter().map(arrays).sum::<usize>()) as u64
+    }
+
     /// The arrays of a clone: no ready is handed over yet, but those that the original has outstanding are outstanding in it, too.
     pub(super) fn for_clone(&self, config: &Config) -> Result<Self, Error> {
         Ok(Self { pending: self.pending, ..Self::new(config)? })

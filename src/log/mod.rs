@@ -46,6 +46,16 @@ pub(crate) struct PendingSnapshot {
     pub handed: bool,
 }
 
+/// Bytes of a record of the shortest entry: tags and lengths, term, index.
+const MIN_RECORD: u64 = 6;
+
+/// The most that the slots of a recent log can take, bytes: every entry is the shortest one, and the newest block, whose slots are
+/// counted only with the next one, is full of them.
+pub(crate) fn max_index_bytes(recent_bytes: u64, block_bytes: u64) -> u64 {
+    let slot = size_of::<Slot>() as u64;
+    slot * (recent_bytes / (slot + MIN_RECORD) + block_bytes / MIN_RECORD)
+}
+
 #[derive(Debug)]
 pub(crate) struct Log {
     pub terms: Terms,
@@ -314,7 +324,10 @@ impl Log {
             return self.append_run(entries, term, bytes);
         }
         let mut from: usize = entries.iter().take(skip).map(|entry| entry.record.len()).sum();
-        self.slots.try_reserve(entries.len().saturating_sub(skip)).map_err(|_| Error::NoMem)?;
+        let count = entries.len().saturating_sub(skip);
+        if count > self.slots.capacity() - self.slots.len() {
+            self.grow_slots(count)?;
+        }
         let (mut at, mut taken) = (from, 0);
         let mut failed = None;
         let mut room = 0;
@@ -414,7 +427,7 @@ impl Log {
     #[inline]
     fn reserve_index(&mut self, term: Term, kind: EntryKind) -> Result<()> {
         if self.slots.len() == self.slots.capacity() {
-            self.slots.try_reserve(1).map_err(|_| Error::NoMem)?;
+            self.grow_slots(1)?;
         }
         if self.terms.is_new(term) {
             self.terms.reserve(1)?;
@@ -423,6 +436,15 @@ impl Log {
             self.changes.try_reserve(1).map_err(|_| Error::NoMem)?;
         }
         Ok(())
+    }
+
+    /// Room for `count` more slots. They grow by doubling, but not past what the recent log can hold of the shortest entries.
+    #[cold]
+    fn grow_slots(&mut self, count: usize) -> Result<()> {
+        let needed = self.slots.len() + count;
+        let most = max_index_bytes(self.recent_bytes, self.blocks.block_bytes() as u64) as usize / size_of::<Slot>();
+        let wanted = (2 * self.slots.capacity()).max(64).min(most).max(needed);
+        self.slots.try_reserve_exact(wanted - self.slots.len()).map_err(|_| Error::NoMem)
     }
 
     /// Makes sure that a record of `len` bytes fits in the newest block, giving up old entries for it if need be.

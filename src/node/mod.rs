@@ -10,6 +10,7 @@ use crate::config::{Config, Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::boot::{Boot, Stage};
+use crate::log::max_index_bytes;
 use crate::raft::Raft;
 use crate::raft::election::Campaign;
 use crate::ready::Readies;
@@ -95,9 +96,11 @@ impl Node {
         let per_batch = 2 * 24 * u64::from(config.max_entries_per_ready) + 420 * u64::from(config.max_messages);
         let peers = u64::from(config.max_peers) * (16 * u64::from(config.max_inflight_msgs) + 512);
         let waiting = 56 * u64::from(config.max_tokens) + 160 * u64::from(config.max_reads);
-        let bytes =
-            config.recent_bytes + config.catchup_bytes + config.block_bytes + batches * per_batch + peers + waiting;
-        usize::try_from(bytes + (64 << 10)).map_err(|_| Error::Arg)
+        // Blocks keep what they were when entries were long, the index what it was when they were short.
+        let recent =
+            config.recent_bytes + max_index_bytes(config.recent_bytes, config.block_bytes) + config.block_bytes;
+        let bytes = recent + config.catchup_bytes + batches * per_batch + peers + waiting;
+        usize::try_from(bytes + (32 << 10)).map_err(|_| Error::Arg)
     }
 
     // ---- order and poison
