@@ -269,7 +269,7 @@ impl Log {
     ) -> Result<()> {
         let last = self.last();
         self.reserve_index(term, EntryKind::Normal)?;
-        self.slots.try_reserve(count).map_err(|_| Error::NoMem)?;
+        self.reserve_slots(count)?;
         for ((parts, len), index) in entries.zip(last + 1..) {
             let entry = EntryRef { term, index, ..EntryRef::default() };
             let slot = self.write(entry, parts, len, wire::MAX_RECORD_HEAD + len)?;
@@ -324,10 +324,7 @@ impl Log {
             return self.append_run(entries, term, bytes);
         }
         let mut from: usize = entries.iter().take(skip).map(|entry| entry.record.len()).sum();
-        let count = entries.len().saturating_sub(skip);
-        if count > self.slots.capacity() - self.slots.len() {
-            self.grow_slots(count)?;
-        }
+        self.reserve_slots(entries.len().saturating_sub(skip))?;
         let (mut at, mut taken) = (from, 0);
         let mut failed = None;
         let mut room = 0;
@@ -366,7 +363,7 @@ impl Log {
     /// general loop some 60 instructions less an entry.
     fn append_run(&mut self, entries: &EntriesView<'_>, term: Term, bytes: &[u8]) -> Result<usize> {
         self.reserve_index(term, EntryKind::Normal)?;
-        self.slots.try_reserve(entries.len()).map_err(|_| Error::NoMem)?;
+        self.reserve_slots(entries.len())?;
         let (block, at) = self.blocks.append(bytes).ok_or(Error::NoMem)?;
         let mut offset = at as u32;
         if entries.len() == 1 {
@@ -426,9 +423,7 @@ impl Log {
     /// Room for one entry in everything but the blocks.
     #[inline]
     fn reserve_index(&mut self, term: Term, kind: EntryKind) -> Result<()> {
-        if self.slots.len() == self.slots.capacity() {
-            self.grow_slots(1)?;
-        }
+        self.reserve_slots(1)?;
         if self.terms.is_new(term) {
             self.terms.reserve(1)?;
         }
@@ -436,6 +431,11 @@ impl Log {
             self.changes.try_reserve(1).map_err(|_| Error::NoMem)?;
         }
         Ok(())
+    }
+
+    #[inline]
+    fn reserve_slots(&mut self, count: usize) -> Result<()> {
+        if count <= self.slots.capacity() - self.slots.len() { Ok(()) } else { self.grow_slots(count) }
     }
 
     /// Room for `count` more slots. They grow by doubling, but not past what the recent log can hold of the shortest entries.

@@ -11,7 +11,7 @@ pub(crate) mod view;
 use crate::config::{Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::log::{PendingSnapshot, Slot};
-use crate::outbox::{Fate, OutMessage, Own, Piece, Source};
+use crate::outbox::{Fate, OutMessage, Outbox, Own, Piece, Source};
 use crate::raft::Raft;
 use crate::raft::apply::Span;
 use crate::raft::reads::Read;
@@ -129,8 +129,12 @@ impl Batch {
 
 #[derive(Debug)]
 pub(crate) struct Readies {
-    /// A ring of batches with their buffers, a power of two of them, as many as were ever outstanding at once: number n is at place n.
+    /// Every batch there is, with its buffers: a batch is large, so it never moves; these change instead:
     store: Vec<Batch>,
+    /// places of the outstanding ones, a ring of a power of two: number n is at n modulo its length;
+    order: Vec<u32>,
+    /// and of those that are over, the last one first: so few batches have to grow.
+    free: Vec<u32>,
     /// The number of the oldest outstanding batch; the next to be taken if there is none.
     oldest: u64,
     /// The number of the last batch taken.
@@ -172,6 +176,8 @@ impl Readies {
     pub fn new(max: u32, storage: StorageMode) -> Self {
         Self {
             store: Vec::new(),
+            order: Vec::new(),
+            free: Vec::new(),
             oldest: 1,
             last_number: 0,
             persisted: 0,
@@ -191,14 +197,19 @@ impl Readies {
     }
 
     #[inline]
-    fn place(&self, number: u64) -> usize {
-        number as usize & self.store.len().wrapping_sub(1)
+    fn place(&self, number: u64) -> Option<u32> {
+        self.order.get(number as usize & self.order.len().wrapping_sub(1)).copied()
+    }
+
+    #[inline]
+    fn at(&self, number: u64) -> Option<&Batch> {
+        self.store.get(self.place(number)? as usize)
     }
 
     #[inline]
     fn at_mut(&mut self, number: u64) -> Option<&mut Batch> {
-        let place = self.place(number);
-        self.store.get_mut(place)
+        let place = self.place(number)?;
+        self.store.get_mut(place as usize)
     }
 
     fn numbers(&self) -> std::ops::RangeInclusive<u64> {
@@ -207,7 +218,7 @@ impl Readies {
 
     /// The outstanding batches, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> {
-        self.numbers().filter_map(|number| self.store.get(self.place(number)))
+        self.numbers().filter_map(|number| self.at(number))
     }
 
     /// The newest outstanding batch.
@@ -218,7 +229,7 @@ impl Readies {
 
     #[inline]
     pub fn find(&self, number: u64) -> Option<&Batch> {
-        if self.numbers().contains(&number) { self.store.get(self.place(number)) } else { None }
+        if self.numbers().contains(&number) { self.at(number) } else { None }
     }
 
     /// What the next batch would hold.
@@ -287,14 +298,19 @@ impl Readies {
         if raft.reads.round_due {
             raft.start_read_round();
         }
-        if self.len() == self.store.len() {
+        if self.free.is_empty() || self.len() == self.order.len() {
             self.grow()?;
         }
         let number = self.last_number + 1;
-        let place = self.place(number);
-        let Some(batch) = self.store.get_mut(place) else { return Err(Error::NoMem) };
+        let Some(&place) = self.free.last() else { return Err(Error::NoMem) };
+        let Some(batch) = self.store.get_mut(place as usize) else { return Err(Error::NoMem) };
         batch.clear();
         reserve(batch, raft, handed)?;
+        self.free.pop();
+        let slot = number as usize & self.order.len().wrapping_sub(1);
+        if let Some(slot) = self.order.get_mut(slot) {
+            *slot = place;
+        }
         self.last_number = number;
         batch.number = number;
         fill(batch, raft, &mut self.shown, handed);
@@ -308,19 +324,28 @@ impl Readies {
         Ok(batch)
     }
 
-    /// Makes the ring twice as large.
+    /// Room for one more outstanding batch.
     #[cold]
     fn grow(&mut self) -> Result<()> {
-        let len = (2 * self.store.len()).max(1);
-        let mut store = Vec::new();
-        store.try_reserve_exact(len).map_err(|_| Error::NoMem)?;
-        store.resize_with(len, Batch::default);
-        for number in self.numbers() {
-            if let (Some(old), Some(new)) = (self.at_mut(number), store.get_mut(number as usize & (len - 1))) {
-                std::mem::swap(old, new);
-            }
+        if self.free.is_empty() {
+            let place = self.store.len();
+            self.store.try_reserve(1).map_err(|_| Error::NoMem)?;
+            self.free.try_reserve(place + 1).map_err(|_| Error::NoMem)?;
+            self.store.push(Batch::default());
+            self.free.push(place as u32);
         }
-        self.store = store;
+        if self.len() == self.order.len() {
+            let len = (2 * self.order.len()).max(1);
+            let mut order = Vec::new();
+            order.try_reserve_exact(len).map_err(|_| Error::NoMem)?;
+            order.resize(len, 0);
+            for number in self.numbers() {
+                if let (Some(place), Some(slot)) = (self.place(number), order.get_mut(number as usize & (len - 1))) {
+                    *slot = place;
+                }
+            }
+            self.order = order;
+        }
         Ok(())
     }
 
@@ -411,7 +436,8 @@ impl Readies {
 
     /// Sets batches that are over aside, for their buffers.
     pub fn sweep(&mut self) {
-        while self.oldest <= self.last_number && self.at_mut(self.oldest).is_some_and(|batch| batch.is_over()) {
+        while self.oldest <= self.last_number && self.at(self.oldest).is_some_and(Batch::is_over) {
+            self.free.extend(self.place(self.oldest));
             self.oldest += 1;
         }
     }
@@ -422,14 +448,15 @@ impl Readies {
         if number != self.oldest || number != self.last_number {
             return None;
         }
-        let batch = self.store.get(self.place(number))?;
+        let batch = self.at(number)?;
         if batch.persisted | batch.released { None } else { Some(batch.span.last) }
     }
 
     /// `persist`, `apply` and `release` of the only batch there is, which is what a host with SYNC has: a third of their instructions.
     pub fn finish_only(&mut self, raft: &mut Raft) {
-        let place = self.place(self.oldest);
-        let Some(batch) = self.store.get_mut(place) else { return };
+        let Some(place) = self.place(self.oldest) else { return };
+        let Some(batch) = self.store.get_mut(place as usize) else { return };
+        self.free.push(place);
         self.oldest += 1;
         (self.persisted, self.released) = (batch.number, batch.number);
         (batch.persisted, batch.applied, batch.released) = (true, true, true);
@@ -461,15 +488,21 @@ impl Readies {
     }
 
     pub fn try_clone(&self) -> Result<Self> {
+        use crate::outbox::clone_vec;
         let mut store = Vec::new();
         store.try_reserve_exact(self.store.len()).map_err(|_| Error::NoMem)?;
         store.resize_with(self.store.len(), Batch::default);
-        for batch in self.iter() {
-            if let Some(twin) = store.get_mut(self.place(batch.number)) {
+        for number in self.numbers() {
+            if let (Some(batch), Some(place)) = (self.at(number), self.place(number))
+                && let Some(twin) = store.get_mut(place as usize)
+            {
                 *twin = batch.try_clone()?;
             }
         }
-        Ok(Self { store, ..*self })
+        let mut free = Vec::new();
+        free.try_reserve_exact(store.len()).map_err(|_| Error::NoMem)?;
+        free.extend_from_slice(&self.free);
+        Ok(Self { store, order: clone_vec(&self.order)?, free, ..*self })
     }
 }
 
@@ -481,7 +514,7 @@ fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> {
     let usual = (handed - log.handed) as usize <= batch.entries.capacity()
         && (log.commit - log.applying) as usize <= batch.committed.capacity()
         && (outbox.now.len() + outbox.after.len()) * MAX_FRAME_HEAD <= batch.heads.len()
-        && (outbox.now.is_empty() || outbox.after.is_empty())
+        && outbox.now.len() + outbox.after.len() <= message_list(batch, outbox).capacity()
         && raft.tokens.waiting.is_empty()
         && raft.reads.answers.is_empty()
         && outbox.blobs.is_empty()
@@ -507,7 +540,7 @@ fn reserve_any(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> 
     let enough = batch.entries.capacity() >= need.entries
         && batch.committed.capacity() >= need.committed
         && batch.heads.len() >= need.messages * MAX_FRAME_HEAD
-        && outbox.now.capacity() >= need.messages
+        && message_list(batch, outbox).capacity() >= need.messages
         && batch.own.capacity() >= need.own
         && batch.reads.capacity() >= need.reads
         && batch.blobs.capacity() >= need.blobs
@@ -518,6 +551,12 @@ fn reserve_any(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> 
         grow(batch, raft, &need)?;
     }
     if messages_mode { local::reserve(batch, raft) } else { Ok(()) }
+}
+
+/// The list that a batch's messages will be in.
+#[inline]
+fn message_list<'a>(batch: &'a Batch, outbox: &'a Outbox) -> &'a Vec<OutMessage> {
+    if outbox.now.is_empty() { &batch.messages } else { &outbox.now }
 }
 
 /// How long the lists of a batch may become.
@@ -542,6 +581,7 @@ fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
         batch.done.try_reserve(need.done),
         batch.dropped.try_reserve(need.tokens),
         raft.tokens.dropped.try_reserve(need.tokens),
+        batch.messages.try_reserve(need.messages),
         raft.outbox.now.try_reserve(need.messages - raft.outbox.now.len()),
         batch.reserve_heads(need.messages),
         batch.blobs.try_reserve(need.blobs),
@@ -620,17 +660,19 @@ fn take_messages(batch: &mut Batch, raft: &mut Raft, cut: bool) {
     if !outbox.now.is_empty() {
         std::mem::swap(&mut batch.messages, &mut outbox.now);
     }
-    if !outbox.pieces.is_empty() {
+    // Where local work is put behind them, it is the box's lists that have room for it.
+    let local_work = raft.config.storage == StorageMode::Messages;
+    if !outbox.pieces.is_empty() || local_work {
         std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
     }
-    if !outbox.bytes.is_empty() {
+    if !outbox.bytes.is_empty() || local_work {
         std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
     }
     if !outbox.blobs.is_empty() {
         batch.blobs.append(&mut outbox.blobs);
     }
     raft.fetches.outbox_number += 1;
-    if raft.config.storage == StorageMode::Messages {
+    if local_work {
         local::put_work(batch, raft, cut);
     } else if !cut {
         // Answers wait while entries that they may speak of are not in a batch yet.
@@ -638,11 +680,8 @@ fn take_messages(batch: &mut Batch, raft: &mut Raft, cut: bool) {
         if !outbox.own.is_empty() {
             std::mem::swap(&mut batch.own, &mut outbox.own);
         }
-        if batch.messages.is_empty() {
-            std::mem::swap(&mut batch.messages, &mut outbox.after);
-        } else if !outbox.after.is_empty() {
-            batch.messages.append(&mut outbox.after);
-        }
+        // Not swapped: three lists in turn would each have to grow before none does any more.
+        batch.messages.append(&mut outbox.after);
     }
     let group = raft.config.group;
     for message in &mut batch.messages {
