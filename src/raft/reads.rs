@@ -345,6 +345,11 @@ impl Raft {
         if self.reads.unconfirmed.is_empty() || self.conf.voters.is_empty() {
             return;
         }
+        // As in `maybe_commit`: counting is cheaper than looking up and sorting.
+        let confirmed = self.reads.confirmed;
+        if self.peers.iter().filter(|peer| peer.read_ack > confirmed).count() <= self.conf.voters.len() / 2 {
+            return;
+        }
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
         let acked = joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.read_ack));
         while self.reads.confirmed < acked {

@@ -300,7 +300,8 @@ impl Raft {
             Flow::Replicate if fault!(WindowNeverFreed) => {}
             Flow::Replicate => peer.window.free_to(index),
         }
-        if self.maybe_commit() {
+        // What is committed already commits nothing.
+        if index > self.log.commit && self.maybe_commit() {
             self.release_pending_reads();
             self.broadcast_commit();
         } else if from != own && self.peers.at(at).is_some_and(|peer| peer.can_bump_commit(self.log.commit)) {
@@ -333,6 +334,12 @@ impl Raft {
 
     /// Commits what a quorum has, of this term, and with it all before (paper §5.4.2).
     pub fn maybe_commit(&mut self) -> bool {
+        // Most acknowledgements come before a majority has more than is committed. To count takes 4 instructions a peer, to look each
+        // voter up and sort some 45: with 101 voters that was three quarters of a leader's work.
+        let commit = self.log.commit;
+        if self.peers.iter().filter(|peer| peer.matched > commit).count() <= self.conf.voters.len() / 2 {
+            return false;
+        }
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
         let left = fault!(JointLeftEarly) && self.reconfig.pending_index > self.log.applied;
         let outgoing = if left || fault!(OneHalfCommits) { &[] } else { outgoing };
