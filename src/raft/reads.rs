@@ -316,6 +316,8 @@ impl Raft {
         if std::mem::take(&mut self.reads.round_due) && self.role == Role::Leader && !self.reads.unconfirmed.is_empty()
         {
             self.broadcast_heartbeat();
+            // Alone in both halves of a joint configuration, it waits for nobody.
+            self.confirm_reads();
         }
     }
 
