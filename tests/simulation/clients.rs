@@ -23,6 +23,12 @@ impl World {
                 }
             }
         }
+        // One that is superseded is asked first: it may not know.
+        let superseded = self.hosts.values().filter(|host| host.leads() && host.paused_until == 0);
+        let superseded = superseded.min_by_key(|host| host.status.term).map(|host| host.id);
+        if let Some(old) = superseded.filter(|&id| self.leader() != Some(id)) {
+            self.read_at(old, 0)?;
+        }
         if reads {
             let (key, id) = (self.clients.below(KEYS as u64) as usize, self.somebody());
             id.map_or(Ok(()), |id| self.read_at(id, key).map(|_| ()))?;
@@ -114,6 +120,17 @@ impl World {
                 _ => host.driver.transfer(to)?,
             };
             host.may_fail("transfer", done, &[Error::NoPeer, Error::NoLeader, Error::State])?;
+            host.look(b)?;
+            Ok(())
+        })?;
+        // Some operators are impatient with the target.
+        let impatient = self.operators.below(6);
+        if impatient > 1 || self.hosts.get(&to).is_none_or(|host| host.paused_until > 0) {
+            return Ok(());
+        }
+        self.with(to, |host, b| {
+            let done = if impatient == 0 { host.driver.campaign()? } else { host.driver.forget_leader()? };
+            host.may_fail("campaign", done, &[])?;
             host.look(b)?;
             Ok(())
         })

@@ -13,8 +13,9 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub head: Head,
-    /// Its sender's life.
+    /// Its sender's life, and its receiver's when it left.
     pub life: u64,
+    pub to_life: u64,
     pub bytes: Rc<Vec<u8>>,
 }
 
@@ -396,7 +397,7 @@ fn copy(ready: &Ready<'_>, id: u64, life: u64) -> Batch {
             index: m.index(),
             reject: m.reject(),
         };
-        batch.messages.push((m.after(), Packet { head, life, bytes: Rc::new(bytes) }));
+        batch.messages.push((m.after(), Packet { head, life, to_life: 0, bytes: Rc::new(bytes) }));
     }
     batch
 }

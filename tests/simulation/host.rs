@@ -65,6 +65,8 @@ pub struct Host {
     /// Entries that were overwritten on this disk not long ago.
     pub overwritten: VecDeque<EntryId>,
     pub sent: Vec<Packet>,
+    /// ASYNC: batches up to it are durable, and not released yet.
+    pub unreleased: Option<u64>,
     pub stalled_until: u64,
     pub paused_until: u64,
     /// Speed of its clock, percent, and what is left over of a tick.
@@ -133,6 +135,7 @@ impl Host {
             changes,
             overwritten: VecDeque::new(),
             sent: Vec::new(),
+            unreleased: None,
             stalled_until: 0,
             paused_until: 0,
             speed: (100, 0),
@@ -140,6 +143,9 @@ impl Host {
             truth: VecDeque::new(),
             status: Status::default(),
         };
+        if b.has(Fault::TinyLimits) {
+            b.tally.fault(Fault::TinyLimits);
+        }
         host.look(b)?;
         Ok(host)
     }
@@ -239,7 +245,8 @@ impl Host {
             }
         }
         // Nothing that a look of this turn has found asks for another one.
-        self.wakes = !self.jobs.is_empty() || !self.to_apply.is_empty() || !self.late.is_empty();
+        self.wakes =
+            !self.jobs.is_empty() || self.unreleased.is_some() || !self.to_apply.is_empty() || !self.late.is_empty();
         Ok(())
     }
 
@@ -350,7 +357,7 @@ impl Host {
                             index: m.head.index,
                             reject: m.head.reject,
                         };
-                        job.after.push(Packet { head, life: self.life, bytes: Rc::new(response.to_vec()) });
+                        job.after.push(Packet { head, life: self.life, to_life: 0, bytes: Rc::new(response.to_vec()) });
                     }
                 }
             } else if after {

@@ -138,6 +138,8 @@ pub struct Plan {
     pub priorities: bool,
     /// Hosts give the term runs at boot, and only the entries that are not applied.
     pub boot_by_terms: bool,
+    /// See `storm`.
+    pub storms: bool,
     pub lying: bool,
     pub blind: bool,
     pub script: bool,
@@ -154,7 +156,7 @@ impl Plan {
         }
         let mut plan = Self {
             seed,
-            on: on & !options.without,
+            on,
             ticks: if rng.chance(25) { 2000 } else { rng.between(300, 700) },
             founders: rng.pick(&[3, 3, 3, 3, 5, 5, 1, 2, 4]).unwrap_or(3),
             loss: rng.between(1, 20),
@@ -175,12 +177,17 @@ impl Plan {
             skips: rng.chance(20),
             priorities: rng.chance(20),
             boot_by_terms: rng.chance(40),
+            storms: false,
             lying: options.lying,
             blind: options.blind,
             script: options.script,
             twin: options.twin.unwrap_or(seed.is_multiple_of(20)),
             template: Config::new(1),
         };
+        if rng.chance(12) {
+            plan.storm();
+        }
+        plan.on &= !options.without;
         plan.template = plan.configuration(&mut rng);
         plan.ticks = options.ticks.unwrap_or(plan.ticks);
         plan.founders = options.nodes.unwrap_or(plan.founders);
@@ -197,6 +204,15 @@ impl Plan {
             }
         }
         plan
+    }
+
+    /// Short cuts and elections without end among five: logs that overwrite each other, again and again.
+    fn storm(&mut self) {
+        self.on = [Fault::Partition, Fault::OneWay, Fault::StrayCall, Fault::Delay, Fault::Crash, Fault::SlowDisk]
+            .iter()
+            .fold(0, |on, fault| on | fault.bit());
+        (self.founders, self.trouble, self.proposals, self.max_delay) = (5, 150, 100, 4);
+        self.storms = true;
     }
 
     fn configuration(&self, rng: &mut Rng) -> Config {
@@ -229,8 +245,8 @@ impl Plan {
         let members_change = self.has(Fault::Change) || self.has(Fault::WipedDisk);
         let lease = rng.chance(25) && !self.has(Fault::TickDrift);
         let optional = [
-            (Flags::PRE_VOTE, rng.chance(80) || members_change),
-            (Flags::CHECK_QUORUM, rng.chance(85) || lease || members_change),
+            (Flags::PRE_VOTE, rng.chance(80) && !self.storms || members_change),
+            (Flags::CHECK_QUORUM, rng.chance(85) && !self.storms || lease || members_change),
             (Flags::LEASE_READS, lease),
             (Flags::TRANSFER_FENCE, rng.chance(50)),
             (Flags::COMMIT_IN_VOTES, rng.chance(50)),

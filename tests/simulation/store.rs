@@ -134,6 +134,14 @@ impl Host {
             let done = self.driver.persisted(number)?;
             self.may_fail("persisted", done, &[])?;
             self.look(b)?;
+            self.unreleased = Some(number);
+        }
+        // The views of a batch may be held for as long as the host has room for others.
+        let outstanding = self.status.n_outstanding as usize;
+        if let Some(number) =
+            self.unreleased.filter(|_| outstanding + 1 >= self.config.max_outstanding as usize || b.rng.chance(40))
+        {
+            self.unreleased = None;
             let done = self.driver.release(number)?;
             self.may_fail("release", done, &[])?;
         }

@@ -146,6 +146,7 @@ pub fn unreachable_reason(reason: Reason) -> Option<&'static str> {
         Reason::NotVoter | Reason::StaleAck | Reason::Transferring | Reason::OverwrittenAck | Reason::ReadsFull => {
             Some("a number that nothing in the core says any more")
         }
+        Reason::UnknownPeer => Some("an answer of somebody unknown is refused before it could be ignored"),
         _ => None,
     }
 }

@@ -210,7 +210,8 @@ impl World {
     fn mail(&mut self, id: u64) {
         let Some(host) = self.hosts.get_mut(&id) else { return };
         let b = &mut self.bench;
-        for packet in host.sent.drain(..) {
+        for mut packet in host.sent.drain(..) {
+            packet.to_life = self.lives.get(&packet.head.to).copied().unwrap_or(0);
             let (lost, twice, slow, slower) = (
                 self.net.chance(b.plan.loss),
                 self.net.chance(b.plan.duplicates),
@@ -267,6 +268,10 @@ impl World {
         let b = &mut self.bench;
         if crashed && kind == MessageKind::VoteResp && granted {
             b.tally.saw(Witness::VoteAcrossVoterCrash);
+        }
+        let other = self.lives.get(&packet.head.to).is_some_and(|&life| life != packet.to_life);
+        if other && kind == MessageKind::VoteResp && granted {
+            b.tally.saw(Witness::VoteAcrossCandidateCrash);
         }
         if crashed && kind == MessageKind::AppResp && granted {
             b.tally.saw(Witness::AckAcrossCrash);
