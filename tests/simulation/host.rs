@@ -380,7 +380,7 @@ impl Host {
     }
 
     /// Committed entries as tasks; their changes are put in force, or skipped where all hosts do.
-    fn tasks(
+    pub fn tasks(
         &mut self,
         span: Option<(u64, u64)>,
         committed: Vec<(Record, u64)>,

@@ -20,6 +20,7 @@ mod store;
 mod supply;
 mod sweep;
 mod tally;
+mod teeth;
 mod trouble;
 #[cfg(feature = "capi")]
 mod twin;

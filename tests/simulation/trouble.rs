@@ -161,13 +161,18 @@ impl World {
         self.with(id, |host, b| {
             let before = host.driver.digest();
             let done = host.driver.step(from, &bytes)?;
-            hold!(RefusedUnchanged, done.err() == expected, "node {id}: forged {done:?}, expected {expected:?}");
-            let after = host.driver.digest();
-            hold!(RefusedUnchanged, before == after || done.is_ok(), "node {id}: {done:?}, but it has changed");
+            check_refusal(id, done, expected, before == host.driver.digest())?;
             host.look(b)?;
             Ok(())
         })
     }
+}
+
+/// A forged message gets the answer that it must get; refused, it changes nothing.
+pub fn check_refusal(id: u64, done: Result<()>, expected: Option<Error>, same: bool) -> Lawful {
+    hold!(RefusedUnchanged, done.err() == expected, "node {id}: forged {done:?}, expected {expected:?}");
+    hold!(RefusedUnchanged, same || done.is_ok(), "node {id}: {done:?}, but it has changed");
+    Ok(())
 }
 
 /// A forged message for a node in this state, and the error that it must get; none: it is ignored.

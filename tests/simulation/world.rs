@@ -6,13 +6,14 @@ use crate::disk::{Disk, KEYS};
 use crate::driver::Packet;
 use crate::history;
 use crate::host::{Bench, Host, Turn};
-use crate::law::{Broken, Halt, Law, Lawful, broken};
+use crate::law::{Halt, Law, Lawful, broken};
 use crate::plan::{Fault, Options, Plan};
 use crate::rng::Rng;
 use crate::script::Script;
 use crate::tally::{Tally, Witness};
 use raftcore::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Ids are below this: a row of the network's matrix.
 pub const MAX_NODES: usize = 24;
@@ -82,36 +83,49 @@ pub struct Run {
     pub outcome: Lawful,
 }
 
-/// Runs a seed.
-pub fn run(seed: u64, options: &Options) -> Run {
-    let plan = Plan::draw(seed, options);
-    let script = Script::new(plan.script);
-    script.note(&format!("seed {seed}: {}", plan.summary()));
-    let mut world = World {
-        bench: Bench {
-            plan: plan.clone(),
+impl World {
+    pub fn new(plan: Plan) -> Self {
+        let (seed, script) = (plan.seed, Script::new(plan.script));
+        let bench = Bench {
+            plan,
             rng: Rng::stream(seed, 2),
             now: 0,
             checker: Checker::default(),
             book: Book::default(),
             tally: Tally::default(),
-            script: script.clone(),
+            script,
             moved: Vec::new(),
             elected: Vec::new(),
             joint: None,
-        },
-        hosts: BTreeMap::new(),
-        graves: BTreeMap::new(),
-        wiped: BTreeMap::new(),
-        lives: BTreeMap::new(),
-        network: Network::default(),
-        net: Rng::stream(seed, 3),
-        chaos: Rng::stream(seed, 4),
-        clients: Rng::stream(seed, 5),
-        operators: Rng::stream(seed, 6),
-        removed: BTreeSet::new(),
-    };
-    let outcome = world.live();
+        };
+        Self {
+            bench,
+            hosts: BTreeMap::new(),
+            graves: BTreeMap::new(),
+            wiped: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            network: Network::default(),
+            net: Rng::stream(seed, 3),
+            chaos: Rng::stream(seed, 4),
+            clients: Rng::stream(seed, 5),
+            operators: Rng::stream(seed, 6),
+            removed: BTreeSet::new(),
+        }
+    }
+}
+
+/// Runs a seed.
+pub fn run(seed: u64, options: &Options) -> Run {
+    let plan = Plan::draw(seed, options);
+    let mut world = World::new(plan.clone());
+    let script = world.bench.script.clone();
+    script.note(&format!("seed {seed}: {}", plan.summary()));
+    // A panic anywhere is a finding like any other.
+    let outcome = catch_unwind(AssertUnwindSafe(|| world.live())).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
+        broken(Law::Sound, format!("panic: {text}"))
+    });
     if let Err(broken) = &outcome {
         script.note(&format!("tick {}: {}: {}", world.bench.now, broken.law.text(), broken.text));
     }
@@ -122,12 +136,15 @@ pub fn run(seed: u64, options: &Options) -> Run {
 }
 
 impl World {
-    fn live(&mut self) -> Lawful {
+    /// The founders come up.
+    pub fn begin(&mut self) -> Lawful {
         let founders: Vec<u64> = (1..=self.bench.plan.founders).collect();
         self.bench.checker.begin(&Disk::founder(&founders).machine.conf);
-        for &id in &founders {
-            self.boot(id, Disk::founder(&founders))?;
-        }
+        founders.iter().try_for_each(|&id| self.boot(id, Disk::founder(&founders)))
+    }
+
+    fn live(&mut self) -> Lawful {
+        self.begin()?;
         while self.bench.now < self.bench.plan.ticks {
             self.trouble()?;
             self.clients()?;
@@ -369,7 +386,7 @@ impl World {
     // ---- the end
 
     /// Faults end, for a quorum at least: within a bound it elects, commits, serves, catches up, and every token comes back.
-    fn recover(&mut self) -> Lawful {
+    pub fn recover(&mut self) -> Lawful {
         let plan = &mut self.bench.plan;
         plan.calm();
         (self.network.cut, self.network.flapping) = ([0; MAX_NODES], None);
@@ -482,11 +499,5 @@ impl World {
         let may_lead = |host: &&Host| host.status.promotable;
         let best = self.hosts.values().filter(may_lead).map(position).max().unwrap_or_default();
         self.leader().is_none() && self.hosts.values().any(|host| !may_lead(&host) && position(host) > best)
-    }
-}
-
-impl From<Broken> for String {
-    fn from(broken: Broken) -> Self {
-        format!("{}: {}", broken.law.text(), broken.text)
     }
 }
