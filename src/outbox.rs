@@ -101,8 +101,7 @@ pub(crate) struct Outbox {
     pub now: Vec<OutMessage>,
     /// Answers and acknowledgements that wait for the disk.
     pub after: Vec<OutMessage>,
-    /// Those to this node itself, which are stepped, never sent: the latest of each kind. In MESSAGES the host carries them, so they
-    /// are in `after`.
+    /// Those to this node itself, which are stepped, never sent. In MESSAGES the host carries them, so they are in `after`.
     pub own: Vec<Own>,
     own_in_after: bool,
     pub pieces: Vec<Piece>,
@@ -146,19 +145,21 @@ impl Outbox {
         self.now.len() > self.idle || !self.after.is_empty() || !self.own.is_empty()
     }
 
-    /// Takes an answer of this node to itself; `false`: it is to go as a message. An earlier one of its kind stands for less.
+    /// Takes an answer of this node to itself; `false`: it is to go as a message. It is never lost: it would not be said again. In a full
+    /// box it takes the place of the last one of its kind, which says less.
     #[inline]
     pub fn take_own(&mut self, own: Own) -> Result<bool> {
         if self.own_in_after {
             return Ok(false);
         }
-        match self.own.iter_mut().find(|earlier| earlier.kind == own.kind) {
-            Some(earlier) => *earlier = own,
-            None => {
-                self.own.try_reserve(1).map_err(|_| Error::NoMem)?;
-                self.own.push(own);
-            }
+        if self.own.len() >= self.max
+            && let Some(earlier) = self.own.iter_mut().rev().find(|earlier| earlier.kind == own.kind)
+        {
+            *earlier = own;
+            return Ok(true);
         }
+        self.own.try_reserve(1).map_err(|_| Error::NoMem)?;
+        self.own.push(own);
         Ok(true)
     }
 
