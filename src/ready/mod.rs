@@ -201,7 +201,7 @@ impl Readies {
     }
 
     /// The outstanding batches, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> + Clone {
         self.outstanding.iter().filter_map(|&at| self.store.get(at as usize))
     }
 
@@ -215,7 +215,9 @@ impl Readies {
     }
 
     pub fn find(&self, number: u64) -> Option<&Batch> {
-        self.iter().rev().find(|batch| batch.number == number)
+        // Their numbers follow each other.
+        let ahead = number.checked_sub(self.iter().next()?.number)?;
+        self.outstanding.get(usize::try_from(ahead).ok()?).and_then(|&at| self.store.get(at as usize))
     }
 
     /// What the next batch would hold.
@@ -279,9 +281,11 @@ impl Readies {
         self.last_number += 1;
         batch.number = self.last_number;
         fill(batch, raft, &mut self.shown);
+        if let Some(pin) = batch.pin {
+            raft.log.ready_pin = lower_pin(raft.log.ready_pin, pin, raft.log.blocks.first());
+        }
         self.free.pop();
         self.outstanding.push_back(at);
-        self.update_pins(raft);
         // What an overfull outbox held back goes with the next batch.
         raft.send_deferred();
         Ok(self.newest())
@@ -301,9 +305,14 @@ impl Readies {
         Ok(at as u32)
     }
 
+    /// After a release. Mostly the next batch shows the block that the released one did: then it is the lowest still, and the others
+    /// are not asked.
     fn update_pins(&self, raft: &mut Raft) {
         let first = raft.log.blocks.first();
         let pins = self.iter().filter(|batch| !batch.released).filter_map(|batch| batch.pin);
+        if pins.clone().any(|pin| raft.log.ready_pin == Some(pin)) {
+            return;
+        }
         raft.log.ready_pin = pins.fold(None, |lowest, pin| lower_pin(lowest, pin, first));
     }
 
@@ -337,6 +346,7 @@ impl Readies {
     /// All batches up to `number` are durable.
     pub fn persist(&mut self, raft: &mut Raft, number: u64) {
         self.persisted = self.persisted.max(number);
+        let applied = raft.log.applied;
         for at in 0..self.outstanding.len() {
             let Some(batch) = self.at_mut(at).filter(|batch| !batch.persisted) else { continue };
             if batch.number > number {
@@ -351,6 +361,9 @@ impl Readies {
             on_durable(raft, batch.mark);
         }
         // A snapshot may have overtaken what was handed out before it.
+        if applied == raft.log.applied {
+            return;
+        }
         let applied = raft.log.applied;
         for at in 0..self.outstanding.len() {
             if let Some(batch) = self.at_mut(at).filter(|batch| batch.span.last <= applied) {
@@ -363,9 +376,10 @@ impl Readies {
     pub fn apply(&mut self, raft: &mut Raft, index: Index) {
         let (mut bytes, mut payload) = (0, 0);
         for at in 0..self.outstanding.len() {
-            let Some(batch) = self.at_mut(at).filter(|batch| !batch.applied && batch.span.last <= index) else {
-                continue;
-            };
+            let Some(batch) = self.at_mut(at).filter(|batch| !batch.applied) else { continue };
+            if batch.span.last > index {
+                break;
+            }
             batch.applied = true;
             bytes += batch.span.bytes;
             payload += batch.span.payload;
@@ -377,9 +391,10 @@ impl Readies {
     pub fn release(&mut self, raft: &mut Raft, number: u64) {
         self.released = self.released.max(number);
         for at in 0..self.outstanding.len() {
-            let Some(batch) = self.at_mut(at).filter(|batch| batch.number <= number && !batch.released) else {
-                continue;
-            };
+            let Some(batch) = self.at_mut(at).filter(|batch| !batch.released) else { continue };
+            if batch.number > number {
+                break;
+            }
             batch.released = true;
             batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
             if let Some(snapshot) = batch.snapshot {
