@@ -217,7 +217,7 @@ impl Readies {
     }
 
     /// The outstanding batches, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> + Clone {
         self.numbers().filter_map(|number| self.at(number))
     }
 
@@ -349,9 +349,14 @@ impl Readies {
         Ok(())
     }
 
+    /// After a release. Mostly the next batch shows the block that the released one did: then it is the lowest still, and the others
+    /// are not asked.
     fn update_pins(&self, raft: &mut Raft) {
         let first = raft.log.blocks.first();
         let pins = self.iter().filter(|batch| !batch.released).filter_map(|batch| batch.pin);
+        if pins.clone().any(|pin| raft.log.ready_pin == Some(pin)) {
+            return;
+        }
         raft.log.ready_pin = pins.fold(None, |lowest, pin| lower_pin(lowest, pin, first));
     }
 
@@ -384,8 +389,10 @@ impl Readies {
 
     /// All batches up to `number` are durable.
     pub fn persist(&mut self, raft: &mut Raft, number: u64) {
+        let applied = raft.log.applied;
+        let first = self.oldest.max(self.persisted + 1);
         self.persisted = self.persisted.max(number);
-        for number in self.oldest..=number.min(self.last_number) {
+        for number in first..=number.min(self.last_number) {
             let Some(batch) = self.at_mut(number).filter(|batch| !batch.persisted) else { continue };
             batch.persisted = true;
             for i in 0..batch.own.len() {
@@ -396,6 +403,9 @@ impl Readies {
             on_durable(raft, batch.mark);
         }
         // A snapshot may have overtaken what was handed out before it.
+        if applied == raft.log.applied {
+            return;
+        }
         let applied = raft.log.applied;
         for number in self.numbers() {
             if let Some(batch) = self.at_mut(number).filter(|batch| batch.span.last <= applied) {
@@ -408,9 +418,10 @@ impl Readies {
     pub fn apply(&mut self, raft: &mut Raft, index: Index) {
         let (mut bytes, mut payload) = (0, 0);
         for number in self.numbers() {
-            let Some(batch) = self.at_mut(number).filter(|batch| !batch.applied && batch.span.last <= index) else {
-                continue;
-            };
+            let Some(batch) = self.at_mut(number).filter(|batch| !batch.applied) else { continue };
+            if batch.span.last > index {
+                break;
+            }
             batch.applied = true;
             bytes += batch.span.bytes;
             payload += batch.span.payload;
@@ -420,8 +431,9 @@ impl Readies {
 
     /// The views of all batches up to `number` end.
     pub fn release(&mut self, raft: &mut Raft, number: u64) {
+        let first = self.oldest.max(self.released + 1);
         self.released = self.released.max(number);
-        for number in self.oldest..=number.min(self.last_number) {
+        for number in first..=number.min(self.last_number) {
             let Some(batch) = self.at_mut(number).filter(|batch| !batch.released) else { continue };
             batch.released = true;
             batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
