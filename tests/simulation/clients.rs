@@ -6,7 +6,8 @@ use crate::host::{Host, SKIP};
 use crate::law::Lawful;
 use crate::plan::Fault;
 use crate::tally::Witness;
-use crate::world::{MAX_NODES, World};
+use crate::hosts::MAX_NODES;
+use crate::world::World;
 use raftcore::*;
 
 impl World {

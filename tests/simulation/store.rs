@@ -278,7 +278,8 @@ impl Host {
     /// State, applied index and configuration go to the disk in one write, now and then; never ahead of the log there.
     fn checkpoint(&mut self, b: &Bench) {
         let due = self.machine.applied >= self.disk.machine.applied + b.plan.checkpoint;
-        if due && self.machine.applied <= self.disk.last_index() {
+        let id = EntryId { term: self.machine.term, index: self.machine.applied };
+        if due && self.disk.holds(id) {
             self.disk.machine.clone_from(&self.machine);
         }
     }
