@@ -80,7 +80,8 @@ impl Machine {
 
     /// All but the configuration, which travels apart.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let numbers = [self.applied, self.term, self.hash].into_iter().chain(self.registers).chain(self.seen.iter().copied());
+        let numbers =
+            [self.applied, self.term, self.hash].into_iter().chain(self.registers).chain(self.seen.iter().copied());
         numbers.flat_map(u64::to_le_bytes).collect()
     }
 

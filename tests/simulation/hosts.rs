@@ -6,15 +6,19 @@ use crate::host::Host;
 pub const MAX_NODES: usize = 24;
 
 #[derive(Default)]
-pub struct Hosts([Option<Box<Host>>; MAX_NODES]);
+pub struct Hosts {
+    places: [Option<Box<Host>>; MAX_NODES],
+    /// Places from here on were never used.
+    top: usize,
+}
 
 impl Hosts {
     pub fn get(&self, id: &u64) -> Option<&Host> {
-        self.0.get(*id as usize)?.as_deref()
+        self.places.get(*id as usize)?.as_deref()
     }
 
     pub fn get_mut(&mut self, id: &u64) -> Option<&mut Host> {
-        self.0.get_mut(*id as usize)?.as_deref_mut()
+        self.places.get_mut(*id as usize)?.as_deref_mut()
     }
 
     pub fn contains_key(&self, id: &u64) -> bool {
@@ -22,21 +26,27 @@ impl Hosts {
     }
 
     pub fn insert(&mut self, id: u64, host: Host) {
-        if let Some(place) = self.0.get_mut(id as usize) {
+        self.top = self.top.max(id as usize + 1);
+        if let Some(place) = self.places.get_mut(id as usize) {
             *place = Some(Box::new(host));
         }
     }
 
     pub fn remove(&mut self, id: &u64) -> Option<Host> {
-        self.0.get_mut(*id as usize)?.take().map(|host| *host)
+        self.places.get_mut(*id as usize)?.take().map(|host| *host)
     }
 
     pub fn values(&self) -> impl Iterator<Item = &Host> {
-        self.0.iter().flatten().map(|host| &**host)
+        self.places[..self.top].iter().flatten().map(|host| &**host)
     }
 
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Host> {
-        self.0.iter_mut().flatten().map(|host| &mut **host)
+        self.places[..self.top].iter_mut().flatten().map(|host| &mut **host)
+    }
+
+    /// Ids that are or were in use, in order.
+    pub fn range(&self) -> std::ops::Range<u64> {
+        1..self.top as u64
     }
 
     pub fn ids(&self) -> Vec<u64> {

@@ -29,7 +29,7 @@ pub struct Job {
 }
 
 impl Job {
-    pub fn of(batch: &Batch, due: u64) -> Self {
+    pub fn of(batch: &mut Batch, due: u64) -> Self {
         let machine = |(id, conf, data): &(EntryId, Rc<[u8]>, Vec<u8>)| {
             Machine::from_bytes(data, conf.clone()).map(|machine| (*id, machine))
         };
@@ -39,7 +39,7 @@ impl Job {
             term: batch.state.term,
             snapshot: batch.snapshot.as_ref().and_then(machine),
             first: batch.first,
-            entries: batch.entries.clone(),
+            entries: std::mem::take(&mut batch.entries),
             state: batch.has_state.then_some(batch.state),
             due,
             ..Self::default()

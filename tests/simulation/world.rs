@@ -299,7 +299,7 @@ impl World {
         self.bench.now += 1;
         let now = self.bench.now;
         let drifts = self.bench.has(Fault::TickDrift);
-        for id in 1..MAX_NODES as u64 {
+        for id in self.hosts.range() {
             let Some(host) = self.hosts.get_mut(&id) else { continue };
             if host.paused_until > now {
                 continue;
@@ -350,7 +350,7 @@ impl World {
                 self.deliver(packet)?;
             }
             let mut idle = true;
-            for id in 1..MAX_NODES as u64 {
+            for id in self.hosts.range() {
                 let awake = |host: &&mut Host| host.wakes && host.paused_until == 0;
                 if self.hosts.get_mut(&id).filter(awake).is_some() {
                     idle = false;
