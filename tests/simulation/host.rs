@@ -65,8 +65,8 @@ pub struct Host {
     /// Entries that were overwritten on this disk not long ago.
     pub overwritten: VecDeque<EntryId>,
     pub sent: Vec<Packet>,
-    /// ASYNC: batches up to it are durable, and not released yet.
-    pub unreleased: Option<u64>,
+    /// ASYNC: batches up to it are durable, and not released yet; and since when.
+    pub unreleased: Option<(u64, u64)>,
     pub stalled_until: u64,
     pub paused_until: u64,
     /// Speed of its clock, percent, and what is left over of a tick.
