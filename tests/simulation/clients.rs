@@ -3,10 +3,11 @@
 use crate::disk::{Disk, KEYS, write_bytes};
 use crate::history::Kind;
 use crate::host::{Host, SKIP};
+use crate::hosts::MAX_NODES;
 use crate::law::Lawful;
 use crate::plan::Fault;
 use crate::tally::Witness;
-use crate::world::{MAX_NODES, World};
+use crate::world::World;
 use raftcore::*;
 
 impl World {

@@ -46,6 +46,8 @@ fn read_write(data: &[u8]) -> Option<(u64, usize)> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
     pub applied: u64,
+    /// The term of the entry at `applied`.
+    pub term: u64,
     /// The configuration as of `applied`.
     pub conf: Rc<[u8]>,
     /// Over everything applied.
@@ -64,7 +66,7 @@ impl Machine {
             h = (h ^ u64::from_le_bytes(word)).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
         }
         self.hash = h.rotate_left(17);
-        self.applied = index;
+        (self.applied, self.term) = (index, record.term);
         let Some((op, key)) = record.write() else { return };
         let (word, bit) = ((op / 64) as usize, op % 64);
         if self.seen.len() <= word {
@@ -78,18 +80,19 @@ impl Machine {
 
     /// All but the configuration, which travels apart.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let numbers = [self.applied, self.hash].into_iter().chain(self.registers).chain(self.seen.iter().copied());
+        let numbers =
+            [self.applied, self.term, self.hash].into_iter().chain(self.registers).chain(self.seen.iter().copied());
         numbers.flat_map(u64::to_le_bytes).collect()
     }
 
     pub fn from_bytes(data: &[u8], conf: Rc<[u8]>) -> Option<Self> {
         let mut numbers = data.chunks_exact(8).map(|chunk| u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
-        let (applied, hash) = (numbers.next()?, numbers.next()?);
+        let (applied, term, hash) = (numbers.next()?, numbers.next()?, numbers.next()?);
         let mut registers = [0; KEYS];
         for register in &mut registers {
             *register = numbers.next()?;
         }
-        Some(Self { applied, conf, hash, registers, seen: numbers.collect() })
+        Some(Self { applied, term, conf, hash, registers, seen: numbers.collect() })
     }
 }
 
@@ -115,7 +118,7 @@ impl Disk {
             state: HardState { term: 0, vote: 0, commit: 1 },
             synced_commit: 1,
             before: EntryId { term: 1, index: 1 },
-            machine: Machine { applied: 1, conf: bytes.into(), ..Machine::default() },
+            machine: Machine { applied: 1, term: 1, conf: bytes.into(), ..Machine::default() },
             ..Self::default()
         }
     }

@@ -328,6 +328,11 @@ impl Driver {
 
     // ---- looking inside
 
+    /// Whether there is a batch to take, or a fetch.
+    pub fn has_work(&self) -> bool {
+        self.node.has_ready().is_ok_and(|kinds| kinds & (has::READY | has::FETCH) != 0)
+    }
+
     pub fn status(&self) -> Status {
         self.node.status()
     }

@@ -65,8 +65,8 @@ pub struct Host {
     /// Entries that were overwritten on this disk not long ago.
     pub overwritten: VecDeque<EntryId>,
     pub sent: Vec<Packet>,
-    /// ASYNC: batches up to it are durable, and not released yet.
-    pub unreleased: Option<u64>,
+    /// ASYNC: batches up to it are durable, and not released yet; and since when.
+    pub unreleased: Option<(u64, u64)>,
     pub stalled_until: u64,
     pub paused_until: u64,
     /// Speed of its clock, percent, and what is left over of a tick.
@@ -234,6 +234,10 @@ impl Host {
         self.wakes = false;
         for _ in 0..6 {
             let calls = self.driver.calls;
+            let idle = self.jobs.is_empty() && self.to_apply.is_empty() && self.late.is_empty();
+            if idle && self.unreleased.is_none() && !self.driver.has_work() {
+                break;
+            }
             self.serve(b)?;
             self.finish_jobs(b)?;
             if self.config.storage != StorageMode::Sync {
@@ -255,26 +259,25 @@ impl Host {
         if self.config.storage == StorageMode::Sync && !self.jobs.is_empty() {
             return Ok(());
         }
-        let batch = match self.driver.ready()? {
+        let mut batch = match self.driver.ready()? {
             Ok(Some(batch)) => batch,
             Ok(None) | Err(Error::Full) => return Ok(()),
             Err(error) => return Err(self.may_fail("ready", Err(error), &[]).unwrap_err().into()),
         };
         self.check_stores(&batch, b)?;
-        let mut job = Job::of(&batch, b.now + self.disk_time(b));
+        let mut job = Job::of(&mut batch, b.now + self.disk_time(b));
         self.post(batch.messages, &mut job, b)?;
         for drop in &batch.dropped {
             b.tally.reason(drop.reason);
             b.book.dropped(self.name(), drop.token, drop.what, drop.reason, &mut b.tally)?;
         }
-        if let Some((id, conf, _)) = &batch.snapshot {
+        if let Some((_, conf, _)) = &batch.snapshot {
             self.drop_tasks(b)?;
             self.conf = Rc::new(Conf::read(conf));
             self.changes.clear();
             if self.conf.is_joint() {
                 b.tally.saw(Witness::SnapshotInJoint);
             }
-            let _ = id;
         }
         let tasks = self.tasks(batch.span, batch.committed, &batch.done, &job, b)?;
         self.to_apply.extend(tasks);
@@ -314,7 +317,9 @@ impl Host {
     }
 
     fn check_stores(&mut self, batch: &Batch, b: &mut Bench) -> Lawful {
-        let Some(newest) = batch.entries.last() else { return Ok(()) };
+        if batch.entries.is_empty() {
+            return Ok(());
+        }
         let first = batch.first;
         let before = match &batch.snapshot {
             Some((id, _, _)) => (id.index + 1 == first).then_some(id.term),
@@ -330,7 +335,6 @@ impl Host {
         self.changes.retain(|&index| index < first);
         let changes = batch.entries.iter().zip(first..).filter(|(record, _)| record.kind.is_change());
         self.changes.extend(changes.map(|(_, index)| index));
-        let _ = newest;
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod disk;
 mod driver;
 mod history;
 mod host;
+mod hosts;
 mod law;
 mod plan;
 mod rng;

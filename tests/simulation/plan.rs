@@ -138,6 +138,8 @@ pub struct Plan {
     pub priorities: bool,
     /// Hosts give the term runs at boot, and only the entries that are not applied.
     pub boot_by_terms: bool,
+    /// Hosts hold the views of batches for long.
+    pub lazy: bool,
     /// See `storm`.
     pub storms: bool,
     pub lying: bool,
@@ -177,6 +179,7 @@ impl Plan {
             skips: rng.chance(20),
             priorities: rng.chance(20),
             boot_by_terms: rng.chance(40),
+            lazy: rng.chance(25),
             storms: false,
             lying: options.lying,
             blind: options.blind,
@@ -197,6 +200,8 @@ impl Plan {
         }
         if options.etcd {
             plan.template.preset_etcd();
+            plan.template.flags = plan.template.flags.with(Flags::LEASE_READS, false);
+            plan.founders = plan.founders.max(3);
             (plan.template.storage, plan.template.snapshot_timeout_ticks) = (StorageMode::Async, 100);
             plan.mixed_modes = false;
             for fault in [Fault::Change, Fault::TwoOperators, Fault::RemoveReadd, Fault::WipedDisk] {
@@ -211,7 +216,8 @@ impl Plan {
         self.on = [Fault::Partition, Fault::OneWay, Fault::StrayCall, Fault::Delay, Fault::Crash, Fault::SlowDisk]
             .iter()
             .fold(0, |on, fault| on | fault.bit());
-        (self.founders, self.trouble, self.proposals, self.max_delay) = (5, 150, 100, 4);
+        (self.founders, self.trouble, self.proposals, self.reads) = (5, 150, 100, 60);
+        self.max_delay = 2 + self.max_delay % 12;
         self.storms = true;
     }
 

@@ -29,7 +29,7 @@ pub struct Job {
 }
 
 impl Job {
-    pub fn of(batch: &Batch, due: u64) -> Self {
+    pub fn of(batch: &mut Batch, due: u64) -> Self {
         let machine = |(id, conf, data): &(EntryId, Rc<[u8]>, Vec<u8>)| {
             Machine::from_bytes(data, conf.clone()).map(|machine| (*id, machine))
         };
@@ -39,7 +39,7 @@ impl Job {
             term: batch.state.term,
             snapshot: batch.snapshot.as_ref().and_then(machine),
             first: batch.first,
-            entries: batch.entries.clone(),
+            entries: std::mem::take(&mut batch.entries),
             state: batch.has_state.then_some(batch.state),
             due,
             ..Self::default()
@@ -134,13 +134,18 @@ impl Host {
             let done = self.driver.persisted(number)?;
             self.may_fail("persisted", done, &[])?;
             self.look(b)?;
-            self.unreleased = Some(number);
+            let since = self.unreleased.map_or(b.now, |(_, since)| since);
+            self.unreleased = Some((number, since));
         }
-        // The views of a batch may be held for as long as the host has room for others.
-        let outstanding = self.status.n_outstanding as usize;
-        if let Some(number) =
-            self.unreleased.filter(|_| outstanding + 1 >= self.config.max_outstanding as usize || b.rng.chance(40))
-        {
+        self.release_views(b)
+    }
+
+    /// The views of a batch may be held for as long as the host has room for others; a lazy one holds them for as long as it can.
+    fn release_views(&mut self, b: &mut Bench) -> Turn {
+        let Some((number, since)) = self.unreleased else { return Ok(()) };
+        let crowded = self.status.n_outstanding + 1 >= self.config.max_outstanding;
+        let soon = b.rng.chance(40) && !b.plan.lazy;
+        if crowded || soon || b.now >= since + 3 * b.plan.election_ticks() {
             self.unreleased = None;
             let done = self.driver.release(number)?;
             self.may_fail("release", done, &[])?;
@@ -278,7 +283,8 @@ impl Host {
     /// State, applied index and configuration go to the disk in one write, now and then; never ahead of the log there.
     fn checkpoint(&mut self, b: &Bench) {
         let due = self.machine.applied >= self.disk.machine.applied + b.plan.checkpoint;
-        if due && self.machine.applied <= self.disk.last_index() {
+        let id = EntryId { term: self.machine.term, index: self.machine.applied };
+        if due && self.disk.holds(id) {
             self.disk.machine.clone_from(&self.machine);
         }
     }

@@ -7,6 +7,7 @@ use crate::tally::{Tally, Witness, unreachable_reason};
 use crate::world::{Run, run};
 use raftcore::Reason;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 /// A sweep of fewer seeds need not have seen everything.
@@ -219,7 +220,8 @@ impl Sweep {
     }
 
     fn finish(&self, short: bool) {
-        println!("{}", self.line());
+        // Past the capture of passing tests: a log of `make test` says which seeds were run.
+        let _ = writeln!(std::io::stdout(), "\nsimulation, {}", self.line());
         println!(
             "{} messages, {} calls; {} seeds through the C ABI as well{}; {} in the known stall",
             self.tally.messages,

@@ -30,7 +30,17 @@ fn voters(ids: &[u64]) -> Conf {
 
 /// A node in term 3 with a log of 10 entries of term 2, committed and applied up to 5.
 fn status() -> Status {
-    Status { id: 1, term: 3, commit: 5, applied: 5, first_index: 2, last_index: 10, last_term: 2, promotable: true, ..Status::default() }
+    Status {
+        id: 1,
+        term: 3,
+        commit: 5,
+        applied: 5,
+        first_index: 2,
+        last_index: 10,
+        last_term: 2,
+        promotable: true,
+        ..Status::default()
+    }
 }
 
 fn runs() -> Vec<TermRun> {
@@ -120,7 +130,10 @@ fn teeth() -> Vec<(Law, Lawful)> {
         (Law::ElectionSafety, then(leader(1, 3), leader(2, 3))),
         (Law::LeaderIsVoter, then(status(), leader(4, 3))),
         (Law::LogMatching, stored().stores(2, 1, 2, &[record(2, 9)])),
-        (Law::LogMatching, stored().stores(2, 2, 3, &[record(2, 2)]).and_then(|()| stored().stores(2, 1, 3, &[record(2, 2)]))),
+        (
+            Law::LogMatching,
+            stored().stores(2, 2, 3, &[record(2, 2)]).and_then(|()| stored().stores(2, 1, 3, &[record(2, 2)])),
+        ),
         (Law::LeaderAppendOnly, Checker::default().leads_on(&leader(1, 3), 10, 10, &[record(3, 1)], &[])),
         (Law::LeaderCompleteness, {
             let mut checker = committed();
@@ -154,11 +167,14 @@ fn teeth() -> Vec<(Law, Lawful)> {
         (Law::OrderOfPositions, look(&mut Checker::default(), Status { commit: 11, ..status() })),
         (Law::OrderOfPositions, look(&mut Checker::default(), Status { first_index: 7, ..status() })),
         (Law::AppliedInOrder, applied().applies(1, 4, 2, &record(2, 3), 1).map(|_| ())),
-        (Law::DurableApply, host(|host, b| {
-            let last = host.disk.last_index();
-            let beyond = vec![(record(1, 1), 0)];
-            host.tasks(Some((last + 1, last + 1)), beyond, &[], &Job::default(), b).map(|_| ())
-        })),
+        (
+            Law::DurableApply,
+            host(|host, b| {
+                let last = host.disk.last_index();
+                let beyond = vec![(record(1, 1), 0)];
+                host.tasks(Some((last + 1, last + 1)), beyond, &[], &Job::default(), b).map(|_| ())
+            }),
+        ),
         (Law::DurableAck, leaves(MessageKind::AppResp, |head, _| head.index = 3)),
         (Law::DurableAck, leaves(MessageKind::AppResp, |_, disk| disk.state.term = 2)),
         (Law::DurableVote, leaves(MessageKind::VoteResp, |_, disk| disk.state.vote = 3)),
@@ -195,19 +211,26 @@ fn teeth() -> Vec<(Law, Lawful)> {
         }),
         (Law::TokenTruth, {
             let mut book = book(Kind::Write, false);
-            book.dropped((1, 1), 1, DropKind::NotCommitted, Reason::Overwritten, &mut Tally::default()).expect("so far");
+            book.dropped((1, 1), 1, DropKind::NotCommitted, Reason::Overwritten, &mut Tally::default())
+                .expect("so far");
             book.applied(3, &record(1, 1), &mut Tally::default())
         }),
-        (Law::TokenTruth, book(Kind::Write, false).committed((1, 1), 1, 2, &mut {
-            let mut checker = Checker::default();
-            checker.applies(1, 2, 1, &record(2, 9), 77).expect("another's entry");
-            checker
-        })),
+        (
+            Law::TokenTruth,
+            book(Kind::Write, false).committed((1, 1), 1, 2, &mut {
+                let mut checker = Checker::default();
+                checker.applies(1, 2, 1, &record(2, 9), 77).expect("another's entry");
+                checker
+            }),
+        ),
         (Law::TokenTruth, {
             let (what, why) = (DropKind::Unknown, Reason::Forwarded);
             book(Kind::Write, false).dropped((1, 1), 1, what, why, &mut Tally::default())
         }),
-        (Law::Linearizable, history::check(&[op(Kind::Write, 1, 2, 1), op(Kind::Write, 3, 4, 2), op(Kind::Read, 5, 6, 1)])),
+        (
+            Law::Linearizable,
+            history::check(&[op(Kind::Write, 1, 2, 1), op(Kind::Write, 3, 4, 2), op(Kind::Read, 5, 6, 1)]),
+        ),
         (Law::Bounds, Checker::default().within(&Status { n_tokens: 5, ..status() }, &limits, 100)),
         (Law::Bounds, Checker::default().within(&Status { n_reads: 5, ..status() }, &limits, 100)),
         (Law::Bounds, Checker::default().within(&Status { n_outstanding: 2, ..status() }, &limits, 100)),
@@ -331,9 +354,15 @@ fn the_judge_of_histories_agrees_with_a_plain_search() {
             let (a, b) = (times[2 * at], times[2 * at + 1]);
             let write = rng.chance(50);
             let never = write && rng.chance(20);
-            ops.push(op(if write { Kind::Write } else { Kind::Read }, a.min(b), if never { NEVER } else { a.max(b) }, 0));
+            ops.push(op(
+                if write { Kind::Write } else { Kind::Read },
+                a.min(b),
+                if never { NEVER } else { a.max(b) },
+                0,
+            ));
         }
-        let writes: Vec<u64> = (1..).zip(&ops).filter(|(_, op)| op.kind == Kind::Write).map(|(value, _)| value).collect();
+        let writes: Vec<u64> =
+            (1..).zip(&ops).filter(|(_, op)| op.kind == Kind::Write).map(|(value, _)| value).collect();
         for op in ops.iter_mut().filter(|op| op.kind == Kind::Read) {
             op.value = if rng.chance(20) { 0 } else { rng.pick(&writes).unwrap_or(0) };
         }

@@ -6,6 +6,7 @@ use crate::disk::{Disk, KEYS};
 use crate::driver::Packet;
 use crate::history;
 use crate::host::{Bench, Host, Turn};
+use crate::hosts::{Hosts, MAX_NODES};
 use crate::law::{Halt, Law, Lawful, broken};
 use crate::plan::{Fault, Options, Plan};
 use crate::rng::Rng;
@@ -14,9 +15,6 @@ use crate::tally::{Tally, Witness};
 use raftcore::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// Ids are below this: a row of the network's matrix.
-pub const MAX_NODES: usize = 24;
 
 #[derive(Default)]
 pub struct Network {
@@ -58,7 +56,7 @@ pub struct Grave {
 
 pub struct World {
     pub bench: Bench,
-    pub hosts: BTreeMap<u64, Host>,
+    pub hosts: Hosts,
     pub graves: BTreeMap<u64, Grave>,
     /// Disks that are gone for good. What was acknowledged from them was on them.
     pub wiped: BTreeMap<u64, Disk>,
@@ -100,7 +98,7 @@ impl World {
         };
         Self {
             bench,
-            hosts: BTreeMap::new(),
+            hosts: Hosts::default(),
             graves: BTreeMap::new(),
             wiped: BTreeMap::new(),
             lives: BTreeMap::new(),
@@ -301,7 +299,7 @@ impl World {
         self.bench.now += 1;
         let now = self.bench.now;
         let drifts = self.bench.has(Fault::TickDrift);
-        for id in 1..MAX_NODES as u64 {
+        for id in self.hosts.range() {
             let Some(host) = self.hosts.get_mut(&id) else { continue };
             if host.paused_until > now {
                 continue;
@@ -352,7 +350,7 @@ impl World {
                 self.deliver(packet)?;
             }
             let mut idle = true;
-            for id in 1..MAX_NODES as u64 {
+            for id in self.hosts.range() {
                 let awake = |host: &&mut Host| host.wakes && host.paused_until == 0;
                 if self.hosts.get_mut(&id).filter(awake).is_some() {
                     idle = false;
@@ -467,7 +465,7 @@ impl World {
 
     /// Somebody who may stay away: whatever configuration is or may come in force, the others are a quorum of it.
     fn choose_absentee(&mut self) -> Option<u64> {
-        let ids: Vec<u64> = self.hosts.keys().copied().collect();
+        let ids = self.hosts.ids();
         let wish = self.chaos.chance(50).then(|| self.chaos.pick(&ids)).flatten()?;
         let here = |id: u64| id != wish && (self.hosts.contains_key(&id) || self.graves.contains_key(&id));
         let pending = self.hosts.values().any(|host| host.changes.iter().any(|&index| index > host.machine.applied))
