@@ -63,6 +63,6 @@ check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
 simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one
 	SIM_SEEDS=$(or $(SEEDS),1000) $(if $(SEED),SIM_SEED=$(SEED)) $(CARGO) test --quiet --release --test simulation -- --nocapture
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
-	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme
+	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme rules_of
 clean:  ## remove all that was built
 	$(CARGO) clean

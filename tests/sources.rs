@@ -370,6 +370,39 @@ fn tags() {
     held_to("tests/README.md", "scenarios", &format!("| Scenario | Tests |\n|---|---|\n{rows}"));
 }
 
+/// Every rule of `tests/paper/rules.txt` has a test whose name begins with its id, every test there has a rule, and the README lists both.
+#[test]
+fn rules_of_the_paper_have_tests() {
+    let text = fs::read_to_string(top().join("tests/paper/rules.txt")).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rules: Vec<Vec<&str>> = lines.map(|line| line.splitn(3, " | ").collect()).collect();
+    let mut tests: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for file in rust_files("tests/paper") {
+        for part in file.text.split("#[test]\nfn ").skip(1) {
+            let name = words(part).next().unwrap();
+            match rules.iter().find(|rule| name.starts_with(&format!("{}_", rule[0]))) {
+                Some(rule) => tests.entry(rule[0]).or_default().push(name.to_string()),
+                None => faults.push(format!("{}: `{name}` begins with no rule's id", file.name)),
+            }
+        }
+    }
+    let mut rows = String::new();
+    let mut ids = BTreeSet::new();
+    for rule in &rules {
+        let [id, source, says] = rule[..] else {
+            faults.push(format!("rules.txt: `{}` is not: id | source | rule", rule.join(" | ")));
+            continue;
+        };
+        match tests.get(id).filter(|_| ids.insert(id)) {
+            Some(names) => rows += &format!("| {source} | {says} | `{}` |\n", names.join("` `")),
+            None => faults.push(format!("rules.txt: `{id}` has no test, or stands there twice")),
+        }
+    }
+    none(faults);
+    held_to("tests/README.md", "paper", &format!("| Source | Rule | Tests |\n|---|---|---|\n{rows}"));
+}
+
 /// The tests named after a scenario, as `file::name`: Rust `l05_…`, C `test_l05_…`, Go `Test_l05_…`.
 fn scenario_tests() -> BTreeMap<Scenario, Vec<String>> {
     let mut found: BTreeMap<Scenario, Vec<String>> = BTreeMap::new();
