@@ -5,6 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
 GO ?= go
+PYTHON ?= python3
 # Every variant of the library that is linted and documented: the Rust face alone, with the C ABI, with the hooks for etcd's suites.
 FACES := '' capi test-hooks
 

@@ -40,20 +40,20 @@ class Words:
     def num(self) -> int:
         return int(self.rest.pop())
 
-    def bytes(self) -> bytes:
+    def data(self) -> bytes:
         return bytes.fromhex(self.rest.pop()[1:])
 
-    def list(self, one: Callable[[], Any]) -> list[Any]:
+    def many(self, one: Callable[[], Any]) -> list[Any]:
         return [one() for _ in range(self.num())]
 
     def entry(self) -> Entry:
-        return Entry(self.num(), self.num(), self.num(), self.bytes())
+        return Entry(self.num(), self.num(), self.num(), self.data())
 
     def conf(self) -> Conf | bytes:
         if self.word() == "bytes":
-            return self.bytes()
+            return self.data()
         auto_leave = self.num() != 0
-        ids = [tuple(self.list(self.num)) for _ in range(4)]
+        ids = [tuple(self.many(self.num)) for _ in range(4)]
         return Conf(*ids, auto_leave=auto_leave)
 
     def config(self) -> raftcore.Config:
@@ -175,13 +175,13 @@ class Face:
         if call == "reason_text":
             return 0, raftcore.reason_text(words.num())
         if call == "hello_read":
-            return 0, numbers(raftcore.hello_read(words.bytes()), ["version", "features", "group", "id"])
+            return 0, numbers(raftcore.hello_read(words.data()), ["version", "features", "group", "id"])
         if call == "snapshot_split":
-            snapshot = raftcore.snapshot_split(words.bytes())
+            snapshot = raftcore.snapshot_split(words.data())
             return (1, "") if snapshot is None else (0, f"{snapshot.index} {snapshot.term} {hexed(snapshot.data)}")
         assert call == "tick_many", call
         ticks = words.num()
-        nodes = words.list(lambda: self.node(words.num()))
+        nodes = words.many(lambda: self.node(words.num()))
         found = raftcore.NodeArray(nodes).tick(ticks)
         digests = [f"{node.digest(True):016x}" for node in nodes]
         return 0, " ".join([listed([str(nodes.index(node)) for node in found]), *digests])
@@ -190,15 +190,15 @@ class Face:
         bare: dict[str, Callable[[], object]] = {
             "boot_state": lambda: node.boot_state(w.num(), w.num(), w.num()),
             "boot_conf": lambda: node.boot_conf(w.conf(), w.num(), w.num()),
-            "boot_terms": lambda: node.boot_terms(w.list(lambda: (w.num(), w.num()))),
-            "boot_entries": lambda: node.boot_entries(w.list(w.entry)),
+            "boot_terms": lambda: node.boot_terms(w.many(lambda: (w.num(), w.num()))),
+            "boot_entries": lambda: node.boot_entries(w.many(w.entry)),
             "boot_done": lambda: node.boot_done(w.num()),
             "tick": lambda: node.tick(w.num()),
-            "step": lambda: node.step(w.num(), w.bytes()),
-            "step_local": lambda: node.step_local(w.bytes()),
-            "propose": lambda: node.propose(*w.list(w.bytes), token=w.num()),
+            "step": lambda: node.step(w.num(), w.data()),
+            "step_local": lambda: node.step_local(w.data()),
+            "propose": lambda: node.propose(*w.many(w.data), token=w.num()),
             "propose_conf": lambda: node.propose_conf(
-                w.list(lambda: Change(w.num(), w.num())), w.num(), w.bytes(), w.num()
+                w.many(lambda: Change(w.num(), w.num())), w.num(), w.data(), w.num()
             ),
             "read_index": lambda: node.read_index(w.num()),
             "campaign": node.campaign,
@@ -220,8 +220,8 @@ class Face:
             "skip_conf": lambda: node.skip_conf(w.num()),
         }
         wanted: dict[str, Callable[[], bool]] = {
-            "supply_entries": lambda: node.supply_entries(w.num(), w.list(w.entry)),
-            "supply_snapshot": lambda: node.supply_snapshot(w.num(), w.num(), w.conf(), w.bytes()),
+            "supply_entries": lambda: node.supply_entries(w.num(), w.many(w.entry)),
+            "supply_snapshot": lambda: node.supply_snapshot(w.num(), w.num(), w.conf(), w.data()),
             "supply_none": lambda: node.supply_none(w.num(), w.num()),
         }
         if call in bare:
@@ -230,7 +230,7 @@ class Face:
         if call in wanted:
             return (0 if wanted[call]() else 2), ""
         if call == "propose_many":
-            pairs = w.list(lambda: (w.bytes(), w.num()))
+            pairs = w.many(lambda: (w.data(), w.num()))
             node.propose_many([data for data, _ in pairs], [token for _, token in pairs])
             return 0, ""
         return self.looks(call, node, w)
@@ -239,7 +239,7 @@ class Face:
         if call == "has_ready":
             return node.has_ready(), ""
         if call == "step_frames":
-            return 0, " ".join(map(str, node.step_frames(w.num(), w.bytes())))
+            return 0, " ".join(map(str, node.step_frames(w.num(), w.data())))
         if call == "get_ready":
             rd = node.ready()
             return (1, "") if rd is None else (0, ready_text(rd))
