@@ -53,8 +53,8 @@ class Words:
         if self.word() == "bytes":
             return self.data()
         auto_leave = self.num() != 0
-        ids = [tuple(self.many(self.num)) for _ in range(4)]
-        return Conf(*ids, auto_leave=auto_leave)
+        voters, outgoing, learners, learners_next = [tuple(self.many(self.num)) for _ in range(4)]
+        return Conf(voters, outgoing, learners, learners_next, auto_leave)
 
     def config(self) -> raftcore.Config:
         return raftcore.Config(**{name: self.num() for name in CONFIG})
