@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -409,6 +411,28 @@ func Test_views_show_what_copies_show_and_end_with_advance(t *testing.T) {
 		}
 	}()
 	view.Reads.At(view.Reads.Len())
+}
+
+// Constants that a host may name; the rest of the header's are this package's own business.
+func Test_every_constant_of_the_header_has_a_name_here(t *testing.T) {
+	header, err := os.ReadFile("../../include/raftcore.h")
+	must(t, err)
+	var source []byte
+	for _, name := range []string{"constants.go", "errors.go", "config.go"} {
+		text, err := os.ReadFile(name)
+		must(t, err)
+		source = append(source, text...)
+	}
+	groups := "FLAG|ENTRY|MSG|CHANGE|TRANSITION|ROLE|STORAGE|DIALECT|RF|MF|HAS|DROP|FETCH|SUPPLY|FLOW|PF|EVENT|REASON|E"
+	defined := regexp.MustCompile(`(?m)^#define (RAFTCORE_(?:`+groups+`)_[A-Z0-9_]+)`).FindAllSubmatch(header, -1)
+	if len(defined) < 150 {
+		t.Fatalf("only %d constants found", len(defined))
+	}
+	for _, d := range defined {
+		if !regexp.MustCompile(`C\.` + string(d[1]) + `\b`).Match(source) {
+			t.Errorf("%s has no name in this package", d[1])
+		}
+	}
 }
 
 func Test_a_turn_ends_a_batch_and_takes_the_next(t *testing.T) {
