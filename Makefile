@@ -5,6 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
 GO ?= go
+PYTHON ?= python3
 # Every variant of the library that is linted and documented: the Rust face alone, with the C ABI, with the hooks for etcd's suites.
 FACES := '' capi test-hooks
 
@@ -37,7 +38,7 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust minimal ctest alloc-test ctest-asan ctest-valgrind kv-test conformance-30s go-test python-test install-test bench-check)
+	@mk/stages $(or $(STAGES),check rust minimal ctest alloc-test ctest-asan ctest-valgrind kv-test conformance-30s go-test python-test faces install-test bench-check)
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
@@ -67,6 +68,6 @@ simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repea
 	@$(if $(SEED),SIM_SEED=$(SEED)) $(if $(SEEDS)$(SEED),,SIM_SEEDS=1000) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) \
 	    $(CARGO) test --quiet --release --features capi --test simulation sweep -- --nocapture
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
-	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme
+	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme rules_of
 clean:  ## remove all that was built
 	$(CARGO) clean

@@ -436,7 +436,7 @@ typedef struct raftcore_config {
     uint64_t group;                     /* any number; frames of another group are refused */
     uint64_t seed;                      /* must differ at each start, or an old answer could serve a stale read; same
                                            seed, same calls: same run */
-    uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM */
+    uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY */
     uint32_t storage;                   /* RAFTCORE_STORAGE_* */
     uint32_t dialect;                   /* RAFTCORE_DIALECT_RAFTPB */
     uint32_t election_ticks;            /* without a leader until an election, up to twice as many by chance; above
@@ -445,8 +445,8 @@ typedef struct raftcore_config {
     uint32_t read_timeout_ticks;        /* until a read that was passed on fails; default 20 */
     uint32_t snapshot_timeout_ticks;    /* a peer may stay in snapshot state without a report; 0: for ever; default
                                            600 */
-    uint32_t vote_fence_ticks;          /* after a boot in which no vote is granted; with LEASE_READS at least
-                                           election_ticks; default 0 */
+    uint32_t vote_fence_ticks;          /* after a boot in which no vote is granted; default UINT32_MAX: election_ticks
+                                           with LEASE_READS, else 0 */
     uint32_t max_peers;                 /* members of a configuration, 1 to 256; default 16 */
     uint32_t max_inflight_msgs;         /* appends in flight to one peer, 1 to 65536; default 256 */
     uint32_t max_outstanding;           /* readies outstanding, 1 to 1024; one in SYNC; default 8 */

@@ -124,6 +124,8 @@ const (
 	FlagNoConfValidation   Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION    // etcd: changes are not validated when proposed
 	FlagNoForwarding       Flags = C.RAFTCORE_FLAG_NO_FORWARDING         // a follower refuses proposals, passes none on
 	FlagDecodedMsgs        Flags = C.RAFTCORE_FLAG_DECODED_MSGS          // messages of a view have their entries
+	// Default on: a leader that is removed or demoted leads on until the others know. Without it, it steps down at once.
+	FlagRetireGracefully Flags = C.RAFTCORE_FLAG_RETIRE_GRACEFULLY
 )
 
 // ReadyFlags say what changed with a ready.

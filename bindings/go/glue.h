@@ -18,6 +18,7 @@ typedef struct goraft_host {
     raftcore_event event;
     size_t need;
     uint32_t word;
+    uint32_t has_fetch; /* fetch is one that nobody has seen */
     char detail[256];
     uint8_t *scratch;       /* for what is copied here on its way in */
     size_t scratch_cap;
@@ -73,6 +74,29 @@ static inline void goraft_scratch_trim(goraft_host *h, size_t most) {
 static inline raftcore_code goraft_get_ready(uintptr_t host) {
     goraft_host *h = (goraft_host *)host;
     return raftcore_get_ready(h->node, &h->ready);
+}
+
+/* One turn of a host's loop: the end of batch done, if it is not 0, then what there is to do. A fetch is kept until NextFetch takes it. */
+enum { GORAFT_FETCH = 100 };
+static inline raftcore_code goraft_turn(uintptr_t host, uint64_t done) {
+    goraft_host *h = (goraft_host *)host;
+    raftcore_code code = done == 0 ? RAFTCORE_OK : raftcore_advance(h->node, done);
+    if (code < 0)
+        return code;
+    code = h->has_fetch ? RAFTCORE_OK : raftcore_next_fetch(h->node, &h->fetch);
+    h->has_fetch = code == RAFTCORE_OK;
+    if (code != RAFTCORE_NONE)
+        return code < 0 ? code : GORAFT_FETCH;
+    return raftcore_get_ready(h->node, &h->ready);
+}
+
+static inline raftcore_code goraft_next_fetch(uintptr_t host) {
+    goraft_host *h = (goraft_host *)host;
+    if (h->has_fetch) {
+        h->has_fetch = 0;
+        return RAFTCORE_OK;
+    }
+    return raftcore_next_fetch(h->node, &h->fetch);
 }
 
 static inline raftcore_code goraft_propose(raftcore_node *node, const uint8_t *data, size_t len, uint64_t token) {

@@ -171,8 +171,8 @@ impl Raft {
             self.detail.set(format_args!("a forwarded entry passes max_entry_bytes ({})", self.config.max_entry_bytes));
             return Err(Error::Full);
         }
-        self.check_uncommitted(m.entries.payload_bytes())?;
         if !m.entries.has_changes() {
+            self.check_uncommitted(m.entries.payload_bytes())?;
             let entries = m.entries.iter().map(|entry| (std::iter::once(entry.data), entry.data.len()));
             self.append_proposed(EntryKind::Normal, entries, m.entries.len(), m.entries.payload_bytes())?;
             self.proposals.uncommitted += m.entries.payload_bytes();
@@ -187,8 +187,8 @@ impl Raft {
     /// A message with changes among its entries: all or none, but for etcd's way, in which a refused change becomes an empty entry.
     fn append_with_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
         let (term, last, pending) = (self.term, self.log.last(), self.reconfig.pending_index);
-        self.check_all_changes(m)?;
-        let mut payload = 0;
+        let payload = self.check_all_changes(m)?;
+        self.check_uncommitted(payload)?;
         for entry in m.entries.iter() {
             let (mut kind, mut data) = (entry.kind, entry.data);
             let mut outcome = Ok(());
@@ -207,22 +207,26 @@ impl Raft {
                 self.reconfig.pending_index = pending;
                 return Err(error);
             }
-            payload += data.len() as u64;
         }
         self.proposals.uncommitted += payload;
         Ok(())
     }
 
-    /// Whether all changes of a message may be appended, before anything is: only the first can be, another is in its way then.
-    fn check_all_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
-        if self.flag(Flags::REFUSED_CONF_AS_EMPTY) {
-            return Ok(());
-        }
-        let pending = self.reconfig.pending_index;
-        let mut outcome = Ok(());
-        for entry in m.entries.iter().filter(|entry| entry.kind.is_change()) {
-            outcome = outcome.and_then(|()| self.check_change(entry.kind, entry.data));
-            self.reconfig.pending_index = self.log.last() + 1;
+    /// Whether all changes of a message may be appended, before anything is: only the first can be, another is in its way then. Gives
+    /// the payload that counts: an empty entry that takes a refused change's place has none.
+    fn check_all_changes(&mut self, m: &MessageView<'_>) -> Result<u64> {
+        let (as_empty, pending) = (self.flag(Flags::REFUSED_CONF_AS_EMPTY), self.reconfig.pending_index);
+        let mut outcome = Ok(0);
+        for entry in m.entries.iter() {
+            let (kind, data) = (entry.kind, entry.data);
+            let checked = if kind.is_change() && outcome.is_ok() { self.check_change(kind, data) } else { Ok(()) };
+            if checked.is_err() && as_empty && wire::parse_change(kind, data).is_ok() {
+                continue;
+            }
+            outcome = outcome.and_then(|payload| checked.map(|()| payload + data.len() as u64));
+            if kind.is_change() {
+                self.reconfig.pending_index = self.log.last() + 1;
+            }
         }
         self.reconfig.pending_index = pending;
         outcome

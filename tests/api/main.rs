@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod answers;
 mod boot;
+mod departures;
 mod digest;
 mod edges;
 mod elections;
