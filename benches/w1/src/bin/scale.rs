@@ -1,6 +1,6 @@
 //! What an entry, or a read, costs as something grows. Usage: `scale WHAT`; each value is set up, warmed up, and then measured once, which
-//! leaves one dump of callgrind's; `scale_leader_share` is the leader's part of it. The program around it (`benches/kit/src/bin/scale-report.rs`)
-//! reads from standard output what each dump stands for: `value=… units=… nodes=…`.
+//! leaves one dump of callgrind's; `scale_leader_share` is the leader's part of it. The program around it, `scale-report` in
+//! `benches/kit`, reads from standard output what each dump stands for: `value=… units=… nodes=…`.
 
 use raftcore::{
     Config, EntryId, EntryKind, EntryRef, HardState, MessageKind, MessageRef, Node, Role, StorageMode, TermRun, wire,
