@@ -103,8 +103,7 @@ impl Plan {
             .expect("boot_state");
         let conf = wire::ConfStateRef { voters: &self.voters, voters_outgoing: &self.outgoing, ..Default::default() };
         node.boot_conf(&conf, EntryId { term: 1, index: 1 }).expect("boot_conf");
-        if self.terms > 0 {
-            let each = self.entries / self.terms;
+        if let Some(each) = self.entries.checked_div(self.terms) {
             let runs: Vec<_> =
                 (0..self.terms).map(|i| TermRun { first: 2 + i * each, term: FIRST_TERM + 1 + i }).collect();
             node.boot_terms(&runs).expect("boot_terms");
