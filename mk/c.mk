@@ -101,7 +101,7 @@ $(C_OUT)/test/cluster-so: tests/c/cluster.c $(C_NEEDS) $(C_OUT)/libraftcore.so
 # What a page must stand: C99 to C23's ancestors, C++11 to 20, padding, conversions, and 32 bits (without a C library).
 .PHONY: ctest-header ctest-exports
 ctest-header:
-	tests/c/layout.sh include/raftcore.h tests/c/layout.c
+	tests/c/layout.sh include/raftcore.h tests/c/layout.c src/ffi/layout.rs
 	for std in c99 c11 c17; do \
 	    $(CC) -std=$$std $(C_WARN) -pedantic -Wpadded -Wconversion -Iinclude -fsyntax-only -x c tests/c/layout.c || exit 1; \
 	done

@@ -67,6 +67,9 @@ struct Point {
     follower: f64,
 }
 
+/// One of the two costs of a point.
+type Cost = fn(&Point) -> f64;
+
 /// The instructions of a dump, and those of the leader in it.
 fn read_dump(path: &Path) -> (u64, u64) {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -127,7 +130,7 @@ fn measure(program: &str, subject: &Subject, folder: &Path) -> Vec<Point> {
 }
 
 /// How many times the dearest value costs what the first one does.
-fn growth(points: &[Point], cost: fn(&Point) -> f64) -> f64 {
+fn growth(points: &[Point], cost: Cost) -> f64 {
     let dearest = points.iter().map(cost).fold(0.0, f64::max);
     points.first().map_or(1.0, |first| dearest / cost(first))
 }
@@ -244,7 +247,7 @@ fn panel(svg: &mut String, subject: &Subject, points: &[Point]) {
         let (x, y) = (to_x(at), top + high + 18.0);
         _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", short(point.value));
     }
-    let series: [(fn(&Point) -> f64, &str); 2] = [(|point| point.leader, LEADER), (|point| point.follower, FOLLOWER)];
+    let series: [(Cost, &str); 2] = [(|point| point.leader, LEADER), (|point| point.follower, FOLLOWER)];
     for (cost, colour) in series {
         let places: Vec<(f64, f64)> =
             points.iter().enumerate().map(|(at, point)| (to_x(at), to_y(cost(point)))).collect();
@@ -282,9 +285,7 @@ fn main() {
     let mut failed = false;
     for subject in &SUBJECTS {
         let points = measure(program, subject, &folder);
-        for (who, cost) in
-            [("leader", (|point| point.leader) as fn(&Point) -> f64), ("follower", |point| point.follower)]
-        {
+        for (who, cost) in [("leader", (|point| point.leader) as Cost), ("follower", |point| point.follower)] {
             let times = growth(&points, cost);
             let verdict = if times > subject.limit { "GROWS" } else { "ok" };
             println!("{:<46} {who:<9} {times:>6.2} times, at most {:.2}  {verdict}", subject.title, subject.limit);

@@ -1,6 +1,6 @@
 //! What an entry, or a read, costs as something grows. Usage: `scale WHAT`; each value is set up, warmed up, and then measured once, which
-//! leaves one dump of callgrind's; `scale_leader_share` is the leader's part of it. The program around it (`benches/kit/src/bin/scale-report.rs`)
-//! reads from standard output what each dump stands for: `value=… units=… nodes=…`.
+//! leaves one dump of callgrind's; `scale_leader_share` is the leader's part of it. The program around it, `scale-report` in
+//! `benches/kit`, reads from standard output what each dump stands for: `value=… units=… nodes=…`.
 
 use raftcore::{
     Config, EntryId, EntryKind, EntryRef, HardState, MessageKind, MessageRef, Node, Role, StorageMode, TermRun, wire,
@@ -103,8 +103,7 @@ impl Plan {
             .expect("boot_state");
         let conf = wire::ConfStateRef { voters: &self.voters, voters_outgoing: &self.outgoing, ..Default::default() };
         node.boot_conf(&conf, EntryId { term: 1, index: 1 }).expect("boot_conf");
-        if self.terms > 0 {
-            let each = self.entries / self.terms;
+        if let Some(each) = self.entries.checked_div(self.terms) {
             let runs: Vec<_> =
                 (0..self.terms).map(|i| TermRun { first: 2 + i * each, term: FIRST_TERM + 1 + i }).collect();
             node.boot_terms(&runs).expect("boot_terms");
