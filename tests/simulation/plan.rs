@@ -142,6 +142,8 @@ pub struct Plan {
     pub lazy: bool,
     /// See `storm`.
     pub storms: bool,
+    /// See `crowd`.
+    crowded: bool,
     pub lying: bool,
     pub blind: bool,
     pub script: bool,
@@ -181,14 +183,17 @@ impl Plan {
             boot_by_terms: rng.chance(40),
             lazy: rng.chance(25),
             storms: false,
+            crowded: false,
             lying: options.lying,
             blind: options.blind,
             script: options.script,
             twin: options.twin.unwrap_or(seed.is_multiple_of(20)),
             template: Config::new(1),
         };
-        if rng.chance(12) {
-            plan.storm();
+        match rng.below(100) {
+            0..18 => plan.storm(),
+            18..24 => plan.crowd(),
+            _ => {}
         }
         plan.on &= !options.without;
         plan.template = plan.configuration(&mut rng);
@@ -204,9 +209,11 @@ impl Plan {
             plan.founders = plan.founders.max(3);
             (plan.template.storage, plan.template.snapshot_timeout_ticks) = (StorageMode::Async, 100);
             plan.mixed_modes = false;
-            for fault in [Fault::Change, Fault::TwoOperators, Fault::RemoveReadd, Fault::WipedDisk] {
-                plan.on &= !fault.bit();
-            }
+            // What R-10 needs to be seen by what comes of it: requests that outlive a crash which forgot them.
+            let faults =
+                [Fault::Crash, Fault::SlowDisk, Fault::DiskStall, Fault::Delay, Fault::LongDelay, Fault::StrayCall];
+            plan.on = faults.iter().fold(0, |on, fault| on | fault.bit()) & !options.without;
+            (plan.crashes, plan.trouble, plan.slow_disk, plan.proposals) = (60, 100, 80, 30);
         }
         plan
     }
@@ -216,9 +223,16 @@ impl Plan {
         self.on = [Fault::Partition, Fault::OneWay, Fault::StrayCall, Fault::Delay, Fault::Crash, Fault::SlowDisk]
             .iter()
             .fold(0, |on, fault| on | fault.bit());
-        (self.founders, self.trouble, self.proposals, self.reads) = (5, 150, 100, 60);
+        (self.founders, self.trouble, self.proposals, self.reads) = (5, 150, 100, 90);
         self.max_delay = 2 + self.max_delay % 12;
         self.storms = true;
+    }
+
+    /// Large entries, a small log, hosts that hold on to what they look at: a log that is full when an election is won.
+    fn crowd(&mut self) {
+        self.on |= [Fault::TinyLimits, Fault::StrayCall, Fault::SlowDisk].iter().fold(0, |on, fault| on | fault.bit());
+        (self.lazy, self.payload, self.proposals, self.crowded) = (true, 3000, 100, true);
+        (self.trouble, self.mixed_modes) = (self.trouble.max(20), false);
     }
 
     fn configuration(&self, rng: &mut Rng) -> Config {
@@ -246,6 +260,11 @@ impl Plan {
             c.max_inflight_msgs = rng.between(1, 3) as u32;
             c.max_inflight_bytes = rng.between(0, 2) * 300;
             c.max_uncommitted_size = rng.between(500, 4000);
+        }
+        if self.crowded {
+            (c.storage, c.max_outstanding, c.max_entries_per_ready) = (StorageMode::Async, 8, 4);
+            (c.max_inflight_msgs, c.max_inflight_bytes, c.max_uncommitted_size) = (16, 0, 64 << 10);
+            (c.max_size_per_msg, c.max_committed_size_per_ready) = (8 << 10, 16 << 10);
         }
         // Without these a node that missed its removal raises terms for ever (docs/departures.md).
         let members_change = self.has(Fault::Change) || self.has(Fault::WipedDisk);

@@ -69,7 +69,13 @@ pub fn sweep() {
     let mut sweep =
         Sweep { first, done: 0, tally: Tally::default(), failed: Vec::new(), begun: Instant::now(), busy: busy() };
     let mut told = Instant::now();
-    while sweep.done < seeds && sweep.begun.elapsed().as_secs() < seconds && sweep.failed.len() < MOST_FAILURES {
+    // By itself it goes on for as long again, if it must, until it has seen enough.
+    let most = if seeds == NEVER && number("SIM_SECONDS").is_none() { 2 * seconds } else { seconds };
+    let goes_on = |sweep: &Sweep| {
+        let spent = sweep.begun.elapsed().as_secs();
+        sweep.done < seeds && spent < most && (spent < seconds || sweep.done < ENOUGH)
+    };
+    while goes_on(&sweep) && sweep.failed.len() < MOST_FAILURES {
         let seed = first + sweep.done;
         let run = run(seed, &options);
         sweep.done += 1;
