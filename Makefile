@@ -18,7 +18,7 @@ $(CBINDGEN):
 	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
 
 .PHONY: help build minimal kv demo setup test check rust header check-header ctest alloc-test ctest-asan ctest-valgrind kv-test \
-	conformance conformance-30s lockstep simulate sources clean
+	conformance conformance-30s lockstep simulate hostile sources clean
 
 help:
 	@echo 'raftcore: make TARGET'
@@ -67,6 +67,8 @@ check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
 simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one; tests/simulation/README.md
 	@$(if $(SEED),SIM_SEED=$(SEED)) $(if $(SEEDS)$(SEED),,SIM_SEEDS=1000) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) \
 	    $(CARGO) test --quiet --release --features capi --test simulation sweep -- --nocapture
+hostile:  ## messages from anywhere, some 10^8 of them: TIMES=80, HOSTILE_SEED=… repeats a run
+	HOSTILE_TIMES=$(or $(TIMES),80) $(CARGO) test --quiet --release --features capi --test hostile -- --nocapture
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
 	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme rules_of
 clean:  ## remove all that was built
