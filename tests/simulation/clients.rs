@@ -14,7 +14,7 @@ impl World {
     pub fn clients(&mut self) -> Lawful {
         let (writes, reads) =
             (self.clients.chance(self.bench.plan.proposals), self.clients.chance(self.bench.plan.reads));
-        let burst = if self.clients.rarely(20) { self.clients.between(2, 12) } else { 1 };
+        let burst = if self.clients.rarely(20) { self.clients.between(2, 12) } else { 1 }.max(self.bench.plan.burst);
         if writes {
             for _ in 0..burst {
                 let len = self.clients.between(9, self.bench.plan.payload.max(9));
@@ -166,6 +166,18 @@ impl World {
         // To skip the entry that leaves a joint configuration would be to stay in it.
         let skip = !changes.is_empty() && self.operators.chance(25);
         self.propose_change(id, &changes, encoding, if skip { &[SKIP] } else { b"" })?;
+        // The other operator wants somebody to lead who is about to go.
+        let target = self.operators.pick(&changes).filter(|change| change.kind != ChangeKind::AddNode);
+        let hasty = self.operators.chance(30) && self.bench.has(Fault::Transfer);
+        if let Some(target) = target.filter(|_| hasty) {
+            self.bench.tally.fault(Fault::Transfer);
+            self.with(id, |host, b| {
+                let done = host.driver.transfer(target.id)?;
+                host.may_fail("transfer", done, &[Error::NoPeer, Error::NoLeader])?;
+                host.look(b)?;
+                Ok(())
+            })?;
+        }
         self.prepare(&changes)
     }
 

@@ -249,6 +249,7 @@ impl Sweep {
                 println!("{:9}  {}", self.tally.witnesses[witness as usize], witness.text());
             }
             println!("reasons and events of the core never hit: {:?}", self.tally.never_hit());
+            println!("the rarest: {}", self.tally.rarest());
             for (reason, why) in Reason::ALL.iter().filter_map(|&r| unreachable_reason(r).map(|why| (r, why))) {
                 println!("    not to be hit: {reason:?}, {why}");
             }

@@ -463,13 +463,12 @@ impl World {
         broken(Law::Recovery, format!("not within {bound} ticks:\n{}", states.join("\n")))
     }
 
-    /// Somebody who may stay away: whatever configuration is or may come in force, the others are a quorum of it.
+    /// Somebody who may stay away: the others are a quorum, and no other configuration is on its way.
     fn choose_absentee(&mut self) -> Option<u64> {
         let ids = self.hosts.ids();
         let wish = self.chaos.chance(50).then(|| self.chaos.pick(&ids)).flatten()?;
         let here = |id: u64| id != wish && (self.hosts.contains_key(&id) || self.graves.contains_key(&id));
-        let pending = self.hosts.values().any(|host| host.changes.iter().any(|&index| index > host.machine.applied))
-            || !self.graves.is_empty();
+        let pending = self.bench.plan.members_change() || !self.graves.is_empty();
         let all = self.hosts.values().all(|host| host.conf.voters.is_empty() || host.conf.is_quorum(here));
         (all && !pending).then_some(wish)
     }
