@@ -18,9 +18,9 @@ impl World {
         if writes {
             for _ in 0..burst {
                 let len = self.clients.between(9, self.bench.plan.payload.max(9));
-                match self.somebody() {
-                    Some(id) => self.propose_at(id, len)?,
-                    None => break,
+                let Some(id) = self.somebody() else { break };
+                if !self.propose_at(id, len)? {
+                    break;
                 }
             }
         }
@@ -52,8 +52,8 @@ impl World {
         if list.is_empty() { None } else { list.get((any % list.len() as u64) as usize).copied() }
     }
 
-    /// Writes a random key, if the node takes it.
-    pub fn propose_at(&mut self, id: u64, len: u64) -> Lawful {
+    /// Writes a random key, if the node takes it: whether it does.
+    pub fn propose_at(&mut self, id: u64, len: u64) -> Lawful<bool> {
         let (token, key) = (self.bench.book.next(), self.clients.below(KEYS as u64) as usize);
         self.with(id, |host, b| {
             let forwarded = !host.leads();
@@ -68,7 +68,8 @@ impl World {
             host.may_fail("propose", done?, &[Error::NoLeader, Error::Full])?;
             host.look(b)?;
             Ok(())
-        })
+        })?;
+        Ok(self.bench.book.next() > token)
     }
 
     /// Reads a key, if the node takes it: whether it does.

@@ -197,7 +197,7 @@ impl Plan {
         };
         match rng.below(100) {
             0..18 => plan.storm(),
-            18..24 => plan.crowd(),
+            18..28 => plan.crowd(),
             _ => {}
         }
         plan.on &= !options.without;
@@ -237,7 +237,7 @@ impl Plan {
     fn crowd(&mut self) {
         self.on |= [Fault::TinyLimits, Fault::StrayCall, Fault::SlowDisk].iter().fold(0, |on, fault| on | fault.bit());
         (self.lazy, self.proposals, self.crowded, self.burst) = (true, 100, true, 16);
-        self.payload = if self.payload > 60 { 3000 } else { 40 };
+        self.payload = if self.payload > 400 { 3000 } else { 40 };
         (self.trouble, self.mixed_modes) = (self.trouble.max(20), false);
     }
 

@@ -409,6 +409,15 @@ impl World {
             host.late.iter_mut().for_each(|late| late.due = late.due.min(now));
             host.wakes = true;
         }
+        // Maintenance is over, too: if the one with the longest log may not lead, nobody can.
+        for id in self.hosts.ids() {
+            self.with(id, |host, b| {
+                let done = host.driver.set_electable(true)?;
+                host.may_fail("set_electable", done, &[])?;
+                host.look(b)?;
+                Ok(())
+            })?;
+        }
         self.bench.script.note(&format!("tick {now}: the faults end; {away:?} stays away"));
         let bound = 80 * self.bench.plan.election_ticks() + 3 * self.bench.plan.snapshot_timeout();
         // Each key is read once: nothing that was acknowledged is missing.
@@ -495,6 +504,7 @@ impl World {
         let position = |host: &Host| (host.status.last_term, host.status.last_index);
         let may_lead = |host: &&Host| host.status.promotable;
         let best = self.hosts.values().filter(may_lead).map(position).max().unwrap_or_default();
-        self.leader().is_none() && self.hosts.values().any(|host| !may_lead(&host) && position(host) > best)
+        let removed = |host: &&Host| host.status.electable && !may_lead(host);
+        self.leader().is_none() && self.hosts.values().filter(removed).any(|host| position(host) > best)
     }
 }
