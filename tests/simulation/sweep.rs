@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// A sweep of fewer seeds need not have seen everything.
 const ENOUGH: u64 = 1000;
 /// Most that a sweep runs on after failures.
-const MOST_FAILURES: usize = 20;
+const MOST_FAILURES: usize = 5;
 
 fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
