@@ -81,7 +81,8 @@ pub struct Host {
 impl Host {
     pub fn boot(id: u64, life: u64, disk: Disk, b: &mut Bench) -> Turn<Self> {
         let config = b.plan.config(id, life);
-        let footprint = Node::footprint(&config).map_or(u64::MAX, |bytes| bytes as u64 + (1 << 20));
+        // Buffers grow by doubling, and term runs, snapshots and large entries come on top.
+        let footprint = Node::footprint(&config).map_or(u64::MAX, |bytes| 2 * bytes as u64 + (1 << 20));
         let mut driver = Driver::new(&config, life, b.plan.twin, b.script.clone());
         b.script.note(&format!(
             "node {id} boots, life {life}: {:?}, log {:?} to {:?}, applied {}",

@@ -112,6 +112,7 @@ impl Options {
 pub struct Plan {
     pub seed: u64,
     on: u64,
+    over: u64,
     pub ticks: u64,
     pub founders: u64,
     pub loss: u64,
@@ -138,6 +139,8 @@ pub struct Plan {
     pub priorities: bool,
     /// Hosts give the term runs at boot, and only the entries that are not applied.
     pub boot_by_terms: bool,
+    /// Proposals that come together; 0: now and then several.
+    pub burst: u64,
     /// Hosts hold the views of batches for long.
     pub lazy: bool,
     /// See `storm`.
@@ -161,6 +164,7 @@ impl Plan {
         let mut plan = Self {
             seed,
             on,
+            over: 0,
             ticks: if rng.chance(25) { 2000 } else { rng.between(300, 700) },
             founders: rng.pick(&[3, 3, 3, 3, 5, 5, 1, 2, 4]).unwrap_or(3),
             loss: rng.between(1, 20),
@@ -181,6 +185,7 @@ impl Plan {
             skips: rng.chance(20),
             priorities: rng.chance(20),
             boot_by_terms: rng.chance(40),
+            burst: 0,
             lazy: rng.chance(25),
             storms: false,
             crowded: false,
@@ -192,7 +197,7 @@ impl Plan {
         };
         match rng.below(100) {
             0..18 => plan.storm(),
-            18..24 => plan.crowd(),
+            18..28 => plan.crowd(),
             _ => {}
         }
         plan.on &= !options.without;
@@ -228,10 +233,11 @@ impl Plan {
         self.storms = true;
     }
 
-    /// Large entries, a small log, hosts that hold on to what they look at: a log that is full when an election is won.
+    /// Many entries or large ones, a small log, hosts that hold on to what they look at: a log that is full when an election is won.
     fn crowd(&mut self) {
         self.on |= [Fault::TinyLimits, Fault::StrayCall, Fault::SlowDisk].iter().fold(0, |on, fault| on | fault.bit());
-        (self.lazy, self.payload, self.proposals, self.crowded) = (true, 3000, 100, true);
+        (self.lazy, self.proposals, self.crowded, self.burst) = (true, 100, true, 16);
+        self.payload = if self.payload > 400 { 3000 } else { 40 };
         (self.trouble, self.mixed_modes) = (self.trouble.max(20), false);
     }
 
@@ -262,9 +268,9 @@ impl Plan {
             c.max_uncommitted_size = rng.between(500, 4000);
         }
         if self.crowded {
-            (c.storage, c.max_outstanding, c.max_entries_per_ready) = (StorageMode::Async, 8, 4);
+            (c.storage, c.max_outstanding, c.max_entries_per_ready) = (StorageMode::Async, 64, 128);
             (c.max_inflight_msgs, c.max_inflight_bytes, c.max_uncommitted_size) = (16, 0, 64 << 10);
-            (c.max_size_per_msg, c.max_committed_size_per_ready) = (8 << 10, 16 << 10);
+            (c.max_size_per_msg, c.max_committed_size_per_ready, c.max_tokens) = (8 << 10, 16 << 10, 1024);
         }
         // Without these a node that missed its removal raises terms for ever (docs/departures.md).
         let members_change = self.has(Fault::Change) || self.has(Fault::WipedDisk);
@@ -336,9 +342,14 @@ impl Plan {
         c
     }
 
-    /// Faults are over; what they were stays known to `has_drawn`.
+    /// Whether its configuration may change, also by a proposal that is still on its way when the faults are over.
+    pub fn members_change(&self) -> bool {
+        (self.on | self.over) & (Fault::Change.bit() | Fault::WipedDisk.bit()) != 0
+    }
+
+    /// Faults are over.
     pub fn calm(&mut self) {
-        self.on = 0;
+        (self.on, self.over, self.lazy) = (0, self.on, false);
     }
 
     /// The kinds that are present.

@@ -258,7 +258,7 @@ fn teeth() -> Vec<(Law, Lawful)> {
         let other = crate::twin::Twin::new(&Config::new(1)).agree("step", 0, Error::Decode.code(), &node);
         list.push((Law::SameThroughC, other));
         let mut twin = crate::twin::Twin::new(&Config { seed: 9, ..Config::new(1) });
-        let later = (0..4).try_for_each(|_| twin.agree("tick", 0, 0, &node));
+        let later = (0..32).try_for_each(|_| twin.agree("tick", 0, 0, &node));
         list.push((Law::SameThroughC, later));
     }
     list.sort_by_key(|(law, _)| *law as u8);
