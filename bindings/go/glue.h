@@ -41,7 +41,14 @@ static inline raftcore_code goraft_new(goraft_host *h, const raftcore_config *c)
 }
 
 static inline raftcore_code goraft_clone(const goraft_host *h, goraft_host *twin) {
+    twin->fetch = h->fetch;
+    twin->has_fetch = h->has_fetch;
     return raftcore_try_clone(h->node, &twin->node);
+}
+
+static inline raftcore_code goraft_has_ready(const goraft_host *h) {
+    raftcore_code bits = raftcore_has_ready(h->node);
+    return bits >= 0 && h->has_fetch ? bits | RAFTCORE_HAS_FETCH : bits;
 }
 
 static inline raftcore_code goraft_host_free(goraft_host *h) {

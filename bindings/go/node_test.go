@@ -161,6 +161,9 @@ func Test_who_lags_behind_the_log_gets_a_snapshot(t *testing.T) {
 		if g.hosts[3].snaps != 1 {
 			t.Errorf("%d snapshots", g.hosts[3].snaps)
 		}
+		if g.mode == StorageSync && g.fetches == 0 {
+			t.Error("Turn found no fetch")
+		}
 	})
 }
 
