@@ -58,9 +58,9 @@ static inline raftcore_code goraft_host_free(goraft_host *h) {
     return code;
 }
 
-/* At least size bytes of scratch; what was there is lost. NULL: no memory. */
+/* At least size bytes of scratch, some also for none; what was there is lost. NULL: no memory. */
 static inline void *goraft_scratch(goraft_host *h, size_t size) {
-    if (size > h->scratch_cap) {
+    if (size > h->scratch_cap || h->scratch == NULL) {
         size_t cap = size < 4096 ? 4096 : size + size / 2;
         free(h->scratch);
         h->scratch = malloc(cap);

@@ -438,6 +438,23 @@ func Test_every_constant_of_the_header_has_a_name_here(t *testing.T) {
 	}
 }
 
+func Test_nothing_needs_no_memory(t *testing.T) {
+	n, err := NewNode(testConfig(1, StorageSync))
+	must(t, err)
+	defer n.Close()
+
+	must(t, n.BootEntries(nil))
+	must(t, n.BootDone(0))
+	if peers, err := n.Peers(); err != nil || len(peers) != 0 {
+		t.Errorf("peers %v, %v", peers, err)
+	}
+	if err := n.ProposeConfChange(ConfChange{}, 0); !errors.Is(err, ErrNoLeader) {
+		t.Error(err)
+	}
+	must(t, n.ProposeMany(nil, nil))
+	must(t, n.ProposeFlat(nil, nil, nil))
+}
+
 func Test_a_turn_ends_a_batch_and_takes_the_next(t *testing.T) {
 	n := solo(t)
 	must(t, n.Propose([]byte("first"), 7))
