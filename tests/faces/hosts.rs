@@ -219,6 +219,12 @@ impl Group<'_> {
 
     fn join(&mut self) {
         self.boot(MEMBERS - 1);
+        // Calls with nothing in them, on a node that has nothing yet.
+        for (call, arguments) in
+            [("get_peers", ""), ("propose_many", "0"), ("propose_conf", "0 0 x 0"), ("propose", "0 0")]
+        {
+            self.on(call, MEMBERS - 1, arguments);
+        }
         if let Some(leader) = self.leader() {
             self.tokens += 1;
             let token = self.tokens;
