@@ -41,7 +41,14 @@ static inline raftcore_code goraft_new(goraft_host *h, const raftcore_config *c)
 }
 
 static inline raftcore_code goraft_clone(const goraft_host *h, goraft_host *twin) {
+    twin->fetch = h->fetch;
+    twin->has_fetch = h->has_fetch;
     return raftcore_try_clone(h->node, &twin->node);
+}
+
+static inline raftcore_code goraft_has_ready(const goraft_host *h) {
+    raftcore_code bits = raftcore_has_ready(h->node);
+    return bits >= 0 && h->has_fetch ? bits | RAFTCORE_HAS_FETCH : bits;
 }
 
 static inline raftcore_code goraft_host_free(goraft_host *h) {
@@ -51,9 +58,9 @@ static inline raftcore_code goraft_host_free(goraft_host *h) {
     return code;
 }
 
-/* At least size bytes of scratch; what was there is lost. NULL: no memory. */
+/* At least size bytes of scratch, some also for none; what was there is lost. NULL: no memory. */
 static inline void *goraft_scratch(goraft_host *h, size_t size) {
-    if (size > h->scratch_cap) {
+    if (size > h->scratch_cap || h->scratch == NULL) {
         size_t cap = size < 4096 ? 4096 : size + size / 2;
         free(h->scratch);
         h->scratch = malloc(cap);

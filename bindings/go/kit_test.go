@@ -68,12 +68,13 @@ type job struct {
 }
 
 type group struct {
-	tb     testing.TB
-	mode   StorageMode
-	hosts  map[uint64]*host
-	queue  []Message
-	cut    map[uint64]bool
-	config func(*Config)
+	fetches int // found by Turn
+	tb      testing.TB
+	mode    StorageMode
+	hosts   map[uint64]*host
+	queue   []Message
+	cut     map[uint64]bool
+	config  func(*Config)
 	// Messages may be refused: a node that left still answers, for example.
 	lenient bool
 }
@@ -227,6 +228,17 @@ func (g *group) turns(h *host) (busy bool) {
 		case FoundNothing:
 			return busy
 		case FoundFetch:
+			if pending, err := h.node.Pending(); err != nil || pending&HasFetch == 0 {
+				g.tb.Fatalf("Turn found a fetch, and there is none pending: %v, %v", pending, err)
+			}
+			twin, err := h.node.Clone()
+			must(g.tb, err)
+			_, ok, err := twin.NextFetch()
+			must(g.tb, err)
+			if must(g.tb, twin.Close()); !ok {
+				g.tb.Fatal("a clone lacks the fetch that Turn found")
+			}
+			g.fetches++
 			if !g.serve(h) {
 				g.tb.Fatal("Turn found a fetch that NextFetch does not have")
 			}

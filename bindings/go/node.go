@@ -35,6 +35,8 @@ package raftcore
 // #cgo nocallback raftcore_get_peers
 // #cgo noescape goraft_get_ready
 // #cgo nocallback goraft_get_ready
+// #cgo noescape goraft_has_ready
+// #cgo nocallback goraft_has_ready
 // #cgo noescape goraft_turn
 // #cgo nocallback goraft_turn
 // #cgo noescape raftcore_get_status
@@ -460,7 +462,7 @@ func (n *Node) Pending() (Pending, error) {
 	if h == nil {
 		return 0, closed("Pending")
 	}
-	bits := C.raftcore_has_ready(h.node)
+	bits := C.goraft_has_ready(h)
 	if bits < 0 {
 		return 0, n.fail("Pending", bits)
 	}

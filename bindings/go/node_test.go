@@ -161,6 +161,9 @@ func Test_who_lags_behind_the_log_gets_a_snapshot(t *testing.T) {
 		if g.hosts[3].snaps != 1 {
 			t.Errorf("%d snapshots", g.hosts[3].snaps)
 		}
+		if g.mode == StorageSync && g.fetches == 0 {
+			t.Error("Turn found no fetch")
+		}
 	})
 }
 
@@ -433,6 +436,23 @@ func Test_every_constant_of_the_header_has_a_name_here(t *testing.T) {
 			t.Errorf("%s has no name in this package", d[1])
 		}
 	}
+}
+
+func Test_nothing_needs_no_memory(t *testing.T) {
+	n, err := NewNode(testConfig(1, StorageSync))
+	must(t, err)
+	defer n.Close()
+
+	must(t, n.BootEntries(nil))
+	must(t, n.BootDone(0))
+	if peers, err := n.Peers(); err != nil || len(peers) != 0 {
+		t.Errorf("peers %v, %v", peers, err)
+	}
+	if err := n.ProposeConfChange(ConfChange{}, 0); !errors.Is(err, ErrNoLeader) {
+		t.Error(err)
+	}
+	must(t, n.ProposeMany(nil, nil))
+	must(t, n.ProposeFlat(nil, nil, nil))
 }
 
 func Test_a_turn_ends_a_batch_and_takes_the_next(t *testing.T) {

@@ -562,9 +562,11 @@ impl Flat {
             self.bytes += part.len();
         }
         let end = round_up(self.bytes);
-        // SAFETY: as here.
-        unsafe { self.copy(self.bytes, [0u8; 7].get(..end - self.bytes).unwrap_or_default()) };
-        self.bytes = end;
+        if end > self.bytes {
+            // SAFETY: as here.
+            unsafe { self.copy(self.bytes, [0u8; 7].get(..end - self.bytes).unwrap_or_default()) };
+            self.bytes = end;
+        }
         if end == place { 0 } else { (place as u64).to_le() }
     }
 

@@ -219,6 +219,12 @@ impl Group<'_> {
 
     fn join(&mut self) {
         self.boot(MEMBERS - 1);
+        // Calls with nothing in them, on a node that has nothing yet.
+        for (call, arguments) in
+            [("get_peers", ""), ("propose_many", "0"), ("propose_conf", "0 0 x 0"), ("propose", "0 0")]
+        {
+            self.on(call, MEMBERS - 1, arguments);
+        }
         if let Some(leader) = self.leader() {
             self.tokens += 1;
             let token = self.tokens;
@@ -238,7 +244,7 @@ impl Group<'_> {
     /// All hear each other, and one leads.
     fn calm(&mut self) -> usize {
         self.cut = None;
-        loop {
+        for _ in 0..1000 {
             self.settle();
             if let Some(leader) = self.leader().filter(|&at| self.follower_of(at).is_some()) {
                 return leader;
@@ -247,6 +253,7 @@ impl Group<'_> {
                 self.on("tick", at, 5);
             }
         }
+        panic!("no leader and follower in {:?}", self.mode);
     }
 
     fn follower_of(&self, leader: usize) -> Option<usize> {
@@ -276,12 +283,18 @@ impl Group<'_> {
 
     fn each_once(&mut self) {
         let leader = self.calm();
-        let follower = self.follower_of(leader).unwrap();
-        self.on("transfer", leader, follower + 1);
+        for to in 1..=MEMBERS {
+            self.on("transfer", leader, to);
+        }
         self.bare("abort_transfer", leader);
-        let leader = self.calm();
-        self.on("propose_conf", leader, format!("1 2 1 0 {} 0", hex(SKIPPED)));
-        self.calm();
+        // Refused while another change is under way, or while the configuration is joint.
+        for _ in 0..50 {
+            let leader = self.calm();
+            if self.on("propose_conf", leader, format!("1 2 1 0 {} 0", hex(SKIPPED))) == 0 {
+                break;
+            }
+            self.on("propose_conf", leader, "0 0 x 0");
+        }
         let leader = self.calm();
         let follower = self.follower_of(leader).unwrap();
         self.on("read_index", follower, 1);
