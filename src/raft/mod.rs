@@ -110,6 +110,7 @@ pub(crate) struct Raft {
     pub reconfig: reconfig::Reconfig,
     pub fetches: fetches::Fetches,
     pub transfer: transfer::Transfer,
+    pub incoming: Option<snapshots::Incoming>,
     pub commit_broadcast: bool,
     pub events: VecDeque<Event>,
     pub counters: Counters,
@@ -144,6 +145,7 @@ impl Raft {
             reconfig: reconfig::Reconfig::default(),
             fetches: fetches::Fetches::default(),
             transfer: transfer::Transfer::default(),
+            incoming: None,
             commit_broadcast: !config.flags.has(Flags::NO_COMMIT_BROADCAST),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -269,10 +271,11 @@ impl Raft {
             peers: self.peers.try_clone()?,
             outbox: self.outbox.try_clone()?,
             blobs: self.blobs.try_clone()?,
-            tokens: self.tokens.try_clone()?,
+            tokens: self.tokens.try_clone(self.reads.len())?,
             reads: self.reads.try_clone()?,
             reconfig: self.reconfig.try_clone()?,
             events,
+            incoming: None,
             ..*self
         })
     }

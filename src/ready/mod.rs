@@ -271,11 +271,11 @@ impl Readies {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
             return Err(Error::Full);
         }
-        raft.start_read_round();
         let at = self.free_place()?;
         let Some(batch) = self.store.get_mut(at as usize) else { return Err(Error::NoMem) };
         batch.clear();
         reserve(batch, raft)?;
+        raft.start_read_round();
         self.last_number += 1;
         batch.number = self.last_number;
         fill(batch, raft, &mut self.shown);
@@ -430,7 +430,8 @@ impl Readies {
 fn reserve(batch: &mut Batch, raft: &mut Raft) -> Result<()> {
     let entries = (handed_after(raft) - raft.log.handed) as usize;
     let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
-    let messages = raft.outbox.now.len() + raft.outbox.after.len() + 2;
+    let heartbeats = if raft.reads.round_due { raft.peers.len() } else { 0 };
+    let messages = raft.outbox.now.len() + raft.outbox.after.len() + heartbeats + 2;
     let room = [
         batch.entries.try_reserve(entries),
         batch.committed.try_reserve(committed),
@@ -438,7 +439,9 @@ fn reserve(batch: &mut Batch, raft: &mut Raft) -> Result<()> {
         batch.reads.try_reserve(raft.reads.answers.len()),
         batch.done.try_reserve(raft.tokens.waiting.len().min(committed * 2)),
         raft.tokens.dropped.try_reserve(raft.tokens.waiting.len()),
-        raft.outbox.now.try_reserve(raft.outbox.after.len() + 2),
+        // It takes the other's place.
+        batch.dropped.try_reserve(raft.tokens.waiting.len() + raft.reads.len()),
+        raft.outbox.now.try_reserve(raft.outbox.after.len() + heartbeats + 2),
         batch.reserve_heads(messages),
         batch.blobs.try_reserve(raft.outbox.blobs.len() + 1),
     ];
