@@ -87,6 +87,9 @@ impl OutMessage {
     }
 }
 
+/// Room that there is always for answers of a node to itself: there are three kinds.
+pub(crate) const OWN_ROOM: usize = 4;
+
 /// An answer of this node to itself, to be stepped when durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Own {
@@ -152,14 +155,16 @@ impl Outbox {
         if self.own_in_after {
             return Ok(false);
         }
-        if self.own.len() >= self.max
-            && let Some(earlier) = self.own.iter_mut().rev().find(|earlier| earlier.kind == own.kind)
-        {
-            *earlier = own;
+        if self.own.len() < self.max && self.own.try_reserve(1).is_ok() {
+            self.own.push(own);
             return Ok(true);
         }
-        self.own.try_reserve(1).map_err(|_| Error::NoMem)?;
-        self.own.push(own);
+        let has_place = self.own.len() < self.own.capacity();
+        match self.own.iter_mut().rev().find(|earlier| earlier.kind == own.kind) {
+            Some(earlier) => *earlier = own,
+            None if has_place => self.own.push(own),
+            None => return Err(Error::NoMem),
+        }
         Ok(true)
     }
 
@@ -234,10 +239,12 @@ impl Outbox {
     }
 
     pub fn try_clone(&self) -> Result<Self> {
+        let mut own = clone_vec(&self.own)?;
+        own.try_reserve(OWN_ROOM).map_err(|_| Error::NoMem)?;
         Ok(Self {
             now: clone_vec(&self.now)?,
             after: clone_vec(&self.after)?,
-            own: clone_vec(&self.own)?,
+            own,
             own_in_after: self.own_in_after,
             pieces: clone_vec(&self.pieces)?,
             bytes: clone_vec(&self.bytes)?,

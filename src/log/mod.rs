@@ -314,6 +314,20 @@ impl Log {
         }
     }
 
+    /// Room for the entries of an append in everything but the blocks.
+    #[inline]
+    pub fn reserve_view(&mut self, entries: &EntriesView<'_>) -> Result<()> {
+        self.slots.try_reserve(entries.len()).map_err(|_| Error::NoMem)?;
+        let (first, last, term) = (entries.first().0, entries.last().0, self.last_id().term);
+        if entries.is_empty() || (first == term && last == term && !entries.has_changes()) {
+            return Ok(());
+        }
+        let terms = entries.iter().zip(entries.iter().skip(1)).filter(|(a, b)| a.term != b.term).count() + 1;
+        self.terms.reserve(terms)?;
+        let changes = entries.iter().filter(|entry| entry.kind.is_change()).count();
+        self.changes.try_reserve(changes).map_err(|_| Error::NoMem)
+    }
+
     /// The usual case: the records are canonical and lie in a row, so those that fit in a block are copied in one go. Against
     /// one copy an entry this saves about 25 instructions an entry.
     fn append_canonical(&mut self, entries: &EntriesView<'_>, skip: usize, bytes: &[u8]) -> Result<usize> {

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, EventKind, Reason};
 use crate::log::Log;
 use crate::membership::Configuration;
-use crate::outbox::{Blobs, OutMessage, Outbox, Own};
+use crate::outbox::{Blobs, OWN_ROOM, OutMessage, Outbox, Own};
 use crate::peers::Peers;
 use crate::rng::Rng;
 use crate::types::{HardState, Index, MessageKind, NodeId, Role, Term};
@@ -110,6 +110,7 @@ pub(crate) struct Raft {
     pub reconfig: reconfig::Reconfig,
     pub fetches: fetches::Fetches,
     pub transfer: transfer::Transfer,
+    pub incoming: Option<snapshots::Incoming>,
     pub commit_broadcast: bool,
     pub events: VecDeque<Event>,
     pub counters: Counters,
@@ -146,6 +147,7 @@ impl Raft {
             reconfig: reconfig::Reconfig::default(),
             fetches: fetches::Fetches::default(),
             transfer: transfer::Transfer::default(),
+            incoming: None,
             commit_broadcast: !config.flags.has(Flags::NO_COMMIT_BROADCAST),
             events: VecDeque::new(),
             counters: Counters::default(),
@@ -155,6 +157,7 @@ impl Raft {
             rng,
         };
         raft.events.try_reserve_exact(MAX_EVENTS).map_err(|_| Error::NoMem)?;
+        raft.outbox.own.try_reserve_exact(OWN_ROOM).map_err(|_| Error::NoMem)?;
         raft.reset_election_timeout();
         Ok(raft)
     }
@@ -318,10 +321,11 @@ impl Raft {
             peers: self.peers.try_clone()?,
             outbox: self.outbox.try_clone()?,
             blobs: self.blobs.try_clone()?,
-            tokens: self.tokens.try_clone()?,
+            tokens: self.tokens.try_clone(self.reads.len())?,
             reads: self.reads.try_clone()?,
             reconfig: self.reconfig.try_clone()?,
             events,
+            incoming: None,
             ..*self
         })
     }

@@ -65,7 +65,7 @@ impl Raft {
             ));
             return Err(Error::Arg);
         }
-        self.tokens.reserve(with_token, self.config.max_tokens).inspect_err(|_| {
+        self.tokens.reserve(with_token, self.reads.len(), self.config.max_tokens).inspect_err(|_| {
             self.detail.set(format_args!("max_tokens ({}) proposals are waiting", self.config.max_tokens));
         })?;
         if self.role == Role::Leader {

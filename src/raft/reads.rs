@@ -133,17 +133,18 @@ impl Reads {
     }
 
     pub fn try_clone(&self) -> Result<Self> {
-        fn copy<T: Copy>(list: &VecDeque<T>) -> Result<VecDeque<T>> {
+        // As `reserve` leaves them: whatever waits can be answered without another allocation.
+        fn copy<T: Copy>(list: &VecDeque<T>, room: usize) -> Result<VecDeque<T>> {
             let mut twin = VecDeque::new();
-            twin.try_reserve(list.len()).map_err(|_| Error::NoMem)?;
+            twin.try_reserve(list.len() + room).map_err(|_| Error::NoMem)?;
             twin.extend(list.iter().copied());
             Ok(twin)
         }
         Ok(Self {
-            pending: copy(&self.pending)?,
-            unconfirmed: copy(&self.unconfirmed)?,
-            forwarded: copy(&self.forwarded)?,
-            answers: copy(&self.answers)?,
+            pending: copy(&self.pending, 0)?,
+            unconfirmed: copy(&self.unconfirmed, self.pending.len())?,
+            forwarded: copy(&self.forwarded, 0)?,
+            answers: copy(&self.answers, self.len())?,
             ..*self
         })
     }
@@ -168,7 +169,8 @@ impl Raft {
 
     pub fn read_index(&mut self, token: u64) -> Result<()> {
         let max = self.config.max_reads;
-        self.reads.reserve(max).and_then(|()| self.tokens.reserve_drops(self.reads.len() + 1)).inspect_err(|_| {
+        let drops = self.tokens.waiting.len() + self.reads.len() + 1;
+        self.reads.reserve(max).and_then(|()| self.tokens.reserve_drops(drops)).inspect_err(|_| {
             self.detail.set(format_args!("max_reads ({max}) reads are waiting: retry after the next advance"));
         })?;
         let context = [0; MAX_CONTEXT];

@@ -45,7 +45,8 @@ impl Raft {
             Kind::Heartbeat => self.check_heartbeat(head),
             Kind::Snap => {
                 self.check_second_leader(head)?;
-                self.check_snapshot(m).map(|_| ())
+                let conf = self.check_snapshot(m)?;
+                self.prepare_snapshot(m, conf)
             }
             Kind::AppResp if self.role == Role::Leader && head.term == self.term && head.index > self.log.last() => {
                 Err(self.alarm(head, Reason::AckBeyondLog, head.index))
@@ -166,8 +167,10 @@ impl Raft {
         self.check_append_room(m)
     }
 
-    /// A full log is said before anything changes, so that the message may be dropped or come again.
+    /// A full log, or no memory for what is beside the entries, is said before anything changes: the message may be dropped or come
+    /// again.
     fn check_append_room(&mut self, m: &MessageView<'_>) -> Result<()> {
+        self.log.reserve_view(&m.entries)?;
         let apart = || m.entries.iter().map(|entry| entry.record.len() + 16).sum();
         let bytes = m.entries.record_bytes().map_or_else(apart, <[u8]>::len);
         if bytes <= self.log.blocks.room() || m.head.index < self.log.commit {

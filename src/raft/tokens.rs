@@ -59,8 +59,8 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    /// Makes sure that `count` more can be taken, each answered or dropped later.
-    pub fn reserve(&mut self, count: usize, max: u32) -> Result<()> {
+    /// Makes sure that `count` more can be taken, each answered or dropped later, and `reads` beside them.
+    pub fn reserve(&mut self, count: usize, reads: usize, max: u32) -> Result<()> {
         if count == 0 {
             return Ok(());
         }
@@ -68,7 +68,7 @@ impl Tokens {
             return Err(Error::Full);
         }
         self.waiting.try_reserve(count).map_err(|_| Error::NoMem)?;
-        self.reserve_drops(self.waiting.len() + count)
+        self.reserve_drops(self.waiting.len() + count + reads)
     }
 
     pub fn reserve_drops(&mut self, count: usize) -> Result<()> {
@@ -143,12 +143,13 @@ impl Tokens {
         (self.waiting.capacity() * size_of::<Waiting>() + self.dropped.capacity() * size_of::<Dropped>()) as u64
     }
 
-    pub fn try_clone(&self) -> Result<Self> {
+    /// A copy, with room to drop all that wait and `reads` beside them.
+    pub fn try_clone(&self, reads: usize) -> Result<Self> {
         let mut waiting = VecDeque::new();
         waiting.try_reserve(self.waiting.len()).map_err(|_| Error::NoMem)?;
         waiting.extend(self.waiting.iter().copied());
         let mut dropped = Vec::new();
-        dropped.try_reserve(self.waiting.len() + self.dropped.len()).map_err(|_| Error::NoMem)?;
+        dropped.try_reserve(self.waiting.len() + self.dropped.len() + reads).map_err(|_| Error::NoMem)?;
         dropped.extend_from_slice(&self.dropped);
         Ok(Self { waiting, dropped, settled_term: self.settled_term })
     }

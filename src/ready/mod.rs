@@ -11,7 +11,7 @@ pub(crate) mod view;
 use crate::config::{Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::log::{PendingSnapshot, Slot};
-use crate::outbox::{Fate, OutMessage, Outbox, Own, Piece, Source};
+use crate::outbox::{Fate, OWN_ROOM, OutMessage, Outbox, Own, Piece, Source};
 use crate::raft::Raft;
 use crate::raft::apply::Span;
 use crate::raft::reads::Read;
@@ -295,9 +295,6 @@ impl Readies {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
             return Err(Error::Full);
         }
-        if raft.reads.round_due {
-            raft.start_read_round();
-        }
         if self.free.is_empty() || self.len() == self.order.len() {
             self.grow()?;
         }
@@ -306,6 +303,9 @@ impl Readies {
         let Some(batch) = self.store.get_mut(place as usize) else { return Err(Error::NoMem) };
         batch.clear();
         reserve(batch, raft, handed)?;
+        if raft.reads.round_due {
+            raft.start_read_round();
+        }
         self.free.pop();
         let slot = number as usize & self.order.len().wrapping_sub(1);
         if let Some(slot) = self.order.get_mut(slot) {
@@ -527,8 +527,11 @@ fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> {
         && (log.commit - log.applying) as usize <= batch.committed.capacity()
         && (outbox.now.len() + outbox.after.len()) * MAX_FRAME_HEAD <= batch.heads.len()
         && outbox.now.len() + outbox.after.len() <= message_list(batch, outbox).capacity()
+        && batch.own.capacity() >= OWN_ROOM
         && raft.tokens.waiting.is_empty()
+        && raft.tokens.dropped.is_empty()
         && raft.reads.answers.is_empty()
+        && !raft.reads.round_due
         && outbox.blobs.is_empty()
         && raft.config.storage != StorageMode::Messages;
     if usual { Ok(()) } else { reserve_any(batch, raft, handed) }
@@ -539,25 +542,30 @@ fn reserve_any(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> 
     let (outbox, tokens) = (&raft.outbox, raft.tokens.waiting.len());
     let messages_mode = raft.config.storage == StorageMode::Messages;
     let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
+    let (heartbeats, reads) =
+        if raft.reads.round_due { (raft.peers.len(), raft.reads.len()) } else { (0, raft.reads.answers.len()) };
     let need = Need {
         entries: (handed - raft.log.handed) as usize,
         committed,
-        own: outbox.own.len(),
-        reads: raft.reads.answers.len(),
+        own: OWN_ROOM,
+        reads,
         done: tokens.min(committed * 2),
         tokens,
-        messages: outbox.now.len() + outbox.after.len() + 2,
+        // They change places: what waits may be dropped before the next batch.
+        dropped: tokens + raft.reads.len(),
+        messages: outbox.now.len() + outbox.after.len() + heartbeats + 2,
         blobs: outbox.blobs.len() + usize::from(messages_mode),
     };
     let enough = batch.entries.capacity() >= need.entries
         && batch.committed.capacity() >= need.committed
         && batch.heads.len() >= need.messages * MAX_FRAME_HEAD
         && message_list(batch, outbox).capacity() >= need.messages
+        && (heartbeats == 0 || outbox.now.capacity() >= need.messages)
         && batch.own.capacity() >= need.own
         && batch.reads.capacity() >= need.reads
         && batch.blobs.capacity() >= need.blobs
         && batch.done.capacity() >= need.done
-        && batch.dropped.capacity() >= tokens
+        && batch.dropped.capacity() >= need.dropped
         && raft.tokens.dropped.capacity() - raft.tokens.dropped.len() >= tokens;
     if !enough {
         grow(batch, raft, &need)?;
@@ -579,6 +587,7 @@ struct Need {
     reads: usize,
     done: usize,
     tokens: usize,
+    dropped: usize,
     messages: usize,
     blobs: usize,
 }
@@ -591,7 +600,7 @@ fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
         batch.own.try_reserve(need.own),
         batch.reads.try_reserve(need.reads),
         batch.done.try_reserve(need.done),
-        batch.dropped.try_reserve(need.tokens),
+        batch.dropped.try_reserve(need.dropped),
         raft.tokens.dropped.try_reserve(need.tokens),
         batch.messages.try_reserve(need.messages),
         raft.outbox.now.try_reserve(need.messages - raft.outbox.now.len()),
