@@ -359,7 +359,6 @@
 #define RAFTCORE_REASON_NOT_FOLLOWER           3                /* only a follower takes it */
 #define RAFTCORE_REASON_LEADER_ALIVE           4                /* a leader is alive: no vote */
 #define RAFTCORE_REASON_VOTE_FENCE             5                /* started too recently to vote */
-#define RAFTCORE_REASON_NOT_VOTER              6                /* not a voter */
 #define RAFTCORE_REASON_LATE_VOTE              7                /* an answer to an election that is over */
 #define RAFTCORE_REASON_TRANSFER_FENCE         8                /* a transfer that names another term or a longer log */
 #define RAFTCORE_REASON_NOT_PROMOTABLE         9                /* may not campaign */
@@ -370,7 +369,6 @@
 #define RAFTCORE_REASON_COMMIT_BEYOND_LOG      13               /* the leader says more is committed than this log has:
                                                                    acknowledged entries are gone */
 #define RAFTCORE_REASON_ACK_BEYOND_LOG         14               /* an acknowledgement beyond this log */
-#define RAFTCORE_REASON_STALE_ACK              15               /* an old acknowledgement */
 #define RAFTCORE_REASON_STALE_REJECT           16               /* an old rejection */
 #define RAFTCORE_REASON_OLD_SNAPSHOT           17               /* a snapshot that is covered already */
 #define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF  18               /* a snapshot whose configuration lacks this node */
@@ -394,7 +392,6 @@
                                                                    reached */
 #define RAFTCORE_REASON_FORWARDED_CONF         36               /* a forwarded configuration change was refused */
 #define RAFTCORE_REASON_NO_LEADER              37               /* no leader is known */
-#define RAFTCORE_REASON_TRANSFERRING           38               /* leadership is being transferred */
 #define RAFTCORE_REASON_NO_QUORUM              39               /* no quorum was heard within an election timeout */
 #define RAFTCORE_REASON_REMOVED                40               /* this node was removed or demoted */
 #define RAFTCORE_REASON_HIGHER_TERM            41               /* a message of a higher term */
@@ -403,9 +400,7 @@
 #define RAFTCORE_REASON_VOTED_OTHER            44               /* the vote went to another, or a leader is known */
 #define RAFTCORE_REASON_OLDER_LOG              45               /* the candidate's log is older */
 #define RAFTCORE_REASON_UNKNOWN_PEER           46               /* not a peer */
-#define RAFTCORE_REASON_OVERWRITTEN_ACK        47               /* an acknowledgement of an overwritten write */
 #define RAFTCORE_REASON_LEASE                  48               /* lease reads forbid forgetting the leader */
-#define RAFTCORE_REASON_READS_FULL             49               /* too many reads are waiting */
 #define RAFTCORE_REASON_LOG_FULL               50               /* the recent log is full of entries that are not
                                                                    durable */
 #define RAFTCORE_REASON_TERM_EXHAUSTED         51               /* the term is too high */

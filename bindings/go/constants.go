@@ -250,7 +250,6 @@ const (
 	ReasonNotFollower         Reason = C.RAFTCORE_REASON_NOT_FOLLOWER          // only a follower takes it
 	ReasonLeaderAlive         Reason = C.RAFTCORE_REASON_LEADER_ALIVE          // a leader is alive: no vote
 	ReasonVoteFence           Reason = C.RAFTCORE_REASON_VOTE_FENCE            // started too recently to vote
-	ReasonNotVoter            Reason = C.RAFTCORE_REASON_NOT_VOTER             // not a voter
 	ReasonLateVote            Reason = C.RAFTCORE_REASON_LATE_VOTE             // an answer to an election that is over
 	ReasonTransferFence       Reason = C.RAFTCORE_REASON_TRANSFER_FENCE        // a transfer that names another term or a longer log
 	ReasonNotPromotable       Reason = C.RAFTCORE_REASON_NOT_PROMOTABLE        // may not campaign
@@ -259,7 +258,6 @@ const (
 	ReasonConflictBelowCommit Reason = C.RAFTCORE_REASON_CONFLICT_BELOW_COMMIT // an append contradicts a committed entry
 	ReasonCommitBeyondLog     Reason = C.RAFTCORE_REASON_COMMIT_BEYOND_LOG     // the leader says more is committed than this log has: acknowledged entries are gone
 	ReasonAckBeyondLog        Reason = C.RAFTCORE_REASON_ACK_BEYOND_LOG        // an acknowledgement beyond this log
-	ReasonStaleAck            Reason = C.RAFTCORE_REASON_STALE_ACK             // an old acknowledgement
 	ReasonStaleReject         Reason = C.RAFTCORE_REASON_STALE_REJECT          // an old rejection
 	ReasonOldSnapshot         Reason = C.RAFTCORE_REASON_OLD_SNAPSHOT          // a snapshot that is covered already
 	ReasonSnapshotWithoutSelf Reason = C.RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF // a snapshot whose configuration lacks this node
@@ -282,7 +280,6 @@ const (
 	ReasonForwardedFull       Reason = C.RAFTCORE_REASON_FORWARDED_FULL        // a forwarded proposal was refused: a limit is reached
 	ReasonForwardedConf       Reason = C.RAFTCORE_REASON_FORWARDED_CONF        // a forwarded configuration change was refused
 	ReasonNoLeader            Reason = C.RAFTCORE_REASON_NO_LEADER             // no leader is known
-	ReasonTransferring        Reason = C.RAFTCORE_REASON_TRANSFERRING          // leadership is being transferred
 	ReasonNoQuorum            Reason = C.RAFTCORE_REASON_NO_QUORUM             // no quorum was heard within an election timeout
 	ReasonRemoved             Reason = C.RAFTCORE_REASON_REMOVED               // this node was removed or demoted
 	ReasonHigherTerm          Reason = C.RAFTCORE_REASON_HIGHER_TERM           // a message of a higher term
@@ -291,9 +288,7 @@ const (
 	ReasonVotedOther          Reason = C.RAFTCORE_REASON_VOTED_OTHER           // the vote went to another, or a leader is known
 	ReasonOlderLog            Reason = C.RAFTCORE_REASON_OLDER_LOG             // the candidate's log is older
 	ReasonUnknownPeer         Reason = C.RAFTCORE_REASON_UNKNOWN_PEER          // not a peer
-	ReasonOverwrittenAck      Reason = C.RAFTCORE_REASON_OVERWRITTEN_ACK       // an acknowledgement of an overwritten write
 	ReasonLease               Reason = C.RAFTCORE_REASON_LEASE                 // lease reads forbid forgetting the leader
-	ReasonReadsFull           Reason = C.RAFTCORE_REASON_READS_FULL            // too many reads are waiting
 	ReasonLogFull             Reason = C.RAFTCORE_REASON_LOG_FULL              // the recent log is full of entries that are not durable
 	ReasonTermExhausted       Reason = C.RAFTCORE_REASON_TERM_EXHAUSTED        // the term is too high
 	ReasonLeaveRefused        Reason = C.RAFTCORE_REASON_LEAVE_REFUSED         // leaving the joint configuration was refused for now

@@ -317,7 +317,7 @@ impl Log {
     /// Room for the entries of an append in everything but the blocks.
     #[inline]
     pub fn reserve_view(&mut self, entries: &EntriesView<'_>) -> Result<()> {
-        self.slots.try_reserve(entries.len()).map_err(|_| Error::NoMem)?;
+        self.reserve_slots(entries.len())?;
         let (first, last, term) = (entries.first().0, entries.last().0, self.last_id().term);
         if entries.is_empty() || (first == term && last == term && !entries.has_changes()) {
             return Ok(());

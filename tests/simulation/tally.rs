@@ -153,9 +153,6 @@ impl Tally {
 /// Why the simulator cannot see a reason. The event `Poisoned` is missing, too: it would be a fault of the core.
 pub fn unreachable_reason(reason: Reason) -> Option<&'static str> {
     match reason {
-        Reason::NotVoter | Reason::StaleAck | Reason::Transferring | Reason::OverwrittenAck | Reason::ReadsFull => {
-            Some("a number that nothing in the core says any more")
-        }
         Reason::UnknownPeer => Some("an answer of somebody unknown is refused before it could be ignored"),
         _ => None,
     }
