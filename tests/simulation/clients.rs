@@ -185,6 +185,7 @@ impl World {
     fn propose_change(&mut self, id: u64, changes: &[Change], how: ChangeEncoding, context: &[u8]) -> Lawful {
         let token = self.bench.book.next();
         self.bench.tally.fault(Fault::Change);
+        self.changed_at = self.bench.now;
         self.with(id, |host, b| {
             let floor = b.checker.acknowledged;
             b.book.begin(Kind::Change, 0, host.name(), !host.leads(), floor);

@@ -196,8 +196,8 @@ impl Plan {
             template: Config::new(1),
         };
         match rng.below(100) {
-            0..18 => plan.storm(),
-            18..28 => plan.crowd(),
+            0..22 => plan.storm(),
+            22..32 => plan.crowd(),
             _ => {}
         }
         plan.on &= !options.without;
@@ -223,21 +223,27 @@ impl Plan {
         plan
     }
 
-    /// Short cuts and elections without end among five: logs that overwrite each other, again and again.
+    /// Short cuts and elections without end: among five, logs that overwrite each other again and again; among three, with slow messages,
+    /// leaders that are superseded and hear of their reads all the same.
     fn storm(&mut self) {
+        let slow = self.max_delay > 21;
         self.on = [Fault::Partition, Fault::OneWay, Fault::StrayCall, Fault::Delay, Fault::Crash, Fault::SlowDisk]
             .iter()
             .fold(0, |on, fault| on | fault.bit());
-        (self.founders, self.trouble, self.proposals, self.reads) = (5, 150, 100, 90);
-        self.max_delay = 2 + self.max_delay % 12;
-        self.storms = true;
+        (self.trouble, self.proposals, self.reads, self.storms) = (150, 100, 90, true);
+        if slow {
+            self.on |= Fault::LongDelay.bit();
+            (self.founders, self.max_delay) = (3, 30);
+        } else {
+            (self.founders, self.max_delay) = (5, 2 + self.max_delay % 12);
+        }
     }
 
-    /// Many entries or large ones, a small log, hosts that hold on to what they look at: a log that is full when an election is won.
+    /// Many entries, a small log, hosts that hold on to what they look at: a log that is full when an election is won.
     fn crowd(&mut self) {
         self.on |= [Fault::TinyLimits, Fault::StrayCall, Fault::SlowDisk].iter().fold(0, |on, fault| on | fault.bit());
         (self.lazy, self.proposals, self.crowded, self.burst) = (true, 100, true, 16);
-        self.payload = if self.payload > 400 { 3000 } else { 40 };
+        self.payload = 40;
         (self.trouble, self.mixed_modes) = (self.trouble.max(20), false);
     }
 

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 /// A sweep of fewer seeds need not have seen everything.
-const ENOUGH: u64 = 1000;
+const ENOUGH: u64 = 1500;
 /// Most that a sweep runs on after failures.
 const MOST_FAILURES: usize = 5;
 
@@ -263,6 +263,9 @@ impl Sweep {
             "{stalls} of {} seeds ended in the known stall: far too many",
             self.done
         );
+        let came = |&reason: &Reason| self.tally.reasons[reason as usize] > 0 && unreachable_reason(reason).is_some();
+        let after_all: Vec<_> = Reason::ALL.iter().copied().filter(came).collect();
+        assert!(after_all.is_empty(), "said not to be hit here, and they were: {after_all:?}");
         if self.done >= ENOUGH && !options().etcd && options().without == 0 {
             let missing = self.tally.missing();
             assert!(missing.is_empty(), "no seed showed: {missing:?}");

@@ -69,6 +69,8 @@ pub struct World {
     pub operators: Rng,
     /// Nodes that were removed once.
     pub removed: BTreeSet<u64>,
+    /// The tick of the last proposal of a change.
+    pub changed_at: u64,
 }
 
 /// What became of a run.
@@ -108,6 +110,7 @@ impl World {
             clients: Rng::stream(seed, 5),
             operators: Rng::stream(seed, 6),
             removed: BTreeSet::new(),
+            changed_at: 0,
         }
     }
 }
