@@ -298,6 +298,33 @@ fn the_map_names_every_file_of_the_core() {
 }
 
 #[test]
+fn planted_faults_are_for_builds_that_ask_for_them() {
+    // A feature could be switched on by any crate in a build; a cfg of the compiler's command line can't.
+    let cfg = ["raftcore", "faults"].join("_");
+    let may =
+        ["src/fault.rs", "Cargo.toml", "mk/hooks.mk", "tests/mutants/rustc", "tests/README.md", "ARCHITECTURE.md"];
+    let named = tree().into_iter().filter(|file| words(&file.text).any(|word| word == cfg));
+    none(
+        named
+            .filter(|file| !may.contains(&file.name.as_str()))
+            .map(|file| format!("{}: names {cfg}", file.name))
+            .collect(),
+    );
+    let manifest = fs::read_to_string(top().join("Cargo.toml")).unwrap();
+    assert!(manifest.lines().filter(|line| line.contains(&cfg)).all(|line| line.contains("check-cfg")));
+
+    // What is planted is listed with the test that finds it, and the other way round.
+    let list = fs::read_to_string(top().join("src/fault.rs")).unwrap();
+    let lines = list.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(" = "));
+    let planted: BTreeSet<&str> =
+        lines.filter(|(_, number)| number.parse::<u32>().is_ok()).map(|(name, _)| name).collect();
+    let killers = fs::read_to_string(top().join("tests/mutants/killers.txt")).unwrap();
+    let killed: BTreeSet<&str> = killers.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(planted.len() >= 40, "{} faults", planted.len());
+    assert_eq!(planted, killed, "REWRITE=1 make mutants writes tests/mutants/killers.txt anew");
+}
+
+#[test]
 fn the_readme_shows_the_minimal_program_as_it_is() {
     let Ok(program) = fs::read_to_string(top().join("examples-c/minimal.c")) else { return };
     held_to("README.md", "minimal.c", &format!("```c\n{program}```\n"));
