@@ -137,7 +137,8 @@ impl Outbox {
         let list = if message.after { &mut self.after } else { &mut self.now };
         if list.len() >= self.max {
             // What a node says to itself is never lost: it would not be said again. A later answer of a kind stands for the earlier.
-            let to_self = message.head.to == message.head.from;
+            // What it passes on names its origin, which may be the receiver, and may be lost.
+            let to_self = message.after && message.head.to == message.head.from;
             let same = |m: &&mut OutMessage| (m.head.to, m.head.kind) == (message.head.to, message.head.kind);
             match list.iter_mut().rev().find(same).filter(|_| to_self) {
                 Some(earlier) => *earlier = message,

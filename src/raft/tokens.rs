@@ -1,7 +1,8 @@
 //! Which token stands at which entry, and its one answer.
 //!
 //! A token comes back exactly once: with its committed entry; as surely not committed, once another entry is committed at its
-//! index; or as unknown. An overwritten entry's token waits, since the entry may return and commit (A, B, then A again).
+//! index, or one of a later term at or below it; or as unknown. An overwritten entry's token waits until then, since the entry may
+//! return and commit (A, B, then A again).
 
 use crate::error::{Error, Result};
 use crate::event::Reason;
@@ -12,7 +13,7 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum DropKind {
-    /// Surely not committed: another entry was committed at its index.
+    /// Surely not committed: another entry was committed at its index, or one of a later term below it.
     NotCommitted = 1,
     /// Committed or not: forwarded, or covered by a snapshot.
     Unknown = 2,
@@ -53,6 +54,8 @@ pub(crate) struct Tokens {
     pub waiting: VecDeque<Waiting>,
     /// For the next ready.
     pub dropped: Vec<Dropped>,
+    /// Term of the last committed entry: no token of an older one waits above it.
+    settled_term: Term,
 }
 
 impl Tokens {
@@ -99,7 +102,9 @@ impl Tokens {
     }
 
     /// Entries up to `last` are committed and handed out: gives back the tokens of those that are the proposed ones, and drops
-    /// the others.
+    /// the others. Those above `last` wait, unless their term is older than the last committed entry's: whoever leads from now on has
+    /// that entry, and behind it none of an older term. They would wait for a log as long as the one that lost them, and take the
+    /// places of proposals that could make it so.
     pub fn settle(&mut self, last: Index, term_at: impl Fn(Index) -> Option<Term>, done: &mut Vec<Done>) {
         while let Some(&Waiting { index, term, token }) = self.waiting.front() {
             if index > last || done.try_reserve(1).is_err() {
@@ -114,6 +119,19 @@ impl Tokens {
             } else {
                 self.drop_now(token, DropKind::NotCommitted, Reason::Overwritten);
             }
+        }
+        let committed = term_at(last).unwrap_or(0);
+        if committed > self.settled_term {
+            self.settled_term = committed;
+            let Self { waiting, dropped, .. } = self;
+            waiting.retain(|w| {
+                let lives = w.index <= last || w.term >= committed;
+                if !lives {
+                    let (what, reason) = (DropKind::NotCommitted, Reason::Overwritten);
+                    dropped.push(Dropped { token: w.token, what, reason });
+                }
+                lives
+            });
         }
     }
 
@@ -138,6 +156,6 @@ impl Tokens {
         let mut dropped = Vec::new();
         dropped.try_reserve(self.waiting.len() + self.dropped.len() + reads).map_err(|_| Error::NoMem)?;
         dropped.extend_from_slice(&self.dropped);
-        Ok(Self { waiting, dropped })
+        Ok(Self { waiting, dropped, settled_term: self.settled_term })
     }
 }
