@@ -21,3 +21,16 @@ mutants:  ## each planted fault and the suite that finds it: a table, target/rep
 mutants-quick:  ## each planted fault against the one test that tests/mutants/killers.txt names for it
 	$(call MUTANTS_BUILD,--test api --test scenarios)
 	tests/mutants/run quick $(FAULTS)
+
+# cargo-mutants changes one operator, value or return at a time and runs the cheap suites. Hours for the whole core: it can be stopped;
+# started again, it leaves out what was caught already. FILES='src/quorum.rs src/raft/*.rs' takes a part.
+CARGO_MUTANTS := target/tools/bin/cargo-mutants
+
+$(CARGO_MUTANTS):
+	$(CARGO) install --quiet --locked --debug --root target/tools --version 27.1.0 cargo-mutants
+
+.PHONY: cargo-mutants
+cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, resumed where it was stopped; hours; FILES=… takes a part; tests/mutants/README.md
+	$(CARGO_MUTANTS) mutants --iterate --output target --no-shuffle --timeout 120 --baseline skip \
+	    $(foreach file,$(or $(FILES),src/quorum.rs src/log/*.rs src/membership/*.rs src/peers/*.rs src/outbox.rs src/raft/*.rs src/ready/*.rs src/node/*.rs),--file '$(file)') \
+	    -- --features capi --lib --test api --test scenarios

@@ -329,8 +329,7 @@ fn the_map_names_every_file_of_the_core() {
 fn planted_faults_are_for_builds_that_ask_for_them() {
     // A feature could be switched on by any crate in a build; a cfg of the compiler's command line can't.
     let cfg = ["raftcore", "faults"].join("_");
-    let may =
-        ["src/fault.rs", "Cargo.toml", "mk/hooks.mk", "tests/mutants/rustc", "tests/README.md", "ARCHITECTURE.md"];
+    let may = ["src/fault.rs", "Cargo.toml", "mk/hooks.mk", "tests/mutants/rustc", "tests/mutants/README.md"];
     let named = tree().into_iter().filter(|file| words(&file.text).any(|word| word == cfg));
     none(
         named
