@@ -317,9 +317,12 @@ impl Log {
     /// Room for the entries of an append in everything but the blocks.
     #[inline]
     pub fn reserve_view(&mut self, entries: &EntriesView<'_>) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
         self.reserve_slots(entries.len())?;
         let (first, last, term) = (entries.first().0, entries.last().0, self.last_id().term);
-        if entries.is_empty() || (first == term && last == term && !entries.has_changes()) {
+        if first == term && last == term && !entries.has_changes() {
             return Ok(());
         }
         let terms = entries.iter().zip(entries.iter().skip(1)).filter(|(a, b)| a.term != b.term).count() + 1;
