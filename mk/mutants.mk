@@ -23,7 +23,7 @@ mutants-quick:  ## each planted fault against the one test that tests/mutants/ki
 	tests/mutants/run quick $(FAULTS)
 
 # cargo-mutants changes one operator, value or return at a time and runs the cheap suites. Hours for the whole core: it can be stopped;
-# started again, it leaves out what was caught already. FILES='src/quorum.rs src/raft/*.rs' takes a part.
+# started again, it leaves out what was caught already. FILES='src/quorum.rs src/raft/*.rs' takes a part, TESTS=--lib fewer tests.
 CARGO_MUTANTS := target/tools/bin/cargo-mutants
 
 $(CARGO_MUTANTS):
@@ -33,4 +33,4 @@ $(CARGO_MUTANTS):
 cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, resumed where it was stopped; hours; FILES=… takes a part; tests/mutants/README.md
 	$(CARGO_MUTANTS) mutants --iterate --output target --no-shuffle --timeout 120 --baseline skip \
 	    $(foreach file,$(or $(FILES),src/quorum.rs src/log/*.rs src/membership/*.rs src/peers/*.rs src/outbox.rs src/raft/*.rs src/ready/*.rs src/node/*.rs),--file '$(file)') \
-	    -- --features capi --lib --test api --test scenarios
+	    -- --features capi $(or $(TESTS),--lib --test api --test scenarios)
