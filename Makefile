@@ -18,7 +18,7 @@ $(CBINDGEN):
 	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
 
 .PHONY: help build minimal kv demo setup test check rust header check-header ctest alloc-test ctest-asan ctest-valgrind kv-test \
-	conformance conformance-30s lockstep simulate hostile sources clean
+	conformance conformance-30s lockstep simulate hostile verify sources clean
 
 help:
 	@echo 'raftcore: make TARGET'
@@ -69,6 +69,8 @@ simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repea
 	    $(CARGO) test --quiet --release --features capi --test simulation sweep -- --nocapture
 hostile:  ## messages from anywhere, some 10^8 of them: TIMES=80, HOSTILE_SEED=… repeats a run
 	HOSTILE_TIMES=$(or $(TIMES),80) $(CARGO) test --quiet --release --features capi --test hostile -- --nocapture
+verify:  ## long versions of all suites, in two hours on two cores, and a table: mk/verify says how much of each
+	@mk/verify $(SUITES)
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
 	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme rules_of
 clean:  ## remove all that was built
