@@ -60,8 +60,9 @@ lockstep: target/c/libraftcore.a  ## etcd's raft and raftcore side by side: STEP
 	cd tests/conformance && LOCKSTEP_STEPS=$(or $(STEPS),1000000) LOCKSTEP_SEED=$(SEED) $(GO) test -v -count=1 -timeout 24h -run 'TestLockstep$$' .
 header:  ## write include/raftcore.h anew
 check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
-simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one
-	SIM_SEEDS=$(or $(SEEDS),1000) $(if $(SEED),SIM_SEED=$(SEED)) $(CARGO) test --quiet --release --test simulation -- --nocapture
+simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one; tests/simulation/README.md
+	@$(if $(SEED),SIM_SEED=$(SEED)) $(if $(SEEDS)$(SEED),,SIM_SEEDS=1000) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) \
+	    $(CARGO) test --quiet --release --features capi --test simulation sweep -- --nocapture
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
 	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme
 clean:  ## remove all that was built

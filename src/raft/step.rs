@@ -219,7 +219,8 @@ impl Raft {
 
     fn answer_older_term(&mut self, head: &Head) {
         use crate::config::Flags;
-        let guarded = self.flag(Flags::CHECK_QUORUM) || self.flag(Flags::PRE_VOTE);
+        // Without either, as in etcd's raft, a node of a higher term tells it by campaigning: not one whose host does not let it.
+        let guarded = self.flag(Flags::CHECK_QUORUM) || self.flag(Flags::PRE_VOTE) || !self.election.electable;
         match head.kind {
             // The old leader would never learn of the newer term: votes are refused while it is alive (etcd-raft's Step).
             Kind::Heartbeat | Kind::App if guarded && !fault!(LowerTermsUnanswered) => {

@@ -3,6 +3,7 @@
 use crate::check::Checker;
 use crate::disk::Record;
 use crate::history::{Kind, NEVER, Op, Outcome};
+use crate::hosts::MAX_NODES;
 use crate::law::{Lawful, hold};
 use crate::tally::{Tally, Witness};
 use raftcore::{DropKind, Reason};
@@ -13,6 +14,8 @@ pub struct Book {
     pub ops: Vec<Op>,
     /// Where each operation was applied first; 0: nowhere yet.
     places: Vec<u64>,
+    /// By node, how many wait for an answer.
+    open: [u64; MAX_NODES],
     /// Time, as clients see it: it moves with everything they do or hear.
     clock: u64,
 }
@@ -43,13 +46,15 @@ impl Book {
             value: 0,
         });
         self.places.push(0);
+        self.open[node as usize] += 1;
         self.ops.len() as u64
     }
 
     /// The newest operation was refused: it never was.
     pub fn withdraw(&mut self, token: u64) {
         if token == self.ops.len() as u64 {
-            self.ops.pop();
+            let op = self.ops.pop();
+            op.into_iter().for_each(|op| self.open[op.node as usize] -= 1);
             self.places.pop();
         }
     }
@@ -67,6 +72,7 @@ impl Book {
             node.0,
             op.outcome
         );
+        self.open[node.0 as usize] -= 1;
         Ok(op)
     }
 
@@ -154,10 +160,15 @@ impl Book {
 
     /// A node died: what was open there is never answered.
     pub fn died(&mut self, node: u64) {
-        // The newest come last, and a life is short.
+        self.open[node as usize] = 0;
         for op in self.ops.iter_mut().filter(|op| op.node == node && op.outcome == Outcome::Open) {
             op.outcome = Outcome::Lost;
         }
+    }
+
+    /// Whether a node has given back every token.
+    pub fn is_even(&self, node: u64) -> bool {
+        self.open[node as usize] == 0
     }
 
     /// Tokens that a node has not given back.

@@ -14,13 +14,13 @@ impl World {
     pub fn clients(&mut self) -> Lawful {
         let (writes, reads) =
             (self.clients.chance(self.bench.plan.proposals), self.clients.chance(self.bench.plan.reads));
-        let burst = if self.clients.rarely(20) { self.clients.between(2, 12) } else { 1 };
+        let burst = if self.clients.rarely(20) { self.clients.between(2, 12) } else { 1 }.max(self.bench.plan.burst);
         if writes {
             for _ in 0..burst {
                 let len = self.clients.between(9, self.bench.plan.payload.max(9));
-                match self.somebody() {
-                    Some(id) => self.propose_at(id, len)?,
-                    None => break,
+                let Some(id) = self.somebody() else { break };
+                if !self.propose_at(id, len)? {
+                    break;
                 }
             }
         }
@@ -52,8 +52,8 @@ impl World {
         if list.is_empty() { None } else { list.get((any % list.len() as u64) as usize).copied() }
     }
 
-    /// Writes a random key, if the node takes it.
-    pub fn propose_at(&mut self, id: u64, len: u64) -> Lawful {
+    /// Writes a random key, if the node takes it: whether it does.
+    pub fn propose_at(&mut self, id: u64, len: u64) -> Lawful<bool> {
         let (token, key) = (self.bench.book.next(), self.clients.below(KEYS as u64) as usize);
         self.with(id, |host, b| {
             let forwarded = !host.leads();
@@ -68,7 +68,8 @@ impl World {
             host.may_fail("propose", done?, &[Error::NoLeader, Error::Full])?;
             host.look(b)?;
             Ok(())
-        })
+        })?;
+        Ok(self.bench.book.next() > token)
     }
 
     /// Reads a key, if the node takes it: whether it does.
@@ -166,12 +167,25 @@ impl World {
         // To skip the entry that leaves a joint configuration would be to stay in it.
         let skip = !changes.is_empty() && self.operators.chance(25);
         self.propose_change(id, &changes, encoding, if skip { &[SKIP] } else { b"" })?;
+        // The other operator wants somebody to lead who is about to go.
+        let target = self.operators.pick(&changes).filter(|change| change.kind != ChangeKind::AddNode);
+        let hasty = self.operators.chance(30) && self.bench.has(Fault::Transfer);
+        if let Some(target) = target.filter(|_| hasty) {
+            self.bench.tally.fault(Fault::Transfer);
+            self.with(id, |host, b| {
+                let done = host.driver.transfer(target.id)?;
+                host.may_fail("transfer", done, &[Error::NoPeer, Error::NoLeader])?;
+                host.look(b)?;
+                Ok(())
+            })?;
+        }
         self.prepare(&changes)
     }
 
     fn propose_change(&mut self, id: u64, changes: &[Change], how: ChangeEncoding, context: &[u8]) -> Lawful {
         let token = self.bench.book.next();
         self.bench.tally.fault(Fault::Change);
+        self.changed_at = self.bench.now;
         self.with(id, |host, b| {
             let floor = b.checker.acknowledged;
             b.book.begin(Kind::Change, 0, host.name(), !host.leads(), floor);

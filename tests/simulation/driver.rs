@@ -91,7 +91,10 @@ macro_rules! calls {
             }
             if self.script.is_on() {
                 let args: &[String] = &[$(format!("{}={:?}", stringify!($arg), $arg)),*];
-                self.script.call(stringify!($name), self.id, args, &outcome);
+                match (stringify!($name), args) {
+                    ("tick", [one]) if one == "ticks=1" && outcome.is_ok() => self.script.tick(self.id),
+                    (name, args) => self.script.call(name, self.id, args, &outcome),
+                }
             }
             self.after_call()?;
             Ok(outcome)

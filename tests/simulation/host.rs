@@ -65,8 +65,8 @@ pub struct Host {
     /// Entries that were overwritten on this disk not long ago.
     pub overwritten: VecDeque<EntryId>,
     pub sent: Vec<Packet>,
-    /// ASYNC: batches up to it are durable, and not released yet.
-    pub unreleased: Option<u64>,
+    /// ASYNC: batches up to it are durable, and not released yet; and since when.
+    pub unreleased: Option<(u64, u64)>,
     pub stalled_until: u64,
     pub paused_until: u64,
     /// Speed of its clock, percent, and what is left over of a tick.
@@ -81,7 +81,8 @@ pub struct Host {
 impl Host {
     pub fn boot(id: u64, life: u64, disk: Disk, b: &mut Bench) -> Turn<Self> {
         let config = b.plan.config(id, life);
-        let footprint = Node::footprint(&config).map_or(u64::MAX, |bytes| bytes as u64 + (1 << 20));
+        // Buffers grow by doubling, and term runs, snapshots and large entries come on top.
+        let footprint = Node::footprint(&config).map_or(u64::MAX, |bytes| 2 * bytes as u64 + (1 << 20));
         let mut driver = Driver::new(&config, life, b.plan.twin, b.script.clone());
         b.script.note(&format!(
             "node {id} boots, life {life}: {:?}, log {:?} to {:?}, applied {}",

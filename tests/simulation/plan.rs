@@ -112,6 +112,7 @@ impl Options {
 pub struct Plan {
     pub seed: u64,
     on: u64,
+    over: u64,
     pub ticks: u64,
     pub founders: u64,
     pub loss: u64,
@@ -138,8 +139,14 @@ pub struct Plan {
     pub priorities: bool,
     /// Hosts give the term runs at boot, and only the entries that are not applied.
     pub boot_by_terms: bool,
+    /// Proposals that come together; 0: now and then several.
+    pub burst: u64,
+    /// Hosts hold the views of batches for long.
+    pub lazy: bool,
     /// See `storm`.
     pub storms: bool,
+    /// See `crowd`.
+    crowded: bool,
     pub lying: bool,
     pub blind: bool,
     pub script: bool,
@@ -157,6 +164,7 @@ impl Plan {
         let mut plan = Self {
             seed,
             on,
+            over: 0,
             ticks: if rng.chance(25) { 2000 } else { rng.between(300, 700) },
             founders: rng.pick(&[3, 3, 3, 3, 5, 5, 1, 2, 4]).unwrap_or(3),
             loss: rng.between(1, 20),
@@ -177,15 +185,20 @@ impl Plan {
             skips: rng.chance(20),
             priorities: rng.chance(20),
             boot_by_terms: rng.chance(40),
+            burst: 0,
+            lazy: rng.chance(25),
             storms: false,
+            crowded: false,
             lying: options.lying,
             blind: options.blind,
             script: options.script,
             twin: options.twin.unwrap_or(seed.is_multiple_of(20)),
             template: Config::new(1),
         };
-        if rng.chance(12) {
-            plan.storm();
+        match rng.below(100) {
+            0..22 => plan.storm(),
+            22..32 => plan.crowd(),
+            _ => {}
         }
         plan.on &= !options.without;
         plan.template = plan.configuration(&mut rng);
@@ -197,22 +210,41 @@ impl Plan {
         }
         if options.etcd {
             plan.template.preset_etcd();
+            plan.template.flags = plan.template.flags.with(Flags::LEASE_READS, false);
+            plan.founders = plan.founders.max(3);
             (plan.template.storage, plan.template.snapshot_timeout_ticks) = (StorageMode::Async, 100);
             plan.mixed_modes = false;
-            for fault in [Fault::Change, Fault::TwoOperators, Fault::RemoveReadd, Fault::WipedDisk] {
-                plan.on &= !fault.bit();
-            }
+            // What R-10 needs to be seen by what comes of it: requests that outlive a crash which forgot them.
+            let faults =
+                [Fault::Crash, Fault::SlowDisk, Fault::DiskStall, Fault::Delay, Fault::LongDelay, Fault::StrayCall];
+            plan.on = faults.iter().fold(0, |on, fault| on | fault.bit()) & !options.without;
+            (plan.crashes, plan.trouble, plan.slow_disk, plan.proposals) = (60, 100, 80, 30);
         }
         plan
     }
 
-    /// Short cuts and elections without end among five: logs that overwrite each other, again and again.
+    /// Short cuts and elections without end: among five, logs that overwrite each other again and again; among three, with slow messages,
+    /// leaders that are superseded and hear of their reads all the same.
     fn storm(&mut self) {
+        let slow = self.max_delay > 21;
         self.on = [Fault::Partition, Fault::OneWay, Fault::StrayCall, Fault::Delay, Fault::Crash, Fault::SlowDisk]
             .iter()
             .fold(0, |on, fault| on | fault.bit());
-        (self.founders, self.trouble, self.proposals, self.max_delay) = (5, 150, 100, 4);
-        self.storms = true;
+        (self.trouble, self.proposals, self.reads, self.storms) = (150, 100, 90, true);
+        if slow {
+            self.on |= Fault::LongDelay.bit();
+            (self.founders, self.max_delay) = (3, 30);
+        } else {
+            (self.founders, self.max_delay) = (5, 2 + self.max_delay % 12);
+        }
+    }
+
+    /// Many entries, a small log, hosts that hold on to what they look at: a log that is full when an election is won.
+    fn crowd(&mut self) {
+        self.on |= [Fault::TinyLimits, Fault::StrayCall, Fault::SlowDisk].iter().fold(0, |on, fault| on | fault.bit());
+        (self.lazy, self.proposals, self.crowded, self.burst) = (true, 100, true, 16);
+        self.payload = 40;
+        (self.trouble, self.mixed_modes) = (self.trouble.max(20), false);
     }
 
     fn configuration(&self, rng: &mut Rng) -> Config {
@@ -240,6 +272,11 @@ impl Plan {
             c.max_inflight_msgs = rng.between(1, 3) as u32;
             c.max_inflight_bytes = rng.between(0, 2) * 300;
             c.max_uncommitted_size = rng.between(500, 4000);
+        }
+        if self.crowded {
+            (c.storage, c.max_outstanding, c.max_entries_per_ready) = (StorageMode::Async, 64, 128);
+            (c.max_inflight_msgs, c.max_inflight_bytes, c.max_uncommitted_size) = (16, 0, 64 << 10);
+            (c.max_size_per_msg, c.max_committed_size_per_ready, c.max_tokens) = (8 << 10, 16 << 10, 1024);
         }
         // Without these a node that missed its removal raises terms for ever (docs/departures.md).
         let members_change = self.has(Fault::Change) || self.has(Fault::WipedDisk);
@@ -311,9 +348,14 @@ impl Plan {
         c
     }
 
-    /// Faults are over; what they were stays known to `has_drawn`.
+    /// Whether its configuration may change, also by a proposal that is still on its way when the faults are over.
+    pub fn members_change(&self) -> bool {
+        (self.on | self.over) & (Fault::Change.bit() | Fault::WipedDisk.bit()) != 0
+    }
+
+    /// Faults are over.
     pub fn calm(&mut self) {
-        self.on = 0;
+        (self.on, self.over, self.lazy) = (0, self.on, false);
     }
 
     /// The kinds that are present.

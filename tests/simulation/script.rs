@@ -13,8 +13,8 @@ pub struct Script(Option<Rc<RefCell<Pages>>>);
 #[derive(Default)]
 struct Pages {
     text: String,
-    /// Events that the next command's output begins with: they came of it.
-    events: String,
+    /// Where the last command begins, if it was a tick of which nothing came: the next one joins it.
+    quiet_tick: Option<usize>,
 }
 
 fn kind_text(kind: EntryKind) -> &'static str {
@@ -105,19 +105,31 @@ impl Script {
     /// A line beside the commands.
     pub fn note(&self, text: &str) {
         if let Some(pages) = &self.0 {
-            let _ = write!(pages.borrow_mut().text, "# {text}\n\n");
+            let mut pages = pages.borrow_mut();
+            pages.quiet_tick = None;
+            let _ = write!(pages.text, "# {text}\n\n");
         }
     }
 
     pub fn say(&self, command: &str, output: &str) {
         if let Some(pages) = &self.0 {
             let mut pages = pages.borrow_mut();
-            let events = std::mem::take(&mut pages.events);
-            let output = if output.is_empty() && events.is_empty() { "ok" } else { output };
-            let _ = write!(pages.text, "{command}\n----\n{events}{output}");
+            pages.quiet_tick = None;
+            let _ = write!(pages.text, "{command}\n----\n{}", if output.is_empty() { "ok" } else { output });
             let end = if pages.text.ends_with('\n') { "\n" } else { "\n\n" };
             pages.text += end;
         }
+    }
+
+    /// One tick of a node; those of several nodes stand in one line.
+    pub fn tick(&self, id: u64) {
+        let Some(pages) = &self.0 else { return };
+        let mut pages = pages.borrow_mut();
+        let begin = pages.quiet_tick.unwrap_or(pages.text.len());
+        let line = pages.text[begin..].lines().next().unwrap_or("tick").to_string();
+        pages.text.truncate(begin);
+        let _ = write!(pages.text, "{line} {id}\n----\nok\n\n");
+        pages.quiet_tick = Some(begin);
     }
 
     pub fn call<T>(&self, name: &str, id: u64, args: &[String], outcome: &Result<T>) {
@@ -139,6 +151,7 @@ impl Script {
     pub fn event(&self, id: u64, event: &Event) {
         let Some(pages) = &self.0 else { return };
         let mut pages = pages.borrow_mut();
+        pages.quiet_tick = None;
         if pages.text.ends_with("\n\n") {
             pages.text.pop();
         }

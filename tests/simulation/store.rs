@@ -134,13 +134,18 @@ impl Host {
             let done = self.driver.persisted(number)?;
             self.may_fail("persisted", done, &[])?;
             self.look(b)?;
-            self.unreleased = Some(number);
+            let since = self.unreleased.map_or(b.now, |(_, since)| since);
+            self.unreleased = Some((number, since));
         }
-        // The views of a batch may be held for as long as the host has room for others.
-        let outstanding = self.status.n_outstanding as usize;
-        if let Some(number) =
-            self.unreleased.filter(|_| outstanding + 1 >= self.config.max_outstanding as usize || b.rng.chance(40))
-        {
+        self.release_views(b)
+    }
+
+    /// The views of a batch may be held for as long as the host has room for others; a lazy one holds them for as long as it can.
+    fn release_views(&mut self, b: &mut Bench) -> Turn {
+        let Some((number, since)) = self.unreleased else { return Ok(()) };
+        let crowded = self.status.n_outstanding + 1 >= self.config.max_outstanding;
+        let soon = b.rng.chance(40) && !b.plan.lazy;
+        if crowded || soon || b.now >= since + 3 * b.plan.election_ticks() {
             self.unreleased = None;
             let done = self.driver.release(number)?;
             self.may_fail("release", done, &[])?;

@@ -131,6 +131,16 @@ impl Tally {
         Witness::ALL.iter().filter(|&&w| self.witnesses[w as usize] == 0).map(|w| w.text()).collect()
     }
 
+    /// The reasons and dangerous cases that came least.
+    pub fn rarest(&self) -> String {
+        let reasons = Reason::ALL.iter().map(|&reason| (self.reasons[reason as usize], format!("{reason:?}")));
+        let witnesses = Witness::ALL.iter().map(|&w| (self.witnesses[w as usize], format!("{w:?}")));
+        let mut list: Vec<(u64, String)> = reasons.chain(witnesses).filter(|(count, _)| *count > 0).collect();
+        list.sort();
+        let names: Vec<String> = list.iter().take(8).map(|(count, name)| format!("{name} {count}")).collect();
+        names.join(", ")
+    }
+
     /// Reasons and events of the core that never came, but for those that can't here.
     pub fn never_hit(&self) -> Vec<String> {
         let reasons = Reason::ALL.iter().filter(|&&r| self.reasons[r as usize] == 0 && unreachable_reason(r).is_none());

@@ -258,7 +258,7 @@ fn teeth() -> Vec<(Law, Lawful)> {
         let other = crate::twin::Twin::new(&Config::new(1)).agree("step", 0, Error::Decode.code(), &node);
         list.push((Law::SameThroughC, other));
         let mut twin = crate::twin::Twin::new(&Config { seed: 9, ..Config::new(1) });
-        let later = (0..4).try_for_each(|_| twin.agree("tick", 0, 0, &node));
+        let later = (0..32).try_for_each(|_| twin.agree("tick", 0, 0, &node));
         list.push((Law::SameThroughC, later));
     }
     list.sort_by_key(|(law, _)| *law as u8);
@@ -301,11 +301,14 @@ fn a_disk_that_lies_about_fsync_is_caught() {
     caught(&Options { blind: true, ..lying }, 200, "a disk that lies, seen by its consequences only");
 }
 
-/// etcd's choices in ASYNC let MsgVote leave before it is durable: seen where it enters the network.
+/// etcd's choices in ASYNC let MsgVote leave before it is durable: seen where it enters the network, and, if nobody looks there, by two
+/// entries of one index and term.
 #[test]
 fn a_vote_request_before_its_hard_state_is_caught() {
     let etcd = Options { etcd: true, twin: Some(false), ..Options::default() };
     caught(&etcd, 50, "etcd's choices");
+    let blind = Options { blind: true, ticks: Some(250), nodes: Some(3), ..etcd };
+    caught(&blind, 6000, "etcd's choices, seen by their consequences only");
 }
 
 // ---- one seed, one run ------------------------------------------------------------------------------------------------

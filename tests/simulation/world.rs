@@ -69,6 +69,8 @@ pub struct World {
     pub operators: Rng,
     /// Nodes that were removed once.
     pub removed: BTreeSet<u64>,
+    /// The tick of the last proposal of a change.
+    pub changed_at: u64,
 }
 
 /// What became of a run.
@@ -108,6 +110,7 @@ impl World {
             clients: Rng::stream(seed, 5),
             operators: Rng::stream(seed, 6),
             removed: BTreeSet::new(),
+            changed_at: 0,
         }
     }
 }
@@ -409,6 +412,15 @@ impl World {
             host.late.iter_mut().for_each(|late| late.due = late.due.min(now));
             host.wakes = true;
         }
+        // Maintenance is over, too: if the one with the longest log may not lead, nobody can.
+        for id in self.hosts.ids() {
+            self.with(id, |host, b| {
+                let done = host.driver.set_electable(true)?;
+                host.may_fail("set_electable", done, &[])?;
+                host.look(b)?;
+                Ok(())
+            })?;
+        }
         self.bench.script.note(&format!("tick {now}: the faults end; {away:?} stays away"));
         let bound = 80 * self.bench.plan.election_ticks() + 3 * self.bench.plan.snapshot_timeout();
         // Each key is read once: nothing that was acknowledged is missing.
@@ -463,13 +475,12 @@ impl World {
         broken(Law::Recovery, format!("not within {bound} ticks:\n{}", states.join("\n")))
     }
 
-    /// Somebody who may stay away: whatever configuration is or may come in force, the others are a quorum of it.
+    /// Somebody who may stay away: the others are a quorum, and no other configuration is on its way.
     fn choose_absentee(&mut self) -> Option<u64> {
         let ids = self.hosts.ids();
         let wish = self.chaos.chance(50).then(|| self.chaos.pick(&ids)).flatten()?;
         let here = |id: u64| id != wish && (self.hosts.contains_key(&id) || self.graves.contains_key(&id));
-        let pending = self.hosts.values().any(|host| host.changes.iter().any(|&index| index > host.machine.applied))
-            || !self.graves.is_empty();
+        let pending = self.bench.plan.members_change() || !self.graves.is_empty();
         let all = self.hosts.values().all(|host| host.conf.voters.is_empty() || host.conf.is_quorum(here));
         (all && !pending).then_some(wish)
     }
@@ -484,7 +495,7 @@ impl World {
                 other.machine.applied == applied && other.status.last_index == last && other.status.n_tokens == 0
             })
         };
-        let served = |id: &u64| self.bench.book.open_at(*id).is_empty();
+        let served = |id: &u64| self.bench.book.is_even(*id);
         let members = conf.members();
         applied == last && members.iter().all(level) && members.iter().all(served)
     }
@@ -496,6 +507,7 @@ impl World {
         let position = |host: &Host| (host.status.last_term, host.status.last_index);
         let may_lead = |host: &&Host| host.status.promotable;
         let best = self.hosts.values().filter(may_lead).map(position).max().unwrap_or_default();
-        self.leader().is_none() && self.hosts.values().any(|host| !may_lead(&host) && position(host) > best)
+        let removed = |host: &&Host| host.status.electable && !may_lead(host);
+        self.leader().is_none() && self.hosts.values().filter(removed).any(|host| position(host) > best)
     }
 }
