@@ -3,7 +3,7 @@
 
 use crate::chance::Chance;
 use crate::replay::{Replay, config_words, hex};
-use raftcore::{Config, FetchKind, Flags, LOCAL_APPEND, LOCAL_APPLY, Role, StorageMode, wire};
+use raftcore::{Config, FetchKind, Flags, LOCAL_APPEND, LOCAL_APPLY, Reason, Role, StorageMode, wire};
 use std::collections::{BTreeMap, VecDeque};
 
 const GROUP: u64 = 77;
@@ -112,7 +112,7 @@ fn without_nodes(lines: &mut Vec<String>, replay: &mut Replay) {
     all.extend(bad.iter().map(|config| format!("config_error - {}", config_words(config))));
     all.extend((1..=21).map(|code| format!("strerror - -{code}")));
     all.extend((1..=24).map(|kind| format!("event_text - {kind}")));
-    all.extend((1..=52).map(|reason| format!("reason_text - {reason}")));
+    all.extend(Reason::ALL.iter().skip(1).map(|&reason| format!("reason_text - {}", reason as u32)));
     for line in all {
         replay.run(&line);
         lines.push(line);
