@@ -293,8 +293,8 @@
 #define RAFTCORE_HAS_EVENTS                    512              /* raftcore_next_event has something */
 
 /* raftcore_drop.what */
-#define RAFTCORE_DROP_NOT_COMMITTED            1                /* surely not committed: another entry was committed at
-                                                                   its index */
+#define RAFTCORE_DROP_NOT_COMMITTED            1                /* surely not committed: at its index another entry is,
+                                                                   or below it one of a later term */
 #define RAFTCORE_DROP_UNKNOWN                  2                /* may be committed or not: passed on, or under a
                                                                    snapshot */
 #define RAFTCORE_DROP_READ                     3                /* a read that will not be answered: start it again */
@@ -386,7 +386,8 @@
 #define RAFTCORE_REASON_LATE_READ_ANSWER       30               /* an answer to a read that nobody waits for */
 #define RAFTCORE_REASON_READ_CONTEXT           31               /* a read context that was never issued */
 #define RAFTCORE_REASON_FORWARDED              32               /* passed on to the leader */
-#define RAFTCORE_REASON_OVERWRITTEN            33               /* another entry was committed at its index */
+#define RAFTCORE_REASON_OVERWRITTEN            33               /* another entry was committed at its index, or one of a
+                                                                   later term below it */
 #define RAFTCORE_REASON_COVERED_BY_SNAPSHOT    34               /* a snapshot covers its index */
 #define RAFTCORE_REASON_FORWARDED_FULL         35               /* a forwarded proposal was refused: a limit is
                                                                    reached */

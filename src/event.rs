@@ -87,7 +87,7 @@ table! {
         /// Passed on to the leader; the outcome shows at apply.
         Forwarded = 32, "passed on to the leader";
         /// Another entry was committed at its index.
-        Overwritten = 33, "another entry was committed at its index";
+        Overwritten = 33, "another entry was committed at its index, or one of a later term below it";
         /// A snapshot covers its index.
         CoveredBySnapshot = 34, "a snapshot covers its index";
         /// A forwarded proposal was refused: full.

@@ -166,7 +166,7 @@ const (
 type DropKind uint32
 
 const (
-	DropNotCommitted DropKind = C.RAFTCORE_DROP_NOT_COMMITTED // surely not committed: another entry was committed at its index
+	DropNotCommitted DropKind = C.RAFTCORE_DROP_NOT_COMMITTED // surely not committed: at its index another entry is, or below it one of a later term
 	DropUnknown      DropKind = C.RAFTCORE_DROP_UNKNOWN       // may be committed or not: passed on, or under a snapshot
 	DropRead         DropKind = C.RAFTCORE_DROP_READ          // a read that will not be answered: start it again
 )
@@ -275,7 +275,7 @@ const (
 	ReasonLateReadAnswer      Reason = C.RAFTCORE_REASON_LATE_READ_ANSWER      // an answer to a read that nobody waits for
 	ReasonReadContext         Reason = C.RAFTCORE_REASON_READ_CONTEXT          // a read context that was never issued
 	ReasonForwarded           Reason = C.RAFTCORE_REASON_FORWARDED             // passed on to the leader
-	ReasonOverwritten         Reason = C.RAFTCORE_REASON_OVERWRITTEN           // another entry was committed at its index
+	ReasonOverwritten         Reason = C.RAFTCORE_REASON_OVERWRITTEN           // another entry was committed at its index, or one of a later term below it
 	ReasonCoveredBySnapshot   Reason = C.RAFTCORE_REASON_COVERED_BY_SNAPSHOT   // a snapshot covers its index
 	ReasonForwardedFull       Reason = C.RAFTCORE_REASON_FORWARDED_FULL        // a forwarded proposal was refused: a limit is reached
 	ReasonForwardedConf       Reason = C.RAFTCORE_REASON_FORWARDED_CONF        // a forwarded configuration change was refused

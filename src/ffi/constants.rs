@@ -238,7 +238,7 @@ pub const RAFTCORE_HAS_FETCH: i32 = 256;
 pub const RAFTCORE_HAS_EVENTS: i32 = 512;
 /// raftcore_drop.what
 ///
-/// surely not committed: another entry was committed at its index
+/// surely not committed: at its index another entry is, or below it one of a later term
 pub const RAFTCORE_DROP_NOT_COMMITTED: u32 = 1;
 /// may be committed or not: passed on, or under a snapshot
 pub const RAFTCORE_DROP_UNKNOWN: u32 = 2;
@@ -388,7 +388,7 @@ pub const RAFTCORE_REASON_LATE_READ_ANSWER: u32 = 30;
 pub const RAFTCORE_REASON_READ_CONTEXT: u32 = 31;
 /// passed on to the leader
 pub const RAFTCORE_REASON_FORWARDED: u32 = 32;
-/// another entry was committed at its index
+/// another entry was committed at its index, or one of a later term below it
 pub const RAFTCORE_REASON_OVERWRITTEN: u32 = 33;
 /// a snapshot covers its index
 pub const RAFTCORE_REASON_COVERED_BY_SNAPSHOT: u32 = 34;

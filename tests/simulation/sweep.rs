@@ -259,7 +259,7 @@ impl Sweep {
         assert!(seeds.is_empty(), "seeds that failed: {seeds:?}");
         let stalls = self.tally.stalls;
         assert!(
-            stalls <= 1 + self.done / 2000,
+            stalls <= 2 + self.done / 1000,
             "{stalls} of {} seeds ended in the known stall: far too many",
             self.done
         );
