@@ -356,8 +356,8 @@ fn a_call_without_memory_says_so_and_leaves_the_node_as_it_was() {
 fn making_booting_and_cloning_without_memory_say_so() {
     let disk = {
         let mut disk = Disk { state: HardState { term: 3, vote: 1, commit: 4 }, ..Disk::founder(&[1, 2, 3]) };
-        for index in 2..40 {
-            disk.log.insert(index, Stored { term: 1 + index / 20, kind: EntryKind::Normal, data: vec![1; 200] });
+        for index in 2..400 {
+            disk.log.insert(index, Stored { term: 1 + index / 200, kind: EntryKind::Normal, data: vec![1; 200] });
         }
         disk
     };
