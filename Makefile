@@ -5,6 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 CARGO ?= cargo
 GO ?= go
+PYTHON ?= python3
 # Every variant of the library that is linted and documented: the Rust face alone, with the C ABI, with the hooks for etcd's suites.
 FACES := '' capi test-hooks
 
@@ -16,8 +17,8 @@ include $(wildcard mk/*.mk)
 $(CBINDGEN):
 	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
 
-.PHONY: help build minimal kv demo setup test check rust header check-header ctest ctest-asan ctest-valgrind kv-test \
-	conformance conformance-30s lockstep simulate sources clean
+.PHONY: help build minimal kv demo setup test check rust header check-header ctest alloc-test ctest-asan ctest-valgrind kv-test \
+	conformance conformance-30s lockstep simulate hostile verify sources clean
 
 help:
 	@echo 'raftcore: make TARGET'
@@ -37,7 +38,7 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust minimal ctest ctest-asan ctest-valgrind kv-test conformance-30s go-test python-test install-test)
+	@mk/stages $(or $(STAGES),check rust mutants-quick minimal ctest alloc-test ctest-asan ctest-valgrind kv-test conformance-30s go-test python-test faces install-test bench-check)
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
@@ -48,6 +49,9 @@ check: check-header  ## formatting, clippy, layering, documentation without warn
 rust:  ## the Rust tests
 	$(CARGO) test --quiet --features capi
 ctest:  ## the C tests, the header as C99 and as C++17
+alloc-test: $(C_OUT)/test/hot_path  ## nothing allocated on the hot path in a million rounds, from Rust and from C; no growth in 10^7 entries
+	ALLOC_ROUNDS=$(or $(ROUNDS),1000000) ALLOC_ENTRIES=$(or $(ENTRIES),10000000) $(CARGO) test --quiet --release --test alloc -- --nocapture
+	$< $(or $(ROUNDS),1000000)
 ctest-asan:  ## the C tests under AddressSanitizer, the library with them
 ctest-valgrind:  ## the C tests under valgrind
 kv-test: kv  ## the key-value servers under load, killed with -9 one by one
@@ -60,9 +64,14 @@ lockstep: target/c/libraftcore.a  ## etcd's raft and raftcore side by side: STEP
 	cd tests/conformance && LOCKSTEP_STEPS=$(or $(STEPS),1000000) LOCKSTEP_SEED=$(SEED) $(GO) test -v -count=1 -timeout 24h -run 'TestLockstep$$' .
 header:  ## write include/raftcore.h anew
 check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
-simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one
-	SIM_SEEDS=$(or $(SEEDS),1000) $(if $(SEED),SIM_SEED=$(SEED)) $(CARGO) test --quiet --release --test simulation -- --nocapture
+simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one; tests/simulation/README.md
+	@$(if $(SEED),SIM_SEED=$(SEED)) $(if $(SEEDS)$(SEED),,SIM_SEEDS=1000) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) \
+	    $(CARGO) test --quiet --release --features capi --test simulation sweep -- --nocapture
+hostile:  ## messages from anywhere, some 10^8 of them: TIMES=80, HOSTILE_SEED=… repeats a run
+	HOSTILE_TIMES=$(or $(TIMES),80) $(CARGO) test --quiet --release --features capi --test hostile -- --nocapture
+verify:  ## long versions of all suites, in two hours on two cores, and a table: mk/verify says how much of each
+	@mk/verify $(SUITES)
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
-	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme
+	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme rules_of
 clean:  ## remove all that was built
 	$(CARGO) clean

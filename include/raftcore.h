@@ -293,8 +293,8 @@
 #define RAFTCORE_HAS_EVENTS                    512              /* raftcore_next_event has something */
 
 /* raftcore_drop.what */
-#define RAFTCORE_DROP_NOT_COMMITTED            1                /* surely not committed: another entry was committed at
-                                                                   its index */
+#define RAFTCORE_DROP_NOT_COMMITTED            1                /* surely not committed: at its index another entry is,
+                                                                   or below it one of a later term */
 #define RAFTCORE_DROP_UNKNOWN                  2                /* may be committed or not: passed on, or under a
                                                                    snapshot */
 #define RAFTCORE_DROP_READ                     3                /* a read that will not be answered: start it again */
@@ -359,7 +359,6 @@
 #define RAFTCORE_REASON_NOT_FOLLOWER           3                /* only a follower takes it */
 #define RAFTCORE_REASON_LEADER_ALIVE           4                /* a leader is alive: no vote */
 #define RAFTCORE_REASON_VOTE_FENCE             5                /* started too recently to vote */
-#define RAFTCORE_REASON_NOT_VOTER              6                /* not a voter */
 #define RAFTCORE_REASON_LATE_VOTE              7                /* an answer to an election that is over */
 #define RAFTCORE_REASON_TRANSFER_FENCE         8                /* a transfer that names another term or a longer log */
 #define RAFTCORE_REASON_NOT_PROMOTABLE         9                /* may not campaign */
@@ -370,7 +369,6 @@
 #define RAFTCORE_REASON_COMMIT_BEYOND_LOG      13               /* the leader says more is committed than this log has:
                                                                    acknowledged entries are gone */
 #define RAFTCORE_REASON_ACK_BEYOND_LOG         14               /* an acknowledgement beyond this log */
-#define RAFTCORE_REASON_STALE_ACK              15               /* an old acknowledgement */
 #define RAFTCORE_REASON_STALE_REJECT           16               /* an old rejection */
 #define RAFTCORE_REASON_OLD_SNAPSHOT           17               /* a snapshot that is covered already */
 #define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF  18               /* a snapshot whose configuration lacks this node */
@@ -388,13 +386,13 @@
 #define RAFTCORE_REASON_LATE_READ_ANSWER       30               /* an answer to a read that nobody waits for */
 #define RAFTCORE_REASON_READ_CONTEXT           31               /* a read context that was never issued */
 #define RAFTCORE_REASON_FORWARDED              32               /* passed on to the leader */
-#define RAFTCORE_REASON_OVERWRITTEN            33               /* another entry was committed at its index */
+#define RAFTCORE_REASON_OVERWRITTEN            33               /* another entry was committed at its index, or one of a
+                                                                   later term below it */
 #define RAFTCORE_REASON_COVERED_BY_SNAPSHOT    34               /* a snapshot covers its index */
 #define RAFTCORE_REASON_FORWARDED_FULL         35               /* a forwarded proposal was refused: a limit is
                                                                    reached */
 #define RAFTCORE_REASON_FORWARDED_CONF         36               /* a forwarded configuration change was refused */
 #define RAFTCORE_REASON_NO_LEADER              37               /* no leader is known */
-#define RAFTCORE_REASON_TRANSFERRING           38               /* leadership is being transferred */
 #define RAFTCORE_REASON_NO_QUORUM              39               /* no quorum was heard within an election timeout */
 #define RAFTCORE_REASON_REMOVED                40               /* this node was removed or demoted */
 #define RAFTCORE_REASON_HIGHER_TERM            41               /* a message of a higher term */
@@ -403,9 +401,7 @@
 #define RAFTCORE_REASON_VOTED_OTHER            44               /* the vote went to another, or a leader is known */
 #define RAFTCORE_REASON_OLDER_LOG              45               /* the candidate's log is older */
 #define RAFTCORE_REASON_UNKNOWN_PEER           46               /* not a peer */
-#define RAFTCORE_REASON_OVERWRITTEN_ACK        47               /* an acknowledgement of an overwritten write */
 #define RAFTCORE_REASON_LEASE                  48               /* lease reads forbid forgetting the leader */
-#define RAFTCORE_REASON_READS_FULL             49               /* too many reads are waiting */
 #define RAFTCORE_REASON_LOG_FULL               50               /* the recent log is full of entries that are not
                                                                    durable */
 #define RAFTCORE_REASON_TERM_EXHAUSTED         51               /* the term is too high */
@@ -436,7 +432,7 @@ typedef struct raftcore_config {
     uint64_t group;                     /* any number; frames of another group are refused */
     uint64_t seed;                      /* must differ at each start, or an old answer could serve a stale read; same
                                            seed, same calls: same run */
-    uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM */
+    uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY */
     uint32_t storage;                   /* RAFTCORE_STORAGE_* */
     uint32_t dialect;                   /* RAFTCORE_DIALECT_RAFTPB */
     uint32_t election_ticks;            /* without a leader until an election, up to twice as many by chance; above
@@ -445,8 +441,8 @@ typedef struct raftcore_config {
     uint32_t read_timeout_ticks;        /* until a read that was passed on fails; default 20 */
     uint32_t snapshot_timeout_ticks;    /* a peer may stay in snapshot state without a report; 0: for ever; default
                                            600 */
-    uint32_t vote_fence_ticks;          /* after a boot in which no vote is granted; with LEASE_READS at least
-                                           election_ticks; default 0 */
+    uint32_t vote_fence_ticks;          /* after a boot in which no vote is granted; default UINT32_MAX: election_ticks
+                                           with LEASE_READS, else 0 */
     uint32_t max_peers;                 /* members of a configuration, 1 to 256; default 16 */
     uint32_t max_inflight_msgs;         /* appends in flight to one peer, 1 to 65536; default 256 */
     uint32_t max_outstanding;           /* readies outstanding, 1 to 1024; one in SYNC; default 8 */

@@ -68,17 +68,18 @@ $(C_OUT)/minimal: examples-c/minimal.c include/raftcore.h $(C_OUT)/libraftcore.a
 minimal: $(C_OUT)/minimal
 	$<
 
-# Each tests/c/*.c is a program that answers 0 if all is well; kit.h is what they share. Two have a rule of their own.
-C_TESTS  := $(filter-out alloc panic,$(patsubst tests/c/%.c,%,$(wildcard tests/c/*.c)))
+# Each tests/c/*.c is a program that answers 0 if all is well; kit.h is what they share. Some have rules of their own.
+C_HEAP   := alloc hot_path memory
+C_TESTS  := $(filter-out $(C_HEAP) panic,$(patsubst tests/c/%.c,%,$(wildcard tests/c/*.c)))
 C_NEEDS  := $(wildcard tests/c/*.h) include/raftcore.h
-# The heap calls that alloc.c counts or lets fail.
+# The heap calls that these count or let fail: see tests/c/heap.h.
 C_WRAP   := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=posix_memalign,--wrap=aligned_alloc,--wrap=free
 
 $(C_OUT)/test/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/libraftcore.a
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(C_FLAGS) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
 
-$(C_OUT)/test/alloc: tests/c/alloc.c $(C_NEEDS) $(C_OUT)/libraftcore.a
+$(C_HEAP:%=$(C_OUT)/test/%): $(C_OUT)/test/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/libraftcore.a
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(C_FLAGS) $(C_WRAP) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
 
@@ -100,6 +101,7 @@ $(C_OUT)/test/cluster-so: tests/c/cluster.c $(C_NEEDS) $(C_OUT)/libraftcore.so
 # What a page must stand: C99 to C23's ancestors, C++11 to 20, padding, conversions, and 32 bits (without a C library).
 .PHONY: ctest-header ctest-exports
 ctest-header:
+	tests/c/layout.sh include/raftcore.h tests/c/layout.c src/ffi/layout.rs
 	for std in c99 c11 c17; do \
 	    $(CC) -std=$$std $(C_WARN) -pedantic -Wpadded -Wconversion -Iinclude -fsyntax-only -x c tests/c/layout.c || exit 1; \
 	done
@@ -111,7 +113,13 @@ ctest-header:
 ctest-exports: $(C_OUT)/libraftcore.a $(C_OUT)/libraftcore.so
 	tests/c/exports.sh include/raftcore.h $^
 
-ctest: ctest-header ctest-exports $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
+# Bytes of a node, and the table of the README.
+.PHONY: ctest-memory
+ctest-memory: $(C_OUT)/test/memory
+	$< > $(C_OUT)/memory.md
+	mk/held README.md memory 5 < $(C_OUT)/memory.md
+
+ctest: ctest-header ctest-exports ctest-memory $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/hot_path $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
 	for test in $(filter $(C_OUT)/test/%,$^); do echo "$$test"; $$test || exit 1; done
 
 # The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler.
@@ -124,7 +132,7 @@ $(C_OUT)/asan/libraftcore.a: $(C_RUST)
 	    $(C_RUSTC) --release --target $(C_ASAN_TARGET) --config profile.release.lto=false
 	cp $(C_ASAN_LIB) $@
 
-# alloc.c has its own malloc, and stays out of this.
+# The programs with a malloc of their own stay out of this.
 $(C_OUT)/asan/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/asan/libraftcore.a
 	$(CC) -std=c11 $(C_FLAGS) -fsanitize=address $< $(C_OUT)/asan/libraftcore.a $(C_LIBS) -o $@
 

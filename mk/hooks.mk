@@ -10,16 +10,13 @@ $(C_OUT)/libraftcore_hooks.a: $(C_RUST) mk/hooks.mk
 	    --config profile.release.lto=false --config profile.release.codegen-units=16
 	@cp $(HOOKS_CARGO)/release/libraftcore.a $@
 
-# The same with one deliberate fault; see tests/conformance/faults.
-FAULTS := $(shell grep -oh 'fault!("[a-z-]*")' -r src | sed 's/.*"\(.*\)".*/\1/' | sort -u)
-
-$(C_OUT)/faults/%.a: $(C_RUST) mk/hooks.mk
+# The library with the faults of src/fault.rs, one of which RAFTCORE_FAULT chooses; see tests/conformance/faults.
+$(C_OUT)/libraftcore_faults.a: $(C_RUST) mk/hooks.mk
 	@mkdir -p $(@D)
-	@$(CARGO) rustc --quiet --target-dir $(C_OUT)/cargo-faults --features capi --crate-type staticlib \
-	    --config profile.dev.opt-level=1 --config profile.dev.debug-assertions=false --config profile.dev.debug=false \
-	    -- --cfg 'raftcore_fault="$*"'
+	RUSTFLAGS='--cfg raftcore_faults' $(CARGO) rustc --quiet --target-dir $(C_OUT)/cargo-faults --features capi --crate-type staticlib \
+	    --config profile.dev.opt-level=1 --config profile.dev.debug-assertions=false --config profile.dev.debug=false
 	@cp $(C_OUT)/cargo-faults/debug/libraftcore.a $@
 
 .PHONY: conformance-faults
-conformance-faults:
+conformance-faults: $(C_OUT)/libraftcore_faults.a
 	tests/conformance/faults $(FAULTS)

@@ -1,6 +1,5 @@
 # The Python binding: its tests against target/c/libraftcore.so, its types, and once more as a wheel in a clean environment.
 
-PYTHON   ?= python3
 PY       := bindings/python
 PY_OUT   := target/python
 PY_ENV   := PYTHONPATH=$(CURDIR)/$(PY)/src RAFTCORE_LIBRARY=$(CURDIR)/target/c/libraftcore.so PYTHONDONTWRITEBYTECODE=1
@@ -18,7 +17,8 @@ $(PY_TOOLS)/bin/mypy:
 	    { test "$(CI)" != true && echo 'skipped: types of the Python binding: pip can fetch no mypy here'; }
 
 python-types: target/c/libraftcore.so $(PY_TOOLS)/bin/mypy
-	@test ! -x $(PY_TOOLS)/bin/mypy || { cd $(PY) && $(CURDIR)/$(PY_TOOLS)/bin/mypy --cache-dir=$(CURDIR)/$(PY_OUT)/mypy; }
+	@test ! -x $(PY_TOOLS)/bin/mypy || { cd $(PY) && $(CURDIR)/$(PY_TOOLS)/bin/mypy --cache-dir=$(CURDIR)/$(PY_OUT)/mypy && \
+	    MYPYPATH=src $(CURDIR)/$(PY_TOOLS)/bin/mypy --strict --cache-dir=$(CURDIR)/$(PY_OUT)/mypy ../../tests/faces/replay.py ../../benches/w1/w1.py; }
 
 # What a user does: pip install. It needs setuptools, which pip fetches.
 python-wheel:

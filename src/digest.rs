@@ -27,6 +27,28 @@ impl Stream<'_> {
             (self.put)(u64::from_le_bytes(word));
         }
     }
+
+    /// The same for bytes that lie apart: where a part ends, which is a matter of blocks, makes no difference.
+    fn parts<'a>(&mut self, mut parts: impl Iterator<Item = &'a [u8]> + Clone) {
+        let all = parts.clone();
+        if let (Some(whole), None) = (parts.next(), parts.next()) {
+            return self.bytes(whole);
+        }
+        let parts = all;
+        (self.put)(parts.clone().map(<[u8]>::len).sum::<usize>() as u64);
+        let (mut word, mut filled) = ([0; 8], 0);
+        for &byte in parts.flatten() {
+            word.iter_mut().skip(filled).take(1).for_each(|place| *place = byte);
+            filled += 1;
+            if filled == 8 {
+                (self.put)(u64::from_le_bytes(word));
+                (word, filled) = ([0; 8], 0);
+            }
+        }
+        if filled > 0 {
+            (self.put)(u64::from_le_bytes(word));
+        }
+    }
 }
 
 /// A number for the whole.
@@ -67,20 +89,19 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
     members(raft, &mut out);
     waiting(raft, &mut out);
     out.numbers([raft.outbox.now.len() as u64, raft.outbox.after.len() as u64]);
+    out.numbers(raft.outbox.own.iter().flat_map(|own| [own.kind as u64, own.term, own.index]));
     // A message not handed out yet shows the same bytes as it will in its batch.
     let unsent = Batch { bytes: Vec::new(), ..Batch::default() };
     for message in raft.outbox.now.iter().chain(&raft.outbox.after) {
         scalars(message, &mut out);
         let pieces = raft.outbox.pieces.get(message.pieces.0 as usize..message.pieces.1 as usize).unwrap_or(&[]);
-        for piece in pieces {
-            match piece.source {
-                crate::outbox::Source::Own => {
-                    let at = piece.place.offset as usize;
-                    out.bytes(raft.outbox.bytes.get(at..at + piece.place.len as usize).unwrap_or(&[]));
-                }
-                _ => out.bytes(piece_bytes(raft, &unsent, piece)),
+        out.parts(pieces.iter().map(|piece| match piece.source {
+            crate::outbox::Source::Own => {
+                let at = piece.place.offset as usize;
+                raft.outbox.bytes.get(at..at + piece.place.len as usize).unwrap_or(&[])
             }
-        }
+            _ => piece_bytes(raft, &unsent, piece),
+        }));
     }
     outstanding(raft, readies, &mut out);
 }
@@ -101,7 +122,7 @@ fn log(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers(log.terms.runs().iter().flat_map(|run| [run.first, run.term]));
     out.numbers(log.changes().iter().flat_map(|&index| [index, u64::from(index <= raft.reconfig.done)]));
     out.numbers([log.recent_first()]);
-    slots(raft, log.slots(log.recent_first(), log.last()), out);
+    slots(raft, log.slots(log.recent_first(), log.last()).into_iter().flatten(), out);
     if let Some(snapshot) = log.snapshot {
         out.numbers([snapshot.id.term, snapshot.id.index, u64::from(snapshot.handed)]);
         if !snapshot.handed {
@@ -216,7 +237,7 @@ fn outstanding(raft: &Raft, readies: &Readies, out: &mut Stream<'_>) {
         for message in &batch.messages {
             scalars(message, out);
             let pieces = batch.pieces.get(message.pieces.0 as usize..message.pieces.1 as usize).unwrap_or(&[]);
-            pieces.iter().for_each(|piece| out.bytes(piece_bytes(raft, batch, piece)));
+            out.parts(pieces.iter().map(|piece| piece_bytes(raft, batch, piece)));
         }
         out.numbers(batch.reads.iter().flat_map(|read| [read.token, read.index]));
         out.numbers(batch.dropped.iter().flat_map(|d| [d.token, d.what as u64]));

@@ -36,8 +36,6 @@ table! {
         LeaderAlive = 4, "a leader is alive: no vote";
         /// The vote fence after a boot [D-05].
         VoteFence = 5, "started too recently to vote";
-        /// A vote of somebody who is no voter [E-19].
-        NotVoter = 6, "not a voter";
         /// A response to an election that is over [E-04].
         LateVote = 7, "an answer to an election that is over";
         /// The transfer's TimeoutNow names another term or a longer log [E-17].
@@ -54,8 +52,6 @@ table! {
         CommitBeyondLog = 13, "the leader says more is committed than this log has: acknowledged entries are gone";
         /// An acknowledgement beyond the leader's log.
         AckBeyondLog = 14, "an acknowledgement beyond this log";
-        /// An old or repeated acknowledgement.
-        StaleAck = 15, "an old acknowledgement";
         /// A rejection that was answered already.
         StaleReject = 16, "an old rejection";
         /// A snapshot that is covered already [S-04].
@@ -91,7 +87,7 @@ table! {
         /// Passed on to the leader; the outcome shows at apply.
         Forwarded = 32, "passed on to the leader";
         /// Another entry was committed at its index.
-        Overwritten = 33, "another entry was committed at its index";
+        Overwritten = 33, "another entry was committed at its index, or one of a later term below it";
         /// A snapshot covers its index.
         CoveredBySnapshot = 34, "a snapshot covers its index";
         /// A forwarded proposal was refused: full.
@@ -100,8 +96,6 @@ table! {
         ForwardedConf = 36, "a forwarded configuration change was refused";
         /// No leader to pass it on to.
         NoLeader = 37, "no leader is known";
-        /// Leadership is being transferred.
-        Transferring = 38, "leadership is being transferred";
         /// No quorum heard within an election timeout.
         NoQuorum = 39, "no quorum was heard within an election timeout";
         /// This node was removed or demoted [M-04].
@@ -118,12 +112,8 @@ table! {
         OlderLog = 45, "the candidate's log is older";
         /// A learner or unknown can't be the target of this.
         UnknownPeer = 46, "not a peer";
-        /// An acknowledgement of an overwritten write [L-05].
-        OverwrittenAck = 47, "an acknowledgement of an overwritten write";
         /// Lease reads forbid forgetting the leader.
         Lease = 48, "lease reads forbid forgetting the leader";
-        /// The read queue is full.
-        ReadsFull = 49, "too many reads are waiting";
         /// The recent log is pinned and full.
         LogFull = 50, "the recent log is full of entries that are not durable";
         /// The term would come too near to its end [E-16].

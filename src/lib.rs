@@ -37,13 +37,8 @@
 //!
 //! What stands where, and what may rely on what: `ARCHITECTURE.md`. The host's contract: `docs/durability.md`.
 
-/// Whether this is a build with one deliberate fault, by which `tests/conformance/faults` shows that etcd's suites judge the core:
-/// `--cfg raftcore_fault="name"`. In any other build it is `false` at compile time.
-macro_rules! fault {
-    ($name:tt) => {
-        cfg!(raftcore_fault = $name)
-    };
-}
+#[macro_use]
+mod fault;
 
 pub mod config;
 pub mod error;

@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::log::blocks::Place;
-use crate::types::{MessageKind, NodeId};
+use crate::types::{Index, MessageKind, NodeId, Term};
 use crate::wire::Head;
 
 /// Whose bytes a piece of a body are.
@@ -87,12 +87,26 @@ impl OutMessage {
     }
 }
 
+/// Room that there is always for answers of a node to itself: there are three kinds.
+pub(crate) const OWN_ROOM: usize = 4;
+
+/// An answer of this node to itself, to be stepped when durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub kind: MessageKind,
+    pub term: Term,
+    pub index: Index,
+}
+
 #[derive(Debug)]
 pub(crate) struct Outbox {
     /// Messages in the order in which etcd's raft would send them.
     pub now: Vec<OutMessage>,
-    /// Answers and acknowledgements that wait for the disk; those to this node itself are stepped, never sent.
+    /// Answers and acknowledgements that wait for the disk.
     pub after: Vec<OutMessage>,
+    /// Those to this node itself, which are stepped, never sent. In MESSAGES the host carries them, so they are in `after`.
+    pub own: Vec<Own>,
+    own_in_after: bool,
     pub pieces: Vec<Piece>,
     pub bytes: Vec<u8>,
     /// Blobs that end with the ready that takes this box.
@@ -103,10 +117,12 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(max: u32) -> Self {
+    pub fn new(max: u32, own_in_after: bool) -> Self {
         Self {
             now: Vec::new(),
             after: Vec::new(),
+            own: Vec::new(),
+            own_in_after,
             pieces: Vec::new(),
             bytes: Vec::new(),
             blobs: Vec::new(),
@@ -127,30 +143,61 @@ impl Outbox {
         self.now.len() + 8 >= self.max
     }
 
+    #[inline]
     pub fn has_messages(&self) -> bool {
-        self.now.len() > self.idle || !self.after.is_empty()
+        self.now.len() > self.idle || !self.after.is_empty() || !self.own.is_empty()
+    }
+
+    /// Takes an answer of this node to itself; `false`: it is to go as a message. It is never lost: it would not be said again. In a full
+    /// box it takes the place of the last one of its kind, which says less.
+    #[inline]
+    pub fn take_own(&mut self, own: Own) -> Result<bool> {
+        if self.own_in_after {
+            return Ok(false);
+        }
+        if self.own.len() < self.max && self.own.try_reserve(1).is_ok() {
+            self.own.push(own);
+            return Ok(true);
+        }
+        let has_place = self.own.len() < self.own.capacity();
+        match self.own.iter_mut().rev().find(|earlier| earlier.kind == own.kind) {
+            Some(earlier) => *earlier = own,
+            None if has_place => self.own.push(own),
+            None => return Err(Error::NoMem),
+        }
+        Ok(true)
     }
 
     /// Adds a message; an error means that it is lost, which is always safe.
     #[inline]
     pub fn push(&mut self, message: OutMessage) -> Result<()> {
         let list = if message.after { &mut self.after } else { &mut self.now };
+        if list.len() >= self.max || list.len() == list.capacity() {
+            return self.push_tight(message);
+        }
+        list.push(message);
+        Ok(())
+    }
+
+    /// The box is full, or its memory is.
+    #[cold]
+    fn push_tight(&mut self, message: OutMessage) -> Result<()> {
+        let list = if message.after { &mut self.after } else { &mut self.now };
         if list.len() >= self.max {
             // What a node says to itself is never lost: it would not be said again. A later answer of a kind stands for the earlier.
-            let to_self = message.head.to == message.head.from;
+            // What it passes on names its origin, which may be the receiver, and may be lost.
+            let to_self = message.after && message.head.to == message.head.from;
             let same = |m: &&mut OutMessage| (m.head.to, m.head.kind) == (message.head.to, message.head.kind);
             match list.iter_mut().rev().find(same).filter(|_| to_self) {
-                Some(earlier) => *earlier = message,
+                Some(earlier) => {
+                    *earlier = message;
+                    return Ok(());
+                }
                 None if to_self => {}
                 None => return Err(Error::Full),
             }
-            if to_self && list.iter().any(|m| m.head == message.head) {
-                return Ok(());
-            }
         }
-        if list.len() == list.capacity() {
-            list.try_reserve(1).map_err(|_| Error::NoMem)?;
-        }
+        list.try_reserve(1).map_err(|_| Error::NoMem)?;
         list.push(message);
         Ok(())
     }
@@ -192,9 +239,13 @@ impl Outbox {
     }
 
     pub fn try_clone(&self) -> Result<Self> {
+        let mut own = clone_vec(&self.own)?;
+        own.try_reserve(OWN_ROOM).map_err(|_| Error::NoMem)?;
         Ok(Self {
             now: clone_vec(&self.now)?,
             after: clone_vec(&self.after)?,
+            own,
+            own_in_after: self.own_in_after,
             pieces: clone_vec(&self.pieces)?,
             bytes: clone_vec(&self.bytes)?,
             blobs: clone_vec(&self.blobs)?,

@@ -155,26 +155,45 @@ impl MessageKind {
     }
 
     /// Whether a peer may never send it: it is a node's own business.
-    pub fn is_local(self) -> bool {
-        matches!(
-            self,
-            Self::Hup
-                | Self::Beat
-                | Self::Unreachable
-                | Self::SnapStatus
-                | Self::CheckQuorum
-                | Self::StorageAppend
-                | Self::StorageAppendResp
-                | Self::StorageApply
-                | Self::StorageApplyResp
-                | Self::ForgetLeader
-        )
+    #[inline]
+    pub const fn is_local(self) -> bool {
+        const LOCAL: u32 = set(&[
+            MessageKind::Hup,
+            MessageKind::Beat,
+            MessageKind::Unreachable,
+            MessageKind::SnapStatus,
+            MessageKind::CheckQuorum,
+            MessageKind::StorageAppend,
+            MessageKind::StorageAppendResp,
+            MessageKind::StorageApply,
+            MessageKind::StorageApplyResp,
+            MessageKind::ForgetLeader,
+        ]);
+        LOCAL >> self as u32 & 1 != 0
     }
 
     /// Whether it answers a request; only a known peer's answer counts.
-    pub fn is_response(self) -> bool {
-        matches!(self, Self::AppResp | Self::VoteResp | Self::PreVoteResp | Self::HeartbeatResp | Self::ReadIndexResp)
+    #[inline]
+    pub const fn is_response(self) -> bool {
+        const RESPONSES: u32 = set(&[
+            MessageKind::AppResp,
+            MessageKind::VoteResp,
+            MessageKind::PreVoteResp,
+            MessageKind::HeartbeatResp,
+            MessageKind::ReadIndexResp,
+        ]);
+        RESPONSES >> self as u32 & 1 != 0
     }
+}
+
+/// Kinds as bits.
+const fn set(kinds: &[MessageKind]) -> u32 {
+    let (mut bits, mut rest) = (0, kinds);
+    while let [kind, others @ ..] = rest {
+        bits |= 1 << *kind as u32;
+        rest = others;
+    }
+    bits
 }
 
 /// One step of a configuration change. The numbers are those of raftpb.

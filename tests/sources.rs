@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// The units of `src/`, lowest first: one uses units of its own line or of lines above it in this list, never in a circle.
 const LAYERS: &[&[&str]] = &[
-    &["types", "error", "config", "event", "rng"],
+    &["types", "error", "config", "event", "rng", "fault"],
     &["wire", "quorum", "proto"],
     &["log", "membership", "peers"],
     &["outbox"],
@@ -284,6 +284,34 @@ fn links_of_the_documents_lead_somewhere() {
     none(faults);
 }
 
+/// Each row of a table of departures ends with the tests that show it, and these exist.
+#[test]
+fn departures_name_their_tests() {
+    let page = fs::read_to_string(top().join("docs/departures.md")).unwrap();
+    let tests: BTreeSet<String> = rust_files("")
+        .iter()
+        .flat_map(|file| {
+            file.text.split("fn ").skip(1).filter_map(|part| words(part).next()).map(str::to_string).collect::<Vec<_>>()
+        })
+        .collect();
+    let mut faults = Vec::new();
+    let mut rows = 0;
+    for row in
+        page.lines().filter(|line| line.starts_with('|') && !line.starts_with("|--") && !line.ends_with("| test |"))
+    {
+        rows += 1;
+        let last = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let names: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+        if names.is_empty() {
+            faults.push(format!("docs/departures.md: no test in the last column of {row}"));
+        }
+        let missing = names.into_iter().filter(|name| !tests.contains(*name));
+        faults.extend(missing.map(|name| format!("docs/departures.md: no test `{name}`")));
+    }
+    assert!(rows > 20, "{rows} rows");
+    none(faults);
+}
+
 #[test]
 fn the_map_names_every_file_of_the_core() {
     let map = fs::read_to_string(top().join("ARCHITECTURE.md")).unwrap();
@@ -295,6 +323,32 @@ fn the_map_names_every_file_of_the_core() {
             .map(|name| format!("ARCHITECTURE.md: no `{name}`"))
             .collect(),
     );
+}
+
+#[test]
+fn planted_faults_are_for_builds_that_ask_for_them() {
+    // A feature could be switched on by any crate in a build; a cfg of the compiler's command line can't.
+    let cfg = ["raftcore", "faults"].join("_");
+    let may = ["src/fault.rs", "Cargo.toml", "mk/hooks.mk", "tests/mutants/rustc", "tests/mutants/README.md"];
+    let named = tree().into_iter().filter(|file| words(&file.text).any(|word| word == cfg));
+    none(
+        named
+            .filter(|file| !may.contains(&file.name.as_str()))
+            .map(|file| format!("{}: names {cfg}", file.name))
+            .collect(),
+    );
+    let manifest = fs::read_to_string(top().join("Cargo.toml")).unwrap();
+    assert!(manifest.lines().filter(|line| line.contains(&cfg)).all(|line| line.contains("check-cfg")));
+
+    // What is planted is listed with the test that finds it, and the other way round.
+    let list = fs::read_to_string(top().join("src/fault.rs")).unwrap();
+    let lines = list.lines().filter_map(|line| line.trim().trim_end_matches(',').split_once(" = "));
+    let planted: BTreeSet<&str> =
+        lines.filter(|(_, number)| number.parse::<u32>().is_ok()).map(|(name, _)| name).collect();
+    let killers = fs::read_to_string(top().join("tests/mutants/killers.txt")).unwrap();
+    let killed: BTreeSet<&str> = killers.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(planted.len() >= 40, "{} faults", planted.len());
+    assert_eq!(planted, killed, "REWRITE=1 make mutants writes tests/mutants/killers.txt anew");
 }
 
 #[test]
@@ -368,6 +422,39 @@ fn tags() {
         |(scenario, names): (&Scenario, &Vec<String>)| format!("| {} | `{}` |\n", scenario.tag(), names.join("` `"));
     let rows: String = tests.iter().map(row).collect();
     held_to("tests/README.md", "scenarios", &format!("| Scenario | Tests |\n|---|---|\n{rows}"));
+}
+
+/// Every rule of `tests/paper/rules.txt` has a test whose name begins with its id, every test there has a rule, and the README lists both.
+#[test]
+fn rules_of_the_paper_have_tests() {
+    let text = fs::read_to_string(top().join("tests/paper/rules.txt")).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rules: Vec<Vec<&str>> = lines.map(|line| line.splitn(3, " | ").collect()).collect();
+    let mut tests: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for file in rust_files("tests/paper") {
+        for part in file.text.split("#[test]\nfn ").skip(1) {
+            let name = words(part).next().unwrap();
+            match rules.iter().find(|rule| name.starts_with(&format!("{}_", rule[0]))) {
+                Some(rule) => tests.entry(rule[0]).or_default().push(name.to_string()),
+                None => faults.push(format!("{}: `{name}` begins with no rule's id", file.name)),
+            }
+        }
+    }
+    let mut rows = String::new();
+    let mut ids = BTreeSet::new();
+    for rule in &rules {
+        let [id, source, says] = rule[..] else {
+            faults.push(format!("rules.txt: `{}` is not: id | source | rule", rule.join(" | ")));
+            continue;
+        };
+        match tests.get(id).filter(|_| ids.insert(id)) {
+            Some(names) => rows += &format!("| {source} | {says} | `{}` |\n", names.join("` `")),
+            None => faults.push(format!("rules.txt: `{id}` has no test, or stands there twice")),
+        }
+    }
+    none(faults);
+    held_to("tests/README.md", "paper", &format!("| Source | Rule | Tests |\n|---|---|---|\n{rows}"));
 }
 
 /// The tests named after a scenario, as `file::name`: Rust `l05_…`, C `test_l05_…`, Go `Test_l05_…`.

@@ -23,8 +23,8 @@ package raftcore
 // #cgo nocallback raftcore_boot_terms
 // #cgo noescape raftcore_get_conf
 // #cgo nocallback raftcore_get_conf
-// #cgo noescape raftcore_next_fetch
-// #cgo nocallback raftcore_next_fetch
+// #cgo noescape goraft_next_fetch
+// #cgo nocallback goraft_next_fetch
 // #cgo noescape raftcore_skip_conf
 // #cgo nocallback raftcore_skip_conf
 // #cgo noescape raftcore_supply_entries
@@ -269,7 +269,7 @@ func (n *Node) NextFetch() (Fetch, bool, error) {
 	if h == nil {
 		return Fetch{}, false, closed("NextFetch")
 	}
-	code := C.raftcore_next_fetch(h.node, &h.fetch)
+	code := C.goraft_next_fetch(C.uintptr_t(uintptr(unsafe.Pointer(h))))
 	if code < 0 {
 		return Fetch{}, false, n.fail("NextFetch", code)
 	}

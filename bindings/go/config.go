@@ -21,7 +21,7 @@ type Config struct {
 	// Must differ at each start, or an old answer could serve a stale read: DefaultConfig draws one at random. Same seed, same calls:
 	// same run.
 	Seed    uint64
-	Flags   Flags       // default FlagPreVote | FlagCheckQuorum
+	Flags   Flags       // default FlagPreVote | FlagCheckQuorum | FlagRetireGracefully
 	Storage StorageMode // how the host says that work is done
 	Dialect Dialect
 	// Without a leader until an election, up to twice as many by chance; above HeartbeatTicks; default 10.
@@ -30,7 +30,7 @@ type Config struct {
 	ReadTimeoutTicks uint32 // until a read that was passed on fails; default 20
 	// A peer may stay in snapshot state without a report; 0: for ever; default 600.
 	SnapshotTimeoutTicks uint32
-	// After a boot in which no vote is granted; with FlagLeaseReads at least ElectionTicks; default 0.
+	// After a boot in which no vote is granted; default math.MaxUint32: ElectionTicks with FlagLeaseReads, else 0.
 	VoteFenceTicks     uint32
 	MaxPeers           uint32 // members of a configuration, 1 to 256; default 16
 	MaxInflightMsgs    uint32 // appends in flight to one peer, 1 to 65536; default 256

@@ -124,6 +124,8 @@ const (
 	FlagNoConfValidation   Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION    // etcd: changes are not validated when proposed
 	FlagNoForwarding       Flags = C.RAFTCORE_FLAG_NO_FORWARDING         // a follower refuses proposals, passes none on
 	FlagDecodedMsgs        Flags = C.RAFTCORE_FLAG_DECODED_MSGS          // messages of a view have their entries
+	// Default on: a leader that is removed or demoted leads on until the others know. Without it, it steps down at once.
+	FlagRetireGracefully Flags = C.RAFTCORE_FLAG_RETIRE_GRACEFULLY
 )
 
 // ReadyFlags say what changed with a ready.
@@ -164,7 +166,7 @@ const (
 type DropKind uint32
 
 const (
-	DropNotCommitted DropKind = C.RAFTCORE_DROP_NOT_COMMITTED // surely not committed: another entry was committed at its index
+	DropNotCommitted DropKind = C.RAFTCORE_DROP_NOT_COMMITTED // surely not committed: at its index another entry is, or below it one of a later term
 	DropUnknown      DropKind = C.RAFTCORE_DROP_UNKNOWN       // may be committed or not: passed on, or under a snapshot
 	DropRead         DropKind = C.RAFTCORE_DROP_READ          // a read that will not be answered: start it again
 )
@@ -248,7 +250,6 @@ const (
 	ReasonNotFollower         Reason = C.RAFTCORE_REASON_NOT_FOLLOWER          // only a follower takes it
 	ReasonLeaderAlive         Reason = C.RAFTCORE_REASON_LEADER_ALIVE          // a leader is alive: no vote
 	ReasonVoteFence           Reason = C.RAFTCORE_REASON_VOTE_FENCE            // started too recently to vote
-	ReasonNotVoter            Reason = C.RAFTCORE_REASON_NOT_VOTER             // not a voter
 	ReasonLateVote            Reason = C.RAFTCORE_REASON_LATE_VOTE             // an answer to an election that is over
 	ReasonTransferFence       Reason = C.RAFTCORE_REASON_TRANSFER_FENCE        // a transfer that names another term or a longer log
 	ReasonNotPromotable       Reason = C.RAFTCORE_REASON_NOT_PROMOTABLE        // may not campaign
@@ -257,7 +258,6 @@ const (
 	ReasonConflictBelowCommit Reason = C.RAFTCORE_REASON_CONFLICT_BELOW_COMMIT // an append contradicts a committed entry
 	ReasonCommitBeyondLog     Reason = C.RAFTCORE_REASON_COMMIT_BEYOND_LOG     // the leader says more is committed than this log has: acknowledged entries are gone
 	ReasonAckBeyondLog        Reason = C.RAFTCORE_REASON_ACK_BEYOND_LOG        // an acknowledgement beyond this log
-	ReasonStaleAck            Reason = C.RAFTCORE_REASON_STALE_ACK             // an old acknowledgement
 	ReasonStaleReject         Reason = C.RAFTCORE_REASON_STALE_REJECT          // an old rejection
 	ReasonOldSnapshot         Reason = C.RAFTCORE_REASON_OLD_SNAPSHOT          // a snapshot that is covered already
 	ReasonSnapshotWithoutSelf Reason = C.RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF // a snapshot whose configuration lacks this node
@@ -275,12 +275,11 @@ const (
 	ReasonLateReadAnswer      Reason = C.RAFTCORE_REASON_LATE_READ_ANSWER      // an answer to a read that nobody waits for
 	ReasonReadContext         Reason = C.RAFTCORE_REASON_READ_CONTEXT          // a read context that was never issued
 	ReasonForwarded           Reason = C.RAFTCORE_REASON_FORWARDED             // passed on to the leader
-	ReasonOverwritten         Reason = C.RAFTCORE_REASON_OVERWRITTEN           // another entry was committed at its index
+	ReasonOverwritten         Reason = C.RAFTCORE_REASON_OVERWRITTEN           // another entry was committed at its index, or one of a later term below it
 	ReasonCoveredBySnapshot   Reason = C.RAFTCORE_REASON_COVERED_BY_SNAPSHOT   // a snapshot covers its index
 	ReasonForwardedFull       Reason = C.RAFTCORE_REASON_FORWARDED_FULL        // a forwarded proposal was refused: a limit is reached
 	ReasonForwardedConf       Reason = C.RAFTCORE_REASON_FORWARDED_CONF        // a forwarded configuration change was refused
 	ReasonNoLeader            Reason = C.RAFTCORE_REASON_NO_LEADER             // no leader is known
-	ReasonTransferring        Reason = C.RAFTCORE_REASON_TRANSFERRING          // leadership is being transferred
 	ReasonNoQuorum            Reason = C.RAFTCORE_REASON_NO_QUORUM             // no quorum was heard within an election timeout
 	ReasonRemoved             Reason = C.RAFTCORE_REASON_REMOVED               // this node was removed or demoted
 	ReasonHigherTerm          Reason = C.RAFTCORE_REASON_HIGHER_TERM           // a message of a higher term
@@ -289,9 +288,7 @@ const (
 	ReasonVotedOther          Reason = C.RAFTCORE_REASON_VOTED_OTHER           // the vote went to another, or a leader is known
 	ReasonOlderLog            Reason = C.RAFTCORE_REASON_OLDER_LOG             // the candidate's log is older
 	ReasonUnknownPeer         Reason = C.RAFTCORE_REASON_UNKNOWN_PEER          // not a peer
-	ReasonOverwrittenAck      Reason = C.RAFTCORE_REASON_OVERWRITTEN_ACK       // an acknowledgement of an overwritten write
 	ReasonLease               Reason = C.RAFTCORE_REASON_LEASE                 // lease reads forbid forgetting the leader
-	ReasonReadsFull           Reason = C.RAFTCORE_REASON_READS_FULL            // too many reads are waiting
 	ReasonLogFull             Reason = C.RAFTCORE_REASON_LOG_FULL              // the recent log is full of entries that are not durable
 	ReasonTermExhausted       Reason = C.RAFTCORE_REASON_TERM_EXHAUSTED        // the term is too high
 	ReasonLeaveRefused        Reason = C.RAFTCORE_REASON_LEAVE_REFUSED         // leaving the joint configuration was refused for now

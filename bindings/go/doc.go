@@ -33,7 +33,8 @@
 // # Copies and views
 //
 // What a call returns is a copy, and the caller's own. [Node.ReadyView] gives a batch as it lies in the node's memory instead, without
-// copying or allocating: all of it ends with Advance or Release of that batch, and with Close. [FlagDebugPoisonViews] overwrites what
+// copying or allocating: all of it ends with Advance or Release of that batch, and with Close. [Node.Turn] does Advance, the look for
+// fetches and ReadyView in one crossing, which is the quickest loop. [FlagDebugPoisonViews] overwrites what
 // has ended, so that a stale read shows in tests. What is passed in is borrowed for the call.
 //
 // # Errors

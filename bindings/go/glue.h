@@ -18,6 +18,7 @@ typedef struct goraft_host {
     raftcore_event event;
     size_t need;
     uint32_t word;
+    uint32_t has_fetch; /* fetch is one that nobody has seen */
     char detail[256];
     uint8_t *scratch;       /* for what is copied here on its way in */
     size_t scratch_cap;
@@ -40,7 +41,14 @@ static inline raftcore_code goraft_new(goraft_host *h, const raftcore_config *c)
 }
 
 static inline raftcore_code goraft_clone(const goraft_host *h, goraft_host *twin) {
+    twin->fetch = h->fetch;
+    twin->has_fetch = h->has_fetch;
     return raftcore_try_clone(h->node, &twin->node);
+}
+
+static inline raftcore_code goraft_has_ready(const goraft_host *h) {
+    raftcore_code bits = raftcore_has_ready(h->node);
+    return bits >= 0 && h->has_fetch ? bits | RAFTCORE_HAS_FETCH : bits;
 }
 
 static inline raftcore_code goraft_host_free(goraft_host *h) {
@@ -50,9 +58,9 @@ static inline raftcore_code goraft_host_free(goraft_host *h) {
     return code;
 }
 
-/* At least size bytes of scratch; what was there is lost. NULL: no memory. */
+/* At least size bytes of scratch, some also for none; what was there is lost. NULL: no memory. */
 static inline void *goraft_scratch(goraft_host *h, size_t size) {
-    if (size > h->scratch_cap) {
+    if (size > h->scratch_cap || h->scratch == NULL) {
         size_t cap = size < 4096 ? 4096 : size + size / 2;
         free(h->scratch);
         h->scratch = malloc(cap);
@@ -73,6 +81,29 @@ static inline void goraft_scratch_trim(goraft_host *h, size_t most) {
 static inline raftcore_code goraft_get_ready(uintptr_t host) {
     goraft_host *h = (goraft_host *)host;
     return raftcore_get_ready(h->node, &h->ready);
+}
+
+/* One turn of a host's loop: the end of batch done, if it is not 0, then what there is to do. A fetch is kept until NextFetch takes it. */
+enum { GORAFT_FETCH = 100 };
+static inline raftcore_code goraft_turn(uintptr_t host, uint64_t done) {
+    goraft_host *h = (goraft_host *)host;
+    raftcore_code code = done == 0 ? RAFTCORE_OK : raftcore_advance(h->node, done);
+    if (code < 0)
+        return code;
+    code = h->has_fetch ? RAFTCORE_OK : raftcore_next_fetch(h->node, &h->fetch);
+    h->has_fetch = code == RAFTCORE_OK;
+    if (code != RAFTCORE_NONE)
+        return code < 0 ? code : GORAFT_FETCH;
+    return raftcore_get_ready(h->node, &h->ready);
+}
+
+static inline raftcore_code goraft_next_fetch(uintptr_t host) {
+    goraft_host *h = (goraft_host *)host;
+    if (h->has_fetch) {
+        h->has_fetch = 0;
+        return RAFTCORE_OK;
+    }
+    return raftcore_next_fetch(h->node, &h->fetch);
 }
 
 static inline raftcore_code goraft_propose(raftcore_node *node, const uint8_t *data, size_t len, uint64_t token) {

@@ -68,12 +68,13 @@ type job struct {
 }
 
 type group struct {
-	tb     testing.TB
-	mode   StorageMode
-	hosts  map[uint64]*host
-	queue  []Message
-	cut    map[uint64]bool
-	config func(*Config)
+	fetches int // found by Turn
+	tb      testing.TB
+	mode    StorageMode
+	hosts   map[uint64]*host
+	queue   []Message
+	cut     map[uint64]bool
+	config  func(*Config)
 	// Messages may be refused: a node that left still answers, for example.
 	lenient bool
 }
@@ -194,14 +195,14 @@ func unpack(b []byte) (state []string) {
 	return state
 }
 
-// work does one turn of a host; whether there was anything to do.
-func (g *group) work(h *host) bool {
-	n, busy := h.node, false
+// serve answers fetches; whether there were any.
+func (g *group) serve(h *host) (busy bool) {
+	n := h.node
 	for {
 		f, ok, err := n.NextFetch()
 		must(g.tb, err)
 		if !ok {
-			break
+			return busy
 		}
 		busy = true
 		switch {
@@ -214,6 +215,50 @@ func (g *group) work(h *host) bool {
 		}
 		must(g.tb, err)
 	}
+}
+
+// turns is work with StorageSync, by Turn.
+func (g *group) turns(h *host) (busy bool) {
+	var v ReadyView
+	for done := uint64(0); ; busy = true {
+		found, err := h.node.Turn(done, &v)
+		must(g.tb, err)
+		done = 0
+		switch found {
+		case FoundNothing:
+			return busy
+		case FoundFetch:
+			if pending, err := h.node.Pending(); err != nil || pending&HasFetch == 0 {
+				g.tb.Fatalf("Turn found a fetch, and there is none pending: %v, %v", pending, err)
+			}
+			twin, err := h.node.Clone()
+			must(g.tb, err)
+			_, ok, err := twin.NextFetch()
+			must(g.tb, err)
+			if must(g.tb, twin.Close()); !ok {
+				g.tb.Fatal("a clone lacks the fetch that Turn found")
+			}
+			g.fetches++
+			if !g.serve(h) {
+				g.tb.Fatal("Turn found a fetch that NextFetch does not have")
+			}
+		case FoundReady:
+			var rd Ready
+			v.CopyTo(&rd)
+			h.store(&rd)
+			g.queue = append(g.queue, rd.Messages...)
+			h.apply(&rd)
+			done = v.Number
+		}
+	}
+}
+
+// work does one turn of a host; whether there was anything to do. In StorageSync every second host uses Turn.
+func (g *group) work(h *host) bool {
+	if g.mode == StorageSync && h.id%2 == 1 {
+		return g.turns(h)
+	}
+	n, busy := h.node, g.serve(h)
 	for {
 		rd, ok, err := n.Ready()
 		if err != nil && g.mode != StorageSync && err.(*Error).Code == ErrFull {

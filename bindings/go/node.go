@@ -35,6 +35,10 @@ package raftcore
 // #cgo nocallback raftcore_get_peers
 // #cgo noescape goraft_get_ready
 // #cgo nocallback goraft_get_ready
+// #cgo noescape goraft_has_ready
+// #cgo nocallback goraft_has_ready
+// #cgo noescape goraft_turn
+// #cgo nocallback goraft_turn
 // #cgo noescape raftcore_get_status
 // #cgo nocallback raftcore_get_status
 // #cgo noescape raftcore_has_ready
@@ -458,7 +462,7 @@ func (n *Node) Pending() (Pending, error) {
 	if h == nil {
 		return 0, closed("Pending")
 	}
-	bits := C.raftcore_has_ready(h.node)
+	bits := C.goraft_has_ready(h)
 	if bits < 0 {
 		return 0, n.fail("Pending", bits)
 	}
@@ -505,6 +509,44 @@ func (n *Node) readyView(v *ReadyView, rd *Ready) (bool, error) {
 	}
 	n.mu.Unlock()
 	return code == C.RAFTCORE_OK, nil
+}
+
+// Found is what [Node.Turn] found.
+type Found int
+
+const (
+	FoundNothing Found = iota // there is nothing to do
+	FoundReady                // a batch
+	FoundFetch                // NextFetch has something: answer it, and ask again
+)
+
+// Turn is a turn of a host's loop in one crossing: [Node.Advance] of batch done (0: there is none), a look for fetches, and, if there
+// is none, the next batch into v, as [Node.ReadyView] gives it. After an error the batch is not ended, or ended and no other taken: as
+// the first of those calls that failed leaves it.
+//
+//	for done := uint64(0); ; done = v.Number {
+//		found, err := n.Turn(done, &v)
+//		...
+//	}
+func (n *Node) Turn(done uint64, v *ReadyView) (Found, error) {
+	h := n.lock()
+	if h == nil {
+		return FoundNothing, closed("Turn")
+	}
+	code := C.goraft_turn(C.uintptr_t(uintptr(unsafe.Pointer(h))), C.uint64_t(done))
+	if code < 0 {
+		return FoundNothing, n.fail("Turn", code)
+	}
+	found := FoundNothing
+	switch code {
+	case C.RAFTCORE_OK:
+		v.fill(n, &h.ready)
+		found = FoundReady
+	case C.GORAFT_FETCH:
+		found = FoundFetch
+	}
+	n.mu.Unlock()
+	return found, nil
 }
 
 // ReadyFlat takes the next batch of work as one run of bytes, laid out as raftcore_flat in raftcore.h says, into buf if it fits and

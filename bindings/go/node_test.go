@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -158,6 +160,9 @@ func Test_who_lags_behind_the_log_gets_a_snapshot(t *testing.T) {
 		g.same([]string{"a", "b", "c"})
 		if g.hosts[3].snaps != 1 {
 			t.Errorf("%d snapshots", g.hosts[3].snaps)
+		}
+		if g.mode == StorageSync && g.fetches == 0 {
+			t.Error("Turn found no fetch")
 		}
 	})
 }
@@ -411,6 +416,83 @@ func Test_views_show_what_copies_show_and_end_with_advance(t *testing.T) {
 	view.Reads.At(view.Reads.Len())
 }
 
+// Constants that a host may name; the rest of the header's are this package's own business.
+func Test_every_constant_of_the_header_has_a_name_here(t *testing.T) {
+	header, err := os.ReadFile("../../include/raftcore.h")
+	must(t, err)
+	var source []byte
+	for _, name := range []string{"constants.go", "errors.go", "config.go"} {
+		text, err := os.ReadFile(name)
+		must(t, err)
+		source = append(source, text...)
+	}
+	groups := "FLAG|ENTRY|MSG|CHANGE|TRANSITION|ROLE|STORAGE|DIALECT|RF|MF|HAS|DROP|FETCH|SUPPLY|FLOW|PF|EVENT|REASON|E"
+	defined := regexp.MustCompile(`(?m)^#define (RAFTCORE_(?:`+groups+`)_[A-Z0-9_]+)`).FindAllSubmatch(header, -1)
+	if len(defined) < 150 {
+		t.Fatalf("only %d constants found", len(defined))
+	}
+	for _, d := range defined {
+		if !regexp.MustCompile(`C\.` + string(d[1]) + `\b`).Match(source) {
+			t.Errorf("%s has no name in this package", d[1])
+		}
+	}
+}
+
+func Test_nothing_needs_no_memory(t *testing.T) {
+	n, err := NewNode(testConfig(1, StorageSync))
+	must(t, err)
+	defer n.Close()
+
+	must(t, n.BootEntries(nil))
+	must(t, n.BootDone(0))
+	if peers, err := n.Peers(); err != nil || len(peers) != 0 {
+		t.Errorf("peers %v, %v", peers, err)
+	}
+	if err := n.ProposeConfChange(ConfChange{}, 0); !errors.Is(err, ErrNoLeader) {
+		t.Error(err)
+	}
+	must(t, n.ProposeMany(nil, nil))
+	must(t, n.ProposeFlat(nil, nil, nil))
+}
+
+func Test_a_turn_ends_a_batch_and_takes_the_next(t *testing.T) {
+	n := solo(t)
+	must(t, n.Propose([]byte("first"), 7))
+	var v ReadyView
+	var found []Found
+	var seen []Entry
+	for done := uint64(0); ; done = v.Number {
+		what, err := n.Turn(done, &v)
+		must(t, err)
+		if found = append(found, what); what == FoundNothing {
+			break
+		}
+		for i := range v.CommittedEntries.Len() {
+			e := v.CommittedEntries.View(i)
+			at := v.CommittedEntries.At(i)
+			if e.Term() != at.Term || e.Index() != at.Index || e.Kind() != at.Kind || e.Token() != at.Token ||
+				!bytes.Equal(e.Data(), at.Data) {
+				t.Errorf("an entry and its view differ: %v", at)
+			}
+			seen = append(seen, Entry{Index: e.Index(), Token: e.Token(), Data: bytes.Clone(e.Data())})
+		}
+	}
+
+	if len(found) < 2 || len(seen) != 1 || string(seen[0].Data) != "first" || seen[0].Token != 7 {
+		t.Errorf("found %v, seen %v", found, seen)
+	}
+	if s, _ := n.Status(); s.Applied != seen[0].Index || s.Outstanding != 0 {
+		t.Errorf("the last batch did not end: %+v", s)
+	}
+	if _, err := n.Turn(999, &v); !errors.Is(err, ErrArg) {
+		t.Errorf("a number never handed out: %v", err)
+	}
+	must(t, n.Close())
+	if _, err := n.Turn(0, &v); !errors.Is(err, ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
 func Test_a_flat_ready_holds_the_same_bytes(t *testing.T) {
 	n := founder(t, testConfig(1, StorageSync), 1, 2)
 	must(t, n.Campaign())
@@ -550,6 +632,7 @@ func Test_the_hot_path_allocates_nothing(t *testing.T) {
 	var rd Ready
 	ticker := NewTicker([]*Node{n, listens})
 	var found []int
+	var turn ReadyView
 
 	for name, call := range map[string]func(){
 		"Tick":        func() { must(t, n.Tick(1)) },
@@ -576,6 +659,20 @@ func Test_the_hot_path_allocates_nothing(t *testing.T) {
 			}
 			if ok {
 				must(t, listens.Advance(rd.Number))
+			}
+		},
+		"Turn": func() {
+			must(t, n.Propose(data, 9))
+			size := 0
+			for done := uint64(0); ; done = turn.Number {
+				found, err := n.Turn(done, &turn)
+				must(t, err)
+				if found != FoundReady {
+					break
+				}
+				for i := range turn.Entries.Len() {
+					size += len(turn.Entries.View(i).Data())
+				}
 			}
 		},
 		"views of entries": func() {

@@ -154,14 +154,9 @@ type MessageView struct {
 // record is the i-th of n; as with a slice, a place beyond the end is the caller's fault and panics.
 func record(first unsafe.Pointer, n, stride uint32, i int) unsafe.Pointer {
 	if uint(i) >= uint(n) {
-		beyond(i, n)
+		panic("raftcore: a place beyond the end of a list")
 	}
 	return unsafe.Add(first, uintptr(i)*uintptr(stride))
-}
-
-//go:noinline
-func beyond(i int, n uint32) {
-	_ = make([]struct{}, n)[i]
 }
 
 // bytesOf is a slice of C's as one of Go's, with no room to append in place.
@@ -173,22 +168,39 @@ func bytesOf(s *C.raftcore_slice) []byte {
 }
 
 // Len is the number of entries.
-func (v *EntriesView) Len() int { return int(v.n) }
+func (v EntriesView) Len() int { return int(v.n) }
 
 // At is the i-th entry, its Data a view.
-func (v *EntriesView) At(i int) Entry {
+func (v EntriesView) At(i int) Entry {
 	e := (*C.raftcore_entry)(record(v.first, v.n, v.stride, i))
-	return Entry{
-		Term:  uint64(e.term),
-		Index: uint64(e.index),
-		Kind:  EntryKind(e.kind),
-		Data:  bytesOf(&e.data),
-		Token: uint64(e.token),
-	}
+	return Entry{uint64(e.term), uint64(e.index), EntryKind(e.kind), bytesOf(&e.data), uint64(e.token)}
 }
 
+// View is the i-th entry where it lies: for who looks at a field or two.
+func (v EntriesView) View(i int) EntryView {
+	return EntryView{(*C.raftcore_entry)(record(v.first, v.n, v.stride, i))}
+}
+
+// EntryView is an entry in the node's memory: see [ReadyView] for how long. Its fields are those of [Entry].
+type EntryView struct{ c *C.raftcore_entry }
+
+// Term is that of the leader that made the entry.
+func (e EntryView) Term() uint64 { return uint64(e.c.term) }
+
+// Index is its position in the log.
+func (e EntryView) Index() uint64 { return uint64(e.c.index) }
+
+// Kind is what it is for.
+func (e EntryView) Kind() EntryKind { return EntryKind(e.c.kind) }
+
+// Data is a view.
+func (e EntryView) Data() []byte { return bytesOf(&e.c.data) }
+
+// Token is the proposer's, on the node that took the proposal.
+func (e EntryView) Token() uint64 { return uint64(e.c.token) }
+
 // All gives the entries in order, their Data views.
-func (v *EntriesView) All() iter.Seq[Entry] {
+func (v EntriesView) All() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for i := range int(v.n) {
 			if !yield(v.At(i)) {
@@ -199,10 +211,10 @@ func (v *EntriesView) All() iter.Seq[Entry] {
 }
 
 // Len is the number of messages.
-func (v *MessagesView) Len() int { return int(v.n) }
+func (v MessagesView) Len() int { return int(v.n) }
 
 // At is the i-th message.
-func (v *MessagesView) At(i int) MessageView {
+func (v MessagesView) At(i int) MessageView {
 	m := (*C.raftcore_msg)(record(v.first, v.n, v.stride, i))
 	return MessageView{
 		MessageHead: MessageHead{
@@ -225,7 +237,7 @@ func (v *MessagesView) At(i int) MessageView {
 }
 
 // All gives the messages in order.
-func (v *MessagesView) All() iter.Seq[MessageView] {
+func (v MessagesView) All() iter.Seq[MessageView] {
 	return func(yield func(MessageView) bool) {
 		for i := range int(v.n) {
 			if !yield(v.At(i)) {
@@ -256,13 +268,13 @@ func (m *MessageView) pieceView(i int) []byte {
 }
 
 // Len is the number of records.
-func (v *ListView[T]) Len() int { return int(v.n) }
+func (v ListView[T]) Len() int { return int(v.n) }
 
 // At is the i-th record.
-func (v *ListView[T]) At(i int) T { return *(*T)(record(v.first, v.n, v.stride, i)) }
+func (v ListView[T]) At(i int) T { return *(*T)(record(v.first, v.n, v.stride, i)) }
 
 // All gives the records in order.
-func (v *ListView[T]) All() iter.Seq[T] {
+func (v ListView[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for i := range int(v.n) {
 			if !yield(v.At(i)) {

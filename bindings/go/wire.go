@@ -19,6 +19,9 @@ import "C"
 
 import "unsafe"
 
+// FrameHeader is how many bytes stand before the message in a frame: u32 its length, u64 the group, both little-endian.
+const FrameHeader = 12
+
 // HelloInfo is what a peer says when a connection opens. Whether version, group and id suit is the host's to judge.
 type HelloInfo struct {
 	Version  uint32 // of the wire format

@@ -238,7 +238,7 @@ pub const RAFTCORE_HAS_FETCH: i32 = 256;
 pub const RAFTCORE_HAS_EVENTS: i32 = 512;
 /// raftcore_drop.what
 ///
-/// surely not committed: another entry was committed at its index
+/// surely not committed: at its index another entry is, or below it one of a later term
 pub const RAFTCORE_DROP_NOT_COMMITTED: u32 = 1;
 /// may be committed or not: passed on, or under a snapshot
 pub const RAFTCORE_DROP_UNKNOWN: u32 = 2;
@@ -338,8 +338,6 @@ pub const RAFTCORE_REASON_NOT_FOLLOWER: u32 = 3;
 pub const RAFTCORE_REASON_LEADER_ALIVE: u32 = 4;
 /// started too recently to vote
 pub const RAFTCORE_REASON_VOTE_FENCE: u32 = 5;
-/// not a voter
-pub const RAFTCORE_REASON_NOT_VOTER: u32 = 6;
 /// an answer to an election that is over
 pub const RAFTCORE_REASON_LATE_VOTE: u32 = 7;
 /// a transfer that names another term or a longer log
@@ -356,8 +354,6 @@ pub const RAFTCORE_REASON_CONFLICT_BELOW_COMMIT: u32 = 12;
 pub const RAFTCORE_REASON_COMMIT_BEYOND_LOG: u32 = 13;
 /// an acknowledgement beyond this log
 pub const RAFTCORE_REASON_ACK_BEYOND_LOG: u32 = 14;
-/// an old acknowledgement
-pub const RAFTCORE_REASON_STALE_ACK: u32 = 15;
 /// an old rejection
 pub const RAFTCORE_REASON_STALE_REJECT: u32 = 16;
 /// a snapshot that is covered already
@@ -392,7 +388,7 @@ pub const RAFTCORE_REASON_LATE_READ_ANSWER: u32 = 30;
 pub const RAFTCORE_REASON_READ_CONTEXT: u32 = 31;
 /// passed on to the leader
 pub const RAFTCORE_REASON_FORWARDED: u32 = 32;
-/// another entry was committed at its index
+/// another entry was committed at its index, or one of a later term below it
 pub const RAFTCORE_REASON_OVERWRITTEN: u32 = 33;
 /// a snapshot covers its index
 pub const RAFTCORE_REASON_COVERED_BY_SNAPSHOT: u32 = 34;
@@ -402,8 +398,6 @@ pub const RAFTCORE_REASON_FORWARDED_FULL: u32 = 35;
 pub const RAFTCORE_REASON_FORWARDED_CONF: u32 = 36;
 /// no leader is known
 pub const RAFTCORE_REASON_NO_LEADER: u32 = 37;
-/// leadership is being transferred
-pub const RAFTCORE_REASON_TRANSFERRING: u32 = 38;
 /// no quorum was heard within an election timeout
 pub const RAFTCORE_REASON_NO_QUORUM: u32 = 39;
 /// this node was removed or demoted
@@ -420,12 +414,8 @@ pub const RAFTCORE_REASON_VOTED_OTHER: u32 = 44;
 pub const RAFTCORE_REASON_OLDER_LOG: u32 = 45;
 /// not a peer
 pub const RAFTCORE_REASON_UNKNOWN_PEER: u32 = 46;
-/// an acknowledgement of an overwritten write
-pub const RAFTCORE_REASON_OVERWRITTEN_ACK: u32 = 47;
 /// lease reads forbid forgetting the leader
 pub const RAFTCORE_REASON_LEASE: u32 = 48;
-/// too many reads are waiting
-pub const RAFTCORE_REASON_READS_FULL: u32 = 49;
 /// the recent log is full of entries that are not durable
 pub const RAFTCORE_REASON_LOG_FULL: u32 = 50;
 /// the term is too high

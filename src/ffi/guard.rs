@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
-use super::constants::RAFTCORE_OK;
+use super::constants::{RAFTCORE_NONE, RAFTCORE_OK};
 use super::output::Slots;
 use super::types::raftcore_code;
 use crate::{Error, Node};
@@ -250,6 +250,25 @@ pub(super) fn guard(
     };
     header.busy.store(0, Ordering::Release);
     code
+}
+
+/// As `guard`, for a call that mostly finds nothing to do: `nothing` is asked first. It runs outside of what catches panics, which is a
+/// third of such a call, and so must be plain enough to have none.
+#[inline(always)]
+pub(super) fn guard_unless(
+    node: *const raftcore_node,
+    nothing: impl FnOnce(&Held) -> bool,
+    body: impl FnOnce(&mut Call<'_>) -> Answer,
+) -> raftcore_code {
+    match lock(node) {
+        Ok(header) => {
+            // SAFETY: a live header holds a box that only whoever has busy reaches.
+            let nothing = !header.poisoned.get() && nothing(unsafe { &*header.held.get() });
+            header.busy.store(0, Ordering::Release);
+            if nothing { RAFTCORE_NONE } else { guard(node, Needs::Sound, body) }
+        }
+        Err(error) => error.code(),
+    }
 }
 
 /// Runs the body of a call that has no node. A panic in it harms nothing.

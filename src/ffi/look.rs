@@ -40,7 +40,7 @@ pub unsafe extern "C" fn raftcore_get_status(node: *const raftcore_node, out: *m
             last_term: s.last_term,
             recent_first: s.recent_first,
             safe_to_compact: s.safe_to_compact,
-            memory_bytes: s.memory_bytes,
+            memory_bytes: s.memory_bytes + call.slots.memory(),
             messages_dropped: s.messages_dropped,
             messages_refused: s.messages_refused,
             messages_ignored: s.messages_ignored,

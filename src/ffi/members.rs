@@ -54,15 +54,10 @@ pub unsafe extern "C" fn raftcore_propose_conf(
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` readable changes, and a context that can be read.
         let (given, context) = unsafe { (array(c, count)?, bytes(context)?) };
-        let encoding = match (transition, given.len()) {
-            (RAFTCORE_TRANSITION_V1, 1) => ChangeEncoding::V1,
-            (RAFTCORE_TRANSITION_V1, _) => {
-                return Err(Refusal::Own(Error::Arg, "RAFTCORE_TRANSITION_V1 takes exactly one change"));
-            }
-            _ => match Transition::from_wire(u64::from(transition)) {
-                Some(transition) => ChangeEncoding::V2(transition),
-                None => return Err(Refusal::Own(Error::Arg, "transition is none of RAFTCORE_TRANSITION_*")),
-            },
+        let encoding = match Transition::from_wire(u64::from(transition)) {
+            _ if transition == RAFTCORE_TRANSITION_V1 => ChangeEncoding::V1,
+            Some(transition) => ChangeEncoding::V2(transition),
+            None => return Err(Refusal::Own(Error::Arg, "transition is none of RAFTCORE_TRANSITION_*")),
         };
         let mut changes = [Change { kind: ChangeKind::UpdateNode, id: 0 }; CHANGES_MAX];
         let Some(changes) = changes.get_mut(..given.len()) else {

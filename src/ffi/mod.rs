@@ -129,11 +129,25 @@ impl<T: Sized32> StructOut<T> {
     }
 
     /// Writes all but the size, which stays the caller's; zeros beyond ours.
+    #[inline]
     fn put(self, value: &T) {
+        let from = core::ptr::from_ref(value).cast::<u8>();
+        if self.size == size_of::<T>() {
+            // A length known beforehand saves two calls, some 50 instructions.
+            // SAFETY: promised at `new`; a value of T has no padding, so all its bytes are initialized.
+            unsafe { core::ptr::copy_nonoverlapping(from.add(4), self.ptr.cast::<u8>().add(4), size_of::<T>() - 4) };
+        } else {
+            self.put_other(from);
+        }
+    }
+
+    /// The caller's struct is of another version.
+    #[cold]
+    fn put_other(self, from: *const u8) {
         let ours = self.size.min(size_of::<T>());
         // SAFETY: promised at `new`; a value of T has no padding, so all its bytes are initialized.
         unsafe {
-            let (from, to) = (core::ptr::from_ref(value).cast::<u8>(), self.ptr.cast::<u8>());
+            let to = self.ptr.cast::<u8>();
             core::ptr::copy_nonoverlapping(from.add(4), to.add(4), ours - 4);
             core::ptr::write_bytes(to.add(ours), 0, self.size - ours);
         }

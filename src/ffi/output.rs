@@ -14,7 +14,8 @@ use super::constants::*;
 use super::guard::Refusal;
 use super::types::*;
 use super::{array_out, slice_out};
-use crate::{Config, EntryRef, Error, Flags, Node, Ready, StorageMode};
+use crate::ready::view::RawEntry;
+use crate::{Config, Entries, EntryRef, Error, Flags, Node, Ready, StorageMode};
 
 /// Elements of an array made in advance, at most; more grow when they come.
 const PREPARED_MAX: usize = 4096;
@@ -106,29 +107,37 @@ impl Slots {
         sizes.slots.saturating_mul(slot)
     }
 
+    /// Bytes that the arrays take now.
+    pub(super) fn memory(&self) -> u64 {
+        fn of<T>(array: &Vec<T>) -> usize {
+            array.capacity() * size_of::<T>()
+        }
+        let arrays = |slot: &Slot| {
+            let entries = of(&slot.entries) + of(&slot.committed) + of(&slot.decoded);
+            let rest = of(&slot.reads) + of(&slot.dropped) + of(&slot.done);
+            entries + of(&slot.msgs) + of(&slot.frames) + rest
+        };
+        (of(&self.ring) + self.ring.iter().map(arrays).sum::<usize>()) as u64
+    }
+
     /// The arrays of a clone: no ready is handed over yet, but those that the original has outstanding are outstanding in it, too.
     pub(super) fn for_clone(&self, config: &Config) -> Result<Self, Error> {
         Ok(Self { pending: self.pending, ..Self::new(config)? })
     }
 
-    /// Takes the next ready from the node, or the one that is pending. 0: none.
-    fn take(&mut self, node: &mut Node) -> Result<u64, Refusal> {
-        if self.pending == 0 {
-            self.pending = node.ready()?.map_or(0, |ready| ready.number());
-        }
-        Ok(self.pending)
+    /// Takes the next ready from the node, or the one that is pending. `None`: there is none.
+    fn take<'n>(&mut self, node: &'n mut Node) -> Result<Option<Ready<'n>>, Refusal> {
+        if self.pending == 0 { Ok(node.ready()?) } else { node.view(self.pending).ok_or(LOST).map(Some) }
     }
 
     /// The next ready as arrays, `None` if there is none.
     pub(super) fn next(&mut self, node: &mut Node) -> Result<Option<&raftcore_ready>, Refusal> {
-        let number = self.take(node)?;
-        if number == 0 {
-            return Ok(None);
-        }
-        let count = self.ring.len() as u64;
-        let Some(slot) = self.ring.get_mut((number % count) as usize) else { return Err(LOST) };
+        let Some(ready) = self.take(node)? else { return Ok(None) };
+        let number = ready.number();
+        let place = self.place(number);
+        let Some(slot) = self.ring.get_mut(place) else { return Err(LOST) };
         if slot.ready.number != number {
-            let ready = node.view(number).ok_or(LOST)?;
+            self.pending = number;
             slot.fill(&ready, self.decode)?;
             if self.low > self.high {
                 self.low = number;
@@ -137,6 +146,18 @@ impl Slots {
         }
         self.pending = 0;
         Ok(Some(&slot.ready))
+    }
+
+    /// Whether there is no ready, neither one that waits here nor one that the node would make.
+    #[inline]
+    pub(super) fn is_idle(&self, node: &Node) -> bool {
+        self.pending == 0 && node.is_idle()
+    }
+
+    /// With SYNC there is but one place.
+    #[inline]
+    fn place(&self, number: u64) -> usize {
+        if self.ring.len() == 1 { 0 } else { (number % self.ring.len().max(1) as u64) as usize }
     }
 
     /// Writes the next ready in its flat form. `Ok(None)`: there is none. `Err` with a size: it does not fit, and was not taken.
@@ -149,13 +170,10 @@ impl Slots {
         buf: *mut u8,
         cap: usize,
     ) -> Result<Option<Result<usize, usize>>, Refusal> {
-        let number = self.take(node)?;
-        if number == 0 {
-            return Ok(None);
-        }
-        let ready = node.view(number).ok_or(LOST)?;
+        let Some(ready) = self.take(node)? else { return Ok(None) };
         let need = flat_len(&ready);
         if need > cap {
+            self.pending = ready.number();
             return Ok(Some(Err(need)));
         }
         // SAFETY: the caller's promise, and `need` bytes fit.
@@ -179,10 +197,10 @@ impl Slots {
 
     /// The views of readies up to `number` end.
     pub(super) fn end(&mut self, number: u64) {
-        let count = self.ring.len() as u64;
         let last = number.min(self.high);
         while self.low <= last {
-            if let Some(slot) = self.ring.get_mut((self.low % count) as usize)
+            let place = self.place(self.low);
+            if let Some(slot) = self.ring.get_mut(place)
                 && slot.ready.number == self.low
             {
                 slot.end(self.poison);
@@ -239,7 +257,65 @@ fn reserved<T>(count: usize) -> Result<Vec<T>, Error> {
 
 fn make_room<T>(list: &mut Vec<T>, count: usize) -> Result<(), Refusal> {
     list.clear();
+    if count > list.capacity() { grow(list, count) } else { Ok(()) }
+}
+
+#[cold]
+fn grow<T>(list: &mut Vec<T>, count: usize) -> Result<(), Refusal> {
     list.try_reserve(count).map_err(|_| Refusal::Own(Error::NoMem, "no memory to show the ready; it is still there"))
+}
+
+/// Adds as many as there is room for, which is all that `make_room` was told of. To ask for room at each takes half as long again.
+#[inline]
+fn put<T>(list: &mut Vec<T>, items: impl Iterator<Item = T>) {
+    let (len, room) = (list.len(), list.capacity());
+    let mut end = len;
+    for item in items.take(room - len) {
+        // SAFETY: below the capacity.
+        unsafe { list.as_mut_ptr().add(end).write(item) };
+        end += 1;
+    }
+    // SAFETY: all up to there are written.
+    unsafe { list.set_len(end) };
+}
+
+/// Entries anew. Written out: through an iterator of them it takes 20 instructions more an entry.
+#[inline]
+fn refill_entries(list: &mut Vec<raftcore_entry>, mut entries: Entries<'_>) -> Result<(), Refusal> {
+    list.clear();
+    if entries.len() == 0 {
+        return Ok(());
+    }
+    make_room(list, entries.len())?;
+    let start = list.as_mut_ptr();
+    let (mut at, mut room) = (start, list.capacity());
+    while room > 0
+        && let Some(entry) = entries.next_raw()
+    {
+        let data = raftcore_slice { ptr: entry.data, len: entry.len };
+        let RawEntry { term, index, kind, token, .. } = entry;
+        // SAFETY: below the capacity.
+        unsafe {
+            at.write(raftcore_entry { term, index, kind: kind as u32, reserved0: 0, data, token });
+            at = at.add(1);
+        }
+        room -= 1;
+    }
+    // SAFETY: all up to there are written; both are places of one list.
+    unsafe { list.set_len(at.offset_from_unsigned(start)) };
+    Ok(())
+}
+
+/// A list anew. Most lists of most readies are empty.
+#[inline]
+fn refill<S, T>(list: &mut Vec<T>, items: &[S], out: impl Fn(&S) -> T) -> Result<(), Refusal> {
+    list.clear();
+    if items.is_empty() {
+        return Ok(());
+    }
+    make_room(list, items.len())?;
+    put(list, items.iter().map(out));
+    Ok(())
 }
 
 fn entry_out(entry: EntryRef<'_>) -> raftcore_entry {
@@ -282,87 +358,62 @@ fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
 
 impl Slot {
     fn fill(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
-        make_room(&mut self.entries, ready.entries().len())?;
-        make_room(&mut self.committed, ready.committed().len())?;
-        make_room(&mut self.reads, ready.reads().len())?;
-        make_room(&mut self.dropped, ready.dropped().len())?;
-        make_room(&mut self.done, ready.done().len())?;
-        self.entries.extend(ready.entries().map(entry_out));
-        self.committed.extend(ready.committed().map(entry_out));
-        self.reads.extend(ready.reads().iter().map(|read| raftcore_read { token: read.token, index: read.index }));
-        self.dropped.extend(ready.dropped().iter().map(drop_out));
-        self.done.extend(ready.done().iter().map(|done| raftcore_done { token: done.token, index: done.index }));
+        refill_entries(&mut self.entries, ready.entries())?;
+        refill_entries(&mut self.committed, ready.committed())?;
+        refill(&mut self.reads, ready.reads(), |read| raftcore_read { token: read.token, index: read.index })?;
+        refill(&mut self.dropped, ready.dropped(), drop_out)?;
+        refill(&mut self.done, ready.done(), |done| raftcore_done { token: done.token, index: done.index })?;
         self.fill_messages(ready, decode)?;
 
-        let state = ready.state();
-        let (committed_first, committed_last) = ready.committed_span().unwrap_or_default();
-        let mut out = raftcore_ready {
-            role: ready.role() as u32,
-            flags: ready_flags(ready),
-            number: ready.number(),
-            term: state.term,
-            vote: state.vote,
-            commit: state.commit,
-            leader: ready.leader(),
-            committed_first,
-            committed_last,
-            ..NO_READY
-        };
-        if let Some(snapshot) = ready.snapshot() {
-            out.snapshot_index = snapshot.index;
-            out.snapshot_term = snapshot.term;
-            out.snapshot_conf = slice_out(snapshot.conf);
-            out.snapshot_data = slice_out(snapshot.data);
-        }
+        // In place: what is the same in every ready stays as it was made.
+        let (state, out) = (ready.state(), &mut self.ready);
+        (out.role, out.flags, out.leader) = (ready.role() as u32, ready_flags(ready), ready.leader());
+        (out.term, out.vote, out.commit) = (state.term, state.vote, state.commit);
+        (out.committed_first, out.committed_last) = ready.committed_span().unwrap_or_default();
         (out.entries, out.n_entries) = array_out(&self.entries);
         (out.committed, out.n_committed) = array_out(&self.committed);
         (out.msgs, out.n_msgs) = array_out(&self.msgs);
         (out.reads, out.n_reads) = array_out(&self.reads);
         (out.dropped, out.n_dropped) = array_out(&self.dropped);
         (out.done, out.n_done) = array_out(&self.done);
-        self.ready = out;
+        match ready.snapshot() {
+            Some(snapshot) => {
+                (out.snapshot_index, out.snapshot_term) = (snapshot.index, snapshot.term);
+                (out.snapshot_conf, out.snapshot_data) = (slice_out(snapshot.conf), slice_out(snapshot.data));
+            }
+            None if out.snapshot_index != 0 => {
+                (out.snapshot_index, out.snapshot_term) = (0, 0);
+                (out.snapshot_conf, out.snapshot_data) = (NO_SLICE, NO_SLICE);
+            }
+            None => {}
+        }
+        // Last: a ready with a number is filled in.
+        out.number = ready.number();
         Ok(())
     }
 
     fn fill_messages(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
-        let count = |each: fn(&crate::MessageRef<'_>) -> usize| ready.messages().map(|m| each(&m)).sum::<usize>();
-        make_room(&mut self.msgs, ready.messages().len())?;
-        make_room(&mut self.frames, count(|m| m.parts().len()))?;
-        make_room(&mut self.decoded, if decode { count(|m| m.entry_count()) } else { 0 })?;
-        for message in ready.messages() {
-            // No list grows any more: pointers into them stay good.
-            let (frame, decoded) = (self.frames.len(), self.decoded.len());
-            self.frames.extend(message.parts().map(slice_out));
-            if decode {
-                self.decoded.extend(message.entries().map(entry_out));
-            }
-            let (frame, n_frame) = array_out(self.frames.get(frame..).unwrap_or_default());
-            let (entries, n_entries) = array_out(self.decoded.get(decoded..).unwrap_or_default());
-            self.msgs.push(raftcore_msg {
-                to: message.to(),
-                from: message.from(),
-                term: message.term(),
-                log_term: message.log_term(),
-                index: message.index(),
-                commit: message.commit(),
-                reject_hint: message.reject_hint(),
-                vote: message.vote(),
-                flags: msg_flags(&message),
-                kind: message.kind() as u32,
-                reserved0: 0,
-                frame,
-                entries,
-                n_frame,
-                frame_bytes: message.frame_len() as u32,
-                n_entries,
-                entry_stride: size_of::<raftcore_entry>() as u32,
-            });
+        self.msgs.clear();
+        self.frames.clear();
+        self.decoded.clear();
+        if ready.messages().len() == 0 {
+            return Ok(());
         }
+        let (mut parts, mut entries) = (0, 0);
+        for message in ready.messages() {
+            parts += message.part_count();
+            entries += if decode { message.entry_count() } else { 0 };
+        }
+        make_room(&mut self.msgs, ready.messages().len())?;
+        make_room(&mut self.frames, parts)?;
+        make_room(&mut self.decoded, entries)?;
+        let (frames, decoded) = (&mut self.frames, &mut self.decoded);
+        put(&mut self.msgs, ready.messages().map(|message| message_out(&message, frames, decoded, decode)));
         Ok(())
     }
 
     fn end(&mut self, poison: bool) {
-        self.ready = NO_READY;
+        self.ready.number = 0;
         if poison {
             overwrite(&mut self.entries);
             overwrite(&mut self.committed);
@@ -378,6 +429,54 @@ impl Slot {
 
 fn drop_out(dropped: &crate::Dropped) -> raftcore_drop {
     raftcore_drop { token: dropped.token, what: dropped.what as u32, reason: dropped.reason as u32 }
+}
+
+/// A message, its slices and decoded entries added to lists that have room for them: pointers into these stay good.
+#[inline]
+fn message_out(
+    message: &crate::MessageRef<'_>,
+    frames: &mut Vec<raftcore_slice>,
+    decoded: &mut Vec<raftcore_entry>,
+    decode: bool,
+) -> raftcore_msg {
+    let (from, mut end) = (frames.len(), frames.len());
+    let (start, room) = (frames.as_mut_ptr(), frames.capacity());
+    message.each_part(|part| {
+        if end < room {
+            // SAFETY: below the capacity.
+            unsafe { start.add(end).write(slice_out(part)) };
+            end += 1;
+        }
+    });
+    // SAFETY: all up to there are written.
+    unsafe { frames.set_len(end) };
+    // There is a head always, so the place is one of the list.
+    let (frame, n_frame) = (start.wrapping_add(from).cast_const(), (end - from) as u32);
+    let (mut entries, mut n_entries) = (ptr::null(), 0);
+    if decode {
+        let from = decoded.len();
+        put(decoded, message.entries().map(entry_out));
+        (entries, n_entries) = array_out(decoded.get(from..).unwrap_or_default());
+    }
+    raftcore_msg {
+        to: message.to(),
+        from: message.from(),
+        term: message.term(),
+        log_term: message.log_term(),
+        index: message.index(),
+        commit: message.commit(),
+        reject_hint: message.reject_hint(),
+        vote: message.vote(),
+        flags: msg_flags(message),
+        kind: message.kind() as u32,
+        reserved0: 0,
+        frame,
+        entries,
+        n_frame,
+        frame_bytes: message.frame_len() as u32,
+        n_entries,
+        entry_stride: size_of::<raftcore_entry>() as u32,
+    }
 }
 
 /// Empties a list and fills its place with 0xDD.
@@ -463,9 +562,11 @@ impl Flat {
             self.bytes += part.len();
         }
         let end = round_up(self.bytes);
-        // SAFETY: as here.
-        unsafe { self.copy(self.bytes, [0u8; 7].get(..end - self.bytes).unwrap_or_default()) };
-        self.bytes = end;
+        if end > self.bytes {
+            // SAFETY: as here.
+            unsafe { self.copy(self.bytes, [0u8; 7].get(..end - self.bytes).unwrap_or_default()) };
+            self.bytes = end;
+        }
         if end == place { 0 } else { (place as u64).to_le() }
     }
 

@@ -1,7 +1,7 @@
 //! Group 2 of the page: what a host calls round after round.
 
 use super::constants::*;
-use super::guard::{Needs, Refusal, guard, guard_free};
+use super::guard::{Held, Needs, Refusal, guard, guard_free, guard_unless};
 use super::life::{done, simply};
 use super::output::has_bits;
 use super::types::*;
@@ -136,13 +136,16 @@ pub unsafe extern "C" fn raftcore_propose_many(
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` slices and, if not NULL, tokens, readable for as long as the call lasts.
-        let (entries, tokens) =
-            unsafe { (array(entries, count)?, if tokens.is_null() { &[] } else { array(tokens, count)? }) };
+        let entries = unsafe { array(entries, count) }?;
         check_slices(entries)?;
-        done(call.node.propose_many(entries.iter().enumerate().map(|(i, entry)| {
-            // SAFETY: checked just now.
-            (unsafe { checked(entry) }, tokens.get(i).copied().unwrap_or(0))
-        })))
+        // SAFETY: checked just now.
+        let slices = entries.iter().map(|entry| unsafe { checked(entry) });
+        if tokens.is_null() {
+            return done(call.node.propose_many(slices.map(|entry| (entry, 0))));
+        }
+        // SAFETY: the page's promise.
+        let tokens = unsafe { array(tokens, count) }?;
+        done(call.node.propose_many(slices.zip(tokens.iter().copied())))
     })
 }
 
@@ -178,7 +181,9 @@ pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_get_ready(node: *mut raftcore_node, out: *mut raftcore_ready) -> raftcore_code {
-    guard(node, Needs::Sound, |call| {
+    // SAFETY: the page asks for a struct as large as it says.
+    let nothing = |held: &Held| held.slots.is_idle(&held.node) && unsafe { StructOut::new(out) }.is_ok();
+    guard_unless(node, nothing, |call| {
         // SAFETY: the page asks for a struct as large as it says.
         let out = unsafe { StructOut::new(out) }?;
         match call.slots.next(call.node)? {
@@ -262,7 +267,9 @@ pub unsafe extern "C" fn raftcore_advance(node: *mut raftcore_node, number: u64)
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_next_fetch(node: *mut raftcore_node, out: *mut raftcore_fetch) -> raftcore_code {
-    guard(node, Needs::Sound, |call| {
+    // SAFETY: the page asks for a struct as large as it says.
+    let nothing = |held: &Held| held.node.lacks_nothing() && unsafe { StructOut::new(out) }.is_ok();
+    guard_unless(node, nothing, |call| {
         // SAFETY: the page asks for a struct as large as it says.
         let out = unsafe { StructOut::new(out) }?;
         let Some(fetch) = call.node.next_fetch()? else { return Ok(RAFTCORE_NONE) };

@@ -367,7 +367,7 @@ pub struct raftcore_config {
     pub group: u64,
     /// must differ at each start, or an old answer could serve a stale read; same seed, same calls: same run
     pub seed: u64,
-    /// RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM
+    /// RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY
     pub flags: u64,
     /// RAFTCORE_STORAGE_*
     pub storage: u32,
@@ -381,7 +381,7 @@ pub struct raftcore_config {
     pub read_timeout_ticks: u32,
     /// a peer may stay in snapshot state without a report; 0: for ever; default 600
     pub snapshot_timeout_ticks: u32,
-    /// after a boot in which no vote is granted; with LEASE_READS at least election_ticks; default 0
+    /// after a boot in which no vote is granted; default UINT32_MAX: election_ticks with LEASE_READS, else 0
     pub vote_fence_ticks: u32,
     /// members of a configuration, 1 to 256; default 16
     pub max_peers: u32,

@@ -131,7 +131,7 @@ impl Boot {
         }
         let mut state = self.state;
         state.commit = state.commit.max(applied);
-        if state.term < last.term && !is_founder(state, before, last) {
+        if state.term < last.term && !is_founder(state, before, last) && !fault!(TermNotRaisedAtRestart) {
             // The vote of an older term says nothing about this one.
             (state.term, state.vote) = (last.term, 0);
         }

@@ -88,6 +88,7 @@ impl Node {
     pub fn boot_done(&mut self, applied: Index) -> Result<()> {
         self.booting(Stage::Done)?;
         let outcome = self.finish_boot(applied);
+        self.raft.runs = outcome.is_ok() && self.raft.fault.is_none();
         self.boot_failed(outcome)
     }
 
@@ -109,14 +110,14 @@ impl Node {
         let conf = raft.conf.try_clone()?;
         raft.set_members(&conf)?;
         raft.reconfig.done = applied;
-        raft.load(state.term, state.vote);
+        raft.load(state.term, if fault!(VoteForgottenAtRestart) { 0 } else { state.vote });
         if state.term != stored.term {
             raft.event(EventKind::Repaired, Reason::None, 0, 0, stored.term, state.term);
         }
         if state.commit != stored.commit {
             raft.event(EventKind::Repaired, Reason::None, 0, state.commit, stored.commit, state.commit);
         }
-        raft.timers.fence = raft.config.vote_fence();
+        raft.timers.fence = if fault!(LeaseOutlivesRestart) { 0 } else { raft.config.vote_fence() };
         raft.become_follower(state.term, NONE, Reason::None);
         self.readies.shown.state = stored;
         self.checked(Ok(()))

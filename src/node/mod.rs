@@ -10,6 +10,7 @@ use crate::config::{Config, Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::boot::{Boot, Stage};
+use crate::log::max_index_bytes;
 use crate::raft::Raft;
 use crate::raft::election::Campaign;
 use crate::ready::Readies;
@@ -95,16 +96,25 @@ impl Node {
         let per_batch = 2 * 24 * u64::from(config.max_entries_per_ready) + 420 * u64::from(config.max_messages);
         let peers = u64::from(config.max_peers) * (16 * u64::from(config.max_inflight_msgs) + 512);
         let waiting = 56 * u64::from(config.max_tokens) + 160 * u64::from(config.max_reads);
-        let bytes =
-            config.recent_bytes + config.catchup_bytes + config.block_bytes + batches * per_batch + peers + waiting;
-        usize::try_from(bytes + (64 << 10)).map_err(|_| Error::Arg)
+        // Blocks keep what they were when entries were long, the index what it was when they were short.
+        let recent =
+            config.recent_bytes + max_index_bytes(config.recent_bytes, config.block_bytes) + config.block_bytes;
+        let bytes = recent + config.catchup_bytes + batches * per_batch + peers + waiting;
+        usize::try_from(bytes + (32 << 10)).map_err(|_| Error::Arg)
     }
 
     // ---- order and poison
 
+    /// Whether it is booted and not poisoned.
+    #[inline]
+    fn runs(&self) -> bool {
+        debug_assert_eq!(self.raft.runs, self.raft.fault.is_none() && self.boot.stage == Stage::Done);
+        self.raft.runs
+    }
+
     #[inline]
     fn running(&mut self) -> Result<()> {
-        if self.raft.fault.is_none() && self.boot.stage == Stage::Done { Ok(()) } else { self.not_running() }
+        if self.runs() { Ok(()) } else { self.not_running() }
     }
 
     #[cold]
@@ -119,13 +129,7 @@ impl Node {
     /// The last step of every call that may change something: is all still well?
     #[inline]
     fn checked<T>(&mut self, outcome: Result<T>) -> Result<T> {
-        match self.raft.invariants() {
-            Ok(()) => outcome,
-            Err(why) => {
-                self.raft.fault(why);
-                Err(Error::Poisoned)
-            }
-        }
+        self.raft.checked(outcome)
     }
 
     fn booting(&mut self, stage: Stage) -> Result<()> {
@@ -208,7 +212,7 @@ impl Node {
             let end = wire::FRAME_HEADER + len as usize;
             let Some(message) = rest.get(wire::FRAME_HEADER..end) else { break };
             done.consumed += end;
-            if group != self.raft.config.group {
+            if group != self.raft.config.group && !fault!(WrongGroupTaken) {
                 self.raft.counters.messages_refused += 1;
                 done.rejected += 1;
             } else {

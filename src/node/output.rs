@@ -26,21 +26,31 @@ impl Node {
         Ok(self.readies.kinds(&self.raft))
     }
 
+    /// Whether `ready` would give nothing. What is not sure counts as no.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.runs() && self.readies.len() == 0 && !self.readies.has_any(&self.raft)
+    }
+
+    /// Whether `next_fetch` would give nothing. What is not sure counts as no.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn lacks_nothing(&self) -> bool {
+        self.runs() && self.raft.fetches.untold == 0
+    }
+
     /// Takes the next batch of work; none: nothing to do. In SYNC the same one until it is advanced.
     ///
     /// # Errors
     /// [`Error::Full`]: `max_outstanding` are outstanding. [`Error::NoMem`]: nothing was taken.
     pub fn ready(&mut self) -> Result<Option<Ready<'_>>> {
         self.running()?;
-        let sync = self.raft.config.storage == StorageMode::Sync;
-        if !sync || self.readies.len() == 0 {
-            let Self { raft, readies, .. } = self;
-            if readies.take(raft)?.is_none() {
-                return Ok(None);
-            }
-            self.checked(Ok(()))?;
+        let Self { raft, readies, .. } = self;
+        if readies.len() > 0 && raft.config.storage == StorageMode::Sync {
+            return Ok(readies.newest().map(|batch| Ready::new(raft, batch)));
         }
-        Ok(self.readies.newest().map(|batch| Ready::new(&self.raft, batch)))
+        Ok(readies.take(raft)?.map(|batch| Ready::new(raft, batch)))
     }
 
     /// Looks at an outstanding batch again, until it is released.
@@ -57,6 +67,12 @@ impl Node {
         self.running()?;
         if self.raft.config.storage == StorageMode::Messages {
             return self.wrong_mode("advance");
+        }
+        let Self { raft, readies, .. } = self;
+        if let Some(last) = readies.only_span(number) {
+            raft.check_changes_done(last)?;
+            readies.finish_only(raft);
+            return raft.checked(Ok(()));
         }
         self.readies.check_handed_out(number)?;
         let last = self.readies.last_committed(number);

@@ -103,7 +103,7 @@ impl Progress {
 
     /// Forgets everything: a new term, or a new role.
     pub fn reset(&mut self, next: Index) {
-        self.matched = 0;
+        self.matched = if fault!(MatchOutlivesTerm) { self.matched.min(next - 1) } else { 0 };
         self.next = next;
         self.sent_commit = 0;
         self.recent_active = false;
@@ -153,7 +153,7 @@ impl Progress {
     /// Whether an append may carry entries.
     #[inline]
     pub fn may_carry(&self) -> bool {
-        self.flow != Flow::Replicate || !self.window.is_full() || fault!("window-ignored")
+        self.flow != Flow::Replicate || !self.window.is_full() || fault!(WindowIgnored)
     }
 
     /// An append with `count` entries of `bytes` payload is on its way. Room in the window must have been reserved.
@@ -167,7 +167,7 @@ impl Progress {
                 }
                 self.paused = self.window.is_full();
             }
-            _ => self.paused |= count > 0 && !fault!("no-pause-while-probing"),
+            _ => self.paused |= count > 0 && !fault!(NoPauseWhileProbing),
         }
         self.sent_commit = commit;
     }
@@ -198,10 +198,11 @@ impl Progress {
             }
             self.next = self.matched + 1;
         } else {
-            if self.next - 1 != rejected && !fault!("old-rejections-count") {
+            if self.next - 1 != rejected && !fault!(OldRejectionsCount) {
                 return false;
             }
-            self.next = rejected.min(hint.saturating_add(1)).max(self.matched + 1);
+            let lowest = if fault!(NextBelowMatch) { 1 } else { self.matched + 1 };
+            self.next = rejected.min(hint.saturating_add(1)).max(lowest);
             self.paused = false;
         }
         self.sent_commit = self.sent_commit.min(self.next - 1);

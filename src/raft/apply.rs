@@ -37,6 +37,7 @@ impl Raft {
         let log = &self.log;
         let limit = match self.config.storage {
             StorageMode::Sync => handed,
+            StorageMode::Async if fault!(AppliesUnpersisted) => handed,
             StorageMode::Async => handed.min(log.durable.saturating_add(u64::from(self.config.max_apply_unpersisted))),
             StorageMode::Messages => log.durable,
         };
@@ -48,6 +49,7 @@ impl Raft {
     }
 
     /// The next span to apply, and takes note that it is handed out.
+    #[inline]
     pub fn take_committed(&mut self, handed: Index) -> Span {
         if !self.has_committed(handed) {
             return Span::default();
@@ -61,17 +63,20 @@ impl Raft {
             span.last = highest.min(self.log.recent_first() - 1).min(span.first.saturating_add(count) - 1);
         } else {
             span.last = span.first - 1;
-            for slot in self.log.slots(span.first, highest.min(span.first.saturating_add(count) - 1)) {
-                let bytes = span.bytes + u64::from(slot.place.len);
-                if bytes > max && span.bytes > 0 {
-                    break;
+            let slots = self.log.slots(span.first, highest.min(span.first.saturating_add(count) - 1));
+            'span: for half in slots {
+                for slot in half {
+                    let bytes = span.bytes + u64::from(slot.place.len);
+                    if bytes > max && span.bytes > 0 {
+                        break 'span;
+                    }
+                    span.last += 1;
+                    span.bytes = bytes;
+                    span.payload += slot.data_len();
                 }
-                span.last += 1;
-                span.bytes = bytes;
-                span.payload += slot.data_len();
             }
         }
-        self.log.applying = span.last;
+        self.log.applying = if fault!(LimitSkipsCommitted) { highest } else { span.last };
         self.apply.bytes = self.apply.bytes.saturating_add(span.bytes);
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready || span.last < highest;
         span
@@ -84,7 +89,8 @@ impl Raft {
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready;
         self.leave_joint_if_due();
         let evicted = std::mem::take(&mut self.log.evicted_payload);
-        self.proposals.uncommitted = self.proposals.uncommitted.saturating_sub(payload + evicted);
+        let over = if fault!(UncommittedNeverReturned) { 0 } else { payload + evicted };
+        self.proposals.uncommitted = self.proposals.uncommitted.saturating_sub(over);
         if self.role == Role::Leader && !self.apply.told_ready && self.log.term_at(index) == Some(self.term) {
             self.apply.told_ready = true;
             self.event(EventKind::LeaderReady, Reason::None, 0, index, 0, 0);

@@ -260,7 +260,7 @@ impl Raft {
         let mut carried = Carried::default();
         for (entry, index) in entries.clone().zip(ask.first..) {
             if entry.index != index
-                || self.log.term_at(index).is_some_and(|term| term != entry.term)
+                || (self.log.term_at(index).is_some_and(|term| term != entry.term) && !fault!(SupplyUnchecked))
                 || index > self.log.last()
             {
                 self.detail.set(format_args!(
@@ -323,8 +323,10 @@ impl Raft {
     pub fn supply_snapshot(&mut self, id: u64, index: Index, conf: &Configuration, data: &[u8]) -> Result<Supplied> {
         let Some((at, ask)) = self.open_ask_of(id, Some(true))? else { return Ok(Supplied::Ignored) };
         let to = self.peers.at(at).map_or(0, |peer| peer.id);
-        let (lowest, commit) = (self.log.first() - 1, self.log.commit);
-        let term = self.log.term_at(index).filter(|_| index <= commit && index > 0);
+        // One that ends before what the peer has would take it back [L-04].
+        let matched = self.peers.at(at).map_or(0, |peer| peer.matched);
+        let (lowest, commit) = (matched.max(self.log.first() - 1), self.log.commit);
+        let term = self.log.term_at(index).filter(|_| (lowest..=commit).contains(&index) && index > 0);
         let Some(term) = term else {
             self.detail.set(format_args!("a snapshot at index {index} can't be used: {lowest} to {commit} can"));
             return Err(Error::Arg);

@@ -16,12 +16,12 @@ pub(crate) mod step;
 pub(crate) mod tokens;
 pub(crate) mod transfer;
 
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::event::{Event, EventKind, Reason};
 use crate::log::Log;
 use crate::membership::Configuration;
-use crate::outbox::{Blobs, OutMessage, Outbox};
+use crate::outbox::{Blobs, OWN_ROOM, OutMessage, Outbox, Own};
 use crate::peers::Peers;
 use crate::rng::Rng;
 use crate::types::{HardState, Index, MessageKind, NodeId, Role, Term};
@@ -110,12 +110,15 @@ pub(crate) struct Raft {
     pub reconfig: reconfig::Reconfig,
     pub fetches: fetches::Fetches,
     pub transfer: transfer::Transfer,
+    pub incoming: Option<snapshots::Incoming>,
     pub commit_broadcast: bool,
     pub events: VecDeque<Event>,
     pub counters: Counters,
     pub detail: Detail,
     /// Why the node is poisoned, if it is.
     pub fault: Option<&'static str>,
+    /// Booted and without a fault: the one question of every call.
+    pub runs: bool,
 }
 
 impl Raft {
@@ -134,7 +137,7 @@ impl Raft {
             log: Log::new(config.recent_bytes, config.block_bytes, poison),
             conf: Configuration::default(),
             peers: Peers::default(),
-            outbox: Outbox::new(config.max_messages),
+            outbox: Outbox::new(config.max_messages, config.storage == StorageMode::Messages),
             blobs: Blobs::default(),
             election: election::Election::new(config),
             proposals: proposals::Proposals::default(),
@@ -144,14 +147,17 @@ impl Raft {
             reconfig: reconfig::Reconfig::default(),
             fetches: fetches::Fetches::default(),
             transfer: transfer::Transfer::default(),
+            incoming: None,
             commit_broadcast: !config.flags.has(Flags::NO_COMMIT_BROADCAST),
             events: VecDeque::new(),
             counters: Counters::default(),
             detail: Detail::new(),
             fault: None,
+            runs: false,
             rng,
         };
         raft.events.try_reserve_exact(MAX_EVENTS).map_err(|_| Error::NoMem)?;
+        raft.outbox.own.try_reserve_exact(OWN_ROOM).map_err(|_| Error::NoMem)?;
         raft.reset_election_timeout();
         Ok(raft)
     }
@@ -200,6 +206,7 @@ impl Raft {
     pub fn fault(&mut self, why: &'static str) {
         if self.fault.is_none() {
             self.fault = Some(why);
+            self.runs = false;
             self.event(EventKind::Poisoned, Reason::None, 0, 0, 0, 0);
             self.detail.set(format_args!("poisoned: {why}"));
         }
@@ -213,11 +220,26 @@ impl Raft {
         let kind = message.head.kind;
         message.head.from = if message.head.from == 0 { self.id } else { message.head.from };
         message.after |= matches!(kind, MessageKind::AppResp | MessageKind::VoteResp | MessageKind::PreVoteResp);
+        let early = (fault!(AckLeavesEarly) && kind == MessageKind::AppResp)
+            || (fault!(VoteLeavesEarly) && kind == MessageKind::VoteResp);
+        message.after &= !early || message.head.to == self.id;
         let to = message.head.to;
-        if self.outbox.push(message).is_err() {
-            self.counters.messages_dropped += 1;
-            self.event(EventKind::MessageLost, Reason::OutboxFull, to, 0, kind as u64, 0);
+        let outcome = if to == self.id { self.send_to_self(message) } else { self.outbox.push(message) };
+        if outcome.is_err() {
+            self.on_lost(kind, to);
         }
+    }
+
+    #[cold]
+    pub fn on_lost(&mut self, kind: MessageKind, to: NodeId) {
+        self.counters.messages_dropped += 1;
+        self.event(EventKind::MessageLost, Reason::OutboxFull, to, 0, kind as u64, 0);
+    }
+
+    #[cold]
+    fn send_to_self(&mut self, message: OutMessage) -> Result<()> {
+        let Head { kind, term, index, .. } = message.head;
+        if self.outbox.take_own(Own { kind, term, index })? { Ok(()) } else { self.outbox.push(message) }
     }
 
     /// A head of this node's term.
@@ -226,11 +248,44 @@ impl Raft {
         Head { kind, to, from: self.id, term: self.term, ..Head::default() }
     }
 
-    /// An acknowledgement of the log up to `index`; to this node itself, it counts once durable.
+    /// This node's own acknowledgement of its log's end: it counts once durable [E-08].
+    #[inline]
+    pub fn acknowledge_own(&mut self) {
+        let own = Own { kind: MessageKind::AppResp, term: self.term, index: self.log.last() };
+        if self.outbox.take_own(own) != Ok(true) {
+            self.send_append_resp(self.id, own.index);
+        }
+        if fault!(OwnAckCountsEarly)
+            && let Some(at) = self.peers.position(self.id)
+        {
+            self.on_accepted(at, self.log.last());
+        }
+    }
+
+    /// An acknowledgement of the log up to `index`.
     #[inline]
     pub fn send_append_resp(&mut self, to: NodeId, index: Index) {
         let head = Head { index, ..self.head(MessageKind::AppResp, to) };
-        self.send(OutMessage::new(head));
+        if to == self.id {
+            return self.send(OutMessage::new(head));
+        }
+        // Written where it stays: `send` would move it there.
+        let after = !fault!(AckLeavesEarly);
+        if self.outbox.push(OutMessage { after, ..OutMessage::new(head) }).is_err() {
+            self.on_lost(MessageKind::AppResp, to);
+        }
+    }
+
+    /// The last step of every call that may change something: is all still well?
+    #[inline]
+    pub fn checked<T>(&mut self, outcome: Result<T>) -> Result<T> {
+        match self.invariants() {
+            Ok(()) => outcome,
+            Err(why) => {
+                self.fault(why);
+                Err(Error::Poisoned)
+            }
+        }
     }
 
     /// What must hold between two calls. In release only what safety hangs on.
@@ -266,10 +321,11 @@ impl Raft {
             peers: self.peers.try_clone()?,
             outbox: self.outbox.try_clone()?,
             blobs: self.blobs.try_clone()?,
-            tokens: self.tokens.try_clone()?,
+            tokens: self.tokens.try_clone(self.reads.len())?,
             reads: self.reads.try_clone()?,
             reconfig: self.reconfig.try_clone()?,
             events,
+            incoming: None,
             ..*self
         })
     }

@@ -8,7 +8,7 @@ use super::Raft;
 use crate::config::Flags;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
-use crate::log::blocks::Place;
+use crate::log::blocks::{Blocks, Place};
 use crate::outbox::{OutMessage, Piece, Source};
 use crate::raft::replication::lower_pin;
 use crate::raft::tokens::DropKind;
@@ -65,13 +65,17 @@ impl Raft {
             ));
             return Err(Error::Arg);
         }
-        self.tokens.reserve(with_token, self.config.max_tokens).inspect_err(|_| {
+        self.tokens.reserve(with_token, self.reads.len(), self.config.max_tokens).inspect_err(|_| {
             self.detail.set(format_args!("max_tokens ({}) proposals are waiting", self.config.max_tokens));
         })?;
         if self.role == Role::Leader {
             self.check_leads()?;
             self.check_uncommitted(payload)?;
-            self.append_proposed(kind, entries, count)?;
+            let first = self.log.last() + 1;
+            self.append_proposed(kind, entries.clone().map(|(parts, len, _)| (parts, len)), count, payload)?;
+            if with_token > 0 {
+                entries.zip(first..).for_each(|((_, _, token), index)| self.tokens.add(index, self.term, token));
+            }
             self.proposals.uncommitted += payload;
             self.acknowledge_own();
             self.broadcast_append();
@@ -83,7 +87,7 @@ impl Raft {
 
     /// Whether proposals are taken by this leader now.
     fn check_leads(&mut self) -> Result<()> {
-        if self.transfer.target != NONE {
+        if self.transfer.target != NONE && !fault!(ProposalsDuringTransfer) {
             let (to, term) = (self.transfer.target, self.term);
             self.detail.set(format_args!("leadership of term {term} is being transferred to {to}: retry later"));
             return Err(Error::NoLeader);
@@ -119,39 +123,17 @@ impl Raft {
         Ok(())
     }
 
-    fn append_proposed<'a, P>(
+    fn append_proposed<'a, P: Iterator<Item = &'a [u8]>>(
         &mut self,
         kind: EntryKind,
-        entries: impl Iterator<Item = (P, usize, u64)> + Clone,
+        entries: impl Iterator<Item = (P, usize)> + Clone,
         count: usize,
-    ) -> Result<()>
-    where
-        P: Iterator<Item = &'a [u8]>,
-    {
-        let (term, last) = (self.term, self.log.last());
-        if count > 1 {
-            let highest = last + count as u64;
-            self.log.check_room(entries.clone().map(|(_, len, _)| wire::record_len(term, highest, kind, len)))?;
-        }
-        for (parts, len, token) in entries {
-            if let Err(error) = self.log.append(term, kind, parts, len) {
-                // Nothing was shown to anybody yet.
-                self.log.truncate_from(last + 1);
-                self.tokens.forget_above(last, term);
-                self.detail.set(format_args!(
-                    "recent_bytes ({}) is full of entries not durable yet",
-                    self.config.recent_bytes
-                ));
-                return Err(error);
-            }
-            self.tokens.add(self.log.last(), term, token);
-        }
-        Ok(())
-    }
-
-    /// The leader's own acknowledgement of its log's end: it counts once durable [E-08].
-    fn acknowledge_own(&mut self) {
-        self.send_append_resp(self.id, self.log.last());
+        payload: u64,
+    ) -> Result<()> {
+        self.log.append_all(self.term, kind, entries, count, payload).inspect_err(|_| {
+            let limit = self.config.recent_bytes;
+            self.detail.set(format_args!("recent_bytes ({limit}) is full of entries not durable yet"));
+        })
     }
 
     /// The empty entry by which a leader commits what its predecessors left (paper §5.4.2, §8).
@@ -189,10 +171,10 @@ impl Raft {
             self.detail.set(format_args!("a forwarded entry passes max_entry_bytes ({})", self.config.max_entry_bytes));
             return Err(Error::Full);
         }
-        self.check_uncommitted(m.entries.payload_bytes())?;
         if !m.entries.has_changes() {
-            let entries = m.entries.iter().map(|entry| (std::iter::once(entry.data), entry.data.len(), 0));
-            self.append_proposed(EntryKind::Normal, entries, m.entries.len())?;
+            self.check_uncommitted(m.entries.payload_bytes())?;
+            let entries = m.entries.iter().map(|entry| (std::iter::once(entry.data), entry.data.len()));
+            self.append_proposed(EntryKind::Normal, entries, m.entries.len(), m.entries.payload_bytes())?;
             self.proposals.uncommitted += m.entries.payload_bytes();
         } else {
             self.append_with_changes(m)?;
@@ -205,8 +187,8 @@ impl Raft {
     /// A message with changes among its entries: all or none, but for etcd's way, in which a refused change becomes an empty entry.
     fn append_with_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
         let (term, last, pending) = (self.term, self.log.last(), self.reconfig.pending_index);
-        self.check_all_changes(m)?;
-        let mut payload = 0;
+        let payload = self.check_all_changes(m)?;
+        self.check_uncommitted(payload)?;
         for entry in m.entries.iter() {
             let (mut kind, mut data) = (entry.kind, entry.data);
             let mut outcome = Ok(());
@@ -225,22 +207,26 @@ impl Raft {
                 self.reconfig.pending_index = pending;
                 return Err(error);
             }
-            payload += data.len() as u64;
         }
         self.proposals.uncommitted += payload;
         Ok(())
     }
 
-    /// Whether all changes of a message may be appended, before anything is: only the first can be, another is in its way then.
-    fn check_all_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
-        if self.flag(Flags::REFUSED_CONF_AS_EMPTY) {
-            return Ok(());
-        }
-        let pending = self.reconfig.pending_index;
-        let mut outcome = Ok(());
-        for entry in m.entries.iter().filter(|entry| entry.kind.is_change()) {
-            outcome = outcome.and_then(|()| self.check_change(entry.kind, entry.data));
-            self.reconfig.pending_index = self.log.last() + 1;
+    /// Whether all changes of a message may be appended, before anything is: only the first can be, another is in its way then. Gives
+    /// the payload that counts: an empty entry that takes a refused change's place has none.
+    fn check_all_changes(&mut self, m: &MessageView<'_>) -> Result<u64> {
+        let (as_empty, pending) = (self.flag(Flags::REFUSED_CONF_AS_EMPTY), self.reconfig.pending_index);
+        let mut outcome = Ok(0);
+        for entry in m.entries.iter() {
+            let (kind, data) = (entry.kind, entry.data);
+            let checked = if kind.is_change() && outcome.is_ok() { self.check_change(kind, data) } else { Ok(()) };
+            if checked.is_err() && as_empty && wire::parse_change(kind, data).is_ok() {
+                continue;
+            }
+            outcome = outcome.and_then(|payload| checked.map(|()| payload + data.len() as u64));
+            if kind.is_change() {
+                self.reconfig.pending_index = self.log.last() + 1;
+            }
         }
         self.reconfig.pending_index = pending;
         outcome
@@ -262,7 +248,8 @@ impl Raft {
         }
         let index = self.log.last() + 1;
         let before = std::mem::replace(&mut self.reconfig.pending_index, index);
-        self.propose(kind, entry(data)).inspect_err(|_| self.reconfig.pending_index = before)
+        self.propose(kind, entry(data))
+            .inspect_err(|_| self.reconfig.pending_index = if fault!(RefusedChangePends) { index } else { before })
     }
 
     // ---- elsewhere
@@ -291,12 +278,12 @@ impl Raft {
                 count += 1;
             }
             let (id, group) = (self.id, entries.clone().skip(start).take(count));
-            let outcome = self.send_forwarded(id, total, count, |bytes| {
+            let outcome = self.send_forwarded(id, total, count, |out| {
                 for (parts, len, _) in group {
                     let mut head = [0; wire::MAX_RECORD_HEAD];
                     let head_len = wire::write_record_head(&mut head, 0, 0, kind, len);
-                    bytes.extend_from_slice(head.get(..head_len).unwrap_or(&[]));
-                    parts.for_each(|part| bytes.extend_from_slice(part));
+                    out.append(head.get(..head_len).unwrap_or(&[]));
+                    parts.for_each(|part| _ = out.append(part));
                 }
             });
             match outcome {
@@ -316,8 +303,8 @@ impl Raft {
     pub fn forward_proposal(&mut self, m: &MessageView<'_>) -> Result<()> {
         self.check_forwards()?;
         let total = m.entries.iter().map(|entry| entry.record.len()).sum();
-        self.send_forwarded(m.head.from, total, m.entries.len(), |bytes| {
-            m.entries.iter().for_each(|entry| bytes.extend_from_slice(entry.record));
+        self.send_forwarded(m.head.from, total, m.entries.len(), |out| {
+            m.entries.iter().for_each(|entry| _ = out.append(entry.record));
         })
     }
 
@@ -327,16 +314,16 @@ impl Raft {
         from: NodeId,
         total: usize,
         count: usize,
-        fill: impl FnOnce(&mut Vec<u8>),
+        fill: impl FnOnce(&mut Blocks),
     ) -> Result<()> {
         if self.outbox.is_crowded() {
             self.detail.set(format_args!("max_messages ({}) are waiting in one ready", self.config.max_messages));
             return Err(Error::Full);
         }
         self.log.make_room(total)?;
-        let Some((block, bytes)) = self.log.blocks.tail() else { return Err(Error::NoMem) };
-        let place = Place { block, offset: bytes.len() as u32, len: total as u32 };
-        fill(bytes);
+        let (block, at) = self.log.blocks.next().ok_or(Error::NoMem)?;
+        let place = Place { block, offset: at as u32, len: total as u32 };
+        fill(&mut self.log.blocks);
         self.log.outbox_pin = lower_pin(self.log.outbox_pin, block, self.log.blocks.first());
         let first_piece = self.outbox.begin_body();
         self.outbox.push_piece(Piece { source: Source::Log, place })?;

@@ -133,17 +133,18 @@ impl Reads {
     }
 
     pub fn try_clone(&self) -> Result<Self> {
-        fn copy<T: Copy>(list: &VecDeque<T>) -> Result<VecDeque<T>> {
+        // As `reserve` leaves them: whatever waits can be answered without another allocation.
+        fn copy<T: Copy>(list: &VecDeque<T>, room: usize) -> Result<VecDeque<T>> {
             let mut twin = VecDeque::new();
-            twin.try_reserve(list.len()).map_err(|_| Error::NoMem)?;
+            twin.try_reserve(list.len() + room).map_err(|_| Error::NoMem)?;
             twin.extend(list.iter().copied());
             Ok(twin)
         }
         Ok(Self {
-            pending: copy(&self.pending)?,
-            unconfirmed: copy(&self.unconfirmed)?,
-            forwarded: copy(&self.forwarded)?,
-            answers: copy(&self.answers)?,
+            pending: copy(&self.pending, 0)?,
+            unconfirmed: copy(&self.unconfirmed, self.pending.len())?,
+            forwarded: copy(&self.forwarded, 0)?,
+            answers: copy(&self.answers, self.len())?,
             ..*self
         })
     }
@@ -168,7 +169,8 @@ impl Raft {
 
     pub fn read_index(&mut self, token: u64) -> Result<()> {
         let max = self.config.max_reads;
-        self.reads.reserve(max).and_then(|()| self.tokens.reserve_drops(self.reads.len() + 1)).inspect_err(|_| {
+        let drops = self.tokens.waiting.len() + self.reads.len() + 1;
+        self.reads.reserve(max).and_then(|()| self.tokens.reserve_drops(drops)).inspect_err(|_| {
             self.detail.set(format_args!("max_reads ({max}) reads are waiting: retry after the next advance"));
         })?;
         let context = [0; MAX_CONTEXT];
@@ -241,7 +243,7 @@ impl Raft {
         let alone = self.conf.is_singleton() && self.flag(Flags::READ_AT_ONCE);
         if alone {
             self.answer(Request { index: self.log.commit, ..request });
-        } else if self.log.term_at(self.log.commit) != Some(self.term) {
+        } else if self.log.term_at(self.log.commit) != Some(self.term) && !fault!(ReadBeforeFirstCommit) {
             self.reads.pending.push_back(request);
         } else {
             self.prove(request);
@@ -265,7 +267,8 @@ impl Raft {
         if self.trusts_check_quorum() {
             return true;
         }
-        if self.transfer.target != NONE || self.transfer.lease_given_up || self.conf.voters.is_empty() {
+        let handed_over = self.transfer.target != NONE || self.transfer.lease_given_up;
+        if (handed_over && !fault!(LeaseKeptInTransfer)) || self.conf.voters.is_empty() {
             return false;
         }
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
@@ -294,7 +297,9 @@ impl Raft {
 
     fn prove(&mut self, request: Request) {
         let request = Request { index: self.log.commit, ..request };
-        if self.has_lease() || self.conf.is_singleton() {
+        // Not by the sole voter's leave: a leader that its own change removed leads on for a while, and is no voter any more.
+        let is_sole_voter = self.conf.is_singleton() && self.conf.voters.contains(self.id);
+        if self.has_lease() || is_sole_voter {
             return self.answer(request);
         }
         self.reads.unconfirmed.push_back(request);
@@ -316,6 +321,8 @@ impl Raft {
         if std::mem::take(&mut self.reads.round_due) && self.role == Role::Leader && !self.reads.unconfirmed.is_empty()
         {
             self.broadcast_heartbeat();
+            // Alone in both halves of a joint configuration, it waits for nobody.
+            self.confirm_reads();
         }
     }
 
@@ -331,6 +338,8 @@ impl Raft {
         if position > issued || tick > self.reads.now {
             return self.ignore(head, Reason::ReadContext);
         }
+        let position = if fault!(ReadContextReused) { issued } else { position };
+        let tick = if fault!(LeaseDatedByAnswer) { self.reads.now } else { tick };
         let Some(peer) = self.peers.at_mut(at) else { return };
         peer.read_ack = peer.read_ack.max(position);
         peer.lease_tick = peer.lease_tick.max(tick);
@@ -340,6 +349,11 @@ impl Raft {
     /// Answers the reads whose position a quorum has confirmed.
     pub fn confirm_reads(&mut self) {
         if self.reads.unconfirmed.is_empty() || self.conf.voters.is_empty() {
+            return;
+        }
+        // As in `maybe_commit`: counting is cheaper than looking up and sorting.
+        let confirmed = self.reads.confirmed;
+        if self.peers.iter().filter(|peer| peer.read_ack > confirmed).count() <= self.conf.voters.len() / 2 {
             return;
         }
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
@@ -370,6 +384,9 @@ impl Raft {
         self.reads.confirmed = 0;
         self.reads.round_due = false;
         for request in self.reads.pending.drain(..).chain(self.reads.unconfirmed.drain(..)).filter(|r| r.from == NONE) {
+            if fault!(ReadsVanish) {
+                continue;
+            }
             self.tokens.drop_now(request.token, DropKind::Read, Reason::LeadershipLost);
             self.counters.reads_failed += 1;
         }
@@ -396,7 +413,7 @@ impl Raft {
     fn take_answer(&mut self, context: &[u8], index: Index) -> bool {
         let Some((nonce, counter)) = context.split_first_chunk::<8>() else { return false };
         let Ok(counter) = counter.try_into().map(u64::from_le_bytes) else { return false };
-        if u64::from_le_bytes(*nonce) != self.reads.nonce {
+        if u64::from_le_bytes(*nonce) != self.reads.nonce && !fault!(LateReadAnswerTaken) {
             return false;
         }
         let Ok(at) = self.reads.forwarded.binary_search_by_key(&counter, |read| read.counter) else { return false };

@@ -43,7 +43,7 @@ impl Raft {
 
     /// Everything that a change of role or term forgets.
     fn reset(&mut self, term: Term) {
-        if self.term != term {
+        if self.term != term || fault!(StepDownForgetsVote) {
             self.term = term;
             self.vote = 0;
         }
@@ -86,6 +86,9 @@ impl Raft {
         for peer in self.peers.iter_mut() {
             peer.vote = None;
         }
+        if fault!(PreVoteForgetsVote) {
+            self.vote = 0;
+        }
         self.set_leader(0);
         self.role = Role::PreCandidate;
         self.event(EventKind::BecamePreCandidate, Reason::None, 0, 0, 0, 0);
@@ -103,7 +106,7 @@ impl Raft {
         self.transfer.lease_given_up = false;
         self.apply.told_ready = false;
         // Any change in the log may be in force soon, whoever proposed it: none is added before all of them are applied [M-06, M-07].
-        self.reconfig.pending_index = self.log.last();
+        self.reconfig.pending_index = if fault!(PendingChangeForgotten) { 0 } else { self.log.last() };
         self.event(EventKind::BecameLeader, Reason::None, 0, self.log.last() + 1, 0, 0);
         self.append_first_of_term();
     }
@@ -133,7 +136,7 @@ impl Raft {
     pub fn leader_is_alive(&self) -> bool {
         self.is_bound_by_lease()
             || self.flag(Flags::CHECK_QUORUM)
-                && !fault!("no-lease")
+                && !fault!(NoLease)
                 && self.leader != 0
                 && self.timers.election_elapsed < self.config.election_ticks
     }
@@ -177,7 +180,7 @@ impl Raft {
             if self.flag(Flags::CHECK_QUORUM) {
                 self.check_quorum();
             }
-            if self.role == Role::Leader {
+            if self.role == Role::Leader && !fault!(TransferNeverEnds) {
                 self.end_transfer(Reason::TransferDeadline);
             }
         }

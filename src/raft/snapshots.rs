@@ -13,42 +13,67 @@ use crate::peers::progress::Flow;
 use crate::types::{EntryId, Index, NodeId};
 use crate::wire::{MessageView, SnapshotView};
 
+/// A snapshot that a message brings, with what it needs.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    conf: Configuration,
+    blob: u32,
+}
+
 impl Raft {
     // ---- the follower
 
-    pub fn on_snapshot(&mut self, m: &MessageView<'_>) -> Result<()> {
-        let Some(snapshot) = m.snapshot else { return Ok(()) };
-        self.hear_leader(m.head.from);
-        let index = if self.restore(m, &snapshot)? { self.log.last() } else { self.log.commit };
-        self.send_append_resp(m.head.from, index);
-        Ok(())
-    }
-
-    /// Replaces the log by the snapshot, unless that is not needed. Whether it did.
-    fn restore(&mut self, m: &MessageView<'_>, snapshot: &SnapshotView<'_>) -> Result<bool> {
-        let id = EntryId { term: snapshot.term, index: snapshot.index };
-        if id.index <= self.log.commit {
-            self.ignore(&m.head, Reason::OldSnapshot);
-            return Ok(false);
-        }
-        let conf = self.check_snapshot(m)?;
-        if !conf.contains(self.id) {
-            self.ignore(&m.head, Reason::SnapshotWithoutSelf);
-            return Ok(false);
-        }
-        if self.log.matches(id) {
-            self.commit_to(id.index);
-            return Ok(false);
-        }
-        let blob = self.keep_snapshot(snapshot)?;
+    /// The last step of `validate`: takes all the memory that restoring the snapshot needs, so that a message refused for want of it
+    /// has changed nothing. What it keeps is taken by `on_snapshot`, which follows.
+    pub fn prepare_snapshot(&mut self, m: &MessageView<'_>, conf: Configuration) -> Result<()> {
+        let Some(snapshot) = m.snapshot.filter(|snapshot| self.is_wanted(snapshot, &conf)) else { return Ok(()) };
+        let blob = self.keep_snapshot(&snapshot)?;
         if let Err(error) = self.tokens.reserve_drops(self.tokens.waiting.len()).and_then(|()| self.set_members(&conf))
         {
             self.blobs.free(blob);
             return Err(error);
         }
+        self.incoming = Some(Incoming { conf, blob });
+        Ok(())
+    }
+
+    /// Whether the log has to give way to it.
+    fn is_wanted(&self, snapshot: &SnapshotView<'_>, conf: &Configuration) -> bool {
+        let id = EntryId { term: snapshot.term, index: snapshot.index };
+        let covered = id.index <= self.log.commit && !fault!(OldSnapshotTaken);
+        !covered && conf.contains(self.id) && !self.agrees_with(id)
+    }
+
+    fn agrees_with(&self, id: EntryId) -> bool {
+        self.log.matches(id) || (fault!(SnapshotKeepsTail) && id.index <= self.log.last())
+    }
+
+    pub fn on_snapshot(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let Some(snapshot) = m.snapshot else { return Ok(()) };
+        self.hear_leader(m.head.from);
+        let index = if self.restore(m, &snapshot) { self.log.last() } else { self.log.commit };
+        self.send_append_resp(m.head.from, index);
+        Ok(())
+    }
+
+    /// Replaces the log by the snapshot, unless that is not needed. Whether it did.
+    fn restore(&mut self, m: &MessageView<'_>, snapshot: &SnapshotView<'_>) -> bool {
+        let id = EntryId { term: snapshot.term, index: snapshot.index };
+        let Some(Incoming { conf, blob }) = self.incoming.take() else {
+            let conf = &snapshot.conf;
+            let named = conf.voters().chain(conf.voters_outgoing()).chain(conf.learners()).any(|id| id == self.id);
+            if id.index <= self.log.commit {
+                self.ignore(&m.head, Reason::OldSnapshot);
+            } else if named {
+                self.commit_to(id.index);
+            } else {
+                self.ignore(&m.head, Reason::SnapshotWithoutSelf);
+            }
+            return false;
+        };
         self.install(PendingSnapshot { id, blob, conf_len: snapshot.conf.bytes().len() as u32, handed: false }, conf);
         self.event(EventKind::SnapshotRestored, Reason::None, m.head.from, id.index, 0, 0);
-        Ok(true)
+        true
     }
 
     fn keep_snapshot(&mut self, snapshot: &SnapshotView<'_>) -> Result<u32> {
@@ -66,7 +91,9 @@ impl Raft {
             self.blobs.free(old.blob);
         }
         self.log.reset(snapshot);
-        self.conf = conf;
+        if !fault!(SnapshotKeepsConf) {
+            self.conf = conf;
+        }
         self.reconfig.done = snapshot.id.index;
         self.tokens.cover(snapshot.id.index);
         // Progress of the old configuration says nothing about the new log.

@@ -1,7 +1,8 @@
 //! Which token stands at which entry, and its one answer.
 //!
 //! A token comes back exactly once: with its committed entry; as surely not committed, once another entry is committed at its
-//! index; or as unknown. An overwritten entry's token waits, since the entry may return and commit (A, B, then A again).
+//! index, or one of a later term at or below it; or as unknown. An overwritten entry's token waits until then, since the entry may
+//! return and commit (A, B, then A again).
 
 use crate::error::{Error, Result};
 use crate::event::Reason;
@@ -12,7 +13,7 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum DropKind {
-    /// Surely not committed: another entry was committed at its index.
+    /// Surely not committed: another entry was committed at its index, or one of a later term below it.
     NotCommitted = 1,
     /// Committed or not: forwarded, or covered by a snapshot.
     Unknown = 2,
@@ -53,11 +54,13 @@ pub(crate) struct Tokens {
     pub waiting: VecDeque<Waiting>,
     /// For the next ready.
     pub dropped: Vec<Dropped>,
+    /// Term of the last committed entry: no token of an older one waits above it.
+    settled_term: Term,
 }
 
 impl Tokens {
-    /// Makes sure that `count` more can be taken, each answered or dropped later.
-    pub fn reserve(&mut self, count: usize, max: u32) -> Result<()> {
+    /// Makes sure that `count` more can be taken, each answered or dropped later, and `reads` beside them.
+    pub fn reserve(&mut self, count: usize, reads: usize, max: u32) -> Result<()> {
         if count == 0 {
             return Ok(());
         }
@@ -65,7 +68,7 @@ impl Tokens {
             return Err(Error::Full);
         }
         self.waiting.try_reserve(count).map_err(|_| Error::NoMem)?;
-        self.reserve_drops(self.waiting.len() + count)
+        self.reserve_drops(self.waiting.len() + count + reads)
     }
 
     pub fn reserve_drops(&mut self, count: usize) -> Result<()> {
@@ -89,17 +92,14 @@ impl Tokens {
         }
     }
 
-    /// Entries that were just appended are taken back: so are their tokens.
-    pub fn forget_above(&mut self, index: Index, term: Term) {
-        self.waiting.retain(|w| w.index <= index || w.term != term);
-    }
-
     pub fn drop_now(&mut self, token: u64, what: DropKind, reason: Reason) {
         self.dropped.push(Dropped { token, what, reason });
     }
 
     /// Entries up to `last` are committed and handed out: gives back the tokens of those that are the proposed ones, and drops
-    /// the others.
+    /// the others. Those above `last` wait, unless their term is older than the last committed entry's: whoever leads from now on has
+    /// that entry, and behind it none of an older term. They would wait for a log as long as the one that lost them, and take the
+    /// places of proposals that could make it so.
     pub fn settle(&mut self, last: Index, term_at: impl Fn(Index) -> Option<Term>, done: &mut Vec<Done>) {
         while let Some(&Waiting { index, term, token }) = self.waiting.front() {
             if index > last || done.try_reserve(1).is_err() {
@@ -108,16 +108,32 @@ impl Tokens {
             self.waiting.pop_front();
             if term_at(index) == Some(term) {
                 done.push(Done { token, index });
+                if fault!(TokenAnsweredTwice) {
+                    self.drop_now(token, DropKind::Unknown, Reason::Forwarded);
+                }
             } else {
                 self.drop_now(token, DropKind::NotCommitted, Reason::Overwritten);
             }
+        }
+        let committed = term_at(last).unwrap_or(0);
+        if committed > self.settled_term {
+            self.settled_term = committed;
+            let Self { waiting, dropped, .. } = self;
+            waiting.retain(|w| {
+                let lives = w.index <= last || w.term >= committed;
+                if !lives {
+                    let (what, reason) = (DropKind::NotCommitted, Reason::Overwritten);
+                    dropped.push(Dropped { token: w.token, what, reason });
+                }
+                lives
+            });
         }
     }
 
     /// A snapshot stands for everything up to `index`: what became of these can't be known here.
     pub fn cover(&mut self, index: Index) {
         while self.waiting.front().is_some_and(|w| w.index <= index) {
-            if let Some(w) = self.waiting.pop_front() {
+            if let Some(w) = self.waiting.pop_front().filter(|_| !fault!(CoveredTokenLost)) {
                 self.drop_now(w.token, DropKind::Unknown, Reason::CoveredBySnapshot);
             }
         }
@@ -127,13 +143,14 @@ impl Tokens {
         (self.waiting.capacity() * size_of::<Waiting>() + self.dropped.capacity() * size_of::<Dropped>()) as u64
     }
 
-    pub fn try_clone(&self) -> Result<Self> {
+    /// A copy, with room to drop all that wait and `reads` beside them.
+    pub fn try_clone(&self, reads: usize) -> Result<Self> {
         let mut waiting = VecDeque::new();
         waiting.try_reserve(self.waiting.len()).map_err(|_| Error::NoMem)?;
         waiting.extend(self.waiting.iter().copied());
         let mut dropped = Vec::new();
-        dropped.try_reserve(self.waiting.len() + self.dropped.len()).map_err(|_| Error::NoMem)?;
+        dropped.try_reserve(self.waiting.len() + self.dropped.len() + reads).map_err(|_| Error::NoMem)?;
         dropped.extend_from_slice(&self.dropped);
-        Ok(Self { waiting, dropped })
+        Ok(Self { waiting, dropped, settled_term: self.settled_term })
     }
 }

@@ -61,7 +61,7 @@ impl Raft {
         let Some(peer) = self.peers.get(to).filter(|peer| !peer.is_learner) else {
             return self.event(EventKind::TransferEnded, Reason::TransferTarget, to, 0, 0, 0);
         };
-        let up_to_date = peer.matched == self.log.last() || fault!("transfer-to-laggard");
+        let up_to_date = peer.matched == self.log.last() || fault!(TransferToLaggard);
         if self.transfer.target == to {
             return;
         }
@@ -128,7 +128,8 @@ impl Raft {
     pub fn on_timeout_now(&mut self, head: &Head) {
         let announced = EntryId { term: head.log_term, index: head.index };
         let last = self.log.last_id();
-        if self.flag(Flags::TRANSFER_FENCE) && head.index != 0 && (announced > last || self.leader != head.from) {
+        let fences = self.flag(Flags::TRANSFER_FENCE) && !fault!(TransferFenceIgnored);
+        if fences && head.index != 0 && (announced > last || self.leader != head.from) {
             return self.ignore(head, Reason::TransferFence);
         }
         self.start_campaign(Campaign::Transfer);

@@ -6,11 +6,11 @@
 use crate::error::{Error, Result};
 use crate::log::Slot;
 use crate::log::blocks::Place;
-use crate::outbox::{OutMessage, Piece, Source};
+use crate::outbox::{OutMessage, Own, Piece, Source};
 use crate::raft::Raft;
 use crate::raft::fetches::encode_snapshot;
 use crate::raft::replication::put_field_head;
-use crate::ready::{Batch, Mark, Own, on_durable, step_own};
+use crate::ready::{Batch, Mark, on_durable, step_own};
 use crate::types::{LOCAL_APPEND, LOCAL_APPLY, MessageKind};
 use crate::wire::{self, Head, MessageView};
 
@@ -173,8 +173,9 @@ fn on_append_done(raft: &mut Raft, m: &MessageView<'_>) -> Result<()> {
     }
     let snapshot = m.snapshot.map_or(0, |snapshot| snapshot.index);
     let pending = raft.log.snapshot.map(|pending| pending.id.index);
-    if snapshot > raft.log.applied && pending != Some(snapshot) {
-        // Replaced by a later one meanwhile: that one's response counts.
+    // One that a later one has replaced meanwhile is in the state machine all the same, as in etcd's raft; one beyond that was never
+    // handed out.
+    if snapshot > raft.log.applied && pending.is_none_or(|pending| snapshot > pending) {
         return Ok(());
     }
     on_durable(raft, Mark { term: head.term, last: (last.index > 0).then_some(last), snapshot });

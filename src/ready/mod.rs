@@ -5,29 +5,21 @@
 //! Invariants: own votes and acknowledgements are stepped only when their batch is durable [E-08]; entries become durable only
 //! while the term is the mark's (etcd's rule, safe against A, B, then A again) [L-05].
 
+pub(crate) mod fill;
 pub(crate) mod local;
 pub(crate) mod view;
 
 use crate::config::{Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::log::{PendingSnapshot, Slot};
-use crate::outbox::{Fate, OutMessage, Piece, Source};
+use crate::outbox::{OutMessage, Own, Piece, Source};
 use crate::raft::Raft;
 use crate::raft::apply::Span;
 use crate::raft::reads::Read;
 use crate::raft::replication::lower_pin;
 use crate::raft::tokens::{Done, Dropped};
 use crate::types::{EntryId, HardState, Index, MessageKind, NodeId, Role, Term};
-use crate::wire;
-use std::collections::{TryReserveError, VecDeque};
-
-/// An answer of this node to itself, to be stepped when durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Own {
-    pub kind: MessageKind,
-    pub term: Term,
-    pub index: Index,
-}
+use std::collections::TryReserveError;
 
 /// What a durable batch proves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +85,7 @@ impl Batch {
     }
 
     fn reserve_heads(&mut self, messages: usize) -> core::result::Result<(), TryReserveError> {
-        let len = messages * MAX_FRAME_HEAD;
+        let len = messages * fill::MAX_FRAME_HEAD;
         if self.heads.len() < len {
             self.heads.try_reserve(len - self.heads.len())?;
             self.heads.resize(self.heads.capacity(), 0);
@@ -139,10 +131,12 @@ impl Batch {
 pub(crate) struct Readies {
     /// Every batch there is, with its buffers: a batch is large, so it never moves; these change instead:
     store: Vec<Batch>,
-    /// places of the outstanding ones, oldest first,
-    outstanding: VecDeque<u32>,
-    /// and of those that are over.
+    /// places of the outstanding ones, a ring of a power of two: number n is at n modulo its length;
+    order: Vec<u32>,
+    /// and of those that are over, the last one first: so few batches have to grow.
     free: Vec<u32>,
+    /// The number of the oldest outstanding batch; the next to be taken if there is none.
+    oldest: u64,
     /// The number of the last batch taken.
     pub last_number: u64,
     /// Highest numbers acknowledged.
@@ -182,8 +176,9 @@ impl Readies {
     pub fn new(max: u32, storage: StorageMode) -> Self {
         Self {
             store: Vec::new(),
-            outstanding: VecDeque::new(),
+            order: Vec::new(),
             free: Vec::new(),
+            oldest: 1,
             last_number: 0,
             persisted: 0,
             released: 0,
@@ -193,29 +188,48 @@ impl Readies {
     }
 
     pub fn is_full(&self) -> bool {
-        self.outstanding.len() >= self.max
+        self.len() >= self.max
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
-        self.outstanding.len()
+        (self.last_number + 1 - self.oldest) as usize
+    }
+
+    #[inline]
+    fn place(&self, number: u64) -> Option<u32> {
+        self.order.get(number as usize & self.order.len().wrapping_sub(1)).copied()
+    }
+
+    #[inline]
+    fn at(&self, number: u64) -> Option<&Batch> {
+        self.store.get(self.place(number)? as usize)
+    }
+
+    #[inline]
+    fn at_mut(&mut self, number: u64) -> Option<&mut Batch> {
+        let place = self.place(number)?;
+        self.store.get_mut(place as usize)
+    }
+
+    fn numbers(&self) -> std::ops::RangeInclusive<u64> {
+        self.oldest..=self.last_number
     }
 
     /// The outstanding batches, oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> {
-        self.outstanding.iter().filter_map(|&at| self.store.get(at as usize))
-    }
-
-    fn at_mut(&mut self, i: usize) -> Option<&mut Batch> {
-        self.outstanding.get(i).and_then(|&at| self.store.get_mut(at as usize))
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> + Clone {
+        self.numbers().filter_map(|number| self.at(number))
     }
 
     /// The newest outstanding batch.
+    #[inline]
     pub fn newest(&self) -> Option<&Batch> {
-        self.outstanding.back().and_then(|&at| self.store.get(at as usize))
+        self.find(self.last_number)
     }
 
+    #[inline]
     pub fn find(&self, number: u64) -> Option<&Batch> {
-        self.iter().rev().find(|batch| batch.number == number)
+        if self.numbers().contains(&number) { self.at(number) } else { None }
     }
 
     /// What the next batch would hold.
@@ -246,11 +260,11 @@ impl Readies {
         raft.role != self.shown.role || raft.leader != self.shown.leader
     }
 
-    /// Whether there is a batch to take: `kinds` without telling which, likeliest first. A host asks this after every call.
+    /// Whether there is a batch to take that shows entries up to `handed`: `kinds` without telling which, likeliest first. A host asks
+    /// this after every call.
     #[inline]
-    pub fn has_work(&self, raft: &Raft) -> bool {
+    fn has_work(&self, raft: &Raft, handed: Index) -> bool {
         let log = &raft.log;
-        let handed = handed_after(raft);
         raft.outbox.has_messages()
             || handed > log.handed
             || (log.commit > log.applying && raft.has_committed(handed))
@@ -262,48 +276,87 @@ impl Readies {
             || log.snapshot.is_some_and(|snapshot| !snapshot.handed)
     }
 
+    /// Whether there is a batch to take.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub fn has_any(&self, raft: &Raft) -> bool {
+        self.has_work(raft, handed_after(raft))
+    }
+
     /// Takes the next batch, if there is anything to do.
+    #[inline]
     pub fn take(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
-        if !self.has_work(raft) {
-            return Ok(None);
-        }
+        let handed = handed_after(raft);
+        if self.has_work(raft, handed) { self.take_up_to(raft, handed).map(Some) } else { Ok(None) }
+    }
+
+    fn take_up_to(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
         if self.is_full() {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
             return Err(Error::Full);
         }
-        raft.start_read_round();
-        let at = self.free_place()?;
-        let Some(batch) = self.store.get_mut(at as usize) else { return Err(Error::NoMem) };
-        batch.clear();
-        reserve(batch, raft)?;
-        self.last_number += 1;
-        batch.number = self.last_number;
-        fill(batch, raft, &mut self.shown);
-        self.free.pop();
-        self.outstanding.push_back(at);
-        self.update_pins(raft);
-        // What an overfull outbox held back goes with the next batch.
-        raft.send_deferred();
-        Ok(self.newest())
-    }
-
-    /// The place of a batch to be filled, on top of `free`.
-    fn free_place(&mut self) -> Result<u32> {
-        self.outstanding.try_reserve(1).map_err(|_| Error::NoMem)?;
-        if let Some(&at) = self.free.last() {
-            return Ok(at);
+        if self.free.is_empty() || self.len() == self.order.len() {
+            self.grow()?;
         }
-        let at = self.store.len();
-        self.store.try_reserve(1).map_err(|_| Error::NoMem)?;
-        self.free.try_reserve(at + 1).map_err(|_| Error::NoMem)?;
-        self.store.push(Batch::default());
-        self.free.push(at as u32);
-        Ok(at as u32)
+        let number = self.last_number + 1;
+        let Some(&place) = self.free.last() else { return Err(Error::NoMem) };
+        let Some(batch) = self.store.get_mut(place as usize) else { return Err(Error::NoMem) };
+        batch.clear();
+        fill::reserve(batch, raft, handed)?;
+        if raft.reads.round_due {
+            raft.start_read_round();
+        }
+        self.free.pop();
+        let slot = number as usize & self.order.len().wrapping_sub(1);
+        if let Some(slot) = self.order.get_mut(slot) {
+            *slot = place;
+        }
+        self.last_number = number;
+        batch.number = number;
+        fill::fill(batch, raft, &mut self.shown, handed);
+        if let Some(pin) = batch.pin {
+            raft.log.ready_pin = lower_pin(raft.log.ready_pin, pin, raft.log.blocks.first());
+        }
+        // What an overfull outbox held back goes with the next batch.
+        if raft.role == Role::Leader {
+            raft.send_deferred();
+        }
+        Ok(batch)
     }
 
+    /// Room for one more outstanding batch.
+    #[cold]
+    fn grow(&mut self) -> Result<()> {
+        if self.free.is_empty() {
+            let place = self.store.len();
+            self.store.try_reserve(1).map_err(|_| Error::NoMem)?;
+            self.free.try_reserve(place + 1).map_err(|_| Error::NoMem)?;
+            self.store.push(Batch::default());
+            self.free.push(place as u32);
+        }
+        if self.len() == self.order.len() {
+            let len = (2 * self.order.len()).max(1);
+            let mut order = Vec::new();
+            order.try_reserve_exact(len).map_err(|_| Error::NoMem)?;
+            order.resize(len, 0);
+            for number in self.numbers() {
+                if let (Some(place), Some(slot)) = (self.place(number), order.get_mut(number as usize & (len - 1))) {
+                    *slot = place;
+                }
+            }
+            self.order = order;
+        }
+        Ok(())
+    }
+
+    /// After a release. Mostly the next batch shows the block that the released one did: then it is the lowest still, and the others
+    /// are not asked.
     fn update_pins(&self, raft: &mut Raft) {
         let first = raft.log.blocks.first();
         let pins = self.iter().filter(|batch| !batch.released).filter_map(|batch| batch.pin);
+        if pins.clone().any(|pin| raft.log.ready_pin == Some(pin)) {
+            return;
+        }
         raft.log.ready_pin = pins.fold(None, |lowest, pin| lower_pin(lowest, pin, first));
     }
 
@@ -311,7 +364,7 @@ impl Readies {
 
     /// Whether `number` was taken and is above `seen`.
     fn check_number(&self, number: u64, seen: u64) -> Result<()> {
-        if number == 0 || number > self.last_number {
+        if number == 0 || (number > self.last_number && !fault!(UnknownNumberTaken)) {
             return Err(Error::Arg);
         }
         if number <= seen { Err(Error::Stale) } else { Ok(()) }
@@ -336,12 +389,11 @@ impl Readies {
 
     /// All batches up to `number` are durable.
     pub fn persist(&mut self, raft: &mut Raft, number: u64) {
+        let applied = raft.log.applied;
+        let first = self.oldest.max(self.persisted + 1);
         self.persisted = self.persisted.max(number);
-        for at in 0..self.outstanding.len() {
-            let Some(batch) = self.at_mut(at).filter(|batch| !batch.persisted) else { continue };
-            if batch.number > number {
-                break;
-            }
+        for number in first..=number.min(self.last_number) {
+            let Some(batch) = self.at_mut(number).filter(|batch| !batch.persisted) else { continue };
             batch.persisted = true;
             for i in 0..batch.own.len() {
                 if let Some(&own) = batch.own.get(i) {
@@ -351,9 +403,12 @@ impl Readies {
             on_durable(raft, batch.mark);
         }
         // A snapshot may have overtaken what was handed out before it.
+        if applied == raft.log.applied {
+            return;
+        }
         let applied = raft.log.applied;
-        for at in 0..self.outstanding.len() {
-            if let Some(batch) = self.at_mut(at).filter(|batch| batch.span.last <= applied) {
+        for number in self.numbers() {
+            if let Some(batch) = self.at_mut(number).filter(|batch| batch.span.last <= applied) {
                 batch.applied = true;
             }
         }
@@ -362,10 +417,11 @@ impl Readies {
     /// Everything up to `index` is applied.
     pub fn apply(&mut self, raft: &mut Raft, index: Index) {
         let (mut bytes, mut payload) = (0, 0);
-        for at in 0..self.outstanding.len() {
-            let Some(batch) = self.at_mut(at).filter(|batch| !batch.applied && batch.span.last <= index) else {
-                continue;
-            };
+        for number in self.numbers() {
+            let Some(batch) = self.at_mut(number).filter(|batch| !batch.applied) else { continue };
+            if batch.span.last > index {
+                break;
+            }
             batch.applied = true;
             bytes += batch.span.bytes;
             payload += batch.span.payload;
@@ -375,11 +431,10 @@ impl Readies {
 
     /// The views of all batches up to `number` end.
     pub fn release(&mut self, raft: &mut Raft, number: u64) {
+        let first = self.oldest.max(self.released + 1);
         self.released = self.released.max(number);
-        for at in 0..self.outstanding.len() {
-            let Some(batch) = self.at_mut(at).filter(|batch| batch.number <= number && !batch.released) else {
-                continue;
-            };
+        for number in first..=number.min(self.last_number) {
+            let Some(batch) = self.at_mut(number).filter(|batch| !batch.released) else { continue };
             batch.released = true;
             batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
             if let Some(snapshot) = batch.snapshot {
@@ -393,13 +448,46 @@ impl Readies {
 
     /// Sets batches that are over aside, for their buffers.
     pub fn sweep(&mut self) {
-        while let Some(&at) = self.outstanding.front() {
-            if !self.store.get(at as usize).is_some_and(Batch::is_over) {
-                break;
-            }
-            self.outstanding.pop_front();
-            self.free.push(at);
+        while self.oldest <= self.last_number && self.at(self.oldest).is_some_and(Batch::is_over) {
+            self.free.extend(self.place(self.oldest));
+            self.oldest += 1;
         }
+    }
+
+    /// The highest committed entry in the batch `number`, if that is the only one outstanding and not acknowledged in part.
+    #[inline]
+    pub fn only_span(&self, number: u64) -> Option<Index> {
+        if number != self.oldest || number != self.last_number {
+            return None;
+        }
+        let batch = self.at(number)?;
+        if batch.persisted | batch.released { None } else { Some(batch.span.last) }
+    }
+
+    /// `persist`, `apply` and `release` of the only batch there is, which is what a host with SYNC has: a third of their instructions.
+    pub fn finish_only(&mut self, raft: &mut Raft) {
+        let Some(place) = self.place(self.oldest) else { return };
+        let Some(batch) = self.store.get_mut(place as usize) else { return };
+        self.free.push(place);
+        self.oldest += 1;
+        (self.persisted, self.released) = (batch.number, batch.number);
+        (batch.persisted, batch.applied, batch.released) = (true, true, true);
+        for &own in &batch.own {
+            step_own(raft, own);
+        }
+        on_durable(raft, batch.mark);
+        // A snapshot may have overtaken what was handed out before it.
+        if batch.span.last > raft.log.applied {
+            raft.on_applied(batch.span.last, batch.span.bytes, batch.span.payload);
+        }
+        if !batch.blobs.is_empty() {
+            batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
+        }
+        if let Some(snapshot) = batch.snapshot {
+            raft.blobs.free(snapshot.blob);
+        }
+        raft.log.ready_pin = None;
+        raft.log.release_blocks();
     }
 
     /// The highest committed entry in batches up to `number`; 0: none.
@@ -412,130 +500,22 @@ impl Readies {
     }
 
     pub fn try_clone(&self) -> Result<Self> {
+        use crate::outbox::clone_vec;
         let mut store = Vec::new();
-        store.try_reserve_exact(self.outstanding.len()).map_err(|_| Error::NoMem)?;
-        for batch in self.iter() {
-            store.push(batch.try_clone()?);
-        }
-        let mut outstanding = VecDeque::new();
-        outstanding.try_reserve(store.len()).map_err(|_| Error::NoMem)?;
-        outstanding.extend(0..store.len() as u32);
-        let mut free = Vec::new();
-        free.try_reserve(store.len()).map_err(|_| Error::NoMem)?;
-        Ok(Self { store, outstanding, free, ..*self })
-    }
-}
-
-/// All the memory that filling needs, so that it can't fail half-way.
-fn reserve(batch: &mut Batch, raft: &mut Raft) -> Result<()> {
-    let entries = (handed_after(raft) - raft.log.handed) as usize;
-    let committed = (raft.log.commit - raft.log.applying).min(u64::from(raft.config.max_entries_per_ready)) as usize;
-    let messages = raft.outbox.now.len() + raft.outbox.after.len() + 2;
-    let room = [
-        batch.entries.try_reserve(entries),
-        batch.committed.try_reserve(committed),
-        batch.own.try_reserve(raft.outbox.after.len()),
-        batch.reads.try_reserve(raft.reads.answers.len()),
-        batch.done.try_reserve(raft.tokens.waiting.len().min(committed * 2)),
-        raft.tokens.dropped.try_reserve(raft.tokens.waiting.len()),
-        raft.outbox.now.try_reserve(raft.outbox.after.len() + 2),
-        batch.reserve_heads(messages),
-        batch.blobs.try_reserve(raft.outbox.blobs.len() + 1),
-    ];
-    if room.iter().any(core::result::Result::is_err) {
-        return Err(Error::NoMem);
-    }
-    if raft.config.storage == StorageMode::Messages { local::reserve(batch, raft) } else { Ok(()) }
-}
-
-/// Fills a batch, whose memory is reserved.
-fn fill(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown) {
-    let handed = handed_after(raft);
-    let cut = handed < raft.log.last();
-    batch.state = shown_state(raft, handed);
-    batch.has_hard_state = batch.state != shown.state && batch.state != HardState::default();
-    let old = shown.state;
-    if batch.has_hard_state {
-        shown.state = batch.state;
-    }
-    (batch.role, batch.leader) = (raft.role, raft.leader);
-    batch.has_soft_state = (batch.role, batch.leader) != (shown.role, shown.leader);
-    (shown.role, shown.leader) = (batch.role, batch.leader);
-
-    batch.entries_first = raft.log.handed + 1;
-    raft.log.copy_slots(batch.entries_first, handed, &mut batch.entries);
-    batch.snapshot = raft.log.snapshot.filter(|snapshot| !snapshot.handed);
-    if let Some(snapshot) = &mut raft.log.snapshot {
-        snapshot.handed = true;
-    }
-    batch.must_sync = !batch.entries.is_empty()
-        || batch.snapshot.is_some()
-        || (batch.has_hard_state && (batch.state.term, batch.state.vote) != (old.term, old.vote));
-    raft.log.handed = handed;
-
-    batch.span = raft.take_committed(handed);
-    if batch.span.last > 0 {
-        if batch.span.resident {
-            raft.log.copy_slots(batch.span.first, batch.span.last, &mut batch.committed);
-        }
-        let log = &raft.log;
-        raft.tokens.settle(batch.span.last, |index| log.term_at(index), &mut batch.done);
-    }
-    let bound = reads_bound(raft);
-    while let Some(read) = raft.reads.pop_answer(bound) {
-        batch.reads.push(read);
-    }
-    std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
-
-    batch.mark = Mark {
-        term: raft.term,
-        last: raft
-            .log
-            .has_undurable()
-            .then(|| EntryId { index: handed, term: raft.log.term_at(handed).unwrap_or(0) })
-            .filter(|id| id.index > raft.log.durable),
-        snapshot: batch.snapshot.map_or(0, |snapshot| snapshot.id.index),
-    };
-    batch.persisted = raft.config.storage == StorageMode::Messages;
-    batch.applied = batch.span.last == 0 || batch.persisted;
-    take_messages(batch, raft, cut);
-}
-
-fn take_messages(batch: &mut Batch, raft: &mut Raft, cut: bool) {
-    let outbox = &mut raft.outbox;
-    if outbox.idle > 0 || outbox.now.iter().any(|m| m.fate != Fate::Goes) {
-        outbox.now.retain(|message| message.fate == Fate::Goes);
-    }
-    outbox.idle = 0;
-    std::mem::swap(&mut batch.messages, &mut outbox.now);
-    std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
-    std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
-    batch.blobs.append(&mut outbox.blobs);
-    raft.fetches.outbox_number += 1;
-    let (id, group) = (raft.id, raft.config.group);
-    if raft.config.storage == StorageMode::Messages {
-        local::put_work(batch, raft, cut);
-    } else if !cut {
-        // Answers wait while entries that they may speak of are not in a batch yet.
-        for message in raft.outbox.after.drain(..) {
-            if message.head.to == id {
-                let own = Own { kind: message.head.kind, term: message.head.term, index: message.head.index };
-                batch.own.push(own);
-            } else {
-                batch.messages.push(message);
+        store.try_reserve_exact(self.store.len()).map_err(|_| Error::NoMem)?;
+        store.resize_with(self.store.len(), Batch::default);
+        for number in self.numbers() {
+            if let (Some(batch), Some(place)) = (self.at(number), self.place(number))
+                && let Some(twin) = store.get_mut(place as usize)
+            {
+                *twin = batch.try_clone()?;
             }
         }
+        let mut free = Vec::new();
+        free.try_reserve_exact(store.len()).map_err(|_| Error::NoMem)?;
+        free.extend_from_slice(&self.free);
+        Ok(Self { store, order: clone_vec(&self.order)?, free, ..*self })
     }
-    for message in &mut batch.messages {
-        encode_head(message, group, &mut batch.heads, &mut batch.heads_len);
-    }
-    let lowest = |slots: &[Slot]| slots.first().map(|slot| slot.place.block);
-    let first = raft.log.blocks.first();
-    let mut pin = raft.log.outbox_pin.take();
-    for block in [lowest(&batch.entries), lowest(&batch.committed)].into_iter().flatten() {
-        pin = lower_pin(pin, block, first);
-    }
-    batch.pin = pin;
 }
 
 /// The last entry to be handed out when a batch is taken now.
@@ -546,12 +526,13 @@ fn handed_after(raft: &Raft) -> Index {
 /// The hard state as a batch shows it: no commit index may outlive the entries it commits [L-15].
 fn shown_state(raft: &Raft, handed: Index) -> HardState {
     let state = raft.hard_state();
-    HardState { commit: state.commit.min(handed), ..state }
+    let commit = if fault!(CommitAheadOfEntries) { state.commit } else { state.commit.min(handed) };
+    HardState { commit, vote: if fault!(VoteNotStored) { 0 } else { state.vote }, ..state }
 }
 
 /// Reads up to which index may be answered with a batch taken now.
 fn reads_bound(raft: &Raft) -> Index {
-    if raft.config.flags.has(Flags::READ_AT_ONCE) {
+    if raft.config.flags.has(Flags::READ_AT_ONCE) || fault!(ReadBeforeApplied) {
         Index::MAX
     } else if raft.config.storage == StorageMode::Sync {
         // SYNC applies before it answers, within one batch.
@@ -564,7 +545,7 @@ fn reads_bound(raft: &Raft) -> Index {
 /// What is durable with a batch, given that no later term has begun (see the mark).
 pub(crate) fn on_durable(raft: &mut Raft, mark: Mark) {
     if let Some(last) = mark.last
-        && (mark.term == raft.term || fault!("late-write-counts"))
+        && (mark.term == raft.term || fault!(LateWriteCounts))
     {
         raft.log.durable_to(last);
     }
@@ -592,21 +573,6 @@ pub(crate) fn step_own(raft: &mut Raft, own: Own) {
         }
         _ => {}
     }
-}
-
-/// Longest encoded head: frame header, scalars, inline context.
-pub(crate) const MAX_FRAME_HEAD: usize = 12 + wire::MAX_HEAD + 11 + 11 + crate::outbox::INLINE_CONTEXT;
-
-/// Encodes a message's frame header and scalars at `len` of `heads`, where there is room for one.
-#[inline]
-fn encode_head(message: &mut OutMessage, group: u64, heads: &mut [u8], len: &mut usize) {
-    let at = *len;
-    let Some(place) = heads.get_mut(at..at + MAX_FRAME_HEAD) else { return };
-    let Some((frame, scalars)) = place.split_first_chunk_mut::<12>() else { return };
-    let scalars_len = wire::write_head(scalars, &message.head, message.context());
-    wire::write_frame_header(frame, scalars_len as u32 + message.body_bytes, group);
-    message.encoded = (at as u32, 12 + scalars_len as u32);
-    *len = at + 12 + scalars_len;
 }
 
 /// The bytes of a piece.

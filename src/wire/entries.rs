@@ -438,11 +438,18 @@ impl<'a> EntriesView<'a> {
         self.changes
     }
 
+    /// The term of all entries, if they are normal ones with rising indexes and of one term, canonical and in a row.
+    #[inline]
+    pub fn only_term(&self) -> Option<u64> {
+        let one_run = self.canonical && self.contiguous && self.sequence && !self.changes;
+        if one_run && self.first.0 == self.last.0 && self.first.1 > 0 { Some(self.first.0) } else { None }
+    }
+
     /// The entries, in the order of the bytes.
     #[inline]
     pub fn iter(&self) -> EntryIter<'a> {
         let mut iter = EntryIter { rest: self.bytes, left: self.count, ..EntryIter::default() };
-        if self.is_canonical() && self.sequence && !self.changes && self.first.0 == self.last.0 && self.first.1 > 0 {
+        if self.only_term().is_some() {
             iter.known = true;
             (iter.term, iter.index) = self.first;
         }

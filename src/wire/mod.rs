@@ -26,7 +26,8 @@ pub use change::{
     Changes, ConfChangeView, change_v1_len, change_v2_len, parse_change, write_change_v1, write_change_v2,
 };
 pub use conf::{ConfIds, ConfStateRef, ConfStateView, conf_state_len, parse_conf_state, write_conf_state};
-pub use cursor::{Head, MessageView, ResponseIter, ResponsesView, parse_message, parse_message_into};
+pub(crate) use cursor::parse_message_into;
+pub use cursor::{Head, MessageView, ResponseIter, ResponsesView, parse_message};
 pub use encode::{MAX_HEAD, MAX_RECORD_HEAD, record_len, varint_len, write_head, write_record_head};
 pub use entries::{EntriesView, EntryIter, EntryView, read_record};
 pub use hello::{

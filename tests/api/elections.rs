@@ -227,3 +227,25 @@ fn a_term_near_the_end_is_refused() {
     }
     assert_eq!(node.status().term, 0);
 }
+
+/// With neither PRE_VOTE nor CHECK_QUORUM a node of a higher term says nothing to a leader of an older one: it campaigns. One that is not
+/// let waited for ever, and so did the leader that needed its vote for each entry (found by the simulation).
+#[test]
+fn a_node_of_a_higher_term_that_may_not_campaign_tells_the_leader_of_it() {
+    let mut cluster = Cluster::new(&[1, 2], |id| {
+        let mut c = config(id);
+        c.flags = c.flags.with(Flags::PRE_VOTE, false).with(Flags::CHECK_QUORUM, false);
+        c
+    });
+    cluster.elect(1);
+    cluster.isolate(2);
+    cluster.node(2).campaign().unwrap();
+    cluster.settle();
+    cluster.node(2).set_electable(false).unwrap();
+    assert!(cluster.node(2).status().term > cluster.node(1).status().term);
+
+    cluster.heal();
+    cluster.tick(40);
+    let (one, two) = (cluster.node(1).status(), cluster.node(2).status());
+    assert_eq!((one.role, two.leader, one.term), (Role::Leader, 1, two.term));
+}

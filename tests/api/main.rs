@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod answers;
 mod boot;
+mod departures;
 mod digest;
 mod edges;
 mod elections;
 mod frames;
+mod guards;
 mod kit;
 mod looking;
 mod membership;

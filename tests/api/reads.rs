@@ -1,7 +1,9 @@
 //! Linearizable reads.
 
-use crate::kit::{Cluster, config};
-use raftcore::{DropKind, Error, Flags, Reason, Role};
+use crate::kit::{Cluster, config, entry, message, step};
+use raftcore::{
+    Change, ChangeEncoding, ChangeKind, DropKind, Error, Flags, MessageKind, Reason, Role, Transition, wire,
+};
 
 fn lease(id: u64) -> raftcore::Config {
     let mut c = config(id);
@@ -143,4 +145,78 @@ fn too_many_reads_are_refused() {
     assert!(cluster.node(1).error_detail().contains("max_reads (3)"));
     cluster.settle();
     cluster.node(1).read_index(4).unwrap();
+}
+
+/// It waited for the answer to a heartbeat that nobody gets (found by the simulation).
+#[test]
+fn a_sole_voter_in_both_halves_of_a_joint_configuration_answers_reads() {
+    let mut cluster = Cluster::plain(&[1]);
+    cluster.elect(1);
+    let nothing_new = [Change { kind: ChangeKind::UpdateNode, id: 1 }];
+    let joint = ChangeEncoding::V2(Transition::JointExplicit);
+    cluster.node(1).propose_conf(&nothing_new, joint, b"", 0).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.node(1).conf().unwrap().conf.voters_outgoing, [1]);
+
+    cluster.node(1).read_index(5).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.heard(1).reads.iter().map(|read| read.0).collect::<Vec<_>>(), [5]);
+}
+
+/// A request that is passed on to the node that it came from looked like one of the node to itself, which is never lost: it went out
+/// though there was no room, and without its context (found by the simulation).
+#[test]
+fn a_read_that_is_passed_on_is_lost_whole_when_the_outbox_is_full() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| {
+        let mut c = config(id);
+        c.max_messages = 16;
+        c
+    });
+    cluster.elect(1);
+    cluster.tick(1);
+    for number in 0..40u64 {
+        let mut request = message(MessageKind::ReadIndex, 1, 2, 0);
+        request.entries.push(entry(0, 0, &number.to_le_bytes()));
+        step(cluster.node(2), &request).unwrap();
+    }
+
+    let ready = cluster.node(2).ready().unwrap().unwrap();
+    assert_eq!(ready.messages().len(), 16);
+    for m in ready.messages() {
+        let mut bytes = Vec::new();
+        m.write_to(&mut bytes);
+        assert_eq!(wire::parse_message(&bytes).unwrap().entries.len(), 1);
+    }
+}
+
+/// One voter was left, and it was another: the removed leader, which leads on until that one knows, answered as if it were the sole voter,
+/// though the other led and committed already (found by the simulation).
+#[test]
+fn a_removed_leader_answers_no_read_in_the_name_of_the_sole_voter_that_is_left() {
+    let mut cluster = Cluster::plain(&[1, 2]);
+    cluster.elect(1);
+    let remove = [Change { kind: ChangeKind::RemoveNode, id: 1 }];
+    cluster.node(1).propose_conf(&remove, ChangeEncoding::V1, b"", 0).unwrap();
+    let is_sole = |cluster: &mut Cluster, id| cluster.node(id).conf().unwrap().conf.voters == [2];
+    while !is_sole(&mut cluster, 2) {
+        for id in [1, 2] {
+            let sent = cluster.hosts.get_mut(&id).unwrap().work();
+            // That node 2 knows is what node 1 must not hear.
+            let lost = is_sole(&mut cluster, 2);
+            sent.iter().filter(|_| !lost).for_each(|m| cluster.deliver(m));
+        }
+    }
+    cluster.isolate(1);
+    assert!(
+        is_sole(&mut cluster, 1) && cluster.node(1).status().role == Role::Leader,
+        "it has not heard that node 2 knows"
+    );
+    cluster.node(2).tick(30).unwrap();
+    cluster.settle();
+    cluster.node(2).propose(b"new", 0).unwrap();
+    cluster.settle();
+
+    cluster.node(1).read_index(5).unwrap();
+    cluster.settle();
+    assert!(cluster.heard(1).reads.is_empty(), "node 2 has committed more since");
 }

@@ -214,3 +214,29 @@ fn a_learner_that_starts_through_a_snapshot_is_seen_to_catch_up() {
     cluster.tick(5);
     assert_ne!(peer(cluster.node(1), 4).flags & raftcore::peer_flags::CAUGHT_UP, 0);
 }
+
+#[test]
+fn one_that_ends_before_what_the_peer_has_is_refused() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| raftcore::Config { recent_bytes: 16 << 10, ..config(id) });
+    cluster.elect(1);
+    cluster.isolate(3);
+    for _ in 0..20 {
+        cluster.node(1).propose(&[1; 3000], 0).unwrap();
+        cluster.settle();
+    }
+    let node = cluster.node(1);
+    assert_eq!(peer(node, 3).match_index, 2);
+    node.report_unreachable(3).unwrap();
+    step(node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+    let entries = node.next_fetch().unwrap().unwrap();
+    node.supply_none(entries.id, Missing::Gone).unwrap();
+    let fetch = node.next_fetch().unwrap().unwrap();
+    assert_eq!(fetch.kind, FetchKind::Snapshot);
+    let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
+    let before = node.digest(true);
+
+    assert_eq!(node.supply_snapshot(fetch.id, 1, &conf, b"old"), Err(Error::Arg));
+
+    assert_eq!(node.digest(true), before);
+    assert_eq!(node.supply_snapshot(fetch.id, 2, &conf, b"as old as the peer"), Ok(Supplied::Taken));
+}

@@ -33,6 +33,28 @@ fn an_overwritten_proposal_is_surely_lost_only_when_another_is_committed_in_its_
     assert!(cluster.heard(1).committed.is_empty());
 }
 
+/// Nobody who can lead any more has an older entry above a committed one of a later term. Before, the tokens waited for a log as long as
+/// the lost one, and a node whose `max_tokens` they filled refused the very proposals that would have made it longer (found by the
+/// simulation).
+#[test]
+fn the_whole_lost_tail_is_surely_lost_once_an_entry_of_a_later_term_is_committed_below_it() {
+    let mut cluster = cut_off();
+    for token in [8, 9] {
+        cluster.node(1).propose(b"mine, too", token).unwrap();
+    }
+    cluster.settle();
+    cluster.node(1).tick(20).unwrap();
+    step(cluster.node(1), &append(2, 1, 2, (2, 1), vec![entry(2, 3, b"other")], 2)).unwrap();
+    cluster.settle();
+    assert!(cluster.heard(1).dropped.is_empty(), "any of them may still return");
+
+    step(cluster.node(1), &append(2, 1, 2, (3, 2), vec![], 3)).unwrap();
+    cluster.settle();
+    let lost = [7, 8, 9].map(|token| (token, DropKind::NotCommitted, Reason::Overwritten));
+    assert_eq!(cluster.heard(1).dropped, lost);
+    assert_eq!(cluster.node(1).status().n_tokens, 0);
+}
+
 #[test]
 fn an_overwritten_proposal_that_returns_is_committed() {
     let mut cluster = cut_off();

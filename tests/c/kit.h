@@ -30,7 +30,11 @@ static inline void kit_code(const raftcore_node *node, raftcore_code code, raftc
     }
 }
 
-enum { KIT_NODES = 5, KIT_LOG = 4096, KIT_DATA = 256, KIT_FRAME = 1 << 16, KIT_NET = 256, KIT_QUEUE = 8, KIT_TOKENS = 8192 };
+/* A program may want other sizes: entries in a host's log, bytes of one, bytes of a frame, frames on their way. */
+#ifndef KIT_SIZES
+enum { KIT_NODES = 5, KIT_LOG = 4096, KIT_DATA = 256, KIT_FRAME = 1 << 16, KIT_NET = 256 };
+#endif
+enum { KIT_QUEUE = 8, KIT_TOKENS = 8192 };
 
 typedef struct kit_entry {
     uint64_t term;

@@ -208,10 +208,7 @@ func (p *pair) both(here error, theirs func() error, change ...*raftpb.Entry) er
 	if e != nil && e.code == codeImplausible {
 		return refused{here.Error()}
 	}
-	if p.setup.uncommitted != 0 && e != nil && e.code == codeFull && changes != 0 {
-		if there == nil {
-			return departed{"max_uncommitted_size counts a change that is refused; etcd's an empty entry in its place"}
-		}
+	if p.setup.uncommitted != 0 && e != nil && e.code == codeFull && changes != 0 && there != nil {
 		return departed{"etcd's raft keeps the mark of a change that its limit dropped, and refuses the next one"}
 	}
 	if a, b := etcdWord(here), etcdWord(there); a != b {

@@ -3,8 +3,6 @@ package conformance
 import (
 	"errors"
 	"fmt"
-	"reflect"
-	"unsafe"
 
 	"google.golang.org/protobuf/proto"
 
@@ -92,12 +90,6 @@ func (p *pair) finish(stages int) error {
 	}
 	if err := p.apply(b.committed); err != nil {
 		return err
-	}
-	steps := reflect.ValueOf(p.etcd).Elem().FieldByName("stepsOnAdvance")
-	for _, m := range reflect.NewAt(steps.Type(), unsafe.Pointer(steps.UnsafeAddr())).Elem().Interface().([]*raftpb.Message) {
-		if err := p.apart(m); err != nil {
-			return err
-		}
 	}
 	p.taken = nil
 	if b.number == 0 {
@@ -241,9 +233,6 @@ func (p *pair) takeLocal() error {
 	p.counters.add("step " + r.GetType().String())
 	p.say("deliver-msgs %d        # %s", p.id, messageText(r.Message))
 	m := proto.Clone(r.Message).(*raftpb.Message)
-	if err := p.apart(m); err != nil {
-		return err
-	}
 	return p.after(p.core.stepLocal(r.wire), func() error {
 		// A node that is no member any more does not know itself: etcd's says so, raftcore has nobody to say it to.
 		if err := p.etcd.Step(m); !errors.Is(err, raft.ErrStepPeerNotFound) {
@@ -251,19 +240,6 @@ func (p *pair) takeLocal() error {
 		}
 		return nil
 	})
-}
-
-// apart tells whether a response to the node itself is one that the two are known to take differently.
-func (p *pair) apart(m *raftpb.Message) error {
-	st := p.etcd.BasicStatus()
-	waits := p.field("raftLog").Elem().FieldByName("unstable").FieldByName("snapshot")
-	if index := m.GetSnapshot().GetMetadata().GetIndex(); index > st.Applied && !waits.IsNil() {
-		snap := reflect.NewAt(waits.Type(), unsafe.Pointer(waits.UnsafeAddr())).Elem().Interface().(*raftpb.Snapshot)
-		if snap.GetMetadata().GetIndex() != index {
-			return departed{"a snapshot is stored that a later one has replaced meanwhile: etcd's applied moves there, raftcore's waits"}
-		}
-	}
-	return nil
 }
 
 // applyWork does the oldest apply job.
@@ -288,11 +264,6 @@ func (p *pair) applyWork(atOnce bool) error {
 // done acknowledges a job of ASYNC, which is what etcd's node learns from the responses to itself.
 func (p *pair) done(j job, ours error) error {
 	p.undone[j.number]--
-	for _, r := range j.responses {
-		if err := p.apart(r); err != nil {
-			return err
-		}
-	}
 	err := p.after(ours, func() error {
 		for _, r := range j.responses {
 			// A node that is no member any more does not know itself: etcd's says so, raftcore has nobody to say it to.

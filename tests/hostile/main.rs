@@ -2,6 +2,7 @@
 //! after all of it the node still elects and commits with honest peers.
 //!
 //!     HOSTILE_SEED=7 cargo test --test hostile      repeats a run; without it the seed is fresh and printed
+//!     make hostile TIMES=80                         80 times as many inputs, about 10^8
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[allow(dead_code)]
@@ -46,6 +47,11 @@ fn seed(salt: u64) -> u64 {
     let seed = std::env::var("HOSTILE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(fresh);
     println!("HOSTILE_SEED={seed} cargo test --test hostile");
     seed ^ salt.rotate_left(40)
+}
+
+/// How many times the usual number of inputs.
+fn times() -> u64 {
+    std::env::var("HOSTILE_TIMES").map_or(1, |text| text.parse().unwrap())
 }
 
 /// A structured message near the node's state, right or wrong in every field.
@@ -178,6 +184,7 @@ fn zoo(mode: StorageMode) -> Vec<(Node, Config)> {
 }
 
 fn barrage(mode: StorageMode, count: u64) {
+    let count = count * times();
     let mut rng = Rng(seed(mode as u64 + 1));
     let zoo = zoo(mode);
     let (mut refused, mut taken) = (0u64, 0u64);
@@ -258,7 +265,7 @@ fn nothing_that_comes_in_harms_a_node_that_stores_by_messages() {
 #[test]
 fn honest_nodes_elect_and_commit_after_a_barrage() {
     let mut rng = Rng(seed(99));
-    for _ in 0..60 {
+    for _ in 0..60 * times() {
         let mut cluster = Cluster::new(&[1, 2, 3], config);
         cluster.elect(1);
         cluster.node(1).propose(b"before", 1).unwrap();
@@ -299,7 +306,7 @@ fn streams_of_anything_end_in_an_error_or_wait_for_more() {
     let mut rng = Rng(seed(5));
     let mut cluster = Cluster::new(&[1, 2, 3], config);
     cluster.elect(1);
-    for _ in 0..20_000 {
+    for _ in 0..20_000 * times() {
         let node = cluster.node(1 + rng.below(3));
         let body = bytes(&mut rng, node);
         let mut stream = Vec::new();

@@ -1,185 +1,433 @@
-//! What must hold after every step, over all history and all lives of all nodes.
+//! What must hold after every call, over all history and all lives of all nodes. It takes plain values, so that a bad state made by hand
+//! can be fed to each law: see `teeth`.
 
-use crate::host::{Disk, Heard, Packet};
+use crate::disk::{Disk, Record};
+use crate::law::{Lawful, hold};
 use raftcore::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
-/// What is known of a proposal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Open,
-    Committed(u64),
-    NotCommitted,
-    Unknown,
-    /// Its node died first.
-    Lost,
+/// A configuration, its lists sorted as they come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conf {
+    pub voters: Vec<u64>,
+    pub outgoing: Vec<u64>,
+    pub learners: Vec<u64>,
+    pub learners_next: Vec<u64>,
+}
+
+impl Conf {
+    pub fn read(bytes: &[u8]) -> Self {
+        let Ok(view) = wire::parse_conf_state(bytes) else { return Self::default() };
+        Self {
+            voters: view.voters().collect(),
+            outgoing: view.voters_outgoing().collect(),
+            learners: view.learners().collect(),
+            learners_next: view.learners_next().collect(),
+        }
+    }
+
+    pub fn is_joint(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    pub fn is_voter(&self, id: u64) -> bool {
+        self.voters.contains(&id) || self.outgoing.contains(&id)
+    }
+
+    pub fn is_member(&self, id: u64) -> bool {
+        self.is_voter(id) || self.learners.contains(&id) || self.learners_next.contains(&id)
+    }
+
+    pub fn members(&self) -> Vec<u64> {
+        let mut all = [&self.voters[..], &self.outgoing, &self.learners, &self.learners_next].concat();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether those for whom `has` holds are a quorum of each half.
+    pub fn is_quorum(&self, has: impl Fn(u64) -> bool) -> bool {
+        let majority = |half: &[u64]| half.is_empty() || half.iter().filter(|&&id| has(id)).count() > half.len() / 2;
+        !self.voters.is_empty() && majority(&self.voters) && majority(&self.outgoing)
+    }
+
+    fn halves(&self) -> impl Iterator<Item = &Vec<u64>> {
+        [&self.voters, &self.outgoing].into_iter().filter(|half| !half.is_empty())
+    }
+
+    /// Whether each quorum of the one meets each quorum of the other.
+    pub fn meets(&self, other: &Self) -> bool {
+        let meet = |a: &Vec<u64>, b: &Vec<u64>| {
+            let union = a.len() + b.iter().filter(|id| !a.contains(id)).count();
+            a.len() / 2 + 1 + b.len() / 2 + 1 > union
+        };
+        self.halves().any(|a| other.halves().any(|b| meet(a, b)))
+    }
+}
+
+/// What left for the network, as far as a law speaks of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    pub kind: MessageKind,
+    pub from: u64,
+    pub to: u64,
+    pub term: u64,
+    pub log_term: u64,
+    pub index: u64,
+    pub reject: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Committed {
+    term: u64,
+    /// The term of the node that said so first.
+    seen_in: u64,
+}
+
+/// What a node was when it was last looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark {
+    life: u64,
+    pub term: u64,
+    vote: u64,
+    pub commit: u64,
+    applied: u64,
+    pub role: Role,
+    /// As a leader: its log was held against what is committed up to here.
+    complete: u64,
+}
+
+/// What a look has found beside that all is well.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Seen {
+    pub leads_now: bool,
+    pub commit_moved: bool,
 }
 
 #[derive(Debug, Default)]
 pub struct Checker {
-    /// Every entry that was applied anywhere.
-    pub committed: BTreeMap<u64, (u64, Vec<u8>, u64)>,
     leaders: BTreeMap<u64, u64>,
-    pub proposals: BTreeMap<u64, (Vec<u8>, Outcome)>,
-    committed_data: BTreeMap<Vec<u8>, u64>,
-    /// Reads: what was acknowledged to clients when each began; gone once answered.
-    pub reads: BTreeMap<u64, u64>,
+    /// By index: who said in which term that which entry is committed.
+    committed: Vec<Option<Committed>>,
+    pub last_committed: u64,
+    /// By index: the entries that ever stood there, as (term, term before, hash).
+    entries: Vec<Vec<(u64, u64, u64)>>,
+    /// By index: what was applied, and the state machine's hash then.
+    applied: Vec<Option<(Record, u64)>>,
+    pub confs: BTreeMap<u64, (Rc<[u8]>, Conf)>,
+    marks: BTreeMap<u64, Mark>,
+    /// Highest index of a write that a client was told of.
     pub acknowledged: u64,
-    /// (term, commit) of each node's life.
-    marks: BTreeMap<(u64, u64), (u64, u64)>,
-    pub seen: BTreeSet<&'static str>,
+}
+
+fn grow<T: Clone + Default>(list: &mut Vec<T>, index: u64) -> &mut T {
+    let index = index as usize;
+    if list.len() <= index {
+        list.resize(index + 1, T::default());
+    }
+    &mut list[index]
+}
+
+fn hash_of(record: &Record) -> u64 {
+    let mut hash = record.kind as u64 ^ (record.data.len() as u64) << 8;
+    for chunk in record.data.chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        hash = (hash ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
+    }
+    hash
+}
+
+fn term_in(runs: &[TermRun], index: u64) -> u64 {
+    runs.partition_point(|run| run.first <= index).checked_sub(1).map_or(0, |at| runs[at].term)
 }
 
 impl Checker {
-    /// What one node did.
-    pub fn heard(&mut self, node: u64, heard: Vec<Heard>) {
-        for what in heard {
-            match what {
-                Heard::Applied { index, term, data, hash } => self.applied(node, index, term, data, hash),
-                Heard::Installed { index, hash } => {
-                    self.seen.insert("snapshot installed");
-                    if let Some((_, _, known)) = self.committed.get(&index) {
-                        assert_eq!(*known, hash, "state machine safety: node {node} installs another state at {index}");
-                    }
-                }
-                Heard::Committed { token, index } => self.committed(node, token, index),
-                Heard::Dropped { token, what } => self.dropped(node, token, what),
-                Heard::Read { token, index, applied } => {
-                    let began = self.reads.remove(&token).expect("a read is answered once");
-                    assert!(
-                        index >= began,
-                        "stale read: node {node} answers at {index}, {began} was acknowledged before"
-                    );
-                    let _ = applied;
-                    self.seen.insert("read answered");
-                }
-            }
-        }
+    /// The founders' configuration.
+    pub fn begin(&mut self, conf: &Rc<[u8]>) {
+        self.confs.insert(1, (conf.clone(), Conf::read(conf)));
     }
 
-    fn applied(&mut self, node: u64, index: u64, term: u64, data: Vec<u8>, hash: u64) {
-        match self.committed.get(&index) {
-            Some(known) => {
-                let mine = (term, &data, hash);
-                assert_eq!((known.0, &known.1, known.2), mine, "state machine safety: node {node} at {index}");
-            }
-            None => {
-                if let Some(token) = data.get(1..9).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes) {
-                    let twice = self.committed_data.insert(data.clone(), index);
-                    // One that was passed on may arrive twice: what happens to it is said to be unknown.
-                    let own = self.proposals.get(&token).is_some_and(|(d, o)| *d == data && *o != Outcome::Unknown);
-                    assert!(twice.is_none() || !own, "{data:?} is committed at {twice:?} and {index}");
-                    let refuted = self.proposals.values().any(|(d, o)| *d == data && *o == Outcome::NotCommitted);
-                    assert!(!refuted, "{data:?} was said not to be committed, and is, at {index}");
-                }
-                self.committed.insert(index, (term, data, hash));
-            }
-        }
-    }
-
-    fn committed(&mut self, node: u64, token: u64, index: u64) {
-        let (data, outcome) = self.proposals.get_mut(&token).expect("a token that was given");
-        assert_eq!(*outcome, Outcome::Open, "token {token} of node {node} comes back twice");
-        *outcome = Outcome::Committed(index);
-        if let Some((_, known, _)) = self.committed.get(&index) {
-            assert_eq!(known, data, "token {token} comes back with another's entry");
-        }
-        self.acknowledged = self.acknowledged.max(index);
-        self.seen.insert("proposal acknowledged");
-    }
-
-    fn dropped(&mut self, node: u64, token: u64, what: DropKind) {
-        if what == DropKind::Read {
-            self.reads.remove(&token).expect("a read fails once");
-            self.seen.insert("read failed");
-            return;
-        }
-        let (data, outcome) = self.proposals.get_mut(&token).expect("a token that was given");
-        assert_eq!(*outcome, Outcome::Open, "token {token} of node {node} comes back twice");
-        if what == DropKind::NotCommitted {
-            assert!(!self.committed_data.contains_key(data), "{data:?} is committed");
-            *outcome = Outcome::NotCommitted;
-            self.seen.insert("proposal overwritten");
-        } else {
-            *outcome = Outcome::Unknown;
-        }
-    }
-
-    /// A message enters the network: what it says must be on its sender's disk.
-    pub fn leaves(&mut self, packet: &Packet, disk: &Disk) {
-        let m = wire::parse_message(&packet.bytes).expect("what a node sends can be read");
-        let head = m.head;
-        let held = disk.state;
-        match head.kind {
-            MessageKind::AppResp if !head.reject => {
-                // Of an older term it counts for nothing: what it speaks of may have been overwritten before it was ever stored.
-                let stale = head.term < held.term;
-                assert!(
-                    stale || head.index <= disk.last().index,
-                    "{} acknowledges {} with a log to {}",
-                    packet.from,
-                    head.index,
-                    disk.last().index
-                );
-                assert!(
-                    head.term <= held.term,
-                    "{} speaks in term {}, its disk says {}",
-                    packet.from,
-                    head.term,
-                    held.term
-                );
-            }
-            MessageKind::VoteResp if !head.reject => {
-                let voted = held.term > head.term || (held.term == head.term && held.vote == head.to);
-                assert!(voted, "{} votes for {} in term {}, its disk says {held:?}", packet.from, head.to, head.term);
-            }
-            MessageKind::Vote => {
-                let own = held.term > head.term || (held.term == head.term && held.vote == packet.from);
-                assert!(own, "{} asks for votes in term {}, its disk says {held:?}", packet.from, head.term);
-                self.seen.insert("vote asked");
-            }
-            MessageKind::Snap => _ = self.seen.insert("snapshot sent"),
-            MessageKind::ReadIndex => _ = self.seen.insert("read forwarded"),
-            MessageKind::TimeoutNow => _ = self.seen.insert("transfer"),
-            _ => {}
-        }
+    pub fn highest_term_led(&self) -> u64 {
+        self.leaders.last_key_value().map_or(0, |(&term, _)| term)
     }
 
     /// After every call.
-    pub fn node(&mut self, node: &Node, life: u64, disk: &Disk) {
-        assert!(!node.is_poisoned(), "node {} is poisoned: {}", node.status().id, node.error_detail());
-        let s = node.status();
-        let marks = self.marks.entry((s.id, life)).or_default();
-        assert!(s.term >= marks.0 && s.commit >= marks.1, "node {} fell back: {marks:?} to {s:?}", s.id);
-        *marks = (s.term, s.commit);
-        assert!(s.applied <= s.commit && s.commit <= s.last_index, "{s:?}");
-        if s.role != Role::Leader {
-            return;
+    pub fn look(&mut self, s: &Status, life: u64, conf: &Conf, runs: impl FnOnce() -> Vec<TermRun>) -> Lawful<Seen> {
+        let mark = self.marks.entry(s.id).or_default();
+        if mark.life != life {
+            *mark = Mark { life, ..Mark::default() };
         }
-        let known = *self.leaders.entry(s.term).or_insert(s.id);
-        assert_eq!(known, s.id, "election safety: two leaders in term {}", s.term);
-        let _ = disk;
-        // Leader completeness: whatever is committed anywhere is in its log, of the same term.
-        let runs = node.term_runs();
-        let newest = self.committed.range(..=s.last_index).next_back();
-        if let Some((&last, _)) = self.committed.last_key_value() {
-            let term = self.committed[&last].0;
-            assert!(
-                last <= s.last_index || term > s.term,
-                "leader completeness: {} leads term {} to {}, {last} of term {term} is committed",
+        let back = s.term < mark.term || s.commit < mark.commit || s.applied < mark.applied;
+        hold!(NeverBack, !back, "node {} fell back from {mark:?} to {s:?}", s.id);
+        let vote_kept = s.term > mark.term || mark.vote == 0 || s.vote == mark.vote;
+        hold!(NeverBack, vote_kept, "node {} voted for {}, now for {} in term {}", s.id, mark.vote, s.vote, s.term);
+        // A snapshot on its way to the disk lies above what is applied; nobody campaigns then.
+        let floor = if s.promotable { s.applied } else { s.commit };
+        hold!(
+            OrderOfPositions,
+            s.first_index <= floor + 1 && s.applied <= s.commit && s.commit <= s.last_index,
+            "node {}: first {}, applied {}, commit {}, last {}",
+            s.id,
+            s.first_index,
+            s.applied,
+            s.commit,
+            s.last_index
+        );
+        let leads = s.role == Role::Leader;
+        let leads_now = leads && (mark.role != Role::Leader || mark.term != s.term);
+        let seen = Seen { leads_now, commit_moved: s.commit > mark.commit };
+        let from = mark.commit;
+        let complete = if leads_now { 0 } else { mark.complete };
+        *mark = Mark {
+            life,
+            term: s.term,
+            vote: s.vote,
+            commit: s.commit,
+            applied: s.applied,
+            role: s.role,
+            complete: self.last_committed.max(s.commit),
+        };
+        if leads_now {
+            let known = *self.leaders.entry(s.term).or_insert(s.id);
+            hold!(ElectionSafety, known == s.id, "{known} and {} lead in term {}", s.id, s.term);
+            hold!(LeaderIsVoter, conf.is_voter(s.id), "{} leads in term {}, voters are {conf:?}", s.id, s.term);
+        }
+        let unchecked = leads && (leads_now || self.last_committed > complete);
+        if seen.commit_moved || unchecked {
+            let runs = runs();
+            if unchecked {
+                self.leads_over(s, complete, &runs)?;
+            }
+            if seen.commit_moved {
+                self.commits(s, from, &runs)?;
+            }
+        }
+        Ok(seen)
+    }
+
+    /// A leader's log holds what is committed.
+    fn leads_over(&self, s: &Status, from: u64, runs: &[TermRun]) -> Lawful {
+        for index in from + 1..=self.last_committed {
+            let Some(Some(known)) = self.committed.get(index as usize) else { continue };
+            if known.seen_in > s.term || index < s.first_index {
+                continue;
+            }
+            let term = if index > s.last_index { 0 } else { term_in(runs, index) };
+            hold!(
+                LeaderCompleteness,
+                term == known.term,
+                "{} leads term {} with term {term} at {index}; {} was committed there in term {}",
                 s.id,
                 s.term,
-                s.last_index
+                known.term,
+                known.seen_in
             );
         }
-        if let Some((&index, &(term, _, _))) = newest.filter(|(index, _)| **index >= s.first_index) {
-            let run = runs.iter().rev().find(|run| run.first <= index).expect("a run covers it");
-            assert!(
-                run.term == term || term > s.term,
-                "leader completeness: {} has term {} at {index}, {term} is committed",
+        Ok(())
+    }
+
+    /// A node says that more is committed.
+    fn commits(&mut self, s: &Status, from: u64, runs: &[TermRun]) -> Lawful {
+        for index in s.first_index.max(from + 1)..=s.commit {
+            let term = term_in(runs, index);
+            match grow(&mut self.committed, index) {
+                Some(known) => hold!(
+                    CommittedOnce,
+                    known.term == term,
+                    "node {} commits term {term} at {index}, term {} was committed there",
+                    s.id,
+                    known.term
+                ),
+                unknown => *unknown = Some(Committed { term, seen_in: s.term }),
+            }
+        }
+        self.last_committed = self.last_committed.max(s.commit);
+        Ok(())
+    }
+
+    /// A leader's commit index came to `id`: `on_disk` says whose disk has that entry.
+    pub fn on_quorum(&self, leader: u64, conf: &Conf, id: EntryId, on_disk: impl Fn(u64) -> bool) -> Lawful {
+        let holders: Vec<u64> = conf.members().into_iter().filter(|&member| on_disk(member)).collect();
+        hold!(
+            CommittedOnQuorum,
+            conf.is_quorum(&on_disk),
+            "{leader} commits {id:?}, which is on the disks of {holders:?} only; the configuration is {conf:?}"
+        );
+        Ok(())
+    }
+
+    /// A node hands out entries to be stored, from `first` on, behind one of `before` term.
+    pub fn stores(&mut self, node: u64, before: u64, first: u64, records: &[Record]) -> Lawful {
+        let mut before = before;
+        for (record, index) in records.iter().zip(first..) {
+            let hash = hash_of(record);
+            let known = grow(&mut self.entries, index);
+            match known.iter().find(|known| known.0 == record.term) {
+                Some(&(_, prev, other)) => hold!(
+                    LogMatching,
+                    prev == before && other == hash,
+                    "node {node} has another entry ({index}, term {}), or behind term {before} instead of {prev}",
+                    record.term
+                ),
+                None => known.push((record.term, before, hash)),
+            }
+            before = record.term;
+        }
+        Ok(())
+    }
+
+    /// A leader in `term` hands out entries of that term: they go on where its log ended, and a change needs the one before it applied.
+    pub fn leads_on(&self, s: &Status, last: u64, first: u64, records: &[Record], changes: &[u64]) -> Lawful {
+        hold!(LeaderAppendOnly, first == last + 1, "{} leads, and replaces entries from {first} to {last}", s.id);
+        let mut newest = changes.last().copied().unwrap_or(0);
+        for (record, index) in records.iter().zip(first..).filter(|(record, _)| record.kind.is_change()) {
+            hold!(
+                OneChange,
+                newest <= s.applied,
+                "{} adds a change at {index} in term {}, that at {newest} is not applied ({})",
                 s.id,
-                run.term
+                record.term,
+                s.applied
+            );
+            newest = index;
+        }
+        Ok(())
+    }
+
+    /// A state machine has applied an entry. The first time, its record is kept: true.
+    pub fn applies(&mut self, node: u64, index: u64, before: u64, record: &Record, hash: u64) -> Lawful<bool> {
+        hold!(AppliedInOrder, index == before + 1, "node {node} applies {index} after {before}");
+        match grow(&mut self.applied, index) {
+            Some((known, known_hash)) => {
+                let same = known == record && *known_hash == hash;
+                hold!(StateMachineSafety, same, "node {node} applies {record:?} at {index}, another {known:?}");
+                Ok(false)
+            }
+            unknown => {
+                *unknown = Some((record.clone(), hash));
+                Ok(true)
+            }
+        }
+    }
+
+    pub fn applied_at(&self, index: u64) -> Option<&Record> {
+        self.applied.get(index as usize).and_then(|known| known.as_ref()).map(|(record, _)| record)
+    }
+
+    /// A state machine is replaced by a snapshot's.
+    pub fn installs(&self, node: u64, index: u64, hash: u64, conf: &Rc<[u8]>) -> Lawful {
+        if let Some(Some((_, known))) = self.applied.get(index as usize) {
+            hold!(StateMachineSafety, *known == hash, "node {node} installs another state at {index}");
+        }
+        if let Some((at, (known, shown))) = self.confs.range(..=index).next_back() {
+            let same = known == conf || *shown == Conf::read(conf);
+            hold!(SameConfiguration, same, "node {node} installs another configuration at {index} than that of {at}");
+        }
+        Ok(())
+    }
+
+    /// A change is in force on a node. True: nobody had it before.
+    pub fn configures(&mut self, node: u64, index: u64, bytes: &Rc<[u8]>) -> Lawful<bool> {
+        if let Some((known, _)) = self.confs.get(&index) {
+            hold!(SameConfiguration, known == bytes, "node {node} has another configuration as of {index}");
+            return Ok(false);
+        }
+        let conf = Conf::read(bytes);
+        if let Some((at, (_, before))) = self.confs.range(..index).next_back() {
+            hold!(Neighbours, conf.meets(before), "{before:?} at {at}, then {conf:?} at {index}: two quorums may miss");
+        }
+        self.confs.insert(index, (bytes.clone(), conf));
+        Ok(true)
+    }
+
+    /// A disk's hard state is replaced.
+    pub fn overwrites(&self, node: u64, old: HardState, new: HardState) -> Lawful {
+        let kept = new.term > old.term || (new.term == old.term && (old.vote == 0 || new.vote == old.vote));
+        hold!(NeverBack, kept, "node {node} stores {new:?} over {old:?}");
+        Ok(())
+    }
+
+    /// A message enters the network: what it says must be on its sender's disk.
+    pub fn leaves(&self, head: &Head, disk: &Disk) -> Lawful {
+        use MessageKind as Kind;
+        let (from, held, last) = (head.from, disk.state, disk.last());
+        // The term alone; a granted pre-vote speaks of a term that nobody is in.
+        let says_term = matches!(
+            head.kind,
+            Kind::AppResp | Kind::VoteResp | Kind::App | Kind::Heartbeat | Kind::Snap | Kind::TimeoutNow | Kind::Vote
+        );
+        if says_term && head.term > held.term {
+            let text = format!("{from} sends {head:?}, its disk says {held:?}");
+            return crate::law::broken(
+                match head.kind {
+                    Kind::AppResp => crate::law::Law::DurableAck,
+                    Kind::VoteResp => crate::law::Law::DurableVote,
+                    _ => crate::law::Law::DurableRequest,
+                },
+                text,
             );
         }
+        match head.kind {
+            // Of an older term it counts for nothing: what it speaks of may have been overwritten before it was ever stored.
+            Kind::AppResp if !head.reject && head.term == held.term => {
+                hold!(
+                    DurableAck,
+                    head.index <= last.index,
+                    "{from} acknowledges {}, its disk ends at {last:?}",
+                    head.index
+                );
+            }
+            Kind::VoteResp if !head.reject => {
+                let voted = held.term > head.term || held.vote == head.to;
+                hold!(DurableVote, voted, "{from} votes for {} in term {}, its disk says {held:?}", head.to, head.term);
+            }
+            Kind::Vote => {
+                let own = held.term > head.term || held.vote == from;
+                let tail = EntryId { term: head.log_term, index: head.index };
+                hold!(DurableRequest, own, "{from} asks for votes in term {}, its disk says {held:?}", head.term);
+                let durable = held.term > head.term || tail <= last;
+                hold!(DurableRequest, durable, "{from} boasts of {tail:?}, its disk ends at {last:?}");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Limits, as far as they show.
+    pub fn within(&self, s: &Status, limits: &Config, footprint: u64) -> Lawful {
+        let (id, outstanding) = (s.id, if limits.storage == StorageMode::Sync { 1 } else { limits.max_outstanding });
+        hold!(Bounds, s.n_outstanding <= outstanding, "node {id}: {} readies outstanding", s.n_outstanding);
+        hold!(
+            Bounds,
+            s.n_reads <= limits.max_reads,
+            "node {id}: {} reads wait, max_reads {}",
+            s.n_reads,
+            limits.max_reads
+        );
+        hold!(
+            Bounds,
+            s.n_tokens <= limits.max_tokens,
+            "node {id}: {} tokens, max_tokens {}",
+            s.n_tokens,
+            limits.max_tokens
+        );
+        hold!(Bounds, s.events_lost == 0, "node {id}: {} events lost", s.events_lost);
+        hold!(Bounds, s.memory_bytes <= footprint, "node {id}: {} bytes held, {footprint} expected", s.memory_bytes);
+        Ok(())
+    }
+
+    pub fn peer_within(&self, id: u64, peer: &PeerStatus, limits: &Config) -> Lawful {
+        hold!(
+            Bounds,
+            peer.inflight_msgs <= limits.max_inflight_msgs && peer.match_index < peer.next_index,
+            "node {id}: {} appends in flight, max_inflight_msgs {}; match {}, next {}",
+            peer.inflight_msgs,
+            limits.max_inflight_msgs,
+            peer.match_index,
+            peer.next_index
+        );
+        Ok(())
     }
 }

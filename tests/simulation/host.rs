@@ -1,361 +1,508 @@
-//! A simulated host: a node, a disk that keeps what was synced, a disk queue and an apply queue that take their time.
+//! A simulated host: a node, a disk queue and an apply queue that take their time. Here: its turn. `store` has its writes, `supply` what
+//! it gives to peers that lag.
 
+use crate::book::Book;
+use crate::check::{Checker, Conf};
+use crate::disk::{Disk, Machine, Record};
+use crate::driver::{Batch, Driver, Packet};
+use crate::law::{Halt, Lawful, hold};
+use crate::plan::{Fault, Plan};
 use crate::rng::Rng;
+use crate::script::Script;
+use crate::store::{Job, Task};
+use crate::supply::Late;
+use crate::tally::{Tally, Witness};
 use raftcore::*;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::rc::Rc;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    pub term: u64,
-    pub kind: EntryKind,
-    pub data: Vec<u8>,
+/// What all hosts of a run share.
+pub struct Bench {
+    pub plan: Plan,
+    pub rng: Rng,
+    pub now: u64,
+    pub checker: Checker,
+    pub book: Book,
+    pub tally: Tally,
+    pub script: Script,
+    /// Leaders whose commit index moved, each with its configuration then.
+    pub moved: Vec<(u64, Rc<Conf>, EntryId)>,
+    /// Nodes that came to lead.
+    pub elected: Vec<u64>,
+    /// Where a joint configuration was entered: index, and who led.
+    pub joint: Option<u64>,
 }
 
-/// What survives a crash.
-#[derive(Clone, Debug, Default)]
-pub struct Disk {
-    pub state: HardState,
-    pub before: EntryId,
-    pub log: BTreeMap<u64, Record>,
-    /// State machine: applied index, configuration as of it, hash over everything applied.
-    pub applied: u64,
-    pub conf: Vec<u8>,
-    pub hash: u64,
-}
-
-impl Disk {
-    pub fn last(&self) -> EntryId {
-        self.log.last_key_value().map_or(self.before, |(&index, record)| EntryId { index, term: record.term })
-    }
-
-    pub fn term_at(&self, index: u64) -> Option<u64> {
-        if index == self.before.index { Some(self.before.term) } else { self.log.get(&index).map(|record| record.term) }
-    }
-
-    fn refs(&self, first: u64, last: u64) -> Vec<EntryRef<'_>> {
-        let range = self.log.range(first..=last.max(first));
-        range.map(|(&index, r)| EntryRef { term: r.term, index, kind: r.kind, data: &r.data, token: 0 }).collect()
+impl Bench {
+    pub fn has(&self, fault: Fault) -> bool {
+        self.plan.has(fault)
     }
 }
 
-/// The writes of one ready, in the order in which a torn one may stop.
-#[derive(Clone, Debug, Default)]
-pub struct Job {
-    pub number: u64,
-    pub snapshot: Option<(EntryId, Vec<u8>, u64)>,
-    pub entries: Vec<(u64, Record)>,
-    pub state: Option<HardState>,
-    /// Messages that wait for this job and all before it.
-    pub after: Vec<Packet>,
-    /// MESSAGES: responses to be stepped here.
-    pub local: Vec<Vec<u8>>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Packet {
-    pub from: u64,
-    pub to: u64,
-    pub bytes: Vec<u8>,
-}
-
-/// Something that a client, or the checker, has to hear of.
-#[derive(Clone, Debug)]
-pub enum Heard {
-    Applied { index: u64, term: u64, data: Vec<u8>, hash: u64 },
-    Installed { index: u64, hash: u64 },
-    Committed { token: u64, index: u64 },
-    Dropped { token: u64, what: DropKind },
-    Read { token: u64, index: u64, applied: u64 },
-}
+/// `Ok`, or a halt.
+pub type Turn<T = ()> = std::result::Result<T, Halt>;
 
 pub struct Host {
     pub id: u64,
     pub life: u64,
-    pub node: Node,
-    pub mode: StorageMode,
+    pub config: Config,
+    footprint: u64,
+    pub driver: Driver,
     pub disk: Disk,
+    /// As of what is applied; the disk has its last checkpoint.
+    pub machine: Machine,
+    /// In force on the node.
+    pub conf: Rc<Conf>,
     pub jobs: VecDeque<Job>,
-    /// Committed entries handed out and not yet applied, with their token; the configurations that came out of them.
-    pub to_apply: VecDeque<(u64, Record, u64)>,
-    pub confs: BTreeMap<u64, Vec<u8>>,
+    pub to_apply: VecDeque<Task>,
     /// MESSAGES: responses of MsgStorageApply, each with the index it stands for.
     pub apply_responses: VecDeque<(u64, Vec<u8>)>,
-    /// Fetches put off.
-    late: Vec<Fetch>,
-    pub heard: Vec<Heard>,
+    /// READ_AT_ONCE: reads whose index is not applied yet.
+    pub reads: Vec<Read>,
+    pub late: Vec<Late>,
+    /// Changes in the log as it was handed out.
+    pub changes: Vec<u64>,
+    /// Entries that were overwritten on this disk not long ago.
+    pub overwritten: VecDeque<EntryId>,
     pub sent: Vec<Packet>,
-}
-
-pub fn mix(hash: u64, index: u64, data: &[u8]) -> u64 {
-    let mut h = hash ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    for &byte in data {
-        h = (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    h.rotate_left(17)
+    /// ASYNC: batches up to it are durable, and not released yet; and since when.
+    pub unreleased: Option<(u64, u64)>,
+    pub stalled_until: u64,
+    pub paused_until: u64,
+    /// Speed of its clock, percent, and what is left over of a tick.
+    pub speed: (u64, u64),
+    pub wakes: bool,
+    /// What a disk that lies has really kept: older states, the oldest first.
+    pub truth: VecDeque<Disk>,
+    /// What it showed when it was looked at last.
+    pub status: Status,
 }
 
 impl Host {
-    pub fn boot(id: u64, life: u64, disk: Disk, config: &Config) -> Self {
-        let mut node = Node::new(config).unwrap();
-        if !disk.conf.is_empty() || disk.state != HardState::default() {
-            let trouble = |node: &Node| format!("boot of {id}: {} {disk:?}", node.error_detail());
-            node.boot_state(disk.state).unwrap_or_else(|e| panic!("{e} {}", trouble(&node)));
-            if !disk.conf.is_empty() {
-                node.boot_conf_bytes(&disk.conf, disk.before).unwrap_or_else(|e| panic!("{e} {}", trouble(&node)));
-                node.boot_entries(disk.refs(disk.before.index + 1, u64::MAX).into_iter())
-                    .unwrap_or_else(|e| panic!("{e} {}", trouble(&node)));
+    pub fn boot(id: u64, life: u64, disk: Disk, b: &mut Bench) -> Turn<Self> {
+        let config = b.plan.config(id, life);
+        // Buffers grow by doubling, and term runs, snapshots and large entries come on top.
+        let footprint = Node::footprint(&config).map_or(u64::MAX, |bytes| 2 * bytes as u64 + (1 << 20));
+        let mut driver = Driver::new(&config, life, b.plan.twin, b.script.clone());
+        b.script.note(&format!(
+            "node {id} boots, life {life}: {:?}, log {:?} to {:?}, applied {}",
+            disk.state,
+            disk.before,
+            disk.last(),
+            disk.machine.applied
+        ));
+        let fine = |outcome: Result<()>, driver: &Driver, call: &str| -> Lawful {
+            let text = || format!("{call} of {id}: {outcome:?}: {}", driver.detail());
+            if outcome.is_ok() { Ok(()) } else { crate::law::broken(crate::law::Law::Sound, text()) }
+        };
+        let machine = disk.machine.clone();
+        if !machine.conf.is_empty() || disk.state != HardState::default() {
+            let done = driver.boot_state(disk.state)?;
+            fine(done, &driver, "boot_state")?;
+        }
+        if !machine.conf.is_empty() {
+            let done = driver.boot_conf(&machine.conf, disk.before)?;
+            fine(done, &driver, "boot_conf")?;
+            let mut first = disk.before.index + 1;
+            if b.plan.boot_by_terms {
+                let done = driver.boot_terms(&disk.runs())?;
+                fine(done, &driver, "boot_terms")?;
+                first = first.max(machine.applied + 1);
+            }
+            if disk.last_index() >= first {
+                let done = driver.boot_entries(disk.entries(first, u64::MAX))?;
+                fine(done, &driver, "boot_entries")?;
             }
         }
-        node.boot_done(disk.applied)
-            .unwrap_or_else(|e| panic!("{e} boot_done of {id}: {} {disk:?}", node.error_detail()));
-        Self {
+        let done = driver.boot_done(machine.applied)?;
+        fine(done, &driver, "boot_done")?;
+        let entries = disk.entries(machine.applied + 1, u64::MAX);
+        let changes = entries.filter(|entry| entry.kind.is_change()).map(|entry| entry.index).collect();
+        let conf = Rc::new(Conf::read(&machine.conf));
+        let mut host = Self {
             id,
             life,
-            node,
-            mode: config.storage,
+            config,
+            footprint,
+            driver,
             disk,
+            machine,
+            conf,
             jobs: VecDeque::new(),
             to_apply: VecDeque::new(),
-            confs: BTreeMap::new(),
             apply_responses: VecDeque::new(),
+            reads: Vec::new(),
             late: Vec::new(),
-            heard: Vec::new(),
+            changes,
+            overwritten: VecDeque::new(),
             sent: Vec::new(),
-        }
-    }
-
-    /// Takes what work there is; SYNC does it at once, the others queue it.
-    pub fn turn(&mut self, rng: &mut Rng) {
-        self.serve(rng);
-        if self.mode == StorageMode::Sync && !self.jobs.is_empty() {
-            return;
-        }
-        let (id, mode) = (self.id, self.mode);
-        let ready = match self.node.ready() {
-            Ok(Some(ready)) => ready,
-            Ok(None) | Err(Error::Full) => return,
-            Err(error) => panic!("ready of {id}: {error}"),
+            unreleased: None,
+            stalled_until: 0,
+            paused_until: 0,
+            speed: (100, 0),
+            wakes: true,
+            truth: VecDeque::new(),
+            status: Status::default(),
         };
-        let mut job = Job { number: ready.number(), state: ready.hard_state(), ..Job::default() };
-        if let Some(s) = ready.snapshot() {
-            let hash = s.data.try_into().map_or(0, u64::from_le_bytes);
-            job.snapshot = Some((EntryId { term: s.term, index: s.index }, s.conf.to_vec(), hash));
+        if b.has(Fault::TinyLimits) {
+            b.tally.fault(Fault::TinyLimits);
         }
-        let record = |e: &EntryRef<'_>| Record { term: e.term, kind: e.kind, data: e.data.to_vec() };
-        job.entries = ready.entries().map(|e| (e.index, record(&e))).collect();
-        for m in ready.messages() {
-            let mut bytes = Vec::new();
-            m.write_to(&mut bytes);
-            if m.to() == LOCAL_APPEND || m.to() == LOCAL_APPLY {
-                let view = wire::parse_message(&bytes).unwrap();
-                let last = view.entries.last().1;
-                for response in view.responses.iter() {
-                    let to = wire::parse_message(response).unwrap().head.to;
-                    if m.to() == LOCAL_APPLY {
-                        self.apply_responses.push_back((last, response.to_vec()));
-                    } else if to == id {
-                        job.local.push(response.to_vec());
-                    } else {
-                        job.after.push(Packet { from: id, to, bytes: response.to_vec() });
-                    }
-                }
-                continue;
-            }
-            let packet = Packet { from: id, to: m.to(), bytes };
-            if m.after() { job.after.push(packet) } else { self.sent.push(packet) }
-        }
-        let applied = self.disk.applied;
-        self.heard.extend(ready.reads().iter().map(|r| Heard::Read { token: r.token, index: r.index, applied }));
-        self.heard.extend(ready.dropped().iter().map(|d| Heard::Dropped { token: d.token, what: d.what }));
-        self.heard.extend(ready.done().iter().map(|d| Heard::Committed { token: d.token, index: d.index }));
-        let mut committed: Vec<(u64, Record, u64)> =
-            ready.committed().map(|e| (e.index, record(&e), e.token)).collect();
-        if let (Some((first, last)), true) = (ready.committed_span(), committed.is_empty()) {
-            committed = self.disk.refs(first, last).iter().map(|e| (e.index, record(e), 0)).collect();
-            assert_eq!(committed.len() as u64, last - first + 1, "a span beyond what is durable");
-        }
-        for (index, record, _) in &committed {
-            if record.kind.is_change() {
-                let entry =
-                    EntryRef { term: record.term, index: *index, kind: record.kind, data: &record.data, token: 0 };
-                match self.node.apply_conf(entry) {
-                    Ok(conf) => _ = self.confs.insert(*index, conf.bytes.to_vec()),
-                    Err(error) => panic!("apply_conf({index}) of {id}: {error}: {}", self.node.error_detail()),
-                }
+        host.look(b)?;
+        Ok(host)
+    }
+
+    pub fn name(&self) -> (u64, u64) {
+        (self.id, self.life)
+    }
+
+    pub fn leads(&self) -> bool {
+        self.status.role == Role::Leader
+    }
+
+    /// After every call: is all still lawful?
+    pub fn look(&mut self, b: &mut Bench) -> Lawful {
+        hold!(Sound, self.driver.is_sound(), "node {} is poisoned: {}", self.id, self.driver.detail());
+        let s = self.driver.status();
+        b.tally.trace(s.term ^ s.commit << 20 ^ s.last_index << 40 ^ (s.role as u64) << 60);
+        let driver = &self.driver;
+        let seen = b.checker.look(&s, self.life, &self.conf, || driver.runs())?;
+        self.status = s;
+        if seen.commit_moved && s.role == Role::Leader {
+            let runs = self.driver.runs();
+            let at = runs.partition_point(|run| run.first <= s.commit);
+            if let Some(run) = at.checked_sub(1).map(|at| runs[at]).filter(|_| s.commit >= s.first_index) {
+                b.moved.push((self.id, self.conf.clone(), EntryId { term: run.term, index: s.commit }));
             }
         }
-        if job.snapshot.is_some() {
-            self.to_apply.clear();
-            self.confs.clear();
-            self.apply_responses.clear();
+        if seen.leads_now {
+            b.elected.push(self.id);
         }
-        self.to_apply.extend(committed);
-        self.jobs.push_back(job);
-        if mode == StorageMode::Messages {
-            let number = self.jobs.back().map_or(0, |job| job.number);
-            self.node.release(number).unwrap();
+        while let Some(event) = self.driver.next_event() {
+            b.tally.event(&event);
+            self.happened(&event, b);
+        }
+        self.wakes = true;
+        b.checker.within(&s, &self.config, self.footprint)
+    }
+
+    fn happened(&self, event: &Event, b: &mut Bench) {
+        match (event.kind, event.reason) {
+            (EventKind::BecameFollower, Reason::Removed) => b.tally.saw(Witness::LeaderRemoved),
+            (EventKind::BecameFollower, Reason::NoQuorum) => b.tally.saw(Witness::StaleLeaderCut),
+            (EventKind::Ignored, Reason::OldSnapshot) => b.tally.saw(Witness::SnapshotDiscarded),
+            (EventKind::ConfSkipped, _) => b.tally.saw(Witness::SkippedChange),
+            _ => {}
         }
     }
 
-    fn serve(&mut self, rng: &mut Rng) {
-        while let Some(fetch) = self.node.next_fetch().unwrap() {
-            if rng.chance(20) {
-                // Until it is answered that peer waits, nothing else does.
-                self.late.push(fetch);
-                continue;
-            }
-            self.answer(&fetch, rng.chance(10));
-        }
+    /// A call that may fail only in ways that belong to normal life.
+    pub fn may_fail(&self, call: &str, outcome: Result<()>, allowed: &[Error]) -> Lawful {
+        let fine = outcome.is_ok() || outcome.is_err_and(|error| allowed.contains(&error));
+        hold!(Sound, fine, "{call} of {}: {outcome:?}: {}", self.id, self.driver.detail());
+        Ok(())
     }
 
-    /// Answers what was put off, for however long.
-    pub fn answer_late(&mut self) {
-        for fetch in std::mem::take(&mut self.late) {
-            self.answer(&fetch, false);
-        }
+    pub fn tick(&mut self, ticks: u32, b: &mut Bench) -> Turn {
+        let done = self.driver.tick(ticks)?;
+        self.may_fail("tick", done, &[])?;
+        self.look(b)?;
+        Ok(())
     }
 
-    fn answer(&mut self, fetch: &Fetch, later: bool) {
-        let disk = &self.disk;
-        let outcome = match fetch.kind {
-            FetchKind::Entries if later => self.node.supply_none(fetch.id, Missing::Later),
-            FetchKind::Entries if disk.log.contains_key(&fetch.first) => {
-                match self.node.supply_entries(fetch.id, disk.refs(fetch.first, fetch.last).into_iter()) {
-                    // Asked long ago, and the log has changed since.
-                    Err(Error::Arg) => self.node.supply_none(fetch.id, Missing::Later),
-                    outcome => outcome,
-                }
-            }
-            FetchKind::Entries => self.node.supply_none(fetch.id, Missing::Gone),
-            FetchKind::Snapshot => {
-                let data = disk.hash.to_le_bytes();
-                let supplied = self.node.supply_snapshot_bytes(fetch.id, disk.applied, &disk.conf, &data);
-                supplied.or_else(|_| self.node.supply_none(fetch.id, Missing::Later))
-            }
-        };
-        outcome.unwrap_or_else(|e| panic!("supply of {}: {e}: {}", self.id, self.node.error_detail()));
+    /// Takes a message; what it may refuse is told by what the message is.
+    pub fn step(&mut self, packet: &Packet, b: &mut Bench) -> Turn {
+        let before = (self.status.term, self.status.role);
+        let done = self.driver.step(packet.head.from, &packet.bytes)?;
+        let busy = [Error::Full, Error::NoPeer, Error::NoLeader, Error::ConfBusy, Error::Conf];
+        // Passed on by somebody who is no member here.
+        let stranger = done == Err(Error::NotForMe)
+            && wire::parse_message(&packet.bytes).is_ok_and(|m| m.head.from != packet.head.from);
+        if !stranger {
+            self.may_fail("step", done, &busy)?;
+        }
+        self.look(b)?;
+        if packet.head.kind == MessageKind::TimeoutNow {
+            let obeyed = self.status.role != before.1 && self.status.role != Role::Follower;
+            let late = packet.head.term < before.0;
+            let witness = if late { Some(Witness::OrderTooLate) } else { obeyed.then_some(Witness::CampaignByOrder) };
+            witness.into_iter().for_each(|witness| b.tally.saw(witness));
+        }
+        Ok(())
     }
 
-    /// The disk finishes its oldest job: now what waited for it may leave.
-    pub fn finish_job(&mut self) {
-        let Some(job) = self.jobs.pop_front() else { return };
-        self.write(&job, usize::MAX);
-        self.sent.extend(job.after);
-        match self.mode {
-            StorageMode::Sync => {
-                self.apply(usize::MAX);
-                self.node.advance(job.number).unwrap_or_else(|e| panic!("advance: {e}: {}", self.node.error_detail()));
-            }
-            StorageMode::Async => {
-                self.node.persisted(job.number).unwrap();
-                self.node.release(job.number).unwrap();
-            }
-            StorageMode::Messages => {
-                for response in job.local {
-                    match self.node.step_local(&response) {
-                        Ok(()) | Err(Error::Stale) => {}
-                        Err(e) => panic!("step_local of {}: {e}: {}", self.id, self.node.error_detail()),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Does up to `steps` of a job's writes, in their order.
-    fn write(&mut self, job: &Job, steps: usize) {
-        let mut left = steps;
-        let mut step = || {
-            left = left.saturating_sub(1);
-            left > 0 || steps == usize::MAX
-        };
-        if let Some((id, conf, hash)) = &job.snapshot {
-            self.disk.log.clear();
-            self.disk.before = *id;
-            (self.disk.applied, self.disk.conf, self.disk.hash) = (id.index, conf.clone(), *hash);
-            self.heard.push(Heard::Installed { index: id.index, hash: *hash });
-            if !step() {
-                return;
-            }
-        }
-        if let Some((first, _)) = job.entries.first() {
-            self.disk.log.split_off(first);
-        }
-        for (index, record) in &job.entries {
-            if !step() {
-                return;
-            }
-            self.disk.log.insert(*index, record.clone());
-        }
-        if let Some(state) = job.state {
-            self.disk.state = state;
-        }
-    }
-
-    /// Applies up to `count` entries whose time has come, and says so.
-    pub fn apply(&mut self, count: usize) {
-        let mut done = 0;
-        while done < count {
-            let Some((index, record, token)) = self.to_apply.front().cloned() else { break };
-            if index > self.disk.last().index && self.mode != StorageMode::Sync {
+    /// Does what there is to do.
+    pub fn turn(&mut self, b: &mut Bench) -> Turn {
+        self.wakes = false;
+        for _ in 0..6 {
+            let calls = self.driver.calls;
+            let idle = self.jobs.is_empty() && self.to_apply.is_empty() && self.late.is_empty();
+            if idle && self.unreleased.is_none() && !self.driver.has_work() {
                 break;
             }
-            self.to_apply.pop_front();
-            done += 1;
-            assert_eq!(index, self.disk.applied + 1, "node {} applies in order, each entry once", self.id);
-            if let Some(conf) = self.confs.remove(&index) {
-                self.disk.conf = conf;
+            self.serve(b)?;
+            self.finish_jobs(b)?;
+            if self.config.storage != StorageMode::Sync {
+                self.apply_some(b)?;
             }
-            self.disk.hash = mix(self.disk.hash, index, &record.data);
-            self.disk.applied = index;
-            let hash = self.disk.hash;
-            self.heard.push(Heard::Applied { index, term: record.term, data: record.data, hash });
-            if token != 0 {
-                self.heard.push(Heard::Committed { token, index });
+            self.take(b)?;
+            if self.driver.calls == calls {
+                break;
             }
         }
-        if done == 0 {
-            return;
+        // Nothing that a look of this turn has found asks for another one.
+        self.wakes =
+            !self.jobs.is_empty() || self.unreleased.is_some() || !self.to_apply.is_empty() || !self.late.is_empty();
+        Ok(())
+    }
+
+    /// Takes a batch, if there is one.
+    fn take(&mut self, b: &mut Bench) -> Turn {
+        if self.config.storage == StorageMode::Sync && !self.jobs.is_empty() {
+            return Ok(());
         }
-        let applied = self.disk.applied;
-        match self.mode {
-            StorageMode::Async => match self.node.applied(applied) {
-                Ok(()) | Err(Error::Stale) => {}
-                Err(e) => panic!("applied({applied}) of {}: {e}: {}", self.id, self.node.error_detail()),
-            },
-            StorageMode::Messages => {
-                while self.apply_responses.front().is_some_and(|(last, _)| *last <= applied) {
-                    if let Some((_, response)) = self.apply_responses.pop_front() {
-                        match self.node.step_local(&response) {
-                            Ok(()) | Err(Error::Stale) => {}
-                            Err(e) => panic!("step_local of {}: {e}: {}", self.id, self.node.error_detail()),
-                        }
+        let mut batch = match self.driver.ready()? {
+            Ok(Some(batch)) => batch,
+            Ok(None) | Err(Error::Full) => return Ok(()),
+            Err(error) => return Err(self.may_fail("ready", Err(error), &[]).unwrap_err().into()),
+        };
+        self.check_stores(&batch, b)?;
+        let mut job = Job::of(&mut batch, b.now + self.disk_time(b));
+        self.post(batch.messages, &mut job, b)?;
+        for drop in &batch.dropped {
+            b.tally.reason(drop.reason);
+            b.book.dropped(self.name(), drop.token, drop.what, drop.reason, &mut b.tally)?;
+        }
+        if let Some((_, conf, _)) = &batch.snapshot {
+            self.drop_tasks(b)?;
+            self.conf = Rc::new(Conf::read(conf));
+            self.changes.clear();
+            if self.conf.is_joint() {
+                b.tally.saw(Witness::SnapshotInJoint);
+            }
+        }
+        let tasks = self.tasks(batch.span, batch.committed, &batch.done, &job, b)?;
+        self.to_apply.extend(tasks);
+        job.reads = batch.reads;
+        if self.config.storage != StorageMode::Sync {
+            let reads = std::mem::take(&mut job.reads);
+            self.answer_reads(reads, b)?;
+        }
+        self.jobs.push_back(job);
+        if self.jobs.len() >= 3 {
+            b.tally.saw(Witness::ManyOutstanding);
+        }
+        if self.config.storage == StorageMode::Messages && b.plan.seed.is_multiple_of(2) {
+            let done = self.driver.release(batch.number)?;
+            self.may_fail("release", done, &[])?;
+        }
+        self.look(b)?;
+        Ok(())
+    }
+
+    /// The end of the log as it was handed out.
+    fn handed(&self) -> EntryId {
+        self.jobs.iter().rev().find_map(Job::end).unwrap_or_else(|| self.disk.last())
+    }
+
+    /// The term at an index of the log as it was handed out.
+    fn handed_term(&self, index: u64) -> Option<u64> {
+        for job in self.jobs.iter().rev() {
+            if let Some(at) = index.checked_sub(job.first).filter(|_| !job.entries.is_empty()) {
+                return job.entries.get(at as usize).map(|record| record.term);
+            }
+            if let Some((id, _)) = &job.snapshot {
+                return (id.index == index).then_some(id.term);
+            }
+        }
+        self.disk.term_at(index)
+    }
+
+    fn check_stores(&mut self, batch: &Batch, b: &mut Bench) -> Lawful {
+        if batch.entries.is_empty() {
+            return Ok(());
+        }
+        let first = batch.first;
+        let before = match &batch.snapshot {
+            Some((id, _, _)) => (id.index + 1 == first).then_some(id.term),
+            None => self.handed_term(first - 1),
+        };
+        hold!(LogMatching, before.is_some(), "node {} stores entries from {first}, its log ends before", self.id);
+        b.checker.stores(self.id, before.unwrap_or(0), first, &batch.entries)?;
+        if batch.role == Role::Leader && batch.entries.first().is_some_and(|r| r.term == batch.state.term) {
+            // What it acknowledged of its own changes since the batch was closed does not matter: nothing has been.
+            let s = Status { applied: self.driver.status().applied, ..self.status };
+            b.checker.leads_on(&s, self.handed().index, first, &batch.entries, &self.changes)?;
+        }
+        self.changes.retain(|&index| index < first);
+        let changes = batch.entries.iter().zip(first..).filter(|(record, _)| record.kind.is_change());
+        self.changes.extend(changes.map(|(_, index)| index));
+        Ok(())
+    }
+
+    /// Sorts the messages of a batch: at once, after the disk, or local work.
+    fn post(&mut self, messages: Vec<(bool, Packet)>, job: &mut Job, b: &mut Bench) -> Turn {
+        for (after, packet) in messages {
+            let to = packet.head.to;
+            if to == LOCAL_APPEND || to == LOCAL_APPLY {
+                let Ok(view) = wire::parse_message(&packet.bytes) else { continue };
+                let last = view.entries.last().1;
+                for response in view.responses.iter() {
+                    let Ok(m) = wire::parse_message(response) else { continue };
+                    if to == LOCAL_APPLY {
+                        self.apply_responses.push_back((last, response.to_vec()));
+                    } else if m.head.to == self.id {
+                        job.local.push(response.to_vec());
+                    } else {
+                        let head = crate::check::Head {
+                            kind: m.head.kind,
+                            from: self.id,
+                            to: m.head.to,
+                            term: m.head.term,
+                            log_term: m.head.log_term,
+                            index: m.head.index,
+                            reject: m.head.reject,
+                        };
+                        job.after.push(Packet { head, life: self.life, to_life: 0, bytes: Rc::new(response.to_vec()) });
                     }
                 }
+            } else if after {
+                job.after.push(packet);
+            } else {
+                self.send(packet, b)?;
             }
-            StorageMode::Sync => {}
+        }
+        Ok(())
+    }
+
+    /// A message leaves for the network.
+    pub fn send(&mut self, packet: Packet, b: &mut Bench) -> Lawful {
+        if !b.plan.blind {
+            b.checker.leaves(&packet.head, &self.disk)?;
+        }
+        b.tally.messages += 1;
+        self.sent.push(packet);
+        Ok(())
+    }
+
+    /// Committed entries as tasks; their changes are put in force, or skipped where all hosts do.
+    pub fn tasks(
+        &mut self,
+        span: Option<(u64, u64)>,
+        committed: Vec<(Record, u64)>,
+        done: &[Done],
+        job: &Job,
+        b: &mut Bench,
+    ) -> Turn<Vec<Task>> {
+        let Some((first, last)) = span else { return Ok(Vec::new()) };
+        let resident = !committed.is_empty();
+        let list: Vec<(Record, u64)> = if resident {
+            committed
+        } else {
+            b.tally.saw(Witness::SpanRead);
+            let token = |index: u64| done.iter().find(|done| done.index == index).map_or(0, |done| done.token);
+            self.disk.entries(first, last).map(|entry| (Record::of(&entry), token(entry.index))).collect()
+        };
+        hold!(
+            DurableApply,
+            list.len() as u64 == last - first + 1,
+            "node {}: span {first} to {last}, not on disk",
+            self.id
+        );
+        let mut tasks = Vec::with_capacity(list.len());
+        for ((record, token), index) in list.into_iter().zip(first..) {
+            let id = EntryId { term: record.term, index };
+            let near = self.disk.holds(id)
+                || (self.config.storage == StorageMode::Sync && job.holds(id))
+                || index <= self.disk.last_index() + u64::from(self.config.max_apply_unpersisted)
+                    && self.config.max_apply_unpersisted > 0;
+            hold!(DurableApply, near, "node {} is to apply {id:?}, its disk ends at {:?}", self.id, self.disk.last());
+            let conf = if record.kind.is_change() { self.change(index, &record, b)? } else { None };
+            tasks.push(Task { index, record, token, conf });
+        }
+        Ok(tasks)
+    }
+
+    fn change(&mut self, index: u64, record: &Record, b: &mut Bench) -> Turn<Option<Rc<[u8]>>> {
+        let context = wire::parse_change(record.kind, &record.data).map_or(&[][..], |view| view.context);
+        if b.plan.skips && context.last() == Some(&SKIP) {
+            let done = self.driver.skip_conf(index)?;
+            self.may_fail("skip_conf", done, &[])?;
+            return Ok(None);
+        }
+        let done = self.driver.apply_conf(record.entry(index))?;
+        let Ok(bytes) = done else {
+            return Err(self.may_fail("apply_conf", done.map(|_| ()), &[]).unwrap_err().into());
+        };
+        let before = self.conf.clone();
+        self.conf = Rc::new(Conf::read(&bytes));
+        if b.checker.configures(self.id, index, &bytes)? {
+            self.configured(&before, record.term, b);
+        }
+        self.look(b)?;
+        Ok(Some(bytes))
+    }
+
+    /// The first to put a configuration in force says what it means.
+    fn configured(&self, before: &Conf, term: u64, b: &mut Bench) {
+        match (before.is_joint(), self.conf.is_joint()) {
+            (false, true) => {
+                b.tally.saw(Witness::Joint);
+                b.joint = Some(term);
+            }
+            (true, false) if b.joint.take().is_some_and(|entered| entered != term) => {
+                b.tally.saw(Witness::AutoLeaveByAnother);
+            }
+            _ => {}
+        }
+        if self.conf.voters.iter().any(|id| before.learners.contains(id)) {
+            b.tally.saw(Witness::LearnerPromoted);
         }
     }
 
-    /// The process dies: of the job under way some writes may have reached the disk, those behind it are gone.
-    pub fn crash(mut self, rng: &mut Rng) -> Disk {
-        if let Some(job) = self.jobs.pop_front() {
-            let steps = job.entries.len() + 2;
-            let steps = rng.below(steps as u64 + 1) as usize;
-            if steps > 0 {
-                self.write(&job, steps);
-                // However a write is torn, no hard state outlives the entries it commits.
-                assert!(self.disk.state.commit <= self.disk.last().index, "node {}: {:?}", self.id, self.disk.state);
+    /// Reads that may be served: with READ_AT_ONCE once their index is applied.
+    pub fn answer_reads(&mut self, reads: Vec<Read>, b: &mut Bench) -> Lawful {
+        for read in reads {
+            if read.index > self.machine.applied && b.plan.reads_at_once() {
+                self.reads.push(read);
+                continue;
             }
+            let applied = self.machine.applied;
+            hold!(
+                TokenTruth,
+                read.index <= applied,
+                "read {} is shown at {}, applied {applied}",
+                read.token,
+                read.index
+            );
+            self.answer_read(read, b)?;
         }
-        self.disk
+        Ok(())
     }
 
-    pub fn compact(&mut self, keep: u64) {
-        let index = self.disk.applied.saturating_sub(keep);
-        let Some(term) = self.disk.term_at(index).filter(|_| index > self.disk.before.index) else { return };
-        if self.node.compacted(index).is_ok() {
-            self.disk.log = self.disk.log.split_off(&(index + 1));
-            self.disk.before = EntryId { term, index };
+    pub fn answer_waiting_reads(&mut self, b: &mut Bench) -> Lawful {
+        while let Some(at) = self.reads.iter().position(|read| read.index <= self.machine.applied) {
+            let read = self.reads.swap_remove(at);
+            self.answer_read(read, b)?;
         }
+        Ok(())
+    }
+
+    fn answer_read(&mut self, read: Read, b: &mut Bench) -> Lawful {
+        if self.leads() && b.checker.highest_term_led() > self.status.term {
+            b.tally.saw(Witness::ReadSuperseded);
+        }
+        if b.plan.uses_lease() && self.leads() {
+            b.tally.saw(Witness::LeaseRead);
+        }
+        b.tally.trace(read.token ^ read.index << 32);
+        b.book.answered(self.name(), read.token, read.index, &self.machine.registers)
+    }
+
+    /// Once a tick: windows of a leader.
+    pub fn check_peers(&self, b: &Bench) -> Lawful {
+        self.driver.peers().try_for_each(|peer| b.checker.peer_within(self.id, &peer, &self.config))
     }
 }
+
+/// A change whose context ends with it is skipped by all hosts of some runs.
+pub const SKIP: u8 = 0x5c;

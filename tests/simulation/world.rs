@@ -1,461 +1,513 @@
-//! The world around the nodes: network, crashes, clients, operators; drawn from the seed, each fault present or not ("swarm").
+//! The world around the hosts: network, time, life and death; and the end of a run, when the faults are over and the group must recover.
 
-use crate::check::{Checker, Outcome};
-use crate::host::{Disk, Host, Packet};
+use crate::book::Book;
+use crate::check::{Checker, Conf};
+use crate::disk::{Disk, KEYS};
+use crate::driver::Packet;
+use crate::history;
+use crate::host::{Bench, Host, Turn};
+use crate::hosts::{Hosts, MAX_NODES};
+use crate::law::{Halt, Law, Lawful, broken};
+use crate::plan::{Fault, Options, Plan};
 use crate::rng::Rng;
+use crate::script::Script;
+use crate::tally::{Tally, Witness};
 use raftcore::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-struct Plan {
-    loss: u64,
-    duplicates: u64,
-    delay: u64,
-    partitions: u64,
-    crashes: u64,
-    changes: u64,
-    transfers: u64,
-    compactions: u64,
-    slow_disk: u64,
-    slow_apply: u64,
-    /// How likely a fetch that was put off is answered in a turn.
-    answers: u64,
-    tiny: bool,
-    lease: bool,
-    pre_vote: bool,
-    mode: StorageMode,
-    mixed_modes: bool,
-    ticks: u64,
-}
-
-impl Plan {
-    fn draw(rng: &mut Rng) -> Self {
-        let mut maybe = |percent: u64, max: u64| if rng.chance(percent) { rng.below(max) + 1 } else { 0 };
-        let mut plan = Self {
-            loss: maybe(60, 20),
-            duplicates: maybe(50, 20),
-            delay: maybe(70, 30),
-            partitions: maybe(60, 4),
-            crashes: maybe(70, 3),
-            changes: maybe(60, 6),
-            transfers: maybe(50, 4),
-            compactions: maybe(60, 10),
-            slow_disk: maybe(60, 80),
-            slow_apply: maybe(50, 80),
-            answers: maybe(60, 20),
-            tiny: maybe(40, 1) == 1,
-            lease: maybe(20, 1) == 1,
-            pre_vote: maybe(70, 1) == 1,
-            mode: match maybe(66, 2) {
-                0 => StorageMode::Sync,
-                1 => StorageMode::Async,
-                _ => StorageMode::Messages,
-            },
-            mixed_modes: maybe(20, 1) == 1,
-            ticks: 400,
-        };
-        // Without pre-vote a node that missed its removal raises terms for ever, and nobody tells a candidate behind (etcd's rule).
-        plan.pre_vote |= plan.changes > 0;
-        plan
-    }
-
-    fn config(&self, id: u64, seed: u64) -> Config {
-        let mut c = Config::new(id);
-        c.seed = seed;
-        c.group = 9;
-        c.storage = match (self.mixed_modes, id % 3) {
-            (false, _) => self.mode,
-            (true, 0) => StorageMode::Sync,
-            (true, 1) => StorageMode::Async,
-            (true, _) => StorageMode::Messages,
-        };
-        c.recent_bytes = 1 << 20;
-        c.block_bytes = 4 << 10;
-        c.flags = c.flags.with(Flags::PRE_VOTE, self.pre_vote);
-        c.snapshot_timeout_ticks = 60;
-        if self.lease {
-            c.flags = c.flags.with(Flags::LEASE_READS, true);
-        }
-        if self.tiny {
-            c.recent_bytes = 16 << 10;
-            c.max_size_per_msg = 100;
-            c.max_committed_size_per_ready = 150;
-            c.max_inflight_msgs = 2;
-            c.max_entries_per_ready = 3;
-            c.max_outstanding = 2;
-            c.max_uncommitted_size = 2000;
-        }
-        c
-    }
-}
-
-struct World {
-    seed: u64,
-    rng: Rng,
-    plan: Plan,
-    hosts: BTreeMap<u64, Host>,
-    /// Disks of dead nodes, with the tick of their return.
-    dead: BTreeMap<u64, (Disk, u64)>,
-    lives: BTreeMap<u64, u64>,
-    /// Messages on their way, by the tick of arrival; they survive their sender.
-    network: BTreeMap<(u64, u64), Packet>,
+#[derive(Default)]
+pub struct Network {
+    /// Due in the round that comes next.
+    pub now: Vec<Packet>,
+    /// On their way, by the tick of arrival; they survive their sender.
+    pub later: BTreeMap<(u64, u64), Packet>,
     sequence: u64,
-    cut: Vec<(u64, u64)>,
-    now: u64,
-    token: u64,
-    checker: Checker,
+    /// By sender, bits of those it does not reach.
+    pub cut: [u32; MAX_NODES],
+    pub heals_at: u64,
+    /// A link that comes and goes: both ends, until when, and how long it stays as it is.
+    pub flapping: Option<(u64, u64, u64, u64)>,
 }
 
-/// Runs one seed; gives what was seen.
-pub fn run(seed: u64) -> Vec<&'static str> {
-    let mut rng = Rng::new(seed);
-    let plan = Plan::draw(&mut rng);
-    let mut world = World {
-        seed,
-        rng,
-        plan,
-        hosts: BTreeMap::new(),
-        dead: BTreeMap::new(),
-        lives: BTreeMap::new(),
-        network: BTreeMap::new(),
-        sequence: 0,
-        cut: Vec::new(),
-        now: 0,
-        token: 0,
-        checker: Checker::default(),
-    };
-    let founders: Vec<u64> = if world.rng.chance(70) { vec![1, 2, 3] } else { vec![1, 2, 3, 4, 5] };
-    for &id in &founders {
-        world.boot(id, founder(&founders));
+impl Network {
+    fn is_cut(&self, from: u64, to: u64, now: u64) -> bool {
+        if self.cut[from as usize] >> to & 1 == 1 {
+            return true;
+        }
+        self.flapping.is_some_and(|(a, b, until, period)| {
+            (from, to) == (a, b) && now < until && (now / period).is_multiple_of(2)
+                || (from, to) == (b, a) && now < until && (now / period).is_multiple_of(2)
+        })
     }
-    while world.now < world.plan.ticks {
-        world.trouble();
-        world.work();
-        world.tick();
+
+    pub fn put(&mut self, due: u64, packet: Packet) {
+        self.sequence += 1;
+        self.later.insert((due, self.sequence), packet);
     }
-    world.recover();
-    world.checker.seen.iter().copied().collect()
 }
 
-fn founder(voters: &[u64]) -> Disk {
-    let conf = wire::ConfStateRef { voters, ..Default::default() };
-    let mut bytes = vec![0; wire::conf_state_len(&conf)];
-    wire::write_conf_state(&mut bytes, &conf);
-    Disk {
-        state: HardState { term: 0, vote: 0, commit: 1 },
-        before: EntryId { term: 1, index: 1 },
-        conf: bytes,
-        applied: 1,
-        ..Disk::default()
-    }
+/// A process that is gone for now, or for good.
+pub struct Grave {
+    pub disk: Disk,
+    /// The tick of its return.
+    pub back: u64,
+}
+
+pub struct World {
+    pub bench: Bench,
+    pub hosts: Hosts,
+    pub graves: BTreeMap<u64, Grave>,
+    /// Disks that are gone for good. What was acknowledged from them was on them.
+    pub wiped: BTreeMap<u64, Disk>,
+    pub lives: BTreeMap<u64, u64>,
+    pub network: Network,
+    /// Streams of chance: the network, faults, clients, operators.
+    pub net: Rng,
+    pub chaos: Rng,
+    pub clients: Rng,
+    pub operators: Rng,
+    /// Nodes that were removed once.
+    pub removed: BTreeSet<u64>,
+    /// The tick of the last proposal of a change.
+    pub changed_at: u64,
+}
+
+/// What became of a run.
+pub struct Run {
+    pub tally: Tally,
+    pub script: Script,
+    /// The tick in which it ended.
+    pub tick: u64,
+    pub plan: Plan,
+    pub outcome: Lawful,
 }
 
 impl World {
-    fn boot(&mut self, id: u64, disk: Disk) {
+    pub fn new(plan: Plan) -> Self {
+        let (seed, script) = (plan.seed, Script::new(plan.script));
+        let bench = Bench {
+            plan,
+            rng: Rng::stream(seed, 2),
+            now: 0,
+            checker: Checker::default(),
+            book: Book::default(),
+            tally: Tally::default(),
+            script,
+            moved: Vec::new(),
+            elected: Vec::new(),
+            joint: None,
+        };
+        Self {
+            bench,
+            hosts: Hosts::default(),
+            graves: BTreeMap::new(),
+            wiped: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            network: Network::default(),
+            net: Rng::stream(seed, 3),
+            chaos: Rng::stream(seed, 4),
+            clients: Rng::stream(seed, 5),
+            operators: Rng::stream(seed, 6),
+            removed: BTreeSet::new(),
+            changed_at: 0,
+        }
+    }
+}
+
+/// Runs a seed.
+pub fn run(seed: u64, options: &Options) -> Run {
+    let plan = Plan::draw(seed, options);
+    let mut world = World::new(plan.clone());
+    let script = world.bench.script.clone();
+    script.note(&format!("seed {seed}: {}", plan.summary()));
+    // A panic anywhere is a finding like any other.
+    let outcome = catch_unwind(AssertUnwindSafe(|| world.live())).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
+        broken(Law::Sound, format!("panic: {text}"))
+    });
+    if let Err(broken) = &outcome {
+        script.note(&format!("tick {}: {}: {}", world.bench.now, broken.law.text(), broken.text));
+    }
+    world.bench.tally.ticks = world.bench.now;
+    world.bench.tally.calls += world.hosts.values().map(|host| host.driver.calls).sum::<u64>();
+    world.bench.tally.twins = u64::from(plan.twin && cfg!(feature = "capi"));
+    Run { tally: world.bench.tally, script, tick: world.bench.now, plan, outcome }
+}
+
+impl World {
+    /// The founders come up.
+    pub fn begin(&mut self) -> Lawful {
+        let founders: Vec<u64> = (1..=self.bench.plan.founders).collect();
+        self.bench.checker.begin(&Disk::founder(&founders).machine.conf);
+        founders.iter().try_for_each(|&id| self.boot(id, Disk::founder(&founders)))
+    }
+
+    fn live(&mut self) -> Lawful {
+        self.begin()?;
+        while self.bench.now < self.bench.plan.ticks {
+            self.trouble()?;
+            self.clients()?;
+            self.operate()?;
+            self.tick()?;
+        }
+        self.recover()
+    }
+
+    pub fn boot(&mut self, id: u64, disk: Disk) -> Lawful {
         let life = self.lives.entry(id).or_insert(0);
         *life += 1;
-        let config = self.plan.config(id, self.seed ^ (id << 20) ^ (*life << 40));
-        self.hosts.insert(id, Host::boot(id, *life, disk, &config));
-    }
-
-    fn tick(&mut self) {
-        self.now += 1;
-        let ids: Vec<u64> = self.hosts.keys().copied().collect();
-        for id in ids {
-            if let Some(host) = self.hosts.get_mut(&id) {
-                host.node.tick(1).unwrap();
+        match Host::boot(id, *life, disk.clone(), &mut self.bench) {
+            Ok(mut host) => {
+                if self.bench.has(Fault::TickDrift) {
+                    host.speed.0 = self.chaos.between(50, 300);
+                    self.bench.tally.fault(Fault::TickDrift);
+                }
+                self.hosts.insert(id, host);
+                self.settle()
             }
-            self.after(id);
-        }
-        let back: Vec<u64> = self.dead.iter().filter(|(_, (_, at))| *at <= self.now).map(|(&id, _)| id).collect();
-        for id in back {
-            if let Some((disk, _)) = self.dead.remove(&id) {
-                self.boot(id, disk);
-            }
+            Err(Halt::Broken(broken)) => Err(broken),
+            Err(Halt::Crash) => Ok(()),
         }
     }
 
-    /// Looks at a node after something happened to it, and takes what it says.
-    fn after(&mut self, id: u64) {
+    /// Lets a host do something; if its process dies of it, that is seen to.
+    pub fn with(&mut self, id: u64, act: impl FnOnce(&mut Host, &mut Bench) -> Turn) -> Lawful {
+        let Some(host) = self.hosts.get_mut(&id) else { return Ok(()) };
+        let outcome = act(host, &mut self.bench);
+        self.mail(id);
+        match outcome {
+            Ok(()) => self.settle(),
+            Err(Halt::Crash) => {
+                let wait = self.chaos.below(2 * self.bench.plan.election_ticks());
+                self.crash(id, self.bench.now + wait)
+            }
+            Err(Halt::Broken(broken)) => Err(broken),
+        }
+    }
+
+    /// What leaders have claimed since is held against all disks.
+    fn settle(&mut self) -> Lawful {
+        for (leader, conf, id) in std::mem::take(&mut self.bench.moved) {
+            self.bench.checker.on_quorum(leader, &conf, id, |member| self.on_disk(member, id))?;
+        }
+        for leader in std::mem::take(&mut self.bench.elected) {
+            self.saw_election(leader);
+        }
+        Ok(())
+    }
+
+    fn on_disk(&self, member: u64, id: EntryId) -> bool {
+        let alive = self.hosts.get(&member).map(|host| &host.disk);
+        let dead = self.graves.get(&member).map(|grave| &grave.disk);
+        alive.or(dead).or(self.wiped.get(&member)).is_some_and(|disk| disk.holds(id))
+    }
+
+    fn saw_election(&mut self, leader: u64) {
+        let Some(host) = self.hosts.get(&leader) else { return };
+        let s = host.status;
+        if self.hosts.values().any(|other| other.leads() && other.id != leader && other.status.term < s.term) {
+            self.bench.tally.saw(Witness::TwoLeaders);
+        }
+        let runs = host.driver.runs();
+        let tail = s.last_index.saturating_sub(1);
+        if tail > s.commit && tail >= s.first_index {
+            self.bench.tally.saw(Witness::OldTermTail);
+            let at = runs.partition_point(|run| run.first <= tail);
+            let id = EntryId { term: at.checked_sub(1).map_or(0, |at| runs[at].term), index: tail };
+            if host.conf.is_quorum(|member| self.on_disk(member, id)) {
+                self.bench.tally.saw(Witness::OldTermOnQuorum);
+            }
+        }
+    }
+
+    // ---- the network
+
+    /// What a host has sent goes on its way.
+    fn mail(&mut self, id: u64) {
         let Some(host) = self.hosts.get_mut(&id) else { return };
-        while host.node.next_event().is_some() {}
-        self.checker.node(&host.node, host.life, &host.disk);
-        let (heard, sent) = (std::mem::take(&mut host.heard), std::mem::take(&mut host.sent));
-        for packet in sent {
-            self.checker.leaves(&packet, &host.disk);
-            if self.rng.chance(self.plan.loss) {
+        let b = &mut self.bench;
+        for mut packet in host.sent.drain(..) {
+            packet.to_life = self.lives.get(&packet.head.to).copied().unwrap_or(0);
+            let (lost, twice, slow, slower) = (
+                self.net.chance(b.plan.loss),
+                self.net.chance(b.plan.duplicates),
+                self.net.chance(20),
+                self.net.rarely(15),
+            );
+            if packet.head.to as usize >= MAX_NODES {
                 continue;
             }
-            for _ in 0..1 + u64::from(self.rng.chance(self.plan.duplicates)) {
-                let delay =
-                    if self.plan.delay > 0 && self.rng.chance(20) { self.rng.below(self.plan.delay) } else { 0 };
-                self.sequence += 1;
-                self.network.insert((self.now + delay, self.sequence), packet.clone());
+            if b.plan.has(Fault::Loss) && lost {
+                b.tally.fault(Fault::Loss);
+                continue;
+            }
+            let copies = if b.plan.has(Fault::Duplicate) && twice { 2 } else { 1 };
+            if copies == 2 {
+                b.tally.fault(Fault::Duplicate);
+            }
+            for _ in 0..copies {
+                let mut delay = 0;
+                if b.plan.has(Fault::LongDelay) && slower {
+                    b.tally.fault(Fault::LongDelay);
+                    delay = self.net.between(b.plan.election_ticks(), 8 * b.plan.election_ticks());
+                } else if b.plan.has(Fault::Delay) && slow {
+                    b.tally.fault(Fault::Delay);
+                    delay = self.net.between(1, b.plan.max_delay);
+                }
+                if delay == 0 {
+                    self.network.now.push(packet.clone());
+                } else {
+                    self.network.put(b.now + delay, packet.clone());
+                }
             }
         }
-        self.checker.heard(id, heard);
     }
 
-    fn work(&mut self) {
-        for _ in 0..12 {
-            let ids: Vec<u64> = self.hosts.keys().copied().collect();
-            for id in ids {
-                self.turn(id);
+    fn deliver(&mut self, packet: Packet) -> Lawful {
+        let (from, to) = (packet.head.from, packet.head.to);
+        if self.network.is_cut(from, to, self.bench.now) {
+            return Ok(());
+        }
+        let Some(host) = self.hosts.get(&to) else { return Ok(()) };
+        if host.paused_until > 0 {
+            self.network.put(host.paused_until.max(self.bench.now + 1), packet);
+            return Ok(());
+        }
+        self.saw_arrival(&packet);
+        self.with(to, |host, b| host.step(&packet, b))
+    }
+
+    fn saw_arrival(&mut self, packet: &Packet) {
+        let crashed = self.lives.get(&packet.head.from).is_some_and(|&life| life != packet.life)
+            || !self.hosts.contains_key(&packet.head.from);
+        let (kind, granted) = (packet.head.kind, !packet.head.reject);
+        let b = &mut self.bench;
+        if crashed && kind == MessageKind::VoteResp && granted {
+            b.tally.saw(Witness::VoteAcrossVoterCrash);
+        }
+        let other = self.lives.get(&packet.head.to).is_some_and(|&life| life != packet.to_life);
+        if other && kind == MessageKind::VoteResp && granted {
+            b.tally.saw(Witness::VoteAcrossCandidateCrash);
+        }
+        if crashed && kind == MessageKind::AppResp && granted {
+            b.tally.saw(Witness::AckAcrossCrash);
+        }
+    }
+
+    // ---- time
+
+    pub fn tick(&mut self) -> Lawful {
+        self.bench.now += 1;
+        let now = self.bench.now;
+        let drifts = self.bench.has(Fault::TickDrift);
+        for id in self.hosts.range() {
+            let Some(host) = self.hosts.get_mut(&id) else { continue };
+            if host.paused_until > now {
+                continue;
             }
-            let due: Vec<(u64, u64)> = self.network.range(..=(self.now, u64::MAX)).map(|(&key, _)| key).collect();
-            if due.is_empty() {
+            // Time that passed during a pause is told before anything else: a lease rests on it.
+            let slept = if host.paused_until > 0 { host.paused_until.saturating_sub(host.speed.1) } else { 0 };
+            let mut ticks = 1;
+            if host.paused_until > 0 {
+                (ticks, host.paused_until, host.speed.1) = (slept.max(1), 0, 0);
+            } else if drifts {
+                let sum = host.speed.0 + host.speed.1;
+                (ticks, host.speed.1) = (sum / 100, sum % 100);
+            }
+            if ticks > 0 {
+                self.with(id, |host, b| host.tick(ticks as u32, b))?;
+            }
+            if let Some(host) = self.hosts.get(&id).filter(|host| host.leads()) {
+                host.check_peers(&self.bench)?;
+            }
+        }
+        self.work()?;
+        self.resurrect()
+    }
+
+    fn resurrect(&mut self) -> Lawful {
+        let now = self.bench.now;
+        let back: Vec<u64> = self.graves.iter().filter(|(_, grave)| grave.back <= now).map(|(&id, _)| id).collect();
+        for id in back {
+            if let Some(grave) = self.graves.remove(&id) {
+                self.boot(id, grave.disk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages and turns, until there is nothing to do in this tick.
+    fn work(&mut self) -> Lawful {
+        for _ in 0..8 {
+            let mut due = std::mem::take(&mut self.network.now);
+            while let Some(entry) = self.network.later.first_entry().filter(|entry| entry.key().0 <= self.bench.now) {
+                due.push(entry.remove());
+            }
+            if self.bench.has(Fault::Reorder) && due.len() > 1 {
+                self.bench.tally.fault(Fault::Reorder);
+                self.net.shuffle(&mut due);
+            }
+            for packet in due {
+                self.deliver(packet)?;
+            }
+            let mut idle = true;
+            for id in self.hosts.range() {
+                let awake = |host: &&mut Host| host.wakes && host.paused_until == 0;
+                if self.hosts.get_mut(&id).filter(awake).is_some() {
+                    idle = false;
+                    self.with(id, Host::turn)?;
+                }
+            }
+            if self.network.now.is_empty() && idle {
                 break;
             }
-            for key in due {
-                if let Some(packet) = self.network.remove(&key) {
-                    self.deliver(&packet);
-                }
-            }
         }
+        Ok(())
     }
 
-    fn turn(&mut self, id: u64) {
-        for _ in 0..3 {
-            let Some(host) = self.hosts.get_mut(&id) else { return };
-            host.turn(&mut self.rng);
-            if self.rng.chance(self.plan.answers) {
-                host.answer_late();
-            }
-            self.after(id);
-            let Some(host) = self.hosts.get_mut(&id) else { return };
-            if !host.jobs.is_empty() && !self.rng.chance(self.plan.slow_disk) {
-                host.finish_job();
-            }
-            if host.mode != StorageMode::Sync && !self.rng.chance(self.plan.slow_apply) {
-                let count = 1 + self.rng.below(8) as usize;
-                host.apply(count);
-            }
-            self.after(id);
-        }
+    // ---- life and death
+
+    pub fn crash(&mut self, id: u64, back: u64) -> Lawful {
+        let Some(host) = self.hosts.remove(&id) else { return Ok(()) };
+        self.bench.script.note(&format!("tick {}: node {id} dies", self.bench.now));
+        self.bench.tally.calls += host.driver.calls;
+        let disk = host.crash(&mut self.bench)?;
+        self.bench.book.died(id);
+        self.graves.insert(id, Grave { disk, back });
+        Ok(())
     }
 
-    fn deliver(&mut self, packet: &Packet) {
-        if self.cut.contains(&(packet.from, packet.to)) {
-            return;
-        }
-        let Some(host) = self.hosts.get_mut(&packet.to) else { return };
-        match host.node.step(packet.from, &packet.bytes) {
-            Ok(()) | Err(Error::Full | Error::NoPeer | Error::NoLeader | Error::ConfBusy | Error::Conf) => {}
-            // Passed on by somebody who is no member here.
-            Err(Error::NotForMe) if wire::parse_message(&packet.bytes).is_ok_and(|m| m.head.from != packet.from) => {}
-            Err(error) => panic!("{packet:?}: {error}: {}", host.node.error_detail()),
-        }
-        self.after(packet.to);
+    pub fn leader(&self) -> Option<u64> {
+        let leads = self.hosts.values().filter(|host| host.leads());
+        leads.max_by_key(|host| host.status.term).map(|host| host.id)
     }
 
-    fn leader(&self) -> Option<u64> {
-        let leads = self.hosts.values().filter(|host| host.node.status().role == Role::Leader);
-        leads.max_by_key(|host| host.node.status().term).map(|host| host.id)
-    }
+    // ---- the end
 
-    /// Clients, operators and faults of one tick.
-    fn trouble(&mut self) {
-        for _ in 0..self.rng.below(3) {
-            self.propose();
-        }
-        if self.rng.chance(30) {
-            self.read();
-        }
-        if self.rng.chance(self.plan.changes) {
-            self.change();
-        }
-        let ids: Vec<u64> = self.hosts.keys().copied().collect();
-        let Some(&id) = self.rng.pick(&ids) else { return };
-        if self.rng.chance(self.plan.transfers) {
-            let to = self.rng.pick(&ids).copied().unwrap_or(0);
-            self.with(id, |node| _ = node.transfer(to));
-        }
-        if self.rng.chance(2) {
-            self.with(id, |node| _ = node.campaign());
-        }
-        if self.rng.chance(1) {
-            self.with(id, |node| _ = node.forget_leader());
-        }
-        if self.rng.chance(2) {
-            let peer = self.rng.pick(&ids).copied().unwrap_or(0);
-            self.with(id, |node| _ = node.report_unreachable(peer));
-        }
-        if self.rng.chance(2) {
-            let (peer, arrived) = (self.rng.pick(&ids).copied().unwrap_or(0), self.rng.chance(50));
-            self.with(id, |node| _ = node.report_snapshot(peer, arrived));
-        }
-        if self.rng.chance(self.plan.compactions) {
-            let keep = self.rng.below(8);
-            if let Some(host) = self.hosts.get_mut(&id) {
-                host.compact(keep);
-            }
-            self.after(id);
-        }
-        if self.rng.chance(self.plan.crashes) {
-            self.crash(id);
-        }
-        if self.rng.chance(self.plan.partitions) {
-            self.cut.clear();
-            if self.rng.chance(70) {
-                let one_way = self.rng.chance(30);
-                for &other in ids.iter().filter(|&&other| other != id) {
-                    if self.rng.chance(60) {
-                        self.cut.push((id, other));
-                        if !one_way {
-                            self.cut.push((other, id));
-                        }
-                    }
-                }
+    /// Faults end, for a quorum at least: within a bound it elects, commits, serves, catches up, and every token comes back.
+    pub fn recover(&mut self) -> Lawful {
+        let plan = &mut self.bench.plan;
+        plan.calm();
+        (self.network.cut, self.network.flapping) = ([0; MAX_NODES], None);
+        let away = self.choose_absentee();
+        for id in self.graves.keys().copied().collect::<Vec<_>>() {
+            if Some(id) != away
+                && let Some(grave) = self.graves.remove(&id)
+            {
+                self.boot(id, grave.disk)?;
             }
         }
-    }
-
-    fn with(&mut self, id: u64, call: impl FnOnce(&mut Node)) {
-        if let Some(host) = self.hosts.get_mut(&id) {
-            call(&mut host.node);
+        if let Some(id) = away {
+            self.crash(id, u64::MAX)?;
+            self.bench.tally.saw(Witness::QuorumCore);
         }
-        self.after(id);
-    }
-
-    fn crash(&mut self, id: u64) {
-        let Some(host) = self.hosts.remove(&id) else { return };
-        if !host.jobs.is_empty() {
-            self.checker.seen.insert("torn or lost write");
+        let now = self.bench.now;
+        for host in self.hosts.values_mut() {
+            // Who stands still wakes with the next tick, and is told how long it was.
+            let fell_asleep = if host.paused_until > 0 { host.speed.1 } else { 0 };
+            host.paused_until = host.paused_until.min(now + 1);
+            (host.stalled_until, host.speed, host.driver.fuse) = (0, (100, fell_asleep), None);
+            host.late.iter_mut().for_each(|late| late.due = late.due.min(now));
+            host.wakes = true;
         }
-        let disk = host.crash(&mut self.rng);
-        let back = self.now + self.rng.below(40);
-        self.dead.insert(id, (disk, back));
-        // What was open at this node is never answered.
-        for (_, outcome) in self.checker.proposals.values_mut().filter(|(data, _)| data.first() == Some(&(id as u8))) {
-            if *outcome == Outcome::Open {
-                *outcome = Outcome::Lost;
+        // Maintenance is over, too: if the one with the longest log may not lead, nobody can.
+        for id in self.hosts.ids() {
+            self.with(id, |host, b| {
+                let done = host.driver.set_electable(true)?;
+                host.may_fail("set_electable", done, &[])?;
+                host.look(b)?;
+                Ok(())
+            })?;
+        }
+        self.bench.script.note(&format!("tick {now}: the faults end; {away:?} stays away"));
+        let bound = 80 * self.bench.plan.election_ticks() + 3 * self.bench.plan.snapshot_timeout();
+        // Each key is read once: nothing that was acknowledged is missing.
+        let (mut mark, mut keys) = (None, 0);
+        for round in 0..bound {
+            self.tick()?;
+            let Some(leader) = self.leader() else { continue };
+            // Tokens of a log that was longer come back when this one has grown past it.
+            if round % 4 == 0 && mark.is_none_or(|mark| round < mark + bound / 2) {
+                self.propose_at(leader, 60)?;
+            }
+            if round > 20 && mark.is_none() && self.read_at(leader, keys)? {
+                keys += 1;
+                mark = (keys == KEYS).then_some(round);
+            }
+            if mark.is_some() && self.is_whole(leader) {
+                return history::check(&self.bench.book.ops);
             }
         }
-        self.checker.reads.retain(|token, _| token >> 56 != id);
-    }
-
-    fn propose(&mut self) {
-        let ids: Vec<u64> = self.hosts.keys().copied().collect();
-        let near = if self.rng.chance(60) { self.leader() } else { None };
-        let Some(id) = near.or_else(|| self.rng.pick(&ids).copied()) else { return };
-        self.token += 1;
-        let token = (id << 56) | self.token;
-        let mut data = vec![id as u8];
-        data.extend_from_slice(&token.to_le_bytes());
-        data.resize(9 + self.rng.below(40) as usize, 7);
-        let Some(host) = self.hosts.get_mut(&id) else { return };
-        if host.node.propose(&data, token).is_ok() {
-            self.checker.proposals.insert(token, (data, Outcome::Open));
-        }
-        self.after(id);
-    }
-
-    fn read(&mut self) {
-        let ids: Vec<u64> = self.hosts.keys().copied().collect();
-        let Some(&id) = self.rng.pick(&ids) else { return };
-        self.token += 1;
-        let token = (id << 56) | self.token;
-        let Some(host) = self.hosts.get_mut(&id) else { return };
-        if host.node.read_index(token).is_ok() {
-            let began = self.checker.acknowledged;
-            self.checker.reads.insert(token, began);
-        }
-        self.after(id);
-    }
-
-    fn change(&mut self) {
-        let Some(id) = self.leader() else { return };
-        let mut changes = Vec::new();
-        for _ in 0..1 + self.rng.below(3) {
-            let kind = match self.rng.below(4) {
-                0 => ChangeKind::RemoveNode,
-                1 => ChangeKind::AddLearner,
-                _ => ChangeKind::AddNode,
-            };
-            let target = 1 + self.rng.below(6);
-            if changes.iter().all(|c: &Change| c.id != target) {
-                changes.push(Change { kind, id: target });
-            }
-        }
-        let encoding = match self.rng.below(5) {
-            0 => ChangeEncoding::V1,
-            1 => ChangeEncoding::V2(Transition::JointImplicit),
-            2 => ChangeEncoding::V2(Transition::JointExplicit),
-            _ => ChangeEncoding::V2(Transition::Auto),
-        };
-        if encoding == ChangeEncoding::V1 {
-            changes.truncate(1);
-        }
-        let Some(host) = self.hosts.get_mut(&id) else { return };
-        if host.node.conf().is_ok_and(|conf| !conf.conf.voters_outgoing.is_empty()) {
-            self.checker.seen.insert("joint");
-            changes.clear();
-        }
-        let encoding = if changes.is_empty() { ChangeEncoding::V2(Transition::Auto) } else { encoding };
-        let _ = host.node.propose_conf(&changes, encoding, b"", 0);
-        self.after(id);
-        // A node that is new has an empty disk.
-        for change in changes.iter().filter(|change| change.kind != ChangeKind::RemoveNode) {
-            if !self.hosts.contains_key(&change.id) && !self.dead.contains_key(&change.id) {
-                self.boot(change.id, Disk::default());
-            }
-        }
-    }
-
-    /// Faults end: within a bound the group elects, commits, and everybody in it catches up.
-    fn recover(&mut self) {
-        self.cut.clear();
-        (self.plan.loss, self.plan.duplicates, self.plan.delay) = (0, 0, 0);
-        (self.plan.slow_disk, self.plan.slow_apply, self.plan.answers) = (0, 0, 100);
-        for id in self.dead.keys().copied().collect::<Vec<_>>() {
-            if let Some((disk, _)) = self.dead.remove(&id) {
-                self.boot(id, disk);
-            }
-        }
-        let mut mark = None;
-        for round in 0..600 {
-            self.work();
-            self.tick();
-            let Some(id) = self.leader() else { continue };
-            if round > 100 && mark.is_none() {
-                let before = self.token;
-                self.propose();
-                let token = (id << 56) | (before + 1);
-                mark = self.checker.proposals.contains_key(&token).then_some(token);
-            }
-            if mark.is_some_and(|token| self.is_done(id, token)) {
-                return;
-            }
-        }
+        history::check(&self.bench.book.ops)?;
         if self.waits_for_removed_nodes() {
-            self.checker.seen.insert("known stall: removed nodes have the longer logs");
-            return;
+            self.bench.tally.stalls += 1;
+            return Ok(());
         }
-        let states: Vec<String> = self.hosts.values().map(|host| format!("{:?}", host.node.status())).collect();
-        panic!("seed {}: no recovery within 600 ticks:\n{}", self.seed, states.join("\n"));
+        self.not_recovered(bound)
+    }
+
+    fn not_recovered(&self, bound: u64) -> Lawful {
+        let state = |host: &Host| {
+            let s = &host.status;
+            format!(
+                "{} {:?} term {} vote {} leader {} commit {} applied {} last {}/{} promotable {} tokens {} {:?} open {:?} changes {:?} jobs {} tasks {}",
+                s.id,
+                s.role,
+                s.term,
+                s.vote,
+                s.leader,
+                s.commit,
+                s.applied,
+                s.last_term,
+                s.last_index,
+                s.promotable,
+                s.n_tokens,
+                host.conf,
+                self.bench.book.open_at(host.id),
+                host.changes,
+                host.jobs.len(),
+                host.to_apply.len()
+            )
+        };
+        let states: Vec<String> = self.hosts.values().map(state).collect();
+        broken(Law::Recovery, format!("not within {bound} ticks:\n{}", states.join("\n")))
+    }
+
+    /// Somebody who may stay away: the others are a quorum, and no other configuration is on its way.
+    fn choose_absentee(&mut self) -> Option<u64> {
+        let ids = self.hosts.ids();
+        let wish = self.chaos.chance(50).then(|| self.chaos.pick(&ids)).flatten()?;
+        let here = |id: u64| id != wish && (self.hosts.contains_key(&id) || self.graves.contains_key(&id));
+        let pending = self.bench.plan.members_change() || !self.graves.is_empty();
+        let all = self.hosts.values().all(|host| host.conf.voters.is_empty() || host.conf.is_quorum(here));
+        (all && !pending).then_some(wish)
+    }
+
+    /// Whether all members of the leader's configuration, as far as they live, are level, and nobody waits for an answer.
+    fn is_whole(&self, leader: u64) -> bool {
+        let Some(host) = self.hosts.get(&leader) else { return false };
+        let conf: &Conf = &host.conf;
+        let (applied, last) = (host.machine.applied, host.status.last_index);
+        let level = |id: &u64| {
+            self.hosts.get(id).is_none_or(|other| {
+                other.machine.applied == applied && other.status.last_index == last && other.status.n_tokens == 0
+            })
+        };
+        let served = |id: &u64| self.bench.book.is_even(*id);
+        let members = conf.members();
+        applied == last && members.iter().all(level) && members.iter().all(served)
     }
 
     /// The one way known to stall for good, as in etcd's raft (docs/departures.md): the leader of a change that removes it died before
     /// anybody who stays had heard that the change is committed. Those who stay count by the old configuration, in which they need
     /// votes of nodes that have applied the change, may not lead any more, and refuse, since their logs are longer.
     fn waits_for_removed_nodes(&self) -> bool {
-        let position = |host: &Host| (host.node.status().last_term, host.node.status().last_index);
-        let may_lead = |host: &&Host| host.node.status().promotable;
+        let position = |host: &Host| (host.status.last_term, host.status.last_index);
+        let may_lead = |host: &&Host| host.status.promotable;
         let best = self.hosts.values().filter(may_lead).map(position).max().unwrap_or_default();
-        self.leader().is_none() && self.hosts.values().any(|host| !may_lead(&host) && position(host) > best)
-    }
-
-    /// The proposal is committed, and all members of the leader's configuration have it.
-    fn is_done(&mut self, leader: u64, token: u64) -> bool {
-        let outcome = self.checker.proposals.get(&token).map(|(_, outcome)| outcome.clone());
-        let index = match outcome {
-            Some(Outcome::Committed(index)) => index,
-            Some(Outcome::Open) => return false,
-            // Led to another leader: any later entry will do.
-            _ => self.checker.committed.last_key_value().map_or(0, |(&index, _)| index),
-        };
-        let Some(host) = self.hosts.get(&leader) else { return false };
-        let members: Vec<u64> = host.node.peers().map(|peer| peer.id).collect();
-        let level = |id: &u64| self.hosts.get(id).is_some_and(|host| host.disk.applied >= index);
-        members.iter().all(level) && index > 0
+        let removed = |host: &&Host| host.status.electable && !may_lead(host);
+        self.leader().is_none() && self.hosts.values().filter(removed).any(|host| position(host) > best)
     }
 }

@@ -158,6 +158,17 @@ class ClusterTest(unittest.TestCase):
             self.assertRaises(ValueError, bytes, view)
             self.assertEqual(bytes(second.entry_views()[0].data), b"b")
 
+    def test_frames_of_many_lengths_are_taken(self):
+        with Cluster() as cluster:
+            leader = cluster.elect()
+            for size in range(1500):  # more lengths than the package makes ready for
+                leader.node.propose(b"x" * size)
+                flat = leader.node.ready_flat()
+                frames = [b"".join(view.frame) for view in flat.message_views()]
+                self.assertEqual([message.frame for message in flat.messages()], frames)
+                self.assertIn(b"x" * size, frames[0])
+                cluster.settle()
+
     def test_flat_and_pointers_say_the_same(self):
         with Cluster(flags=raftcore.Flag.PRE_VOTE | raftcore.Flag.DECODED_MSGS) as cluster:
             leader = cluster.elect()

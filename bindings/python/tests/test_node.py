@@ -192,6 +192,25 @@ class LifetimeTest(unittest.TestCase):
         self.assertEqual(flat.entries()[0].data, b"abc")
         self.assertEqual(flat.size, len(mine))
 
+    def test_the_data_alone_are_those_of_the_entries(self):
+        batches = (
+            [b"one"],
+            [b"%02d" % number for number in range(64)],
+            [b"%08d" % number for number in range(5)],
+            [b"12345678", b"1234567", b"87654321"],
+            [b"a", b"bcd", b""],
+            [b""] * 3,
+        )
+        with sole() as node:
+            for batch in batches:
+                node.propose_many(batch)
+                taken = []
+                while (flat := node.ready_flat()) is not None:
+                    self.assertEqual(flat.committed_data(), [entry.data for entry in flat.committed()])
+                    taken += flat.committed_data()
+                    node.advance(flat.number)
+                self.assertEqual(taken, batch)
+
     def test_a_receive_buffer_can_grow_again_after_step_frames(self):
         with Cluster() as cluster:
             cluster[1].node.set_election_timeout(1)

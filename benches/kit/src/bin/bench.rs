@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const WHO: [&str; 4] = ["raftcore-rust", "raftcore-c", "raft-rs", "floor"];
+const WHO: [&str; 6] = ["raftcore-rust", "raftcore-c", "go-host", "python-host", "raft-rs", "floor"];
 
 /// Figures of one peer at one batch and size, per entry.
 #[derive(Clone, Copy)]
@@ -22,6 +22,7 @@ struct Figures {
     ns_network: f64,
     instructions: f64,
     instructions_network: f64,
+    /// Not finite: not counted.
     allocs: f64,
 }
 
@@ -137,14 +138,23 @@ fn main() {
             let cell = cell(programs, script, batch, size);
             for who in WHO {
                 let Some(f) = cell.get(who) else { continue };
+                let counted = |text: String, none: &str| if f.allocs.is_finite() { text } else { none.to_string() };
                 json.push(format!(
                     "{{\"who\": \"{who}\", \"batch\": {batch}, \"size\": {size}, \"ns_min\": {:.2}, \"ns_median\": {:.2}, \
-                     \"instructions\": {:.0}, \"allocs\": {:.4}}}",
-                    f.ns_min, f.ns_median, f.instructions, f.allocs
+                     \"instructions\": {:.0}, \"allocs\": {}}}",
+                    f.ns_min,
+                    f.ns_median,
+                    f.instructions,
+                    counted(format!("{:.4}", f.allocs), "null")
                 ));
                 rows.push(format!(
-                    "| {size} | {batch} | {who} | {:.0} | {:.0} | {:.0} | {:.2} | {:.0} | {:.0} |",
-                    f.ns_min, f.ns_median, f.instructions, f.allocs, f.ns_network, f.instructions_network
+                    "| {size} | {batch} | {who} | {:.0} | {:.0} | {:.0} | {} | {:.0} | {:.0} |",
+                    f.ns_min,
+                    f.ns_median,
+                    f.instructions,
+                    counted(format!("{:.2}", f.allocs), "-"),
+                    f.ns_network,
+                    f.instructions_network
                 ));
             }
             ratios.extend(ratio_row(&cell, batch, size));
@@ -158,7 +168,7 @@ fn main() {
     rows.iter().for_each(|row| _ = writeln!(text, "{row}"));
     text.push_str(
         "\n| size | batch | raft-rs / raftcore, ns | instructions | raftcore / floor, ns | instructions | C / Rust, ns | \
-         instructions |\n|---|---|---|---|---|---|---|---|\n",
+         instructions | Go / C, ns | instructions | Python, entries a second |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     ratios.iter().for_each(|row| _ = writeln!(text, "{row}"));
     println!("{text}");
@@ -179,12 +189,15 @@ fn ratio_row(cell: &BTreeMap<String, Figures>, batch: usize, size: usize) -> Opt
     let (ns, instructions): (fn(&Figures) -> f64, fn(&Figures) -> f64) = (|f| f.ns_min, |f| f.instructions);
     cell.get("raftcore-rust")?;
     Some(format!(
-        "| {size} | {batch} | {} | {} | {} | {} | {} | {} |",
+        "| {size} | {batch} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         of("raft-rs", "raftcore-rust", ns),
         of("raft-rs", "raftcore-rust", instructions),
         of("raftcore-rust", "floor", ns),
         of("raftcore-rust", "floor", instructions),
         of("raftcore-c", "raftcore-rust", ns),
         of("raftcore-c", "raftcore-rust", instructions),
+        of("go-host", "raftcore-c", ns),
+        of("go-host", "raftcore-c", instructions),
+        cell.get("python-host").map_or("-".to_string(), |python| format!("{:.0}", 1e9 / python.ns_min)),
     ))
 }

@@ -225,7 +225,6 @@ class Reason(IntEnum):
     NOT_FOLLOWER = 3
     LEADER_ALIVE = 4
     VOTE_FENCE = 5
-    NOT_VOTER = 6
     LATE_VOTE = 7
     TRANSFER_FENCE = 8
     NOT_PROMOTABLE = 9
@@ -234,7 +233,6 @@ class Reason(IntEnum):
     CONFLICT_BELOW_COMMIT = 12
     COMMIT_BEYOND_LOG = 13
     ACK_BEYOND_LOG = 14
-    STALE_ACK = 15
     STALE_REJECT = 16
     OLD_SNAPSHOT = 17
     SNAPSHOT_WITHOUT_SELF = 18
@@ -257,7 +255,6 @@ class Reason(IntEnum):
     FORWARDED_FULL = 35
     FORWARDED_CONF = 36
     NO_LEADER = 37
-    TRANSFERRING = 38
     NO_QUORUM = 39
     REMOVED = 40
     HIGHER_TERM = 41
@@ -266,9 +263,7 @@ class Reason(IntEnum):
     VOTED_OTHER = 44
     OLDER_LOG = 45
     UNKNOWN_PEER = 46
-    OVERWRITTEN_ACK = 47
     LEASE = 48
-    READS_FULL = 49
     LOG_FULL = 50
     TERM_EXHAUSTED = 51
     LEAVE_REFUSED = 52

@@ -594,6 +594,12 @@ def version() -> str:
     return text.decode()
 
 
+def abi_version() -> int:
+    """The ABI of the library that runs. To import this package beside another than its own fails."""
+    number: int = _abi.abi_version()
+    return number
+
+
 def features() -> int:
     """Bits of Feature: what the library that runs is able to do."""
     bits: int = _abi.features()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
 from struct import Struct
 from typing import Any, NamedTuple, Union
 
@@ -270,13 +270,13 @@ class FlatReady(ReadyBase):
         return flat_ready(memoryview(bytes(self.buffer)))
 
     def messages(self) -> list[Message]:
-        memory, first, stride = self.memory, self.msgs_at, self.msg_stride
-        return [
-            _new(Message, (to, flags & _AFTER != 0, kind, bytes(memory[at : at + size])))
-            for to, flags, at, size, kind in _record(self._MESSAGE, stride).iter_unpack(
-                memory[first : first + self.n_msgs * stride]
-            )
-        ]
+        memory, at, stride = self.memory, self.msgs_at, self.msg_stride
+        found = []
+        for at in range(at, at + self.n_msgs * stride, stride):  # few: so it is quicker than by a slice of all
+            to, flags, place, size, kind = _unpack_message(memory, at)
+            take = _takes.get(size) or _take(size)
+            found.append(_new(Message, (to, flags & _AFTER != 0, kind, take(memory, place)[0])))
+        return found
 
     def message_views(self) -> list[MessageView]:
         memory = self.memory
@@ -287,9 +287,19 @@ class FlatReady(ReadyBase):
 
     def committed_data(self) -> list[bytes]:
         """The data alone of what is to be applied: the quickest way through a batch of normal entries."""
+        count, stride = self.n_committed, self.entry_stride
+        if not count:
+            return []
+        at = self.committed_at
+        lengths = _lengths(count, stride)(self.memory, at)
+        size = lengths[0]
+        if size and lengths.count(size) == count:
+            # Of one length and without a gap between the first and the last: so they lie in order, and one call takes them all.
+            (first,), (last,) = _unpack_place(self.memory, at), _unpack_place(self.memory, at + (count - 1) * stride)
+            if last - first == (count - 1) * ((size + 7) & ~7):
+                return list(_equal(count, size)(self.memory, first))
         whole = bytes(self.buffer)
-        records = self._unpack(self._DATA, self.entry_stride, self.committed_at, self.n_committed)
-        return [whole[at : at + size] for at, size in records]
+        return [whole[at : at + size] for at, size in self._unpack(self._DATA, stride, at, count)]
 
     def _bytes(self, at: int, size: int) -> bytes:
         return bytes(self.memory[at : at + size])
@@ -318,6 +328,19 @@ class FlatReady(ReadyBase):
 
 
 _unpack_head = FlatReady._HEAD.unpack_from
+_unpack_message = Struct(FlatReady._MESSAGE).unpack_from
+_unpack_place = Struct("<24xQ").unpack_from  # of an entry's data
+
+# Bytes out of a memoryview by a Struct of their length: less than half the time of bytes(view[a:b]). Made for the first lengths that
+# come; frames have few different ones.
+_takes: dict[int, Callable[[memoryview, int], tuple[Any, ...]]] = {}
+_TAKES = 1024
+
+
+def _take(size: int) -> Callable[[memoryview, int], tuple[Any, ...]]:
+    if len(_takes) < _TAKES:
+        return _takes.setdefault(size, Struct(f"{size}s").unpack_from)
+    return lambda memory, at: (bytes(memory[at : at + size]),)
 
 
 def flat_ready(view: memoryview) -> FlatReady:
@@ -326,6 +349,18 @@ def flat_ready(view: memoryview) -> FlatReady:
     if head[0] != 1:
         raise ValueError(f"flat batch of layout {head[0]}: this package reads layout 1")
     return _new(FlatReady, head + (view,))
+
+
+@lru_cache(256)
+def _lengths(count: int, stride: int) -> Callable[[memoryview, int], tuple[Any, ...]]:
+    """Reads the lengths of so many entries' data."""
+    return Struct("<" + f"32xQ{stride - 40}x" * count).unpack_from
+
+
+@lru_cache(256)
+def _equal(count: int, size: int) -> Callable[[memoryview, int], tuple[Any, ...]]:
+    """Reads so many data of one length, each at a multiple of 8."""
+    return Struct(f"{size}s{-size % 8}x" * (count - 1) + f"{size}s").unpack_from
 
 
 _view_of = ctypes.pythonapi.PyMemoryView_FromMemory

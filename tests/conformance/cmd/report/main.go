@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 type outcome struct {
@@ -78,10 +80,15 @@ func main() {
 	}
 	fmt.Printf("%-14s %6d %7d\n", "all", r.Cases, r.Passed)
 	if *steps != 0 {
-		var l struct{ Steps, Mismatches int }
-		var m struct{ Runs, Failed int }
+		var l, m struct {
+			Steps, Mismatches, Runs, Failed int
+			Exercised                       map[string]int
+		}
 		if json.Unmarshal(r.Lockstep, &l) == nil && json.Unmarshal(r.Mixed, &m) == nil {
-			fmt.Printf("%-14s %d steps, %d mismatches\n%-14s %d runs, %d failed\n", "lock-step", l.Steps, l.Mismatches, "mixed", m.Runs, m.Failed)
+			fmt.Printf("%-14s %d steps, %d mismatches\n", "lock-step", l.Steps, l.Mismatches)
+			exercised(l.Exercised)
+			fmt.Printf("%-14s %d runs, %d failed\n", "mixed", m.Runs, m.Failed)
+			exercised(m.Exercised)
 		}
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
@@ -93,6 +100,12 @@ func main() {
 	}
 	if !ok || r.Cases == 0 || r.Passed != r.Cases {
 		os.Exit(1)
+	}
+}
+
+func exercised(counts map[string]int) {
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Printf("%14d %s\n", counts[what], what)
 	}
 }
 

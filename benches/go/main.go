@@ -1,0 +1,250 @@
+// W1 through the Go binding, as a host with StorageSync does it: ../w1/w1.c call by call.
+//
+//	w1-go ROUNDS BATCH SIZE [REPS]
+//
+// No repetitions: one run that nobody times, to be counted under callgrind.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"time"
+
+	raftcore "raftcore.example/go"
+)
+
+const nodes = 3
+
+// inbox is messages that have arrived at a node, one after the other in one buffer.
+type inbox struct {
+	bytes   []byte
+	arrived []arrival
+}
+
+type arrival struct {
+	from uint64
+	end  int
+}
+
+type host struct {
+	node         *raftcore.Node
+	state        raftcore.HardState
+	applied      uint64
+	stored, done uint64 // stand for the disk and the state machine: so much of each entry is looked at
+	mustSync     bool
+	pieces       [][]byte
+}
+
+type group struct {
+	hosts   [nodes]host
+	in      [nodes]*inbox
+	reading *inbox // what is being read, while others write to the reader's
+	shadow  []byte // where the second copy goes, if its cost is to be seen
+	twice   bool
+	keep    uint64
+	batch   int
+	data    []byte
+	lengths []uint32
+}
+
+func must(err error) {
+	if err != nil {
+		fail(err)
+	}
+}
+
+//go:noinline
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// hold stops with a word if it does not.
+func hold(holds bool, what string) {
+	if !holds {
+		broken(what)
+	}
+}
+
+//go:noinline
+func broken(what string) { fail(fmt.Errorf("does not hold: %s", what)) }
+
+// w1_network is the network: the gather list that a host gives to writev arrives in one piece. On a real host the kernel does this on
+// both ends; it is a function of its own so that it can be told apart (callgrind --toggle-collect).
+//
+//go:noinline
+func w1_network(g *group, to *inbox, from uint64, pieces [][]byte) {
+	if g.twice {
+		g.shadow = g.shadow[:0]
+		for _, piece := range pieces {
+			g.shadow = append(g.shadow, piece...)
+		}
+	}
+	for _, piece := range pieces {
+		to.bytes = append(to.bytes, piece...)
+	}
+	to.arrived = append(to.arrived, arrival{from, len(to.bytes)})
+}
+
+// work is every batch that there is: store, send, apply, answer, advance.
+func (g *group) work(h *host) {
+	var rd raftcore.ReadyView
+	for done := uint64(0); ; done = rd.Number {
+		found, err := h.node.Turn(done, &rd)
+		must(err)
+		if found == raftcore.FoundNothing {
+			return
+		}
+		hold(found == raftcore.FoundReady && !rd.HasSnapshot(), "no fetch, no snapshot")
+		entries := rd.Entries
+		for i := range entries.Len() {
+			e := entries.View(i)
+			h.stored += e.Index() ^ uint64(len(e.Data()))
+		}
+		if rd.HardStateChanged() {
+			h.state = rd.HardState
+		}
+		h.mustSync = rd.MustSync()
+
+		for i := range rd.Messages.Len() {
+			m := rd.Messages.At(i)
+			h.pieces = m.AppendPiecesView(h.pieces[:0])
+			w1_network(g, g.in[m.To-1], m.From, h.pieces)
+		}
+
+		committed := rd.CommittedEntries
+		for i := range committed.Len() {
+			e := committed.View(i)
+			hold(e.Kind() == raftcore.EntryNormal, "no configuration entry")
+			h.applied = e.Index()
+			h.done += e.Index() ^ uint64(len(e.Data()))
+		}
+		hold(rd.Reads.Len() == 0 && rd.Dropped.Len() == 0, "nothing to answer")
+	}
+}
+
+// settle: the host of the leader works, then whoever has got messages, until there are no more.
+func (g *group) settle() {
+	g.work(&g.hosts[0])
+	for busy := true; busy; {
+		busy = false
+		for i := range g.hosts {
+			h, mine := &g.hosts[i], g.in[i]
+			if len(mine.arrived) == 0 {
+				continue
+			}
+			g.in[i], g.reading = g.reading, mine
+			start := raftcore.FrameHeader // it tells a host of many groups for which one a message is
+			for _, m := range mine.arrived {
+				must(h.node.Step(m.from, mine.bytes[start:m.end]))
+				start = m.end + raftcore.FrameHeader
+			}
+			mine.bytes, mine.arrived = mine.bytes[:0], mine.arrived[:0]
+			g.work(h)
+			busy = true
+		}
+	}
+}
+
+func (g *group) run(rounds uint64) {
+	for round := uint64(1); round <= rounds; round++ {
+		must(g.hosts[0].node.ProposeFlat(g.data, g.lengths, nil))
+		g.settle()
+		if round%g.keep == 0 {
+			for i := range g.hosts {
+				must(g.hosts[i].node.Compacted(g.hosts[i].applied))
+			}
+		}
+	}
+}
+
+func (g *group) found(i, size int) {
+	cfg := raftcore.DefaultConfig()
+	cfg.ID, cfg.Seed = uint64(i+1), uint64(i+1)
+	// The whole log between two compactions stays in memory, as with the peers.
+	cfg.RecentBytes = (g.keep+4)*uint64(g.batch*(size+48)) + 8*cfg.BlockBytes
+	cfg.MaxSizePerMsg = 16 << 20
+	node, err := raftcore.NewNode(cfg)
+	must(err)
+	must(node.BootState(raftcore.HardState{Commit: 1}))
+	must(node.BootConf(raftcore.Conf{Voters: []uint64{1, 2, 3}}, 1, 1))
+	must(node.BootDone(1))
+	g.hosts[i] = host{node: node, applied: 1}
+}
+
+// nsOf is the time of an entry.
+func (g *group) nsOf(rounds uint64, twice bool) float64 {
+	var before [nodes]uint64
+	for i := range g.hosts {
+		before[i] = g.hosts[i].applied
+	}
+	g.twice = twice
+	entries := rounds * uint64(g.batch)
+	begin := time.Now()
+	g.run(rounds)
+	took := time.Since(begin)
+	for i := range g.hosts {
+		hold(g.hosts[i].applied-before[i] == entries, "all applied all")
+	}
+	return float64(took.Nanoseconds()) / float64(entries)
+}
+
+func argument(at int, otherwise uint64) uint64 {
+	if len(os.Args) <= at {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(os.Args[at], 10, 32)
+	must(err)
+	return n
+}
+
+func main() {
+	// One thread, and no collector: the host gives it nothing to do, and callgrind would count its waking up.
+	runtime.GOMAXPROCS(1)
+	runtime.LockOSThread()
+	debug.SetGCPercent(-1)
+	rounds, batch, size, reps := argument(1, 1024), int(argument(2, 1)), int(argument(3, 256)), argument(4, 7)
+	hold(batch > 0 && size > 0, "arguments")
+
+	room := 4*batch*(size+48) + 4096
+	g := &group{
+		keep:    min(max(uint64(64<<20/(batch*size)), 1), 64),
+		batch:   batch,
+		data:    make([]byte, batch*size),
+		lengths: slices.Repeat([]uint32{uint32(size)}, batch),
+		shadow:  make([]byte, 0, room),
+		reading: &inbox{make([]byte, 0, room), make([]arrival, 0, 64)},
+	}
+	for i := range g.data {
+		g.data[i] = 7
+	}
+	for i := range g.hosts {
+		g.in[i] = &inbox{make([]byte, 0, room), make([]arrival, 0, 64)}
+		g.found(i, size)
+	}
+	must(g.hosts[0].node.Campaign())
+	g.settle()
+
+	g.run(2 * g.keep)
+	if reps == 0 {
+		g.nsOf(rounds, false)
+		return
+	}
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	before := stats.Mallocs
+	plain, doubled := make([]float64, reps), make([]float64, reps)
+	for i := range plain {
+		plain[i] = g.nsOf(rounds, false)
+		doubled[i] = g.nsOf(rounds, true)
+	}
+	runtime.ReadMemStats(&stats)
+	slices.Sort(plain)
+	slices.Sort(doubled)
+	fmt.Printf("who=go-host batch=%d size=%d ns_min=%.2f ns_median=%.2f ns_network=%.2f allocs=%.4f\n", batch, size, plain[0],
+		plain[reps/2], max(doubled[0]-plain[0], 0), float64(stats.Mallocs-before)/float64(2*reps*rounds)/float64(batch))
+}

@@ -1,0 +1,119 @@
+"""W1 through the Python binding, as a host with Storage.SYNC does it.
+
+w1.py ROUNDS BATCH SIZE [REPS]
+
+A host keeps what it has to store as it came, batch behind batch, and takes the data of each entry that it applies. A frame leaves and
+arrives as an object of bytes: what a network would do with it is not there to be told apart. No repetitions: one run that nobody
+times, to be counted under callgrind.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+
+import raftcore
+
+NODES = (1, 2, 3)
+# Bits as plain numbers: `&` with a member of an IntFlag takes a microsecond.
+MORE, FETCH, HARD_STATE = ~int(raftcore.Has.EVENTS), int(raftcore.Has.FETCH), int(raftcore.ReadyFlag.HARD_STATE)
+
+
+class Host:
+    def __init__(self, id: int, keep: int, batch: int, size: int) -> None:
+        config = raftcore.Config(id, seed=id, max_size_per_msg=16 << 20)
+        round = batch * (size + 48)
+        config.recent_bytes = (keep + 4) * round + 8 * config.block_bytes  # the whole log between two compactions
+        self.id = id
+        self.node = raftcore.Node(config)
+        self.node.boot_state(0, 0, 1)
+        self.node.boot_conf(raftcore.Conf(NODES), 1, 1)
+        self.node.boot_done(1)
+        self.inbox: list[tuple[int, bytes]] = []
+        self.disk = bytearray(4 * round + 65536)
+        self.hard_state = (0, 0, 0)
+        self.applied = 1
+        self.count = 0
+        self.state = b""  # what was applied last
+
+    def work(self, hosts: dict[int, Host]) -> None:
+        """Every batch that there is: store, send, apply, answer, advance."""
+        node, more = self.node, True
+        while more:
+            rd = node.ready_flat()
+            if rd is None:
+                return
+            if rd.n_entries:
+                self.disk[: rd.size] = rd.buffer
+            if rd.flags & HARD_STATE:
+                self.hard_state = (rd.term, rd.vote, rd.commit)
+            if rd.n_msgs:
+                for to, _, _, frame in rd.messages():
+                    hosts[to].inbox.append((self.id, frame))
+            if rd.n_committed:
+                data = rd.committed_data()
+                self.count += len(data)
+                self.state = data[-1]
+                self.applied = rd.committed_last
+            assert not rd.n_reads and not rd.n_dropped
+            node.advance(rd.number)
+            kinds = node.has_ready()
+            assert not kinds & FETCH
+            more = kinds & MORE != 0
+
+
+def settle(hosts: dict[int, Host]) -> None:
+    """The host of the leader works, then whoever has got messages, until there are no more."""
+    hosts[1].work(hosts)
+    busy = True
+    while busy:
+        busy = False
+        for host in hosts.values():
+            if host.inbox:
+                inbox, host.inbox = host.inbox, []
+                for peer, frame in inbox:
+                    host.node.step_frames(peer, frame)
+                host.work(hosts)
+                busy = True
+
+
+def main(rounds: int = 1024, batch: int = 1, size: int = 256, reps: int = 7) -> None:
+    keep = min(max((64 << 20) // (batch * size), 1), 64)
+    hosts = {id: Host(id, keep, batch, size) for id in NODES}
+    payload = [bytes([7]) * size] * batch
+
+    def run(rounds: int) -> None:
+        node = hosts[1].node
+        for round in range(1, rounds + 1):
+            node.propose_many(payload)
+            settle(hosts)
+            if round % keep == 0:
+                for host in hosts.values():
+                    host.node.compacted(host.applied)
+
+    def ns() -> float:
+        before = [host.count for host in hosts.values()]
+        begin = time.process_time_ns()
+        run(rounds)
+        took = time.process_time_ns() - begin
+        assert all(host.count - then == rounds * batch for host, then in zip(hosts.values(), before)), "all applied all"
+        return took / (rounds * batch)
+
+    gc.disable()
+    hosts[1].node.campaign()
+    settle(hosts)
+    run(2 * keep)
+    if reps == 0:
+        ns()
+        return
+    figures = sorted(ns() for _ in range(reps))
+    # Python allocates by the object: nobody asks how often.
+    print(
+        f"who=python-host batch={batch} size={size} ns_min={figures[0]:.2f} ns_median={figures[reps // 2]:.2f} ns_network=0.00"
+        " allocs=nan"
+    )
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

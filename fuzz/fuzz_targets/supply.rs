@@ -1,0 +1,11 @@
+//! See `supply` in tests/fuzz/targets.rs.
+#![no_main]
+
+#[allow(dead_code)]
+#[path = "../../tests/api/kit.rs"]
+mod kit;
+#[allow(dead_code)]
+#[path = "../../tests/fuzz/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::supply(data));

@@ -1,0 +1,732 @@
+//! Makes a schedule: three groups of hosts with disks in memory, one in each storage mode, driven at random. Each call becomes a line and
+//! is run at once, so that the next one can depend on what came back.
+
+use crate::chance::Chance;
+use crate::replay::{Replay, config_words, hex};
+use raftcore::{Config, FetchKind, Flags, LOCAL_APPEND, LOCAL_APPLY, Reason, Role, StorageMode, wire};
+use std::collections::{BTreeMap, VecDeque};
+
+const GROUP: u64 = 77;
+/// What happens to a group: so many times something.
+const STEPS: u64 = 300;
+/// A fourth member comes later; behind it there is a place for twins.
+const MEMBERS: usize = 4;
+const TWIN: usize = 15;
+/// A change with this context is skipped by all.
+const SKIPPED: &[u8] = b"skip";
+
+#[derive(Clone)]
+struct Stored {
+    term: u64,
+    kind: u64,
+    data: Vec<u8>,
+}
+
+/// A message on its way: its frame.
+#[derive(Clone)]
+struct Sent {
+    from: u64,
+    to: u64,
+    frame: Vec<u8>,
+}
+
+/// A batch that is not yet acknowledged.
+struct Job {
+    number: u64,
+    /// Applied up to here with it; 0: nothing to apply.
+    last: u64,
+    /// They wait until it is durable.
+    after: Vec<Sent>,
+    /// MESSAGES: responses to this node itself.
+    own: Vec<Vec<u8>>,
+    durable: bool,
+}
+
+#[derive(Default)]
+struct Host {
+    term: u64,
+    vote: u64,
+    commit: u64,
+    before: (u64, u64),
+    conf: Vec<u8>,
+    log: BTreeMap<u64, Stored>,
+    applied: u64,
+    jobs: VecDeque<Job>,
+    runs: bool,
+}
+
+struct Group<'a> {
+    lines: &'a mut Vec<String>,
+    replay: &'a mut Replay,
+    chance: &'a mut Chance,
+    mode: StorageMode,
+    hosts: Vec<Host>,
+    network: VecDeque<Sent>,
+    cut: Option<u64>,
+    tokens: u64,
+    starts: u64,
+}
+
+/// The lines, and what they answered.
+pub fn schedule(seed: u64) -> (Vec<String>, Replay) {
+    let (mut lines, mut replay, mut chance) = (Vec::new(), Replay::default(), Chance::new(seed));
+    without_nodes(&mut lines, &mut replay);
+    for mode in [StorageMode::Sync, StorageMode::Async, StorageMode::Messages] {
+        let mut group = Group {
+            lines: &mut lines,
+            replay: &mut replay,
+            chance: &mut chance,
+            mode,
+            hosts: (0..MEMBERS).map(|_| Host::default()).collect(),
+            network: VecDeque::new(),
+            cut: None,
+            tokens: 0,
+            starts: 0,
+        };
+        group.run();
+    }
+    (lines, replay)
+}
+
+fn without_nodes(lines: &mut Vec<String>, replay: &mut Replay) {
+    let good = Config::new(1);
+    let bad = [
+        Config { id: 0, ..good },
+        Config { election_ticks: 1, ..good },
+        Config { flags: good.flags.with(Flags(1 << 60), true), ..good },
+        Config { block_bytes: 1, ..good },
+        Config { flags: good.flags.with(Flags::LEASE_READS, true).with(Flags::CHECK_QUORUM, false), ..good },
+    ];
+    let mut all = vec![
+        "version_string -".to_string(),
+        "abi_version -".into(),
+        "features -".into(),
+        "config_init -".into(),
+        "config_preset - 1".into(),
+        format!("footprint - {}", config_words(&good)),
+        format!("config_error - {}", config_words(&good)),
+        format!("new 0 {}", config_words(&bad[0])),
+        "hello_read - x00112233".into(),
+        "snapshot_split - xffff".into(),
+    ];
+    all.extend(bad.iter().map(|config| format!("config_error - {}", config_words(config))));
+    all.extend((1..=21).map(|code| format!("strerror - -{code}")));
+    all.extend((1..=24).map(|kind| format!("event_text - {kind}")));
+    all.extend(Reason::ALL.iter().skip(1).map(|&reason| format!("reason_text - {}", reason as u32)));
+    for line in all {
+        replay.run(&line);
+        lines.push(line);
+    }
+}
+
+impl Group<'_> {
+    fn call(&mut self, line: String) -> i32 {
+        self.replay.run(&line);
+        self.lines.push(line);
+        self.replay.code
+    }
+
+    fn on(&mut self, call: &str, at: usize, arguments: impl std::fmt::Display) -> i32 {
+        self.call(format!("{call} {at} {arguments}").trim_end().to_string())
+    }
+
+    fn bare(&mut self, call: &str, at: usize) -> i32 {
+        self.call(format!("{call} {at}"))
+    }
+
+    fn run(&mut self) {
+        for at in 0..MEMBERS - 1 {
+            let host = &mut self.hosts[at];
+            (host.commit, host.before, host.applied) = (1, (1, 1), 1);
+            self.boot(at);
+        }
+        self.bare("campaign", 0);
+        self.settle();
+        for step in 0..STEPS {
+            match step {
+                80 => self.join(),
+                120 | 240 => self.behind(),
+                160 => self.each_once(),
+                _ => self.step(),
+            }
+        }
+        self.cut = None;
+        self.settle();
+        for at in 0..MEMBERS {
+            self.look(at);
+            self.bare("free", at);
+        }
+    }
+
+    // ---- boot
+
+    fn config(&mut self, at: usize) -> Config {
+        self.starts += 1;
+        let mut config = Config::new(at as u64 + 1);
+        config.group = GROUP;
+        config.seed = self.chance.next();
+        config.storage = self.mode;
+        config.recent_bytes = 32 << 10;
+        config.block_bytes = 4 << 10;
+        config.catchup_bytes = 16 << 10;
+        config.max_size_per_msg = 2 << 10;
+        config.max_snapshot_bytes = 1 << 10;
+        config.max_tokens = 64;
+        config.max_reads = 16;
+        config.max_inflight_msgs = 8;
+        if self.chance.one_in(2) {
+            config.max_inflight_bytes = 4 << 10;
+        }
+        if self.mode == StorageMode::Async {
+            config.max_apply_unpersisted = 2;
+        }
+        config
+    }
+
+    fn boot(&mut self, at: usize) {
+        let config = config_words(&self.config(at));
+        assert_eq!(self.on("new", at, config), 0);
+        let host = &mut self.hosts[at];
+        host.runs = true;
+        host.jobs.clear();
+        let (term, vote, commit) = (host.term, host.vote, host.commit);
+        let (before, conf, applied) = (host.before, host.conf.clone(), host.applied);
+        let log: Vec<(u64, Stored)> = host.log.iter().map(|(index, e)| (*index, e.clone())).collect();
+        if applied > 0 || term > 0 {
+            self.on("boot_state", at, format!("{term} {vote} {commit}"));
+        }
+        if applied > 0 {
+            let conf = if conf.is_empty() { "ids 0 3 1 2 3 0 0 0".into() } else { format!("bytes {}", hex(&conf)) };
+            self.on("boot_conf", at, format!("{conf} {} {}", before.0, before.1));
+        }
+        if !log.is_empty() {
+            let mut runs: Vec<(u64, u64)> = Vec::new();
+            for (index, e) in &log {
+                if runs.last().is_none_or(|run| run.1 != e.term) {
+                    runs.push((*index, e.term));
+                }
+            }
+            let runs: String = runs.iter().map(|(first, term)| format!(" {first} {term}")).collect();
+            self.on("boot_terms", at, format!("{}{runs}", runs.split(' ').count() / 2));
+            let unapplied: Vec<_> = log.into_iter().filter(|(index, _)| *index > applied).collect();
+            for part in unapplied.chunks(7) {
+                self.on("boot_entries", at, entries(part));
+            }
+        }
+        assert_eq!(self.on("boot_done", at, applied), 0, "{}", self.replay.out.last().unwrap());
+        assert!(self.on("boot_state", at, "1 1 1") < 0, "booted twice");
+    }
+
+    fn join(&mut self) {
+        self.boot(MEMBERS - 1);
+        // Calls with nothing in them, on a node that has nothing yet.
+        for (call, arguments) in
+            [("get_peers", ""), ("propose_many", "0"), ("propose_conf", "0 0 x 0"), ("propose", "0 0")]
+        {
+            self.on(call, MEMBERS - 1, arguments);
+        }
+        if let Some(leader) = self.leader() {
+            self.tokens += 1;
+            let token = self.tokens;
+            self.on("propose_conf", leader, format!("1 3 4 0 {} {token}", hex(b"place")));
+        }
+    }
+
+    fn crash(&mut self, at: usize) {
+        if self.hosts[at].runs {
+            self.bare("free", at);
+            self.boot(at);
+        }
+    }
+
+    // ---- scenes that chance alone may leave out
+
+    /// All hear each other, and one leads.
+    fn calm(&mut self) -> usize {
+        self.cut = None;
+        for _ in 0..1000 {
+            self.settle();
+            if let Some(leader) = self.leader().filter(|&at| self.follower_of(at).is_some()) {
+                return leader;
+            }
+            for at in (0..MEMBERS).filter(|&at| self.hosts[at].runs).collect::<Vec<_>>() {
+                self.on("tick", at, 5);
+            }
+        }
+        panic!("no leader and follower in {:?}", self.mode);
+    }
+
+    fn follower_of(&self, leader: usize) -> Option<usize> {
+        let follows =
+            |at: usize| self.replay.nodes[at].as_ref().is_some_and(|node| node.status().leader == leader as u64 + 1);
+        (0..MEMBERS).find(|&at| at != leader && follows(at))
+    }
+
+    /// One is cut off while the others write more than their recent logs hold; then it comes back: entries are fetched, or, if
+    /// the leader has compacted, a snapshot.
+    fn behind(&mut self) {
+        for compacts in [false, true] {
+            let leader = self.calm();
+            let away = self.follower_of(leader).unwrap();
+            self.cut = Some(away as u64 + 1);
+            (0..3).for_each(|_| self.burst(leader));
+            if compacts {
+                self.compact(leader);
+            }
+            self.cut = None;
+            for _ in 0..10 {
+                self.on("tick", leader, 1);
+                self.settle();
+            }
+        }
+    }
+
+    fn each_once(&mut self) {
+        let leader = self.calm();
+        for to in 1..=MEMBERS {
+            self.on("transfer", leader, to);
+        }
+        self.bare("abort_transfer", leader);
+        // Refused while another change is under way, or while the configuration is joint.
+        for _ in 0..50 {
+            let leader = self.calm();
+            if self.on("propose_conf", leader, format!("1 2 1 0 {} 0", hex(SKIPPED))) == 0 {
+                break;
+            }
+            self.on("propose_conf", leader, "0 0 x 0");
+        }
+        let leader = self.calm();
+        let follower = self.follower_of(leader).unwrap();
+        self.on("read_index", follower, 1);
+        self.calm();
+        self.bare("forget_leader", follower);
+        self.report(leader);
+    }
+
+    // ---- what happens
+
+    fn leader(&self) -> Option<usize> {
+        (0..MEMBERS)
+            .filter(|&at| self.role(at) == Some(Role::Leader))
+            .max_by_key(|&at| self.replay.nodes[at].as_ref().unwrap().status().term)
+    }
+
+    fn role(&self, at: usize) -> Option<Role> {
+        self.replay.nodes[at].as_ref().map(|node| node.status().role)
+    }
+
+    fn running(&mut self) -> usize {
+        loop {
+            let at = self.chance.below(MEMBERS as u64) as usize;
+            if self.hosts[at].runs {
+                return at;
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let at = self.running();
+        let leader = self.leader().unwrap_or(at);
+        match self.chance.below(32) {
+            0 => _ = self.bare("campaign", at),
+            1..=4 => self.tick(at),
+            5..=8 => self.propose(leader),
+            9 => self.propose(at),
+            10 | 11 => self.read(at),
+            12 | 13 => self.change(leader),
+            14 => self.crash(at),
+            15 => self.compact(at),
+            16 => self.lead(leader, at),
+            17 => self.adjust(at),
+            18 | 19 => self.look(at),
+            20 => self.wrong(at),
+            21 => self.cut = if self.cut.is_some() || self.chance.one_in(2) { None } else { Some(at as u64 + 1) },
+            22 => self.twin(at),
+            23 => self.report(leader),
+            24 => self.burst(leader),
+            _ => {}
+        }
+        for _ in 0..self.chance.below(3) {
+            let at = self.running();
+            self.work(at);
+        }
+        for _ in 0..self.chance.below(6) {
+            self.deliver();
+        }
+        if self.chance.one_in(12) {
+            self.settle();
+        }
+    }
+
+    fn tick(&mut self, at: usize) {
+        if self.chance.one_in(2) {
+            let ticks = 1 + self.chance.below(4);
+            self.on("tick", at, ticks);
+            return;
+        }
+        let places: Vec<usize> = (0..MEMBERS).filter(|&at| self.hosts[at].runs).collect();
+        let list: String = places.iter().map(|at| format!(" {at}")).collect();
+        self.call(format!("tick_many - 1 {}{list}", places.len()));
+    }
+
+    fn propose(&mut self, at: usize) {
+        let size = self.chance.below(300);
+        let data = self.chance.bytes(size);
+        self.tokens += 1;
+        let token = if self.chance.one_in(4) { 0 } else { self.tokens };
+        if self.chance.one_in(2) {
+            let (a, b) = data.split_at(data.len() / 3);
+            self.on("propose", at, format!("2 {} {} {token}", hex(a), hex(b)));
+        } else {
+            let count = 1 + self.chance.below(5);
+            let mut list = String::new();
+            for _ in 0..count {
+                self.tokens += 1;
+                let size = self.chance.below(200);
+                list += &format!(" {} {}", hex(&self.chance.bytes(size)), self.tokens);
+            }
+            self.on("propose_many", at, format!("{count}{list}"));
+        }
+    }
+
+    /// More than the recent log holds, so that who was away needs fetches.
+    fn burst(&mut self, at: usize) {
+        for _ in 0..8 {
+            let data = self.chance.bytes(1500);
+            self.on("propose", at, format!("1 {} 0", hex(&data)));
+            self.settle();
+        }
+    }
+
+    fn read(&mut self, at: usize) {
+        for _ in 0..=self.chance.below(3) {
+            self.tokens += 1;
+            let token = self.tokens;
+            self.on("read_index", at, token);
+        }
+    }
+
+    fn change(&mut self, at: usize) {
+        self.tokens += 1;
+        let (token, id) = (self.tokens, 2 + self.chance.below(3));
+        let joined = self.hosts[MEMBERS - 1].runs;
+        let (changes, transition, context) = match self.chance.below(7) {
+            0 if joined => ("1 0 4".into(), 3, hex(b"promoted")),
+            1 if joined => ("1 3 4".into(), 0, hex(b"demoted")),
+            2 => (format!("2 0 {id} 0 1"), 1, hex(b"implicit")),
+            3 => (format!("1 0 {id}"), 2, hex(b"explicit")),
+            4 => ("1 2 1".into(), 0, hex(SKIPPED)),
+            5 => ("0".into(), 0, hex(b"")),
+            _ => ("1 2 1".into(), 3, hex(b"no change")),
+        };
+        self.on("propose_conf", at, format!("{changes} {transition} {context} {token}"));
+    }
+
+    fn compact(&mut self, at: usize) {
+        let host = &mut self.hosts[at];
+        let known = self.replay.nodes[at].as_ref().unwrap().status().applied;
+        let index = known.min(host.applied).saturating_sub(self.chance.below(5));
+        if index > host.before.0 {
+            host.before = (index, host.log[&index].term);
+            host.log = host.log.split_off(&(index + 1));
+        }
+        self.on("compacted", at, index);
+    }
+
+    fn lead(&mut self, leader: usize, at: usize) {
+        match self.chance.below(4) {
+            0 => _ = self.on("transfer", leader, at + 1),
+            1 => {
+                self.on("transfer", leader, 0);
+                self.bare("abort_transfer", leader);
+            }
+            2 => _ = self.bare("forget_leader", at),
+            _ => _ = self.on("transfer", at, at + 1),
+        }
+    }
+
+    fn adjust(&mut self, at: usize) {
+        let peer = 1 + self.chance.below(MEMBERS as u64);
+        let ticks = 1 + self.chance.below(20);
+        self.on("set_electable", at, 0);
+        self.on("set_electable", at, 1);
+        self.on("set_priority", at, self.starts as i64 % 3 - 1);
+        self.on("set_window", at, format!("{peer} {ticks} {}", ticks * 100));
+        self.on("set_commit_broadcast", at, ticks % 2);
+        self.on("set_election_timeout", at, ticks);
+    }
+
+    fn report(&mut self, leader: usize) {
+        let peer = 1 + self.chance.below(MEMBERS as u64);
+        let arrived = self.chance.below(2);
+        self.on("report_unreachable", leader, peer);
+        self.on("report_snapshot", leader, format!("{peer} {arrived}"));
+    }
+
+    fn look(&mut self, at: usize) {
+        for call in ["get_status", "get_peers", "get_conf", "has_ready"] {
+            self.bare(call, at);
+        }
+        if self.hosts[at].runs {
+            self.bare("ticks_until_due", at);
+            self.bare("hello", at);
+            let frame = self.replay.out.last().unwrap().rsplit(' ').next().unwrap().to_string();
+            self.call(format!("hello_read - {frame}"));
+        }
+        while self.bare("next_event", at) == 0 {}
+    }
+
+    /// A twin does the same as the node; what it does is its own.
+    fn twin(&mut self, at: usize) {
+        if self.on("try_clone", at, TWIN) == 0 {
+            self.on("tick", TWIN, 30);
+            self.bare("get_ready", TWIN);
+            self.bare("get_status", TWIN);
+            self.bare("free", TWIN);
+        }
+    }
+
+    /// Calls that are refused, or do nothing.
+    fn wrong(&mut self, at: usize) {
+        let noise = self.chance.bytes(20);
+        let huge = vec![b'x'; if self.chance.one_in(8) { 17 << 10 } else { 1 }];
+        let spoof = "x0808100118631801";
+        for (call, arguments) in [
+            ("step", format!("0 {}", hex(&noise))),
+            ("step", format!("9 {spoof}")),
+            ("step", "0 x".into()),
+            ("step_frames", format!("2 {}", hex(&noise))),
+            ("step_frames", "2 x".into()),
+            ("step_local", hex(&noise)),
+            ("advance", "0".into()),
+            ("advance", "999999".into()),
+            ("persisted", "999999".into()),
+            ("applied", "0".into()),
+            ("applied", "999999".into()),
+            ("release", "999999".into()),
+            ("compacted", "999999".into()),
+            ("skip_conf", "999999".into()),
+            ("apply_conf", "1 999999 1 x".into()),
+            ("supply_none", "999999 1".into()),
+            ("supply_entries", "999999 1 1 1 0 x".into()),
+            ("supply_snapshot", "999999 1 ids 0 1 1 0 0 0 x".into()),
+            ("report_unreachable", "99".into()),
+            ("report_snapshot", "99 1".into()),
+            ("set_window", "99 1 0".into()),
+            ("set_window", "1 0 0".into()),
+            ("set_election_timeout", "0".into()),
+            ("transfer", "99".into()),
+            ("propose", format!("1 {} 1", hex(&huge))),
+            ("propose_conf", "1 0 0 0 x 1".into()),
+            ("propose_conf", "2 0 5 0 6 3 x 1".into()),
+            ("boot_done", "1".into()),
+        ] {
+            self.on(call, at, arguments);
+        }
+    }
+
+    // ---- the host's loop
+
+    fn settle(&mut self) {
+        for _ in 0..60 {
+            for at in 0..MEMBERS {
+                if self.hosts[at].runs {
+                    while self.has_work(at) && self.work(at) {}
+                }
+            }
+            if self.network.is_empty() && self.hosts.iter().all(|host| host.jobs.is_empty()) {
+                return;
+            }
+            while !self.network.is_empty() {
+                self.deliver();
+            }
+        }
+    }
+
+    fn deliver(&mut self) {
+        let Some(m) = self.network.pop_front() else { return };
+        let at = m.to as usize - 1;
+        let lost = self.cut.is_some_and(|id| id == m.from || id == m.to) || self.chance.one_in(40);
+        if lost || at >= MEMBERS || !self.hosts[at].runs {
+            return;
+        }
+        let message = &m.frame[wire::FRAME_HEADER..];
+        if wire::parse_message(message).unwrap().snapshot.is_some() || self.chance.one_in(30) {
+            self.call(format!("snapshot_split - {}", hex(message)));
+        }
+        if self.chance.one_in(2) {
+            self.on("step", at, format!("{} {}", m.from, hex(message)));
+            return;
+        }
+        // Those that follow from the same peer in one read of the stream; the last one is cut, and comes again with the rest.
+        let mut stream = m.frame;
+        while self.network.front().is_some_and(|next| (next.from, next.to) == (m.from, m.to)) {
+            stream.extend_from_slice(&self.network.pop_front().unwrap().frame);
+        }
+        let split = if self.chance.one_in(3) { stream.len() - 1 } else { stream.len() };
+        self.on("step_frames", at, format!("{} {}", m.from, hex(&stream[..split])));
+        if split < stream.len() {
+            let rest = stream[self.replay.taken..].to_vec();
+            self.on("step_frames", at, format!("{} {}", m.from, hex(&rest)));
+        }
+    }
+
+    fn has_work(&self, at: usize) -> bool {
+        self.kinds(at) & !raftcore::has::EVENTS != 0 || !self.hosts[at].jobs.is_empty()
+    }
+
+    fn kinds(&self, at: usize) -> u32 {
+        self.replay.nodes[at].as_ref().unwrap().has_ready().unwrap()
+    }
+
+    /// One batch, or one acknowledgement; false: there is nothing to do.
+    fn work(&mut self, at: usize) -> bool {
+        let asks = self.kinds(at) & raftcore::has::FETCH != 0 || self.chance.one_in(8);
+        while asks && self.bare("next_fetch", at) == 0 {
+            self.supply(at);
+        }
+        let crowded =
+            self.hosts[at].jobs.len() > 2 || (self.mode == StorageMode::Sync && !self.hosts[at].jobs.is_empty());
+        if crowded || self.chance.one_in(2) {
+            return self.acknowledge(at) || self.take(at);
+        }
+        self.take(at) || self.acknowledge(at)
+    }
+
+    fn supply(&mut self, at: usize) {
+        let fetch = self.replay.fetch.unwrap();
+        let host = &self.hosts[at];
+        if self.chance.one_in(8) {
+            self.on("supply_none", at, format!("{} 2", fetch.id));
+        } else if fetch.kind == FetchKind::Snapshot {
+            let (index, conf) = (host.applied, hex(&host.conf));
+            let data = hex(format!("state at {index}").as_bytes());
+            let ids = host.conf.is_empty();
+            let conf = if ids { "ids 0 3 1 2 3 0 0 0".into() } else { format!("bytes {conf}") };
+            if self.on("supply_snapshot", at, format!("{} {index} {conf} {data}", fetch.id)) < 0 {
+                self.on("supply_none", at, format!("{} 2", fetch.id));
+            }
+        } else {
+            let range: Vec<_> = host.log.range(fetch.first..=fetch.last).map(|(i, e)| (*i, e.clone())).collect();
+            if range.first().is_some_and(|(index, _)| *index == fetch.first) {
+                self.on("supply_entries", at, format!("{} {}", fetch.id, entries(&range)));
+            } else {
+                self.on("supply_none", at, format!("{} 1", fetch.id));
+            }
+        }
+    }
+
+    fn take(&mut self, at: usize) -> bool {
+        let flat = self.chance.one_in(2);
+        if self.bare(if flat { "ready_flat" } else { "get_ready" }, at) != 0 {
+            return false;
+        }
+        if self.mode == StorageMode::Sync {
+            // The same batch, seen both ways.
+            self.bare(if flat { "get_ready" } else { "ready_flat" }, at);
+        }
+        let number = self.replay.number;
+        let ready = self.replay.nodes[at].as_ref().unwrap().view(number).unwrap();
+        let host = &mut self.hosts[at];
+        if let Some(snapshot) = ready.snapshot() {
+            host.log.clear();
+            host.before = (snapshot.index, snapshot.term);
+            host.applied = snapshot.index;
+            host.conf = snapshot.conf.to_vec();
+        }
+        if let Some(first) = ready.entries().next() {
+            host.log.split_off(&first.index);
+        }
+        for e in ready.entries() {
+            host.log.insert(e.index, Stored { term: e.term, kind: e.kind as u64, data: e.data.to_vec() });
+        }
+        if let Some(state) = ready.hard_state() {
+            (host.term, host.vote, host.commit) = (state.term, state.vote, state.commit);
+        }
+        let mut job = Job { number, last: 0, after: Vec::new(), own: Vec::new(), durable: false };
+        for m in ready.messages() {
+            let frame: Vec<u8> = m.parts().flatten().copied().collect();
+            let sent = Sent { from: m.from(), to: m.to(), frame };
+            if !matches!(m.to(), LOCAL_APPEND | LOCAL_APPLY) {
+                if m.after() {
+                    job.after.push(sent)
+                } else {
+                    self.network.push_back(sent)
+                }
+                continue;
+            }
+            for response in wire::parse_message(&sent.frame[wire::FRAME_HEADER..]).unwrap().responses.iter() {
+                let to = wire::parse_message(response).unwrap().head.to;
+                if to == at as u64 + 1 {
+                    job.own.push(response.to_vec());
+                } else {
+                    let mut frame = vec![0; wire::FRAME_HEADER];
+                    wire::write_frame_header(frame.first_chunk_mut().unwrap(), response.len() as u32, GROUP);
+                    frame.extend_from_slice(response);
+                    job.after.push(Sent { from: at as u64 + 1, to, frame });
+                }
+            }
+        }
+        let span = ready.committed_span();
+        if let Some((first, last)) = span {
+            job.last = last;
+            let host = &self.hosts[at];
+            let changes: Vec<_> = host.log.range(first..=last).filter(|(_, e)| e.kind != 0).collect();
+            let changes: Vec<_> = changes.into_iter().map(|(index, e)| (*index, e.clone())).collect();
+            for (index, e) in changes {
+                self.apply_change(at, index, &e);
+            }
+            self.hosts[at].applied = last;
+        }
+        self.hosts[at].jobs.push_back(job);
+        true
+    }
+
+    fn apply_change(&mut self, at: usize, index: u64, e: &Stored) {
+        if e.data.ends_with(SKIPPED) {
+            self.on("skip_conf", at, index);
+            return;
+        }
+        let code = self.on("apply_conf", at, format!("{} {index} {} {}", e.term, e.kind, hex(&e.data)));
+        assert_eq!(code, 0, "{}", self.replay.out.last().unwrap());
+        self.hosts[at].conf = self.replay.conf.clone();
+    }
+
+    fn acknowledge(&mut self, at: usize) -> bool {
+        let Some(job) = self.hosts[at].jobs.front_mut() else { return false };
+        let number = job.number;
+        match self.mode {
+            StorageMode::Messages if !job.own.is_empty() => {
+                let own = job.own.remove(0);
+                self.on("step_local", at, hex(&own));
+                return true;
+            }
+            StorageMode::Messages => _ = self.on("release", at, number),
+            StorageMode::Async if !job.durable && self.chance.one_in(3) => _ = self.on("advance", at, number),
+            StorageMode::Async if !job.durable => {
+                job.durable = true;
+                let sent = std::mem::take(&mut job.after);
+                self.network.extend(sent);
+                self.on("persisted", at, number);
+                return true;
+            }
+            StorageMode::Async => {
+                if job.last > 0 {
+                    let last = job.last;
+                    self.on("applied", at, last);
+                }
+                self.on("release", at, number);
+            }
+            StorageMode::Sync => _ = self.on("advance", at, number),
+        }
+        let job = self.hosts[at].jobs.pop_front().unwrap();
+        self.network.extend(job.after);
+        true
+    }
+}
+
+/// A list of entries as a line has it.
+fn entries(list: &[(u64, Stored)]) -> String {
+    let words = list.iter().map(|(index, e)| format!(" {} {index} {} {}", e.term, e.kind, hex(&e.data)));
+    format!("{}{}", list.len(), words.collect::<String>())
+}

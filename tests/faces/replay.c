@@ -1,0 +1,743 @@
+/* The C face: does what a schedule says through include/raftcore.h, and writes what came back: see README.md.
+ *
+ *   replay SCHEDULE OUT ABI_OUT */
+#include "raftcore.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PLACES = 16, LIST = 4096 };
+
+static raftcore_node *nodes[PLACES];
+static FILE *out, *abi;
+static char *line;          /* what is left of it */
+static char *text;          /* what came out of the call */
+static size_t text_len, text_cap;
+static uint8_t *store;      /* the bytes of the line's arguments */
+static size_t stored;
+
+/* ---- words */
+
+static char *word(void) {
+    char *begin = line, *end = begin + strcspn(begin, " \n");
+    if (end == begin) {
+        fprintf(stderr, "a word is missing\n");
+        exit(2);
+    }
+    line = *end == ' ' ? end + 1 : end;
+    if (*end != ' ')
+        line = end + strlen(end);
+    *end = 0;
+    return begin;
+}
+
+static uint64_t num(void) { return strtoull(word(), NULL, 10); }
+static uint32_t small(void) { return (uint32_t)num(); }
+
+static int nibble(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
+static raftcore_slice bytes(void) {
+    const char *digits = word() + 1;
+    raftcore_slice s = {store + stored, 0};
+    for (; digits[0] != 0; digits += 2)
+        store[stored + s.len++] = (uint8_t)(nibble(digits[0]) << 4 | nibble(digits[1]));
+    stored += s.len;
+    return s;
+}
+
+static size_t count(void) {
+    uint64_t n = num();
+    if (n > LIST) {
+        fprintf(stderr, "a list is too long\n");
+        exit(2);
+    }
+    return (size_t)n;
+}
+
+static raftcore_entry entry(void) {
+    raftcore_entry e = {0};
+    e.term = num();
+    e.index = num();
+    e.kind = small();
+    e.data = bytes();
+    return e;
+}
+
+static size_t entries(raftcore_entry *list) {
+    size_t n = count();
+    for (size_t i = 0; i < n; i++)
+        list[i] = entry();
+    return n;
+}
+
+static uint32_t ids(const uint64_t **list, uint64_t *room) {
+    size_t n = count();
+    for (size_t i = 0; i < n; i++)
+        room[i] = num();
+    *list = room;
+    return (uint32_t)n;
+}
+
+static raftcore_conf conf(void) {
+    static uint64_t room[4][LIST];
+    raftcore_conf c = {0};
+    c.struct_size = sizeof c;
+    if (strcmp(word(), "bytes") == 0) {
+        c.bytes = bytes();
+        return c;
+    }
+    c.auto_leave = small();
+    c.n_voters = ids(&c.voters, room[0]);
+    c.n_outgoing = ids(&c.outgoing, room[1]);
+    c.n_learners = ids(&c.learners, room[2]);
+    c.n_learners_next = ids(&c.learners_next, room[3]);
+    return c;
+}
+
+static raftcore_config config(void) {
+    raftcore_config c = {0};
+    c.struct_size = sizeof c;
+    c.abi_version = RAFTCORE_ABI_VERSION;
+    c.id = num();
+    c.group = num();
+    c.seed = num();
+    c.flags = num();
+    c.storage = small();
+    c.dialect = small();
+    c.election_ticks = small();
+    c.heartbeat_ticks = small();
+    c.read_timeout_ticks = small();
+    c.snapshot_timeout_ticks = small();
+    c.vote_fence_ticks = small();
+    c.max_peers = small();
+    c.max_inflight_msgs = small();
+    c.max_outstanding = small();
+    c.max_entries_per_ready = small();
+    c.max_messages = small();
+    c.max_reads = small();
+    c.max_tokens = small();
+    c.priority = (int32_t)strtol(word(), NULL, 10);
+    c.max_apply_unpersisted = small();
+    c.recent_bytes = num();
+    c.catchup_bytes = num();
+    c.max_size_per_msg = num();
+    c.max_committed_size_per_ready = num();
+    c.max_uncommitted_size = num();
+    c.max_inflight_bytes = num();
+    c.max_entry_bytes = num();
+    c.max_snapshot_bytes = num();
+    c.block_bytes = num();
+    return c;
+}
+
+/* ---- what came out */
+
+static char *room(size_t more) {
+    if (text_len + more + 1 > text_cap) {
+        text_cap = 2 * (text_len + more + 1);
+        text = realloc(text, text_cap);
+        if (text == NULL)
+            exit(2);
+    }
+    return text + text_len;
+}
+
+static void put(const char *s) {
+    size_t n = strlen(s);
+    memcpy(room(n + 1), s, n + 1);
+    text_len += n;
+}
+
+static void put_num(uint64_t n) {
+    char digits[24];
+    snprintf(digits, sizeof digits, text_len > 0 ? " %" PRIu64 : "%" PRIu64, n);
+    put(digits);
+}
+
+static void put_bytes(raftcore_slice s) {
+    static const char hex[] = "0123456789abcdef";
+    char *to;
+    put(text_len > 0 ? " x" : "x");
+    to = room(2 * s.len);
+    for (size_t i = 0; i < s.len; i++) {
+        *to++ = hex[s.ptr[i] >> 4];
+        *to++ = hex[s.ptr[i] & 15];
+    }
+    *to = 0;
+    text_len += 2 * s.len;
+}
+
+static void put_config(const raftcore_config *c) {
+    char number[16];
+    const uint64_t first[] = {c->id, c->group, c->seed, c->flags, c->storage, c->dialect, c->election_ticks, c->heartbeat_ticks,
+                              c->read_timeout_ticks, c->snapshot_timeout_ticks, c->vote_fence_ticks, c->max_peers,
+                              c->max_inflight_msgs, c->max_outstanding, c->max_entries_per_ready, c->max_messages, c->max_reads,
+                              c->max_tokens};
+    const uint64_t rest[] = {c->max_apply_unpersisted, c->recent_bytes, c->catchup_bytes, c->max_size_per_msg,
+                             c->max_committed_size_per_ready, c->max_uncommitted_size, c->max_inflight_bytes, c->max_entry_bytes,
+                             c->max_snapshot_bytes, c->block_bytes};
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        put_num(first[i]);
+    snprintf(number, sizeof number, " %" PRId32, c->priority);
+    put(number);
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        put_num(rest[i]);
+}
+
+static void put_conf(const raftcore_conf *c) {
+    const uint64_t *lists[] = {c->voters, c->outgoing, c->learners, c->learners_next};
+    const uint32_t n[] = {c->n_voters, c->n_outgoing, c->n_learners, c->n_learners_next};
+    put_num(c->auto_leave);
+    for (int l = 0; l < 4; l++) {
+        put_num(n[l]);
+        for (uint32_t i = 0; i < n[l]; i++)
+            put_num(lists[l][i]);
+    }
+    put_bytes(c->bytes);
+    put_bytes(c->context);
+}
+
+#define AT(type, list, stride, i) ((const type *)(const void *)((const char *)(list) + (size_t)(stride) * (i)))
+
+static void put_entries(const raftcore_entry *list, uint32_t n, uint32_t stride) {
+    put_num(n);
+    for (uint32_t i = 0; i < n; i++) {
+        const raftcore_entry *e = AT(raftcore_entry, list, stride, i);
+        put_num(e->term);
+        put_num(e->index);
+        put_num(e->kind);
+        put_bytes(e->data);
+        put_num(e->token);
+    }
+}
+
+static void put_lists(const raftcore_read *reads, uint32_t n_reads, uint32_t read_stride, const raftcore_drop *dropped,
+                      uint32_t n_dropped, uint32_t drop_stride, const raftcore_done *done, uint32_t n_done, uint32_t done_stride) {
+    put_num(n_reads);
+    for (uint32_t i = 0; i < n_reads; i++) {
+        put_num(AT(raftcore_read, reads, read_stride, i)->token);
+        put_num(AT(raftcore_read, reads, read_stride, i)->index);
+    }
+    put_num(n_dropped);
+    for (uint32_t i = 0; i < n_dropped; i++) {
+        const raftcore_drop *d = AT(raftcore_drop, dropped, drop_stride, i);
+        put_num(d->token);
+        put_num(d->what);
+        put_num(d->reason);
+    }
+    put_num(n_done);
+    for (uint32_t i = 0; i < n_done; i++) {
+        put_num(AT(raftcore_done, done, done_stride, i)->token);
+        put_num(AT(raftcore_done, done, done_stride, i)->index);
+    }
+}
+
+static void put_head(const uint64_t *numbers, raftcore_slice snapshot_conf, raftcore_slice snapshot_data, uint64_t first,
+                     uint64_t last) {
+    for (int i = 0; i < 9; i++)
+        put_num(numbers[i]);
+    put_bytes(snapshot_conf);
+    put_bytes(snapshot_data);
+    put_num(first);
+    put_num(last);
+}
+
+static void put_ready(const raftcore_ready *rd) {
+    const uint64_t head[] = {rd->number, rd->flags, rd->role, rd->leader, rd->term, rd->vote, rd->commit, rd->snapshot_index,
+                             rd->snapshot_term};
+    put_head(head, rd->snapshot_conf, rd->snapshot_data, rd->committed_first, rd->committed_last);
+    put_entries(rd->entries, rd->n_entries, rd->entry_stride);
+    put_entries(rd->committed, rd->n_committed, rd->entry_stride);
+    put_num(rd->n_msgs);
+    for (uint32_t i = 0; i < rd->n_msgs; i++) {
+        const raftcore_msg *m = AT(raftcore_msg, rd->msgs, rd->msg_stride, i);
+        const uint64_t numbers[] = {m->to, m->from, m->term, m->log_term, m->index, m->commit, m->reject_hint, m->vote, m->flags,
+                                    m->kind};
+        /* The pieces, and what raftcore_flatten makes of them. */
+        size_t need = 0, len = 0;
+        uint8_t *frame = malloc(m->frame_bytes), *body = malloc(m->frame_bytes);
+        if (frame == NULL || body == NULL)
+            exit(2);
+        for (uint32_t p = 0; p < m->n_frame; p++) {
+            if (m->frame[p].len > 0)
+                memcpy(frame + len, m->frame[p].ptr, m->frame[p].len);
+            len += m->frame[p].len;
+        }
+        if (len != m->frame_bytes || raftcore_flatten(m, body, m->frame_bytes, &need) != RAFTCORE_OK || need != len ||
+            memcmp(frame, body, len) != 0) {
+            fprintf(stderr, "raftcore_flatten gives another frame\n");
+            exit(1);
+        }
+        for (int n = 0; n < 10; n++)
+            put_num(numbers[n]);
+        put_bytes((raftcore_slice){frame, len});
+        free(frame);
+        free(body);
+    }
+    put_lists(rd->reads, rd->n_reads, rd->read_stride, rd->dropped, rd->n_dropped, rd->drop_stride, rd->done, rd->n_done,
+              rd->done_stride);
+}
+
+static void put_flat(const uint8_t *b) {
+    const raftcore_flat *f = (const raftcore_flat *)(const void *)b;
+    const uint64_t head[] = {f->number, f->flags, f->role, f->leader, f->term, f->vote, f->commit, f->snapshot_index,
+                             f->snapshot_term};
+    put_head(head, (raftcore_slice){b + f->snapshot_conf_at, f->snapshot_conf_bytes},
+             (raftcore_slice){b + f->snapshot_data_at, f->snapshot_data_bytes}, f->committed_first, f->committed_last);
+    for (int list = 0; list < 2; list++) {
+        uint32_t n = list == 0 ? f->n_entries : f->n_committed;
+        put_num(n);
+        for (uint32_t i = 0; i < n; i++) {
+            const raftcore_flat_entry *e = AT(raftcore_flat_entry, b + (list == 0 ? f->entries_at : f->committed_at), f->entry_stride, i);
+            put_num(e->term);
+            put_num(e->index);
+            put_num(e->kind);
+            put_bytes((raftcore_slice){b + e->data_at, e->data_bytes});
+            put_num(e->token);
+        }
+    }
+    put_num(f->n_msgs);
+    for (uint32_t i = 0; i < f->n_msgs; i++) {
+        const raftcore_flat_msg *m = AT(raftcore_flat_msg, b + f->msgs_at, f->msg_stride, i);
+        const uint64_t numbers[] = {m->to, m->from, m->term, m->log_term, m->index, m->commit, m->reject_hint, m->vote, m->flags,
+                                    m->kind};
+        for (int n = 0; n < 10; n++)
+            put_num(numbers[n]);
+        put_bytes((raftcore_slice){b + m->frame_at, m->frame_bytes});
+    }
+    put_lists((const raftcore_read *)(const void *)(b + f->reads_at), f->n_reads, f->read_stride,
+              (const raftcore_drop *)(const void *)(b + f->dropped_at), f->n_dropped, f->drop_stride,
+              (const raftcore_done *)(const void *)(b + f->done_at), f->n_done, f->done_stride);
+}
+
+static void put_status(const raftcore_status *s) {
+    const uint64_t numbers[] = {s->role, s->id, s->group, s->term, s->vote, s->commit, s->applied, s->durable, s->leader,
+                                s->transferee, s->first_index, s->last_index, s->last_term, s->recent_first, s->safe_to_compact,
+                                s->messages_dropped, s->messages_refused, s->messages_ignored, s->proposals_refused,
+                                s->reads_failed, s->events_lost, s->implausible, s->n_peers, s->n_outstanding, s->promotable,
+                                s->electable, s->election_elapsed, s->election_timeout, s->n_reads, s->n_tokens};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        put_num(numbers[i]);
+}
+
+static void put_peers(const raftcore_peer *p, size_t n) {
+    put_num(n);
+    for (; n > 0; n--, p++) {
+        const uint64_t numbers[] = {p->id, p->match_index, p->next_index, p->pending_snapshot, p->inflight_bytes, p->inflight_msgs,
+                                    p->flow, p->flags, p->silent_ticks};
+        for (int i = 0; i < 9; i++)
+            put_num(numbers[i]);
+    }
+}
+
+/* ---- calls */
+
+static size_t lines;
+
+static raftcore_code without_node(const char *call) {
+    if (strcmp(call, "config_init") == 0 || strcmp(call, "config_preset") == 0) {
+        raftcore_config c;
+        raftcore_code code = raftcore_config_init(&c, sizeof c);
+        if (code == 0 && call[7] == 'p')
+            code = raftcore_config_preset(&c, small());
+        put_config(&c);
+        return code;
+    }
+    if (strcmp(call, "config_error") == 0) {
+        raftcore_config c = config();
+        char why[256] = "";
+        raftcore_config_error(&c, why, sizeof why);
+        put(why);
+        return 0;
+    }
+    if (strcmp(call, "footprint") == 0) {
+        raftcore_config c = config();
+        size_t size = 0;
+        raftcore_code code = raftcore_footprint(&c, &size);
+        fprintf(abi, "%zu footprint %zu\n", lines, size);
+        return code;
+    }
+    if (strcmp(call, "version_string") == 0)
+        return fprintf(abi, "%zu %s\n", lines, raftcore_version_string()) < 0;
+    if (strcmp(call, "abi_version") == 0)
+        return fprintf(abi, "%zu %" PRIu32 "\n", lines, raftcore_abi_version()) < 0;
+    if (strcmp(call, "features") == 0)
+        return fprintf(abi, "%zu %" PRIu64 "\n", lines, (uint64_t)raftcore_features()) < 0;
+    if (strcmp(call, "strerror") == 0) {
+        put(raftcore_strerror((raftcore_code)strtol(word(), NULL, 10)));
+        return 0;
+    }
+    if (strcmp(call, "event_text") == 0) {
+        put(raftcore_event_text(small()));
+        return 0;
+    }
+    if (strcmp(call, "reason_text") == 0) {
+        put(raftcore_reason_text(small()));
+        return 0;
+    }
+    if (strcmp(call, "hello_read") == 0) {
+        raftcore_slice frame = bytes();
+        raftcore_hello_info h = {0};
+        raftcore_code code;
+        h.struct_size = sizeof h;
+        code = raftcore_hello_read(frame.ptr, frame.len, &h);
+        if (code == 0) {
+            put_num(h.version);
+            put_num(h.features);
+            put_num(h.group);
+            put_num(h.id);
+        }
+        return code;
+    }
+    if (strcmp(call, "snapshot_split") == 0) {
+        raftcore_slice msg = bytes(), data = {0};
+        uint64_t index = 0, term = 0;
+        raftcore_code code = raftcore_snapshot_split(msg.ptr, msg.len, &data, &index, &term);
+        if (code == 0) {
+            put_num(index);
+            put_num(term);
+            put_bytes(data);
+        }
+        return code;
+    }
+    if (strcmp(call, "tick_many") == 0) {
+        raftcore_node *many[PLACES];
+        uint32_t found[PLACES], ticks = small();
+        size_t n = count(), n_found;
+        for (size_t i = 0; i < n; i++)
+            many[i] = nodes[num()];
+        n_found = raftcore_tick_many(many, n, ticks, found, PLACES);
+        put_num(n_found);
+        for (size_t i = 0; i < n_found; i++)
+            put_num(found[i]);
+        for (size_t i = 0; i < n; i++) {
+            char digest[20];
+            snprintf(digest, sizeof digest, " %016" PRIx64, raftcore_digest(many[i], 1));
+            put(digest);
+        }
+        return 0;
+    }
+    fprintf(stderr, "no such call: %s\n", call);
+    exit(2);
+}
+
+static raftcore_code flat(raftcore_node *n) {
+    static uint8_t *buf;
+    static size_t cap;
+    size_t need = 0;
+    raftcore_code code = raftcore_ready_flat(n, buf, cap, &need);
+    if (code == RAFTCORE_E_TOO_SMALL) {
+        cap = 2 * need;
+        buf = realloc(buf, cap);
+        if (buf == NULL)
+            exit(2);
+        code = raftcore_ready_flat(n, buf, cap, &need);
+    }
+    if (code == 0) {
+        raftcore_slice all = {buf, need};
+        put_bytes(all);
+        fprintf(abi, "%zu %s\n", lines, text);
+        text_len = 0;
+        put_flat(buf);
+    }
+    return code;
+}
+
+static raftcore_code with_lists(const char *call, raftcore_node *n) {
+    static raftcore_entry list[LIST];
+    static raftcore_slice parts[LIST];
+    static uint64_t tokens[LIST];
+    static raftcore_run runs[LIST];
+    static raftcore_change changes[LIST];
+    if (strcmp(call, "boot_terms") == 0) {
+        size_t many = count();
+        for (size_t i = 0; i < many; i++) {
+            runs[i].first = num();
+            runs[i].term = num();
+        }
+        return raftcore_boot_terms(n, runs, many);
+    }
+    if (strcmp(call, "boot_entries") == 0) {
+        size_t many = entries(list);
+        return raftcore_boot_entries(n, list, many);
+    }
+    if (strcmp(call, "supply_entries") == 0) {
+        uint64_t id = num();
+        size_t many = entries(list);
+        return raftcore_supply_entries(n, id, list, many);
+    }
+    if (strcmp(call, "propose") == 0) {
+        size_t many = count();
+        for (size_t i = 0; i < many; i++)
+            parts[i] = bytes();
+        return raftcore_propose(n, parts, many, num());
+    }
+    if (strcmp(call, "propose_many") == 0) {
+        size_t many = count();
+        for (size_t i = 0; i < many; i++) {
+            parts[i] = bytes();
+            tokens[i] = num();
+        }
+        return raftcore_propose_many(n, parts, tokens, many);
+    }
+    if (strcmp(call, "propose_conf") == 0) {
+        size_t many = count();
+        uint32_t transition;
+        raftcore_slice context;
+        for (size_t i = 0; i < many; i++) {
+            changes[i].kind = small();
+            changes[i].id = num();
+        }
+        transition = small();
+        context = bytes();
+        return raftcore_propose_conf(n, changes, many, transition, context, num());
+    }
+    if (strcmp(call, "get_peers") == 0) {
+        raftcore_peer peers[64];
+        size_t many = 0;
+        raftcore_code code = raftcore_get_peers(n, peers, 64, &many);
+        if (code == 0)
+            put_peers(peers, many);
+        return code;
+    }
+    fprintf(stderr, "no such call: %s\n", call);
+    exit(2);
+}
+
+/* Calls that take numbers and give none. */
+static int with_numbers(const char *call, raftcore_node *n, raftcore_code *code) {
+#define CALL(name, ...)                                                                                                          \
+    if (strcmp(call, #name) == 0) {                                                                                              \
+        *code = raftcore_##name(n, __VA_ARGS__);                                                                                 \
+        return 1;                                                                                                                \
+    }
+#define BARE(name)                                                                                                               \
+    if (strcmp(call, #name) == 0) {                                                                                              \
+        *code = raftcore_##name(n);                                                                                              \
+        return 1;                                                                                                                \
+    }
+    uint64_t a, b, c;
+    CALL(boot_done, num())
+    CALL(tick, small())
+    CALL(read_index, num())
+    CALL(transfer, num())
+    CALL(advance, num())
+    CALL(persisted, num())
+    CALL(applied, num())
+    CALL(release, num())
+    CALL(compacted, num())
+    CALL(skip_conf, num())
+    CALL(report_unreachable, num())
+    CALL(set_electable, small())
+    CALL(set_priority, (int32_t)strtol(word(), NULL, 10))
+    CALL(set_commit_broadcast, small())
+    CALL(set_election_timeout, small())
+    BARE(campaign)
+    BARE(abort_transfer)
+    BARE(forget_leader)
+    BARE(has_ready)
+    if (strcmp(call, "boot_state") == 0 || strcmp(call, "set_window") == 0) {
+        a = num(), b = num(), c = num();
+        *code = call[0] == 'b' ? raftcore_boot_state(n, a, b, c) : raftcore_set_window(n, a, (uint32_t)b, c);
+        return 1;
+    }
+    if (strcmp(call, "report_snapshot") == 0 || strcmp(call, "supply_none") == 0) {
+        a = num(), b = num();
+        *code = call[0] == 'r' ? raftcore_report_snapshot(n, a, (uint32_t)b) : raftcore_supply_none(n, a, (uint32_t)b);
+        return 1;
+    }
+    return 0;
+}
+
+static raftcore_code with_node(const char *call, raftcore_node *n) {
+    raftcore_code code;
+    if (with_numbers(call, n, &code))
+        return code;
+    if (strcmp(call, "boot_conf") == 0) {
+        raftcore_conf c = conf();
+        uint64_t before = num();
+        return raftcore_boot_conf(n, &c, before, num());
+    }
+    if (strcmp(call, "step") == 0) {
+        uint64_t peer = num();
+        raftcore_slice m = bytes();
+        return raftcore_step(n, peer, m.ptr, m.len);
+    }
+    if (strcmp(call, "step_local") == 0) {
+        raftcore_slice m = bytes();
+        return raftcore_step_local(n, m.ptr, m.len);
+    }
+    if (strcmp(call, "step_frames") == 0) {
+        uint64_t peer = num();
+        raftcore_slice m = bytes();
+        size_t consumed = 0;
+        uint32_t rejected = 0;
+        code = raftcore_step_frames(n, peer, m.ptr, m.len, &consumed, &rejected);
+        if (code == 0) {
+            put_num(consumed);
+            put_num(rejected);
+        }
+        return code;
+    }
+    if (strcmp(call, "get_ready") == 0) {
+        raftcore_ready rd = {0};
+        rd.struct_size = sizeof rd;
+        code = raftcore_get_ready(n, &rd);
+        if (code == 0)
+            put_ready(&rd);
+        return code;
+    }
+    if (strcmp(call, "ready_flat") == 0)
+        return flat(n);
+    if (strcmp(call, "next_fetch") == 0) {
+        raftcore_fetch f = {0};
+        f.struct_size = sizeof f;
+        code = raftcore_next_fetch(n, &f);
+        if (code == 0) {
+            const uint64_t numbers[] = {f.kind, f.id, f.peer, f.first, f.last, f.max_bytes};
+            for (int i = 0; i < 6; i++)
+                put_num(numbers[i]);
+        }
+        return code;
+    }
+    if (strcmp(call, "supply_snapshot") == 0) {
+        uint64_t id = num(), index = num();
+        raftcore_conf c = conf();
+        return raftcore_supply_snapshot(n, id, index, &c, bytes());
+    }
+    if (strcmp(call, "apply_conf") == 0 || strcmp(call, "get_conf") == 0) {
+        raftcore_conf c = {0};
+        c.struct_size = sizeof c;
+        if (call[0] == 'a') {
+            raftcore_entry e = entry();
+            code = raftcore_apply_conf(n, &e, &c);
+        } else {
+            code = raftcore_get_conf(n, &c);
+        }
+        if (code == 0)
+            put_conf(&c);
+        return code;
+    }
+    if (strcmp(call, "ticks_until_due") == 0) {
+        uint32_t ticks = 0;
+        code = raftcore_ticks_until_due(n, &ticks);
+        put_num(ticks);
+        return code;
+    }
+    if (strcmp(call, "hello") == 0) {
+        uint8_t frame[256];
+        size_t len = 0;
+        code = raftcore_hello(n, frame, sizeof frame, &len);
+        put_bytes((raftcore_slice){frame, len});
+        return code;
+    }
+    if (strcmp(call, "get_status") == 0) {
+        raftcore_status s = {0};
+        s.struct_size = sizeof s;
+        code = raftcore_get_status(n, &s);
+        if (code == 0)
+            put_status(&s);
+        return code;
+    }
+    if (strcmp(call, "next_event") == 0) {
+        raftcore_event e = {0};
+        code = raftcore_next_event(n, &e);
+        if (code == 0) {
+            const uint64_t numbers[] = {e.kind, e.reason, e.peer, e.term, e.index, e.a, e.b};
+            for (int i = 0; i < 7; i++)
+                put_num(numbers[i]);
+        }
+        return code;
+    }
+    return with_lists(call, n);
+}
+
+static raftcore_code life(const char *call, uint64_t at) {
+    raftcore_code code;
+    if (strcmp(call, "new") == 0) {
+        raftcore_config c = config();
+        return raftcore_new(&c, &nodes[at]);
+    }
+    if (strcmp(call, "free") == 0) {
+        code = raftcore_free(nodes[at]);
+        nodes[at] = NULL;
+        return code;
+    } else {
+        raftcore_node **twin = &nodes[num()];
+        code = raftcore_try_clone(nodes[at], twin);
+        if (code == 0) {
+            char digests[40];
+            snprintf(digests, sizeof digests, "%016" PRIx64 " %016" PRIx64, raftcore_digest(*twin, 0), raftcore_digest(*twin, 1));
+            put(digests);
+        }
+        return code;
+    }
+}
+
+static void run(void) {
+    char detail[256] = "";
+    const char *call = word(), *place = word();
+    raftcore_node *n = NULL;
+    raftcore_code code;
+    text_len = 0;
+    put("");
+    stored = 0;
+    if (place[0] == '-') {
+        code = without_node(call);
+    } else {
+        uint64_t at = strtoull(place, NULL, 10);
+        int is_life = strcmp(call, "new") == 0 || strcmp(call, "free") == 0 || strcmp(call, "try_clone") == 0;
+        code = is_life ? life(call, at) : with_node(call, nodes[at]);
+        n = nodes[at];
+    }
+    if (code < 0) {
+        text_len = 0;
+        if (n != NULL)
+            raftcore_error_detail(n, detail, sizeof detail);
+        put(detail);
+    }
+    fprintf(out, "%s %" PRId32 " ", call, code);
+    if (n == NULL)
+        fprintf(out, "- -");
+    else
+        fprintf(out, "%016" PRIx64 " %016" PRIx64, raftcore_digest(n, 0), raftcore_digest(n, 1));
+    fprintf(out, "%s%s\n", text_len > 0 ? " " : "", text);
+    if (line[0] != 0) {
+        fprintf(stderr, "line %zu: words are left over\n", lines);
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv) {
+    char *whole = NULL;
+    size_t cap = 0, store_cap = 0;
+    FILE *schedule = argc == 4 ? fopen(argv[1], "r") : NULL;
+    if (schedule == NULL || (out = fopen(argv[2], "w")) == NULL || (abi = fopen(argv[3], "w")) == NULL) {
+        fprintf(stderr, "replay SCHEDULE OUT ABI_OUT\n");
+        return 2;
+    }
+    for (ssize_t len; (len = getline(&whole, &cap, schedule)) > 0; lines++) {
+        whole[strcspn(whole, "\n")] = 0;
+        if (lines == 0) {
+            if (strncmp(whole, "raftcore schedule 1 ", 20) != 0)
+                return 2;
+            continue;
+        }
+        if ((size_t)len > store_cap) {
+            store_cap = 2 * (size_t)len;
+            free(store);
+            store = malloc(store_cap);
+            if (store == NULL)
+                return 2;
+        }
+        line = whole;
+        run();
+    }
+    free(whole);
+    free(store);
+    free(text);
+    fclose(schedule);
+    return fclose(out) | fclose(abi);
+}
