@@ -103,7 +103,7 @@ func (g *group) work(h *host) {
 		entries := rd.Entries
 		for i := range entries.Len() {
 			e := entries.View(i)
-			h.stored += e.Index() ^ uint64(len(e.Data()))
+			h.stored += e.Index() ^ uint64(e.DataLen())
 		}
 		if rd.HardStateChanged() {
 			h.state = rd.HardState
@@ -121,7 +121,7 @@ func (g *group) work(h *host) {
 			e := committed.View(i)
 			hold(e.Kind() == raftcore.EntryNormal, "no configuration entry")
 			h.applied = e.Index()
-			h.done += e.Index() ^ uint64(len(e.Data()))
+			h.done += e.Index() ^ uint64(e.DataLen())
 		}
 		hold(rd.Reads.Len() == 0 && rd.Dropped.Len() == 0, "nothing to answer")
 	}

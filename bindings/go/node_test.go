@@ -471,7 +471,7 @@ func Test_a_turn_ends_a_batch_and_takes_the_next(t *testing.T) {
 			e := v.CommittedEntries.View(i)
 			at := v.CommittedEntries.At(i)
 			if e.Term() != at.Term || e.Index() != at.Index || e.Kind() != at.Kind || e.Token() != at.Token ||
-				!bytes.Equal(e.Data(), at.Data) {
+				!bytes.Equal(e.Data(), at.Data) || e.DataLen() != len(at.Data) {
 				t.Errorf("an entry and its view differ: %v", at)
 			}
 			seen = append(seen, Entry{Index: e.Index(), Token: e.Token(), Data: bytes.Clone(e.Data())})

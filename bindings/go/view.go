@@ -196,6 +196,9 @@ func (e EntryView) Kind() EntryKind { return EntryKind(e.c.kind) }
 // Data is a view.
 func (e EntryView) Data() []byte { return bytesOf(&e.c.data) }
 
+// DataLen is how many bytes Data has.
+func (e EntryView) DataLen() int { return int(e.c.data.len) }
+
 // Token is the proposer's, on the node that took the proposal.
 func (e EntryView) Token() uint64 { return uint64(e.c.token) }
 
