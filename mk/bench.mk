@@ -14,7 +14,7 @@ BENCH_PROTOC  = $(shell benches/raft-rs/protoc)
 
 .PHONY: bench bench-quick bench-check bench-scale
 
-bench: $(BENCH_ALL) $(BENCH)/bench  ## W1: raftcore from Rust, C, Go and Python, raft-rs, the floor; a quarter of an hour; target/report/bench.json
+bench: $(BENCH_ALL) $(BENCH)/bench  ## W1: raftcore from Rust, C, Go and Python, raft-rs, the floor; half an hour; target/report/bench.json
 	$(BENCH)/bench target/report benches/instructions $(BENCH_ALL)
 bench-quick: $(BENCH_ALL) $(BENCH)/bench  ## the same at 256 bytes, batch 1 and 64
 	BATCHES=1,64 SIZES=256 $(BENCH)/bench $(BENCH)/quick benches/instructions $(BENCH_ALL)

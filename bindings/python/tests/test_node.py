@@ -207,6 +207,7 @@ class LifetimeTest(unittest.TestCase):
                 taken = []
                 while (flat := node.ready_flat()) is not None:
                     self.assertEqual(flat.committed_data(), [entry.data for entry in flat.committed()])
+                    self.assertEqual(flat.committed_lengths(), tuple(len(entry.data) for entry in flat.committed()))
                     taken += flat.committed_data()
                     node.advance(flat.number)
                 self.assertEqual(taken, batch)

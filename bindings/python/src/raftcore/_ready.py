@@ -285,6 +285,11 @@ class FlatReady(ReadyBase):
             for to, flags, at, size, kind in self._messages(self._MESSAGE)
         ]
 
+    def committed_lengths(self) -> tuple[int, ...]:
+        """How many bytes each entry to be applied has, from committed_first on: no entry is copied."""
+        count = self.n_committed
+        return _lengths(count, self.entry_stride)(self.memory, self.committed_at) if count else ()
+
     def committed_data(self) -> list[bytes]:
         """The data alone of what is to be applied: the quickest way through a batch of normal entries."""
         count, stride = self.n_committed, self.entry_stride
