@@ -153,9 +153,8 @@ impl Raft {
         if prev.index <= commit && !fault!(CommittedTruncated) {
             let known = self.log.term_at(prev.index);
             let mut at = (known.is_some_and(|term| term != prev.term)).then_some(prev.index);
-            let first = prev.index + 1;
-            for entry in m.entries.iter().take_while(|entry| entry.index <= commit).take((commit + 1 - first) as usize)
-            {
+            // Their indexes follow each other, so these are the ones up to `commit`; mostly none, and then none is read.
+            for entry in m.entries.iter().take((commit - prev.index) as usize) {
                 if self.log.term_at(entry.index).is_some_and(|term| term != entry.term) {
                     at = at.or(Some(entry.index));
                 }

@@ -2,6 +2,7 @@
  * be cut. Written as a host would be, but nothing is allocated, so that alloc.c can count. */
 #ifndef KIT_H
 #define KIT_H
+#include "check.h"
 #include "raftcore.h"
 
 #include <inttypes.h>
@@ -9,13 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(what)                                                                                                              \
-    do {                                                                                                                         \
-        if (!(what)) {                                                                                                           \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                                                           \
-            exit(1);                                                                                                             \
-        }                                                                                                                        \
-    } while (0)
 #define CODE(call, wanted) kit_code(NULL, call, wanted, __FILE__, __LINE__, #call)
 #define OK(node, call) kit_code(node, call, RAFTCORE_OK, __FILE__, __LINE__, #call)
 

@@ -1,19 +1,12 @@
 /* What a node takes from the heap, by configuration, on the archive as it is shipped: raftcore_footprint is a bound of it, and
  * status.memory_bytes tells it. Prints the table of the README, to which `make ctest-memory` holds that page; REWRITE=1 writes it. */
+#include "check.h"
 #include "heap.h"
 #include "raftcore.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define CHECK(what)                                                                                                              \
-    do {                                                                                                                         \
-        if (!(what)) {                                                                                                           \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                                                           \
-            exit(1);                                                                                                             \
-        }                                                                                                                        \
-    } while (0)
 
 enum { NODES = 3, BATCH = 256, INBOX = 32 << 20 };
 
