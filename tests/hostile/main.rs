@@ -45,7 +45,7 @@ impl Rng {
 fn seed(salt: u64) -> u64 {
     let fresh = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |t| t.as_nanos() as u64);
     let seed = std::env::var("HOSTILE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(fresh);
-    println!("HOSTILE_SEED={seed} cargo test --test hostile");
+    println!("HOSTILE_TIMES={} HOSTILE_SEED={seed} cargo test --test hostile", times());
     seed ^ salt.rotate_left(40)
 }
 
