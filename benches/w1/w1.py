@@ -49,7 +49,7 @@ class Host:
             if rd.flags & HARD_STATE:
                 self.hard_state = (rd.term, rd.vote, rd.commit)
             if rd.n_msgs:
-                for to, _, _, frame in rd.messages():
+                for to, frame in rd.frames():
                     hosts[to].inbox.append((self.id, frame))
             if rd.n_committed:
                 lengths = rd.committed_lengths()

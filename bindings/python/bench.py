@@ -72,7 +72,7 @@ class Batches(Host):
             self.log.append(self.end)
             self.end += rd.size
         if rd.n_msgs:
-            for to, _, _, frame in rd.messages():
+            for to, frame in rd.frames():
                 hosts[to].inbox.append((self.id, frame))
         if rd.n_committed:
             self.apply(rd)

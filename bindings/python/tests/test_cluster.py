@@ -166,6 +166,7 @@ class ClusterTest(unittest.TestCase):
                 flat = leader.node.ready_flat()
                 frames = [b"".join(view.frame) for view in flat.message_views()]
                 self.assertEqual([message.frame for message in flat.messages()], frames)
+                self.assertEqual(flat.frames(), [(message.to, message.frame) for message in flat.messages()])
                 self.assertIn(b"x" * size, frames[0])
                 cluster.settle()
 
