@@ -58,11 +58,15 @@ impl Detail {
 
 impl fmt::Write for Detail {
     fn write_str(&mut self, part: &str) -> fmt::Result {
-        for c in part.chars() {
-            let (at, len) = (usize::from(self.len), c.len_utf8());
-            let Some(room) = self.text.get_mut(at..at + len) else { return Err(fmt::Error) };
-            c.encode_utf8(room);
-            self.len += len as u8;
+        let at = usize::from(self.len);
+        let fits = part.floor_char_boundary(self.text.len() - at);
+        let (Some(room), Some(text)) = (self.text.get_mut(at..at + fits), part.as_bytes().get(..fits)) else {
+            return Err(fmt::Error);
+        };
+        room.copy_from_slice(text);
+        self.len += fits as u8;
+        if fits < part.len() {
+            return Err(fmt::Error);
         }
         Ok(())
     }
