@@ -267,6 +267,9 @@
 #define RAFTCORE_FLAG_RETIRE_GRACEFULLY        UINT64_C(131072) /* a removed or demoted leader leads on until a quorum
                                                                    of the others has learned of it; default on, etcd:
                                                                    off */
+#define RAFTCORE_FLAG_QUIET_COMMIT             UINT64_C(262144) /* an append that only tells the commit index asks a
+                                                                   peer that streams for no answer; default on, etcd:
+                                                                   off */
 
 /* raftcore_ready.flags */
 #define RAFTCORE_RF_HARD_STATE                 UINT64_C(1)      /* term, vote or commit changed: store them */
@@ -432,7 +435,8 @@ typedef struct raftcore_config {
     uint64_t group;                     /* any number; frames of another group are refused */
     uint64_t seed;                      /* must differ at each start, or an old answer could serve a stale read; same
                                            seed, same calls: same run */
-    uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY */
+    uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY |
+                                           QUIET_COMMIT */
     uint32_t storage;                   /* RAFTCORE_STORAGE_* */
     uint32_t dialect;                   /* RAFTCORE_DIALECT_RAFTPB */
     uint32_t election_ticks;            /* without a leader until an election, up to twice as many by chance; above

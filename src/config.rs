@@ -83,6 +83,9 @@ flags! {
     /// A removed or demoted leader leads on until a quorum of the new configuration has learned of it, so that these can elect
     /// without it [M-05]. Default on; without it, and as in etcd's raft, it steps down at once.
     RETIRE_GRACEFULLY = 17;
+    /// An append that only says how far is committed asks a peer that streams for no answer. It says so by `reject`, which others
+    /// overlook in MsgApp, and answer. Default on.
+    QUIET_COMMIT = 18;
 }
 
 impl Flags {
@@ -171,7 +174,9 @@ impl Config {
             id,
             group: 0,
             seed: 0,
-            flags: Flags(Flags::PRE_VOTE.0 | Flags::CHECK_QUORUM.0 | Flags::RETIRE_GRACEFULLY.0),
+            flags: Flags(
+                Flags::PRE_VOTE.0 | Flags::CHECK_QUORUM.0 | Flags::RETIRE_GRACEFULLY.0 | Flags::QUIET_COMMIT.0,
+            ),
             storage: StorageMode::Sync,
             election_ticks: 10,
             heartbeat_ticks: 1,
@@ -217,6 +222,7 @@ impl Config {
             Flags::TRANSFER_FENCE,
             Flags::COMMIT_IN_VOTES,
             Flags::RETIRE_GRACEFULLY,
+            Flags::QUIET_COMMIT,
         ];
         for flag in off {
             self.flags = self.flags.with(flag, false);

@@ -204,6 +204,8 @@ pub(crate) enum Fault {
     TruncatedTokenDropped = 91,
     /// A token that a snapshot covers never comes back.
     CoveredTokenLost = 92,
+    /// An append that asks a peer what it has says that no answer is needed.
+    AsksQuietly = 93,
 }
 
 #[cfg(not(raftcore_faults))]

@@ -21,7 +21,7 @@ type Config struct {
 	// Must differ at each start, or an old answer could serve a stale read: DefaultConfig draws one at random. Same seed, same calls:
 	// same run.
 	Seed    uint64
-	Flags   Flags       // default FlagPreVote | FlagCheckQuorum | FlagRetireGracefully
+	Flags   Flags       // default FlagPreVote | FlagCheckQuorum | FlagRetireGracefully | FlagQuietCommit
 	Storage StorageMode // how the host says that work is done
 	Dialect Dialect
 	// Without a leader until an election, up to twice as many by chance; above HeartbeatTicks; default 10.

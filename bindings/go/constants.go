@@ -126,6 +126,8 @@ const (
 	FlagDecodedMsgs        Flags = C.RAFTCORE_FLAG_DECODED_MSGS          // messages of a view have their entries
 	// Default on: a leader that is removed or demoted leads on until the others know. Without it, it steps down at once.
 	FlagRetireGracefully Flags = C.RAFTCORE_FLAG_RETIRE_GRACEFULLY
+	// Default on: an append that only tells the commit index asks a peer that streams for no answer.
+	FlagQuietCommit Flags = C.RAFTCORE_FLAG_QUIET_COMMIT
 )
 
 // ReadyFlags say what changed with a ready.

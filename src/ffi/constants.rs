@@ -203,6 +203,8 @@ pub const RAFTCORE_FLAG_NO_FORWARDING: u64 = 32768;
 pub const RAFTCORE_FLAG_DECODED_MSGS: u64 = 65536;
 /// a removed or demoted leader leads on until a quorum of the others has learned of it; default on, etcd: off
 pub const RAFTCORE_FLAG_RETIRE_GRACEFULLY: u64 = 131072;
+/// an append that only tells the commit index asks a peer that streams for no answer; default on, etcd: off
+pub const RAFTCORE_FLAG_QUIET_COMMIT: u64 = 262144;
 
 /// raftcore_ready.flags
 ///

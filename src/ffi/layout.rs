@@ -162,6 +162,7 @@ same! {
     RAFTCORE_FLAG_NO_FORWARDING = crate::Flags::NO_FORWARDING.0;
     RAFTCORE_FLAG_DECODED_MSGS = crate::Flags::DECODED_MSGS.0;
     RAFTCORE_FLAG_RETIRE_GRACEFULLY = crate::Flags::RETIRE_GRACEFULLY.0;
+    RAFTCORE_FLAG_QUIET_COMMIT = crate::Flags::QUIET_COMMIT.0;
     RAFTCORE_E_NULL = crate::Error::Null;
     RAFTCORE_E_HANDLE = crate::Error::Handle;
     RAFTCORE_E_BUSY = crate::Error::Busy;

@@ -367,7 +367,7 @@ pub struct raftcore_config {
     pub group: u64,
     /// must differ at each start, or an old answer could serve a stale read; same seed, same calls: same run
     pub seed: u64,
-    /// RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY
+    /// RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY | QUIET_COMMIT
     pub flags: u64,
     /// RAFTCORE_STORAGE_*
     pub storage: u32,

@@ -33,15 +33,31 @@ pub(crate) struct Body {
     carried: Carried,
 }
 
+/// What becomes of an append that has no entries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    /// It is not sent.
+    Stays,
+    /// It asks what the peer has.
+    Asks,
+    /// It says how far is committed. A peer that streams need not answer: what it acknowledges it says when it stores entries, and if
+    /// that was lost the next heartbeat's answer has it asked again. A fourth of the messages of a write.
+    Tells,
+}
+
 impl Raft {
     // ---- the leader sends
 
     pub fn broadcast_append(&mut self) {
+        self.broadcast(Empty::Asks);
+    }
+
+    fn broadcast(&mut self, empty: Empty) {
         // Peers that lack the same get the same pieces: gathering them takes some 40 instructions an entry.
         let mut shared = None;
         for at in 0..self.peers.len() {
             if self.peers.at(at).is_some_and(|peer| peer.id != self.id) {
-                self.send_shared(at, true, &mut shared);
+                self.send_shared(at, empty, &mut shared);
             }
         }
     }
@@ -49,24 +65,24 @@ impl Raft {
     /// A moved commit index is told at once, or with the next append or heartbeat where the switch says so (raft-rs).
     pub fn broadcast_commit(&mut self) {
         if self.commit_broadcast || self.reconfig.pending_index > self.log.applied {
-            self.broadcast_append();
+            self.broadcast(Empty::Tells);
         }
     }
 
     /// Sends what the peer lacks, one message of it. Without entries only if `empty_too`. Whether a message went out, or took
     /// its place and waits for the host.
     pub fn send_append(&mut self, at: usize, empty_too: bool) -> bool {
-        self.send_shared(at, empty_too, &mut None)
+        self.send_shared(at, if empty_too { Empty::Asks } else { Empty::Stays }, &mut None)
     }
 
     /// The same, by a body that is in the outbox already, if that is what the peer lacks; else its own is left for the next one.
-    fn send_shared(&mut self, at: usize, empty_too: bool, shared: &mut Option<Body>) -> bool {
+    fn send_shared(&mut self, at: usize, empty: Empty, shared: &mut Option<Body>) -> bool {
         let Some(peer) = self.peers.at_mut(at) else { return false };
         if peer.is_paused() || peer.ask_later {
             return false;
         }
         if let Some(ask) = &mut peer.ask {
-            ask.drain |= !empty_too;
+            ask.drain |= empty == Empty::Stays;
             if ask.first == peer.next {
                 return false;
             }
@@ -78,23 +94,25 @@ impl Raft {
             }
             return false;
         }
-        self.send_append_now(at, empty_too, shared)
+        self.send_append_now(at, empty, shared)
     }
 
-    fn send_append_now(&mut self, at: usize, empty_too: bool, shared: &mut Option<Body>) -> bool {
+    fn send_append_now(&mut self, at: usize, empty: Empty, shared: &mut Option<Body>) -> bool {
         let Some(peer) = self.peers.at(at) else { return false };
         let (to, next, carries) = (peer.id, peer.next, peer.may_carry());
+        let tells = empty == Empty::Tells || fault!(AsksQuietly);
+        let quiet = tells && peer.flow == Flow::Replicate && self.flag(Flags::QUIET_COMMIT);
         let Some(log_term) = self.log.term_at(next - 1) else {
-            return self.ask_for_snapshot(at, !empty_too);
+            return self.ask_for_snapshot(at, empty == Empty::Stays);
         };
         if carries && next <= self.log.last() {
             if next < self.log.recent_first() {
-                return self.ask_for_entries(at, !empty_too);
+                return self.ask_for_entries(at, empty == Empty::Stays);
             }
             if self.flag(Flags::BATCH_APPEND) && self.join_last_append(at, to, next) {
                 return true;
             }
-        } else if !empty_too {
+        } else if empty == Empty::Stays {
             return false;
         }
         let body = match *shared {
@@ -105,10 +123,12 @@ impl Raft {
         if body.carried.count > 0 && self.reserve_window(at).is_err() {
             return false;
         }
-        if body.carried.count == 0 && !empty_too {
+        if body.carried.count == 0 && empty == Empty::Stays {
             return false;
         }
-        let head = Head { log_term, index: next - 1, commit: self.log.commit, ..self.head(MessageKind::App, to) };
+        let reject = quiet && body.carried.count == 0;
+        let head =
+            Head { log_term, index: next - 1, commit: self.log.commit, reject, ..self.head(MessageKind::App, to) };
         self.finish_append(at, head, body);
         true
     }
@@ -212,6 +232,7 @@ impl Raft {
             message.body_bytes += carried.bytes as u32;
             message.n_entries += carried.count as u32;
             message.head.commit = commit;
+            message.head.reject = false;
         }
         if let Some(peer) = self.peers.at_mut(at) {
             peer.on_sent(carried.count, carried.payload, commit);
@@ -305,7 +326,7 @@ impl Raft {
             self.release_pending_reads();
             self.broadcast_commit();
         } else if from != own && self.peers.at(at).is_some_and(|peer| peer.can_bump_commit(self.log.commit)) {
-            self.send_append(at, true);
+            self.send_shared(at, Empty::Tells, &mut None);
         }
         // Nobody who has been sent all, and for whom the host was asked nothing, gets more by this.
         let lacks = self.peers.at(at).is_some_and(|peer| peer.next <= self.log.last() || peer.ask.is_some());
@@ -414,6 +435,9 @@ impl Raft {
         }
         let last = self.append_new(m, prev.index)?;
         self.commit_to(if fault!(CommitBeyondConfirmed) { head.commit } else { head.commit.min(last) });
+        if head.reject && m.entries.is_empty() {
+            return Ok(());
+        }
         let last = if fault!(AcknowledgesTooLittle) { last.saturating_sub(1) } else { last };
         self.send_append_resp(head.from, last + u64::from(fault!(AcknowledgesTooMuch)));
         Ok(())

@@ -151,6 +151,45 @@ fn without_the_broadcast_a_commit_travels_with_the_next_message() {
     assert_eq!(cluster.node(2).status().commit, 3);
 }
 
+/// Settles, and counts what goes to the leader as acknowledgements.
+fn acknowledgements(cluster: &mut Cluster) -> usize {
+    let mut count = 0;
+    for _ in 0..10 {
+        for id in 1..=3 {
+            let sent = cluster.hosts.get_mut(&id).unwrap().work();
+            let views = sent.iter().map(|m| wire::parse_message(&m.bytes).unwrap());
+            count += views.filter(|m| m.head.kind == MessageKind::AppResp).count();
+            sent.iter().for_each(|m| cluster.deliver(m));
+        }
+    }
+    count
+}
+
+#[test]
+fn a_commit_that_is_only_told_asks_for_no_answer() {
+    for (quiet, answers) in [(true, 2), (false, 4)] {
+        let mut cluster = with(move |c| c.flags = c.flags.with(Flags::QUIET_COMMIT, quiet));
+        cluster.elect(1);
+        cluster.node(1).propose(b"x", 0).unwrap();
+        assert_eq!(acknowledgements(&mut cluster), answers);
+        assert!((1..=3).all(|id| cluster.hosts[&id].node.status().commit == 3));
+    }
+}
+
+#[test]
+fn an_acknowledgement_that_is_lost_is_asked_for_with_the_next_heartbeat() {
+    let mut cluster = with(|c| c.max_inflight_msgs = 1);
+    cluster.elect(1);
+    cluster.node(1).propose(b"x", 0).unwrap();
+    let sent = cluster.hosts.get_mut(&1).unwrap().work();
+    sent.iter().for_each(|m| cluster.deliver(m));
+    assert_eq!(cluster.hosts.get_mut(&3).unwrap().work().len(), 1, "lost");
+    cluster.settle();
+    assert_eq!((peer(cluster.node(1), 3).match_index, cluster.node(1).status().commit), (2, 3));
+    cluster.tick(1);
+    assert_eq!((peer(cluster.node(1), 3).match_index, cluster.node(3).status().commit), (3, 3));
+}
+
 #[test]
 fn an_unreachable_peer_is_probed() {
     let mut cluster = with(|_| ());

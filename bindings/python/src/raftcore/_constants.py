@@ -111,6 +111,7 @@ class Flag(IntFlag):
     NO_FORWARDING = 32768
     DECODED_MSGS = 65536
     RETIRE_GRACEFULLY = 131072
+    QUIET_COMMIT = 262144
 
 
 class ReadyFlag(IntFlag):
