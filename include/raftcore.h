@@ -261,7 +261,8 @@
 #define RAFTCORE_FLAG_NO_COMMIT_BROADCAST      UINT64_C(4096)   /* a moved commit waits for the next append or
                                                                    heartbeat */
 #define RAFTCORE_FLAG_NOMINATE_SUCCESSOR       UINT64_C(8192)   /* a leader that its change removes hands over first */
-#define RAFTCORE_FLAG_NO_CONF_VALIDATION       UINT64_C(16384)  /* etcd: changes are not validated when proposed */
+#define RAFTCORE_FLAG_NO_CONF_VALIDATION       UINT64_C(16384)  /* etcd: changes are neither validated when proposed nor
+                                                                   kept apart: for all nodes or none */
 #define RAFTCORE_FLAG_NO_FORWARDING            UINT64_C(32768)  /* a follower refuses proposals, passes none on */
 #define RAFTCORE_FLAG_DECODED_MSGS             UINT64_C(65536)  /* raftcore_msg.entries is filled */
 #define RAFTCORE_FLAG_RETIRE_GRACEFULLY        UINT64_C(131072) /* a removed or demoted leader leads on until a quorum

@@ -74,7 +74,8 @@ flags! {
     NO_COMMIT_BROADCAST = 12;
     /// A leader that its own change removes hands leadership over first.
     NOMINATE_SUCCESSOR = 13;
-    /// etcd: changes are not validated when proposed.
+    /// etcd: changes are not validated when proposed, nor kept apart: all nodes must have it, and a host must then write the commit index
+    /// with the entries as one, since the changes in a log prove nothing about it.
     NO_CONF_VALIDATION = 14;
     /// A follower refuses proposals instead of passing them on.
     NO_FORWARDING = 15;

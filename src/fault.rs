@@ -206,6 +206,8 @@ pub(crate) enum Fault {
     CoveredTokenLost = 92,
     /// An append that asks a peer what it has says that no answer is needed.
     AsksQuietly = 93,
+    /// A commit index that a crash lost is not inferred from the changes in the log.
+    ChangesProveNothing = 94,
 }
 
 #[cfg(not(raftcore_faults))]

@@ -121,7 +121,7 @@ const (
 	FlagBatchAppend        Flags = C.RAFTCORE_FLAG_BATCH_APPEND          // entries join an unsent append to the same peer
 	FlagNoCommitBroadcast  Flags = C.RAFTCORE_FLAG_NO_COMMIT_BROADCAST   // a moved commit waits for the next append or heartbeat
 	FlagNominateSuccessor  Flags = C.RAFTCORE_FLAG_NOMINATE_SUCCESSOR    // a leader that its change removes hands over first
-	FlagNoConfValidation   Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION    // etcd: changes are not validated when proposed
+	FlagNoConfValidation   Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION    // etcd: changes are neither validated nor kept apart: for all nodes or none
 	FlagNoForwarding       Flags = C.RAFTCORE_FLAG_NO_FORWARDING         // a follower refuses proposals, passes none on
 	FlagDecodedMsgs        Flags = C.RAFTCORE_FLAG_DECODED_MSGS          // messages of a view have their entries
 	// Default on: a leader that is removed or demoted leads on until the others know. Without it, it steps down at once.

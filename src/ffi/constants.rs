@@ -195,7 +195,7 @@ pub const RAFTCORE_FLAG_BATCH_APPEND: u64 = 2048;
 pub const RAFTCORE_FLAG_NO_COMMIT_BROADCAST: u64 = 4096;
 /// a leader that its change removes hands over first
 pub const RAFTCORE_FLAG_NOMINATE_SUCCESSOR: u64 = 8192;
-/// etcd: changes are not validated when proposed
+/// etcd: changes are neither validated when proposed nor kept apart: for all nodes or none
 pub const RAFTCORE_FLAG_NO_CONF_VALIDATION: u64 = 16384;
 /// a follower refuses proposals, passes none on
 pub const RAFTCORE_FLAG_NO_FORWARDING: u64 = 32768;

@@ -1,7 +1,7 @@
 //! A node's past: state, configuration, term runs, entries, in this order, once.
 
 use super::Node;
-use crate::config::StorageMode;
+use crate::config::{Flags, StorageMode};
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::boot::Stage;
@@ -94,7 +94,8 @@ impl Node {
 
     fn finish_boot(&mut self, applied: Index) -> Result<()> {
         let stored = self.boot.state;
-        let state = self.boot.finish(&mut self.raft.log, applied)?;
+        let one_by_one = !self.raft.flag(Flags::NO_CONF_VALIDATION);
+        let state = self.boot.finish(&mut self.raft.log, applied, one_by_one)?;
         if self.raft.config.storage == StorageMode::Messages {
             // What is applied may leave the recent log, what is not travels in MsgStorageApply.
             self.raft.log.keep_unapplied = true;

@@ -1,9 +1,10 @@
 //! A node's past, as a host tells it; what cannot be is refused, what a crash leaves behind is repaired.
 
-use crate::kit::{Disk, config, events};
+use crate::kit::{Cluster, Disk, config, events};
 use raftcore::storage::{BootError, MemoryStorage, StorageNode};
 use raftcore::{
-    Config, EntryId, EntryKind, EntryRef, Error, EventKind, HardState, Node, Result, StorageMode, TermRun, wire,
+    ChangeKind, Config, EntryId, EntryKind, EntryRef, Error, EventKind, Flags, HardState, Node, Result, Role,
+    StorageMode, TermRun, wire,
 };
 
 const RUNS: [TermRun; 2] = [TermRun { first: 6, term: 2 }, TermRun { first: 9, term: 4 }];
@@ -56,6 +57,47 @@ fn what_a_crash_leaves_behind_is_repaired_and_told() {
     assert_eq!(events(&mut node).iter().filter(|e| e.kind == EventKind::Repaired).count(), 2);
     let state = node.ready().unwrap().unwrap().hard_state();
     assert_eq!(state, Some(HardState { term: 4, vote: 0, commit: 8 }), "the first ready stores it");
+}
+
+/// 1 leads 1, 2 and 3, removes 3, which never hears of it, then 2. 2 crashes: it has both changes in its log, but of state, configuration
+/// and hard state what it had before, as where a crash comes between entries and hard state.
+fn torn_between_changes(flags: Flags) -> Cluster {
+    let mut cluster = Cluster::new(&[1, 2, 3], move |id| Config { flags, ..config(id) });
+    cluster.elect(1);
+    cluster.isolate(3);
+    let before = cluster.hosts[&2].disk.clone();
+    for id in [3, 2] {
+        cluster.change(1, &[(ChangeKind::RemoveNode, id)]).unwrap();
+    }
+    let mut disk = cluster.hosts.remove(&2).unwrap().disk;
+    assert_eq!(disk.log.len(), 3);
+    disk.state.commit = before.state.commit;
+    (disk.conf, disk.applied, disk.data) = (before.conf, before.applied, before.data);
+    cluster.add(2, disk);
+    cluster.heal();
+    cluster.isolate(1);
+    cluster.node(1).propose(b"by 1 alone", 0).unwrap();
+    cluster
+}
+
+#[test]
+fn of_two_changes_in_the_log_the_first_is_committed_whatever_the_state_says() {
+    let mut cluster = torn_between_changes(config(1).flags);
+    assert_eq!(cluster.node(2).status().commit, 3, "3 is removed, since a further change was proposed");
+    cluster.tick(100);
+    assert_eq!(cluster.node(1).status().commit, 5);
+    let roles = [2, 3].map(|id| cluster.node(id).status().role);
+    assert!(!roles.contains(&Role::Leader), "2 needs the vote of 1: {roles:?}");
+}
+
+#[test]
+fn where_changes_are_not_checked_they_prove_nothing() {
+    let mut cluster = torn_between_changes(config(1).flags.with(Flags::NO_CONF_VALIDATION, true));
+    assert_eq!(cluster.node(2).status().commit, 2);
+    cluster.tick(100);
+    // 3 elected it: two entries are committed at one index. Such hosts must see to it themselves that a boot loses no commit index.
+    assert_eq!([1, 2].map(|id| cluster.node(id).status().commit), [5, 5]);
+    assert_ne!(cluster.hosts[&1].disk.log[&5], cluster.hosts[&2].disk.log[&5]);
 }
 
 #[test]
