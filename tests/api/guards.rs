@@ -14,7 +14,7 @@ fn disk(conf: &ConfStateRef<'_>) -> Disk {
 }
 
 /// Does all work of a SYNC node; gives the messages.
-fn drain(node: &mut Node) -> Vec<proto::Message> {
+pub fn drain(node: &mut Node) -> Vec<proto::Message> {
     use prost::Message as _;
     let mut sent = Vec::new();
     while let Some(ready) = node.ready().unwrap() {

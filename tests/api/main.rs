@@ -9,6 +9,7 @@ mod elections;
 mod frames;
 mod guards;
 mod kit;
+mod limits;
 mod looking;
 mod membership;
 mod order;

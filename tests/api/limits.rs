@@ -1,0 +1,120 @@
+//! What a message may say at most: each limit at its last number, and one beyond.
+
+use crate::kit::{Disk, append, config, entry, message, step};
+use raftcore::{Config, Error, Flags, MAX_ID, MAX_POSITION, MessageKind, Node, proto};
+
+fn booted(config: &Config) -> Node {
+    Disk::founder(&[1, 2, 3]).boot(config)
+}
+
+/// Whether the node refuses it so, and nothing about the node has changed.
+fn refuses(node: &mut Node, m: &proto::Message) -> Option<Error> {
+    let before = node.digest(true);
+    let error = step(node, m).err();
+    assert!(error.is_none() || node.digest(true) == before, "{m:?} changed the node");
+    error
+}
+
+#[test]
+fn no_number_of_any_kind_passes_the_last_position() {
+    let kinds = [MessageKind::App, MessageKind::AppResp, MessageKind::Heartbeat, MessageKind::HeartbeatResp];
+    let others = [MessageKind::Vote, MessageKind::VoteResp, MessageKind::TimeoutNow];
+    let beyond = MAX_POSITION + 1;
+    for kind in kinds.into_iter().chain(others) {
+        let plain = message(kind, 2, 1, 1);
+        let too_high = [
+            proto::Message { index: beyond, ..plain.clone() },
+            proto::Message { log_term: beyond, ..plain.clone() },
+            proto::Message { commit: beyond, ..plain.clone() },
+            proto::Message { reject_hint: beyond, ..plain.clone() },
+            // Two at once that cancel each other where bits are counted, not looked at.
+            proto::Message { index: beyond, commit: beyond, ..plain.clone() },
+            proto::Message { log_term: beyond, reject_hint: beyond, ..plain.clone() },
+        ];
+        for m in too_high {
+            assert_eq!(refuses(&mut booted(&config(1)), &m), Some(Error::Implausible), "{m:?}");
+        }
+    }
+    let m = append(2, 1, MAX_POSITION - 1, (MAX_POSITION, 1), vec![entry(1, beyond, b"")], 0);
+    assert_eq!(refuses(&mut booted(&config(1)), &m), Some(Error::Implausible));
+}
+
+#[test]
+fn the_last_position_itself_is_one() {
+    let mut node = booted(&config(1));
+    let m = proto::Message { index: MAX_POSITION, ..message(MessageKind::Heartbeat, 2, 1, 1) };
+    assert_eq!(refuses(&mut node, &m), None);
+    let answer = proto::Message { index: MAX_POSITION, reject: true, ..message(MessageKind::AppResp, 2, 1, 1) };
+    assert_eq!(refuses(&mut node, &answer), None);
+}
+
+#[test]
+fn a_term_may_be_two_to_the_32_ahead_and_no_more() {
+    for kind in [MessageKind::Heartbeat, MessageKind::App, MessageKind::Vote] {
+        let mut node = booted(&config(1));
+        let m = message(kind, 2, 1, (1 << 32) + 1);
+        assert_eq!(refuses(&mut node, &m), Some(Error::Implausible), "{kind:?}");
+        assert_eq!(refuses(&mut node, &message(kind, 2, 1, 1 << 32)), None, "{kind:?}");
+        assert_eq!(node.status().term, 1 << 32);
+    }
+}
+
+#[test]
+fn ids_end_sixteen_below_the_end() {
+    let mut node = booted(&config(1));
+    assert_eq!(refuses(&mut node, &message(MessageKind::Heartbeat, MAX_ID + 1, 1, 1)), Some(Error::NotForMe));
+    assert_eq!(refuses(&mut node, &message(MessageKind::Vote, MAX_ID + 1, 1, 1)), Some(Error::NotForMe));
+    assert_eq!(refuses(&mut node, &message(MessageKind::Heartbeat, MAX_ID, 1, 1)), None);
+}
+
+#[test]
+fn a_context_has_at_most_1024_bytes() {
+    let with = |kind, len: usize| proto::Message { context: vec![7; len].into(), ..message(kind, 2, 1, 1) };
+    for kind in [MessageKind::Heartbeat, MessageKind::HeartbeatResp, MessageKind::Vote, MessageKind::App] {
+        assert_eq!(refuses(&mut booted(&config(1)), &with(kind, 1025)), Some(Error::Decode), "{kind:?}");
+        assert_eq!(refuses(&mut booted(&config(1)), &with(kind, 1024)), None, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_proposal_that_is_passed_on_has_an_entry() {
+    let mut node = booted(&config(1));
+    step(&mut node, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
+    assert_eq!(refuses(&mut node, &message(MessageKind::Prop, 2, 1, 0)), Some(Error::Decode));
+    let one = proto::Message { entries: vec![entry(0, 0, b"x")], ..message(MessageKind::Prop, 2, 1, 0) };
+    assert_eq!(refuses(&mut node, &one), None);
+}
+
+#[test]
+fn each_of_these_flags_alone_has_a_deposed_leader_told() {
+    let cases = [
+        (Flags::CHECK_QUORUM, true, 1),
+        (Flags::PRE_VOTE, true, 1),
+        (Flags::default(), true, 0),
+        (Flags::default(), false, 1),
+    ];
+    for (flags, electable, answers) in cases {
+        for kind in [MessageKind::App, MessageKind::Heartbeat] {
+            let mut node = booted(&Config { flags, ..config(1) });
+            node.set_electable(electable).unwrap();
+            step(&mut node, &message(MessageKind::Heartbeat, 3, 1, 5)).unwrap();
+            crate::guards::drain(&mut node);
+            assert_eq!(refuses(&mut node, &message(kind, 2, 1, 4)), None);
+            let sent = crate::guards::drain(&mut node);
+            let told: Vec<_> = sent.iter().map(|m| (m.to, m.term, m.r#type)).collect();
+            assert_eq!(told, vec![(2, 5, MessageKind::AppResp as i32); answers], "{flags:?} {electable} {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn what_an_older_term_says_is_answered_whatever_it_says() {
+    // It contradicts a committed entry, and names a leader beside the known one: of this term it would be refused.
+    let mut node = booted(&config(1));
+    step(&mut node, &append(3, 1, 5, (1, 1), vec![entry(5, 2, b"x")], 2)).unwrap();
+    crate::guards::drain(&mut node);
+    let old = |term| append(2, 1, term, (1, 1), vec![entry(4, 2, b"other")], 9);
+    assert_eq!(refuses(&mut node, &old(5)), Some(Error::Implausible));
+    assert_eq!(refuses(&mut node, &old(4)), None);
+    assert_eq!(crate::guards::drain(&mut node).iter().map(|m| (m.to, m.term)).collect::<Vec<_>>(), [(2, 5)]);
+}
