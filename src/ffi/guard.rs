@@ -1,10 +1,10 @@
 //! The one gate through which every call from C goes.
 //!
-//! In order: NULL, alignment, magic, the busy flag (one atomic swap, which catches a second thread), magic again (somebody may have
-//! freed it in between), poison, then the body inside `catch_unwind`. Measured at 1.4 ns for all of it, so it is always on.
+//! In order: NULL, alignment, the state (one atomic exchange from idle to busy, which catches a second thread, a freed handle, and what
+//! never was one), poison, then the body inside `catch_unwind`. Measured at 1.4 ns for all of it, so it is always on.
 //!
 //! A handle is a small header that is never given back to the allocator: freeing takes out what it holds, marks it dead and parks it in a
-//! queue, from which `raftcore_new` takes the oldest once more than [`QUARANTINE`] wait. So reading the magic of a freed handle is reading
+//! queue, from which `raftcore_new` takes the oldest once more than [`QUARANTINE`] wait. So reading the state of a freed handle is reading
 //! live memory, and a second free or a late call is an answer instead of a crash.
 //!
 //! The text of a panic goes into the header by way of the panic hook, and nothing goes to stderr; panics of the host's own Rust code still
@@ -25,7 +25,10 @@ use crate::{Error, Node};
 /// Freed handles that wait at least before their place is used again.
 pub(super) const QUARANTINE: usize = 256;
 
-const LIVE: u32 = 0x7261_6674;
+/// States of a handle. Any other number: there is no handle.
+const IDLE: u32 = 0x7261_6674;
+/// A call is inside. What the header holds belongs to it.
+const BUSY: u32 = 0x7261_6675;
 const DEAD: u32 = 0xdead_7261;
 
 /// One node. Opaque; its address never moves.
@@ -34,9 +37,7 @@ const DEAD: u32 = 0xdead_7261;
 /// 256 more frees the place may hold another node.
 #[allow(non_camel_case_types)]
 pub struct raftcore_node {
-    magic: AtomicU32,
-    /// 1 while a call is inside. What stands below belongs to whoever set it.
-    busy: AtomicU32,
+    state: AtomicU32,
     poisoned: Cell<bool>,
     /// The last error was found here, not by the node: its text is in `text`.
     own_text: Cell<bool>,
@@ -48,7 +49,7 @@ pub struct raftcore_node {
     next: Cell<*const raftcore_node>,
 }
 
-// SAFETY: magic and busy are atomic; `next` is reached under the quarantine's lock only, all else by the one who set busy.
+// SAFETY: the state is atomic; `next` is reached under the quarantine's lock only, all else by the one who made it busy.
 unsafe impl Sync for raftcore_node {}
 
 /// What a live handle holds.
@@ -104,7 +105,7 @@ impl Call<'_> {
     /// What the last failed call says of itself.
     pub(super) fn detail(&self) -> &[u8] {
         if self.header.own_text.get() {
-            // SAFETY: this call holds busy, and nothing writes the text while the answer is borrowed from the call.
+            // SAFETY: this call made it busy, and nothing writes the text while the answer is borrowed from the call.
             unsafe { (*self.header.text.get()).bytes() }
         } else {
             self.node.error_detail().as_bytes()
@@ -142,10 +143,9 @@ impl From<Error> for Refusal {
 }
 
 impl raftcore_node {
-    const fn new(magic: u32) -> Self {
+    const fn new(state: u32) -> Self {
         Self {
-            magic: AtomicU32::new(magic),
-            busy: AtomicU32::new(0),
+            state: AtomicU32::new(state),
             poisoned: Cell::new(false),
             own_text: Cell::new(false),
             told: Cell::new(false),
@@ -161,7 +161,7 @@ impl raftcore_node {
         if self.poisoned.get() {
             return;
         }
-        // SAFETY: whoever calls this holds busy (or is the panic hook of that same thread), and no text is borrowed meanwhile.
+        // SAFETY: whoever calls this made it busy (or is the panic hook of that same thread), and no text is borrowed meanwhile.
         let text = unsafe { &mut *self.text.get() };
         text.len = 0;
         let _ = text.write_fmt(why);
@@ -207,17 +207,16 @@ fn lock<'a>(node: *const raftcore_node) -> Result<&'a raftcore_node, Error> {
     // SAFETY: a pointer that raftcore_new gave out points to a header that lives for ever. Of others nothing can be known; the
     // contract of the page rules them out.
     let header = unsafe { &*node };
-    if header.magic.load(Ordering::Relaxed) != LIVE {
-        return Err(Error::Handle);
+    match header.state.compare_exchange(IDLE, BUSY, Ordering::Acquire, Ordering::Relaxed) {
+        Ok(_) => Ok(header),
+        Err(BUSY) => Err(Error::Busy),
+        Err(_) => Err(Error::Handle),
     }
-    if header.busy.swap(1, Ordering::Acquire) != 0 {
-        return Err(Error::Busy);
-    }
-    if header.magic.load(Ordering::Relaxed) != LIVE {
-        header.busy.store(0, Ordering::Release);
-        return Err(Error::Handle);
-    }
-    Ok(header)
+}
+
+#[inline(always)]
+fn unlock(header: &raftcore_node) {
+    header.state.store(IDLE, Ordering::Release);
 }
 
 /// Runs the body of a call on a node.
@@ -227,28 +226,34 @@ pub(super) fn guard(
     needs: Needs,
     body: impl FnOnce(&mut Call<'_>) -> Answer,
 ) -> raftcore_code {
-    let header = match lock(node) {
-        Ok(header) => header,
-        Err(error) => return error.code(),
+    match lock(node) {
+        Ok(header) => {
+            let code = inside(header, needs, body);
+            unlock(header);
+            code
+        }
+        Err(error) => error.code(),
+    }
+}
+
+/// Runs the body on a handle that is locked.
+#[inline(always)]
+fn inside(header: &raftcore_node, needs: Needs, body: impl FnOnce(&mut Call<'_>) -> Answer) -> raftcore_code {
+    if needs == Needs::Sound && header.poisoned.get() {
+        return Error::Poisoned.code();
+    }
+    let outside = INSIDE.replace(header);
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: a handle that is not dead holds a box that only whoever made it busy reaches.
+        let Held { node, slots } = unsafe { &mut *header.held.get() };
+        body(&mut Call { node, slots, header })
+    }));
+    let code = match result {
+        Ok(Ok(code)) => code,
+        Ok(Err(refusal)) => header.refused(refusal),
+        Err(payload) => poison(header, payload),
     };
-    let code = if needs == Needs::Sound && header.poisoned.get() {
-        Error::Poisoned.code()
-    } else {
-        let outside = INSIDE.replace(header);
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: a live header holds a box that only whoever has busy reaches.
-            let Held { node, slots } = unsafe { &mut *header.held.get() };
-            body(&mut Call { node, slots, header })
-        }));
-        let code = match result {
-            Ok(Ok(code)) => code,
-            Ok(Err(refusal)) => header.refused(refusal),
-            Err(payload) => poison(header, payload),
-        };
-        INSIDE.set(outside);
-        code
-    };
-    header.busy.store(0, Ordering::Release);
+    INSIDE.set(outside);
     code
 }
 
@@ -262,10 +267,11 @@ pub(super) fn guard_unless(
 ) -> raftcore_code {
     match lock(node) {
         Ok(header) => {
-            // SAFETY: a live header holds a box that only whoever has busy reaches.
+            // SAFETY: a handle that is not dead holds a box that only whoever made it busy reaches.
             let nothing = !header.poisoned.get() && nothing(unsafe { &*header.held.get() });
-            header.busy.store(0, Ordering::Release);
-            if nothing { RAFTCORE_NONE } else { guard(node, Needs::Sound, body) }
+            let code = if nothing { RAFTCORE_NONE } else { inside(header, Needs::Sound, body) };
+            unlock(header);
+            code
         }
         Err(error) => error.code(),
     }
@@ -306,7 +312,7 @@ fn poison(header: &raftcore_node, payload: Box<dyn core::any::Any + Send>) -> ra
     let _ = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: as in guard.
         let held = unsafe { &mut *header.held.get() };
-        // SAFETY: busy is held, and the text is not written any more: the header is poisoned.
+        // SAFETY: the handle is busy, and the text is not written any more: the header is poisoned.
         let text = unsafe { (*header.text.get()).bytes() };
         held.node.poison(core::str::from_utf8(text).unwrap_or("a panic inside"));
     }));
@@ -334,7 +340,7 @@ pub(super) fn hook() {
                 before(info);
             }
         } else if !ptr::eq(inside, &raw const NOBODY) {
-            // SAFETY: this thread is inside a call on that node, so it holds busy.
+            // SAFETY: this thread is inside a call on that node, so it made it busy.
             let header = unsafe { &*inside };
             let what = info.payload_as_str().unwrap_or("a panic without a text");
             match info.location() {
@@ -376,7 +382,7 @@ unsafe impl Send for Parked {}
 
 static PARKED: Mutex<Parked> = Mutex::new(Parked { oldest: ptr::null(), newest: ptr::null(), count: 0 });
 
-/// The oldest parked header, locked, if enough wait behind it.
+/// The oldest parked header, if enough wait behind it.
 fn unpark() -> Option<&'static raftcore_node> {
     let mut parked = PARKED.lock().unwrap_or_else(PoisonError::into_inner);
     if parked.count <= QUARANTINE {
@@ -384,10 +390,6 @@ fn unpark() -> Option<&'static raftcore_node> {
     }
     // SAFETY: parked headers live for ever; count > 0, so there is one.
     let header = unsafe { &*parked.oldest };
-    // Somebody may be in it just now, with a handle freed long ago: then take a new one.
-    if header.busy.swap(1, Ordering::Acquire) != 0 {
-        return None;
-    }
     parked.oldest = header.next.get();
     parked.count -= 1;
     Some(header)
@@ -411,18 +413,13 @@ pub(super) fn admit(node: Node, slots: Slots) -> Result<*mut raftcore_node, Erro
     let held = try_box(Held { node, slots })?;
     let header = match unpark() {
         Some(header) => header,
-        None => {
-            let header = Box::leak(try_box(raftcore_node::new(DEAD))?);
-            header.busy.store(1, Ordering::Relaxed);
-            header
-        }
+        None => Box::leak(try_box(raftcore_node::new(DEAD))?),
     };
     header.poisoned.set(false);
     header.own_text.set(false);
     header.told.set(false);
     header.held.set(Box::into_raw(held));
-    header.magic.store(LIVE, Ordering::Relaxed);
-    header.busy.store(0, Ordering::Release);
+    unlock(header);
     Ok(ptr::from_ref(header).cast_mut())
 }
 
@@ -433,13 +430,12 @@ pub(super) fn dismiss(node: *mut raftcore_node) -> raftcore_code {
         Err(error) => return error.code(),
     };
     let held = header.held.replace(ptr::null_mut());
-    header.magic.store(DEAD, Ordering::Relaxed);
+    header.state.store(DEAD, Ordering::Release);
     let code = guard_free(|| {
-        // SAFETY: it came from a box in `admit`, and was taken out just now, with busy held.
+        // SAFETY: it came from a box in `admit`, and was taken out just now, by the one who made it busy.
         drop(unsafe { Box::from_raw(held) });
         Ok(RAFTCORE_OK)
     });
-    header.busy.store(0, Ordering::Release);
     park(header);
     code
 }
