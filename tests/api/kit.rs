@@ -76,6 +76,18 @@ pub struct Host {
     pub disk: Disk,
     pub heard: Heard,
     pub fetched: Vec<FetchKind>,
+    /// What becomes of it if a committed change can't be applied.
+    pub member: Member,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Member {
+    /// The test fails.
+    #[default]
+    Honest,
+    /// It stops, as a host must.
+    Deceived,
+    Stopped,
 }
 
 #[derive(Clone, Debug)]
@@ -108,7 +120,8 @@ impl Cluster {
 
     pub fn add(&mut self, id: u64, disk: Disk) {
         let node = disk.boot(&(self.config)(id));
-        self.hosts.insert(id, Host { id, node, disk, heard: Heard::default(), fetched: Vec::new() });
+        self.hosts
+            .insert(id, Host { id, node, disk, heard: Heard::default(), fetched: Vec::new(), member: Member::Honest });
     }
 
     /// The process dies; what was not stored is gone.
@@ -219,7 +232,7 @@ impl Host {
     /// One turn of the loop: fetches, then every batch, as `docs/durability.md` has it.
     pub fn work(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
-        loop {
+        while self.member != Member::Stopped {
             self.supply();
             let Some(number) = self.take(&mut sent) else { break };
             match self.node.config().storage {
@@ -317,7 +330,14 @@ impl Host {
         for (index, term, kind, data, token) in committed {
             if kind.is_change() {
                 let entry = EntryRef { term, index, kind, data: &data, token: 0 };
-                disk.conf = self.node.apply_conf(entry).unwrap().bytes.to_vec();
+                match self.node.apply_conf(entry) {
+                    Ok(applied) => disk.conf = applied.bytes.to_vec(),
+                    Err(_) if self.member == Member::Deceived => {
+                        self.member = Member::Stopped;
+                        return None;
+                    }
+                    Err(error) => panic!("the change at {index}: {error}: {}", self.node.error_detail()),
+                }
             } else if !data.is_empty() {
                 disk.data.push(data.clone());
             }

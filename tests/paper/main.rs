@@ -46,7 +46,14 @@ impl Server {
 
     fn boot(config: &Config, disk: Disk) -> Self {
         let node = disk.boot(config);
-        Self(Host { id: config.id, node, disk, heard: Heard::default(), fetched: Vec::new() })
+        Self(Host {
+            id: config.id,
+            node,
+            disk,
+            heard: Heard::default(),
+            fetched: Vec::new(),
+            member: Default::default(),
+        })
     }
 
     /// Leads in the term after its log's last, with the vote of 2; its first entry is stored here only.

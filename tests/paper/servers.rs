@@ -53,7 +53,14 @@ impl Server {
     fn boot_like(other: &Self) -> Self {
         let host = &other.0;
         let (node, disk) = (host.node.try_clone().unwrap(), host.disk.clone());
-        Self(crate::kit::Host { id: host.id, node, disk, heard: host.heard.clone(), fetched: Vec::new() })
+        Self(crate::kit::Host {
+            id: host.id,
+            node,
+            disk,
+            heard: host.heard.clone(),
+            fetched: Vec::new(),
+            member: Default::default(),
+        })
     }
 }
 

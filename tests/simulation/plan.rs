@@ -293,6 +293,7 @@ impl Plan {
             (Flags::NO_FORWARDING, rng.chance(10)),
             (Flags::READ_AT_ONCE, rng.chance(10) && !lease),
             (Flags::DEBUG_POISON_VIEWS, rng.chance(20)),
+            (Flags::QUIET_COMMIT, rng.chance(75)),
         ];
         for (flag, on) in optional {
             c.flags = c.flags.with(flag, on);
