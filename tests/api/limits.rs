@@ -1,7 +1,7 @@
 //! What a message may say at most: each limit at its last number, and one beyond.
 
-use crate::kit::{Disk, append, config, entry, message, step};
-use raftcore::{Config, Error, Flags, MAX_ID, MAX_POSITION, MessageKind, Node, proto};
+use crate::kit::{Disk, append, config, entry, message, snapshot, step};
+use raftcore::{Config, Error, Flags, MAX_ID, MAX_POSITION, MessageKind, Node, StorageMode, proto};
 
 fn booted(config: &Config) -> Node {
     Disk::founder(&[1, 2, 3]).boot(config)
@@ -28,8 +28,9 @@ fn no_number_of_any_kind_passes_the_last_position() {
             proto::Message { commit: beyond, ..plain.clone() },
             proto::Message { reject_hint: beyond, ..plain.clone() },
             // Two at once that cancel each other where bits are counted, not looked at.
-            proto::Message { index: beyond, commit: beyond, ..plain.clone() },
-            proto::Message { log_term: beyond, reject_hint: beyond, ..plain.clone() },
+            proto::Message { index: beyond, log_term: beyond, ..plain.clone() },
+            proto::Message { log_term: beyond, commit: beyond, ..plain.clone() },
+            proto::Message { commit: beyond, reject_hint: beyond, ..plain.clone() },
         ];
         for m in too_high {
             assert_eq!(refuses(&mut booted(&config(1)), &m), Some(Error::Implausible), "{m:?}");
@@ -65,6 +66,29 @@ fn ids_end_sixteen_below_the_end() {
     assert_eq!(refuses(&mut node, &message(MessageKind::Heartbeat, MAX_ID + 1, 1, 1)), Some(Error::NotForMe));
     assert_eq!(refuses(&mut node, &message(MessageKind::Vote, MAX_ID + 1, 1, 1)), Some(Error::NotForMe));
     assert_eq!(refuses(&mut node, &message(MessageKind::Heartbeat, MAX_ID, 1, 1)), None);
+}
+
+#[test]
+fn nothing_is_of_term_0_and_no_snapshot_covers_nothing() {
+    let mut node = booted(&config(1));
+    assert_eq!(refuses(&mut node, &append(2, 1, 1, (0, 0), vec![entry(0, 1, b"x")], 0)), Some(Error::Decode));
+    let m = message(MessageKind::Snap, 2, 1, 1);
+    for (index, term) in [(0, 1), (5, 0)] {
+        let of_nothing = Some(snapshot(index, term, &[1, 2, 3], b""));
+        assert_eq!(refuses(&mut node, &proto::Message { snapshot: of_nothing, ..m.clone() }), Some(Error::Decode));
+    }
+}
+
+#[test]
+fn a_full_log_answers_an_append_that_begins_below_commit() {
+    let mut node = booted(&Config { recent_bytes: 16 << 10, storage: StorageMode::Async, ..config(1) });
+    let entries = |first| (first..first + 20).map(|index| entry(1, index, &[7; 1500])).collect();
+    step(&mut node, &append(2, 1, 1, (1, 1), entries(2), 3)).unwrap();
+    let last = node.status().last_index;
+    assert_eq!(refuses(&mut node, &append(2, 1, 1, (last, 1), entries(last + 1), 3)), Some(Error::Full));
+    for first in [1, 2] {
+        assert_eq!(refuses(&mut node, &append(2, 1, 1, (first, 1), entries(first + 1), 3)), None, "after {first}");
+    }
 }
 
 #[test]
