@@ -282,7 +282,8 @@
 /* raftcore_msg.flags */
 #define RAFTCORE_MF_AFTER                      UINT64_C(1)      /* may leave only when all readies up to its own are
                                                                    durable */
-#define RAFTCORE_MF_REJECT                     UINT64_C(2)      /* a response that refuses */
+#define RAFTCORE_MF_REJECT                     UINT64_C(2)      /* a response that refuses; an append without entries
+                                                                   that needs no answer */
 
 /* raftcore_has_ready: what the next ready would hold */
 #define RAFTCORE_HAS_HARD_STATE                1                /* term, vote or commit changed */

@@ -36,7 +36,7 @@ pub struct Message {
     /// A snapshot to install.
     #[prost(message, optional, tag = "9")]
     pub snapshot: Option<Snapshot>,
-    /// Whether a response refuses.
+    /// Whether a response refuses; of an append without entries: that no answer is needed.
     #[prost(bool, tag = "10")]
     pub reject: bool,
     /// Where a refused append should be tried next.

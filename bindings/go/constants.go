@@ -145,7 +145,7 @@ type MessageFlags uint64
 
 const (
 	MessageAfter  MessageFlags = C.RAFTCORE_MF_AFTER  // may leave only when all readies up to its own are durable
-	MessageReject MessageFlags = C.RAFTCORE_MF_REJECT // a response that refuses
+	MessageReject MessageFlags = C.RAFTCORE_MF_REJECT // a response that refuses; an append without entries that needs no answer
 )
 
 // Pending is what a node has for its host: see [Node.Pending].

@@ -220,7 +220,7 @@ pub const RAFTCORE_RF_SNAPSHOT: u64 = 8;
 ///
 /// may leave only when all readies up to its own are durable
 pub const RAFTCORE_MF_AFTER: u64 = 1;
-/// a response that refuses
+/// a response that refuses; an append without entries that needs no answer
 pub const RAFTCORE_MF_REJECT: u64 = 2;
 /// raftcore_has_ready: what the next ready would hold
 ///

@@ -24,7 +24,7 @@ pub struct Head {
     pub index: u64,
     /// The sender's commit index (field 8).
     pub commit: u64,
-    /// Whether a response refuses (field 10).
+    /// Whether a response refuses; of an append without entries: that no answer is needed (field 10).
     pub reject: bool,
     /// Where a refused append should be tried next (field 11).
     pub reject_hint: u64,
