@@ -20,3 +20,4 @@ mod snapshots;
 mod storage;
 mod tokens;
 mod transfer;
+mod votes;
