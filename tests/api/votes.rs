@@ -100,3 +100,17 @@ fn a_pre_vote_for_the_term_in_which_another_has_the_vote_is_refused() {
         assert_eq!((answer.to, answer.reject), (3, !granted), "term {term}");
     }
 }
+
+#[test]
+fn a_favourite_objects_for_four_election_timeouts_and_no_longer() {
+    for (ticks, granted) in [(39, false), (40, true)] {
+        let favourite = Config { flags: NEITHER, priority: 5, election_ticks: 10, ..config(1) };
+        let mut node = Disk::founder(&[1, 2, 3]).boot(&favourite);
+        node.set_election_timeout(1000).unwrap();
+        for _ in 0..ticks {
+            node.tick(1).unwrap();
+        }
+        step(&mut node, &proto::Message { index: 1, log_term: 1, ..message(MessageKind::Vote, 2, 1, 1) }).unwrap();
+        assert_eq!(drain(&mut node).pop().unwrap().reject, !granted, "after {ticks} ticks");
+    }
+}
