@@ -90,8 +90,8 @@ table! {
         Overwritten = 33, "another entry was committed at its index, or one of a later term below it";
         /// A snapshot covers its index.
         CoveredBySnapshot = 34, "a snapshot covers its index";
-        /// A forwarded proposal was refused: full.
-        ForwardedFull = 35, "a forwarded proposal was refused: a limit is reached";
+        /// A forwarded proposal was refused: full, or no memory.
+        ForwardedFull = 35, "a forwarded proposal was refused: a limit is reached, or no memory";
         /// A forwarded change was refused [M-10].
         ForwardedConf = 36, "a forwarded configuration change was refused";
         /// No leader to pass it on to.

@@ -151,7 +151,8 @@ impl Raft {
     pub fn on_forwarded_proposal(&mut self, m: &MessageView<'_>) -> Result<()> {
         let outcome = self.take_forwarded(m);
         if let Err(error) = outcome {
-            let reason = if error == Error::Full { Reason::ForwardedFull } else { Reason::ForwardedConf };
+            let full = matches!(error, Error::Full | Error::NoMem);
+            let reason = if full { Reason::ForwardedFull } else { Reason::ForwardedConf };
             self.counters.proposals_refused += 1;
             self.event(
                 EventKind::ProposalRefused,

@@ -24,10 +24,18 @@ type Outcome = Result<(), Error>;
 /// Allocations that failed in a call; after how many the call went on all the same, and after how many old entries had left the memory.
 type Tally = BTreeMap<&'static str, (u64, u64, u64)>;
 
-/// What a node is, but for the part of its log that it keeps in memory, and its counters.
+/// What a node is, but for the part of its log that it keeps in memory, and its counters: that a message or a proposal was refused is
+/// counted, and told by an event, for which there may be no room.
 fn state(node: &Node) -> (Status, Vec<PeerStatus>) {
     let status = node.status();
-    let counters = Status { memory_bytes: 0, recent_first: 0, proposals_refused: 0, messages_refused: 0, ..status };
+    let counters = Status {
+        memory_bytes: 0,
+        recent_first: 0,
+        proposals_refused: 0,
+        messages_refused: 0,
+        events_lost: 0,
+        ..status
+    };
     (counters, node.peers().collect())
 }
 
