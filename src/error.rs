@@ -1,6 +1,9 @@
 //! What can go wrong, for whom: one table of codes, variants and texts.
 //!
-//! `Error` is a caller's: the call did nothing, and the text says what to do. The numbers are the C ABI's.
+//! `Error` is a caller's: the call did nothing, and the text says what to do. The numbers are the C ABI's. `Detail` has those of the case.
+
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 
@@ -83,3 +86,49 @@ impl core::error::Error for Error {}
 
 /// The result of a call.
 pub type Result<T> = core::result::Result<T, Error>;
+
+/// The numbers behind the last refusal, in a fixed store: an error path allocates nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct Detail {
+    text: [u8; 255],
+    len: u8,
+}
+
+impl Detail {
+    pub const fn new() -> Self {
+        Self { text: [0; 255], len: 0 }
+    }
+
+    pub fn set(&mut self, text: fmt::Arguments<'_>) {
+        self.len = 0;
+        // A text that is cut short is still the better part of it.
+        let _ = fmt::write(self, text);
+    }
+
+    pub fn as_str(&self) -> &str {
+        let text = self.text.get(..usize::from(self.len)).unwrap_or(&[]);
+        core::str::from_utf8(text).unwrap_or("")
+    }
+}
+
+impl fmt::Write for Detail {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let at = usize::from(self.len);
+        let fits = part.floor_char_boundary(self.text.len() - at);
+        let (Some(room), Some(text)) = (self.text.get_mut(at..at + fits), part.as_bytes().get(..fits)) else {
+            return Err(fmt::Error);
+        };
+        room.copy_from_slice(text);
+        self.len += fits as u8;
+        if fits < part.len() {
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}

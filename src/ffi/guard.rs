@@ -11,7 +11,7 @@
 //! reach the hook that was there before.
 
 use core::cell::{Cell, UnsafeCell};
-use core::fmt::{self, Write as _};
+use core::fmt;
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
@@ -20,6 +20,7 @@ use std::sync::{Mutex, Once, OnceLock, PoisonError};
 use super::constants::{RAFTCORE_NONE, RAFTCORE_OK};
 use super::output::Slots;
 use super::types::raftcore_code;
+use crate::error::Detail;
 use crate::{Error, Node};
 
 /// Freed handles that wait at least before their place is used again.
@@ -43,7 +44,7 @@ pub struct raftcore_node {
     own_text: Cell<bool>,
     /// The panic hook has written the text of a panic that is on its way here.
     told: Cell<bool>,
-    text: UnsafeCell<Text>,
+    text: UnsafeCell<Detail>,
     held: Cell<*mut Held>,
     /// In the quarantine: the next one. Belongs to the holder of its lock.
     next: Cell<*const raftcore_node>,
@@ -56,35 +57,6 @@ unsafe impl Sync for raftcore_node {}
 pub(super) struct Held {
     pub(super) node: Node,
     pub(super) slots: Slots,
-}
-
-/// A text of limited length: what is too long is cut.
-pub(super) struct Text {
-    bytes: [u8; 255],
-    len: u8,
-}
-
-impl Text {
-    const EMPTY: Self = Self { bytes: [0; 255], len: 0 };
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Text {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(usize::from(self.len)..).unwrap_or_default();
-        let mut n = s.len().min(room.len());
-        while !s.is_char_boundary(n) {
-            n -= 1;
-        }
-        if let (Some(to), Some(from)) = (room.get_mut(..n), s.as_bytes().get(..n)) {
-            to.copy_from_slice(from);
-        }
-        self.len += n as u8;
-        Ok(())
-    }
 }
 
 /// What a body gets.
@@ -106,7 +78,7 @@ impl Call<'_> {
     pub(super) fn detail(&self) -> &[u8] {
         if self.header.own_text.get() {
             // SAFETY: this call made it busy, and nothing writes the text while the answer is borrowed from the call.
-            unsafe { (*self.header.text.get()).bytes() }
+            unsafe { &*self.header.text.get() }.as_str().as_bytes()
         } else {
             self.node.error_detail().as_bytes()
         }
@@ -149,7 +121,7 @@ impl raftcore_node {
             poisoned: Cell::new(false),
             own_text: Cell::new(false),
             told: Cell::new(false),
-            text: UnsafeCell::new(Text::EMPTY),
+            text: UnsafeCell::new(Detail::new()),
             held: Cell::new(ptr::null_mut()),
             next: Cell::new(ptr::null()),
         }
@@ -162,9 +134,7 @@ impl raftcore_node {
             return;
         }
         // SAFETY: whoever calls this made it busy (or is the panic hook of that same thread), and no text is borrowed meanwhile.
-        let text = unsafe { &mut *self.text.get() };
-        text.len = 0;
-        let _ = text.write_fmt(why);
+        unsafe { &mut *self.text.get() }.set(why);
         self.own_text.set(true);
     }
 
@@ -313,8 +283,8 @@ fn poison(header: &raftcore_node, payload: Box<dyn core::any::Any + Send>) -> ra
         // SAFETY: as in guard.
         let held = unsafe { &mut *header.held.get() };
         // SAFETY: the handle is busy, and the text is not written any more: the header is poisoned.
-        let text = unsafe { (*header.text.get()).bytes() };
-        held.node.poison(core::str::from_utf8(text).unwrap_or("a panic inside"));
+        let text = unsafe { &*header.text.get() };
+        held.node.poison(text.as_str());
     }));
     Error::Panic.code()
 }

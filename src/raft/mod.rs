@@ -17,7 +17,7 @@ pub(crate) mod tokens;
 pub(crate) mod transfer;
 
 use crate::config::{Config, Flags, StorageMode};
-use crate::error::{Error, Result};
+use crate::error::{Detail, Error, Result};
 use crate::event::{Event, EventKind, Reason};
 use crate::log::Log;
 use crate::membership::Configuration;
@@ -27,56 +27,9 @@ use crate::rng::Rng;
 use crate::types::{HardState, Index, MessageKind, NodeId, Role, Term};
 use crate::wire::Head;
 use std::collections::VecDeque;
-use std::fmt;
 
 /// Events kept until the host drains them; later ones are lost, and counted.
 const MAX_EVENTS: usize = 256;
-
-/// The numbers behind the last refusal, in a fixed store: an error path allocates nothing.
-#[derive(Clone, Copy)]
-pub(crate) struct Detail {
-    text: [u8; 255],
-    len: u8,
-}
-
-impl Detail {
-    pub const fn new() -> Self {
-        Self { text: [0; 255], len: 0 }
-    }
-
-    pub fn set(&mut self, text: fmt::Arguments<'_>) {
-        self.len = 0;
-        // A text that is cut short is still the better part of it.
-        let _ = fmt::write(self, text);
-    }
-
-    pub fn as_str(&self) -> &str {
-        let text = self.text.get(..usize::from(self.len)).unwrap_or(&[]);
-        std::str::from_utf8(text).unwrap_or("")
-    }
-}
-
-impl fmt::Write for Detail {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        let at = usize::from(self.len);
-        let fits = part.floor_char_boundary(self.text.len() - at);
-        let (Some(room), Some(text)) = (self.text.get_mut(at..at + fits), part.as_bytes().get(..fits)) else {
-            return Err(fmt::Error);
-        };
-        room.copy_from_slice(text);
-        self.len += fits as u8;
-        if fits < part.len() {
-            return Err(fmt::Error);
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Detail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(f)
-    }
-}
 
 /// How often something was lost or refused, since the node was made.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,0 +1,17 @@
+//! A text that is too long is cut, and never within a character.
+
+use super::Detail;
+
+#[test]
+fn a_text_is_cut_at_the_last_character_that_fits() {
+    let mut detail = Detail::new();
+    for (long, kept) in [("a".repeat(255), 255), ("a".repeat(256), 255), (format!("a{}", "é".repeat(200)), 255)] {
+        detail.set(format_args!("{long}"));
+        assert_eq!((detail.as_str().len(), long.starts_with(detail.as_str())), (kept, true));
+    }
+    let split = "a".repeat(254);
+    detail.set(format_args!("{split}é and more"));
+    assert_eq!(detail.as_str(), split);
+    detail.set(format_args!("{} of {}", 1, 2));
+    assert_eq!(detail.as_str(), "1 of 2");
+}
