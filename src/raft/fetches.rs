@@ -13,7 +13,7 @@ use crate::log::blocks::Place;
 use crate::membership::Configuration;
 use crate::outbox::{Fate, OutMessage, Piece, Source};
 use crate::peers::progress::{Ask, Flow};
-use crate::raft::replication::Carried;
+use crate::raft::replication::{Carried, Empty};
 use crate::types::{EntryRef, Index, MessageKind, NodeId, Role};
 use crate::wire::{self, Head};
 
@@ -214,7 +214,7 @@ impl Raft {
         let Some(log_term) = self.log.term_at(ask.first - 1) else {
             // Compacted meanwhile: only a snapshot will do.
             self.cancel_ask(at);
-            self.send_append(at, true);
+            self.send_append(at, Empty::Asks);
             return Ok(Supplied::Ignored);
         };
         let blob = self.blobs.put(bytes)?;
@@ -316,7 +316,7 @@ impl Raft {
 
     fn go_on(&mut self, at: usize, drain: bool) {
         if drain {
-            while self.send_append(at, false) {}
+            while self.send_append(at, Empty::Stays) {}
         }
     }
 

@@ -6,6 +6,7 @@
 //! Sources: diss. §4.1 to §4.4 (with changes in force when applied, not when appended); departures: `docs/departures.md`.
 
 use super::Raft;
+use super::replication::Empty;
 use crate::config::Flags;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
@@ -263,7 +264,7 @@ impl Raft {
         } else {
             for at in 0..self.peers.len() {
                 if self.peers.at(at).is_some_and(|peer| peer.id != self.id) {
-                    self.send_append(at, false);
+                    self.send_append(at, Empty::Stays);
                 }
             }
         }

@@ -35,7 +35,7 @@ pub(crate) struct Body {
 
 /// What becomes of an append that has no entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Empty {
+pub(crate) enum Empty {
     /// It is not sent.
     Stays,
     /// It asks what the peer has.
@@ -69,10 +69,10 @@ impl Raft {
         }
     }
 
-    /// Sends what the peer lacks, one message of it. Without entries only if `empty_too`. Whether a message went out, or took
-    /// its place and waits for the host.
-    pub fn send_append(&mut self, at: usize, empty_too: bool) -> bool {
-        self.send_shared(at, if empty_too { Empty::Asks } else { Empty::Stays }, &mut None)
+    /// Sends what the peer lacks, one message of it; `empty`: if that is nothing. Whether a message went out, or took its place and
+    /// waits for the host.
+    pub fn send_append(&mut self, at: usize, empty: Empty) -> bool {
+        self.send_shared(at, empty, &mut None)
     }
 
     /// The same, by a body that is in the outbox already, if that is what the peer lacks; else its own is left for the next one.
@@ -262,8 +262,8 @@ impl Raft {
         for at in 0..self.peers.len() {
             if let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.deferred) {
                 peer.deferred = false;
-                if self.send_append(at, true) {
-                    while self.send_append(at, false) {}
+                if self.send_append(at, Empty::Asks) {
+                    while self.send_append(at, Empty::Stays) {}
                 }
             }
         }
@@ -297,7 +297,7 @@ impl Raft {
         if peer.flow == Flow::Replicate {
             peer.become_probe();
         }
-        self.send_append(at, true);
+        self.send_append(at, Empty::Asks);
     }
 
     /// The peer's log holds everything up to `index`, durably.
@@ -326,12 +326,12 @@ impl Raft {
             self.release_pending_reads();
             self.broadcast_commit();
         } else if from != own && self.peers.at(at).is_some_and(|peer| peer.can_bump_commit(self.log.commit)) {
-            self.send_shared(at, Empty::Tells, &mut None);
+            self.send_append(at, Empty::Tells);
         }
         // Nobody who has been sent all, and for whom the host was asked nothing, gets more by this.
         let lacks = self.peers.at(at).is_some_and(|peer| peer.next <= self.log.last() || peer.ask.is_some());
         if from != own && lacks {
-            while self.send_append(at, false) {}
+            while self.send_append(at, Empty::Stays) {}
         }
         self.maybe_finish_transfer(at);
         self.maybe_retire();
@@ -346,7 +346,7 @@ impl Raft {
         peer.paused &= fault!(ProbeNeverResumes);
         peer.ask_later &= fault!(FetchNotAskedAgain);
         if peer.matched < last || peer.flow == Flow::Probe {
-            self.send_append(at, true);
+            self.send_append(at, Empty::Asks);
         }
         if !m.context.is_empty() {
             self.on_read_ack(at, &m.head, m.context);

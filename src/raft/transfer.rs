@@ -7,6 +7,7 @@
 
 use super::Raft;
 use super::election::Campaign;
+use super::replication::Empty;
 use crate::config::Flags;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
@@ -75,7 +76,7 @@ impl Raft {
         if up_to_date {
             self.send_timeout_now(to);
         } else if let Some(at) = self.peers.position(to) {
-            self.send_append(at, true);
+            self.send_append(at, Empty::Asks);
         }
     }
 
