@@ -7,7 +7,7 @@ use raftcore::{Change, ChangeEncoding, ChangeKind, Config, Error, MessageKind, R
 
 fn host(config: &Config, disk: Disk) -> Host {
     let node = disk.boot(config);
-    Host { id: config.id, node, disk, heard: Heard::default(), fetched: Vec::new(), member: Default::default() }
+    Host { id: config.id, node, disk, heard: Heard::default(), fetched: Vec::new(), bad_change: Default::default() }
 }
 
 /// etcd's choices wherever a field has them.

@@ -77,16 +77,17 @@ pub struct Host {
     pub heard: Heard,
     pub fetched: Vec<FetchKind>,
     /// What becomes of it if a committed change can't be applied.
-    pub member: Member,
+    pub bad_change: BadChange,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Member {
+pub enum BadChange {
     /// The test fails.
     #[default]
-    Honest,
-    /// It stops, as a host must.
-    Deceived,
+    Fails,
+    /// The host stops, as it must.
+    Stops,
+    /// It did.
     Stopped,
 }
 
@@ -120,8 +121,10 @@ impl Cluster {
 
     pub fn add(&mut self, id: u64, disk: Disk) {
         let node = disk.boot(&(self.config)(id));
-        self.hosts
-            .insert(id, Host { id, node, disk, heard: Heard::default(), fetched: Vec::new(), member: Member::Honest });
+        self.hosts.insert(
+            id,
+            Host { id, node, disk, heard: Heard::default(), fetched: Vec::new(), bad_change: BadChange::Fails },
+        );
     }
 
     /// The process dies; what was not stored is gone.
@@ -232,7 +235,7 @@ impl Host {
     /// One turn of the loop: fetches, then every batch, as `docs/durability.md` has it.
     pub fn work(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
-        while self.member != Member::Stopped {
+        while self.bad_change != BadChange::Stopped {
             self.supply();
             let Some(number) = self.take(&mut sent) else { break };
             match self.node.config().storage {
@@ -332,8 +335,8 @@ impl Host {
                 let entry = EntryRef { term, index, kind, data: &data, token: 0 };
                 match self.node.apply_conf(entry) {
                     Ok(applied) => disk.conf = applied.bytes.to_vec(),
-                    Err(_) if self.member == Member::Deceived => {
-                        self.member = Member::Stopped;
+                    Err(_) if self.bad_change == BadChange::Stops => {
+                        self.bad_change = BadChange::Stopped;
                         return None;
                     }
                     Err(error) => panic!("the change at {index}: {error}: {}", self.node.error_detail()),

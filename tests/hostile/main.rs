@@ -271,7 +271,7 @@ fn honest_nodes_elect_and_commit_after_a_barrage() {
         cluster.node(1).propose(b"before", 1).unwrap();
         cluster.settle();
         // A stranger that passes for a leader may commit a change that nobody understands, at one of them: that one is lost.
-        cluster.hosts.values_mut().for_each(|host| host.member = kit::Member::Deceived);
+        cluster.hosts.values_mut().for_each(|host| host.bad_change = kit::BadChange::Stops);
         for _ in 0..100 {
             // What a stranger can say: an honest member never lies, so `from` is none of them.
             let id = 1 + rng.below(3);

@@ -52,7 +52,7 @@ impl Server {
             disk,
             heard: Heard::default(),
             fetched: Vec::new(),
-            member: Default::default(),
+            bad_change: Default::default(),
         })
     }
 

@@ -59,7 +59,7 @@ impl Server {
             disk,
             heard: host.heard.clone(),
             fetched: Vec::new(),
-            member: Default::default(),
+            bad_change: Default::default(),
         })
     }
 }
