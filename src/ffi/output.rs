@@ -14,6 +14,7 @@ use super::constants::*;
 use super::guard::Refusal;
 use super::types::*;
 use super::{array_out, slice_out};
+pub(super) use crate::node::Outlook;
 use crate::ready::view::RawEntry;
 use crate::{Config, Entries, EntryRef, Error, Flags, Node, Ready, StorageMode};
 
@@ -130,9 +131,16 @@ impl Slots {
         if self.pending == 0 { Ok(node.ready()?) } else { node.view(self.pending).ok_or(LOST).map(Some) }
     }
 
-    /// The next ready as arrays, `None` if there is none.
-    pub(super) fn next(&mut self, node: &mut Node) -> Result<Option<&raftcore_ready>, Refusal> {
-        let Some(ready) = self.take(node)? else { return Ok(None) };
+    /// What the next ready will be.
+    #[inline]
+    pub(super) fn outlook(&self, node: &Node) -> Outlook {
+        if self.pending != 0 { Outlook::Other } else { node.outlook() }
+    }
+
+    /// The next ready as arrays, `None` if there is none; `outlook` is what was to be seen of it just now.
+    pub(super) fn next(&mut self, node: &mut Node, outlook: Outlook) -> Result<Option<&raftcore_ready>, Refusal> {
+        let ready = if outlook == Outlook::New { Some(node.new_ready()?) } else { self.take(node)? };
+        let Some(ready) = ready else { return Ok(None) };
         let number = ready.number();
         let place = self.place(number);
         let Some(slot) = self.ring.get_mut(place) else { return Err(LOST) };
@@ -146,12 +154,6 @@ impl Slots {
         }
         self.pending = 0;
         Ok(Some(&slot.ready))
-    }
-
-    /// Whether there is no ready, neither one that waits here nor one that the node would make.
-    #[inline]
-    pub(super) fn is_idle(&self, node: &Node) -> bool {
-        self.pending == 0 && node.is_idle()
     }
 
     /// With SYNC there is but one place.
@@ -196,7 +198,16 @@ impl Slots {
     }
 
     /// The views of readies up to `number` end.
+    #[inline]
     pub(super) fn end(&mut self, number: u64) {
+        match self.ring.as_mut_slice() {
+            [slot] if slot.ready.number <= number => slot.end(self.poison),
+            [_] => {}
+            _ => self.end_many(number),
+        }
+    }
+
+    fn end_many(&mut self, number: u64) {
         let last = number.min(self.high);
         while self.low <= last {
             let place = self.place(self.low);
@@ -279,30 +290,34 @@ fn put<T>(list: &mut Vec<T>, items: impl Iterator<Item = T>) {
     unsafe { list.set_len(end) };
 }
 
-/// Entries anew. Written out: through an iterator of them it takes 20 instructions more an entry.
-#[inline]
-fn refill_entries(list: &mut Vec<raftcore_entry>, mut entries: Entries<'_>) -> Result<(), Refusal> {
+/// Entries anew.
+#[inline(always)]
+fn refill_entries(list: &mut Vec<raftcore_entry>, entries: &Entries<'_>) -> Result<(), Refusal> {
     list.clear();
-    if entries.len() == 0 {
-        return Ok(());
-    }
+    if entries.len() == 0 { Ok(()) } else { put_entries(list, entries) }
+}
+
+#[inline(always)]
+fn put_entries(list: &mut Vec<raftcore_entry>, entries: &Entries<'_>) -> Result<(), Refusal> {
     make_room(list, entries.len())?;
     let start = list.as_mut_ptr();
-    let (mut at, mut room) = (start, list.capacity());
-    while room > 0
-        && let Some(entry) = entries.next_raw()
-    {
-        let data = raftcore_slice { ptr: entry.data, len: entry.len };
-        let RawEntry { term, index, kind, token, .. } = entry;
-        // SAFETY: below the capacity.
+    let mut at = start;
+    entries.each_raw(|RawEntry { term, index, kind, data, len }| {
+        let data = raftcore_slice { ptr: data, len };
+        // SAFETY: no more than `len`, for which there is room.
         unsafe {
-            at.write(raftcore_entry { term, index, kind: kind as u32, reserved0: 0, data, token });
+            at.write(raftcore_entry { term, index, kind: kind as u32, reserved0: 0, data, token: 0 });
             at = at.add(1);
         }
-        room -= 1;
-    }
+    });
     // SAFETY: all up to there are written; both are places of one list.
     unsafe { list.set_len(at.offset_from_unsigned(start)) };
+    let first = list.first().map_or(0, |entry| entry.index);
+    for done in entries.tokens() {
+        if let Some(entry) = list.get_mut(done.index.wrapping_sub(first) as usize) {
+            entry.token = done.token;
+        }
+    }
     Ok(())
 }
 
@@ -358,8 +373,8 @@ fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
 
 impl Slot {
     fn fill(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
-        refill_entries(&mut self.entries, ready.entries())?;
-        refill_entries(&mut self.committed, ready.committed())?;
+        refill_entries(&mut self.entries, &ready.entries())?;
+        refill_entries(&mut self.committed, &ready.committed())?;
         refill(&mut self.reads, ready.reads(), |read| raftcore_read { token: read.token, index: read.index })?;
         refill(&mut self.dropped, ready.dropped(), drop_out)?;
         refill(&mut self.done, ready.done(), |done| raftcore_done { token: done.token, index: done.index })?;
@@ -392,13 +407,40 @@ impl Slot {
         Ok(())
     }
 
+    #[inline]
     fn fill_messages(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
         self.msgs.clear();
-        self.frames.clear();
-        self.decoded.clear();
-        if ready.messages().len() == 0 {
+        if ready.messages().len() == 0 || self.put_messages(ready, decode) {
             return Ok(());
         }
+        self.make_message_room(ready, decode)?;
+        if self.put_messages(ready, decode) { Ok(()) } else { Err(LOST) }
+    }
+
+    /// As many as there is room for; whether that is all.
+    fn put_messages(&mut self, ready: &Ready<'_>, decode: bool) -> bool {
+        self.frames.clear();
+        self.decoded.clear();
+        let (room, frames_room) = (self.msgs.capacity(), self.frames.capacity());
+        let mut at = 0;
+        for message in ready.messages() {
+            let entries = if decode { message.entry_count() } else { 0 };
+            let entries_left = self.decoded.capacity() - self.decoded.len();
+            if at == room || self.frames.len() + message.part_count() > frames_room || entries > entries_left {
+                return false;
+            }
+            let out = message_out(&message, &mut self.frames, &mut self.decoded, decode);
+            // SAFETY: below the capacity.
+            unsafe { self.msgs.as_mut_ptr().add(at).write(out) };
+            at += 1;
+        }
+        // SAFETY: all up to there are written.
+        unsafe { self.msgs.set_len(at) };
+        true
+    }
+
+    #[cold]
+    fn make_message_room(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
         let (mut parts, mut entries) = (0, 0);
         for message in ready.messages() {
             parts += message.part_count();
@@ -406,24 +448,27 @@ impl Slot {
         }
         make_room(&mut self.msgs, ready.messages().len())?;
         make_room(&mut self.frames, parts)?;
-        make_room(&mut self.decoded, entries)?;
-        let (frames, decoded) = (&mut self.frames, &mut self.decoded);
-        put(&mut self.msgs, ready.messages().map(|message| message_out(&message, frames, decoded, decode)));
-        Ok(())
+        make_room(&mut self.decoded, entries)
     }
 
+    #[inline]
     fn end(&mut self, poison: bool) {
         self.ready.number = 0;
         if poison {
-            overwrite(&mut self.entries);
-            overwrite(&mut self.committed);
-            overwrite(&mut self.msgs);
-            overwrite(&mut self.frames);
-            overwrite(&mut self.decoded);
-            overwrite(&mut self.reads);
-            overwrite(&mut self.dropped);
-            overwrite(&mut self.done);
+            self.overwrite();
         }
+    }
+
+    #[cold]
+    fn overwrite(&mut self) {
+        overwrite(&mut self.entries);
+        overwrite(&mut self.committed);
+        overwrite(&mut self.msgs);
+        overwrite(&mut self.frames);
+        overwrite(&mut self.decoded);
+        overwrite(&mut self.reads);
+        overwrite(&mut self.dropped);
+        overwrite(&mut self.done);
     }
 }
 
@@ -439,19 +484,21 @@ fn message_out(
     decoded: &mut Vec<raftcore_entry>,
     decode: bool,
 ) -> raftcore_msg {
-    let (from, mut end) = (frames.len(), frames.len());
-    let (start, room) = (frames.as_mut_ptr(), frames.capacity());
+    let from = frames.len();
+    // There is a head always, so the place is one of the list.
+    let frame = frames.as_mut_ptr().wrapping_add(from);
+    let mut end = frame;
     message.each_part(|part| {
-        if end < room {
-            // SAFETY: below the capacity.
-            unsafe { start.add(end).write(slice_out(part)) };
-            end += 1;
+        // SAFETY: there are no more than `part_count`, for which there is room.
+        unsafe {
+            end.write(slice_out(part));
+            end = end.add(1);
         }
     });
+    // SAFETY: both are places of one list.
+    let n_frame = unsafe { end.offset_from_unsigned(frame) };
     // SAFETY: all up to there are written.
-    unsafe { frames.set_len(end) };
-    // There is a head always, so the place is one of the list.
-    let (frame, n_frame) = (start.wrapping_add(from).cast_const(), (end - from) as u32);
+    unsafe { frames.set_len(from + n_frame) };
     let (mut entries, mut n_entries) = (ptr::null(), 0);
     if decode {
         let from = decoded.len();
@@ -472,7 +519,7 @@ fn message_out(
         reserved0: 0,
         frame,
         entries,
-        n_frame,
+        n_frame: n_frame as u32,
         frame_bytes: message.frame_len() as u32,
         n_entries,
         entry_stride: size_of::<raftcore_entry>() as u32,

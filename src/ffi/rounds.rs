@@ -1,9 +1,9 @@
 //! Group 2 of the page: what a host calls round after round.
 
 use super::constants::*;
-use super::guard::{Held, Needs, Refusal, guard, guard_free, guard_unless};
+use super::guard::{Held, Needs, Refusal, guard, guard_after, guard_free};
 use super::life::{done, simply};
-use super::output::has_bits;
+use super::output::{Outlook, has_bits};
 use super::types::*;
 use super::{
     ConfIn, NULL, StructOut, array, bytes, check_slices, checked, conf_in, entries_in, optional, place, slice_out,
@@ -181,12 +181,15 @@ pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_get_ready(node: *mut raftcore_node, out: *mut raftcore_ready) -> raftcore_code {
-    // SAFETY: the page asks for a struct as large as it says.
-    let nothing = |held: &Held| held.slots.is_idle(&held.node) && unsafe { StructOut::new(out) }.is_ok();
-    guard_unless(node, nothing, |call| {
+    let look = |held: &Held| {
         // SAFETY: the page asks for a struct as large as it says.
-        let out = unsafe { StructOut::new(out) }?;
-        match call.slots.next(call.node)? {
+        let out = unsafe { StructOut::new(out) };
+        let outlook = held.slots.outlook(&held.node);
+        if out.is_ok() && outlook == Outlook::Idle { None } else { Some((out, outlook)) }
+    };
+    guard_after(node, look, |call, (out, outlook)| {
+        let out = out?;
+        match call.slots.next(call.node, outlook)? {
             None => Ok(RAFTCORE_NONE),
             Some(ready) => {
                 out.put(ready);
@@ -267,11 +270,13 @@ pub unsafe extern "C" fn raftcore_advance(node: *mut raftcore_node, number: u64)
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_next_fetch(node: *mut raftcore_node, out: *mut raftcore_fetch) -> raftcore_code {
-    // SAFETY: the page asks for a struct as large as it says.
-    let nothing = |held: &Held| held.node.lacks_nothing() && unsafe { StructOut::new(out) }.is_ok();
-    guard_unless(node, nothing, |call| {
+    let look = |held: &Held| {
         // SAFETY: the page asks for a struct as large as it says.
-        let out = unsafe { StructOut::new(out) }?;
+        let out = unsafe { StructOut::new(out) };
+        if out.is_ok() && held.node.lacks_nothing() { None } else { Some(out) }
+    };
+    guard_after(node, look, |call, out| {
+        let out = out?;
         let Some(fetch) = call.node.next_fetch()? else { return Ok(RAFTCORE_NONE) };
         out.put(&raftcore_fetch {
             struct_size: 0,

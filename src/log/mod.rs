@@ -166,16 +166,19 @@ impl Log {
         ]
     }
 
+    /// The slot of one entry, if that is recent.
+    #[inline]
+    pub fn slot(&self, index: Index) -> Option<&Slot> {
+        self.slots.get(index.checked_sub(self.recent_first)? as usize)
+    }
+
     /// Appends the slots of `first..=last`, which must be recent, to a list whose room is reserved.
     #[inline]
     pub fn copy_slots(&self, first: Index, last: Index, out: &mut Vec<Slot>) {
-        let from = first.saturating_sub(self.recent_first) as usize;
-        let to = (last + 1).saturating_sub(self.recent_first) as usize;
-        if from >= to {
-            return;
-        }
         // One entry is what a ready of a quiet group has: a store instead of two calls of memcpy, some 150 instructions.
-        if let (1, Some(slot)) = (to.saturating_sub(from), self.slots.get(from)) {
+        if first == last
+            && let Some(slot) = self.slot(first)
+        {
             out.push(*slot);
             return;
         }

@@ -5,6 +5,8 @@ pub(crate) mod boot;
 pub(crate) mod hooks;
 mod look;
 mod output;
+#[cfg(feature = "capi")]
+pub(crate) use output::Outlook;
 
 use crate::config::{Config, Flags, StorageMode};
 use crate::error::{Error, Result};

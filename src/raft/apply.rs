@@ -62,24 +62,37 @@ impl Raft {
             span.resident = false;
             span.last = highest.min(self.log.recent_first() - 1).min(span.first.saturating_add(count) - 1);
         } else {
-            span.last = span.first - 1;
-            let slots = self.log.slots(span.first, highest.min(span.first.saturating_add(count) - 1));
-            'span: for half in slots {
-                for slot in half {
-                    let bytes = span.bytes + u64::from(slot.place.len);
-                    if bytes > max && span.bytes > 0 {
-                        break 'span;
-                    }
-                    span.last += 1;
-                    span.bytes = bytes;
-                    span.payload += slot.data_len();
-                }
-            }
+            let end = highest.min(span.first.saturating_add(count) - 1);
+            self.measure(&mut span, end, max);
         }
         self.log.applying = if fault!(LimitSkipsCommitted) { highest } else { span.last };
         self.apply.bytes = self.apply.bytes.saturating_add(span.bytes);
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready || span.last < highest;
         span
+    }
+
+    /// How far a span of recent entries goes: to `end` at most, and no further than `max` bytes beyond its first entry.
+    #[inline]
+    fn measure(&self, span: &mut Span, end: Index, max: u64) {
+        // One entry is what there mostly is: some 50 instructions less.
+        if span.first == end
+            && let Some(slot) = self.log.slot(end)
+        {
+            (span.last, span.bytes, span.payload) = (end, u64::from(slot.place.len), slot.data_len());
+            return;
+        }
+        span.last = span.first - 1;
+        for half in self.log.slots(span.first, end) {
+            for slot in half {
+                let bytes = span.bytes + u64::from(slot.place.len);
+                if bytes > max && span.bytes > 0 {
+                    return;
+                }
+                span.last += 1;
+                span.bytes = bytes;
+                span.payload += slot.data_len();
+            }
+        }
     }
 
     /// The host applied everything up to `index`; with it, spans of `bytes` and `payload` came to their end.

@@ -193,7 +193,9 @@ fn take_messages(batch: &mut Batch, raft: &mut Raft, cut: bool) {
             std::mem::swap(&mut batch.own, &mut outbox.own);
         }
         // Not swapped: three lists in turn would each have to grow before none does any more.
-        batch.messages.append(&mut outbox.after);
+        if !outbox.after.is_empty() {
+            batch.messages.append(&mut outbox.after);
+        }
     }
     let group = raft.config.group;
     for message in &mut batch.messages {

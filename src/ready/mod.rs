@@ -290,6 +290,15 @@ impl Readies {
         if self.has_work(raft, handed) { self.take_up_to(raft, handed).map(Some) } else { Ok(None) }
     }
 
+    /// Takes the next batch, where there is something to do.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub fn take_new(&mut self, raft: &mut Raft) -> Result<&Batch> {
+        let handed = handed_after(raft);
+        debug_assert!(self.has_work(raft, handed));
+        self.take_up_to(raft, handed)
+    }
+
     fn take_up_to(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
         if self.is_full() {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));

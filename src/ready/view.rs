@@ -142,9 +142,64 @@ impl<'a> Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// The next entry's slot, index and token, and where its data are in `bytes`, from and to.
+    /// Gives each entry to `put`, its data as an address: a loop over the slots of a block takes half the instructions of `next`. Tokens
+    /// are not among them.
+    #[cfg(feature = "capi")]
     #[inline(always)]
-    fn step(&mut self) -> Option<(&'a Slot, Index, u64, usize, usize)> {
+    pub(crate) fn each_raw(&self, mut put: impl FnMut(RawEntry)) {
+        let (mut slots, mut index) = (self.slots.as_slice(), self.index);
+        if let [slot] = slots {
+            let data = self.raft.log.blocks.get(slot.place).get(usize::from(slot.head)..).unwrap_or(&[]);
+            let (at, len) = (if data.is_empty() { std::ptr::null() } else { data.as_ptr() }, data.len());
+            return put(RawEntry { term: slot.term, index, kind: slot.kind, data: at, len });
+        }
+        while let (Some(head), Some(tail)) = (slots.first(), slots.last()) {
+            let block = head.place.block;
+            let same = match tail.place.block == block {
+                true => slots.len(),
+                false => slots.partition_point(|slot| slot.place.block == block),
+            };
+            let (run, rest) = slots.split_at_checked(same).unwrap_or_default();
+            let bytes = self.raft.log.blocks.block(block);
+            // Records lie one behind the other: if the last one is within the block, all are.
+            let end = run.last().map_or(0, |slot| slot.place.offset as usize + slot.place.len as usize);
+            if end > bytes.len() {
+                debug_assert!(false, "a slot leads beyond its block");
+                return;
+            }
+            for slot in run {
+                let (at, len) = (slot.place.offset as usize + usize::from(slot.head), slot.data_len() as usize);
+                let data = if len > 0 { bytes.as_ptr().wrapping_add(at) } else { std::ptr::null() };
+                put(RawEntry { term: slot.term, index, kind: slot.kind, data, len });
+                index += 1;
+            }
+            slots = rest;
+        }
+    }
+
+    /// The tokens of those that have one, by index.
+    #[cfg(feature = "capi")]
+    pub(crate) fn tokens(&self) -> &'a [Done] {
+        self.done
+    }
+}
+
+/// An entry, its data as an address: null if there are none.
+#[cfg(feature = "capi")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawEntry {
+    pub term: u64,
+    pub index: Index,
+    pub kind: crate::types::EntryKind,
+    pub data: *const u8,
+    pub len: usize,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = EntryRef<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<EntryRef<'a>> {
         let slot = self.slots.next()?;
         let index = self.index;
         self.index += 1;
@@ -160,40 +215,6 @@ impl<'a> Entries<'a> {
             token = first.token;
             self.done = rest;
         }
-        Some((slot, index, token, from, to))
-    }
-
-    /// The next entry for a caller who wants an address: its data are `len` bytes from `data` on. Half the instructions of `next`.
-    #[cfg(feature = "capi")]
-    #[inline(always)]
-    pub(crate) fn next_raw(&mut self) -> Option<RawEntry> {
-        let (slot, index, token, from, to) = self.step()?;
-        let (mut data, mut len) = (self.bytes.as_ptr().wrapping_add(from), to.wrapping_sub(from));
-        if to > self.bytes.len() || len == 0 || from > to {
-            (data, len) = (std::ptr::null(), 0);
-        }
-        Some(RawEntry { term: slot.term, index, kind: slot.kind, data, len, token })
-    }
-}
-
-/// An entry, its data as an address: null if there are none.
-#[cfg(feature = "capi")]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RawEntry {
-    pub term: u64,
-    pub index: Index,
-    pub kind: crate::types::EntryKind,
-    pub data: *const u8,
-    pub len: usize,
-    pub token: u64,
-}
-
-impl<'a> Iterator for Entries<'a> {
-    type Item = EntryRef<'a>;
-
-    #[inline]
-    fn next(&mut self) -> Option<EntryRef<'a>> {
-        let (slot, index, token, from, to) = self.step()?;
         let data = self.bytes.get(from..to).unwrap_or(&[]);
         Some(EntryRef { term: slot.term, index, kind: slot.kind, data, token })
     }
