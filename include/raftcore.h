@@ -1398,7 +1398,7 @@ raftcore_campaign(raftcore_node *node);
  *
  * to       A voter. 0: the one that is furthest and alive.
  * Returns  RAFTCORE_OK           under way; raftcore_ready.leader will tell
- *          RAFTCORE_E_NO_PEER    not a voter, or nobody can
+ *          RAFTCORE_E_NO_PEER    not a voter, or nobody can; 0 at a follower, which passes on a wish but can't choose
  *          RAFTCORE_E_NO_LEADER  not the leader, and none is known to ask
  * Rust     Node::transfer
  */

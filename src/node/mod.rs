@@ -361,7 +361,8 @@ impl Node {
     /// Hands leadership to `to`; 0: the voter that is furthest and alive. It ends within an election timeout, one way or the other.
     ///
     /// # Errors
-    /// [`Error::NoPeer`]: no such voter, or this node. [`Error::NoLeader`]: no leader is known.
+    /// [`Error::NoPeer`]: no such voter, or this node; 0 at a follower, which passes on a wish but can't choose.
+    /// [`Error::NoLeader`]: no leader is known.
     pub fn transfer(&mut self, to: NodeId) -> Result<()> {
         self.running()?;
         let outcome = self.raft.transfer(to);

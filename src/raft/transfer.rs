@@ -29,7 +29,7 @@ impl Raft {
         let to = if to == NONE && self.role == Role::Leader { self.best_successor() } else { to };
         match self.role {
             Role::Leader => {
-                let voter = self.conf.is_voter(to) && self.peers.get(to).is_some_and(|peer| !peer.is_learner);
+                let voter = self.peers.get(to).is_some_and(|peer| !peer.is_learner);
                 if to == self.id || !voter {
                     self.detail.set(format_args!("node {to} can't be the target of a transfer: another voter can"));
                     return Err(Error::NoPeer);
@@ -37,7 +37,11 @@ impl Raft {
                 self.on_transfer_request(to);
                 Ok(())
             }
-            Role::Follower if self.leader != NONE && to != NONE => {
+            Role::Follower if self.leader != NONE => {
+                if to == NONE {
+                    self.detail.set(format_args!("only the leader, {}, can choose: name the target", self.leader));
+                    return Err(Error::NoPeer);
+                }
                 self.forward_transfer(to);
                 Ok(())
             }

@@ -31,6 +31,18 @@ fn a_follower_passes_the_wish_on() {
 }
 
 #[test]
+fn a_follower_can_not_choose_and_without_a_leader_there_is_nobody_to_ask() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    assert_eq!(cluster.node(2).transfer(3), Err(Error::NoLeader));
+    assert_eq!(cluster.node(2).transfer(0), Err(Error::NoLeader));
+    cluster.elect(1);
+    assert_eq!(cluster.node(2).transfer(0), Err(Error::NoPeer));
+    assert!(cluster.node(2).error_detail().contains("name the target"));
+    cluster.settle();
+    assert_eq!(cluster.node(1).status().role, Role::Leader);
+}
+
+#[test]
 fn without_a_name_the_furthest_voter_that_is_alive_gets_it() {
     let mut cluster = cluster();
     cluster.isolate(2);
