@@ -16,8 +16,10 @@ fn disk(conf: &ConfStateRef<'_>) -> Disk {
 /// Does all work of a SYNC node; gives the messages.
 pub fn drain(node: &mut Node) -> Vec<proto::Message> {
     use prost::Message as _;
-    let mut sent = Vec::new();
+    let (mut sent, mut turns) = (Vec::new(), 0);
     while let Some(ready) = node.ready().unwrap() {
+        turns += 1;
+        assert!(turns < crate::kit::MOST_TURNS, "a node that comes to no end");
         for message in ready.messages() {
             let mut bytes = Vec::new();
             message.write_to(&mut bytes);

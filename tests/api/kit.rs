@@ -154,6 +154,7 @@ impl Cluster {
 
     /// Runs every host until nothing is left to do.
     pub fn settle(&mut self) {
+        let mut delivered = 0;
         for _ in 0..10_000 {
             let ids: Vec<u64> = self.hosts.keys().copied().collect();
             let mut busy = false;
@@ -164,6 +165,8 @@ impl Cluster {
             }
             while let Some(message) = self.network.pop_front() {
                 busy = true;
+                delivered += 1;
+                assert!(delivered < 100_000, "the cluster does not come to rest");
                 self.deliver(&message);
             }
             if !busy {
@@ -231,11 +234,17 @@ impl Cluster {
     }
 }
 
+/// Batches that a node may have to give, one after the other, before something must be wrong: a test fails then, and does not hang.
+pub const MOST_TURNS: usize = 2_000;
+
 impl Host {
     /// One turn of the loop: fetches, then every batch, as `docs/durability.md` has it.
     pub fn work(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
+        let mut turns = 0;
         while self.bad_change != BadChange::Stopped {
+            turns += 1;
+            assert!(turns < MOST_TURNS, "node {} comes to no end", self.id);
             self.supply();
             let Some(number) = self.take(&mut sent) else { break };
             match self.node.config().storage {

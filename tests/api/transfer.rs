@@ -24,10 +24,12 @@ fn leadership_goes_where_it_is_sent() {
 
 #[test]
 fn a_follower_passes_the_wish_on() {
-    let mut cluster = cluster();
-    cluster.node(2).transfer(2).unwrap();
-    cluster.settle();
-    assert_eq!(cluster.node(2).status().role, Role::Leader);
+    for to in [2, 3] {
+        let mut cluster = cluster();
+        cluster.node(2).transfer(to).unwrap();
+        cluster.settle();
+        assert_eq!(cluster.node(to).status().role, Role::Leader);
+    }
 }
 
 #[test]
@@ -100,6 +102,19 @@ fn it_ends_when_its_target_is_removed() {
     assert_eq!(cluster.node(1).status().role, Role::Leader);
 }
 
+fn order_of_a_longer_log() -> raftcore::proto::Message {
+    let order = crate::kit::message(raftcore::MessageKind::TimeoutNow, 1, 2, 1);
+    raftcore::proto::Message { index: 100, log_term: 1, ..order }
+}
+
+#[test]
+fn without_the_fence_an_order_is_an_order() {
+    let mut cluster = cluster();
+    crate::kit::step(cluster.node(2), &order_of_a_longer_log()).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.node(2).status().role, Role::Leader);
+}
+
 #[test]
 fn a_fenced_target_does_not_believe_an_old_order() {
     let mut cluster = Cluster::new(&[1, 2, 3], |id| {
@@ -108,12 +123,7 @@ fn a_fenced_target_does_not_believe_an_old_order() {
         c
     });
     cluster.elect(1);
-    let order = raftcore::proto::Message {
-        index: 100,
-        log_term: 1,
-        ..crate::kit::message(raftcore::MessageKind::TimeoutNow, 1, 2, 1)
-    };
-    crate::kit::step(cluster.node(2), &order).unwrap();
+    crate::kit::step(cluster.node(2), &order_of_a_longer_log()).unwrap();
     assert_eq!(cluster.node(2).status().role, Role::Follower);
     assert!(events(cluster.node(2)).iter().any(|e| e.reason == Reason::TransferFence));
     cluster.node(1).transfer(2).unwrap();

@@ -58,8 +58,10 @@ fn take(node: &mut Node) -> Option<(u64, Vec<Shown>)> {
 
 /// Does and acknowledges all work of a SYNC node without a disk; gives the messages.
 fn drain(node: &mut Node) -> Vec<proto::Message> {
-    let mut sent = Vec::new();
+    let (mut sent, mut turns) = (Vec::new(), 0);
     while let Some((number, messages)) = take(node) {
+        turns += 1;
+        assert!(turns < kit::MOST_TURNS, "a node that comes to no end");
         sent.extend(messages.into_iter().map(|shown| shown.m));
         let changes: Vec<_> = node.view(number).unwrap().committed().filter(|e| e.kind.is_change()).collect();
         let changes: Vec<_> = changes.iter().map(|e| (e.index, e.term, e.kind, e.data.to_vec())).collect();
