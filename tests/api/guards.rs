@@ -37,7 +37,7 @@ fn appends(sent: &[proto::Message], to: u64) -> Vec<(u64, usize)> {
 }
 
 /// Lets the node campaign and gives it the votes of these, in its next term.
-fn campaign(node: &mut Node, granted: &[u64]) {
+pub fn campaign(node: &mut Node, granted: &[u64]) {
     let term = node.status().term + 1;
     node.forget_leader().unwrap();
     node.campaign().unwrap();
@@ -50,13 +50,13 @@ fn campaign(node: &mut Node, granted: &[u64]) {
     }
 }
 
-fn acknowledge(node: &mut Node, from: u64, index: u64) {
+pub fn acknowledge(node: &mut Node, from: u64, index: u64) {
     let term = node.status().term;
     step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, term) }).unwrap();
 }
 
 /// A leader of term 1 among three whose first entry, at 2, is committed and held by both followers.
-fn leader(config: &Config) -> Node {
+pub fn leader(config: &Config) -> Node {
     let mut node = Disk::founder(&[1, 2, 3]).boot(config);
     campaign(&mut node, &[2]);
     acknowledge(&mut node, 2, 2);

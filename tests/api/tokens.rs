@@ -1,7 +1,8 @@
 //! Every token comes back exactly once, with the truth.
 
+use crate::guards::{acknowledge, campaign, drain, leader};
 use crate::kit::{Cluster, append, config, entry, step};
-use raftcore::{DropKind, Error, Reason, Role};
+use raftcore::{Config, DropKind, Error, Node, Reason, Role};
 
 /// Three nodes; node 1 leads term 1 alone and has a proposal that nobody else has.
 fn cut_off() -> Cluster {
@@ -134,4 +135,64 @@ fn a_batch_is_proposed_whole_or_not_at_all() {
     cluster.node(1).propose_parts([&b"of "[..], b"parts"].into_iter(), 4).unwrap();
     cluster.settle();
     assert_eq!(cluster.hosts[&1].disk.data.last().map(Vec::as_slice), Some(&b"of parts"[..]));
+}
+
+/// Applies all that there is: the tokens that came with entries, and those that did not.
+fn answers(node: &mut Node) -> (Vec<(u64, u64)>, Vec<u64>) {
+    let (mut done, mut dropped) = (Vec::new(), Vec::new());
+    while let Some(ready) = node.ready().unwrap() {
+        done.extend(ready.committed().filter(|e| e.token != 0).map(|e| (e.token, e.index)));
+        dropped.extend(ready.dropped().iter().map(|d| d.token));
+        let number = ready.number();
+        node.advance(number).unwrap();
+    }
+    (done, dropped)
+}
+
+#[test]
+fn a_token_waits_for_its_own_entry() {
+    let mut node = leader(&config(1));
+    for token in [7, 8] {
+        node.propose(b"x", token).unwrap();
+    }
+    drain(&mut node);
+    acknowledge(&mut node, 2, 3);
+    assert_eq!(answers(&mut node), (vec![(7, 3)], vec![]));
+    acknowledge(&mut node, 2, 4);
+    assert_eq!(answers(&mut node), (vec![(8, 4)], vec![]));
+}
+
+#[test]
+fn a_token_below_those_of_a_log_that_was_longer_comes_before_them() {
+    let mut node = leader(&config(1));
+    for token in [7, 8, 9] {
+        node.propose(b"lost", token).unwrap();
+    }
+    drain(&mut node);
+    // Term 2 puts an entry in the place of the first. Then this node leads again, with its own first entry behind that.
+    step(&mut node, &append(2, 1, 2, (2, 1), vec![entry(2, 3, b"other")], 2)).unwrap();
+    drain(&mut node);
+    campaign(&mut node, &[2]);
+    assert_eq!((node.status().role, node.status().last_index), (Role::Leader, 4));
+    node.propose(b"new", 10).unwrap();
+    drain(&mut node);
+    acknowledge(&mut node, 2, 5);
+    assert_eq!(answers(&mut node), (vec![(10, 5)], vec![7, 8, 9]));
+    assert_eq!(node.status().n_tokens, 0);
+}
+
+#[test]
+fn a_token_that_is_told_with_the_next_batch_takes_a_place_until_then() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { max_tokens: 2, ..config(id) });
+    cluster.elect(1);
+    let follower = cluster.node(2);
+    for token in [7, 8] {
+        follower.propose(b"x", token).unwrap();
+    }
+    assert_eq!(follower.propose(b"x", 9), Err(Error::Full));
+    follower.propose(b"x", 0).unwrap();
+    cluster.settle();
+    cluster.node(2).propose(b"x", 9).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.heard(2).dropped.iter().map(|d| d.0).collect::<Vec<_>>(), [7, 8, 9]);
 }
