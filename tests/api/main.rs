@@ -1,6 +1,7 @@
 //! The library through its public Rust face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod answers;
+mod appends;
 mod apply;
 mod boot;
 mod departures;

@@ -2,7 +2,8 @@
 
 use crate::kit::{Cluster, Disk, config, events, message, snapshot, step};
 use raftcore::{
-    ChangeKind, Error, EventKind, FetchKind, Flow, MessageKind, Missing, Node, PeerStatus, Reason, Supplied, wire,
+    ChangeKind, Config, Error, EventKind, FetchKind, Flow, MessageKind, Missing, Node, PeerStatus, Reason, Supplied,
+    wire,
 };
 
 fn peer(node: &mut Node, id: u64) -> PeerStatus {
@@ -11,7 +12,11 @@ fn peer(node: &mut Node, id: u64) -> PeerStatus {
 
 /// Node 1 leads; node 3 was cut off while the others wrote and compacted, and is heard again.
 fn behind() -> Cluster {
-    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    behind_with(config(1).snapshot_timeout_ticks)
+}
+
+fn behind_with(snapshot_timeout_ticks: u32) -> Cluster {
+    let mut cluster = Cluster::new(&[1, 2, 3], move |id| Config { snapshot_timeout_ticks, ..config(id) });
     cluster.elect(1);
     cluster.isolate(3);
     for i in 0..10u8 {
@@ -137,6 +142,42 @@ fn a_reported_failure_probes_after_the_next_answer_and_a_deadline_ends_the_wait(
             .map(|e| e.reason)
             .collect();
         assert_eq!(ended, [if reported { Reason::None } else { Reason::SnapshotTimeout }]);
+    }
+}
+
+#[test]
+fn the_deadline_is_when_it_is_said_to_be_and_none_is_none() {
+    for (limit, expected) in [(5, Some(5)), (0, None)] {
+        let mut cluster = behind_with(limit);
+        let id = asked(&mut cluster);
+        let snapshot = cluster.hosts[&2].disk.clone();
+        let data = snapshot.data.join(&b'|');
+        let leader = cluster.node(1);
+        leader.supply_snapshot_bytes(id, snapshot.applied, &snapshot.conf, &data).unwrap();
+        let over = (1..=9).find(|_| {
+            leader.tick(1).unwrap();
+            // The others answer: it stays the leader.
+            let term = leader.status().term;
+            step(leader, &message(MessageKind::HeartbeatResp, 2, 1, term)).unwrap();
+            peer(leader, 3).flow != Flow::Snapshot
+        });
+        assert_eq!(over, expected, "snapshot_timeout_ticks = {limit}");
+    }
+}
+
+#[test]
+fn what_a_peer_acknowledges_below_the_log_does_not_end_its_snapshot() {
+    let mut cluster = behind();
+    let id = asked(&mut cluster);
+    let disk = cluster.hosts[&2].disk.clone();
+    let leader = cluster.node(1);
+    leader.supply_snapshot_bytes(id, disk.applied, &disk.conf, &disk.data.join(&b'|')).unwrap();
+    let before = leader.status().first_index - 1;
+    let term = leader.status().term;
+    for (index, flow) in [(before - 1, Flow::Snapshot), (before, Flow::Replicate)] {
+        let ack = raftcore::proto::Message { index, ..message(MessageKind::AppResp, 3, 1, term) };
+        step(leader, &ack).unwrap();
+        assert_eq!(peer(leader, 3).flow, flow, "{index} of {before}");
     }
 }
 
