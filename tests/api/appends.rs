@@ -133,3 +133,48 @@ fn a_heartbeats_context_comes_back_whatever_its_length() {
         assert!(answers.iter().all(|m| m.context == context), "{len} bytes");
     }
 }
+
+#[test]
+fn without_the_broadcast_a_commit_is_told_to_whom_an_acknowledgement_shows_not_to_know_it() {
+    let config = config(1);
+    let mut node = leader(&Config { flags: config.flags.with(Flags::NO_COMMIT_BROADCAST, true), ..config });
+    node.propose(b"x", 0).unwrap();
+    drain(&mut node);
+    acknowledge(&mut node, 2, 3);
+    drain(&mut node);
+    acknowledge(&mut node, 3, 3);
+    let sent = drain(&mut node);
+    assert_eq!(sent.iter().map(|m| (m.to, m.index, m.commit)).collect::<Vec<_>>(), [(3, 3, 3)]);
+    acknowledge(&mut node, 3, 3);
+    assert!(drain(&mut node).is_empty(), "it was told");
+}
+
+/// The window of each peer against a list of what is in flight: full and freed in part, over and over.
+#[test]
+fn a_window_counts_what_is_in_flight_whatever_was_in_it_before() {
+    let mut node = leader(&Config { max_inflight_msgs: 11, ..config(1) });
+    let mut flying = std::collections::VecDeque::new();
+    let mut index = 2;
+    for round in 0..200 {
+        for _ in 0..1 + round % 5 {
+            if flying.len() == 11 {
+                break;
+            }
+            index += 1;
+            let len = 1 + (index as usize * 7) % 50;
+            node.propose(&vec![1; len], 0).unwrap();
+            flying.push_back((index, len as u64));
+        }
+        drain(&mut node);
+        let peer = node.peers().find(|peer| peer.id == 2).unwrap();
+        let bytes: u64 = flying.iter().map(|&(_, len)| len).sum();
+        assert_eq!((peer.inflight_msgs as usize, peer.inflight_bytes), (flying.len(), bytes), "round {round}");
+        let taken = (round * 3) % (flying.len() + 1);
+        if let Some((last, _)) = flying.drain(..taken).next_back() {
+            acknowledge(&mut node, 2, last);
+            acknowledge(&mut node, 3, last);
+        }
+        drain(&mut node);
+    }
+    assert!(index > 300, "{index}");
+}
