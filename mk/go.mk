@@ -4,12 +4,13 @@ GO_LIB := bindings/go/target
 
 .PHONY: go-lib go-test
 
-# The checksum is a header, so that Go's build cache sees a new archive.
+# The checksum is a string in the package's object, so that Go's build cache sees a new archive: it links again what has changed, and looks
+# neither at archives nor at what a header's comment says.
 go-lib: target/c/libraftcore.a  ## put the library where the Go package links it from: bindings/go/target
 	@mkdir -p $(GO_LIB)/include
 	cp include/raftcore.h $(GO_LIB)/include/raftcore.h
 	cp $< $(GO_LIB)/libraftcore.a
-	@cat $< include/raftcore.h | cksum | sed 's|.*|/* & */|' > bindings/go/lib_stamp.h
+	@cat $< include/raftcore.h | cksum | sed 's|.*|static const char raftcore_lib_stamp[] __attribute__((used)) = "&";|' > bindings/go/lib_stamp.h
 
 # The binding's tests plain, and with every checker that Go has; linked fully static; and against what pkg-config says, which is here
 # the same archive. Then the example: three processes, killed with -9.
