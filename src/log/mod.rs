@@ -479,7 +479,8 @@ impl Log {
         self.blocks.reserve(len)
     }
 
-    /// Gives up as many of the oldest blocks as it takes for `cost` more bytes beside `index` bytes of slots. If that can't be, none.
+    /// Gives up as many of the oldest blocks as it takes for `cost` more bytes beside `index` bytes of slots, and of the newest block, which
+    /// stays, as many slots: short entries have more bytes of slots than of records. If that can't be, none.
     fn evict_for(&mut self, cost: u64, index: u64) -> Result<()> {
         let over = (self.blocks.live_bytes() + index + cost).saturating_sub(self.recent_bytes);
         if over == 0 {
@@ -490,17 +491,21 @@ impl Log {
         let mut slots = self.slots.iter().peekable();
         while freed < over {
             let oldest = self.blocks.first().wrapping_add(blocks);
+            let newest = self.blocks.end().wrapping_sub(oldest) <= 1;
             let pinned = |pin: Option<u32>| pin == Some(oldest);
-            if pinned(self.ready_pin) || pinned(self.outbox_pin) || self.blocks.end().wrapping_sub(oldest) <= 1 {
+            if pinned(self.ready_pin) || pinned(self.outbox_pin) {
                 return Err(Error::Full);
             }
-            freed += self.blocks.capacity(oldest);
-            while slots.next_if(|slot| slot.place.block == oldest).is_some() {
+            freed += if newest { 0 } else { self.blocks.capacity(oldest) };
+            while (!newest || freed < over) && slots.next_if(|slot| slot.place.block == oldest).is_some() {
                 if at > limit {
                     return Err(Error::Full);
                 }
                 at += 1;
                 freed += size_of::<Slot>() as u64;
+            }
+            if newest && freed < over {
+                return Err(Error::Full);
             }
             blocks += 1;
         }

@@ -1,11 +1,13 @@
 //! The library through its public Rust face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod adapter;
 mod answers;
 mod appends;
 mod apply;
 mod boot;
 mod departures;
 mod digest;
+mod digest_differences;
 mod edges;
 mod elections;
 mod frames;
@@ -16,6 +18,7 @@ mod looking;
 mod membership;
 mod order;
 mod reads;
+mod recent;
 mod replication;
 mod smoke;
 mod snapshots;

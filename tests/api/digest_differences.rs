@@ -1,0 +1,364 @@
+//! What a digest sees: two nodes that differ in one thing have different digests, and are not equal.
+
+use crate::kit::{Disk, append, config, entry, message, snapshot, step};
+use raftcore::{ChangeEncoding, ChangeKind, Config, EntryRef, Flags, MessageKind, Node, Role, StorageMode, Transition};
+
+fn drain(node: &mut Node) {
+    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
+        node.advance(number).unwrap();
+    }
+}
+
+fn founder(config: &Config) -> Node {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
+    drain(&mut node);
+    node
+}
+
+/// Node 1, elected by node 2, its first entry committed.
+fn leader_of(config: &Config) -> Node {
+    let mut node = founder(config);
+    elect(&mut node);
+    node
+}
+
+fn elect(node: &mut Node) {
+    node.campaign().unwrap();
+    drain(node);
+    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
+        step(node, &message(kind, 2, 1, 1)).unwrap();
+        drain(node);
+    }
+    for from in [2, 3] {
+        acknowledge(node, from, 2);
+        drain(node);
+    }
+    assert_eq!((node.status().role, node.status().commit), (Role::Leader, 2));
+}
+
+fn leader() -> Node {
+    leader_of(&config(1))
+}
+
+/// Node 1, which follows node 2.
+fn follower() -> Node {
+    let mut node = founder(&config(1));
+    step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"two")], 2)).unwrap();
+    drain(&mut node);
+    node
+}
+
+fn acknowledge(node: &mut Node, from: u64, index: u64) {
+    step(node, &raftcore::proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }).unwrap();
+}
+
+/// Takes a batch and leaves it outstanding.
+fn take(node: &mut Node) -> u64 {
+    node.ready().unwrap().unwrap().number()
+}
+
+/// Two ways on from one state lead to two states.
+fn differ(what: &str, from: &Node, one: impl FnOnce(&mut Node), other: impl FnOnce(&mut Node)) {
+    let (mut a, mut b) = (from.try_clone().unwrap(), from.try_clone().unwrap());
+    assert!(a == b && a.digest(true) == b.digest(true), "{what}: the same to begin with");
+    one(&mut a);
+    other(&mut b);
+    assert_ne!(a.digest(false), b.digest(false), "{what}");
+    assert!(a != b && b != a, "{what}");
+}
+
+fn nothing(_: &mut Node) {}
+
+#[test]
+fn in_time_and_office() {
+    let (leader, follower) = (leader(), follower());
+    differ("a tick of a follower", &follower, |n| n.tick(1).unwrap(), nothing);
+    differ("a leader known or not", &follower, |n| n.forget_leader().unwrap(), nothing);
+    differ("a campaign", &follower, |n| n.campaign().unwrap(), nothing);
+    differ("whether it may lead", &follower, |n| n.set_electable(false).unwrap(), nothing);
+    differ("its rank", &follower, |n| n.set_priority(3).unwrap(), |n| n.set_priority(-3).unwrap());
+    differ("how it tells of commits", &leader, |n| n.set_commit_broadcast(false).unwrap(), nothing);
+    differ("a transfer", &leader, |n| n.transfer(2).unwrap(), |n| n.transfer(3).unwrap());
+    let vote = |from| raftcore::proto::Message { index: 9, log_term: 1, ..message(MessageKind::Vote, from, 1, 2) };
+    let mut free = follower.try_clone().unwrap();
+    free.tick(config(1).election_ticks).unwrap();
+    free.forget_leader().unwrap();
+    drain(&mut free);
+    differ("whom it votes for", &free, |n| step(n, &vote(2)).unwrap(), |n| step(n, &vote(3)).unwrap());
+
+    let flags = config(1).flags.with(Flags::LEASE_READS, true);
+    let lease = Config { flags, vote_fence_ticks: 0, ..config(1) };
+    let mut lease = leader_of(&lease);
+    lease.tick(2).unwrap();
+    drain(&mut lease);
+    differ("when a lease began", &lease, |n| step(n, &dated(1)).unwrap(), |n| step(n, &dated(2)).unwrap());
+    differ("whether a lease began", &lease, |n| step(n, &dated(0)).unwrap(), |n| step(n, &dated(2)).unwrap());
+}
+
+/// An answer to a heartbeat, which was sent at this tick.
+fn dated(tick: u64) -> raftcore::proto::Message {
+    let context = [[0; 8], tick.to_le_bytes()].concat().into();
+    raftcore::proto::Message { context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) }
+}
+
+#[test]
+fn in_the_log() {
+    let follower = follower();
+    let appended = |data: &'static [u8]| {
+        move |n: &mut Node| step(n, &append(2, 1, 1, (2, 1), vec![entry(1, 3, data)], 2)).unwrap()
+    };
+    let stored = |data: &'static [u8]| {
+        move |n: &mut Node| {
+            appended(data)(n);
+            drain(n);
+        }
+    };
+    differ("an entry's bytes", &follower, stored(b"12345678a"), stored(b"12345678b"));
+    differ("an entry's length", &follower, stored(b"a"), stored(b"a\0"));
+    differ("an entry more", &follower, stored(b"a"), nothing);
+    differ("an entry that is stored", &follower, appended(b"a"), stored(b"a"));
+    let of_term = |term: u64| {
+        move |n: &mut Node| {
+            step(n, &append(2, 1, 2, (2, 1), vec![entry(term, 3, b"a")], 2)).unwrap();
+            drain(n);
+        }
+    };
+    differ("an entry's term", &follower, of_term(1), of_term(2));
+    let committed = |n: &mut Node| step(n, &append(2, 1, 1, (3, 1), Vec::new(), 3)).unwrap();
+    let mut longer = follower.try_clone().unwrap();
+    stored(b"a")(&mut longer);
+    differ("how far is committed", &longer, committed, |n| step(n, &append(2, 1, 1, (3, 1), Vec::new(), 2)).unwrap());
+    let handed = |n: &mut Node| {
+        committed(n);
+        take(n);
+    };
+    differ("how far is handed out", &longer, committed, handed);
+    differ("how far is applied", &longer, handed, |n| {
+        committed(n);
+        drain(n);
+    });
+    differ("where the log begins", &longer, |n| n.compacted(2).unwrap(), nothing);
+}
+
+#[test]
+fn in_snapshots_and_changes() {
+    let follower = follower();
+    let arrives = |data: &'static [u8]| {
+        move |n: &mut Node| {
+            let snapshot = Some(snapshot(9, 1, &[1, 2, 3], data));
+            step(n, &raftcore::proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
+        }
+    };
+    differ("a snapshot's bytes", &follower, arrives(b"1"), arrives(b"2"));
+    differ("a snapshot handed out", &follower, arrives(b"1"), |n| {
+        arrives(b"1")(n);
+        take(n);
+    });
+
+    let change = |kind: ChangeKind, id: u64| {
+        move |n: &mut Node| {
+            let changes = [raftcore::Change { kind, id }];
+            n.propose_conf(&changes, ChangeEncoding::V2(Transition::Auto), b"", 0).unwrap();
+            drain(n);
+        }
+    };
+    let leader = leader();
+    differ("who is added", &leader, change(ChangeKind::AddNode, 4), change(ChangeKind::AddNode, 5));
+    let mut handed = leader.try_clone().unwrap();
+    change(ChangeKind::AddLearner, 4)(&mut handed);
+    acknowledge(&mut handed, 2, 3);
+    let entry = handed.ready().unwrap().unwrap().committed().next().map(|e| (e.term, e.kind, e.data.to_vec())).unwrap();
+    let (term, kind, data) = entry;
+    let apply = |n: &mut Node| _ = n.apply_conf(EntryRef { term, index: 3, kind, data: &data, token: 0 }).unwrap();
+    differ("a change that is applied", &handed, apply, |n| n.skip_conf(3).unwrap());
+    differ("a change that is skipped", &handed, |n| n.skip_conf(3).unwrap(), nothing);
+}
+
+#[test]
+fn in_what_a_leader_knows_of_its_peers() {
+    let mut leader = leader();
+    leader.propose(b"three", 0).unwrap();
+    leader.propose(b"four", 0).unwrap();
+    drain(&mut leader);
+    let acknowledges = |from, index| move |n: &mut Node| acknowledge(n, from, index);
+    differ("what a peer has", &leader, acknowledges(2, 3), nothing);
+    differ("which peer has it", &leader, acknowledges(2, 3), acknowledges(3, 3));
+    let rejects = |n: &mut Node| {
+        let refused = raftcore::proto::Message {
+            index: 3,
+            reject: true,
+            reject_hint: 2,
+            log_term: 1,
+            ..message(MessageKind::AppResp, 2, 1, 1)
+        };
+        step(n, &refused).unwrap();
+    };
+    differ("a rejection", &leader, rejects, nothing);
+    differ(
+        "messages that were lost",
+        &leader,
+        |n| n.report_unreachable(2).unwrap(),
+        |n| n.report_unreachable(3).unwrap(),
+    );
+    differ("a window", &leader, |n| n.set_window(2, 5, 0).unwrap(), |n| n.set_window(2, 5, 1).unwrap());
+    differ(
+        "how long it was silent",
+        &leader,
+        |n| step(n, &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap(),
+        |n| {
+            n.tick(1).unwrap();
+            drain(n);
+        },
+    );
+    let mut uneven = leader.try_clone().unwrap();
+    uneven.propose(&[5; 100], 0).unwrap();
+    drain(&mut uneven);
+    let mut even = leader.try_clone().unwrap();
+    even.propose(&[5; 101], 0).unwrap();
+    drain(&mut even);
+    assert_ne!(even.digest(false), uneven.digest(false), "what is in flight");
+}
+
+#[test]
+fn in_fetches() {
+    let mut leader = leader_of(&Config { recent_bytes: 16 << 10, ..config(1) });
+    for index in 3..60 {
+        leader.propose(&[9; 500], 0).unwrap();
+        drain(&mut leader);
+        acknowledge(&mut leader, 2, index);
+        drain(&mut leader);
+    }
+    leader.report_unreachable(3).unwrap();
+    drain(&mut leader);
+    let asks = |n: &mut Node| step(n, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+    differ("an ask", &leader, asks, nothing);
+    let mut asked = leader.try_clone().unwrap();
+    asks(&mut asked);
+    assert_eq!(asked.has_ready().unwrap() & raftcore::has::FETCH, raftcore::has::FETCH);
+    differ("an ask that is handed out", &asked, |n| _ = n.next_fetch().unwrap().unwrap(), nothing);
+    _ = asked.next_fetch().unwrap().unwrap();
+    let supplies = |data: &'static [u8]| {
+        move |n: &mut Node| {
+            let id = 1;
+            let entries = [EntryRef { term: 1, index: 3, data, ..EntryRef::default() }];
+            n.supply_entries(id, entries.into_iter()).unwrap();
+        }
+    };
+    differ("what was supplied", &asked, supplies(&[9; 500]), supplies(&[8; 500]));
+}
+
+#[test]
+fn in_what_waits() {
+    let (leader, follower) = (leader(), follower());
+    let propose = |token| move |n: &mut Node| n.propose(b"x", token).unwrap();
+    differ("a token", &leader, propose(1), propose(2));
+    differ("a token or none", &leader, propose(1), propose(0));
+    let forward = |data: &'static [u8]| move |n: &mut Node| n.propose(data, 0).unwrap();
+    differ("what is passed on", &follower, forward(b"12345678a"), forward(b"12345678b"));
+    differ("how much is passed on", &follower, forward(b"a"), forward(b"a\0"));
+    differ("a token that is dropped", &follower, propose(1), propose(2));
+    let read = |token| move |n: &mut Node| n.read_index(token).unwrap();
+    differ("a read", &leader, read(1), read(2));
+    differ("a read or none", &leader, read(1), nothing);
+    differ("a read that is passed on", &follower, read(1), read(2));
+    let late = |n: &mut Node| {
+        n.tick(1).unwrap();
+        n.read_index(1).unwrap();
+        drain(n);
+    };
+    differ("when a read was passed on", &follower, late, |n| {
+        n.read_index(1).unwrap();
+        n.tick(1).unwrap();
+        drain(n);
+    });
+    let mut reading = leader.try_clone().unwrap();
+    reading.read_index(7).unwrap();
+    drain(&mut reading);
+    let context = 1u64.to_le_bytes().to_vec();
+    let answers = raftcore::proto::Message { context: context.into(), ..message(MessageKind::HeartbeatResp, 2, 1, 1) };
+    differ(
+        "a read that is answered",
+        &reading,
+        |n| step(n, &answers).unwrap(),
+        |n| {
+            step(n, &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap();
+        },
+    );
+    let asked = |from, context: &'static [u8]| {
+        move |n: &mut Node| {
+            let entries = vec![entry(0, 0, context)];
+            let read = raftcore::proto::Message { entries, ..message(MessageKind::ReadIndex, from, 1, 0) };
+            step(n, &read).unwrap();
+        }
+    };
+    differ("a peer's read", &leader, asked(2, b"12345678a"), asked(2, b"12345678b"));
+    differ("whose read it is", &leader, asked(2, b"1"), asked(3, b"1"));
+}
+
+#[test]
+fn in_batches_that_are_outstanding() {
+    let leader = leader_of(&Config { storage: StorageMode::Async, ..config(1) });
+    let taken = |data: &'static [u8], token: u64| {
+        move |n: &mut Node| {
+            n.propose(data, token).unwrap();
+            take(n);
+        }
+    };
+    differ("what is in it", &leader, taken(b"12345678a", 0), taken(b"12345678b", 0));
+    let mut outstanding = leader.try_clone().unwrap();
+    outstanding.propose(b"x", 0).unwrap();
+    let number = take(&mut outstanding);
+    differ("whether it is durable", &outstanding, |n| n.persisted(number).unwrap(), nothing);
+    differ("whether it is released", &outstanding, |n| n.release(number).unwrap(), nothing);
+    let done = |token| {
+        move |n: &mut Node| {
+            taken(b"x", token)(n);
+            acknowledge(n, 2, 3);
+            acknowledge(n, 3, 3);
+            take(n);
+        }
+    };
+    // The last thing that there is to see: one stream of numbers is the beginning of the other.
+    differ("a token that comes back", &leader, done(1), done(0));
+}
+
+#[test]
+fn but_not_where_blocks_end() {
+    let with_blocks = |block_bytes| {
+        let mut node = leader_of(&Config { block_bytes, recent_bytes: 1 << 20, ..config(1) });
+        for at in 0..5 {
+            node.propose(&[at; 1500], 0).unwrap();
+        }
+        node
+    };
+    let (mut small, mut large) = (with_blocks(4 << 10), with_blocks(64 << 10));
+    assert!(small == large, "messages that wait");
+    assert_eq!(small.digest(true), large.digest(true));
+    take(&mut small);
+    take(&mut large);
+    assert!(small == large, "messages that are outstanding");
+    assert_eq!(small.digest(true), large.digest(true));
+}
+
+#[test]
+fn and_not_how_long_ago_it_began() {
+    let after = |ticks: u32| {
+        let flags = config(1).flags.with(Flags::LEASE_READS, true);
+        let config = Config { flags, vote_fence_ticks: 0, election_ticks: 50, ..config(1) };
+        let mut node = founder(&config);
+        node.tick(ticks).unwrap();
+        elect(&mut node);
+        for _ in 0..2 {
+            node.tick(1).unwrap();
+            drain(&mut node);
+        }
+        for from in [2, 3] {
+            let answer = raftcore::proto::Message { from, ..dated(u64::from(ticks) + 1) };
+            step(&mut node, &answer).unwrap();
+        }
+        node
+    };
+    let (young, old) = (after(1), after(30));
+    assert!(young == old);
+    assert_eq!(young.digest(false), old.digest(false));
+}

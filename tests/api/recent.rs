@@ -1,0 +1,274 @@
+//! What of the log stays in memory, and how entries get there.
+
+use crate::kit::{Disk, append, config, entry, message, step};
+use raftcore::{Config, EntryKind, Error, MessageKind, Node, StorageMode, proto};
+
+const KIB: u64 = 1 << 10;
+const BLOCK: u64 = 4 * KIB;
+
+fn drain(node: &mut Node) {
+    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
+        node.advance(number).unwrap();
+    }
+}
+
+/// A sole voter, which leads and applies all that it stores.
+fn alone(config: &Config) -> Node {
+    let mut node = Disk::founder(&[1]).boot(config);
+    node.campaign().unwrap();
+    drain(&mut node);
+    node
+}
+
+/// Node 1 of three, elected, everything stored and nothing acknowledged.
+fn leader(config: &Config) -> Node {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
+    node.campaign().unwrap();
+    drain(&mut node);
+    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
+        step(&mut node, &message(kind, 2, 1, 1)).unwrap();
+        drain(&mut node);
+    }
+    node
+}
+
+fn acknowledge(node: &mut Node, index: u64) {
+    for from in [2, 3] {
+        step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }).unwrap();
+    }
+}
+
+#[test]
+fn as_much_as_fits_is_kept_and_no_more() {
+    let limit = 32 * KIB;
+    for len in [1u64, 10, 100, 1000, 3000] {
+        let mut node = alone(&Config { recent_bytes: limit, ..config(1) });
+        for _ in 0..3000 {
+            node.propose(&vec![7; len as usize], 0).unwrap();
+            drain(&mut node);
+        }
+        let status = node.status();
+        let kept = status.last_index - status.recent_first + 1;
+        // Field by field: tag and length of the entry, term, index of two bytes, tag and length of the data, data.
+        let record = 2 + u64::from(len > 110) + 2 + 3 + 2 + u64::from(len > 127) + len;
+        let in_block = BLOCK / record;
+        let held = kept.div_ceil(in_block) * BLOCK + kept * 24;
+        // The places of the newest block's entries count with the next block only.
+        let places = in_block * 24;
+        assert!(held <= limit + places, "{len}: {kept} entries take {held} bytes");
+        // What it gives up is the oldest block, with the places of its entries.
+        let given_up = BLOCK + places;
+        assert!(held + BLOCK + given_up > limit, "{len}: {kept} entries take only {held} bytes");
+    }
+}
+
+#[test]
+fn a_node_takes_no_more_than_its_footprint() {
+    for (recent_bytes, len) in [(16 * KIB, 0usize), (16 * KIB, 3000), (256 * KIB, 1), (256 * KIB, 600)] {
+        let config = Config { recent_bytes, max_entries_per_ready: 64, max_messages: 32, ..config(1) };
+        let footprint = Node::footprint(&config).unwrap() as u64;
+        let mut node = alone(&config);
+        let mut most = 0;
+        for _ in 0..3000 {
+            node.propose(&vec![7; len], 1).unwrap_or_else(|e| panic!("{e}: {} {len}", node.error_detail()));
+            drain(&mut node);
+            most = most.max(node.status().memory_bytes);
+        }
+        assert!(most <= footprint, "{most} of {footprint} bytes");
+        assert!(most >= recent_bytes / 2, "{most} bytes, {recent_bytes} of them for the log");
+    }
+}
+
+#[test]
+fn the_footprint_is_the_sum_of_the_limits() {
+    let footprint = |change: fn(&mut Config)| {
+        let mut config = Config::new(1);
+        change(&mut config);
+        Node::footprint(&config).unwrap() as u64
+    };
+    let default = footprint(|_| {});
+    assert!((40 << 20..41 << 20).contains(&default), "{default}");
+    let more = |change: fn(&mut Config)| footprint(change) - default;
+    assert_eq!(more(|c| c.catchup_bytes += 1000), 1000);
+    assert_eq!(more(|c| c.max_tokens += 10), 10 * 56);
+    assert_eq!(more(|c| c.max_reads += 10), 10 * 160);
+    assert_eq!(more(|c| c.max_messages += 10), 3 * 10 * 420, "three batches");
+    assert_eq!(more(|c| c.max_entries_per_ready += 10), 3 * 10 * 2 * 24);
+    assert_eq!(more(|c| c.max_peers += 1), 16 * 256 + 512);
+    assert_eq!(more(|c| c.max_inflight_msgs += 1), 16 * 16);
+    let batches = more(|c| c.storage = StorageMode::Async);
+    assert_eq!(batches, (8 + 2 - 3) * (1024 * 2 * 24 + 1024 * 420));
+    // A block more for what is not full, and a slot of 24 bytes for each entry of the shortest kind, 6 bytes.
+    let recent = more(|c| c.recent_bytes += 30 << 20);
+    assert_eq!(recent, (30 << 20) + 24 * (1 << 20));
+    let block = more(|c| c.block_bytes += 6 << 10);
+    assert_eq!(block, (6 << 10) + 24 * (1 << 10));
+    assert!(footprint(|c| c.recent_bytes = 4 * c.block_bytes) < default);
+}
+
+/// A block of the shortest entries has more bytes of places than of records: more than the smallest log takes beside two blocks.
+#[test]
+fn short_entries_do_not_fill_the_smallest_log_for_good() {
+    let smallest = Config { recent_bytes: 4 * BLOCK, ..config(1) };
+    let mut leads = alone(&smallest);
+    for _ in 0..3000 {
+        leads.propose(&[], 0).unwrap();
+        drain(&mut leads);
+    }
+    let mut follows = Disk::founder(&[1, 2, 3]).boot(&smallest);
+    for index in 2..3000 {
+        step(&mut follows, &append(2, 1, 1, (index - 1, 1), vec![entry(1, index, b"")], index - 1)).unwrap();
+        drain(&mut follows);
+    }
+    for node in [&leads, &follows] {
+        let status = node.status();
+        assert!(status.last_index >= 2999 && status.recent_first > 1000, "{status:?}");
+    }
+}
+
+/// A log with undurable entries only, so full that the next one is refused.
+fn full() -> Node {
+    let mut node = leader(&Config { recent_bytes: 16 * KIB, storage: StorageMode::Async, ..config(1) });
+    while node.propose(&[1; 700], 0).is_ok() {}
+    node
+}
+
+#[test]
+fn a_list_of_proposals_is_taken_whole_or_not_at_all() {
+    let mut node = full();
+    let before = node.status();
+    let twin = node.try_clone().unwrap();
+    // The first of them would fit where the last block has room.
+    let list = [&[2u8; 10][..], &[2; 3000], &[2; 3000]];
+    assert_eq!(node.propose_many(list.iter().map(|data| (*data, 0))), Err(Error::Full));
+    assert!(node == twin, "nothing was given up for it");
+    assert_eq!((node.status().last_index, node.status().recent_first), (before.last_index, before.recent_first));
+
+    // Once entries are durable they make room.
+    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
+        node.persisted(number).unwrap();
+        node.release(number).unwrap();
+    }
+    node.propose_many(list.iter().map(|data| (*data, 0))).unwrap();
+    assert_eq!(node.status().last_index, before.last_index + 3);
+    let ready = node.ready().unwrap().unwrap();
+    let shown: Vec<Vec<u8>> = ready.entries().map(|entry| entry.data.to_vec()).collect();
+    assert_eq!(shown, list.map(<[u8]>::to_vec));
+}
+
+#[test]
+fn a_list_that_can_never_fit_is_refused_as_a_whole() {
+    let mut node = leader(&Config { recent_bytes: 16 * KIB, storage: StorageMode::Async, ..config(1) });
+    let twin = node.try_clone().unwrap();
+    let list = vec![[3u8; 1000]; 16];
+    assert_eq!(node.propose_many(list.iter().map(|data| (&data[..], 0))), Err(Error::Full));
+    assert!(node == twin);
+    node.propose_many(list.iter().take(8).map(|data| (&data[..], 0))).unwrap();
+    assert_eq!(node.status().last_index, twin.status().last_index + 8);
+}
+
+#[test]
+fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
+    let limit = 64 * KIB;
+    let c = Config { recent_bytes: 16 * KIB, max_uncommitted_size: limit, ..config(1) };
+    let mut node = leader(&c);
+    while node.propose(&[1; 1000], 0).is_ok() {
+        drain(&mut node);
+    }
+    let status = node.status();
+    assert!(status.recent_first > status.commit + 1, "entries that are not committed have left memory");
+    assert!(node.error_detail().contains("max_uncommitted_size"), "{}", node.error_detail());
+    acknowledge(&mut node, status.last_index);
+    drain(&mut node);
+    assert_eq!(node.status().applied, status.last_index);
+    // As many again, and not one more: nothing was forgotten or counted twice.
+    let first = node.status().last_index;
+    while node.propose(&[1; 1000], 0).is_ok() {
+        drain(&mut node);
+    }
+    assert_eq!(node.status().last_index - first, limit / 1000);
+}
+
+/// What a follower shows to be stored after an append, and the index it acknowledges.
+fn stored(config: &Config, bytes: &[u8]) -> (Vec<(u64, u64, EntryKind, Vec<u8>)>, u64) {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
+    drain(&mut node);
+    node.step(2, bytes).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    let shown = ready.entries().map(|e| (e.term, e.index, e.kind, e.data.to_vec())).collect();
+    let answer = ready.messages().next().unwrap();
+    (shown, answer.index())
+}
+
+#[test]
+fn an_append_that_spans_blocks_arrives_as_it_was_sent() {
+    use prost::Message as _;
+    for lens in [vec![2000; 5], vec![10, 4000, 10, 4000, 10], vec![1; 900], vec![3000, 1, 1, 1, 3000]] {
+        for mixed in [false, true] {
+            let entries: Vec<proto::Entry> = (2..)
+                .zip(&lens)
+                .map(|(index, &len)| {
+                    let term = if mixed && index > 3 { 2 } else { 1 };
+                    let fill: Vec<u8> = (0..len).map(|at| (at as u64 * 31 + index) as u8).collect();
+                    let mut entry = entry(term, index, &fill);
+                    if mixed && index == 3 {
+                        (entry.r#type, entry.data) = (2, Vec::new().into());
+                    }
+                    entry
+                })
+                .collect();
+            let sent = append(2, 1, 2, (1, 1), entries.clone(), 1);
+            let (shown, acknowledged) = stored(&Config { recent_bytes: 64 * KIB, ..config(1) }, &sent.encode_to_vec());
+            let expected: Vec<_> = entries
+                .iter()
+                .map(|e| (e.term, e.index, EntryKind::from_wire(e.r#type as u64).unwrap(), e.data.to_vec()))
+                .collect();
+            assert_eq!(shown, expected);
+            assert_eq!(acknowledged, 1 + lens.len() as u64);
+        }
+    }
+}
+
+fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value > 0x7f {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// An append whose entries have their fields the other way round, which protobuf allows.
+fn reversed(entries: &[proto::Entry]) -> Vec<u8> {
+    use prost::Message as _;
+    let mut bytes = append(2, 1, 2, (1, 1), Vec::new(), 1).encode_to_vec();
+    for entry in entries {
+        let mut record = vec![0x22];
+        varint(&mut record, entry.data.len() as u64);
+        record.extend_from_slice(&entry.data);
+        for (tag, value) in [(0x18, entry.index), (0x10, entry.term), (0x08, entry.r#type as u64)] {
+            record.push(tag);
+            varint(&mut record, value);
+        }
+        bytes.push(0x3a);
+        varint(&mut bytes, record.len() as u64);
+        bytes.extend_from_slice(&record);
+    }
+    bytes
+}
+
+#[test]
+fn an_append_of_another_library_s_encoding_is_taken_for_what_it_says() {
+    use prost::Message as _;
+    let entries: Vec<proto::Entry> = (2..8u64).map(|index| entry(1, index, &[index as u8; 1500])).collect();
+    let usual = append(2, 1, 2, (1, 1), entries.clone(), 1).encode_to_vec();
+    let c = Config { recent_bytes: 64 * KIB, ..config(1) };
+    assert_eq!(stored(&c, &reversed(&entries)), stored(&c, &usual));
+    // Of what does not fit, so much as does is taken, and said.
+    let small = Config { recent_bytes: 16 * KIB, storage: StorageMode::Async, ..config(1) };
+    let many: Vec<proto::Entry> = (2..30u64).map(|index| entry(1, index, &[index as u8; 1500])).collect();
+    let many_usual = append(2, 1, 2, (1, 1), many.clone(), 1).encode_to_vec();
+    let (shown, acknowledged) = stored(&small, &reversed(&many));
+    assert!(!shown.is_empty() && shown.len() < many.len());
+    assert_eq!(acknowledged, 1 + shown.len() as u64);
+    assert_eq!(stored(&small, &many_usual), (shown, acknowledged));
+}
