@@ -1,0 +1,249 @@
+//! What a leader takes, what a follower passes on, and what is counted.
+
+use crate::kit::{Cluster, Disk, config, entry, message, step};
+use raftcore::{
+    Change, ChangeEncoding, ChangeKind, Config, DropKind, EntryKind, EntryRef, Error, Flags, MessageKind, Node,
+    StorageMode, Transition, proto, wire,
+};
+
+fn drain(node: &mut Node) {
+    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
+        node.advance(number).unwrap();
+    }
+}
+
+/// Node 1 leads in term 1; only its own first entry, 2, is committed and applied.
+fn leader(config: &Config) -> Node {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
+    node.campaign().unwrap();
+    drain(&mut node);
+    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
+        step(&mut node, &message(kind, 2, 1, 1)).unwrap();
+        drain(&mut node);
+    }
+    acknowledge(&mut node, 2, 2);
+    drain(&mut node);
+    assert_eq!(node.status().applied, 2);
+    node
+}
+
+fn acknowledge(node: &mut Node, from: u64, index: u64) {
+    step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }).unwrap();
+}
+
+/// Node 1 follows node 2.
+fn follower(config: &Config) -> Node {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
+    step(&mut node, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
+    drain(&mut node);
+    node
+}
+
+/// Proposals that node 2 passed on.
+fn passed_on(entries: Vec<proto::Entry>) -> proto::Message {
+    proto::Message { entries, ..message(MessageKind::Prop, 2, 1, 0) }
+}
+
+fn normal(data: &[u8]) -> proto::Entry {
+    entry(0, 0, data)
+}
+
+fn change(id: u64) -> proto::Entry {
+    let changes = [Change { kind: ChangeKind::AddLearner, id }];
+    let mut data = vec![0; wire::change_v2_len(Transition::Auto, &changes, b"")];
+    wire::write_change_v2(&mut data, Transition::Auto, &changes, b"");
+    proto::Entry { r#type: EntryKind::ConfChangeV2 as i32, ..normal(&data) }
+}
+
+fn propose_change(node: &mut Node, id: u64) -> Result<(), Error> {
+    let changes = [Change { kind: ChangeKind::AddLearner, id }];
+    node.propose_conf(&changes, ChangeEncoding::V2(Transition::Auto), b"", 0)
+}
+
+#[test]
+fn an_entry_may_be_as_long_as_the_limit_says() {
+    let mut node = leader(&Config { max_entry_bytes: 100, ..config(1) });
+    node.propose(&[0; 100], 0).unwrap();
+    assert_eq!(node.propose(&[0; 101], 0), Err(Error::Arg));
+    assert_eq!(node.propose_many([(&[0; 1][..], 0), (&[0; 101], 0)].into_iter()), Err(Error::Arg));
+    step(&mut node, &passed_on(vec![normal(&[0; 100])])).unwrap();
+    assert_eq!(step(&mut node, &passed_on(vec![normal(&[0; 101])])), Err(Error::Full));
+    assert_eq!(step(&mut node, &passed_on(vec![normal(&[0; 1]), normal(&[0; 101])])), Err(Error::Full));
+    assert_eq!(node.status().last_index, 4);
+    assert_eq!(node.status().proposals_refused, 4);
+}
+
+#[test]
+fn each_refusal_is_counted() {
+    let mut node = leader(&config(1));
+    propose_change(&mut node, 4).unwrap();
+    for count in 1..4 {
+        assert_eq!(propose_change(&mut node, 5), Err(Error::ConfBusy));
+        assert_eq!(node.status().proposals_refused, count);
+    }
+    for count in 4..6 {
+        step(&mut node, &passed_on(vec![change(5)])).unwrap_err();
+        assert_eq!(node.status().proposals_refused, count);
+    }
+}
+
+#[test]
+fn the_payload_that_is_not_committed_is_limited() {
+    let limit = Config { max_uncommitted_size: 1000, ..config(1) };
+    // Whatever its size, the first is taken; and what has no payload, always.
+    let mut node = leader(&limit);
+    node.propose(&[0; 5000], 0).unwrap();
+    assert_eq!(node.propose(&[0; 1], 0), Err(Error::Full));
+    node.propose(&[], 0).unwrap();
+
+    let ways: [fn(&mut Node, usize) -> Result<(), Error>; 3] = [
+        |node, len| node.propose(&vec![0; len], 0),
+        |node, len| step(node, &passed_on(vec![normal(&vec![0; len / 2]), normal(&vec![0; len - len / 2])])),
+        |node, len| node.propose_many([(&vec![0; len][..], 0), (&[], 0)].into_iter()),
+    ];
+    for way in ways {
+        let mut node = leader(&limit);
+        way(&mut node, 400).unwrap();
+        way(&mut node, 600).unwrap();
+        assert_eq!(way(&mut node, 2), Err(Error::Full));
+        drain(&mut node);
+        let last = node.status().last_index;
+        acknowledge(&mut node, 2, last);
+        drain(&mut node);
+        way(&mut node, 1000).unwrap();
+        assert_eq!(way(&mut node, 2), Err(Error::Full));
+    }
+    // A change counts with what comes beside it.
+    let mut node = leader(&limit);
+    let len = 990 - change(4).data.len();
+    step(&mut node, &passed_on(vec![normal(&vec![0; len]), change(4)])).unwrap();
+    assert_eq!(node.propose(&[0; 11], 0), Err(Error::Full));
+    node.propose(&[0; 10], 0).unwrap();
+}
+
+#[test]
+fn a_change_that_is_passed_on_may_have_company() {
+    let mut node = leader(&config(1));
+    step(&mut node, &passed_on(vec![normal(b"a"), change(4), normal(b"b")])).unwrap();
+    assert_eq!(node.status().last_index, 5);
+    // It pends at its own index until that is applied.
+    drain(&mut node);
+    acknowledge(&mut node, 2, 3);
+    drain(&mut node);
+    assert_eq!(node.status().applied, 3);
+    assert_eq!(propose_change(&mut node, 5), Err(Error::ConfBusy));
+    assert_eq!(step(&mut node, &passed_on(vec![change(5)])), Err(Error::ConfBusy));
+    acknowledge(&mut node, 2, 4);
+    let ready = node.ready().unwrap().unwrap();
+    let (number, last) = (ready.number(), ready.committed().last().unwrap());
+    let (term, index, kind, data) = (last.term, last.index, last.kind, last.data.to_vec());
+    assert_eq!((index, kind), (4, EntryKind::ConfChangeV2));
+    node.apply_conf(EntryRef { term, index, kind, data: &data, token: 0 }).unwrap();
+    node.advance(number).unwrap();
+    propose_change(&mut node, 5).unwrap();
+}
+
+#[test]
+fn of_two_changes_that_are_passed_on_together_none_is_taken() {
+    let mut node = leader(&config(1));
+    assert_eq!(step(&mut node, &passed_on(vec![change(4), change(5)])), Err(Error::ConfBusy));
+    assert_eq!(step(&mut node, &passed_on(vec![change(4), normal(b"x"), change(5)])), Err(Error::ConfBusy));
+    assert_eq!(node.status().last_index, 2);
+    propose_change(&mut node, 4).expect("none is in flight");
+
+    // As in etcd's raft: the second becomes an empty entry.
+    let flags = config(1).flags.with(Flags::REFUSED_CONF_AS_EMPTY, true);
+    let mut node = leader(&Config { flags, ..config(1) });
+    step(&mut node, &passed_on(vec![change(4), change(5)])).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    let kinds: Vec<_> = ready.entries().map(|e| (e.index, e.kind, e.data.is_empty())).collect();
+    assert_eq!(kinds, [(3, EntryKind::ConfChangeV2, false), (4, EntryKind::Normal, true)]);
+}
+
+#[test]
+fn a_change_whose_company_does_not_fit_is_not_taken_either() {
+    let mut node = leader(&Config { recent_bytes: 16 << 10, storage: StorageMode::Async, ..config(1) });
+    for _ in 0..12 {
+        node.propose(&[1; 1000], 0).unwrap();
+    }
+    let last = node.status().last_index;
+    assert_eq!(step(&mut node, &passed_on(vec![change(4), normal(&[1; 4000]), normal(&[1; 4000])])), Err(Error::Full));
+    assert_eq!(node.status().last_index, last);
+    propose_change(&mut node, 4).expect("none is in flight");
+}
+
+#[test]
+fn a_leader_that_is_no_voter_any_more_takes_nothing() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    // The others do not hear that the change is committed, so that it leads on for a while.
+    let changes = [Change { kind: ChangeKind::AddLearner, id: 1 }];
+    cluster.node(1).propose_conf(&changes, ChangeEncoding::V2(Transition::Auto), b"", 0).unwrap();
+    let sent = cluster.hosts.get_mut(&1).unwrap().work();
+    sent.iter().for_each(|m| cluster.deliver(m));
+    for id in [2, 3] {
+        let answers = cluster.hosts.get_mut(&id).unwrap().work();
+        answers.iter().for_each(|m| cluster.deliver(m));
+    }
+    cluster.hosts.get_mut(&1).unwrap().work();
+    let node = cluster.node(1);
+    assert_eq!((node.status().role, node.status().promotable), (raftcore::Role::Leader, false));
+    assert_eq!(node.propose(b"x", 0), Err(Error::NoLeader));
+    assert!(node.error_detail().contains("removed"), "{}", node.error_detail());
+}
+
+/// The proposals that a follower passes on: of each message from whom, and its entries' data.
+fn sent(node: &mut Node) -> Vec<(u64, Vec<Vec<u8>>)> {
+    let ready = node.ready().unwrap().unwrap();
+    let sent = ready.messages().filter(|m| m.kind() == MessageKind::Prop);
+    let sent = sent.map(|m| (m.from(), m.entries().map(|e| e.data.to_vec()).collect())).collect();
+    let number = ready.number();
+    node.advance(number).unwrap();
+    sent
+}
+
+#[test]
+fn what_is_passed_on_fits_into_messages_and_stays_in_order() {
+    // Of a record of 100 bytes: tag and length of the entry, tag and length of the data; term and index come with the leader.
+    let record = 2 + 2 + 100;
+    let all: Vec<Vec<u8>> = (0..5).map(|at| vec![at; 100]).collect();
+    for (max, counts) in [(2 * record, vec![2, 2, 1]), (2 * record - 1, vec![1; 5]), (3 * record - 1, vec![2, 2, 1])] {
+        let mut node = follower(&Config { max_size_per_msg: max, ..config(1) });
+        node.propose_many(all.iter().map(|data| (&data[..], 0))).unwrap();
+        let sent = sent(&mut node);
+        assert_eq!(sent.iter().map(|(_, data)| data.len()).collect::<Vec<_>>(), counts, "{max}");
+        assert_eq!(sent.into_iter().flat_map(|(_, data)| data).collect::<Vec<_>>(), all);
+    }
+}
+
+#[test]
+fn what_does_not_fit_any_more_is_lost_and_what_fits_not_at_all_refused() {
+    let mut node = follower(&Config { max_messages: 16, max_size_per_msg: 1, ..config(1) });
+    let all: Vec<[u8; 1]> = (0..40).map(|at| [at]).collect();
+    node.propose_many(all.iter().zip(1..).map(|(data, token)| (&data[..], token))).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    let gone: Vec<_> = ready.dropped().iter().map(|d| (d.token, d.what)).collect();
+    assert_eq!(gone, (1..=40).map(|token| (token, DropKind::Unknown)).collect::<Vec<_>>());
+    let passed: Vec<u8> = ready.messages().flat_map(|m| m.entries().map(|e| e.data[0]).collect::<Vec<_>>()).collect();
+    assert_eq!(passed, (0..8).collect::<Vec<_>>(), "half of the places are for what can't wait");
+    let number = ready.number();
+    node.advance(number).unwrap();
+
+    for token in 1..=8 {
+        node.propose(b"x", token).unwrap();
+    }
+    assert_eq!(node.propose(b"x", 9), Err(Error::Full));
+    assert_eq!(node.propose_many([(&b"x"[..], 10), (b"y", 11)].into_iter()), Err(Error::Full));
+    let ready = node.ready().unwrap().unwrap();
+    assert_eq!(ready.dropped().iter().map(|d| d.token).collect::<Vec<_>>(), (1..=8).collect::<Vec<_>>());
+}
+
+#[test]
+fn who_proposed_stays_with_what_is_passed_on_again() {
+    let mut node = follower(&config(1));
+    let from_3 = proto::Message { entries: vec![normal(b"x")], ..message(MessageKind::Prop, 3, 1, 0) };
+    step(&mut node, &from_3).unwrap();
+    assert_eq!(sent(&mut node), [(3, vec![b"x".to_vec()])]);
+    node.propose(b"y", 0).unwrap();
+    assert_eq!(sent(&mut node), [(1, vec![b"y".to_vec()])]);
+}
