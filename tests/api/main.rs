@@ -18,6 +18,7 @@ mod limits;
 mod looking;
 mod membership;
 mod order;
+mod outstanding;
 mod proposals;
 mod reads;
 mod recent;
