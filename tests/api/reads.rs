@@ -1,8 +1,8 @@
 //! Linearizable reads.
 
-use crate::kit::{Cluster, config, entry, message, step};
+use crate::kit::{Cluster, Disk, append, config, entry, message, step};
 use raftcore::{
-    Change, ChangeEncoding, ChangeKind, DropKind, Error, Flags, MessageKind, Reason, Role, Transition, wire,
+    Change, ChangeEncoding, ChangeKind, DropKind, Error, Flags, MessageKind, Node, Reason, Role, Transition, wire,
 };
 
 fn lease(id: u64) -> raftcore::Config {
@@ -219,4 +219,77 @@ fn a_removed_leader_answers_no_read_in_the_name_of_the_sole_voter_that_is_left()
     cluster.node(1).read_index(5).unwrap();
     cluster.settle();
     assert!(cluster.heard(1).reads.is_empty(), "node 2 has committed more since");
+}
+
+fn finish(node: &mut Node) {
+    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
+        node.advance(number).unwrap();
+    }
+}
+
+/// Clocks may differ by a tenth of an election timeout: by so much the lease ends before another could be elected.
+#[test]
+fn a_lease_ends_a_tenth_before_another_could_be_elected() {
+    for (election_ticks, served) in [(30, 26), (10, 8), (5, 3)] {
+        let c = raftcore::Config { election_ticks, vote_fence_ticks: 0, ..lease(1) };
+        let mut node = Disk::founder(&[1, 2, 3]).boot(&c);
+        node.campaign().unwrap();
+        finish(&mut node);
+        for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
+            step(&mut node, &message(kind, 2, 1, 1)).unwrap();
+            finish(&mut node);
+        }
+        step(&mut node, &raftcore::proto::Message { index: 2, ..message(MessageKind::AppResp, 2, 1, 1) }).unwrap();
+        finish(&mut node);
+        let serves = |node: &Node| {
+            let mut node = node.try_clone().unwrap();
+            node.read_index(1).unwrap();
+            node.ready().unwrap().is_some_and(|ready| !ready.reads().is_empty())
+        };
+        node.tick(1).unwrap();
+        finish(&mut node);
+        assert!(!serves(&node), "no heartbeat was answered");
+        let context = [0u64.to_le_bytes(), 1u64.to_le_bytes()].concat().into();
+        step(&mut node, &raftcore::proto::Message { context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) }).unwrap();
+        for ticks in 0..election_ticks - 1 {
+            assert_eq!(serves(&node), ticks <= served, "{ticks} of {election_ticks} ticks");
+            node.tick(1).unwrap();
+            finish(&mut node);
+        }
+    }
+}
+
+#[test]
+fn answers_that_come_in_another_order_wait_each_for_its_index() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+    step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"x")], 2)).unwrap();
+    finish(&mut node);
+    let mut contexts = Vec::new();
+    for token in 1..=4 {
+        node.read_index(token).unwrap();
+        let ready = node.ready().unwrap().unwrap();
+        let asks = ready.messages().find(|m| m.kind() == MessageKind::ReadIndex).unwrap();
+        let mut bytes = Vec::new();
+        asks.write_to(&mut bytes);
+        contexts.push(wire::parse_message(&bytes).unwrap().entries.iter().next().unwrap().data.to_vec());
+        let number = ready.number();
+        node.advance(number).unwrap();
+    }
+    for (context, index) in contexts.iter().zip([5, 3, 4, 3]) {
+        let answer = raftcore::proto::Message {
+            index,
+            entries: vec![entry(0, 0, context)],
+            ..message(MessageKind::ReadIndexResp, 2, 1, 1)
+        };
+        step(&mut node, &answer).unwrap();
+    }
+    let mut served = Vec::new();
+    for index in 3..=5 {
+        step(&mut node, &append(2, 1, 1, (index - 1, 1), vec![entry(1, index, b"x")], index)).unwrap();
+        let ready = node.ready().unwrap().unwrap();
+        served.push(ready.reads().iter().map(|read| (read.token, read.index)).collect::<Vec<_>>());
+        let number = ready.number();
+        node.advance(number).unwrap();
+    }
+    assert_eq!(served, [vec![(2, 3), (4, 3)], vec![(3, 4)], vec![(1, 5)]]);
 }
