@@ -22,15 +22,15 @@ mutants-quick:  ## each planted fault against the one test that tests/mutants/ki
 	$(call MUTANTS_BUILD,--test api --test scenarios)
 	tests/mutants/run quick $(FAULTS)
 
-# cargo-mutants changes one operator, value or return at a time and runs the cheap suites. Hours for the whole core: it can be stopped;
-# started again, it leaves out what was caught already. FILES='src/quorum.rs src/raft/*.rs' takes a part, TESTS=--lib fewer tests.
+# cargo-mutants changes one operator, value or return at a time: thousands of mutants, here all in one build (tests/mutants/at-once). The
+# whole core takes an hour on two cores. It can be stopped; started again, it leaves out what was killed already. FILES='src/raft/*.rs'
+# takes a part.
 CARGO_MUTANTS := target/tools/bin/cargo-mutants
 
 $(CARGO_MUTANTS):
 	$(CARGO) install --quiet --locked --debug --root target/tools --version 27.1.0 cargo-mutants
 
 .PHONY: cargo-mutants
-cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, resumed where it was stopped; hours; FILES=… takes a part; tests/mutants/README.md
-	$(CARGO_MUTANTS) mutants --iterate --output target --no-shuffle --timeout 120 --baseline skip --exclude-re 'fault!' \
-	    $(foreach file,$(or $(FILES),src/quorum.rs src/log/*.rs src/membership/*.rs src/peers/*.rs src/outbox.rs src/raft/*.rs src/ready/*.rs src/node/*.rs),--file '$(file)') \
-	    --features capi $(addprefix --cargo-arg=,$(or $(TESTS),--lib --test=api --test=scenarios --test=paper))
+cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, all suites; an hour, resumed where it was stopped; FILES=… takes a part; tests/mutants/README.md
+	$(CARGO) build --quiet --release --locked --target-dir target/tools/cargo --manifest-path tests/mutants/at-once/Cargo.toml
+	target/tools/cargo/release/at-once $(CARGO_MUTANTS) $(FILES)

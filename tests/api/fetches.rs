@@ -100,7 +100,8 @@ fn that_an_ask_waits_is_said_until_it_is_taken_or_not_wanted() {
     assert!(!waits(&node));
     beats(&mut node, 3);
     assert!(waits(&node));
-    let ways: [(&str, fn(&mut Node)); 4] = [
+    type Way = fn(&mut Node);
+    let ways: [(&str, Way); 4] = [
         ("it was taken", |node| _ = node.next_fetch().unwrap().unwrap()),
         ("the peer has more than was thought", |node| acknowledge(node, 3, 59)),
         ("another leads", |node| step(node, &message(MessageKind::Heartbeat, 2, 1, 2)).unwrap()),

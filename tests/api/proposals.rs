@@ -96,7 +96,8 @@ fn the_payload_that_is_not_committed_is_limited() {
     assert_eq!(node.propose(&[0; 1], 0), Err(Error::Full));
     node.propose(&[], 0).unwrap();
 
-    let ways: [fn(&mut Node, usize) -> Result<(), Error>; 3] = [
+    type Way = fn(&mut Node, usize) -> Result<(), Error>;
+    let ways: [Way; 3] = [
         |node, len| node.propose(&vec![0; len], 0),
         |node, len| step(node, &passed_on(vec![normal(&vec![0; len / 2]), normal(&vec![0; len - len / 2])])),
         |node, len| node.propose_many([(&vec![0; len][..], 0), (&[], 0)].into_iter()),

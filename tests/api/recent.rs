@@ -189,8 +189,11 @@ fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
     assert_eq!(node.status().last_index - first, limit / 1000);
 }
 
+/// Term, index, kind and data of an entry.
+type Shown = (u64, u64, EntryKind, Vec<u8>);
+
 /// What a follower shows to be stored after an append, and the index it acknowledges.
-fn stored(config: &Config, bytes: &[u8]) -> (Vec<(u64, u64, EntryKind, Vec<u8>)>, u64) {
+fn stored(config: &Config, bytes: &[u8]) -> (Vec<Shown>, u64) {
     let mut node = Disk::founder(&[1, 2, 3]).boot(config);
     drain(&mut node);
     node.step(2, bytes).unwrap();
