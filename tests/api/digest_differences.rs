@@ -1,7 +1,9 @@
 //! What a digest sees: two nodes that differ in one thing have different digests, and are not equal.
 
 use crate::kit::{Disk, append, config, entry, message, snapshot, step};
-use raftcore::{ChangeEncoding, ChangeKind, Config, EntryRef, Flags, MessageKind, Node, Role, StorageMode, Transition};
+use raftcore::{
+    ChangeEncoding, ChangeKind, Config, EntryRef, Flags, MessageKind, Missing, Node, Role, StorageMode, Transition,
+};
 
 fn drain(node: &mut Node) {
     while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
@@ -79,6 +81,12 @@ fn in_time_and_office() {
     differ("a campaign", &follower, |n| n.campaign().unwrap(), nothing);
     differ("whether it may lead", &follower, |n| n.set_electable(false).unwrap(), nothing);
     differ("its rank", &follower, |n| n.set_priority(3).unwrap(), |n| n.set_priority(-3).unwrap());
+    let given_up = |n: &mut Node| {
+        n.transfer(2).unwrap();
+        drain(n);
+        n.abort_transfer().unwrap();
+    };
+    differ("a lease that was given up", &leader, given_up, nothing);
     differ("how it tells of commits", &leader, |n| n.set_commit_broadcast(false).unwrap(), nothing);
     differ("a transfer", &leader, |n| n.transfer(2).unwrap(), |n| n.transfer(3).unwrap());
     let vote = |from| raftcore::proto::Message { index: 9, log_term: 1, ..message(MessageKind::Vote, from, 1, 2) };
@@ -293,6 +301,9 @@ fn in_what_waits() {
             step(n, &read).unwrap();
         }
     };
+    differ("a peer's read that is passed on", &follower, asked(3, b"12345678a"), asked(3, b"12345678b"));
+    let refuses = |index| move |n: &mut Node| step(n, &append(2, 1, 1, (index, 1), Vec::new(), 2)).unwrap();
+    differ("what an answer says", &follower, refuses(8), refuses(9));
     differ("a peer's read", &leader, asked(2, b"12345678a"), asked(2, b"12345678b"));
     differ("whose read it is", &leader, asked(2, b"1"), asked(3, b"1"));
 }
@@ -350,7 +361,7 @@ fn and_not_how_long_ago_it_began() {
         let mut node = founder(&config);
         node.tick(ticks).unwrap();
         elect(&mut node);
-        for _ in 0..2 {
+        for _ in 0..6 {
             node.tick(1).unwrap();
             drain(&mut node);
         }
@@ -363,4 +374,60 @@ fn and_not_how_long_ago_it_began() {
     let (young, old) = (after(1), after(30));
     assert!(young == old);
     assert_eq!(young.digest(false), old.digest(false));
+}
+
+#[test]
+fn and_not_how_many_numbers_were_used_up() {
+    // Ticks before a read was passed on.
+    let reads = |ticks: u32| {
+        let mut node = founder(&config(1));
+        node.tick(ticks).unwrap();
+        step(&mut node, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
+        drain(&mut node);
+        node.read_index(5).unwrap();
+        drain(&mut node);
+        node
+    };
+    assert_eq!(reads(1).digest(false), reads(3).digest(false));
+
+    // Batches.
+    let batches = |more: bool| {
+        let mut node = leader();
+        if more {
+            node.read_index(5).unwrap();
+            drain(&mut node);
+            let context = 1u64.to_le_bytes().to_vec().into();
+            step(&mut node, &raftcore::proto::Message { context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) })
+                .unwrap();
+            drain(&mut node);
+        } else {
+            step(&mut node, &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap();
+        }
+        node.propose(b"x", 0).unwrap();
+        take(&mut node);
+        node
+    };
+    assert!(batches(true) == batches(false));
+
+    // Fetches.
+    let fetches = |more: bool| {
+        let mut node = leader_of(&Config { recent_bytes: 16 << 10, ..config(1) });
+        for index in 3..60 {
+            node.propose(&[9; 500], 0).unwrap();
+            drain(&mut node);
+            acknowledge(&mut node, 2, index);
+            drain(&mut node);
+        }
+        node.report_unreachable(3).unwrap();
+        if more {
+            step(&mut node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+            let id = node.next_fetch().unwrap().unwrap().id;
+            node.supply_none(id, Missing::Later).unwrap();
+        }
+        step(&mut node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+        node.propose(b"x", 0).unwrap();
+        drain(&mut node);
+        node
+    };
+    assert!(fetches(true) == fetches(false));
 }
