@@ -159,6 +159,65 @@ fn each_limit_names_itself() {
     wrong(|c| c.flags = raftcore::Flags::LEASE_READS, "CHECK_QUORUM");
 }
 
+/// A limit: what sets it, and the least and the most that it may be.
+struct Limit(&'static str, fn(&mut Config, u64), u64, u64);
+
+#[test]
+fn each_limit_may_be_its_least_and_its_most() {
+    let most = |bits: u32| 1u64 << bits;
+    let limits = [
+        Limit("id", |c, to| c.id = to, 1, u64::MAX - 16),
+        Limit("heartbeat_ticks", |c, to| (c.heartbeat_ticks, c.election_ticks) = (to as u32, 1 << 24), 1, most(20)),
+        Limit("election_ticks", |c, to| c.election_ticks = to as u32, 2, most(24)),
+        Limit("read_timeout_ticks", |c, to| c.read_timeout_ticks = to as u32, 1, u64::MAX),
+        Limit("max_peers", |c, to| c.max_peers = to as u32, 1, 256),
+        Limit("max_inflight_msgs", |c, to| c.max_inflight_msgs = to as u32, 1, 65536),
+        Limit("max_outstanding", |c, to| c.max_outstanding = to as u32, 1, 1024),
+        Limit("max_entries_per_ready", |c, to| c.max_entries_per_ready = to as u32, 1, most(22)),
+        Limit("max_messages", |c, to| c.max_messages = to as u32, 16, most(20)),
+        Limit("max_reads", |c, to| c.max_reads = to as u32, 1, most(22)),
+        Limit("max_tokens", |c, to| c.max_tokens = to as u32, 1, most(24)),
+        Limit("block_bytes", |c, to| (c.block_bytes, c.recent_bytes) = (to, 1 << 30), 4 << 10, 16 << 20),
+        Limit("recent_bytes", |c, to| (c.recent_bytes, c.block_bytes) = (to, 8 << 10), 32 << 10, most(40)),
+        Limit("catchup_bytes", |c, to| c.catchup_bytes = to, 0, most(40)),
+        Limit("max_entry_bytes", |c, to| c.max_entry_bytes = to, 0, most(30)),
+        Limit("max_snapshot_bytes", |c, to| c.max_snapshot_bytes = to, 0, most(31)),
+    ];
+    for Limit(name, set, least, most) in limits {
+        let check = |to: u64| {
+            let mut config = config(1);
+            set(&mut config, to);
+            config.check()
+        };
+        assert_eq!((check(least), check(most)), (Ok(()), Ok(())), "{name}");
+        if least > 0 {
+            assert!(check(least - 1).is_err_and(|why| why.starts_with(name)), "{name}");
+        }
+        if most < u64::MAX {
+            assert!(check(most + 1).is_err_and(|why| why.starts_with(name)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_hello_says_what_its_node_is_able_to_do() {
+    for flags in [raftcore::Flags::TRANSFER_FENCE, raftcore::Flags::COMMIT_IN_VOTES] {
+        let c = Config { flags: config(1).flags.with(flags, true), ..config(1) };
+        assert_eq!(Disk::founder(&[1]).boot(&c).hello().features, flags.0);
+    }
+    assert_eq!(Disk::founder(&[1]).boot(&config(1)).hello().features, 0);
+}
+
+#[test]
+fn a_node_is_cloned_before_its_boot_or_after_and_not_within() {
+    let mut node = Node::new(&config(1)).unwrap();
+    assert!(node.try_clone().is_ok());
+    node.boot_state(raftcore::HardState::default()).unwrap();
+    assert_eq!(node.try_clone().map(|_| ()), Err(Error::State));
+    node.boot_done(0).unwrap();
+    assert!(node.try_clone().is_ok());
+}
+
 #[test]
 fn a_storage_is_booted_from_and_asked() {
     let mut storage = MemoryStorage::founder(&[1]);

@@ -278,3 +278,52 @@ fn no_snapshot_now_is_asked_again_after_the_next_heartbeat() {
         assert_eq!(asked(&mut node).kind, FetchKind::Entries);
     }
 }
+
+#[test]
+fn supplies_that_are_outstanding_are_limited() {
+    let mut node = leader(&Config { catchup_bytes: 1, ..small() });
+    // Nobody has the newest entries, and both lack older ones.
+    for _ in 0..60 {
+        node.propose(&[1; LEN], 0).unwrap();
+        drain(&mut node);
+    }
+    for round in 0..3 {
+        let fetch = asked(&mut node);
+        assert_eq!(supply(&mut node, fetch.id, fetch.first, fetch.first), Ok(Supplied::Taken), "round {round}");
+        let number = node.ready().unwrap().unwrap().number();
+        node.report_unreachable(2).unwrap();
+        beats(&mut node, 2);
+        assert_eq!(node.next_fetch(), Ok(None), "one supply is on its way");
+        node.advance(number).unwrap();
+        beats(&mut node, 2);
+        let other = node.next_fetch().unwrap().unwrap();
+        assert_eq!((other.peer, other.first), (2, 61));
+        node.supply_none(other.id, Missing::Later).unwrap();
+        acknowledge(&mut node, 3, fetch.first);
+        drain(&mut node);
+        node.report_unreachable(3).unwrap();
+        while let Some(fetch) = node.next_fetch().unwrap() {
+            node.supply_none(fetch.id, Missing::Later).unwrap();
+        }
+    }
+}
+
+#[test]
+fn entries_join_an_append_that_has_not_left() {
+    let flags = config(1).flags.with(raftcore::Flags::BATCH_APPEND, true);
+    let c = Config { flags, max_size_per_msg: 2000, ..small() };
+    let mut node = leader(&c);
+    acknowledge(&mut node, 3, 60);
+    drain(&mut node);
+    for _ in 0..4 {
+        node.propose(&[1; LEN], 0).unwrap();
+    }
+    let sent = drain(&mut node);
+    let both = |sent: &[(u64, MessageKind, Vec<u64>)], to: u64| {
+        sent.iter().filter(|(peer, ..)| *peer == to).map(|(_, _, indexes)| indexes.clone()).collect::<Vec<_>>()
+    };
+    for to in [2, 3] {
+        assert_eq!(both(&sent, to), [vec![61, 62, 63], vec![64]], "as many as a message may hold");
+        assert_eq!(peer(&node, to).inflight_bytes, 4 * LEN as u64);
+    }
+}

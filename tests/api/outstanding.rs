@@ -388,6 +388,11 @@ fn a_frame_may_be_as_long_as_a_message_can_be() {
     };
     assert_eq!(node.step_frames(2, &header(limit)).map(|done| done.consumed), Ok(0), "it may come yet");
     assert_eq!(node.step_frames(2, &header(limit + 1)), Err(Error::Decode));
+    let widest = Config { max_size_per_msg: u64::MAX, ..config(1) };
+    let mut wide = Disk::founder(&[1, 2, 3]).boot(&widest);
+    let most = (u32::MAX / 2) + (64 << 10);
+    assert_eq!(wide.step_frames(2, &header(most)).map(|done| done.consumed), Ok(0));
+    assert_eq!(wide.step_frames(2, &header(most + 1)), Err(Error::Decode));
     // What stands before one that can't be is taken.
     let heard = prost::Message::encode_to_vec(&message(MessageKind::Heartbeat, 2, 1, 1));
     let stream = [&header(heard.len() as u32)[..], &heard, &header(limit + 1)].concat();

@@ -58,3 +58,20 @@ fn a_candidate_without_room_for_its_first_entry_sends_no_append() {
     let ready = node.ready().unwrap().unwrap();
     assert_eq!(ready.messages().filter(|m| m.kind() == MessageKind::App).count(), 0, "a follower sends appends");
 }
+
+/// By messages a node's own acknowledgements go out as well; where the box is full a later one stands for the earlier.
+#[test]
+fn what_a_node_says_to_itself_by_messages_is_never_lost() {
+    let mut cluster = crate::kit::Cluster::new(&[1], |id| {
+        let mut c = config(id);
+        (c.storage, c.max_messages) = (raftcore::StorageMode::Messages, 16);
+        c
+    });
+    cluster.elect(1);
+    for at in 0..40 {
+        cluster.node(1).propose(&[at], 0).unwrap();
+    }
+    cluster.settle();
+    let status = cluster.node(1).status();
+    assert_eq!((status.last_index, status.applied), (42, 42));
+}
