@@ -100,8 +100,9 @@ impl Terms {
     pub fn compact(&mut self, index: Index) {
         let Some(term) = self.at(index) else { return };
         self.before = EntryId { term, index };
-        let keep = self.runs.partition_point(|run| run.first <= index);
-        self.runs.drain(..keep.saturating_sub(1));
+        // The run of the next entry is the first that stays.
+        let upto_next = self.runs.partition_point(|run| run.first <= index + 1);
+        self.runs.drain(..upto_next.saturating_sub(1));
         if index == self.last {
             self.runs.clear();
         } else if let Some(run) = self.runs.first_mut() {

@@ -5,6 +5,7 @@ mod answers;
 mod appends;
 mod apply;
 mod boot;
+mod corners;
 mod departures;
 mod digest;
 mod digest_differences;
