@@ -1,0 +1,323 @@
+//! Plants the mutants of one file: where one acts, the text asks `crate::mutant(ID)` which way to go.
+//!
+//! `a < b` becomes `match (&a, &b) { (l, r) => if crate::mutant(7) { l <= r } else { l < r } }`, an arm that may be deleted gets a guard,
+//! a function that may be replaced returns early. Operands are evaluated once, but for the right one of `&&`, `||` and of assignments, where
+//! only one of the copies runs.
+
+use crate::mutant::{Mutant, Place};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use std::collections::BTreeSet;
+use syn::spanned::Spanned;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Arm, Attribute, BinOp, Block, Expr, ExprBinary, ExprIf, ExprRepeat, ExprStruct, ExprUnary, ExprWhile};
+use syn::{ImplItemConst, ImplItemFn, ItemConst, ItemFn, ItemMod, ItemStatic, Pat, TraitItemConst, TraitItemFn, Type};
+use syn::{Variant, parse_quote};
+
+/// The text with all its mutants, of which those in `planted` found their place; those in `beside` stand beside a planted fault.
+pub struct Rewritten {
+    pub text: String,
+    pub planted: BTreeSet<u32>,
+    pub beside: BTreeSet<u32>,
+}
+
+pub fn rewrite(text: &str, mutants: &[&Mutant]) -> Result<Rewritten, String> {
+    let mut file = syn::parse_file(text).map_err(|error| error.to_string())?;
+    let mut planter = Planter { mutants, planted: BTreeSet::new(), beside: BTreeSet::new(), guarded_by_faults: 0 };
+    planter.visit_file_mut(&mut file);
+    let Planter { planted, beside, .. } = planter;
+    Ok(Rewritten { text: prettyplease::unparse(&file), planted, beside })
+}
+
+/// What the build asks: is this the mutant that runs? Goes to the end of the crate's root.
+pub const QUESTION: &str = r#"
+static MUTANT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(u32::MAX);
+#[inline]
+pub(crate) fn mutant(id: u32) -> bool {
+    match MUTANT.load(std::sync::atomic::Ordering::Relaxed) {
+        u32::MAX => pick_mutant() == id,
+        picked => picked == id,
+    }
+}
+#[cold]
+fn pick_mutant() -> u32 {
+    let picked = std::env::var("RAFTCORE_MUTANT").ok().and_then(|id| id.parse().ok()).unwrap_or(0);
+    MUTANT.store(picked, std::sync::atomic::Ordering::Relaxed);
+    picked
+}
+"#;
+
+struct Planter<'a> {
+    mutants: &'a [&'a Mutant],
+    planted: BTreeSet<u32>,
+    beside: BTreeSet<u32>,
+    /// How many planted faults guard what is visited: it never runs.
+    guarded_by_faults: u32,
+}
+
+fn start(span: Span) -> Place {
+    (span.start().line, span.start().column + 1)
+}
+
+fn end(span: Span) -> Place {
+    (span.end().line, span.end().column + 1)
+}
+
+impl<'a> Planter<'a> {
+    /// Takes the mutants of a genre that begin at a place.
+    fn take(&mut self, genre: &str, at: Place) -> Vec<&'a Mutant> {
+        let found = self.mutants.iter().copied().filter(|mutant| mutant.genre == genre && mutant.start == at);
+        let found: Vec<&Mutant> = found.filter(|mutant| self.planted.insert(mutant.id)).collect();
+        self.note_faults(self.guarded_by_faults > 0, &found);
+        found
+    }
+
+    fn visit_guarded(&mut self, expr: &mut Expr, by_fault: bool) {
+        self.guarded_by_faults += u32::from(by_fault);
+        self.visit_expr_mut(expr);
+        self.guarded_by_faults -= u32::from(by_fault);
+    }
+
+    fn note_faults(&mut self, beside: bool, mutants: &[&Mutant]) {
+        if beside {
+            self.beside.extend(mutants.iter().map(|mutant| mutant.id));
+        }
+    }
+
+    /// A function's own mutants return before it begins.
+    fn plant_returns(&mut self, block: &mut Block) {
+        let span = block.brace_token.span;
+        let (from, to) = (start(span.open()), end(span.close()));
+        // Those of functions within are taken already.
+        let inside = |mutant: &&&Mutant| mutant.genre == "FnValue" && mutant.start >= from && mutant.end <= to;
+        let all = self.mutants;
+        for mutant in all.iter().filter(inside) {
+            if self.planted.contains(&mutant.id) {
+                continue;
+            }
+            if let Ok(value) = syn::parse_str::<Expr>(&mutant.replacement) {
+                self.planted.insert(mutant.id);
+                let id = mutant.id;
+                block.stmts.insert(0, parse_quote!(if crate::mutant(#id) { return #value; }));
+            }
+        }
+    }
+
+    fn plant_binary(&mut self, binary: &ExprBinary, at: Place) -> Option<Expr> {
+        let mutants = self.take("BinaryOperator", at);
+        if mutants.is_empty() {
+            return None;
+        }
+        let ExprBinary { left, op, right, .. } = binary;
+        let kind = Kind::of(op);
+        let (l, r) = match kind {
+            Kind::Assigns => (quote!(#left), quote!(#right)),
+            Kind::Decides => (quote!(left__), quote!(#right)),
+            Kind::Compares | Kind::Calculates => (quote!(left__), quote!(right__)),
+        };
+        let mut choice = quote!(#l #op #r);
+        for mutant in mutants {
+            match syn::parse_str::<BinOp>(mutant.replacement.trim()) {
+                Ok(other) => choice = choose(mutant.id, quote!(#l #other #r), choice),
+                Err(_) => _ = self.planted.remove(&mutant.id),
+            }
+        }
+        Some(match kind {
+            Kind::Assigns => parse_quote!({ #choice }),
+            Kind::Decides => parse_quote!((match (#left) { left__ => #choice })),
+            Kind::Compares => parse_quote!((match (&(#left), &(#right)) { (left__, right__) => #choice })),
+            Kind::Calculates => parse_quote!((match (#left, #right) { (left__, right__) => #choice })),
+        })
+    }
+
+    fn plant_unary(&mut self, unary: &ExprUnary, at: Place) -> Option<Expr> {
+        let mutant = *self.take("UnaryOperator", at).first()?;
+        let ExprUnary { op, expr, .. } = unary;
+        let choice = choose(mutant.id, quote!(value__), quote!(#op value__));
+        Some(parse_quote!((match (#expr) { value__ => #choice })))
+    }
+}
+
+fn choose(id: u32, mutated: TokenStream, otherwise: TokenStream) -> TokenStream {
+    quote!(if crate::mutant(#id) { #mutated } else { #otherwise })
+}
+
+/// How an operator treats its operands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Assigns,
+    /// The right operand may not be evaluated.
+    Decides,
+    /// They are only looked at.
+    Compares,
+    Calculates,
+}
+
+impl Kind {
+    fn of(op: &BinOp) -> Self {
+        match op {
+            BinOp::And(_) | BinOp::Or(_) => Self::Decides,
+            BinOp::Eq(_) | BinOp::Ne(_) | BinOp::Lt(_) | BinOp::Le(_) | BinOp::Gt(_) | BinOp::Ge(_) => Self::Compares,
+            _ if op.to_token_stream().to_string().ends_with('=') => Self::Assigns,
+            _ => Self::Calculates,
+        }
+    }
+}
+
+/// Whether the operand is a `let` of a chain, which can't be moved elsewhere.
+fn has_let(expr: &Expr) -> bool {
+    match expr {
+        Expr::Let(_) => true,
+        Expr::Binary(binary) => has_let(&binary.left) || has_let(&binary.right),
+        _ => false,
+    }
+}
+
+fn is_fault(expr: &Expr) -> bool {
+    match expr {
+        Expr::Macro(call) => call.mac.path.is_ident("fault"),
+        Expr::Unary(unary) => is_fault(&unary.expr),
+        Expr::Paren(paren) => is_fault(&paren.expr),
+        Expr::Cast(cast) => is_fault(&cast.expr),
+        Expr::Call(call) => call.args.iter().any(is_fault),
+        Expr::Binary(binary) => is_fault(&binary.left) || is_fault(&binary.right),
+        _ => false,
+    }
+}
+
+/// Whether the condition holds only with a planted fault.
+fn needs_fault(condition: &Expr) -> bool {
+    match condition {
+        Expr::Macro(call) => call.mac.path.is_ident("fault"),
+        Expr::Paren(paren) => needs_fault(&paren.expr),
+        Expr::Binary(ExprBinary { left, op: BinOp::And(_), right, .. }) => needs_fault(left) || needs_fault(right),
+        _ => false,
+    }
+}
+
+impl VisitMut for Planter<'_> {
+    // What is evaluated when it is compiled can't ask.
+    fn visit_item_const_mut(&mut self, _: &mut ItemConst) {}
+    fn visit_item_static_mut(&mut self, _: &mut ItemStatic) {}
+    fn visit_impl_item_const_mut(&mut self, _: &mut ImplItemConst) {}
+    fn visit_trait_item_const_mut(&mut self, _: &mut TraitItemConst) {}
+    fn visit_type_mut(&mut self, _: &mut Type) {}
+    fn visit_pat_mut(&mut self, _: &mut Pat) {}
+    fn visit_attribute_mut(&mut self, _: &mut Attribute) {}
+    fn visit_variant_mut(&mut self, _: &mut Variant) {}
+    fn visit_expr_repeat_mut(&mut self, repeat: &mut ExprRepeat) {
+        self.visit_expr_mut(&mut repeat.expr);
+    }
+
+    fn visit_item_mod_mut(&mut self, module: &mut ItemMod) {
+        if module.ident != "tests" {
+            visit_mut::visit_item_mod_mut(self, module);
+        }
+    }
+
+    fn visit_item_fn_mut(&mut self, function: &mut ItemFn) {
+        if function.sig.constness.is_none() {
+            visit_mut::visit_item_fn_mut(self, function);
+            self.plant_returns(&mut function.block);
+        }
+    }
+
+    fn visit_impl_item_fn_mut(&mut self, function: &mut ImplItemFn) {
+        if function.sig.constness.is_none() {
+            visit_mut::visit_impl_item_fn_mut(self, function);
+            self.plant_returns(&mut function.block);
+        }
+    }
+
+    fn visit_trait_item_fn_mut(&mut self, function: &mut TraitItemFn) {
+        visit_mut::visit_trait_item_fn_mut(self, function);
+        if let Some(block) = &mut function.default {
+            self.plant_returns(block);
+        }
+    }
+
+    fn visit_arm_mut(&mut self, arm: &mut Arm) {
+        let deleted = self.take("MatchArm", start(arm.pat.span()));
+        let guard = arm.guard.as_ref().map(|(_, guard)| (start(guard.span()), is_fault(guard)));
+        let guarded = guard.map_or_else(Vec::new, |(at, _)| self.take("MatchArmGuard", at));
+        if let Some((_, beside)) = guard {
+            self.note_faults(beside, &guarded);
+            self.note_faults(beside, &deleted);
+        }
+        visit_mut::visit_arm_mut(self, arm);
+        if deleted.is_empty() && guarded.is_empty() {
+            return;
+        }
+        let mut condition = arm.guard.as_ref().map_or_else(|| quote!(true), |(_, guard)| quote!((#guard)));
+        for mutant in guarded {
+            let value: TokenStream = mutant.replacement.parse().unwrap_or_default();
+            let choice = choose(mutant.id, value, condition);
+            condition = quote!((#choice));
+        }
+        for id in deleted.iter().map(|mutant| mutant.id) {
+            condition = quote!(!crate::mutant(#id) && #condition);
+        }
+        arm.guard = Some((Default::default(), parse_quote!(#condition)));
+    }
+
+    fn visit_expr_struct_mut(&mut self, value: &mut ExprStruct) {
+        let starts: Vec<Place> = value.fields.iter().map(|field| start(field.span())).collect();
+        visit_mut::visit_expr_struct_mut(self, value);
+        let Some(rest) = value.rest.clone() else { return };
+        for (field, at) in value.fields.iter_mut().zip(starts) {
+            for mutant in self.take("StructField", at) {
+                let (member, own) = (&field.member, &field.expr);
+                let choice = choose(mutant.id, quote!((#rest).#member), quote!(#own));
+                field.colon_token = Some(Default::default());
+                field.expr = parse_quote!((#choice));
+            }
+        }
+    }
+
+    fn visit_expr_if_mut(&mut self, choice: &mut ExprIf) {
+        let by_fault = needs_fault(&choice.cond);
+        self.visit_expr_mut(&mut choice.cond);
+        self.guarded_by_faults += u32::from(by_fault);
+        self.visit_block_mut(&mut choice.then_branch);
+        self.guarded_by_faults -= u32::from(by_fault);
+        if let Some((_, otherwise)) = &mut choice.else_branch {
+            self.visit_expr_mut(otherwise);
+        }
+    }
+
+    fn visit_expr_while_mut(&mut self, repeat: &mut ExprWhile) {
+        let by_fault = needs_fault(&repeat.cond);
+        self.visit_expr_mut(&mut repeat.cond);
+        self.guarded_by_faults += u32::from(by_fault);
+        self.visit_block_mut(&mut repeat.body);
+        self.guarded_by_faults -= u32::from(by_fault);
+    }
+
+    fn visit_expr_binary_mut(&mut self, binary: &mut ExprBinary) {
+        let by_fault = matches!(binary.op, BinOp::And(_)) && needs_fault(&binary.left);
+        self.visit_expr_mut(&mut binary.left);
+        self.visit_guarded(&mut binary.right, by_fault);
+    }
+
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        // Places are those of the file as it is: an operand that was rewritten has none.
+        let at = match expr {
+            Expr::Binary(binary) if !has_let(&binary.left) && !has_let(&binary.right) => Some(start(binary.op.span())),
+            Expr::Unary(unary) => Some(start(unary.op.span())),
+            _ => None,
+        };
+        let beside = is_fault(expr);
+        visit_mut::visit_expr_mut(self, expr);
+        let Some(at) = at else { return };
+        let planted = match expr {
+            Expr::Binary(binary) => self.plant_binary(binary, at),
+            Expr::Unary(unary) => self.plant_unary(unary, at),
+            _ => None,
+        };
+        if let Some(planted) = planted {
+            let here: Vec<&Mutant> = self.mutants.iter().copied().filter(|mutant| mutant.start == at).collect();
+            self.note_faults(beside, &here);
+            *expr = planted;
+        }
+    }
+}

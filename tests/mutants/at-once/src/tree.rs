@@ -1,0 +1,199 @@
+//! A copy of the repository with all mutants planted, built once.
+//!
+//! What does not compile is left out: the compiler's errors name lines, and on these stand the mutants.
+
+use crate::mutant::{Fate, Mutant, hash, texts};
+use crate::rewrite::{QUESTION, rewrite};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The suites of this package that judge.
+pub const SUITES: [&str; 7] = ["paper", "scenarios", "api", "wire", "memory", "simulation", "lib"];
+
+/// What was built: a suite's program by its name.
+pub struct Tree {
+    pub root: PathBuf,
+    pub programs: BTreeMap<String, PathBuf>,
+}
+
+pub fn build(work: &Path, mutants: &mut [Mutant]) -> Result<Tree, String> {
+    let root = work.join("tree");
+    fs::create_dir_all(&root).map_err(|error| format!("{}: {error}", root.display()))?;
+    let root = root.canonicalize().map_err(|error| error.to_string())?;
+    copy(Path::new("."), &root)?;
+    let files = texts(mutants)?;
+    // Each round leaves out what the last one could not compile; a first error may hide others.
+    for _ in 0..20 {
+        plant(&root, &files, mutants)?;
+        let unviable = unviable(&root, work)?;
+        if unviable.is_empty() {
+            return programs(root, work);
+        }
+        let leave = mutants.iter_mut().filter(|mutant| unviable.contains(&mutant.id));
+        leave.for_each(|mutant| mutant.fate = Fate::Unviable);
+    }
+    Err("it does not compile, whatever is left out".into())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", from.display());
+    fs::create_dir_all(to).map_err(failed)?;
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
+        let (source, goal) = (entry.path(), to.join(&name));
+        if kind.is_dir() && name != "target" && name != ".git" {
+            copy(&source, &goal)?;
+        } else if kind.is_file() {
+            write_new(&goal, &fs::read(&source).map_err(failed)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file unless it is so already: cargo builds anew what has another time.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn plant(root: &Path, files: &[(String, String)], mutants: &mut [Mutant]) -> Result<(), String> {
+    for (file, text) in files {
+        let here: Vec<&Mutant> = mutants.iter().filter(|m| m.file == *file && m.fate != Fate::Unviable).collect();
+        let mut rewritten = rewrite(text, &here).map_err(|error| format!("{file}: {error}"))?;
+        if file == "src/lib.rs" {
+            rewritten.text.push_str(QUESTION);
+        }
+        write_new(&root.join(file), rewritten.text.as_bytes())?;
+        for mutant in mutants.iter_mut().filter(|m| m.file == *file && m.fate != Fate::Unviable) {
+            mutant.beside_fault = rewritten.beside.contains(&mutant.id);
+            mutant.fate = if rewritten.planted.contains(&mutant.id) { Fate::Waits } else { Fate::Unplanted };
+        }
+    }
+    if files.iter().all(|(file, _)| file != "src/lib.rs") {
+        let lib = fs::read_to_string("src/lib.rs").map_err(|error| format!("src/lib.rs: {error}"))?;
+        write_new(&root.join("src/lib.rs"), (lib + QUESTION).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn cargo(root: &Path, work: &Path, command: &str) -> Result<Command, String> {
+    let target = work.canonicalize().map_err(|error| error.to_string())?.join("cargo");
+    let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+    cargo.args([command, "--quiet", "--features", "capi"]).current_dir(root).env("CARGO_TARGET_DIR", target);
+    // What was rewritten is written for no reader, and what a mutant leaves over is no fault.
+    cargo
+        .env("RUSTFLAGS", "--cap-lints allow")
+        .env("CARGO_PROFILE_TEST_OPT_LEVEL", "2")
+        .env("CARGO_PROFILE_TEST_DEBUG", "0");
+    cargo.stderr(Stdio::null());
+    Ok(cargo)
+}
+
+/// The mutants that stand where the compiler finds an error.
+fn unviable(root: &Path, work: &Path) -> Result<BTreeSet<u32>, String> {
+    let output = cargo(root, work, "check")?.args(["--lib", "--message-format=json"]).output();
+    let output = output.map_err(|error| format!("cargo check: {error}"))?;
+    let mut found = BTreeSet::new();
+    for message in messages(&output.stdout) {
+        let message = &message["message"];
+        if message["level"] != "error" {
+            continue;
+        }
+        let spans = message["spans"].as_array().map_or(&[][..], Vec::as_slice);
+        for span in spans.iter().filter(|span| span["is_primary"] == true) {
+            found.extend(mutants_at(root, span));
+        }
+    }
+    if found.is_empty() && !output.status.success() {
+        let rendered = messages(&output.stdout)
+            .iter()
+            .filter_map(|m| m["message"]["rendered"].as_str().map(str::to_owned))
+            .collect::<String>();
+        return Err(format!("it does not compile, and no mutant is near:\n{rendered}"));
+    }
+    Ok(found)
+}
+
+fn messages(output: &[u8]) -> Vec<Value> {
+    let lines = output.split(|&byte| byte == b'\n');
+    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+/// The mutants on the lines of a span; none there: those on the nearest line above that has any.
+fn mutants_at(root: &Path, span: &Value) -> BTreeSet<u32> {
+    let line = |key: &str| span[key].as_u64().unwrap_or(1).max(1) as usize - 1;
+    let text = span["file_name"].as_str().and_then(|file| fs::read_to_string(root.join(file)).ok()).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, last) = (line("line_start"), line("line_end"));
+    let inside: BTreeSet<u32> = lines.iter().take(last + 1).skip(first).flat_map(|line| ids(line)).collect();
+    if !inside.is_empty() {
+        return inside;
+    }
+    let above = lines.iter().take(first).rev().take(12).map(|line| ids(line)).find(|ids| !ids.is_empty());
+    above.unwrap_or_default().into_iter().collect()
+}
+
+/// The numbers in `crate::mutant(7u32)`.
+fn ids(line: &str) -> Vec<u32> {
+    let calls = line.split("crate::mutant(").skip(1);
+    calls.filter_map(|rest| rest.split_once("u32)").and_then(|(id, _)| id.parse().ok())).collect()
+}
+
+fn programs(root: PathBuf, work: &Path) -> Result<Tree, String> {
+    let mut cargo_test = cargo(&root, work, "test")?;
+    cargo_test.args(["--no-run", "--message-format=json"]);
+    for suite in SUITES {
+        match suite {
+            "lib" => cargo_test.arg("--lib"),
+            suite => cargo_test.args(["--test", suite]),
+        };
+    }
+    let output = cargo_test.output().map_err(|error| format!("cargo test: {error}"))?;
+    if !output.status.success() {
+        return Err("the suites do not compile".into());
+    }
+    let mut programs = BTreeMap::new();
+    for message in messages(&output.stdout) {
+        if let (Some(program), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str()) {
+            let name = if name == "raftcore" { "lib" } else { name };
+            programs.insert(name.to_owned(), PathBuf::from(program));
+        }
+    }
+    if let Some(conformance) = conformance(&root, work)? {
+        programs.insert("conformance".into(), conformance);
+    }
+    Ok(Tree { root, programs })
+}
+
+/// etcd's suites over the C library, if Go is there.
+fn conformance(root: &Path, work: &Path) -> Result<Option<PathBuf>, String> {
+    let go = std::env::var("GO").unwrap_or_else(|_| "go".into());
+    if Command::new(&go).arg("version").output().is_err() {
+        println!("without go: etcd's suites do not judge");
+        return Ok(None);
+    }
+    let built = cargo(root, work, "rustc")?.args(["--lib", "--crate-type", "staticlib"]).status();
+    let library = work.join("cargo/debug/libraftcore.a");
+    let place = root.join("target/c");
+    fs::create_dir_all(&place).map_err(|error| error.to_string())?;
+    let archive = fs::read(&library).unwrap_or_default();
+    let written = fs::write(place.join("libraftcore.a"), &archive);
+    if !built.is_ok_and(|status| status.success()) || archive.is_empty() || written.is_err() {
+        return Err("the C library does not build".into());
+    }
+    let program = root.join("target/conformance.test");
+    let mut test = Command::new(&go);
+    test.args(["test", "-c", "-o"]).arg(&program).arg(".").current_dir(root.join("tests/conformance"));
+    // Go does not look into the archive: else it would take the program that it linked with an earlier one.
+    test.env("CGO_CFLAGS", format!("-DRAFTCORE_ARCHIVE={:#x}", hash(&archive)));
+    match test.status() {
+        Ok(status) if status.success() => Ok(Some(program)),
+        _ => Err("etcd's suites do not build".into()),
+    }
+}
