@@ -455,3 +455,99 @@ fn what_is_held_shows_in_the_memory() {
     let snapshot = |n: &mut Node| _ = n.supply_snapshot(id, 50, &conf, &[1; 100_000]).unwrap();
     grows(&mut node, 100_000, 102_000, "a snapshot", &snapshot);
 }
+
+#[test]
+fn a_snapshot_that_is_looked_at_stays_when_a_newer_one_arrives() {
+    let arrives = |node: &mut Node, index: u64, data: &[u8]| {
+        let snapshot = Some(crate::kit::snapshot(index, 1, &[1, 2, 3], data));
+        step(node, &proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
+    };
+    let c = Config { storage: raftcore::StorageMode::Async, ..config(1) };
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&c);
+    arrives(&mut node, 9, b"nine");
+    let first = node.ready().unwrap().unwrap().number();
+    arrives(&mut node, 20, b"twenty");
+    arrives(&mut node, 30, b"thirty, shown by nobody before");
+    let data = |node: &Node, number: u64| node.view(number).unwrap().snapshot().unwrap().data.to_vec();
+    assert_eq!(data(&node, first), b"nine");
+    let second = node.ready().unwrap().unwrap().number();
+    assert_eq!(
+        (data(&node, first), data(&node, second)),
+        (b"nine".to_vec(), b"thirty, shown by nobody before".to_vec())
+    );
+}
+
+// ---- time
+
+#[test]
+fn a_peer_that_is_silent_for_ten_election_timeouts_is_told_of() {
+    let mut node = leader(&Config { election_ticks: 7, ..config(1) });
+    events(&mut node);
+    let mut told = Vec::new();
+    for tick in 1..=160 {
+        node.tick(1).unwrap();
+        drain(&mut node);
+        beats(&mut node, 2);
+        let lags = events(&mut node).into_iter().filter(|event| event.kind == EventKind::PeerLags);
+        told.extend(lags.map(|event| (tick, event.peer)));
+    }
+    assert_eq!(told, [(70, 3)], "once");
+}
+
+#[test]
+fn that_there_is_no_leader_is_told_each_ten_election_timeouts() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&Config { election_ticks: 7, ..config(1) });
+    let mut told = Vec::new();
+    for tick in 1..=160 {
+        node.tick(1).unwrap();
+        let long = events(&mut node).into_iter().filter(|event| event.kind == EventKind::NoLeaderLong);
+        told.extend(long.map(|event| (tick, event.a)));
+    }
+    assert_eq!(told, [(70, 70), (140, 140)]);
+}
+
+#[test]
+fn a_leader_names_the_entry_that_its_term_begins_with() {
+    let mut node = leader(&config(1));
+    let began = events(&mut node).into_iter().find(|event| event.kind == EventKind::BecameLeader).unwrap();
+    assert_eq!((began.index, began.term), (2, 1));
+}
+
+#[test]
+fn a_host_may_sleep_until_the_next_thing_is_due() {
+    let due = |node: &Node| node.ticks_until_due().unwrap();
+    let mut node = leader(&Config { heartbeat_ticks: 5, election_ticks: 7, ..config(1) });
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        seen.push(due(&node));
+        node.tick(1).unwrap();
+        drain(&mut node);
+        beats(&mut node, 2);
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1, 2, 1, 3, 2, 1], "heartbeats each five ticks, the quorum each seven");
+
+    let mut fenced = Disk::founder(&[1, 2, 3]).boot(&Config { vote_fence_ticks: 3, election_ticks: 100, ..config(1) });
+    assert_eq!(due(&fenced), 3);
+    fenced.tick(2).unwrap();
+    assert_eq!(due(&fenced), 1);
+    fenced.tick(1).unwrap();
+    assert!(due(&fenced) >= 97);
+}
+
+#[test]
+fn who_may_have_granted_a_lease_before_it_started_does_not_campaign() {
+    let flags = config(1).flags.with(raftcore::Flags::LEASE_READS, true);
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&Config { flags, election_ticks: 10, ..config(1) });
+    for _ in 0..10 {
+        events(&mut node);
+        node.campaign().unwrap();
+        let refused = events(&mut node);
+        assert_eq!(
+            refused.iter().map(|e| (e.kind, e.reason)).collect::<Vec<_>>(),
+            [(EventKind::CampaignRefused, Reason::Lease)]
+        );
+        node.tick(1).unwrap();
+    }
+    node.campaign().unwrap();
+    assert_eq!(node.status().role, Role::PreCandidate);
+}
