@@ -134,6 +134,41 @@ fn a_clone_shows_what_is_outstanding() {
 }
 
 #[test]
+fn what_a_batch_holds_can_be_counted_before_it_is_looked_at() {
+    let (node, numbers) = busy();
+    let mut seen = (0, 0, 0);
+    for number in numbers {
+        let ready = node.view(number).unwrap();
+        assert_eq!(ready.entries().len(), ready.entries().count());
+        assert_eq!(ready.committed().len(), ready.committed().count());
+        assert_eq!(ready.messages().len(), ready.messages().count());
+        for (at, m) in ready.messages().enumerate() {
+            let same = ready.message(at).unwrap();
+            assert_eq!((same.to(), same.kind(), same.index()), (m.to(), m.kind(), m.index()));
+            assert_eq!((m.parts().len(), m.part_count()), (m.parts().count(), m.parts().count()));
+            assert_eq!(m.parts().map(<[u8]>::len).sum::<usize>(), m.frame_len());
+            let mut bytes = Vec::new();
+            m.write_to(&mut bytes);
+            assert_eq!(m.parts().collect::<Vec<_>>().concat()[wire::FRAME_HEADER..], bytes);
+            if m.kind() == MessageKind::App {
+                let count = m.entries().count();
+                assert_eq!((m.entry_count(), m.entries().size_hint()), (count, (0, Some(count))));
+                let parsed = wire::parse_message(&bytes).unwrap();
+                let there: Vec<_> = parsed.entries.iter().map(|e| (e.index, e.data.to_vec())).collect();
+                assert_eq!(m.entries().map(|e| (e.index, e.data.to_vec())).collect::<Vec<_>>(), there);
+            }
+            seen.0 += m.part_count();
+            seen.1 += m.entry_count();
+        }
+        assert!(ready.message(ready.messages().len()).is_none());
+        seen.2 += ready.committed().filter(|entry| entry.token != 0).count();
+        let tokens: Vec<u64> = ready.committed().map(|entry| entry.token).collect();
+        assert!(tokens.is_empty() || tokens == [1, 2], "{tokens:?}");
+    }
+    assert!(seen.0 > 10 && seen.1 >= 6 && seen.2 == 2, "{seen:?}");
+}
+
+#[test]
 fn the_order_of_acknowledgements_makes_no_difference() {
     let (node, numbers) = busy();
     let last = *numbers.last().unwrap();
