@@ -326,4 +326,10 @@ fn entries_join_an_append_that_has_not_left() {
         assert_eq!(both(&sent, to), [vec![61, 62, 63], vec![64]], "as many as a message may hold");
         assert_eq!(peer(&node, to).inflight_bytes, 4 * LEN as u64);
     }
+    // It is the peer's own append that they join.
+    let mut node = leader(&c);
+    for _ in 0..3 {
+        node.propose(&[1; LEN], 0).unwrap();
+    }
+    assert_eq!(both(&drain(&mut node), 2), [vec![61, 62, 63]], "the other one is not sent to");
 }

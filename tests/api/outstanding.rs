@@ -254,6 +254,16 @@ fn what_a_batch_shows_stays_while_older_ones_end() {
         }
     }
     assert!(node.status().recent_first > 100, "blocks were given up meanwhile");
+    // Durable as they are, what is looked at is in the way of what comes.
+    while node.propose(&[0xff; 700], 0).is_ok() {
+        let number = take(&mut node);
+        node.persisted(number).unwrap();
+        outstanding.push_back((number, shown(&node, number)));
+    }
+    assert!(node.error_detail().contains("recent_bytes"), "{}", node.error_detail());
+    for (number, before) in &outstanding {
+        assert_eq!(shown(&node, *number), *before);
+    }
 }
 
 #[test]
