@@ -140,7 +140,7 @@ impl fmt::Display for IdSet {
         f.write_str("(")?;
         let mut space = "";
         for id in &self.0 {
-            write!(f, "{space}{id:x}")?;
+            write!(f, "{space}{id}")?;
             space = " ";
         }
         f.write_str(")")
@@ -263,7 +263,7 @@ impl Configuration {
     }
 }
 
-/// As etcd prints it: `voters=(1 2)&&(1) learners=(3) learners_next=(1) autoleave`.
+/// In etcd's form, ids in decimal as in all other texts: `voters=(1 2)&&(1) learners=(3) learners_next=(1) autoleave`.
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "voters={}", self.voters)?;

@@ -119,13 +119,13 @@ fn one_voter_decides_alone_only_outside_a_joint_configuration() {
     assert!(!Configuration::default().is_singleton());
 }
 
-/// In hexadecimal, and without the sets that are empty.
+/// In etcd's form, without the sets that are empty; ids in decimal, as in every other text that a user sees.
 #[test]
-fn a_configuration_prints_as_etcds() {
+fn a_configuration_prints_its_sets() {
     assert_eq!(Configuration::default().to_string(), "voters=()");
     assert_eq!(
         restored(&[26, 10], &[255], &[16], &[255], true).unwrap().to_string(),
-        "voters=(a 1a)&&(ff) learners=(10) learners_next=(ff) autoleave"
+        "voters=(10 26)&&(255) learners=(16) learners_next=(255) autoleave"
     );
 }
 

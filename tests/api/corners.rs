@@ -551,3 +551,64 @@ fn who_may_have_granted_a_lease_before_it_started_does_not_campaign() {
     node.campaign().unwrap();
     assert_eq!(node.status().role, Role::PreCandidate);
 }
+
+#[test]
+fn a_text_that_is_too_long_is_cut_and_not_lost() {
+    let (mut node, id) = asks_for_a_snapshot();
+    let voters: Vec<u64> = (0..40).map(|at| 1_000_000_000_000_000_000 + at).collect();
+    let conf = wire::ConfStateRef { voters: &voters, ..Default::default() };
+    assert_eq!(node.supply_snapshot(id, 50, &conf, b""), Err(Error::Arg));
+    let detail = node.error_detail().to_owned();
+    assert_eq!(detail.len(), 255, "{detail}");
+    assert!(detail.starts_with("the snapshot's configuration") && detail.contains("1000000000000000003"), "{detail}");
+    assert_eq!(node.supply_snapshot(id, 50, &conf, b""), Err(Error::Arg));
+    assert_eq!(node.error_detail(), detail);
+}
+
+// ---- local work by messages
+
+#[test]
+fn only_a_response_of_this_nodes_own_work_is_one() {
+    let c = Config { storage: raftcore::StorageMode::Messages, ..config(1) };
+    let mut node = Disk::founder(&[1]).boot(&c);
+    node.campaign().unwrap();
+    let number = node.ready().unwrap().unwrap().number();
+    let twin = node.try_clone().unwrap();
+    let (append, apply) = (u64::MAX, u64::MAX - 1);
+    let local = |node: &mut Node, m: &proto::Message| node.step_local(&prost::Message::encode_to_vec(m));
+    let appended = message(MessageKind::StorageAppendResp, append, 1, 1);
+    let applied = message(MessageKind::StorageApplyResp, apply, 1, 1);
+    let strangers = [
+        proto::Message { to: 2, ..appended.clone() },
+        proto::Message { from: apply, ..appended.clone() },
+        proto::Message { from: 1, ..appended.clone() },
+        proto::Message { to: 2, ..applied.clone() },
+        proto::Message { from: append, ..applied.clone() },
+        message(MessageKind::VoteResp, 2, 1, 1),
+        message(MessageKind::VoteResp, 1, 2, 1),
+        message(MessageKind::Heartbeat, 1, 1, 1),
+        message(MessageKind::Heartbeat, 0, 1, 1),
+    ];
+    for m in strangers {
+        assert_eq!(local(&mut node, &m), Err(Error::NotForMe), "{m:?}");
+        assert!(node == twin, "{m:?}");
+    }
+    // What was never handed out can't be done.
+    let entries = |indexes: &[u64]| indexes.iter().map(|&index| entry(1, index, b"x")).collect::<Vec<_>>();
+    for indexes in [&[][..], &[2], &[2, 1], &[9]] {
+        let m = proto::Message { entries: entries(indexes), ..applied.clone() };
+        assert_eq!(local(&mut node, &m), Err(Error::Arg), "{indexes:?}");
+    }
+    node.release(number).unwrap();
+    let mut cluster = crate::kit::Cluster::new(&[1], move |id| Config { id, ..c });
+    cluster.elect(1);
+    let mut node = cluster.node(1).try_clone().unwrap();
+    node.propose(b"x", 0).unwrap();
+    let early = proto::Message { index: 3, log_term: 1, ..appended };
+    assert_eq!(local(&mut node, &early), Err(Error::Arg), "it is in no batch yet");
+    node.ready().unwrap().unwrap();
+    assert_eq!(local(&mut node, &early), Ok(()));
+    assert_eq!(node.status().durable, 3);
+    let late = proto::Message { entries: entries(&[2]), ..applied };
+    assert_eq!(local(&mut node, &late), Err(Error::Stale), "applied before");
+}
