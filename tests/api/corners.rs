@@ -140,6 +140,17 @@ fn after_entries_only_entries_are_given_more_of() {
 }
 
 #[test]
+fn entries_are_given_without_a_gap() {
+    let one = |index| [EntryRef { term: 1, index, data: b"x", ..EntryRef::default() }];
+    let mut node = booting(nothing());
+    node.boot_terms(&[TermRun { first: 1, term: 1 }]).unwrap();
+    node.boot_entries(one(5).into_iter()).unwrap();
+    assert_eq!(node.boot_entries(one(7).into_iter()), Err(Error::Corrupt));
+    let mut node = booting(nothing());
+    assert_eq!(node.boot_entries(one(2).into_iter()), Err(Error::Corrupt));
+}
+
+#[test]
 fn runs_begin_behind_what_was_compacted() {
     let entries = vec![entry(1, 3, b"x"), entry(1, 4, b"x"), entry(2, 5, b"x"), entry(2, 6, b"x")];
     let mut node = follower(&config(1));
@@ -432,6 +443,37 @@ fn who_is_silent_is_not_near_enough_to_be_promoted() {
 }
 
 #[test]
+fn what_all_members_have_may_be_compacted_and_what_a_follower_has_applied() {
+    let mut node = leader(&config(1));
+    node.propose(b"x", 0).unwrap();
+    drain(&mut node);
+    acknowledge(&mut node, 2, 3);
+    drain(&mut node);
+    assert_eq!((node.status().applied, node.status().safe_to_compact), (3, 2), "node 3 may need it");
+    acknowledge(&mut node, 3, 3);
+    assert_eq!(node.status().safe_to_compact, 3);
+    let follower = follower(&config(1));
+    assert_eq!((follower.status().applied, follower.status().safe_to_compact), (2, 2));
+}
+
+#[test]
+fn a_long_context_of_a_heartbeat_comes_back_whole() {
+    for len in [1, 8, 24, 25, 127, 128, 1000] {
+        let mut node = follower(&config(1));
+        let context: Vec<u8> = (0..len).map(|at| at as u8).collect();
+        let heartbeat = proto::Message { context: context.clone().into(), ..message(MessageKind::Heartbeat, 2, 1, 1) };
+        step(&mut node, &heartbeat).unwrap();
+        let ready = node.ready().unwrap().unwrap();
+        let answer = ready.messages().next().unwrap();
+        let mut bytes = Vec::new();
+        answer.write_to(&mut bytes);
+        assert_eq!(wire::parse_message(&bytes).unwrap().context, context, "{len} bytes");
+        let frame = answer.parts().collect::<Vec<_>>().concat();
+        assert_eq!(wire::read_frame_header(&frame).map(|(len, _)| len as usize), Some(bytes.len()), "{len} bytes");
+    }
+}
+
+#[test]
 fn what_is_held_shows_in_the_memory() {
     let mut node = leader(&config(1));
     drain(&mut node);
@@ -609,6 +651,12 @@ fn only_a_response_of_this_nodes_own_work_is_one() {
     node.ready().unwrap().unwrap();
     assert_eq!(local(&mut node, &early), Ok(()));
     assert_eq!(node.status().durable, 3);
+    // One that names a snapshot which is applied already says as much of the entries beside it.
+    node.propose(b"y", 0).unwrap();
+    node.ready().unwrap().unwrap();
+    let snapshot = Some(crate::kit::snapshot(2, 1, &[1], b""));
+    assert_eq!(local(&mut node, &proto::Message { index: 4, snapshot, ..early }), Ok(()));
+    assert_eq!(node.status().durable, 4);
     let late = proto::Message { entries: entries(&[2]), ..applied };
     assert_eq!(local(&mut node, &late), Err(Error::Stale), "applied before");
 }

@@ -3,7 +3,7 @@
 use crate::kit::{Disk, config, message, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryRef, Error, Fetch, FetchKind, Flow, MessageKind, Missing, Node,
-    PeerStatus, Role, Supplied, Transition, has, proto, wire,
+    PeerStatus, Role, Supplied, Transition, has, peer_flags, proto, wire,
 };
 
 fn small() -> Config {
@@ -147,6 +147,7 @@ fn an_answer_in_time_goes_where_the_message_would_have_stood() {
     node.propose(b"before it", 0).unwrap();
     assert_eq!(drain(&mut node).iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [2]);
     assert_eq!(supply(&mut node, fetch.id, 3, fetch.last), Ok(Supplied::Taken));
+    assert_ne!(peer(&node, 3).flags & peer_flags::PAUSED, 0, "a probe is on its way");
     assert_eq!(drain(&mut node).iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [3]);
 }
 
@@ -241,6 +242,7 @@ fn an_answer_that_has_no_room_is_as_if_it_were_lost() {
     assert_eq!(supply(&mut node, fetch.id, 3, fetch.last), Ok(Supplied::Taken));
     assert_eq!(node.status().messages_dropped, before + 1);
     assert_eq!(peer(&node, 3).next_index, 3);
+    assert_eq!(peer(&node, 3).flags & peer_flags::PAUSED, 0, "nothing is on its way");
     drain(&mut node);
     assert_eq!(asked(&mut node).first, 3);
 }
