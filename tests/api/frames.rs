@@ -32,5 +32,8 @@ fn frames_and_hellos_read_back() {
         broken[at] ^= 1;
         assert_eq!(read_hello(&broken), Err(Error::Decode), "{at}");
     }
+    let mut unversioned = frame;
+    unversioned[FRAME_HEADER + 8..FRAME_HEADER + 12].fill(0);
+    assert_eq!(read_hello(&unversioned), Err(Error::Decode), "there is no version 0");
     assert_eq!(parse_message(&frame[FRAME_HEADER..]).err(), Some(Error::Decode));
 }

@@ -160,7 +160,7 @@ fn what_a_batch_holds_can_be_counted_before_it_is_looked_at() {
                 let count = m.entries().count();
                 assert_eq!((m.entry_count(), m.entries().size_hint()), (count, (0, Some(count))));
                 let parsed = wire::parse_message(&bytes).unwrap();
-                let there: Vec<_> = parsed.entries.iter().map(|e| (e.index, e.data.to_vec())).collect();
+                let there: Vec<_> = parsed.entries.into_iter().map(|e| (e.index, e.data.to_vec())).collect();
                 assert_eq!(m.entries().map(|e| (e.index, e.data.to_vec())).collect::<Vec<_>>(), there);
             }
             seen.0 += m.part_count();
