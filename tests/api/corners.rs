@@ -216,6 +216,27 @@ fn a_hint_of_an_older_term_goes_back_behind_the_beginning_of_the_log() {
 }
 
 #[test]
+fn a_rejection_takes_nothing_back_that_a_peer_is_known_to_have() {
+    let mut node = leader(&config(1));
+    for index in 3..=9 {
+        node.propose(b"x", 0).unwrap();
+        drain(&mut node);
+        acknowledge(&mut node, 3, index);
+    }
+    node.report_unreachable(3).unwrap();
+    assert_eq!(peer(&node, 3).next_index, 10);
+    let refused = proto::Message {
+        index: 9,
+        reject: true,
+        reject_hint: 3,
+        log_term: 1,
+        ..message(MessageKind::AppResp, 3, 1, 1)
+    };
+    step(&mut node, &refused).unwrap();
+    assert_eq!((peer(&node, 3).match_index, peer(&node, 3).next_index), (9, 10));
+}
+
+#[test]
 fn a_probe_that_has_nothing_to_send_waits_for_nothing() {
     let mut node = leader(&config(1));
     node.report_unreachable(3).unwrap();
