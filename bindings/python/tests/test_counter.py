@@ -1,6 +1,7 @@
 """examples/counter.py: three processes, one killed with -9 under load, all that was answered "ok" is there on every node."""
 
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -10,18 +11,21 @@ import tempfile
 import threading
 import time
 import unittest
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 COUNTER = Path(__file__).parents[1] / "examples" / "counter.py"
 
 
 def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports that nobody has, below those that connections take: one of these could be taken before its server starts."""
+    ports = set()
+    while len(ports) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            ports.add(port)
+    return sorted(ports)
 
 
 class CounterTest(unittest.TestCase):
