@@ -93,7 +93,7 @@ fn write_json(mutants: &[Mutant], known: &[Known]) -> Result<(), String> {
         };
         let name = mutant.name();
         let reason = known.iter().find(|known| fate == "lives" && known.fits(&name)).map(|known| &known.reason);
-        json!({"mutant": name, "line": mutant.line, "fate": fate, "killed_by": by, "reason": reason})
+        json!({"number": mutant.id, "mutant": name, "line": mutant.line, "fate": fate, "killed_by": by, "reason": reason})
     });
     let list: Vec<_> = list.collect();
     let text = serde_json::to_string_pretty(&list).map_err(|error| error.to_string())?;
