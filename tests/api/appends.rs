@@ -1,7 +1,7 @@
 //! What one append carries, when one is sent, and what a heartbeat's context comes back with.
 
-use crate::guards::{acknowledge, campaign, drain, leader};
 use crate::kit::{Disk, append, config, entry, message, step};
+use crate::lone::{acknowledge, campaign, drain, leader};
 use raftcore::{ChangeEncoding, ChangeKind, Config, Flags, MessageKind, Node, proto};
 
 /// A leader whose peers each take one append at a time, with entries of these lengths waiting behind one of a byte.

@@ -1,7 +1,7 @@
 //! How many committed entries are handed out together, and when no more are.
 
-use crate::guards::{acknowledge, drain, leader};
 use crate::kit::{Cluster, Disk, append, config, entry, events, message, step};
+use crate::lone::{acknowledge, drain, leader};
 use raftcore::{Config, EventKind, MessageKind, Node, Role, StorageMode, proto};
 
 /// A follower of node 2 in term 1 whose log holds `count` entries of `len` bytes behind the founders', stored, none committed.

@@ -1,59 +1,13 @@
 //! Rules that show only in a corner: each was untold by the tests until a changed operator lived (cargo-mutants).
 
 use crate::kit::{Disk, append, config, entry, events, message, step};
+use crate::lone::{acknowledge, beats, campaign, drain, follower, forgetful, leader, leave_behind, peer, sent_by};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryId, EntryKind, EntryRef, Error, EventKind, FetchKind, Flow,
-    HardState, MessageKind, Missing, Node, PeerStatus, Reason, Role, TermRun, Transition, peer_flags, proto, wire,
+    HardState, MessageKind, Missing, Node, Reason, Role, TermRun, Transition, peer_flags, proto, wire,
 };
 
 const LAST: u64 = raftcore::MAX_POSITION;
-
-fn drain(node: &mut Node) -> Vec<(u64, MessageKind, u64)> {
-    let mut sent = Vec::new();
-    while let Some(ready) = node.ready().unwrap() {
-        let number = ready.number();
-        sent.extend(ready.messages().map(|m| (m.to(), m.kind(), m.entry_count() as u64)));
-        node.advance(number).unwrap();
-    }
-    sent
-}
-
-fn acknowledge(node: &mut Node, from: u64, index: u64) {
-    step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }).unwrap();
-}
-
-fn beats(node: &mut Node, peer: u64) {
-    step(node, &message(MessageKind::HeartbeatResp, peer, 1, 1)).unwrap();
-}
-
-fn peer(node: &Node, id: u64) -> PeerStatus {
-    node.peers().find(|peer| peer.id == id).unwrap()
-}
-
-/// Node 1 leads in term 1; its first entry, 2, is everywhere.
-fn leader(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
-    node.campaign().unwrap();
-    drain(&mut node);
-    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-        step(&mut node, &message(kind, 2, 1, 1)).unwrap();
-        drain(&mut node);
-    }
-    for from in [2, 3] {
-        acknowledge(&mut node, from, 2);
-        drain(&mut node);
-    }
-    assert_eq!(node.status().role, Role::Leader);
-    node
-}
-
-/// Node 1 follows node 2 in term 1.
-fn follower(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
-    step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"x")], 2)).unwrap();
-    drain(&mut node);
-    node
-}
 
 // ---- boot
 
@@ -179,12 +133,7 @@ fn begins_late() -> Node {
         disk.log.insert(index, crate::kit::Stored { term: 5, kind: EntryKind::Normal, data: b"x".to_vec() });
     }
     let mut node = disk.boot(&config(1));
-    node.campaign().unwrap();
-    drain(&mut node);
-    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-        step(&mut node, &message(kind, 2, 1, 6)).unwrap();
-        drain(&mut node);
-    }
+    campaign(&mut node, &[2]);
     assert_eq!((node.status().role, node.status().last_index), (Role::Leader, 60));
     node
 }
@@ -241,26 +190,20 @@ fn a_probe_that_has_nothing_to_send_waits_for_nothing() {
     let mut node = leader(&config(1));
     node.report_unreachable(3).unwrap();
     beats(&mut node, 3);
-    assert_eq!(drain(&mut node), [(3, MessageKind::App, 0)], "what do you have?");
+    assert_eq!(sent_by(&mut node), [(3, MessageKind::App, vec![])], "what do you have?");
     assert_eq!(peer(&node, 3).flow, Flow::Probe);
     node.propose(b"x", 0).unwrap();
-    assert!(drain(&mut node).contains(&(3, MessageKind::App, 1)), "an entry need not wait for the answer");
+    assert!(sent_by(&mut node).contains(&(3, MessageKind::App, vec![3])), "an entry need not wait for the answer");
     node.propose(b"y", 0).unwrap();
-    assert!(!drain(&mut node).iter().any(|(to, ..)| *to == 3), "one at a time");
+    assert!(!drain(&mut node).iter().any(|m| m.to == 3), "one at a time");
 }
 
 // ---- snapshots
 
 /// Node 1 leads; peer 3 has entry 2 and was asked a snapshot for; gives the fetch's id.
 fn asks_for_a_snapshot() -> (Node, u64) {
-    let mut node = leader(&Config { recent_bytes: 16 << 10, ..config(1) });
-    for index in 3..60 {
-        node.propose(&[9; 500], 0).unwrap();
-        drain(&mut node);
-        acknowledge(&mut node, 2, index);
-        drain(&mut node);
-    }
-    node.report_unreachable(3).unwrap();
+    let mut node = leader(&forgetful());
+    leave_behind(&mut node);
     beats(&mut node, 3);
     let entries = node.next_fetch().unwrap().unwrap();
     node.supply_none(entries.id, Missing::Gone).unwrap();
@@ -286,7 +229,7 @@ fn behind_a_snapshot_that_arrived_entries_follow_and_behind_one_that_did_not_not
 
 #[test]
 fn one_ask_goes_with_its_peer_and_the_other_stays() {
-    let mut node = leader(&Config { recent_bytes: 16 << 10, ..config(1) });
+    let mut node = leader(&forgetful());
     let changes = [Change { kind: ChangeKind::AddLearner, id: 4 }];
     let apply = |node: &mut Node, changes: &[Change], index: u64| {
         node.propose_conf(changes, ChangeEncoding::V2(Transition::Auto), b"", 0).unwrap();
@@ -300,17 +243,12 @@ fn one_ask_goes_with_its_peer_and_the_other_stays() {
         drain(node);
     };
     apply(&mut node, &changes, 3);
-    for index in 4..60 {
-        node.propose(&[9; 500], 0).unwrap();
-        drain(&mut node);
-        acknowledge(&mut node, 2, index);
-        drain(&mut node);
-    }
+    leave_behind(&mut node);
     for id in [3, 4] {
         node.report_unreachable(id).unwrap();
         beats(&mut node, id);
     }
-    apply(&mut node, &[Change { kind: ChangeKind::RemoveNode, id: 4 }], 60);
+    apply(&mut node, &[Change { kind: ChangeKind::RemoveNode, id: 4 }], 61);
     let left = node.next_fetch().unwrap().unwrap();
     assert_eq!(left.peer, 3);
     assert_eq!(node.next_fetch(), Ok(None));

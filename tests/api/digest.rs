@@ -1,6 +1,7 @@
 //! A node is a plain value: equal states have equal digests, a clone goes on as the original.
 
 use crate::kit::{Cluster, Disk, config};
+use crate::lone::drain;
 use raftcore::{ChangeKind, Node, StorageMode};
 
 #[test]
@@ -77,12 +78,6 @@ fn one_append_or_many_lead_to_the_same_state() {
     many.step(1, &append(8, 1)).unwrap();
     assert!(one != many, "another entry is another state");
     assert_ne!(one.digest(false), many.digest(false));
-}
-
-fn drain(node: &mut Node) {
-    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
-        node.advance(number).unwrap();
-    }
 }
 
 /// Everything that a ready shows, as bytes.

@@ -1,15 +1,10 @@
 //! What a digest sees: two nodes that differ in one thing have different digests, and are not equal.
 
 use crate::kit::{Disk, append, config, entry, message, snapshot, step};
+use crate::lone::{acknowledge, beats, drain, follower, forgetful, lead, leader, leave_behind, take};
 use raftcore::{
-    ChangeEncoding, ChangeKind, Config, EntryRef, Flags, MessageKind, Missing, Node, Role, StorageMode, Transition,
+    ChangeEncoding, ChangeKind, Config, EntryRef, Flags, MessageKind, Missing, Node, StorageMode, Transition,
 };
-
-fn drain(node: &mut Node) {
-    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
-        node.advance(number).unwrap();
-    }
-}
 
 fn founder(config: &Config) -> Node {
     let mut node = Disk::founder(&[1, 2, 3]).boot(config);
@@ -17,46 +12,12 @@ fn founder(config: &Config) -> Node {
     node
 }
 
-/// Node 1, elected by node 2, its first entry committed.
-fn leader_of(config: &Config) -> Node {
-    let mut node = founder(config);
-    elect(&mut node);
-    node
+fn plain_leader() -> Node {
+    leader(&config(1))
 }
 
-fn elect(node: &mut Node) {
-    node.campaign().unwrap();
-    drain(node);
-    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-        step(node, &message(kind, 2, 1, 1)).unwrap();
-        drain(node);
-    }
-    for from in [2, 3] {
-        acknowledge(node, from, 2);
-        drain(node);
-    }
-    assert_eq!((node.status().role, node.status().commit), (Role::Leader, 2));
-}
-
-fn leader() -> Node {
-    leader_of(&config(1))
-}
-
-/// Node 1, which follows node 2.
-fn follower() -> Node {
-    let mut node = founder(&config(1));
-    step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"two")], 2)).unwrap();
-    drain(&mut node);
-    node
-}
-
-fn acknowledge(node: &mut Node, from: u64, index: u64) {
-    step(node, &raftcore::proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }).unwrap();
-}
-
-/// Takes a batch and leaves it outstanding.
-fn take(node: &mut Node) -> u64 {
-    node.ready().unwrap().unwrap().number()
+fn plain_follower() -> Node {
+    follower(&config(1))
 }
 
 /// Two ways on from one state lead to two states.
@@ -75,7 +36,7 @@ fn nothing(_: &mut Node) {}
 
 #[test]
 fn in_time_and_office() {
-    let (leader, follower) = (leader(), follower());
+    let (leader, follower) = (plain_leader(), plain_follower());
     differ("a tick of a follower", &follower, |n| n.tick(1).unwrap(), nothing);
     differ("a leader known or not", &follower, |n| n.forget_leader().unwrap(), nothing);
     differ("a campaign", &follower, |n| n.campaign().unwrap(), nothing);
@@ -98,7 +59,7 @@ fn in_time_and_office() {
 
     let flags = config(1).flags.with(Flags::LEASE_READS, true);
     let lease = Config { flags, vote_fence_ticks: 0, ..config(1) };
-    let mut lease = leader_of(&lease);
+    let mut lease = crate::lone::leader(&lease);
     lease.tick(2).unwrap();
     drain(&mut lease);
     differ("when a lease began", &lease, |n| step(n, &dated(1)).unwrap(), |n| step(n, &dated(2)).unwrap());
@@ -113,7 +74,7 @@ fn dated(tick: u64) -> raftcore::proto::Message {
 
 #[test]
 fn in_the_log() {
-    let follower = follower();
+    let follower = plain_follower();
     let appended = |data: &'static [u8]| {
         move |n: &mut Node| step(n, &append(2, 1, 1, (2, 1), vec![entry(1, 3, data)], 2)).unwrap()
     };
@@ -152,7 +113,7 @@ fn in_the_log() {
 
 #[test]
 fn in_snapshots_and_changes() {
-    let follower = follower();
+    let follower = plain_follower();
     let arrives = |data: &'static [u8]| {
         move |n: &mut Node| {
             let snapshot = Some(snapshot(9, 1, &[1, 2, 3], data));
@@ -172,7 +133,7 @@ fn in_snapshots_and_changes() {
             drain(n);
         }
     };
-    let leader = leader();
+    let leader = plain_leader();
     differ("who is added", &leader, change(ChangeKind::AddNode, 4), change(ChangeKind::AddNode, 5));
     let mut handed = leader.try_clone().unwrap();
     change(ChangeKind::AddLearner, 4)(&mut handed);
@@ -186,7 +147,7 @@ fn in_snapshots_and_changes() {
 
 #[test]
 fn in_what_a_leader_knows_of_its_peers() {
-    let mut leader = leader();
+    let mut leader = plain_leader();
     leader.propose(b"three", 0).unwrap();
     leader.propose(b"four", 0).unwrap();
     drain(&mut leader);
@@ -214,7 +175,7 @@ fn in_what_a_leader_knows_of_its_peers() {
     differ(
         "how long it was silent",
         &leader,
-        |n| step(n, &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap(),
+        |n| beats(n, 2),
         |n| {
             n.tick(1).unwrap();
             drain(n);
@@ -231,16 +192,10 @@ fn in_what_a_leader_knows_of_its_peers() {
 
 #[test]
 fn in_fetches() {
-    let mut leader = leader_of(&Config { recent_bytes: 16 << 10, ..config(1) });
-    for index in 3..60 {
-        leader.propose(&[9; 500], 0).unwrap();
-        drain(&mut leader);
-        acknowledge(&mut leader, 2, index);
-        drain(&mut leader);
-    }
-    leader.report_unreachable(3).unwrap();
+    let mut leader = leader(&forgetful());
+    leave_behind(&mut leader);
     drain(&mut leader);
-    let asks = |n: &mut Node| step(n, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+    let asks = |n: &mut Node| beats(n, 3);
     differ("an ask", &leader, asks, nothing);
     let mut asked = leader.try_clone().unwrap();
     asks(&mut asked);
@@ -259,7 +214,7 @@ fn in_fetches() {
 
 #[test]
 fn in_what_waits() {
-    let (leader, follower) = (leader(), follower());
+    let (leader, follower) = (plain_leader(), plain_follower());
     let propose = |token| move |n: &mut Node| n.propose(b"x", token).unwrap();
     differ("a token", &leader, propose(1), propose(2));
     differ("a token or none", &leader, propose(1), propose(0));
@@ -291,7 +246,7 @@ fn in_what_waits() {
         &reading,
         |n| step(n, &answers).unwrap(),
         |n| {
-            step(n, &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap();
+            beats(n, 2);
         },
     );
     let asked = |from, context: &'static [u8]| {
@@ -310,7 +265,7 @@ fn in_what_waits() {
 
 #[test]
 fn in_batches_that_are_outstanding() {
-    let leader = leader_of(&Config { storage: StorageMode::Async, ..config(1) });
+    let leader = leader(&Config { storage: StorageMode::Async, ..config(1) });
     let taken = |data: &'static [u8], token: u64| {
         move |n: &mut Node| {
             n.propose(data, token).unwrap();
@@ -338,7 +293,7 @@ fn in_batches_that_are_outstanding() {
 #[test]
 fn but_not_where_blocks_end() {
     let with_blocks = |block_bytes| {
-        let mut node = leader_of(&Config { block_bytes, recent_bytes: 1 << 20, ..config(1) });
+        let mut node = leader(&Config { block_bytes, recent_bytes: 1 << 20, ..config(1) });
         for at in 0..5 {
             node.propose(&[at; 1500], 0).unwrap();
         }
@@ -360,7 +315,7 @@ fn and_not_how_long_ago_it_began() {
         let config = Config { flags, vote_fence_ticks: 0, election_ticks: 50, ..config(1) };
         let mut node = founder(&config);
         node.tick(ticks).unwrap();
-        elect(&mut node);
+        lead(&mut node);
         for _ in 0..6 {
             node.tick(1).unwrap();
             drain(&mut node);
@@ -392,7 +347,7 @@ fn and_not_how_many_numbers_were_used_up() {
 
     // Batches.
     let batches = |more: bool| {
-        let mut node = leader();
+        let mut node = plain_leader();
         if more {
             node.read_index(5).unwrap();
             drain(&mut node);
@@ -401,7 +356,7 @@ fn and_not_how_many_numbers_were_used_up() {
                 .unwrap();
             drain(&mut node);
         } else {
-            step(&mut node, &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap();
+            beats(&mut node, 2);
         }
         node.propose(b"x", 0).unwrap();
         take(&mut node);
@@ -411,20 +366,14 @@ fn and_not_how_many_numbers_were_used_up() {
 
     // Fetches.
     let fetches = |more: bool| {
-        let mut node = leader_of(&Config { recent_bytes: 16 << 10, ..config(1) });
-        for index in 3..60 {
-            node.propose(&[9; 500], 0).unwrap();
-            drain(&mut node);
-            acknowledge(&mut node, 2, index);
-            drain(&mut node);
-        }
-        node.report_unreachable(3).unwrap();
+        let mut node = leader(&forgetful());
+        leave_behind(&mut node);
         if more {
-            step(&mut node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+            beats(&mut node, 3);
             let id = node.next_fetch().unwrap().unwrap().id;
             node.supply_none(id, Missing::Later).unwrap();
         }
-        step(&mut node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+        beats(&mut node, 3);
         node.propose(b"x", 0).unwrap();
         drain(&mut node);
         node

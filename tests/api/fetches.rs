@@ -1,73 +1,21 @@
 //! Old entries and snapshots for peers that lag: what is asked, and what becomes of the answers.
 
-use crate::kit::{Disk, config, message, step};
+use crate::kit::{config, message, step};
+use crate::lone::{self, LEN, acknowledge, beats, drain, forgetful, leave_behind, peer, sent_by};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryRef, Error, Fetch, FetchKind, Flow, MessageKind, Missing, Node,
-    PeerStatus, Role, Supplied, Transition, has, peer_flags, proto, wire,
+    Supplied, Transition, has, peer_flags, proto, wire,
 };
-
-fn small() -> Config {
-    Config { recent_bytes: 16 << 10, ..config(1) }
-}
-
-/// Messages of every batch there is: to whom, of what kind, the entries' indexes.
-fn drain(node: &mut Node) -> Vec<(u64, MessageKind, Vec<u64>)> {
-    let mut sent = Vec::new();
-    while let Some(ready) = node.ready().unwrap() {
-        let number = ready.number();
-        for m in ready.messages() {
-            sent.push((m.to(), m.kind(), m.entries().map(|entry| entry.index).collect()));
-        }
-        node.advance(number).unwrap();
-    }
-    sent
-}
-
-fn from(from: u64, index: u64) -> proto::Message {
-    proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }
-}
-
-fn acknowledge(node: &mut Node, peer: u64, index: u64) {
-    step(node, &from(peer, index)).unwrap();
-}
-
-/// Asks the peer what it has, and hears so: where its flow is a probe it gets what it lacks.
-fn beats(node: &mut Node, peer: u64) {
-    step(node, &message(MessageKind::HeartbeatResp, peer, 1, 1)).unwrap();
-}
-
-fn peer(node: &Node, id: u64) -> PeerStatus {
-    node.peers().find(|peer| peer.id == id).unwrap()
-}
-
-const LEN: usize = 500;
 
 /// Node 1 leads and has written up to 60. Of peer 3 it heard that it has entry 2, and then that messages to it are lost; 2 has all.
 fn leader(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
-    node.campaign().unwrap();
-    drain(&mut node);
-    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-        step(&mut node, &message(kind, 2, 1, 1)).unwrap();
-        drain(&mut node);
-    }
-    acknowledge(&mut node, 3, 2);
-    for index in 2..=60 {
-        acknowledge(&mut node, 2, index);
-        drain(&mut node);
-        if index < 60 {
-            node.propose(&[index as u8; LEN], 0).unwrap();
-            drain(&mut node);
-        }
-    }
-    node.report_unreachable(3).unwrap();
-    assert_eq!((node.status().role, node.status().commit, node.status().last_index), (Role::Leader, 60, 60));
-    assert!(node.status().recent_first > 20);
+    let mut node = lone::leader(config);
+    leave_behind(&mut node);
     node
 }
 
 fn entries(first: u64, last: u64) -> Vec<proto::Entry> {
-    (first..=last).map(|index| crate::kit::entry(1, index, &[index as u8 - 1; LEN])).collect()
+    (first..=last).map(|index| crate::kit::entry(1, index, &[index as u8; LEN])).collect()
 }
 
 fn supply(node: &mut Node, id: u64, first: u64, last: u64) -> Result<Supplied, Error> {
@@ -87,16 +35,16 @@ fn waits(node: &Node) -> bool {
 
 #[test]
 fn an_ask_names_what_is_not_in_memory() {
-    let mut node = leader(&small());
+    let mut node = leader(&forgetful());
     let fetch = asked(&mut node);
     let recent_first = node.status().recent_first;
     assert_eq!((fetch.kind, fetch.peer, fetch.first, fetch.last), (FetchKind::Entries, 3, 3, recent_first - 1));
-    assert_eq!(fetch.max_bytes, small().max_size_per_msg);
+    assert_eq!(fetch.max_bytes, forgetful().max_size_per_msg);
 }
 
 #[test]
 fn that_an_ask_waits_is_said_until_it_is_taken_or_not_wanted() {
-    let mut node = leader(&small());
+    let mut node = leader(&forgetful());
     assert!(!waits(&node));
     beats(&mut node, 3);
     assert!(waits(&node));
@@ -128,32 +76,32 @@ fn that_an_ask_waits_is_said_until_it_is_taken_or_not_wanted() {
         assert!(!waits(&node), "{why}");
         assert_eq!(node.next_fetch(), Ok(None), "{why}");
         let mut later = node.try_clone().unwrap();
-        assert!(drain(&mut later).iter().all(|(to, ..)| *to != 3 || why.starts_with("the peer has")), "{why}");
+        assert!(sent_by(&mut later).iter().all(|(to, ..)| *to != 3 || why.starts_with("the peer has")), "{why}");
     }
 }
 
 #[test]
 fn an_answer_in_time_goes_where_the_message_would_have_stood() {
-    let mut node = leader(&small());
+    let mut node = leader(&forgetful());
     let fetch = asked(&mut node);
     node.propose(b"behind it", 0).unwrap();
     assert_eq!(supply(&mut node, fetch.id, 3, fetch.last), Ok(Supplied::Taken));
-    let sent = drain(&mut node);
+    let sent = sent_by(&mut node);
     assert_eq!(sent.iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [3, 2]);
 
     // Where the host took a batch first, it comes with the next one.
-    let mut node = leader(&small());
+    let mut node = leader(&forgetful());
     let fetch = asked(&mut node);
     node.propose(b"before it", 0).unwrap();
-    assert_eq!(drain(&mut node).iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [2]);
+    assert_eq!(sent_by(&mut node).iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [2]);
     assert_eq!(supply(&mut node, fetch.id, 3, fetch.last), Ok(Supplied::Taken));
     assert_ne!(peer(&node, 3).flags & peer_flags::PAUSED, 0, "a probe is on its way");
-    assert_eq!(drain(&mut node).iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [3]);
+    assert_eq!(sent_by(&mut node).iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [3]);
 }
 
 #[test]
 fn a_supply_goes_on_with_what_is_in_memory() {
-    let mut node = leader(&small());
+    let mut node = leader(&forgetful());
     let fetch = asked(&mut node);
     assert_eq!(supply(&mut node, fetch.id, 3, fetch.last), Ok(Supplied::Taken));
     let ready = node.ready().unwrap().unwrap();
@@ -171,28 +119,28 @@ fn a_supply_goes_on_with_what_is_in_memory() {
 #[test]
 fn more_than_is_asked_or_fits_is_left() {
     // What is in memory is not taken from the host.
-    let mut node = leader(&small());
+    let mut node = leader(&forgetful());
     let fetch = asked(&mut node);
     assert_eq!(supply(&mut node, fetch.id, 3, 60), Ok(Supplied::Taken));
-    let sent = drain(&mut node);
+    let sent = sent_by(&mut node);
     assert_eq!(sent, [(3, MessageKind::App, (3..=60).collect())]);
 
     // Of a record of 500 bytes: tag and length of the entry, term, index, tag and length of the data.
     let record = (LEN + 3 + 2 + 2 + 3) as u64;
     for (max, count) in [(3 * record, 3), (3 * record - 1, 2), (3 * record + 1, 3), (1, 1)] {
-        let mut node = leader(&Config { max_size_per_msg: max, ..small() });
+        let mut node = leader(&Config { max_size_per_msg: max, ..forgetful() });
         let fetch = asked(&mut node);
         assert_eq!(supply(&mut node, fetch.id, 3, fetch.last), Ok(Supplied::Taken));
-        assert_eq!(drain(&mut node), [(3, MessageKind::App, (3..3 + count).collect())], "{max} bytes");
+        assert_eq!(sent_by(&mut node), [(3, MessageKind::App, (3..3 + count).collect())], "{max} bytes");
     }
 }
 
 #[test]
 fn part_of_what_is_asked_is_taken_and_the_rest_asked_again() {
-    let mut node = leader(&small());
+    let mut node = leader(&forgetful());
     let fetch = asked(&mut node);
     assert_eq!(supply(&mut node, fetch.id, 3, 10), Ok(Supplied::Taken));
-    assert_eq!(drain(&mut node), [(3, MessageKind::App, (3..=10).collect())]);
+    assert_eq!(sent_by(&mut node), [(3, MessageKind::App, (3..=10).collect())]);
     acknowledge(&mut node, 3, 10);
     let again = node.next_fetch().unwrap().unwrap();
     assert!(again.id > fetch.id);
@@ -214,14 +162,14 @@ fn part_of_what_is_asked_is_taken_and_the_rest_asked_again() {
 #[test]
 fn after_a_supply_all_that_is_in_memory_follows() {
     let max = (4 * (LEN + 10)) as u64;
-    let mut node = leader(&Config { max_size_per_msg: max, ..small() });
+    let mut node = leader(&Config { max_size_per_msg: max, ..forgetful() });
     let has = node.status().recent_first - 2;
     acknowledge(&mut node, 3, has);
     drain(&mut node);
     let Some(fetch) = node.next_fetch().unwrap() else { panic!("one entry is not in memory") };
     assert_eq!(fetch.first, fetch.last);
     assert_eq!(supply(&mut node, fetch.id, fetch.first, fetch.last), Ok(Supplied::Taken));
-    let sent = drain(&mut node);
+    let sent = sent_by(&mut node);
     let indexes: Vec<u64> = sent.iter().flat_map(|(_, _, indexes)| indexes.clone()).collect();
     assert_eq!(indexes, (fetch.first..=60).collect::<Vec<_>>(), "{sent:?}");
     assert!(sent.len() > 3 && sent.iter().all(|(_, _, indexes)| indexes.len() <= 4), "{sent:?}");
@@ -229,7 +177,7 @@ fn after_a_supply_all_that_is_in_memory_follows() {
 
 #[test]
 fn an_answer_that_has_no_room_is_as_if_it_were_lost() {
-    let mut node = leader(&Config { max_messages: 16, ..small() });
+    let mut node = leader(&Config { max_messages: 16, ..forgetful() });
     let fetch = asked(&mut node);
     node.propose(b"in between", 0).unwrap();
     drain(&mut node);
@@ -249,7 +197,7 @@ fn an_answer_that_has_no_room_is_as_if_it_were_lost() {
 
 #[test]
 fn a_snapshot_is_asked_for_where_entries_are_gone() {
-    let mut node = leader(&Config { max_snapshot_bytes: 100, ..small() });
+    let mut node = leader(&Config { max_snapshot_bytes: 100, ..forgetful() });
     let entries = asked(&mut node);
     assert_eq!(node.supply_none(entries.id, Missing::Gone), Ok(Supplied::Taken));
     let snapshot = node.next_fetch().unwrap().unwrap();
@@ -264,14 +212,14 @@ fn a_snapshot_is_asked_for_where_entries_are_gone() {
     assert_eq!(node.supply_snapshot(snapshot.id, 61, &conf, &[0; 100]), Err(Error::Arg), "more than is committed");
     assert_eq!(node.supply_snapshot(snapshot.id, 1, &conf, &[0; 100]), Err(Error::Arg), "less than the peer has");
     assert_eq!(node.supply_snapshot(snapshot.id, 50, &conf, &[0; 100]), Ok(Supplied::Taken));
-    assert_eq!(drain(&mut node), [(3, MessageKind::Snap, vec![])]);
+    assert_eq!(sent_by(&mut node), [(3, MessageKind::Snap, vec![])]);
     assert_eq!(peer(&node, 3).pending_snapshot, 50);
 }
 
 #[test]
 fn no_snapshot_now_is_asked_again_after_the_next_heartbeat() {
     for why in [Missing::Gone, Missing::Later] {
-        let mut node = leader(&small());
+        let mut node = leader(&forgetful());
         let entries = asked(&mut node);
         node.supply_none(entries.id, Missing::Gone).unwrap();
         let snapshot = node.next_fetch().unwrap().unwrap();
@@ -283,7 +231,7 @@ fn no_snapshot_now_is_asked_again_after_the_next_heartbeat() {
 
 #[test]
 fn supplies_that_are_outstanding_are_limited() {
-    let mut node = leader(&Config { catchup_bytes: 1, ..small() });
+    let mut node = leader(&Config { catchup_bytes: 1, ..forgetful() });
     // Nobody has the newest entries, and both lack older ones.
     for _ in 0..60 {
         node.propose(&[1; LEN], 0).unwrap();
@@ -313,14 +261,14 @@ fn supplies_that_are_outstanding_are_limited() {
 #[test]
 fn entries_join_an_append_that_has_not_left() {
     let flags = config(1).flags.with(raftcore::Flags::BATCH_APPEND, true);
-    let c = Config { flags, max_size_per_msg: 2000, ..small() };
+    let c = Config { flags, max_size_per_msg: 2000, ..forgetful() };
     let mut node = leader(&c);
     acknowledge(&mut node, 3, 60);
     drain(&mut node);
     for _ in 0..4 {
         node.propose(&[1; LEN], 0).unwrap();
     }
-    let sent = drain(&mut node);
+    let sent = sent_by(&mut node);
     let both = |sent: &[(u64, MessageKind, Vec<u64>)], to: u64| {
         sent.iter().filter(|(peer, ..)| *peer == to).map(|(_, _, indexes)| indexes.clone()).collect::<Vec<_>>()
     };
@@ -333,5 +281,5 @@ fn entries_join_an_append_that_has_not_left() {
     for _ in 0..3 {
         node.propose(&[1; LEN], 0).unwrap();
     }
-    assert_eq!(both(&drain(&mut node), 2), [vec![61, 62, 63]], "the other one is not sent to");
+    assert_eq!(both(&sent_by(&mut node), 2), [vec![61, 62, 63]], "the other one is not sent to");
 }

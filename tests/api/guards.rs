@@ -1,10 +1,11 @@
 //! Single rules, each with the one answer or message that shows it: without them a planted fault lives (`make mutants`).
 
 use crate::kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
+use crate::lone::{acknowledge, campaign, drain, leader, peer};
 use raftcore::wire::ConfStateRef;
 use raftcore::{
-    Change, ChangeEncoding, ChangeKind, Config, Error, EventKind, Flags, Flow, MessageKind, Node, PeerStatus, Reason,
-    Role, StorageMode, Transition, proto, wire,
+    Change, ChangeEncoding, ChangeKind, Config, Error, EventKind, Flags, Flow, MessageKind, PeerStatus, Reason, Role,
+    StorageMode, Transition, proto, wire,
 };
 
 fn disk(conf: &ConfStateRef<'_>) -> Disk {
@@ -13,61 +14,9 @@ fn disk(conf: &ConfStateRef<'_>) -> Disk {
     Disk { conf: bytes, ..Disk::founder(&[1]) }
 }
 
-/// Does all work of a SYNC node; gives the messages.
-pub fn drain(node: &mut Node) -> Vec<proto::Message> {
-    use prost::Message as _;
-    let (mut sent, mut turns) = (Vec::new(), 0);
-    while let Some(ready) = node.ready().unwrap() {
-        turns += 1;
-        assert!(turns < crate::kit::MOST_TURNS, "a node that comes to no end");
-        for message in ready.messages() {
-            let mut bytes = Vec::new();
-            message.write_to(&mut bytes);
-            sent.push(proto::Message::decode(&bytes[..]).unwrap());
-        }
-        let number = ready.number();
-        node.advance(number).unwrap();
-    }
-    sent
-}
-
 fn appends(sent: &[proto::Message], to: u64) -> Vec<(u64, usize)> {
     let mine = sent.iter().filter(|m| m.to == to && m.r#type == MessageKind::App as i32);
     mine.map(|m| (m.index, m.entries.len())).collect()
-}
-
-/// Lets the node campaign and gives it the votes of these, in its next term.
-pub fn campaign(node: &mut Node, granted: &[u64]) {
-    let term = node.status().term + 1;
-    node.forget_leader().unwrap();
-    node.campaign().unwrap();
-    drain(node);
-    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-        for &from in granted {
-            step(node, &message(kind, from, 1, term)).unwrap();
-            drain(node);
-        }
-    }
-}
-
-pub fn acknowledge(node: &mut Node, from: u64, index: u64) {
-    let term = node.status().term;
-    step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, term) }).unwrap();
-}
-
-/// A leader of term 1 among three whose first entry, at 2, is committed and held by both followers.
-pub fn leader(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
-    campaign(&mut node, &[2]);
-    acknowledge(&mut node, 2, 2);
-    acknowledge(&mut node, 3, 2);
-    drain(&mut node);
-    assert_eq!((node.status().role, node.status().commit), (Role::Leader, 2));
-    node
-}
-
-fn peer(node: &Node, id: u64) -> PeerStatus {
-    node.peers().find(|peer| peer.id == id).unwrap()
 }
 
 // ---- who decides

@@ -122,9 +122,9 @@ fn each_of_these_flags_alone_has_a_deposed_leader_told() {
             let mut node = booted(&Config { flags, ..config(1) });
             node.set_electable(electable).unwrap();
             step(&mut node, &message(MessageKind::Heartbeat, 3, 1, 5)).unwrap();
-            crate::guards::drain(&mut node);
+            crate::lone::drain(&mut node);
             assert_eq!(refuses(&mut node, &message(kind, 2, 1, 4)), None);
-            let sent = crate::guards::drain(&mut node);
+            let sent = crate::lone::drain(&mut node);
             let told: Vec<_> = sent.iter().map(|m| (m.to, m.term, m.r#type)).collect();
             assert_eq!(told, vec![(2, 5, MessageKind::AppResp as i32); answers], "{flags:?} {electable} {kind:?}");
         }
@@ -136,9 +136,9 @@ fn what_an_older_term_says_is_answered_whatever_it_says() {
     // It contradicts a committed entry, and names a leader beside the known one: of this term it would be refused.
     let mut node = booted(&config(1));
     step(&mut node, &append(3, 1, 5, (1, 1), vec![entry(5, 2, b"x")], 2)).unwrap();
-    crate::guards::drain(&mut node);
+    crate::lone::drain(&mut node);
     let old = |term| append(2, 1, term, (1, 1), vec![entry(4, 2, b"other")], 9);
     assert_eq!(refuses(&mut node, &old(5)), Some(Error::Implausible));
     assert_eq!(refuses(&mut node, &old(4)), None);
-    assert_eq!(crate::guards::drain(&mut node).iter().map(|m| (m.to, m.term)).collect::<Vec<_>>(), [(2, 5)]);
+    assert_eq!(crate::lone::drain(&mut node).iter().map(|m| (m.to, m.term)).collect::<Vec<_>>(), [(2, 5)]);
 }

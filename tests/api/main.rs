@@ -16,6 +16,7 @@ mod frames;
 mod guards;
 mod kit;
 mod limits;
+mod lone;
 mod looking;
 mod membership;
 mod order;

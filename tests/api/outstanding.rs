@@ -1,8 +1,9 @@
 //! Batches that are outstanding: what they show stays, in whatever order they are acknowledged, and in a clone as well.
 
 use crate::kit::{Disk, append, config, entry, message, step};
+use crate::lone::{acknowledge, beats, drain, forgetful, leader, leave_behind, take};
 use raftcore::{
-    Config, DropKind, Error, Flags, MessageKind, Missing, Node, Reason, Role, StorageMode, has, peer_flags, proto, wire,
+    Config, DropKind, Error, Flags, MessageKind, Missing, Node, Reason, StorageMode, has, peer_flags, proto, wire,
 };
 
 /// Everything that a batch shows, in words.
@@ -35,38 +36,8 @@ fn shown(node: &Node, number: u64) -> String {
     out
 }
 
-fn take(node: &mut Node) -> u64 {
-    node.ready().unwrap().unwrap().number()
-}
-
-fn finish(node: &mut Node) {
-    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
-        node.advance(number).unwrap();
-    }
-}
-
-fn acknowledge(node: &mut Node, from: u64, index: u64) {
-    step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }).unwrap();
-}
-
-fn leader(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
-    node.campaign().unwrap();
-    finish(&mut node);
-    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-        step(&mut node, &message(kind, 2, 1, 1)).unwrap();
-        finish(&mut node);
-    }
-    for from in [2, 3] {
-        acknowledge(&mut node, from, 2);
-        finish(&mut node);
-    }
-    assert_eq!((node.status().role, node.status().applied), (Role::Leader, 2));
-    node
-}
-
 fn asynchronous() -> Config {
-    Config { storage: StorageMode::Async, recent_bytes: 16 << 10, ..config(1) }
+    Config { storage: StorageMode::Async, ..forgetful() }
 }
 
 /// A leader with batches of every kind outstanding.
@@ -105,15 +76,9 @@ fn a_clone_shows_what_is_outstanding() {
     assert_eq!(shown(&node, mine), shown(&twin, its));
 
     // What was supplied lies elsewhere, and travels with the clone as well.
-    let mut node = leader(&Config { recent_bytes: 16 << 10, ..config(1) });
-    for index in 3..60 {
-        node.propose(&[9; 500], 0).unwrap();
-        finish(&mut node);
-        acknowledge(&mut node, 2, index);
-        finish(&mut node);
-    }
-    node.report_unreachable(3).unwrap();
-    step(&mut node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+    let mut node = leader(&forgetful());
+    leave_behind(&mut node);
+    beats(&mut node, 3);
     let fetch = node.next_fetch().unwrap().unwrap();
     node.supply_none(fetch.id, Missing::Gone).unwrap();
     let fetch = node.next_fetch().unwrap().unwrap();
@@ -332,7 +297,7 @@ fn what_the_next_batch_would_hold_is_told() {
     assert_eq!(committed, has::HARD_STATE | has::COMMITTED | has::MESSAGES);
     let mut follower = Disk::founder(&[1, 2, 3]).boot(&config(1));
     step(&mut follower, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
-    finish(&mut follower);
+    drain(&mut follower);
     follower.propose(b"x", 5).unwrap();
     assert_eq!(kinds(&follower), has::MESSAGES | has::DROPPED);
     let number = take(&mut follower);
@@ -344,14 +309,14 @@ fn what_the_next_batch_would_hold_is_told() {
     follower.advance(number).unwrap();
     step(&mut follower, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"x")], 1)).unwrap();
     assert_eq!(kinds(&follower), has::ENTRIES | has::MESSAGES);
-    finish(&mut follower);
+    drain(&mut follower);
     let snapshot = Some(crate::kit::snapshot(9, 1, &[1, 2, 3], b""));
     step(&mut follower, &proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
     assert_eq!(kinds(&follower), has::HARD_STATE | has::SNAPSHOT | has::MESSAGES);
 
     let mut alone = Disk::founder(&[1]).boot(&config(1));
     alone.campaign().unwrap();
-    finish(&mut alone);
+    drain(&mut alone);
     alone.read_index(3).unwrap();
     assert_eq!(kinds(&alone), has::READS);
 }
@@ -359,29 +324,29 @@ fn what_the_next_batch_would_hold_is_told() {
 #[test]
 fn a_peer_is_described_by_its_flags() {
     use peer_flags::{ACTIVE, CAUGHT_UP, FETCHING, LEARNER, OUTGOING, PAUSED, VOTER, WINDOW_FULL};
-    let mut node = leader(&Config { recent_bytes: 16 << 10, ..config(1) });
+    let mut node = leader(&forgetful());
     let flags = |node: &Node, id: u64| node.peers().find(|peer| peer.id == id).unwrap().flags;
     assert_eq!(flags(&node, 2), VOTER | ACTIVE | CAUGHT_UP);
     node.set_window(2, 1, 0).unwrap();
     node.propose(b"x", 0).unwrap();
-    finish(&mut node);
+    drain(&mut node);
     assert_eq!(flags(&node, 2), VOTER | ACTIVE | CAUGHT_UP | PAUSED | WINDOW_FULL);
     node.report_unreachable(2).unwrap();
     assert_eq!(flags(&node, 2), VOTER | ACTIVE, "a probe: what it has is not known");
     for from in [2, 3] {
         acknowledge(&mut node, from, 3);
     }
-    finish(&mut node);
+    drain(&mut node);
     for index in 4..60 {
         node.propose(&[9; 500], 0).unwrap();
-        finish(&mut node);
+        drain(&mut node);
         acknowledge(&mut node, 2, index);
-        finish(&mut node);
+        drain(&mut node);
     }
     assert_eq!(flags(&node, 3), VOTER | ACTIVE | CAUGHT_UP, "all that it lacks is on its way");
     node.report_unreachable(3).unwrap();
     assert_eq!(flags(&node, 3), VOTER | ACTIVE, "it lags");
-    step(&mut node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+    beats(&mut node, 3);
     assert_eq!(flags(&node, 3), VOTER | ACTIVE | PAUSED | FETCHING);
     let fetch = node.next_fetch().unwrap().unwrap();
     node.supply_none(fetch.id, Missing::Later).unwrap();

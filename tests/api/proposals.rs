@@ -1,43 +1,11 @@
 //! What a leader takes, what a follower passes on, and what is counted.
 
-use crate::kit::{Cluster, Disk, config, entry, message, step};
+use crate::kit::{Cluster, config, entry, message, step};
+use crate::lone::{acknowledge, drain, follower, leader};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, DropKind, EntryKind, EntryRef, Error, Flags, MessageKind, Node,
     StorageMode, Transition, proto, wire,
 };
-
-fn drain(node: &mut Node) {
-    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
-        node.advance(number).unwrap();
-    }
-}
-
-/// Node 1 leads in term 1; only its own first entry, 2, is committed and applied.
-fn leader(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
-    node.campaign().unwrap();
-    drain(&mut node);
-    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-        step(&mut node, &message(kind, 2, 1, 1)).unwrap();
-        drain(&mut node);
-    }
-    acknowledge(&mut node, 2, 2);
-    drain(&mut node);
-    assert_eq!(node.status().applied, 2);
-    node
-}
-
-fn acknowledge(node: &mut Node, from: u64, index: u64) {
-    step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }).unwrap();
-}
-
-/// Node 1 follows node 2.
-fn follower(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
-    step(&mut node, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
-    drain(&mut node);
-    node
-}
 
 /// Proposals that node 2 passed on.
 fn passed_on(entries: Vec<proto::Entry>) -> proto::Message {

@@ -1,6 +1,7 @@
 //! Linearizable reads.
 
-use crate::kit::{Cluster, Disk, append, config, entry, message, step};
+use crate::kit::{Cluster, append, config, entry, message, step};
+use crate::lone::{drain, follower, leader};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, DropKind, Error, Flags, MessageKind, Node, Reason, Role, Transition, wire,
 };
@@ -221,49 +222,33 @@ fn a_removed_leader_answers_no_read_in_the_name_of_the_sole_voter_that_is_left()
     assert!(cluster.heard(1).reads.is_empty(), "node 2 has committed more since");
 }
 
-fn finish(node: &mut Node) {
-    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
-        node.advance(number).unwrap();
-    }
-}
-
 /// Clocks may differ by a tenth of an election timeout: by so much the lease ends before another could be elected.
 #[test]
 fn a_lease_ends_a_tenth_before_another_could_be_elected() {
     for (election_ticks, served) in [(30, 26), (10, 8), (5, 3)] {
         let c = raftcore::Config { election_ticks, vote_fence_ticks: 0, ..lease(1) };
-        let mut node = Disk::founder(&[1, 2, 3]).boot(&c);
-        node.campaign().unwrap();
-        finish(&mut node);
-        for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-            step(&mut node, &message(kind, 2, 1, 1)).unwrap();
-            finish(&mut node);
-        }
-        step(&mut node, &raftcore::proto::Message { index: 2, ..message(MessageKind::AppResp, 2, 1, 1) }).unwrap();
-        finish(&mut node);
+        let mut node = leader(&c);
         let serves = |node: &Node| {
             let mut node = node.try_clone().unwrap();
             node.read_index(1).unwrap();
             node.ready().unwrap().is_some_and(|ready| !ready.reads().is_empty())
         };
         node.tick(1).unwrap();
-        finish(&mut node);
+        drain(&mut node);
         assert!(!serves(&node), "no heartbeat was answered");
         let context = [0u64.to_le_bytes(), 1u64.to_le_bytes()].concat().into();
         step(&mut node, &raftcore::proto::Message { context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) }).unwrap();
         for ticks in 0..election_ticks - 1 {
             assert_eq!(serves(&node), ticks <= served, "{ticks} of {election_ticks} ticks");
             node.tick(1).unwrap();
-            finish(&mut node);
+            drain(&mut node);
         }
     }
 }
 
 #[test]
 fn answers_that_come_in_another_order_wait_each_for_its_index() {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
-    step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"x")], 2)).unwrap();
-    finish(&mut node);
+    let mut node = follower(&config(1));
     let mut contexts = Vec::new();
     for token in 1..=4 {
         node.read_index(token).unwrap();

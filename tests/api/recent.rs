@@ -1,16 +1,11 @@
 //! What of the log stays in memory, and how entries get there.
 
-use crate::kit::{Disk, append, config, entry, message, step};
-use raftcore::{Config, EntryKind, Error, MessageKind, Node, StorageMode, proto};
+use crate::kit::{Disk, append, config, entry, step};
+use crate::lone::{acknowledge, drain, forgetful, leader};
+use raftcore::{Config, EntryKind, Error, Node, StorageMode, proto};
 
 const KIB: u64 = 1 << 10;
 const BLOCK: u64 = 4 * KIB;
-
-fn drain(node: &mut Node) {
-    while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
-        node.advance(number).unwrap();
-    }
-}
 
 /// A sole voter, which leads and applies all that it stores.
 fn alone(config: &Config) -> Node {
@@ -18,24 +13,6 @@ fn alone(config: &Config) -> Node {
     node.campaign().unwrap();
     drain(&mut node);
     node
-}
-
-/// Node 1 of three, elected, everything stored and nothing acknowledged.
-fn leader(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
-    node.campaign().unwrap();
-    drain(&mut node);
-    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
-        step(&mut node, &message(kind, 2, 1, 1)).unwrap();
-        drain(&mut node);
-    }
-    node
-}
-
-fn acknowledge(node: &mut Node, index: u64) {
-    for from in [2, 3] {
-        step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, 1) }).unwrap();
-    }
 }
 
 #[test]
@@ -155,7 +132,7 @@ fn short_entries_do_not_fill_the_smallest_log_for_good() {
 
 /// A log with undurable entries only, so full that the next one is refused.
 fn full() -> Node {
-    let mut node = leader(&Config { recent_bytes: 16 * KIB, storage: StorageMode::Async, ..config(1) });
+    let mut node = leader(&Config { storage: StorageMode::Async, ..forgetful() });
     while node.propose(&[1; 700], 0).is_ok() {}
     node
 }
@@ -185,7 +162,7 @@ fn a_list_of_proposals_is_taken_whole_or_not_at_all() {
 
 #[test]
 fn nothing_is_given_up_for_a_list_that_does_not_fit_even_so() {
-    let mut node = leader(&Config { recent_bytes: 16 * KIB, storage: StorageMode::Async, ..config(1) });
+    let mut node = leader(&Config { storage: StorageMode::Async, ..forgetful() });
     for _ in 0..6 {
         node.propose(&[1; 1000], 0).unwrap();
     }
@@ -208,7 +185,7 @@ fn nothing_is_given_up_for_a_list_that_does_not_fit_even_so() {
 
 #[test]
 fn a_list_that_can_never_fit_is_refused_as_a_whole() {
-    let mut node = leader(&Config { recent_bytes: 16 * KIB, storage: StorageMode::Async, ..config(1) });
+    let mut node = leader(&Config { storage: StorageMode::Async, ..forgetful() });
     let twin = node.try_clone().unwrap();
     let list = vec![[3u8; 1000]; 16];
     assert_eq!(node.propose_many(list.iter().map(|data| (&data[..], 0))), Err(Error::Full));
@@ -224,7 +201,7 @@ fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
     let mut node = leader(&c);
     node.propose(&[1; 1000], 0).unwrap();
     drain(&mut node);
-    acknowledge(&mut node, 3);
+    acknowledge(&mut node, 2, 3);
     drain(&mut node);
     assert_eq!(node.status().applied, 3);
     while node.propose(&[1; 1000], 0).is_ok() {
@@ -233,7 +210,7 @@ fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
     let status = node.status();
     assert!(status.recent_first > status.commit + 1, "entries that are not committed have left memory");
     assert!(node.error_detail().contains("max_uncommitted_size"), "{}", node.error_detail());
-    acknowledge(&mut node, status.last_index);
+    acknowledge(&mut node, 2, status.last_index);
     drain(&mut node);
     assert_eq!(node.status().applied, status.last_index);
     // As many again, and not one more: nothing was forgotten or counted twice.
@@ -322,7 +299,7 @@ fn an_append_of_another_library_s_encoding_is_taken_for_what_it_says() {
     let c = Config { recent_bytes: 64 * KIB, ..config(1) };
     assert_eq!(stored(&c, &reversed(&entries)), stored(&c, &usual));
     // Of what does not fit, so much as does is taken, and said.
-    let small = Config { recent_bytes: 16 * KIB, storage: StorageMode::Async, ..config(1) };
+    let small = Config { storage: StorageMode::Async, ..forgetful() };
     let many: Vec<proto::Entry> = (2..30u64).map(|index| entry(1, index, &[index as u8; 1500])).collect();
     let many_usual = append(2, 1, 2, (1, 1), many.clone(), 1).encode_to_vec();
     let (shown, acknowledged) = stored(&small, &reversed(&many));

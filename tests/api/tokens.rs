@@ -1,7 +1,7 @@
 //! Every token comes back exactly once, with the truth.
 
-use crate::guards::{acknowledge, campaign, drain, leader};
 use crate::kit::{Cluster, append, config, entry, step};
+use crate::lone::{acknowledge, campaign, drain, leader};
 use raftcore::{Config, DropKind, Error, Node, Reason, Role};
 
 /// Three nodes; node 1 leads term 1 alone and has a proposal that nobody else has.

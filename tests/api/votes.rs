@@ -1,7 +1,7 @@
 //! What a vote carries, and what is believed of it.
 
-use crate::guards::drain;
 use crate::kit::{Disk, append, config, entry, events, message, step};
+use crate::lone::drain;
 use raftcore::{Config, Flags, MessageKind, Node, Reason, Role, proto};
 
 const NEITHER: Flags = Flags(0);

@@ -29,7 +29,6 @@ pub struct Mutant {
     pub file: String,
     /// cargo-mutants' words, without file, line and column.
     pub what: String,
-    pub line: usize,
     /// cargo-mutants' own word for its kind.
     pub genre: String,
     pub start: Place,
@@ -96,7 +95,6 @@ fn parse(listed: &Value) -> Option<Mutant> {
         id: 0,
         file,
         what,
-        line: start.0,
         genre: text("genre")?,
         start,
         end: place("end")?,

@@ -6,77 +6,62 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
 
-#[derive(Default)]
-struct Count {
-    all: usize,
-    unviable: usize,
-    unplanted: usize,
-    beside: usize,
-    killed: usize,
-    lives: usize,
+/// What becomes of mutants, as the table and the JSON name it.
+const FATES: [&str; 5] = ["killed", "lives", "not compiled", "not planted", "beside a planted fault"];
+
+/// Which of these it is.
+fn fate(mutant: &Mutant) -> usize {
+    match mutant.fate {
+        Fate::Killed(_) => 0,
+        Fate::Lives => 1,
+        Fate::Unviable => 2,
+        Fate::Unplanted => 3,
+        Fate::Waits => 4,
+    }
 }
 
 /// Prints everything; whether all that live are known to. `whole`: nothing was left out.
 pub fn report(mutants: &[Mutant], known: &[Known], whole: bool) -> Result<bool, String> {
-    let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, [usize; FATES.len()]> = BTreeMap::new();
     let mut killers: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut unknown = Vec::new();
-    let mut used = vec![false; known.len()];
     for mutant in mutants {
-        let count = counts.entry(mutant.file.as_str()).or_default();
-        count.all += 1;
-        match &mutant.fate {
-            Fate::Unviable => count.unviable += 1,
-            Fate::Unplanted => count.unplanted += 1,
-            Fate::Waits => count.beside += 1,
-            Fate::Killed(suite) => {
-                count.killed += 1;
-                *killers.entry(suite).or_default() += 1;
-            }
-            Fate::Lives => {
-                count.lives += 1;
-                let name = mutant.name();
-                let mut fitting = known.iter().zip(&mut used).filter(|(known, _)| known.fits(&name)).peekable();
-                if fitting.peek().is_none() {
-                    unknown.push(mutant);
-                }
-                fitting.for_each(|(_, used)| *used = true);
-            }
+        for row in [mutant.file.as_str(), "all"] {
+            counts.entry(row).or_default()[fate(mutant)] += 1;
+        }
+        if let Fate::Killed(suite) = &mutant.fate {
+            *killers.entry(suite).or_default() += 1;
         }
     }
     table(&counts)?;
     let by: Vec<String> = killers.iter().map(|(suite, count)| format!("{suite} {count}")).collect();
     println!("\nkilled by: {}", by.join(", "));
     write_json(mutants, known)?;
-    for (known, _) in known.iter().zip(&used).filter(|(_, used)| whole && !**used) {
+
+    let living: Vec<(&Mutant, String)> =
+        mutants.iter().filter(|mutant| mutant.fate == Fate::Lives).map(|mutant| (mutant, mutant.name())).collect();
+    for known in known.iter().filter(|known| whole && !living.iter().any(|(_, name)| known.fits(name))) {
         println!("living.txt names what does not live: {}", known.pattern);
     }
+    let unknown: Vec<&Mutant> = living
+        .iter()
+        .filter(|(_, name)| !known.iter().any(|known| known.fits(name)))
+        .map(|(mutant, _)| *mutant)
+        .collect();
     for mutant in &unknown {
-        println!("lives, for no known reason: {}:{} {}", mutant.file, mutant.line, mutant.what);
+        println!("lives, for no known reason: {}:{} {}", mutant.file, mutant.start.0, mutant.what);
     }
     Ok(unknown.is_empty())
 }
 
-fn table(counts: &BTreeMap<&str, Count>) -> Result<(), String> {
-    let mut lines = vec![
-        "| file | mutants | killed | live, for a reason | not compiled | not planted | beside a planted fault |"
-            .to_owned(),
-        "|---|---|---|---|---|---|---|".to_owned(),
-    ];
-    let mut sum = Count::default();
-    let row = |name: &str, c: &Count| {
-        format!("| {name} | {} | {} | {} | {} | {} | {} |", c.all, c.killed, c.lives, c.unviable, c.unplanted, c.beside)
-    };
-    for (file, count) in counts {
-        lines.push(row(&format!("`{}`", file.trim_start_matches("src/")), count));
-        sum.all += count.all;
-        sum.killed += count.killed;
-        sum.lives += count.lives;
-        sum.unviable += count.unviable;
-        sum.unplanted += count.unplanted;
-        sum.beside += count.beside;
+fn table(counts: &BTreeMap<&str, [usize; FATES.len()]>) -> Result<(), String> {
+    let mut lines =
+        vec![format!("| file | mutants | {} |", FATES.join(" | ")), format!("|---|{}", "---|".repeat(1 + FATES.len()))];
+    let (sum, files): (Vec<_>, Vec<_>) = counts.iter().partition(|(row, _)| **row == "all");
+    for (row, count) in files.into_iter().chain(sum) {
+        let name = row.strip_prefix("src/").map_or((*row).to_owned(), |file| format!("`{file}`"));
+        let cells: Vec<String> = count.iter().map(usize::to_string).collect();
+        lines.push(format!("| {name} | {} | {} |", count.iter().sum::<usize>(), cells.join(" | ")));
     }
-    lines.push(row("all", &sum));
     let text = lines.join("\n") + "\n";
     print!("{text}");
     save("target/report/cargo-mutants.md", &text)
@@ -84,16 +69,14 @@ fn table(counts: &BTreeMap<&str, Count>) -> Result<(), String> {
 
 fn write_json(mutants: &[Mutant], known: &[Known]) -> Result<(), String> {
     let list = mutants.iter().map(|mutant| {
-        let (fate, by) = match &mutant.fate {
-            Fate::Unviable => ("not compiled", None),
-            Fate::Unplanted => ("not planted", None),
-            Fate::Waits => ("beside a planted fault", None),
-            Fate::Killed(suite) => ("killed", Some(suite)),
-            Fate::Lives => ("lives", None),
-        };
         let name = mutant.name();
-        let reason = known.iter().find(|known| fate == "lives" && known.fits(&name)).map(|known| &known.reason);
-        json!({"number": mutant.id, "mutant": name, "line": mutant.line, "fate": fate, "killed_by": by, "reason": reason})
+        let by = if let Fate::Killed(suite) = &mutant.fate { Some(suite) } else { None };
+        let lives = mutant.fate == Fate::Lives;
+        let reason = known.iter().find(|known| lives && known.fits(&name)).map(|known| &known.reason);
+        json!({
+            "number": mutant.id, "mutant": name, "line": mutant.start.0, "fate": FATES[fate(mutant)], "killed_by": by,
+            "reason": reason,
+        })
     });
     let list: Vec<_> = list.collect();
     let text = serde_json::to_string_pretty(&list).map_err(|error| error.to_string())?;

@@ -63,23 +63,21 @@ fn write_new(path: &Path, bytes: &[u8]) -> Result<(), String> {
 }
 
 fn plant(root: &Path, files: &[(String, String)], mutants: &mut [Mutant]) -> Result<(), String> {
+    let mut lib = fs::read_to_string("src/lib.rs").map_err(|error| format!("src/lib.rs: {error}"))?;
     for (file, text) in files {
         let here: Vec<&Mutant> = mutants.iter().filter(|m| m.file == *file && m.fate != Fate::Unviable).collect();
-        let mut rewritten = rewrite(text, &here).map_err(|error| format!("{file}: {error}"))?;
-        if file == "src/lib.rs" {
-            rewritten.text.push_str(QUESTION);
-        }
-        write_new(&root.join(file), rewritten.text.as_bytes())?;
+        let rewritten = rewrite(text, &here).map_err(|error| format!("{file}: {error}"))?;
         for mutant in mutants.iter_mut().filter(|m| m.file == *file && m.fate != Fate::Unviable) {
             mutant.beside_fault = rewritten.beside.contains(&mutant.id);
             mutant.fate = if rewritten.planted.contains(&mutant.id) { Fate::Waits } else { Fate::Unplanted };
         }
+        if file == "src/lib.rs" {
+            lib = rewritten.text;
+        } else {
+            write_new(&root.join(file), rewritten.text.as_bytes())?;
+        }
     }
-    if files.iter().all(|(file, _)| file != "src/lib.rs") {
-        let lib = fs::read_to_string("src/lib.rs").map_err(|error| format!("src/lib.rs: {error}"))?;
-        write_new(&root.join("src/lib.rs"), (lib + QUESTION).as_bytes())?;
-    }
-    Ok(())
+    write_new(&root.join("src/lib.rs"), (lib + QUESTION).as_bytes())
 }
 
 fn cargo(root: &Path, work: &Path, command: &str) -> Result<Command, String> {

@@ -1,0 +1,109 @@
+//! One node by itself: its peers are the test, which speaks for them.
+
+use crate::kit::{Disk, MOST_TURNS, append, config, entry, message, step};
+use raftcore::{Config, MessageKind, Node, PeerStatus, Role, proto};
+
+/// Does all work of a SYNC node; gives the messages.
+pub fn drain(node: &mut Node) -> Vec<proto::Message> {
+    use prost::Message as _;
+    let (mut sent, mut turns) = (Vec::new(), 0);
+    while let Some(ready) = node.ready().unwrap() {
+        turns += 1;
+        assert!(turns < MOST_TURNS, "a node that comes to no end");
+        for message in ready.messages() {
+            let mut bytes = Vec::new();
+            message.write_to(&mut bytes);
+            sent.push(proto::Message::decode(&bytes[..]).unwrap());
+        }
+        let number = ready.number();
+        node.advance(number).unwrap();
+    }
+    sent
+}
+
+/// The same in brief: to whom, of what kind, with which entries.
+pub fn sent_by(node: &mut Node) -> Vec<(u64, MessageKind, Vec<u64>)> {
+    let kind = |m: &proto::Message| MessageKind::from_wire(m.r#type as u64).unwrap();
+    let brief = |m: proto::Message| (m.to, kind(&m), m.entries.iter().map(|entry| entry.index).collect());
+    drain(node).into_iter().map(brief).collect()
+}
+
+/// Takes a batch and leaves it outstanding.
+pub fn take(node: &mut Node) -> u64 {
+    node.ready().unwrap().unwrap().number()
+}
+
+/// Lets the node campaign and gives it the votes of these, in its next term.
+pub fn campaign(node: &mut Node, granted: &[u64]) {
+    let term = node.status().term + 1;
+    node.forget_leader().unwrap();
+    node.campaign().unwrap();
+    drain(node);
+    for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
+        for &from in granted {
+            step(node, &message(kind, from, 1, term)).unwrap();
+            drain(node);
+        }
+    }
+}
+
+pub fn acknowledge(node: &mut Node, from: u64, index: u64) {
+    let term = node.status().term;
+    step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, term) }).unwrap();
+}
+
+/// A peer answers a heartbeat: where its flow is a probe it gets what it lacks.
+pub fn beats(node: &mut Node, from: u64) {
+    let term = node.status().term;
+    step(node, &message(MessageKind::HeartbeatResp, from, 1, term)).unwrap();
+}
+
+/// A leader of term 1 among three whose first entry, at 2, is committed and held by both followers.
+pub fn leader(config: &Config) -> Node {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
+    lead(&mut node);
+    node
+}
+
+/// Makes a founder that.
+pub fn lead(node: &mut Node) {
+    campaign(node, &[2]);
+    acknowledge(node, 2, 2);
+    acknowledge(node, 3, 2);
+    drain(node);
+    assert_eq!((node.status().role, node.status().commit), (Role::Leader, 2));
+}
+
+/// Bytes in each entry that a lagging peer lacks.
+pub const LEN: usize = 500;
+
+/// Has a leader commit what it writes up to 60 with node 2. Node 3 gets none of it, and only the newest entries stay in memory: it is
+/// asked for the others once node 3 is heard.
+pub fn leave_behind(node: &mut Node) {
+    for index in node.status().last_index + 1..=60 {
+        node.propose(&[index as u8; LEN], 0).unwrap();
+        drain(node);
+        acknowledge(node, 2, index);
+        drain(node);
+    }
+    node.report_unreachable(3).unwrap();
+    assert_eq!((node.status().commit, node.status().last_index), (60, 60));
+    assert!(node.status().recent_first > 20);
+}
+
+/// A configuration with which a leader keeps only the newest of these.
+pub fn forgetful() -> Config {
+    Config { recent_bytes: 16 << 10, ..config(1) }
+}
+
+/// Node 1 follows node 2 in term 1, whose first entry, at 2, is committed.
+pub fn follower(config: &Config) -> Node {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(config);
+    step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"x")], 2)).unwrap();
+    drain(&mut node);
+    node
+}
+
+pub fn peer(node: &Node, id: u64) -> PeerStatus {
+    node.peers().find(|peer| peer.id == id).unwrap()
+}
