@@ -204,7 +204,7 @@ fn waiting(raft: &Raft, out: &mut Stream<'_>) {
 }
 
 fn scalars(message: &OutMessage, out: &mut Stream<'_>) {
-    let head = &message.head;
+    let head = &message.head();
     out.numbers([head.kind as u64, head.to, head.from, head.term, head.log_term, head.index, head.commit]);
     out.numbers([
         head.priority as u64,

@@ -1,12 +1,12 @@
 //! Messages to go, each with the condition that releases it, and the bytes they borrow.
 //!
-//! A message is a head (scalars, encoded when a ready is taken) and a body: pieces of the recent log, of blobs, or of this box's
-//! own bytes. Nothing is copied on the way out.
+//! A message is a head (scalars, encoded at once if they are few and short, else when a ready is taken) and a body: pieces of the recent
+//! log, of blobs, or of this box's own bytes. Nothing is copied on the way out.
 
 use crate::error::{Error, Result};
 use crate::log::blocks::Place;
 use crate::types::{Index, MessageKind, NodeId, Term};
-use crate::wire::Head;
+use crate::wire::{Head, SHORT_FRAME, readdress_short_frame, write_short_frame};
 
 /// Whose bytes a piece of a body are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +40,18 @@ pub(crate) enum Fate {
 /// Longest context kept beside the head; a longer one is part of the body.
 pub(crate) const INLINE_CONTEXT: usize = 16;
 
+/// A message. It has 128 bytes: what is larger is copied by a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutMessage {
-    pub head: Head,
-    pub context: [u8; INLINE_CONTEXT],
-    pub context_len: u8,
+    pub to: NodeId,
+    pub from: NodeId,
+    pub term: Term,
+    pub log_term: Term,
+    pub index: Index,
+    pub commit: Index,
+    rest: Rest,
+    pub kind: MessageKind,
+    pub reject: bool,
     /// Leaves only once all readies up to its own are durable.
     pub after: bool,
     pub fate: Fate,
@@ -53,37 +60,112 @@ pub(crate) struct OutMessage {
     /// The body's pieces, `first..end` in the box's list.
     pub pieces: (u32, u32),
     pub body_bytes: u32,
-    /// The encoded head, frame header included, in the ready's head bytes.
-    pub encoded: (u32, u32),
+    /// Bytes of the encoded head, the frame's header included; 0: it is not encoded yet. If it is not a short one it is in the ready's
+    /// head bytes from `encoded_at` on.
+    pub encoded_len: u32,
+    pub encoded_at: u32,
 }
 
+/// What follows a message's head.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Body {
+    pub entries: u32,
+    pub pieces: (u32, u32),
+    pub bytes: u32,
+}
+
+/// Who sends, for heads that are encoded at once: its group, and its `address` in the term that the message has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    pub group: u64,
+    pub address: u64,
+}
+
+/// What only few messages have takes the place in which the others have their encoded head.
+#[derive(Clone, Copy, Debug)]
+enum Rest {
+    Short([u8; SHORT_FRAME]),
+    More { reject_hint: Index, vote: NodeId, priority: i64, context: [u8; INLINE_CONTEXT], context_len: u8 },
+}
+
+impl Rest {
+    const NOTHING: Self =
+        Self::More { reject_hint: 0, vote: 0, priority: 0, context: [0; INLINE_CONTEXT], context_len: 0 };
+}
+
+const _: () = assert!(size_of::<OutMessage>() == 128);
+
 impl OutMessage {
-    #[inline]
+    #[inline(always)]
     pub fn new(head: Head) -> Self {
+        let Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, vote, priority } = head;
         Self {
-            head,
-            context: [0; INLINE_CONTEXT],
-            context_len: 0,
+            to,
+            from,
+            term,
+            log_term,
+            index,
+            commit,
+            rest: Rest::More { reject_hint, vote, priority, context: [0; INLINE_CONTEXT], context_len: 0 },
+            kind,
+            reject,
             after: false,
             fate: Fate::Goes,
             n_entries: 0,
             pieces: (0, 0),
             body_bytes: 0,
-            encoded: (0, 0),
+            encoded_len: 0,
+            encoded_at: 0,
         }
     }
 
-    pub fn with_context(mut self, context: &[u8]) -> Self {
-        if let Some(own) = self.context.get_mut(..context.len()) {
-            own.copy_from_slice(context);
-            self.context_len = context.len() as u8;
+    #[inline(always)]
+    pub fn with_body(head: Head, body: Body) -> Self {
+        Self { n_entries: body.entries, pieces: body.pieces, body_bytes: body.bytes, ..Self::new(head) }
+    }
+
+    pub fn with_context(mut self, bytes: &[u8]) -> Self {
+        if let Rest::More { context, context_len, .. } = &mut self.rest
+            && let Some(own) = context.get_mut(..bytes.len())
+        {
+            own.copy_from_slice(bytes);
+            *context_len = bytes.len() as u8;
         }
         self
     }
 
     #[inline]
     pub fn context(&self) -> &[u8] {
-        self.context.get(..usize::from(self.context_len)).unwrap_or(&[])
+        match &self.rest {
+            Rest::More { context, context_len, .. } => context.get(..usize::from(*context_len)).unwrap_or(&[]),
+            Rest::Short(_) => &[],
+        }
+    }
+
+    #[inline(always)]
+    pub fn head(&self) -> Head {
+        let Self { kind, to, from, term, log_term, index, commit, reject, .. } = *self;
+        let (reject_hint, vote, priority) = match self.rest {
+            Rest::More { reject_hint, vote, priority, .. } => (reject_hint, vote, priority),
+            Rest::Short(_) => (0, 0, 0),
+        };
+        Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, vote, priority }
+    }
+
+    /// The encoded head, if it is a short one.
+    #[inline(always)]
+    pub fn short_head(&self) -> Option<&[u8]> {
+        match &self.rest {
+            Rest::Short(frame) => frame.get(..self.encoded_len as usize),
+            Rest::More { .. } => None,
+        }
+    }
+
+    /// Before a change: what was encoded holds no more.
+    pub fn forget_encoded(&mut self) {
+        if let Rest::Short(_) = self.rest {
+            (self.rest, self.encoded_len) = (Rest::NOTHING, 0);
+        }
     }
 }
 
@@ -113,6 +195,10 @@ pub(crate) struct Outbox {
     pub blobs: Vec<u32>,
     /// Messages in `now` whose fate is not `Goes`.
     pub idle: usize,
+    /// At least as many as are not encoded yet. While it is 0 the box has no blobs, and no message whose fate is not to go.
+    pub unencoded: usize,
+    /// What `push_model` adds. It stays in its place, since a compiler takes a local one apart.
+    model: OutMessage,
     max: usize,
 }
 
@@ -127,6 +213,8 @@ impl Outbox {
             bytes: Vec::new(),
             blobs: Vec::new(),
             idle: 0,
+            unencoded: 0,
+            model: OutMessage::new(Head::default()),
             max: max as usize,
         }
     }
@@ -176,18 +264,86 @@ impl Outbox {
             return self.push_tight(message);
         }
         list.push(message);
+        self.unencoded += 1;
+        Ok(())
+    }
+
+    /// Adds a message of a head without anything that only few have, and encodes it if it is a short one. It is written where it stays:
+    /// made before, it would be moved there, which is some 40 instructions.
+    #[inline(always)]
+    pub fn push_steady(&mut self, head: &Head, body: Body, after: bool, sender: Sender) -> Result<()> {
+        debug_assert_eq!((head.vote, head.priority, head.reject_hint), (0, 0, 0));
+        let make = |rest| OutMessage { rest, after, ..OutMessage::with_body(*head, body) };
+        let list = if after { &mut self.after } else { &mut self.now };
+        if list.len() >= self.max || list.len() == list.capacity() {
+            return self.push_tight(make(Rest::NOTHING));
+        }
+        list.push(make(Rest::Short([0; SHORT_FRAME])));
+        if let Some(OutMessage { rest, encoded_len, .. }) = list.last_mut()
+            && let Rest::Short(frame) = rest
+        {
+            match write_short_frame(frame, head, body.bytes, sender.group, sender.address) {
+                Some(len) => *encoded_len = len as u32,
+                None => {
+                    *rest = Rest::NOTHING;
+                    self.unencoded += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the model of messages to many, whose heads differ in the receiver alone, and encodes it if it is a short one.
+    #[inline(always)]
+    pub fn set_model(&mut self, head: &Head, body: Body, sender: Sender) {
+        debug_assert_eq!((head.vote, head.priority, head.reject_hint), (0, 0, 0));
+        let model = &mut self.model;
+        (model.from, model.term, model.log_term) = (head.from, head.term, head.log_term);
+        (model.index, model.commit, model.kind, model.reject) = (head.index, head.commit, head.kind, head.reject);
+        (model.n_entries, model.pieces, model.body_bytes) = (body.entries, body.pieces, body.bytes);
+        if let Rest::More { .. } = model.rest {
+            model.rest = Rest::Short([0; SHORT_FRAME]);
+        }
+        model.encoded_len = match &mut model.rest {
+            Rest::Short(frame) => {
+                let head = Head { to: 1, ..*head };
+                write_short_frame(frame, &head, body.bytes, sender.group, sender.address).unwrap_or(0) as u32
+            }
+            Rest::More { .. } => 0,
+        };
+    }
+
+    /// Adds the message to `to` that the model shows: a copy takes a fifth of the instructions of making one.
+    #[inline(always)]
+    pub fn push_model(&mut self, to: NodeId) -> Result<()> {
+        if self.now.len() >= self.max || self.now.len() == self.now.capacity() {
+            let mut message = OutMessage { to, ..self.model };
+            message.forget_encoded();
+            return self.push_tight(message);
+        }
+        self.now.extend_from_slice(std::slice::from_ref(&self.model));
+        if let Some(message) = self.now.last_mut() {
+            message.to = to;
+            if let Rest::Short(frame) = &mut message.rest
+                && (message.encoded_len == 0 || !readdress_short_frame(frame, to))
+            {
+                message.forget_encoded();
+                self.unencoded += 1;
+            }
+        }
         Ok(())
     }
 
     /// The box is full, or its memory is.
     #[cold]
     fn push_tight(&mut self, message: OutMessage) -> Result<()> {
+        self.unencoded += 1;
         let list = if message.after { &mut self.after } else { &mut self.now };
         if list.len() >= self.max {
             // What a node says to itself is never lost: it would not be said again. A later answer of a kind stands for the earlier.
             // What it passes on names its origin, which may be the receiver, and may be lost.
-            let to_self = message.after && message.head.to == message.head.from;
-            let same = |m: &&mut OutMessage| (m.head.to, m.head.kind) == (message.head.to, message.head.kind);
+            let to_self = message.after && message.to == message.from;
+            let same = |m: &&mut OutMessage| (m.to, m.kind) == (message.to, message.kind);
             match list.iter_mut().rev().find(same).filter(|_| to_self) {
                 Some(earlier) => {
                     *earlier = message;
@@ -228,8 +384,8 @@ impl Outbox {
 
     /// The last unsent append with entries to `peer`, if nothing else to it came after.
     pub fn last_append_to(&mut self, peer: NodeId) -> Option<usize> {
-        let at = self.now.iter().rposition(|m| m.head.to == peer && m.fate != Fate::Gone)?;
-        self.now.get(at).filter(|m| m.head.kind == MessageKind::App && m.fate == Fate::Goes).map(|_| at)
+        let at = self.now.iter().rposition(|m| m.to == peer && m.fate != Fate::Gone)?;
+        self.now.get(at).filter(|m| m.kind == MessageKind::App && m.fate == Fate::Goes).map(|_| at)
     }
 
     pub fn memory(&self) -> u64 {
@@ -250,6 +406,8 @@ impl Outbox {
             bytes: clone_vec(&self.bytes)?,
             blobs: clone_vec(&self.blobs)?,
             idle: self.idle,
+            unencoded: self.unencoded,
+            model: self.model,
             max: self.max,
         })
     }

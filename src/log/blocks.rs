@@ -25,7 +25,7 @@ pub(crate) struct Place {
 
 /// A block is initialised ahead of its use, so that a record's head is written in place: some 60 instructions less an entry than
 /// appending head and data apart. Its capacity never changes, so nothing in it ever moves.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Block {
     bytes: Vec<u8>,
     used: usize,
@@ -47,11 +47,26 @@ impl Block {
     }
 }
 
+impl Block {
+    fn try_clone(&self) -> Result<Self> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(self.bytes.capacity()).map_err(|_| Error::NoMem)?;
+        bytes.extend_from_slice(self.bytes.get(..self.used).unwrap_or(&[]));
+        Ok(Self { bytes, used: self.used })
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Blocks {
-    live: VecDeque<Block>,
-    /// Number of `live[0]`.
+    /// The block that is written to, of which most views are: apart from the others it is found in 3 instructions instead of 12. Without
+    /// capacity: there is none.
+    newest: Block,
+    /// All live ones before it.
+    older: VecDeque<Block>,
+    /// Number of the oldest live one.
     first: u32,
+    /// The number that the block after the newest will have.
+    end: u32,
     /// Empty blocks of the usual size, to be used again.
     spare: Vec<Block>,
     block_bytes: usize,
@@ -62,7 +77,8 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     pub fn new(block_bytes: usize, poison: bool) -> Self {
-        Self { live: VecDeque::new(), first: 0, spare: Vec::new(), block_bytes, live_bytes: 0, poison }
+        let (newest, older, spare) = (Block::default(), VecDeque::new(), Vec::new());
+        Self { newest, older, first: 0, end: 0, spare, block_bytes, live_bytes: 0, poison }
     }
 
     /// Bytes held by live blocks, full or not.
@@ -86,18 +102,32 @@ impl Blocks {
 
     /// The number that the block after the newest will have.
     pub fn end(&self) -> u32 {
-        self.first.wrapping_add(self.live.len() as u32)
+        self.end
+    }
+
+    /// Whether there is any but the newest.
+    #[inline]
+    pub fn has_older(&self) -> bool {
+        !self.older.is_empty()
     }
 
     /// Bytes of a block.
     pub fn capacity(&self, block: u32) -> u64 {
-        self.live.get(block.wrapping_sub(self.first) as usize).map_or(0, |block| block.bytes.capacity() as u64)
+        self.find(block).map_or(0, |block| block.bytes.capacity() as u64)
+    }
+
+    #[inline(always)]
+    fn find(&self, block: u32) -> Option<&Block> {
+        if block.wrapping_add(1) == self.end {
+            return Some(&self.newest);
+        }
+        self.older.get(block.wrapping_sub(self.first) as usize)
     }
 
     /// Room left in the newest block.
     #[inline]
     pub fn room(&self) -> usize {
-        self.live.back().map_or(0, Block::room)
+        self.newest.room()
     }
 
     /// What a record of `len` bytes would add to `live_bytes`.
@@ -108,12 +138,12 @@ impl Blocks {
     /// Makes sure that the newest block takes `len` more bytes.
     #[inline]
     pub fn reserve(&mut self, len: usize) -> Result<()> {
-        if len <= self.room() && !self.live.is_empty() { Ok(()) } else { self.grow(len) }
+        if len <= self.room() && self.first != self.end { Ok(()) } else { self.grow(len) }
     }
 
     #[cold]
     fn grow(&mut self, len: usize) -> Result<()> {
-        self.live.try_reserve(1).map_err(|_| Error::NoMem)?;
+        self.older.try_reserve(1).map_err(|_| Error::NoMem)?;
         let block = match self.spare.pop() {
             Some(block) if len <= self.block_bytes => block,
             other => {
@@ -124,22 +154,26 @@ impl Blocks {
             }
         };
         self.live_bytes += block.bytes.capacity() as u64;
-        self.live.push_back(block);
+        let before = std::mem::replace(&mut self.newest, block);
+        if self.first != self.end {
+            self.older.push_back(before);
+        }
+        self.end = self.end.wrapping_add(1);
         Ok(())
     }
 
     /// The number of the newest block, and where the next record in it will begin.
     #[inline]
     pub fn next(&self) -> Option<(u32, usize)> {
-        self.live.back().map(|block| (self.end().wrapping_sub(1), block.used))
+        (self.first != self.end).then_some((self.end.wrapping_sub(1), self.newest.used))
     }
 
     /// The number of the newest block, where the next record in it will begin, and the bytes from there on: at least `len`, which must
     /// be no more than `room`. What is written there counts once it is `taken`.
     #[inline]
     pub fn tail(&mut self, len: usize) -> Option<(u32, usize, &mut [u8])> {
-        let number = self.end().wrapping_sub(1);
-        let block = self.live.back_mut()?;
+        let number = self.end.wrapping_sub(1);
+        let block = &mut self.newest;
         if block.bytes.len() < block.used + len {
             block.initialise(len);
         }
@@ -150,9 +184,7 @@ impl Blocks {
     /// `len` bytes more of the newest block are written.
     #[inline]
     pub fn taken(&mut self, len: usize) {
-        if let Some(block) = self.live.back_mut() {
-            block.used += len;
-        }
+        self.newest.used += len;
     }
 
     /// Copies bytes, no more than `room`, behind what is there; gives the number of the block and where they begin.
@@ -167,7 +199,7 @@ impl Blocks {
     /// All bytes of a block; none if it is gone.
     #[inline]
     pub fn block(&self, block: u32) -> &[u8] {
-        self.live.get(block.wrapping_sub(self.first) as usize).map_or(&[], |block| &block.bytes)
+        self.find(block).map_or(&[], |block| &block.bytes)
     }
 
     /// The bytes at a place; empty if its block is gone.
@@ -180,7 +212,7 @@ impl Blocks {
     /// Gives up every block before `needed`.
     pub fn release_before(&mut self, needed: u32) {
         while self.first != needed {
-            let Some(mut block) = self.live.pop_front() else { break };
+            let Some(mut block) = self.older.pop_front() else { break };
             self.first = self.first.wrapping_add(1);
             self.live_bytes -= block.bytes.capacity() as u64;
             if self.poison {
@@ -197,15 +229,14 @@ impl Blocks {
     /// A copy with blocks of its own.
     pub fn try_clone(&self) -> Result<Self> {
         let mut copy = Self::new(self.block_bytes, self.poison);
-        copy.first = self.first;
-        copy.live.try_reserve(self.live.len()).map_err(|_| Error::NoMem)?;
-        for block in &self.live {
-            let mut twin = Vec::new();
-            twin.try_reserve_exact(block.bytes.capacity()).map_err(|_| Error::NoMem)?;
-            twin.extend_from_slice(block.bytes.get(..block.used).unwrap_or(&[]));
-            copy.live_bytes += twin.capacity() as u64;
-            copy.live.push_back(Block { bytes: twin, used: block.used });
+        (copy.first, copy.end) = (self.first, self.end);
+        copy.newest = self.newest.try_clone()?;
+        copy.older.try_reserve(self.older.len()).map_err(|_| Error::NoMem)?;
+        for block in &self.older {
+            copy.older.push_back(block.try_clone()?);
         }
+        let held = |block: &Block| block.bytes.capacity() as u64;
+        copy.live_bytes = held(&copy.newest) + copy.older.iter().map(held).sum::<u64>();
         Ok(copy)
     }
 }

@@ -13,11 +13,16 @@ pub(crate) struct Terms {
     runs: Vec<TermRun>,
     /// Invariant: `before.index <= last`, and `before.index == last` if and only if `runs` is empty.
     last: Index,
+    /// The last run, where nearly every question ends; behind all indexes if there is none.
+    newest: TermRun,
 }
+
+/// No run.
+const NO_RUN: TermRun = TermRun { first: Index::MAX, term: Term::MAX };
 
 impl Terms {
     pub fn new() -> Self {
-        Self { before: EntryId::default(), runs: Vec::new(), last: 0 }
+        Self { before: EntryId::default(), runs: Vec::new(), last: 0, newest: NO_RUN }
     }
 
     pub fn before(&self) -> EntryId {
@@ -34,10 +39,10 @@ impl Terms {
 
     #[inline]
     pub fn last_id(&self) -> EntryId {
-        match self.runs.last() {
-            Some(run) => EntryId { term: run.term, index: self.last },
-            None => self.before,
+        if self.newest.first <= self.last {
+            return EntryId { term: self.newest.term, index: self.last };
         }
+        self.before
     }
 
     /// The term at `index`; `None` below the entry before the first one and above the last.
@@ -46,12 +51,10 @@ impl Terms {
         if index > self.last {
             return None;
         }
-        match self.runs.last() {
-            Some(run) if run.first <= index => Some(run.term),
-            _ => self.at_older(index),
-        }
+        if self.newest.first <= index { Some(self.newest.term) } else { self.at_older(index) }
     }
 
+    #[inline(never)]
     fn at_older(&self, index: Index) -> Option<Term> {
         if index <= self.before.index {
             return (index == self.before.index).then_some(self.before.term);
@@ -68,7 +71,7 @@ impl Terms {
     /// Whether an entry of `term` at the end starts a new run.
     #[inline]
     pub fn is_new(&self, term: Term) -> bool {
-        self.runs.last().is_none_or(|run| run.term != term)
+        self.newest.term != term
     }
 
     /// Adds an entry at the end. Room for a new run must have been reserved.
@@ -76,7 +79,8 @@ impl Terms {
     pub fn push(&mut self, term: Term) {
         self.last += 1;
         if self.is_new(term) {
-            self.runs.push(TermRun { first: self.last, term });
+            self.newest = TermRun { first: self.last, term };
+            self.runs.push(self.newest);
         }
     }
 
@@ -94,6 +98,11 @@ impl Terms {
         while self.runs.last().is_some_and(|run| run.first > self.last) {
             self.runs.pop();
         }
+        self.find_newest();
+    }
+
+    fn find_newest(&mut self) {
+        self.newest = self.runs.last().copied().unwrap_or(NO_RUN);
     }
 
     /// Forgets every entry up to `index`, whose term stays known.
@@ -108,6 +117,7 @@ impl Terms {
         } else if let Some(run) = self.runs.first_mut() {
             run.first = run.first.max(index + 1);
         }
+        self.find_newest();
     }
 
     /// Starts over after the entry `before`.
@@ -115,6 +125,7 @@ impl Terms {
         self.before = before;
         self.last = before.index;
         self.runs.clear();
+        self.newest = NO_RUN;
     }
 
     /// The highest index up to `index` whose term is at most `term`, and its term: what may still agree with a log that has
@@ -145,6 +156,6 @@ impl Terms {
         let mut runs = Vec::new();
         runs.try_reserve(self.runs.len() + 1).map_err(|_| Error::NoMem)?;
         runs.extend_from_slice(&self.runs);
-        Ok(Self { before: self.before, runs, last: self.last })
+        Ok(Self { runs, ..*self })
     }
 }

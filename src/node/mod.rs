@@ -114,8 +114,16 @@ impl Node {
         self.raft.runs
     }
 
+    /// The first step of every call that may change something.
     #[inline]
     fn running(&mut self) -> Result<()> {
+        self.raft.drained = false;
+        self.still_running()
+    }
+
+    /// The same for a call that gives the next batch nothing.
+    #[inline]
+    fn still_running(&mut self) -> Result<()> {
         if self.runs() { Ok(()) } else { self.not_running() }
     }
 
@@ -182,6 +190,16 @@ impl Node {
     /// [`Error::Full`], [`Error::NoMem`], [`Error::NoLeader`]: may be dropped, its sender tries again. The node is unchanged.
     pub fn step(&mut self, peer: NodeId, message: &[u8]) -> Result<()> {
         self.running()?;
+        if self.raft.step_steady(peer, message) {
+            debug_assert_eq!(self.raft.invariants(), Ok(()));
+            return Ok(());
+        }
+        self.step_any(peer, message)
+    }
+
+    /// A message of any kind and form.
+    #[inline(never)]
+    fn step_any(&mut self, peer: NodeId, message: &[u8]) -> Result<()> {
         let mut m = wire::MessageView::default();
         let outcome = match wire::parse_message_into(&mut m, message) {
             Ok(()) => self.raft.step(peer, &m),

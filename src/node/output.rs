@@ -43,7 +43,7 @@ impl Node {
     #[inline]
     pub(crate) fn outlook(&self) -> Outlook {
         match self.runs() && self.readies.len() == 0 {
-            true if self.readies.has_any(&self.raft) => Outlook::New,
+            true if !self.raft.drained && self.readies.has_any(&self.raft) => Outlook::New,
             true => Outlook::Idle,
             false => Outlook::Other,
         }
@@ -69,12 +69,26 @@ impl Node {
     /// # Errors
     /// [`Error::Full`]: `max_outstanding` are outstanding. [`Error::NoMem`]: nothing was taken.
     pub fn ready(&mut self) -> Result<Option<Ready<'_>>> {
-        self.running()?;
+        self.still_running()?;
+        if self.readies.len() > 0 {
+            return self.ready_beside_others();
+        }
         let Self { raft, readies, .. } = self;
-        if readies.len() > 0 && raft.config.storage == StorageMode::Sync {
-            return Ok(readies.newest().map(|batch| Ready::new(raft, batch)));
+        if raft.drained {
+            debug_assert!(!readies.has_any(raft));
+            return Ok(None);
         }
         Ok(readies.take(raft)?.map(|batch| Ready::new(raft, batch)))
+    }
+
+    /// A further batch, or the one that must be advanced first.
+    #[inline(never)]
+    fn ready_beside_others(&mut self) -> Result<Option<Ready<'_>>> {
+        let Self { raft, readies, .. } = self;
+        if raft.config.storage == StorageMode::Sync {
+            return Ok(readies.newest().map(|batch| Ready::new(raft, batch)));
+        }
+        Ok(readies.take_further(raft)?.map(|batch| Ready::new(raft, batch)))
     }
 
     /// Looks at an outstanding batch again, until it is released.
@@ -88,15 +102,20 @@ impl Node {
     /// [`Error::Stale`]: advanced before. [`Error::Arg`]: never handed out. [`Error::State`]: MESSAGES, or a configuration entry that is
     /// neither applied nor skipped.
     pub fn advance(&mut self, number: u64) -> Result<()> {
+        self.still_running()?;
+        let Self { raft, readies, .. } = self;
+        match readies.finish_only(raft, number) {
+            Some(outcome) => raft.checked(outcome),
+            None => self.advance_any(number),
+        }
+    }
+
+    /// Whatever is outstanding.
+    #[inline(never)]
+    fn advance_any(&mut self, number: u64) -> Result<()> {
         self.running()?;
         if self.raft.config.storage == StorageMode::Messages {
             return self.wrong_mode("advance");
-        }
-        let Self { raft, readies, .. } = self;
-        if let Some(last) = readies.only_span(number) {
-            raft.check_changes_done(last)?;
-            readies.finish_only(raft);
-            return raft.checked(Ok(()));
         }
         self.readies.check_handed_out(number)?;
         let last = self.readies.last_committed(number);
@@ -215,7 +234,7 @@ impl Node {
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
     pub fn next_fetch(&mut self) -> Result<Option<Fetch>> {
-        self.running()?;
+        self.still_running()?;
         Ok(self.raft.next_fetch())
     }
 

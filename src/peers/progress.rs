@@ -144,10 +144,23 @@ impl Progress {
         self.sent_commit = index;
     }
 
+    /// It is alive.
+    #[inline]
+    pub fn on_heard(&mut self) {
+        self.recent_active = true;
+        self.silent_ticks = 0;
+    }
+
     /// Whether nothing may be sent to it now.
     #[inline]
     pub fn is_paused(&self) -> bool {
         self.paused || self.flow == Flow::Snapshot
+    }
+
+    /// Whether it may be sent what it lacks, entries too, and the host is asked for none of it.
+    #[inline]
+    pub fn streams_freely(&self) -> bool {
+        self.flow == Flow::Replicate && !self.paused && self.ask.is_none() && !self.ask_later && self.may_carry()
     }
 
     /// Whether an append may carry entries.

@@ -7,6 +7,7 @@
 use super::Raft;
 use crate::config::StorageMode;
 use crate::event::{EventKind, Reason};
+use crate::log::Slot;
 use crate::types::{Index, Role};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,6 +34,7 @@ pub(crate) struct Span {
 
 impl Raft {
     /// The highest index that may be handed out, given that entries up to `handed` are stored before or with it.
+    #[inline]
     fn appliable(&self, handed: Index) -> Index {
         let log = &self.log;
         let limit = match self.config.storage {
@@ -48,41 +50,57 @@ impl Raft {
         !self.apply.paused && self.log.snapshot.is_none() && self.log.applying < self.appliable(handed)
     }
 
-    /// The next span to apply, and takes note that it is handed out.
-    #[inline]
-    pub fn take_committed(&mut self, handed: Index) -> Span {
-        if !self.has_committed(handed) {
-            return Span::default();
-        }
-        let max = self.config.max_committed_size_per_ready.saturating_sub(self.apply.bytes);
-        let count = u64::from(self.config.max_entries_per_ready);
+    /// The next span to apply, its entries put into a list whose room is reserved; and takes note that it is handed out.
+    #[inline(always)]
+    pub fn take_committed(&mut self, handed: Index, span: &mut Span, entries: &mut Vec<Slot>) {
         let highest = self.appliable(handed);
-        let mut span = Span { first: self.log.applying + 1, resident: true, ..Span::default() };
-        if span.first < self.log.recent_first() {
-            span.resident = false;
-            span.last = highest.min(self.log.recent_first() - 1).min(span.first.saturating_add(count) - 1);
-        } else {
-            let end = highest.min(span.first.saturating_add(count) - 1);
-            self.measure(&mut span, end, max);
+        if self.apply.paused || self.log.snapshot.is_some() || self.log.applying >= highest {
+            return;
+        }
+        span.first = self.log.applying + 1;
+        match self.log.slot(span.first) {
+            // One entry is what there mostly is: some 50 instructions less.
+            Some(slot) if span.first == highest => {
+                entries.extend_from_slice(std::slice::from_ref(slot));
+                (span.last, span.resident) = (highest, true);
+                (span.bytes, span.payload) = (slot.place.len.into(), slot.data_len());
+            }
+            _ => self.take_stretch(highest, span, entries),
         }
         self.log.applying = if fault!(LimitSkipsCommitted) { highest } else { span.last };
         self.apply.bytes = self.apply.bytes.saturating_add(span.bytes);
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready || span.last < highest;
-        span
+    }
+
+    /// The span from its first index to `highest`, as far as limits let it go: one entry, at least.
+    #[inline(never)]
+    fn take_stretch(&self, highest: Index, span: &mut Span, entries: &mut Vec<Slot>) {
+        let max = self.config.max_committed_size_per_ready.saturating_sub(self.apply.bytes);
+        let end = highest.min(span.first.saturating_add(self.config.max_entries_per_ready.into()) - 1);
+        span.resident = span.first >= self.log.recent_first();
+        if span.resident {
+            self.measure(span, end, max);
+            self.log.copy_slots(span.first, span.last, entries);
+        } else {
+            span.last = end.min(self.log.recent_first() - 1);
+        }
     }
 
     /// How far a span of recent entries goes: to `end` at most, and no further than `max` bytes beyond its first entry.
-    #[inline]
     fn measure(&self, span: &mut Span, end: Index, max: u64) {
-        // One entry is what there mostly is: some 50 instructions less.
-        if span.first == end
-            && let Some(slot) = self.log.slot(end)
-        {
-            (span.last, span.bytes, span.payload) = (end, u64::from(slot.place.len), slot.data_len());
+        let halves = self.log.slots(span.first, end);
+        let (mut bytes, mut heads) = (0, 0);
+        for slot in halves.iter().copied().flatten() {
+            bytes += u64::from(slot.place.len);
+            heads += u64::from(slot.head);
+        }
+        // All of them mostly are within the limit: to add up their lengths takes half of looking at the limit at each.
+        if bytes <= max {
+            (span.last, span.bytes, span.payload) = (end, bytes, bytes - heads);
             return;
         }
         span.last = span.first - 1;
-        for half in self.log.slots(span.first, end) {
+        for half in halves {
             for slot in half {
                 let bytes = span.bytes + u64::from(slot.place.len);
                 if bytes > max && span.bytes > 0 {
@@ -96,15 +114,22 @@ impl Raft {
     }
 
     /// The host applied everything up to `index`; with it, spans of `bytes` and `payload` came to their end.
+    #[inline(always)]
     pub fn on_applied(&mut self, index: Index, bytes: u64, payload: u64) {
         self.log.applied_to(index);
         self.apply.bytes = self.apply.bytes.saturating_sub(bytes);
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready;
-        self.leave_joint_if_due();
+        if self.conf.auto_leave {
+            self.drained = false;
+            self.leave_joint_if_due();
+        }
+        if self.role != Role::Leader {
+            return;
+        }
         let evicted = std::mem::take(&mut self.log.evicted_payload);
         let over = if fault!(UncommittedNeverReturned) { 0 } else { payload + evicted };
         self.proposals.uncommitted = self.proposals.uncommitted.saturating_sub(over);
-        if self.role == Role::Leader && !self.apply.told_ready && self.log.term_at(index) == Some(self.term) {
+        if !self.apply.told_ready && self.log.term_at(index) == Some(self.term) {
             self.apply.told_ready = true;
             self.event(EventKind::LeaderReady, Reason::None, 0, index, 0, 0);
         }

@@ -145,7 +145,7 @@ impl Raft {
         self.fetches.untold = self.peers.iter().filter(|peer| peer.ask.is_some_and(|ask| !ask.told)).count() as u32;
         let peers = &self.peers;
         for message in self.outbox.now.iter_mut().filter(|m| m.fate == Fate::Waits) {
-            if peers.get(message.head.to).is_none() {
+            if peers.get(message.to).is_none() {
                 message.fate = Fate::Gone;
             }
         }

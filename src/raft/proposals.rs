@@ -86,7 +86,15 @@ impl Raft {
     }
 
     /// Whether proposals are taken by this leader now.
+    #[inline]
     fn check_leads(&mut self) -> Result<()> {
+        let leads_on =
+            self.transfer.target == NONE && self.reconfig.retire_at == 0 && self.peers.get(self.id).is_some();
+        if leads_on { Ok(()) } else { self.check_leads_still() }
+    }
+
+    #[cold]
+    fn check_leads_still(&mut self) -> Result<()> {
         if self.transfer.target != NONE && !fault!(ProposalsDuringTransfer) {
             let (to, term) = (self.transfer.target, self.term);
             self.detail.set(format_args!("leadership of term {term} is being transferred to {to}: retry later"));

@@ -9,6 +9,7 @@ use super::election::Campaign;
 use crate::config::Flags;
 use crate::event::{EventKind, Reason};
 use crate::types::{NodeId, Role, Term};
+use crate::wire::steady::address;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timers {
@@ -31,20 +32,29 @@ impl Raft {
         self.timers.election_timeout = base + self.rng.below(base);
     }
 
+    #[inline]
     fn set_leader(&mut self, leader: NodeId) {
         if self.leader != leader {
-            self.leader = leader;
-            self.fail_forwarded_reads(Reason::LeaderChanged);
+            self.change_leader(leader);
         }
         if leader != 0 {
             self.timers.leaderless = 0;
         }
     }
 
+    #[cold]
+    fn change_leader(&mut self, leader: NodeId) {
+        self.who_changed = true;
+        self.leader = leader;
+        self.fail_forwarded_reads(Reason::LeaderChanged);
+    }
+
     /// Everything that a change of role or term forgets.
     fn reset(&mut self, term: Term) {
+        self.who_changed = true;
         if self.term != term || fault!(StepDownForgetsVote) {
             self.term = term;
+            self.address = address(self.id, term);
             self.vote = 0;
         }
         self.set_leader(0);
@@ -90,6 +100,7 @@ impl Raft {
             self.vote = 0;
         }
         self.set_leader(0);
+        self.who_changed = true;
         self.role = Role::PreCandidate;
         self.event(EventKind::BecamePreCandidate, Reason::None, 0, 0, 0, 0);
     }
@@ -112,6 +123,7 @@ impl Raft {
     }
 
     /// A leader is heard: it is known, and alive.
+    #[inline]
     pub fn hear_leader(&mut self, leader: NodeId) {
         self.timers.election_elapsed = 0;
         self.timers.lease = self.config.election_ticks;
@@ -124,12 +136,15 @@ impl Raft {
 
     pub fn grant_vote(&mut self, to: NodeId) {
         self.timers.election_elapsed = 0;
+        self.who_changed = true;
         self.vote = to;
     }
 
     /// Restores term and vote at boot.
     pub fn load(&mut self, term: Term, vote: NodeId) {
+        self.who_changed = true;
         (self.term, self.vote) = (term, vote);
+        self.address = address(self.id, term);
     }
 
     /// A vote is refused while a leader is alive, so that a removed or returning node can't depose it (diss. §6.2).

@@ -60,10 +60,13 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     /// Makes sure that `count` more can be taken, each answered or dropped later, and `reads` beside them.
+    #[inline]
     pub fn reserve(&mut self, count: usize, reads: usize, max: u32) -> Result<()> {
-        if count == 0 {
-            return Ok(());
-        }
+        if count == 0 { Ok(()) } else { self.reserve_some(count, reads, max) }
+    }
+
+    #[inline(never)]
+    fn reserve_some(&mut self, count: usize, reads: usize, max: u32) -> Result<()> {
         if self.waiting.len() + self.dropped.len() + count > max as usize {
             return Err(Error::Full);
         }

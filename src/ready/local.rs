@@ -90,7 +90,7 @@ pub(crate) fn put_work(batch: &mut Batch, raft: &mut Raft, cut: bool) {
         body.slots(&batch.entries);
         snapshot.into_iter().for_each(|piece| body.push(piece));
         for answer in answers {
-            body.response(&answer.head, answer.context(), 0);
+            body.response(&answer.head(), answer.context(), 0);
         }
         if batch.mark.last.is_some() || snapshot.is_some() {
             let last = batch.mark.last.unwrap_or_default();

@@ -59,29 +59,45 @@ pub(crate) struct Batch {
     pub mark: Mark,
     pub pin: Option<u32>,
     pub blobs: Vec<u32>,
+    /// Whether it may hold more than state, entries and messages of entries: half of its lists are neither filled nor cleared otherwise.
+    pub has_more: bool,
     pub persisted: bool,
     pub applied: bool,
     pub released: bool,
 }
 
 impl Batch {
+    /// Makes it empty; what filling always sets stays.
+    #[inline]
     fn clear(&mut self) {
         self.entries.clear();
         self.committed.clear();
         self.messages.clear();
         self.pieces.clear();
-        self.bytes.clear();
         self.heads_len = 0;
         self.own.clear();
+        if self.has_more {
+            self.clear_more();
+        }
+    }
+
+    #[cold]
+    fn clear_more(&mut self) {
+        self.bytes.clear();
         self.reads.clear();
         self.dropped.clear();
         self.done.clear();
         self.blobs.clear();
         self.snapshot = None;
-        self.pin = None;
-        self.span = Span::default();
-        self.mark = Mark::default();
-        (self.persisted, self.applied, self.released) = (false, false, false);
+        self.has_more = false;
+    }
+
+    #[inline(never)]
+    fn free_blobs(&mut self, raft: &mut Raft) {
+        self.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
+        if let Some(snapshot) = self.snapshot {
+            raft.blobs.free(snapshot.blob);
+        }
     }
 
     fn reserve_heads(&mut self, messages: usize) -> core::result::Result<(), TryReserveError> {
@@ -129,7 +145,9 @@ impl Batch {
 
 #[derive(Debug)]
 pub(crate) struct Readies {
-    /// Every batch there is, with its buffers: a batch is large, so it never moves; these change instead:
+    /// The batch that is taken where none is outstanding: in SYNC there is no other.
+    single: Batch,
+    /// All others, with their buffers: a batch is large, so it never moves; these change instead:
     store: Vec<Batch>,
     /// places of the outstanding ones, a ring of a power of two: number n is at n modulo its length;
     order: Vec<u32>,
@@ -137,6 +155,8 @@ pub(crate) struct Readies {
     free: Vec<u32>,
     /// The number of the oldest outstanding batch; the next to be taken if there is none.
     oldest: u64,
+    /// The number of `single`, if that is the only batch outstanding, nothing of it was acknowledged, and `advance` may do so; else 0.
+    only: u64,
     /// The number of the last batch taken.
     pub last_number: u64,
     /// Highest numbers acknowledged.
@@ -175,10 +195,12 @@ pub mod has {
 impl Readies {
     pub fn new(max: u32, storage: StorageMode) -> Self {
         Self {
+            single: Batch::default(),
             store: Vec::new(),
             order: Vec::new(),
             free: Vec::new(),
             oldest: 1,
+            only: 0,
             last_number: 0,
             persisted: 0,
             released: 0,
@@ -203,11 +225,17 @@ impl Readies {
 
     #[inline]
     fn at(&self, number: u64) -> Option<&Batch> {
+        if self.single.number == number {
+            return Some(&self.single);
+        }
         self.store.get(self.place(number)? as usize)
     }
 
     #[inline]
     fn at_mut(&mut self, number: u64) -> Option<&mut Batch> {
+        if self.single.number == number {
+            return Some(&mut self.single);
+        }
         let place = self.place(number)?;
         self.store.get_mut(place as usize)
     }
@@ -268,8 +296,8 @@ impl Readies {
         raft.outbox.has_messages()
             || handed > log.handed
             || (log.commit > log.applying && raft.has_committed(handed))
-            || self.has_hard_state(raft, handed)
-            || self.has_soft_state(raft)
+            || shown_commit(raft, handed) != self.shown.state.commit
+            || (raft.who_changed && (self.has_hard_state(raft, handed) || self.has_soft_state(raft)))
             || raft.reads.round_due
             || (!raft.reads.answers.is_empty() && raft.reads.has_answer(reads_bound(raft)))
             || !raft.tokens.dropped.is_empty()
@@ -277,20 +305,25 @@ impl Readies {
     }
 
     /// Whether there is a batch to take.
-    #[cfg(feature = "capi")]
     #[inline]
     pub fn has_any(&self, raft: &Raft) -> bool {
         self.has_work(raft, handed_after(raft))
     }
 
-    /// Takes the next batch, if there is anything to do.
+    /// Takes the next batch, if there is anything to do, where none is outstanding.
     #[inline]
     pub fn take(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
         let handed = handed_after(raft);
         if self.has_work(raft, handed) { self.take_up_to(raft, handed).map(Some) } else { Ok(None) }
     }
 
-    /// Takes the next batch, where there is something to do.
+    /// Takes the next batch, if there is anything to do, where others are outstanding.
+    pub fn take_further(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
+        let handed = handed_after(raft);
+        if self.has_work(raft, handed) { self.take_beside_others(raft, handed).map(Some) } else { Ok(None) }
+    }
+
+    /// Takes the next batch, where there is something to do and none is outstanding.
     #[cfg(feature = "capi")]
     #[inline]
     pub fn take_new(&mut self, raft: &mut Raft) -> Result<&Batch> {
@@ -299,37 +332,58 @@ impl Readies {
         self.take_up_to(raft, handed)
     }
 
+    #[inline]
     fn take_up_to(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
+        self.single.clear();
+        if !(fill::is_quiet(raft) && fill::has_room(&self.single, raft, handed)) {
+            return self.take_any(raft, handed);
+        }
+        let batch = &mut self.single;
+        self.last_number += 1;
+        batch.number = self.last_number;
+        self.only = batch.number;
+        fill::fill::<true>(batch, raft, &mut self.shown, handed);
+        raft.log.ready_pin = batch.pin;
+        // In SYNC everything goes with one batch, but for what its limits keep back.
+        raft.drained = raft.config.storage == StorageMode::Sync && handed == raft.log.last() && !raft.apply.paused;
+        if raft.has_deferred {
+            raft.drained = false;
+            raft.send_deferred();
+        }
+        Ok(batch)
+    }
+
+    /// Where none is outstanding, of any kind.
+    #[inline(never)]
+    fn take_any(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
+        let batch = &mut self.single;
+        fill_any(batch, self.last_number + 1, raft, &mut self.shown, handed)?;
+        self.last_number = batch.number;
+        self.only = if raft.config.storage == StorageMode::Messages { 0 } else { batch.number };
+        Ok(batch)
+    }
+
+    #[inline(never)]
+    fn take_beside_others(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
         if self.is_full() {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
             return Err(Error::Full);
         }
-        if self.free.is_empty() || self.len() == self.order.len() {
+        if self.free.is_empty() || self.len() >= self.order.len() {
             self.grow()?;
         }
         let number = self.last_number + 1;
         let Some(&place) = self.free.last() else { return Err(Error::NoMem) };
         let Some(batch) = self.store.get_mut(place as usize) else { return Err(Error::NoMem) };
         batch.clear();
-        fill::reserve(batch, raft, handed)?;
-        if raft.reads.round_due {
-            raft.start_read_round();
-        }
+        fill_any(batch, number, raft, &mut self.shown, handed)?;
+        self.only = 0;
         self.free.pop();
         let slot = number as usize & self.order.len().wrapping_sub(1);
         if let Some(slot) = self.order.get_mut(slot) {
             *slot = place;
         }
         self.last_number = number;
-        batch.number = number;
-        fill::fill(batch, raft, &mut self.shown, handed);
-        if let Some(pin) = batch.pin {
-            raft.log.ready_pin = lower_pin(raft.log.ready_pin, pin, raft.log.blocks.first());
-        }
-        // What an overfull outbox held back goes with the next batch.
-        if raft.role == Role::Leader {
-            raft.send_deferred();
-        }
         Ok(batch)
     }
 
@@ -343,8 +397,8 @@ impl Readies {
             self.store.push(Batch::default());
             self.free.push(place as u32);
         }
-        if self.len() == self.order.len() {
-            let len = (2 * self.order.len()).max(1);
+        if self.len() >= self.order.len() {
+            let len = (self.len() + 1).next_power_of_two();
             let mut order = Vec::new();
             order.try_reserve_exact(len).map_err(|_| Error::NoMem)?;
             order.resize(len, 0);
@@ -398,6 +452,7 @@ impl Readies {
 
     /// All batches up to `number` are durable.
     pub fn persist(&mut self, raft: &mut Raft, number: u64) {
+        self.only = 0;
         let applied = raft.log.applied;
         let first = self.oldest.max(self.persisted + 1);
         self.persisted = self.persisted.max(number);
@@ -425,6 +480,7 @@ impl Readies {
 
     /// Everything up to `index` is applied.
     pub fn apply(&mut self, raft: &mut Raft, index: Index) {
+        self.only = 0;
         let (mut bytes, mut payload) = (0, 0);
         for number in self.numbers() {
             let Some(batch) = self.at_mut(number).filter(|batch| !batch.applied) else { continue };
@@ -440,15 +496,13 @@ impl Readies {
 
     /// The views of all batches up to `number` end.
     pub fn release(&mut self, raft: &mut Raft, number: u64) {
+        self.only = 0;
         let first = self.oldest.max(self.released + 1);
         self.released = self.released.max(number);
         for number in first..=number.min(self.last_number) {
             let Some(batch) = self.at_mut(number).filter(|batch| !batch.released) else { continue };
             batch.released = true;
-            batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
-            if let Some(snapshot) = batch.snapshot {
-                raft.blobs.free(snapshot.blob);
-            }
+            batch.free_blobs(raft);
         }
         self.sweep();
         self.update_pins(raft);
@@ -458,45 +512,44 @@ impl Readies {
     /// Sets batches that are over aside, for their buffers.
     pub fn sweep(&mut self) {
         while self.oldest <= self.last_number && self.at(self.oldest).is_some_and(Batch::is_over) {
-            self.free.extend(self.place(self.oldest));
+            if self.oldest != self.single.number {
+                self.free.extend(self.place(self.oldest));
+            }
             self.oldest += 1;
         }
     }
 
-    /// The highest committed entry in the batch `number`, if that is the only one outstanding and not acknowledged in part.
+    /// `persist`, `apply` and `release` of the batch `number`, if that is the only one outstanding and not acknowledged in part, which is
+    /// what a host with SYNC has: a third of their instructions. `None`: it is not; nothing was done.
     #[inline]
-    pub fn only_span(&self, number: u64) -> Option<Index> {
-        if number != self.oldest || number != self.last_number {
+    pub fn finish_only(&mut self, raft: &mut Raft, number: u64) -> Option<Result<()>> {
+        if number != self.only || number == 0 {
             return None;
         }
-        let batch = self.at(number)?;
-        if batch.persisted | batch.released { None } else { Some(batch.span.last) }
-    }
-
-    /// `persist`, `apply` and `release` of the only batch there is, which is what a host with SYNC has: a third of their instructions.
-    pub fn finish_only(&mut self, raft: &mut Raft) {
-        let Some(place) = self.place(self.oldest) else { return };
-        let Some(batch) = self.store.get_mut(place as usize) else { return };
-        self.free.push(place);
+        let batch = &mut self.single;
+        debug_assert!(number == self.oldest && number == self.last_number && number == batch.number);
+        debug_assert!(!batch.persisted && !batch.released);
+        if let Err(error) = raft.check_changes_done(batch.span.last) {
+            return Some(Err(error));
+        }
+        self.only = 0;
         self.oldest += 1;
-        (self.persisted, self.released) = (batch.number, batch.number);
+        (self.persisted, self.released) = (number, number);
         (batch.persisted, batch.applied, batch.released) = (true, true, true);
-        for &own in &batch.own {
-            step_own(raft, own);
+        if !batch.own.is_empty() {
+            step_all_own(raft, &batch.own);
         }
         on_durable(raft, batch.mark);
         // A snapshot may have overtaken what was handed out before it.
         if batch.span.last > raft.log.applied {
             raft.on_applied(batch.span.last, batch.span.bytes, batch.span.payload);
         }
-        if !batch.blobs.is_empty() {
-            batch.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
-        }
-        if let Some(snapshot) = batch.snapshot {
-            raft.blobs.free(snapshot.blob);
+        if batch.has_more {
+            batch.free_blobs(raft);
         }
         raft.log.ready_pin = None;
         raft.log.release_blocks();
+        Some(Ok(()))
     }
 
     /// The highest committed entry in batches up to `number`; 0: none.
@@ -505,7 +558,7 @@ impl Readies {
     }
 
     pub fn memory(&self) -> u64 {
-        self.store.iter().map(Batch::memory).sum()
+        self.single.memory() + self.store.iter().map(Batch::memory).sum::<u64>()
     }
 
     pub fn try_clone(&self) -> Result<Self> {
@@ -513,30 +566,58 @@ impl Readies {
         let mut store = Vec::new();
         store.try_reserve_exact(self.store.len()).map_err(|_| Error::NoMem)?;
         store.resize_with(self.store.len(), Batch::default);
+        let mut single = Batch::default();
         for number in self.numbers() {
-            if let (Some(batch), Some(place)) = (self.at(number), self.place(number))
-                && let Some(twin) = store.get_mut(place as usize)
-            {
+            let Some(batch) = self.at(number) else { continue };
+            if number == self.single.number {
+                single = batch.try_clone()?;
+            } else if let Some(twin) = self.place(number).and_then(|place| store.get_mut(place as usize)) {
                 *twin = batch.try_clone()?;
             }
         }
         let mut free = Vec::new();
         free.try_reserve_exact(store.len()).map_err(|_| Error::NoMem)?;
         free.extend_from_slice(&self.free);
-        Ok(Self { store, order: clone_vec(&self.order)?, free, ..*self })
+        Ok(Self { single, store, order: clone_vec(&self.order)?, free, ..*self })
     }
 }
 
-/// The last entry to be handed out when a batch is taken now.
-fn handed_after(raft: &Raft) -> Index {
-    raft.log.last().min(raft.log.handed.saturating_add(u64::from(raft.config.max_entries_per_ready)))
+/// Fills an empty batch with whatever there is. On an error nothing was taken.
+#[inline(never)]
+fn fill_any(batch: &mut Batch, number: u64, raft: &mut Raft, shown: &mut Shown, handed: Index) -> Result<()> {
+    fill::reserve(batch, raft, handed)?;
+    if raft.reads.round_due {
+        raft.start_read_round();
+    }
+    batch.number = number;
+    fill::fill::<false>(batch, raft, shown, handed);
+    if let Some(pin) = batch.pin {
+        raft.log.ready_pin = lower_pin(raft.log.ready_pin, pin, raft.log.blocks.first());
+    }
+    // What an overfull outbox held back goes with the next batch.
+    raft.send_deferred();
+    Ok(())
 }
 
-/// The hard state as a batch shows it: no commit index may outlive the entries it commits [L-15].
+/// The last entry to be handed out when a batch is taken now.
+#[inline]
+fn handed_after(raft: &Raft) -> Index {
+    let log = &raft.log;
+    log.handed + (log.last() - log.handed).min(raft.config.max_entries_per_ready.into())
+}
+
+/// The hard state as a batch shows it.
+#[inline]
 fn shown_state(raft: &Raft, handed: Index) -> HardState {
-    let state = raft.hard_state();
-    let commit = if fault!(CommitAheadOfEntries) { state.commit } else { state.commit.min(handed) };
-    HardState { commit, vote: if fault!(VoteNotStored) { 0 } else { state.vote }, ..state }
+    let vote = if fault!(VoteNotStored) { 0 } else { raft.vote };
+    HardState { term: raft.term, vote, commit: shown_commit(raft, handed) }
+}
+
+/// No commit index may outlive the entries it commits [L-15].
+#[inline]
+fn shown_commit(raft: &Raft, handed: Index) -> Index {
+    let commit = raft.log.commit;
+    if fault!(CommitAheadOfEntries) { commit } else { commit.min(handed) }
 }
 
 /// Reads up to which index may be answered with a batch taken now.
@@ -552,6 +633,7 @@ fn reads_bound(raft: &Raft) -> Index {
 }
 
 /// What is durable with a batch, given that no later term has begun (see the mark).
+#[inline(always)]
 pub(crate) fn on_durable(raft: &mut Raft, mark: Mark) {
     if let Some(last) = mark.last
         && (mark.term == raft.term || fault!(LateWriteCounts))
@@ -563,7 +645,14 @@ pub(crate) fn on_durable(raft: &mut Raft, mark: Mark) {
     }
 }
 
+#[inline(never)]
+fn step_all_own(raft: &mut Raft, own: &[Own]) {
+    raft.drained = false;
+    own.iter().for_each(|&own| step_own(raft, own));
+}
+
 /// An answer of this node to itself goes through the term gate like any other.
+#[inline]
 pub(crate) fn step_own(raft: &mut Raft, own: Own) {
     match own.kind {
         MessageKind::AppResp if own.term == raft.term && raft.role == Role::Leader => {

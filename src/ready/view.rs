@@ -137,7 +137,9 @@ pub struct Entries<'a> {
 impl<'a> Entries<'a> {
     #[inline]
     fn new(raft: &'a Raft, slots: &'a [Slot], index: Index, done: &'a [Done]) -> Self {
-        Self { raft, slots: slots.iter(), index, done, block: 0, bytes: &[] }
+        let block = slots.first().map_or(0, |slot| slot.place.block);
+        let bytes = if slots.is_empty() { &[] } else { raft.log.blocks.block(block) };
+        Self { raft, slots: slots.iter(), index, done, block, bytes }
     }
 }
 
@@ -204,7 +206,7 @@ impl<'a> Iterator for Entries<'a> {
         let index = self.index;
         self.index += 1;
         let place = slot.place;
-        if self.block != place.block || self.bytes.is_empty() {
+        if self.block != place.block {
             (self.block, self.bytes) = (place.block, self.raft.log.blocks.block(place.block));
         }
         let (from, to) = (place.offset as usize + usize::from(slot.head), place.offset as usize + place.len as usize);
@@ -264,7 +266,7 @@ pub struct MessageRef<'a> {
 
 macro_rules! scalars {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty;)*) => {
-        $($(#[doc = $doc])* #[inline] pub fn $name(&self) -> $type { self.message.head.$name })*
+        $($(#[doc = $doc])* #[inline] pub fn $name(&self) -> $type { self.message.head().$name })*
     };
 }
 
@@ -304,13 +306,22 @@ impl<'a> MessageRef<'a> {
 
     /// Bytes of its frame, the 12 of the frame's header included.
     pub fn frame_len(&self) -> usize {
-        self.message.encoded.1 as usize + self.message.body_bytes as usize
+        self.message.encoded_len as usize + self.message.body_bytes as usize
+    }
+
+    /// The frame's header and the encoded scalars.
+    #[inline(always)]
+    fn head_bytes(&self) -> &'a [u8] {
+        if let Some(head) = self.message.short_head() {
+            return head;
+        }
+        let (at, len) = (self.message.encoded_at as usize, self.message.encoded_len as usize);
+        self.batch.heads.get(at..at + len).unwrap_or(&[])
     }
 
     /// The frame as pieces, to be written one after the other; the first one begins with the frame's header.
     pub fn parts(&self) -> Parts<'a> {
-        let (at, len) = (self.message.encoded.0 as usize, self.message.encoded.1 as usize);
-        let head = self.batch.heads.get(at..at + len).unwrap_or(&[]);
+        let head = self.head_bytes();
         let (first, end) = (self.message.pieces.0 as usize, self.message.pieces.1 as usize);
         let pieces = self.batch.pieces.get(first..end).unwrap_or(&[]);
         Parts { raft: self.raft, batch: self.batch, head: Some(head), pieces: pieces.iter() }
@@ -334,8 +345,7 @@ impl<'a> MessageRef<'a> {
     #[cfg(feature = "capi")]
     #[inline(always)]
     pub(crate) fn each_part(&self, mut take: impl FnMut(&'a [u8])) {
-        let (at, len) = (self.message.encoded.0 as usize, self.message.encoded.1 as usize);
-        take(self.batch.heads.get(at..at + len).unwrap_or(&[]));
+        take(self.head_bytes());
         let (first, end) = (self.message.pieces.0 as usize, self.message.pieces.1 as usize);
         if first < end {
             for piece in self.batch.pieces.get(first..end).unwrap_or(&[]) {

@@ -1,7 +1,8 @@
 //! Writing: varints, canonical entry records, message heads. All into the caller's buffer.
 
 use super::cursor::Head;
-use super::word::{field, put_wide, store};
+use super::hello::{FRAME_HEADER, write_frame_header};
+use super::word::{field, put_wide, short_field, store};
 use crate::types::EntryKind;
 
 /// Upper bound of what [`write_record_head`] writes: tag and length, then the tags and the longest values of kind, term, index, and the
@@ -190,6 +191,82 @@ const HEAD_ROOM: usize = MAX_HEAD + 8;
 #[inline]
 pub fn write_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
     if let Some(room) = out.first_chunk_mut::<HEAD_ROOM>()
+        && let Some(at) = head_short(room, head, context, 0)
+    {
+        return at;
+    }
+    write_any_head(out, head, context)
+}
+
+/// The head of a message as a group at work sends it: ids that fit in a byte each, what follows in four, and no more than log_term, index,
+/// commit and reject. It calls nothing and so saves no registers, which is some 30 instructions less. `address`: of the sender in its term
+/// ([`steady::address`](super::steady::address)); 0 if it is not known.
+#[inline(always)]
+fn head_short(out: &mut [u8], head: &Head, context: &[u8], address: u64) -> Option<usize> {
+    let more = head.vote | head.priority as u64 | head.reject_hint | context.len() as u64;
+    if more != 0 || (head.log_term | head.index | head.commit) >> 28 != 0 || head.to.wrapping_sub(1) >= 0x7f {
+        return None;
+    }
+    let mut at = 8;
+    let start = 0x0018_0010_0008 | (head.kind as u64) << 8 | head.to << 24 | head.from << 40;
+    if address != 0 {
+        // The term's tag and number stand in its highest bytes.
+        store(out, 0, start | address & 0xffff_0000_0000_0000)?;
+    } else {
+        if head.from.wrapping_sub(1) >= 0x7f || head.term.wrapping_sub(1) >= (1 << 28) - 1 {
+            return None;
+        }
+        store(out, 0, start)?;
+        let (word, n) = short_field(0x20, head.term);
+        store(out, 6, word)?;
+        at = 6 + n;
+    }
+    for (tag, v) in [(0x28, head.log_term), (0x30, head.index), (0x40, head.commit)] {
+        if v != 0 {
+            let (word, n) = short_field(tag, v);
+            store(out, at, word)?;
+            at += n;
+        }
+    }
+    if head.reject {
+        store(out, at, 0x0150)?;
+        at += 2;
+    }
+    Some(at)
+}
+
+/// Room for a frame whose head is a short one: its header, 28 bytes of scalars, and what is written beyond these.
+pub(crate) const SHORT_FRAME: usize = 47;
+
+/// Writes the frame's header and the scalars of a message without a context, if these are short ([`write_head`] writes the same): of its
+/// body there follow `body` bytes. Gives the length. `address`: of the sender, whose term the message's is.
+#[inline(always)]
+pub(crate) fn write_short_frame(
+    out: &mut [u8; SHORT_FRAME],
+    head: &Head,
+    body: u32,
+    group: u64,
+    address: u64,
+) -> Option<usize> {
+    let (frame, scalars) = out.split_first_chunk_mut::<FRAME_HEADER>()?;
+    let len = head_short(scalars, head, &[], address)?;
+    write_frame_header(frame, len as u32 + body, group);
+    Some(FRAME_HEADER + len)
+}
+
+/// Makes a frame that [`write_short_frame`] wrote one for `to`. `false`: it can't be, since that is no id of one byte.
+#[inline(always)]
+pub(crate) fn readdress_short_frame(frame: &mut [u8; SHORT_FRAME], to: u64) -> bool {
+    let short = to < 0x80;
+    if short {
+        frame[FRAME_HEADER + 3] = to as u8;
+    }
+    short
+}
+
+#[inline(never)]
+fn write_any_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
+    if let Some(room) = out.first_chunk_mut::<HEAD_ROOM>()
         && let Some(at) = head_by_words(room, head)
     {
         if context.is_empty() && head.vote == 0 && head.priority == 0 {
@@ -200,24 +277,13 @@ pub fn write_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
     head_plain(out, head, context)
 }
 
-/// The scalars up to `reject_hint`. Where the first four fit in a byte each they are one store: against four fields that is about 25
-/// instructions less, and against the plain way about 50. `None`: it does not fit.
+/// The scalars up to `reject_hint`, of any width. `None`: it does not fit.
 #[inline(always)]
 fn head_by_words(out: &mut [u8; HEAD_ROOM], head: &Head) -> Option<usize> {
-    let mut at;
-    // 0 is left out, so all three must be from 1 to 127.
-    if head.to.wrapping_sub(1) | head.from.wrapping_sub(1) | head.term.wrapping_sub(1) < 0x80
-        && (head.to | head.from | head.term) < 0x80
-    {
-        let tags = 0x0020_0018_0010_0008;
-        store(out, 0, tags | (head.kind as u64) << 8 | head.to << 24 | head.from << 40 | head.term << 56)?;
-        at = 8;
-    } else {
-        store(out, 0, (head.kind as u64) << 8 | 0x08)?;
-        at = 2;
-        for (tag, v) in [(0x10, head.to), (0x18, head.from), (0x20, head.term)] {
-            at = put(out, at, tag, v)?;
-        }
+    store(out, 0, (head.kind as u64) << 8 | 0x08)?;
+    let mut at = 2;
+    for (tag, v) in [(0x10, head.to), (0x18, head.from), (0x20, head.term)] {
+        at = put(out, at, tag, v)?;
     }
     at = put(out, at, 0x28, head.log_term)?;
     at = put(out, at, 0x30, head.index)?;

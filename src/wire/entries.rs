@@ -78,9 +78,9 @@ fn word(window: &[u8; WINDOW], at: usize) -> Option<u64> {
 
 /// What the common form of a record shows before its data are touched.
 #[derive(Clone, Copy)]
-struct Common {
-    term: u64,
-    index: u64,
+pub(crate) struct Common {
+    pub term: u64,
+    pub index: u64,
     /// Where the body begins, from the start of the record.
     body: usize,
     /// Where the tag of the index is.
@@ -88,9 +88,9 @@ struct Common {
     /// Where the tag of data is.
     data_tag: usize,
     /// Where data begin.
-    data: usize,
+    pub data: usize,
     /// Where the record ends; within the bytes that it was read from.
-    end: usize,
+    pub end: usize,
 }
 
 /// The common form: a canonical record of a normal entry that has a term, an index and data. `None`: look the general way.
@@ -118,6 +118,15 @@ fn padded(words: Words<'_>) -> [u8; WINDOW] {
         *place = words.at(at).unwrap_or(0).to_le_bytes();
     }
     window
+}
+
+/// The only record, if that is all that `bytes` are and it has the common form.
+#[inline(always)]
+pub(super) fn read_only(bytes: &[u8]) -> Option<Common> {
+    match bytes.first_chunk::<WINDOW>() {
+        Some(window) => read_window::<true>(window, bytes.len()),
+        None => read_window::<true>(&padded(Words::new(bytes)?), bytes.len()),
+    }
 }
 
 /// The common form at the start of `left` bytes, of which `window` shows the first; `ONLY`: and nothing behind it.
@@ -175,11 +184,13 @@ struct Guess {
     data_tag: usize,
     data: usize,
     end: usize,
+    /// Whether a record had another size than the one before.
+    resized: bool,
 }
 
 /// The first `n` of 16 bytes: 1 to 16.
 #[inline(always)]
-fn first_bytes(n: usize) -> u128 {
+pub(super) fn first_bytes(n: usize) -> u128 {
     u128::MAX >> ((128 - 8 * n as u32) & 127)
 }
 
@@ -199,6 +210,7 @@ impl Guess {
             data_tag: e.data_tag,
             data: e.data,
             end: e.end,
+            resized: false,
         })
     }
 
@@ -255,7 +267,7 @@ impl Guess {
         }
         self.mask = first_bytes(data);
         self.head = chunk & self.mask;
-        (self.data, self.end) = (data, end as usize);
+        (self.data, self.end, self.resized) = (data, end as usize, true);
         Some(())
     }
 }
@@ -364,6 +376,8 @@ pub struct EntriesView<'a> {
     canonical: bool,
     sequence: bool,
     changes: bool,
+    /// Bytes of a record, and of what stands before its data, if all are known to be alike in these; else 0.
+    alike: (u32, u8),
 }
 
 impl Default for EntriesView<'_> {
@@ -379,6 +393,7 @@ impl Default for EntriesView<'_> {
             canonical: true,
             sequence: true,
             changes: false,
+            alike: (0, 0),
         }
     }
 }
@@ -445,6 +460,18 @@ impl<'a> EntriesView<'a> {
         if one_run && self.first.0 == self.last.0 && self.first.1 > 0 { Some(self.first.0) } else { None }
     }
 
+    /// Bytes of each record, and of what stands before its data, if they are known to be the same in all.
+    #[inline]
+    pub(crate) fn uniform(&self) -> Option<(u32, u8)> {
+        if self.alike.0 > 0 && self.only_term().is_some() { Some(self.alike) } else { None }
+    }
+
+    /// The same but for what only one of two ways to read it finds out.
+    #[cfg(test)]
+    pub(super) fn without_uniform(self) -> Self {
+        Self { alike: (0, 0), ..self }
+    }
+
     /// The entries, in the order of the bytes.
     #[inline]
     pub fn iter(&self) -> EntryIter<'a> {
@@ -458,6 +485,7 @@ impl<'a> EntriesView<'a> {
 
     /// Takes one more entry into account.
     pub(super) fn note(&mut self, e: &EntryView<'_>) {
+        self.alike = (0, 0);
         if self.count == 0 {
             self.first = (e.term, e.index);
         } else {
@@ -482,12 +510,7 @@ impl<'a> EntriesView<'a> {
     /// It calls nothing and so saves no registers, which with what a run must keep in mind is about 60 instructions.
     #[inline(always)]
     pub(super) fn read_only(&mut self, bytes: &'a [u8]) -> bool {
-        let Some(words) = Words::new(bytes) else { return false };
-        let e = match bytes.first_chunk::<WINDOW>() {
-            Some(window) => read_window::<true>(window, bytes.len()),
-            None => read_window::<true>(&padded(words), bytes.len()),
-        };
-        let Some(e) = e else { return false };
+        let Some(e) = read_only(bytes) else { return false };
         self.bytes = bytes;
         self.count = 1;
         self.first = (e.term, e.index);
@@ -536,8 +559,12 @@ impl<'a> EntriesView<'a> {
         {
             if self.count == 0 {
                 self.first = (e.term, e.index);
+                self.alike = (u32::try_from(e.end).unwrap_or(0), e.data as u8);
             } else {
                 self.sequence &= self.last.1.checked_add(1) == Some(e.index) && e.term >= self.last.0;
+                if self.alike != (e.end as u32, e.data as u8) {
+                    self.alike = (0, 0);
+                }
             }
             rest = rest.get(e.end..).unwrap_or_default();
             self.last = (e.term, e.index);
@@ -549,6 +576,9 @@ impl<'a> EntriesView<'a> {
             {
                 // An index of the common form has at most 49 bits.
                 let (used, payload, more) = guess.confirm(rest, e.index + 1);
+                if guess.resized {
+                    self.alike = (0, 0);
+                }
                 self.last.1 += more;
                 self.count += more as usize;
                 self.payload += payload as u64;

@@ -15,9 +15,11 @@ mod conf;
 mod cursor;
 mod encode;
 mod entries;
+mod heads;
 mod hello;
 mod read;
 mod snapshot;
+pub(crate) mod steady;
 #[cfg(test)]
 mod tests;
 mod word;
@@ -29,7 +31,9 @@ pub use conf::{ConfIds, ConfStateRef, ConfStateView, conf_state_len, parse_conf_
 pub(crate) use cursor::parse_message_into;
 pub use cursor::{Head, MessageView, ResponseIter, ResponsesView, parse_message};
 pub use encode::{MAX_HEAD, MAX_RECORD_HEAD, record_len, varint_len, write_head, write_record_head};
+pub(crate) use encode::{SHORT_FRAME, readdress_short_frame, write_short_frame};
 pub use entries::{EntriesView, EntryIter, EntryView, read_record};
+pub(crate) use heads::RecordHeads;
 pub use hello::{
     FRAME_HEADER, HELLO_LEN, HELLO_MAGIC, Hello, PROTOCOL_VERSION, read_frame_header, read_hello, write_frame_header,
     write_hello,

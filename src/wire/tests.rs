@@ -4,8 +4,11 @@
 use super::cursor::{parse_any, parse_ascending};
 use super::encode::{head_plain, record_head_plain};
 use super::entries::{read_any, read_common, read_ordered};
+use super::steady::{self, Receiver};
 use super::{
-    Head, MAX_RECORD_HEAD, MessageView, parse_message, parse_message_into, varint_len, write_head, write_record_head,
+    EntryView, FRAME_HEADER, Head, MAX_RECORD_HEAD, MessageView, RecordHeads, SHORT_FRAME, parse_message,
+    parse_message_into, readdress_short_frame, varint_len, write_frame_header, write_head, write_record_head,
+    write_short_frame,
 };
 use crate::types::{EntryKind, MessageKind};
 use proptest::prelude::*;
@@ -47,12 +50,25 @@ fn check_record(bytes: &[u8]) {
     }
 }
 
+/// All that a message shows; where its records are said to be alike they must be.
+fn shown(message: crate::error::Result<MessageView<'_>>) -> String {
+    let message = message.map(|message| {
+        if let Some((len, head)) = message.entries.uniform() {
+            let alike =
+                |e: EntryView<'_>| e.record.len() == len as usize && e.record.len() - e.data.len() == head.into();
+            assert!(message.entries.iter().all(alike));
+        }
+        MessageView { entries: message.entries.without_uniform(), ..message }
+    });
+    format!("{message:?}")
+}
+
 fn check_message(bytes: &[u8]) {
-    let general = format!("{:?}", parse_any(bytes));
+    let general = shown(parse_any(bytes));
     if let Some(message) = parse_ascending(bytes) {
-        assert_eq!(format!("{:?}", Ok::<_, crate::error::Error>(message)), general);
+        assert_eq!(shown(Ok(message)), general);
     }
-    assert_eq!(format!("{:?}", parse_message(bytes)), general);
+    assert_eq!(shown(parse_message(bytes)), general);
 }
 
 proptest! {
@@ -151,6 +167,22 @@ proptest! {
                 bytes.clone_from(&first);
             }
         }
+    }
+}
+
+/// Records are alike only if each is: not if their lengths come to the same in all.
+#[test]
+fn records_that_are_alike_on_average_are_not_alike() {
+    for (lens, alike) in
+        [(&[100, 100, 100, 100, 100][..], true), (&[100, 100, 99, 101, 100], false), (&[100, 101], false)]
+    {
+        let mut bytes = vec![];
+        for (&len, index) in lens.iter().zip(1..) {
+            put(&(1, index, 0, vec![7; len]), &mut bytes);
+        }
+        let message = parse_message(&bytes).unwrap();
+        assert_eq!(message.entries.uniform().is_some(), alike, "{lens:?}");
+        check_message(&bytes);
     }
 }
 
@@ -396,11 +428,171 @@ proptest! {
         prop_assert!(rest.is_empty());
     }
 
+    /// What the short way says of a message, the general one says, too; and it takes what our own encoder writes for it.
+    #[test]
+    fn reading_a_steady_message_agrees(
+        ids in proptest::array::uniform3(prop_oneof![3 => 1..127u64, 1 => number()]),
+        numbers in proptest::array::uniform4(number()),
+        app in any::<bool>(),
+        reject in any::<bool>(),
+        entries in proptest::collection::vec(entry(), 0..3),
+        receiver in prop_oneof![4 => Just(None), 1 => (number(), number()).prop_map(Some)],
+        tail in proptest::option::weighted(0.2, (0..32u8, any::<u8>())),
+        flips in proptest::collection::vec((0..40usize, any::<u8>()), 0..2),
+    ) {
+        let [to, from, term] = ids;
+        let [log_term, index, commit, reject_hint] = numbers;
+        let kind = if app { MessageKind::App } else { MessageKind::AppResp };
+        let commit = if app { commit } else { 0 };
+        let log_term = if app { log_term } else { 0 };
+        let reject_hint = if reject { reject_hint } else { 0 };
+        let head = Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, ..Head::default() };
+        let mut bytes = vec![0; 200];
+        let len = write_head(&mut bytes, &head, &[]);
+        bytes.truncate(len);
+        if app && !reject {
+            entries.iter().for_each(|entry| put(entry, &mut bytes));
+        }
+        let (id, of_term) = receiver.unwrap_or((to, term));
+        let ours = Receiver { address: steady::address(id, of_term), id, term: of_term };
+        let narrow = [log_term, index, commit].into_iter().all(|v| v < 1 << 49);
+        if receiver.is_none() && narrow && ids.iter().all(|&id| id > 0) && reject_hint == 0 {
+            if app {
+                prop_assert!(steady::read_append(&bytes, ours).is_some());
+            } else if !reject && index > 0 {
+                prop_assert_eq!(steady::read_ack(&bytes, ours), Some((from, index)));
+            }
+        }
+        check_steady(&bytes, ours);
+        if let Some((tag, byte)) = tail {
+            bytes.extend([tag << 3, byte]);
+            check_steady(&bytes, ours);
+        }
+        for (at, byte) in flips {
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        for end in 0..=bytes.len().min(60) {
+            check_steady(&bytes[..end], ours);
+        }
+        check_steady(&bytes, ours);
+        check_steady(&bytes, Receiver { address: 0, ..ours });
+    }
+
+    /// A short frame is what its parts are, for whomever it is made.
+    #[test]
+    fn writing_a_short_frame_agrees(
+        ids in proptest::array::uniform3(prop_oneof![3 => 1..130u64, 1 => number()]),
+        numbers in proptest::array::uniform3(number()),
+        kind in 0..24u64,
+        reject in any::<bool>(),
+        body in 0..1_000_000u32,
+        group in number(),
+        other in prop_oneof![3 => 1..130u64, 1 => number()],
+    ) {
+        let [to, from, term] = ids;
+        let [log_term, index, commit] = numbers;
+        let kind = MessageKind::from_wire(kind).unwrap();
+        let head = Head { kind, to, from, term, log_term, index, commit, reject, ..Head::default() };
+        let plain = |head: &Head| {
+            let mut scalars = [0; 200];
+            let len = head_plain(&mut scalars, head, &[]);
+            let mut frame = [0; FRAME_HEADER];
+            write_frame_header(&mut frame, len as u32 + body, group);
+            [&frame[..], &scalars[..len]].concat()
+        };
+        for address in [0, steady::address(from, term)] {
+            let mut frame = [0xee; SHORT_FRAME];
+            let Some(len) = write_short_frame(&mut frame, &head, body, group, address) else {
+                let short = [to, from].into_iter().all(|id| (1..128).contains(&id)) && (1..1 << 28).contains(&term);
+                prop_assert!(!short || [log_term, index, commit].into_iter().any(|v| v >= 1 << 28));
+                continue;
+            };
+            prop_assert_eq!(&frame[..len], plain(&head));
+            if other > 0 && readdress_short_frame(&mut frame, other) {
+                prop_assert_eq!(&frame[..len], plain(&Head { to: other, ..head }));
+            }
+        }
+    }
+
+    /// The head that is known from the one before is the head that would be written, and found in no record but that one.
+    #[test]
+    fn heads_of_a_series_agree(
+        term in number(),
+        first in prop_oneof![number(), (0..50u32, 0..5u64).prop_map(|(n, back)| (1u64 << n).saturating_sub(back))],
+        lens in proptest::collection::vec((0..20u8, 1..40usize, prop_oneof![0..4usize, 100..150usize]), 1..6),
+        flip in (0..16usize, any::<u8>()),
+    ) {
+        let (mut writes, mut reads, mut series) = <(RecordHeads, RecordHeads, RecordHeads)>::default();
+        let mut at = (term, first);
+        series.aim(term, first);
+        for (jump, times, len) in lens {
+            if jump < 2 {
+                at = (at.0.wrapping_add(u64::from(jump)), at.1.wrapping_add(3));
+                series.aim(at.0, at.1);
+            }
+            for _ in 0..times {
+                let mut record = vec![];
+                put(&(at.0, at.1, 0, vec![7; len]), &mut record);
+                let head = record.len() - len;
+                for heads in [&mut writes, &mut series] {
+                    let mut out = [0xee; MAX_RECORD_HEAD];
+                    prop_assert_eq!(heads.write(&mut out, at.0, at.1, len), head);
+                    prop_assert_eq!(&out[..head], &record[..head]);
+                }
+                let mut out = [0xee; MAX_RECORD_HEAD];
+                let mut again = series;
+                again.aim(at.0, at.1.wrapping_add(1));
+                let next_head = again.write_series(&mut out, at.0, at.1.wrapping_add(1), len);
+                let mut next = [0xee; MAX_RECORD_HEAD];
+                let n = write_record_head(&mut next, at.0, at.1.wrapping_add(1), EntryKind::Normal, len);
+                prop_assert_eq!(&out[..next_head], &next[..n]);
+
+                let mut other = record.clone();
+                other[flip.0 % record.len()] ^= flip.1;
+                let known = |bytes: &[u8]| {
+                    let entry = read_common(bytes).filter(|e| e.record.len() == bytes.len() && (e.term, e.index) == at);
+                    entry.map(|e| e.record.len() - e.data.len())
+                };
+                prop_assert_eq!(reads.clone().read(&other, at.0, at.1), known(&other));
+                prop_assert_eq!(reads.read(&record, at.0, at.1), known(&record));
+                at.1 = at.1.wrapping_add(1);
+            }
+        }
+    }
+
     #[test]
     fn parsing_into_a_view_agrees(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
         let mut view = MessageView::default();
         let outcome = parse_message_into(&mut view, &bytes).map(|()| view);
         prop_assert_eq!(format!("{outcome:?}"), format!("{:?}", parse_message(&bytes)));
+    }
+}
+
+fn check_steady(bytes: &[u8], to: Receiver) {
+    let general = parse_message(bytes);
+    if let Some(m) = steady::read_append(bytes, to) {
+        let kind = MessageKind::App;
+        let steady::Append { from, log_term, index, commit, reject, records } = m;
+        let head = Head { kind, to: to.id, from, term: to.term, log_term, index, commit, reject, ..Head::default() };
+        // What stands behind the first record is not looked at yet; `record_run` says whether it is a run and nothing else.
+        let run = steady::record_run(records);
+        assert!(general.is_ok() || !records.is_empty() && run.is_none());
+        if let Ok(message) = general
+            && (records.is_empty() || run.is_some())
+        {
+            assert_eq!((message.head, message.context), (head, &[][..]));
+            assert!(message.snapshot.is_none() && !message.has_responses);
+            let run = run.unwrap_or_default().without_uniform();
+            assert_eq!(format!("{run:?}"), format!("{:?}", message.entries.without_uniform()));
+        }
+    }
+    if let Some((from, index)) = steady::read_ack(bytes, to) {
+        let head = Head { kind: MessageKind::AppResp, to: to.id, from, term: to.term, index, ..Head::default() };
+        let message = general.unwrap();
+        assert_eq!((message.head, message.context), (head, &[][..]));
+        assert!(message.entries.is_empty() && message.snapshot.is_none() && !message.has_responses);
     }
 }
 

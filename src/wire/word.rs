@@ -64,7 +64,15 @@ pub(super) fn judged_number(w: u64) -> Option<(u64, usize, bool)> {
     if w & 0x80_0000 == 0 {
         return Some((w >> 8 & 0x7f | w >> 9 & 0x3f80, 3, w & 0x7f_0000 != 0));
     }
-    let stop = !w & 0x8080_8080_8000_0000;
+    // Indexes mostly have these two.
+    if w & 0x8000_0000 == 0 {
+        return Some((w >> 8 & 0x7f | w >> 9 & 0x3f80 | w >> 10 & 0x1f_c000, 4, w & 0x7f00_0000 != 0));
+    }
+    if w & 0x80_0000_0000 == 0 {
+        let low = w >> 8 & 0x7f | w >> 9 & 0x3f80 | w >> 10 & 0x1f_c000;
+        return Some((low | w >> 11 & 0xfe0_0000, 5, w & 0x7f_0000_0000 != 0));
+    }
+    let stop = !w & 0x8080_8000_0000_0000;
     if stop == 0 {
         return None;
     }
@@ -107,13 +115,8 @@ pub(super) fn squeeze(x: u64) -> u64 {
 /// The word of a field, and how many of its bytes count. `None`: the number takes more than seven.
 #[inline(always)]
 pub(super) fn field(tag: u8, v: u64) -> Option<(u64, usize)> {
-    let tag = u64::from(tag);
-    if v < 0x80 {
-        return Some((v << 8 | tag, 2));
-    }
-    if v < 0x4000 {
-        // What lies above the low seven bits counts twice: it moves one bit up.
-        return Some(((v + (v & !0x7f)) << 8 | 0x8000 | tag, 3));
+    if v < 1 << 28 {
+        return Some(short_field(tag, v));
     }
     if v >= 1 << 49 {
         return None;
@@ -121,7 +124,28 @@ pub(super) fn field(tag: u8, v: u64) -> Option<(u64, usize)> {
     let n = super::varint_len(v);
     // All bytes but the last go on: two to six.
     let more = 0x8080_8080_8080_8080 >> (72 - 8 * n);
-    Some(((spread(v) | more) << 8 | tag, 1 + n))
+    Some(((spread(v) | more) << 8 | u64::from(tag), 1 + n))
+}
+
+/// The same for a number of at most four bytes.
+#[inline(always)]
+pub(super) fn short_field(tag: u8, v: u64) -> (u64, usize) {
+    debug_assert!(v < 1 << 28);
+    let tag = u64::from(tag);
+    if v < 0x80 {
+        return (v << 8 | tag, 2);
+    }
+    // What lies above the low seven bits counts twice: it moves one bit up.
+    let two = v + (v & !0x7f);
+    if v < 0x4000 {
+        return (two << 8 | 0x8000 | tag, 3);
+    }
+    // And again, above the low two bytes of what has come of it.
+    let three = two + (two & !0x7fff);
+    if v < 1 << 21 {
+        return (three << 8 | 0x80_8000 | tag, 4);
+    }
+    ((three + (three & !0x7f_ffff)) << 8 | 0x8080_8000 | tag, 5)
 }
 
 /// Seven bits to a byte, of at most 49.

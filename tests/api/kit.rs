@@ -98,17 +98,27 @@ pub struct Sent {
     pub bytes: Vec<u8>,
 }
 
+/// So many messages of a cluster are stepped both ways, the short one and the long one, which must come to the same.
+const TWINS: usize = 400;
+
 pub struct Cluster {
     pub hosts: BTreeMap<u64, Host>,
     pub network: VecDeque<Sent>,
     pub cut: Vec<(u64, u64)>,
+    /// How many messages have come so far.
+    delivered: usize,
     config: Box<dyn Fn(u64) -> Config>,
 }
 
 impl Cluster {
     pub fn new(ids: &[u64], config: impl Fn(u64) -> Config + 'static) -> Self {
-        let mut cluster =
-            Self { hosts: BTreeMap::new(), network: VecDeque::new(), cut: Vec::new(), config: Box::new(config) };
+        let mut cluster = Self {
+            hosts: BTreeMap::new(),
+            network: VecDeque::new(),
+            cut: Vec::new(),
+            delivered: 0,
+            config: Box::new(config),
+        };
         for &id in ids {
             cluster.add(id, Disk::founder(ids));
         }
@@ -181,7 +191,14 @@ impl Cluster {
             return;
         }
         if let Some(host) = self.hosts.get_mut(&message.to) {
-            match host.node.step(message.from, &message.bytes) {
+            self.delivered += 1;
+            let twin = if self.delivered <= TWINS { Some(host.node.try_clone().unwrap()) } else { None };
+            let outcome = host.node.step(message.from, &message.bytes);
+            if let Some(mut twin) = twin {
+                assert_eq!(twin.step(message.from, &said_otherwise(&message.bytes)), outcome, "{message:?}");
+                assert!(host.node == twin, "{message:?}");
+            }
+            match outcome {
                 Ok(()) | Err(Error::NoPeer | Error::NoLeader | Error::Full) => {}
                 Err(error) => panic!("{} refused {message:?}: {error}: {}", message.to, host.node.error_detail()),
             }
@@ -400,6 +417,11 @@ pub fn append(
 ) -> proto::Message {
     let (index, log_term) = after;
     proto::Message { index, log_term, entries, commit, ..message(MessageKind::App, from, to, term) }
+}
+
+/// A message that says the same, but not in the way in which a node writes it: the vote, of nobody, has no meaning in it.
+pub fn said_otherwise(bytes: &[u8]) -> Vec<u8> {
+    [bytes, &[0x68, 0]].concat()
 }
 
 /// Steps a message as one of its sender.

@@ -27,6 +27,7 @@ mod recent;
 mod replication;
 mod smoke;
 mod snapshots;
+mod steady;
 mod storage;
 mod tokens;
 mod transfer;
