@@ -37,6 +37,8 @@ struct Slot {
     reads: Vec<raftcore_read>,
     dropped: Vec<raftcore_drop>,
     done: Vec<raftcore_done>,
+    /// Whether `ready` may show more than state, entries and messages.
+    shows_more: bool,
 }
 
 /// How many elements each array of a slot is made for.
@@ -90,6 +92,7 @@ impl Slots {
                 reads: reserved(sizes.reads)?,
                 dropped: reserved(PREPARED_RARE)?,
                 done: reserved(PREPARED_RARE)?,
+                shows_more: false,
             });
         }
         let poison = config.flags.has(Flags::DEBUG_POISON_VIEWS);
@@ -375,9 +378,9 @@ impl Slot {
     fn fill(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
         refill_entries(&mut self.entries, &ready.entries())?;
         refill_entries(&mut self.committed, &ready.committed())?;
-        refill(&mut self.reads, ready.reads(), |read| raftcore_read { token: read.token, index: read.index })?;
-        refill(&mut self.dropped, ready.dropped(), drop_out)?;
-        refill(&mut self.done, ready.done(), |done| raftcore_done { token: done.token, index: done.index })?;
+        if self.shows_more || ready.has_more() {
+            self.fill_more(ready)?;
+        }
         self.fill_messages(ready, decode)?;
 
         // In place: what is the same in every ready stays as it was made.
@@ -388,54 +391,88 @@ impl Slot {
         (out.entries, out.n_entries) = array_out(&self.entries);
         (out.committed, out.n_committed) = array_out(&self.committed);
         (out.msgs, out.n_msgs) = array_out(&self.msgs);
-        (out.reads, out.n_reads) = array_out(&self.reads);
-        (out.dropped, out.n_dropped) = array_out(&self.dropped);
-        (out.done, out.n_done) = array_out(&self.done);
-        match ready.snapshot() {
-            Some(snapshot) => {
-                (out.snapshot_index, out.snapshot_term) = (snapshot.index, snapshot.term);
-                (out.snapshot_conf, out.snapshot_data) = (slice_out(snapshot.conf), slice_out(snapshot.data));
-            }
-            None if out.snapshot_index != 0 => {
-                (out.snapshot_index, out.snapshot_term) = (0, 0);
-                (out.snapshot_conf, out.snapshot_data) = (NO_SLICE, NO_SLICE);
-            }
-            None => {}
-        }
         // Last: a ready with a number is filled in.
         out.number = ready.number();
         Ok(())
     }
 
-    #[inline]
+    /// What few readies have.
+    #[inline(never)]
+    fn fill_more(&mut self, ready: &Ready<'_>) -> Result<(), Refusal> {
+        self.shows_more = true;
+        refill(&mut self.reads, ready.reads(), |read| raftcore_read { token: read.token, index: read.index })?;
+        refill(&mut self.dropped, ready.dropped(), drop_out)?;
+        refill(&mut self.done, ready.done(), |done| raftcore_done { token: done.token, index: done.index })?;
+        self.shows_more = ready.has_more();
+        let out = &mut self.ready;
+        (out.reads, out.n_reads) = array_out(&self.reads);
+        (out.dropped, out.n_dropped) = array_out(&self.dropped);
+        (out.done, out.n_done) = array_out(&self.done);
+        let snapshot = ready.snapshot();
+        (out.snapshot_index, out.snapshot_term) = snapshot.as_ref().map_or((0, 0), |shown| (shown.index, shown.term));
+        (out.snapshot_conf, out.snapshot_data) =
+            snapshot.map_or((NO_SLICE, NO_SLICE), |shown| (slice_out(shown.conf), slice_out(shown.data)));
+        Ok(())
+    }
+
+    #[inline(always)]
     fn fill_messages(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
         self.msgs.clear();
-        if ready.messages().len() == 0 || self.put_messages(ready, decode) {
+        if ready.messages().len() == 0 {
+            return Ok(());
+        }
+        let put = |slot: &mut Self| {
+            if decode { slot.put_messages::<true>(ready) } else { slot.put_messages::<false>(ready) }
+        };
+        if put(self) {
             return Ok(());
         }
         self.make_message_room(ready, decode)?;
-        if self.put_messages(ready, decode) { Ok(()) } else { Err(LOST) }
+        if put(self) { Ok(()) } else { Err(LOST) }
     }
 
     /// As many as there is room for; whether that is all.
-    fn put_messages(&mut self, ready: &Ready<'_>, decode: bool) -> bool {
+    #[inline(never)]
+    fn put_messages<const DECODE: bool>(&mut self, ready: &Ready<'_>) -> bool {
         self.frames.clear();
-        self.decoded.clear();
+        if DECODE {
+            self.decoded.clear();
+        }
         let (room, frames_room) = (self.msgs.capacity(), self.frames.capacity());
-        let mut at = 0;
+        let (mut at, mut frames) = (0, 0);
         for message in ready.messages() {
-            let entries = if decode { message.entry_count() } else { 0 };
-            let entries_left = self.decoded.capacity() - self.decoded.len();
-            if at == room || self.frames.len() + message.part_count() > frames_room || entries > entries_left {
+            let parts = message.part_count();
+            let too_many = DECODE && message.entry_count() > self.decoded.capacity() - self.decoded.len();
+            if at == room || parts > frames_room - frames || too_many {
                 return false;
             }
-            let out = message_out(&message, &mut self.frames, &mut self.decoded, decode);
+            // SAFETY: there is room for `parts` more from there on.
+            let frame = unsafe { self.frames.as_mut_ptr().add(frames) };
+            let (mut end, mut n_frame) = (frame, 0);
+            message.each_part(|part| {
+                // SAFETY: there are no more than `parts`.
+                unsafe {
+                    end.write(slice_out(part));
+                    end = end.add(1);
+                }
+                n_frame += 1;
+            });
+            frames += n_frame;
+            let mut out = message_out(&message, frame, n_frame);
+            if DECODE {
+                let from = self.decoded.len();
+                put(&mut self.decoded, message.entries().map(entry_out));
+                (out.entries, out.n_entries) = array_out(self.decoded.get(from..).unwrap_or_default());
+            }
             // SAFETY: below the capacity.
             unsafe { self.msgs.as_mut_ptr().add(at).write(out) };
             at += 1;
         }
         // SAFETY: all up to there are written.
-        unsafe { self.msgs.set_len(at) };
+        unsafe {
+            self.frames.set_len(frames);
+            self.msgs.set_len(at);
+        }
         true
     }
 
@@ -476,35 +513,9 @@ fn drop_out(dropped: &crate::Dropped) -> raftcore_drop {
     raftcore_drop { token: dropped.token, what: dropped.what as u32, reason: dropped.reason as u32 }
 }
 
-/// A message, its slices and decoded entries added to lists that have room for them: pointers into these stay good.
-#[inline]
-fn message_out(
-    message: &crate::MessageRef<'_>,
-    frames: &mut Vec<raftcore_slice>,
-    decoded: &mut Vec<raftcore_entry>,
-    decode: bool,
-) -> raftcore_msg {
-    let from = frames.len();
-    // There is a head always, so the place is one of the list.
-    let frame = frames.as_mut_ptr().wrapping_add(from);
-    let mut end = frame;
-    message.each_part(|part| {
-        // SAFETY: there are no more than `part_count`, for which there is room.
-        unsafe {
-            end.write(slice_out(part));
-            end = end.add(1);
-        }
-    });
-    // SAFETY: both are places of one list.
-    let n_frame = unsafe { end.offset_from_unsigned(frame) };
-    // SAFETY: all up to there are written.
-    unsafe { frames.set_len(from + n_frame) };
-    let (mut entries, mut n_entries) = (ptr::null(), 0);
-    if decode {
-        let from = decoded.len();
-        put(decoded, message.entries().map(entry_out));
-        (entries, n_entries) = array_out(decoded.get(from..).unwrap_or_default());
-    }
+/// A message whose frame is in these slices.
+#[inline(always)]
+fn message_out(message: &crate::MessageRef<'_>, frame: *const raftcore_slice, n_frame: usize) -> raftcore_msg {
     raftcore_msg {
         to: message.to(),
         from: message.from(),
@@ -518,10 +529,10 @@ fn message_out(
         kind: message.kind() as u32,
         reserved0: 0,
         frame,
-        entries,
+        entries: ptr::null(),
         n_frame: n_frame as u32,
         frame_bytes: message.frame_len() as u32,
-        n_entries,
+        n_entries: 0,
         entry_stride: size_of::<raftcore_entry>() as u32,
     }
 }

@@ -181,14 +181,14 @@ pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_get_ready(node: *mut raftcore_node, out: *mut raftcore_ready) -> raftcore_code {
-    let look = |held: &Held| {
-        // SAFETY: the page asks for a struct as large as it says.
-        let out = unsafe { StructOut::new(out) };
-        let outlook = held.slots.outlook(&held.node);
-        if out.is_ok() && outlook == Outlook::Idle { None } else { Some((out, outlook)) }
+    // SAFETY: the page asks for a struct as large as it says.
+    let place = || unsafe { StructOut::new(out) };
+    let look = |held: &Held| match held.slots.outlook(&held.node) {
+        Outlook::Idle if place().is_ok() => None,
+        outlook => Some(outlook),
     };
-    guard_after(node, look, |call, (out, outlook)| {
-        let out = out?;
+    guard_after(node, look, |call, outlook| {
+        let out = place()?;
         match call.slots.next(call.node, outlook)? {
             None => Ok(RAFTCORE_NONE),
             Some(ready) => {
@@ -270,13 +270,11 @@ pub unsafe extern "C" fn raftcore_advance(node: *mut raftcore_node, number: u64)
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_next_fetch(node: *mut raftcore_node, out: *mut raftcore_fetch) -> raftcore_code {
-    let look = |held: &Held| {
-        // SAFETY: the page asks for a struct as large as it says.
-        let out = unsafe { StructOut::new(out) };
-        if out.is_ok() && held.node.lacks_nothing() { None } else { Some(out) }
-    };
-    guard_after(node, look, |call, out| {
-        let out = out?;
+    // SAFETY: the page asks for a struct as large as it says.
+    let place = || unsafe { StructOut::new(out) };
+    let look = |held: &Held| if held.node.lacks_nothing() && place().is_ok() { None } else { Some(()) };
+    guard_after(node, look, |call, ()| {
+        let out = place()?;
         let Some(fetch) = call.node.next_fetch()? else { return Ok(RAFTCORE_NONE) };
         out.put(&raftcore_fetch {
             struct_size: 0,

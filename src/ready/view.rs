@@ -94,6 +94,13 @@ impl<'a> Ready<'a> {
         Entries::new(self.raft, &self.batch.committed, self.batch.span.first, &self.batch.done)
     }
 
+    /// Whether there may be more than state, entries and messages.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        self.batch.has_more
+    }
+
     /// Reads to answer.
     pub fn reads(&self) -> &'a [Read] {
         &self.batch.reads
