@@ -105,8 +105,6 @@ impl Host {
 struct Group {
     hosts: [Host; 3],
     inboxes: [Inbox; 3],
-    /// What is being read by a node while others write to its inbox.
-    reading: Inbox,
     payload: Vec<u8>,
     batch: usize,
     keep: u64,
@@ -132,7 +130,6 @@ impl Group {
         let mut group = Self {
             hosts: [1, 2, 3].map(|id| Host::new(id, &config(id))),
             inboxes: [inbox(), inbox(), inbox()],
-            reading: inbox(),
             payload: vec![7; args.size],
             batch: args.batch,
             keep: args.keep(),
@@ -153,16 +150,16 @@ impl Group {
                 if self.inboxes[at].arrived.is_empty() {
                     continue;
                 }
-                std::mem::swap(&mut self.inboxes[at], &mut self.reading);
+                let inbox = &mut self.inboxes[at];
                 let mut start = 0;
-                for &(from, end) in &self.reading.arrived {
+                for &(from, end) in &inbox.arrived {
                     // The frame's header tells a host of many groups for which one it is.
-                    let message = &self.reading.bytes[start + wire::FRAME_HEADER..end];
+                    let message = &inbox.bytes[start + wire::FRAME_HEADER..end];
                     host.node.step(from, message).expect("step");
                     start = end;
                 }
-                self.reading.bytes.clear();
-                self.reading.arrived.clear();
+                inbox.bytes.clear();
+                inbox.arrived.clear();
                 host.work(&mut self.inboxes, twice);
                 busy = true;
             }
