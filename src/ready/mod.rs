@@ -19,7 +19,7 @@ use crate::raft::reads::Read;
 use crate::raft::replication::lower_pin;
 use crate::raft::tokens::{Done, Dropped};
 use crate::types::{EntryId, HardState, Index, MessageKind, NodeId, Role, Term};
-use std::collections::TryReserveError;
+use std::collections::{TryReserveError, VecDeque};
 
 /// What a durable batch proves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,6 +153,9 @@ pub(crate) struct Readies {
     order: Vec<u32>,
     /// and of those that are over, the last one first: so few batches have to grow.
     free: Vec<u32>,
+    /// The lowest block that each of those shows, by number, as far as no later one shows a lower: the first is the lowest of all, and no
+    /// batch is looked at more than twice.
+    pins: VecDeque<(u64, u32)>,
     /// The number of the oldest outstanding batch; the next to be taken if there is none.
     oldest: u64,
     /// The number of `single`, if that is the only batch outstanding, nothing of it was acknowledged, and `advance` may do so; else 0.
@@ -199,6 +202,7 @@ impl Readies {
             store: Vec::new(),
             order: Vec::new(),
             free: Vec::new(),
+            pins: VecDeque::new(),
             oldest: 1,
             only: 0,
             last_number: 0,
@@ -375,8 +379,14 @@ impl Readies {
         let number = self.last_number + 1;
         let Some(&place) = self.free.last() else { return Err(Error::NoMem) };
         let Some(batch) = self.store.get_mut(place as usize) else { return Err(Error::NoMem) };
+        self.pins.try_reserve(1).map_err(|_| Error::NoMem)?;
         batch.clear();
         fill_any(batch, number, raft, &mut self.shown, handed)?;
+        if let Some(pin) = batch.pin {
+            let first = raft.log.blocks.first();
+            while self.pins.pop_back_if(|(_, later)| later.wrapping_sub(first) >= pin.wrapping_sub(first)).is_some() {}
+            self.pins.push_back((number, pin));
+        }
         self.only = 0;
         self.free.pop();
         let slot = number as usize & self.order.len().wrapping_sub(1);
@@ -412,15 +422,13 @@ impl Readies {
         Ok(())
     }
 
-    /// After a release. Mostly the next batch shows the block that the released one did: then it is the lowest still, and the others
-    /// are not asked.
-    fn update_pins(&self, raft: &mut Raft) {
-        let first = raft.log.blocks.first();
-        let pins = self.iter().filter(|batch| !batch.released).filter_map(|batch| batch.pin);
-        if pins.clone().any(|pin| raft.log.ready_pin == Some(pin)) {
-            return;
-        }
-        raft.log.ready_pin = pins.fold(None, |lowest, pin| lower_pin(lowest, pin, first));
+    /// After a release.
+    fn update_pin(&self, raft: &mut Raft) {
+        let single = self.find(self.single.number).filter(|single| !single.released).and_then(|single| single.pin);
+        raft.log.ready_pin = match self.pins.front() {
+            Some(&(_, lowest)) => lower_pin(single, lowest, raft.log.blocks.first()),
+            None => single,
+        };
     }
 
     // ---- acknowledged
@@ -504,8 +512,9 @@ impl Readies {
             batch.released = true;
             batch.free_blobs(raft);
         }
+        while self.pins.pop_front_if(|(of, _)| *of <= number).is_some() {}
         self.sweep();
-        self.update_pins(raft);
+        self.update_pin(raft);
         raft.log.release_blocks();
     }
 
@@ -578,7 +587,10 @@ impl Readies {
         let mut free = Vec::new();
         free.try_reserve_exact(store.len()).map_err(|_| Error::NoMem)?;
         free.extend_from_slice(&self.free);
-        Ok(Self { single, store, order: clone_vec(&self.order)?, free, ..*self })
+        let mut pins = VecDeque::new();
+        pins.try_reserve(self.pins.len()).map_err(|_| Error::NoMem)?;
+        pins.extend(&self.pins);
+        Ok(Self { pins, single, store, order: clone_vec(&self.order)?, free, ..*self })
     }
 }
 
