@@ -1,9 +1,11 @@
 //! Appends and acknowledgements as nearly all are take a short way through `step`. A message that says the same in another way takes the
 //! long one: here each is stepped both ways, in a node and in its clone, which must be one node still.
 
-use crate::kit::{Disk, append, config, entry, message, said_otherwise};
-use crate::lone::{campaign, leader};
-use raftcore::{Config, EntryKind, Flags, MessageKind, Node, StorageMode, proto, wire};
+use crate::kit::{Disk, append, config, entry, message, said_otherwise, step};
+use crate::lone::{acknowledge, campaign, leader};
+use raftcore::{
+    Change, ChangeEncoding, ChangeKind, Config, EntryKind, Flags, MessageKind, Node, StorageMode, proto, wire,
+};
 
 /// A message of this kind as a node writes it: scalars, then entries.
 fn written(m: &proto::Message) -> Vec<u8> {
@@ -72,6 +74,48 @@ fn entries_of_any_lengths_come_out_as_they_went_in() {
         let number = ready.number();
         node.advance(number).unwrap();
     }
+}
+
+/// What a leader knows of the next record's head holds for the next normal entry alone: not behind a change, and not in another term.
+#[test]
+fn entries_behind_a_change_or_in_a_later_term_have_their_own_heads() {
+    let mut node = leader(&config(1));
+    let write = |node: &mut Node, count: usize| {
+        node.propose_many((0..count).map(|_| (&[7; 40][..], 0))).unwrap();
+        let term = node.status().term;
+        let ready = node.ready().unwrap().unwrap();
+        let ids: Vec<(u64, u64)> = ready.entries().map(|entry| (entry.term, entry.index)).collect();
+        let last = ids.last().unwrap().1;
+        // As the entries travel: the record says of itself what the log says of it.
+        let sent = ready.messages().next().unwrap();
+        let said: Vec<(u64, u64)> = sent.entries().map(|entry| (entry.term, entry.index)).collect();
+        assert_eq!(said, ids);
+        assert!(ids.iter().all(|&(of, _)| of == term));
+        let number = ready.number();
+        node.advance(number).unwrap();
+        acknowledge(node, 2, last);
+        acknowledge(node, 3, last);
+        finish(node, StorageMode::Sync);
+    };
+    write(&mut node, 3);
+    let update = Change { kind: ChangeKind::UpdateNode, id: 2 };
+    node.propose_conf(&[update], ChangeEncoding::V1, b"", 0).unwrap();
+    finish(&mut node, StorageMode::Sync);
+    let last = node.status().last_index;
+    acknowledge(&mut node, 2, last);
+    acknowledge(&mut node, 3, last);
+    finish(&mut node, StorageMode::Sync);
+    write(&mut node, 3);
+    write(&mut node, 1);
+    let term = node.status().term + 1;
+    step(&mut node, &message(MessageKind::Heartbeat, 2, 1, term)).unwrap();
+    campaign(&mut node, &[3]);
+    let last = node.status().last_index;
+    acknowledge(&mut node, 2, last);
+    acknowledge(&mut node, 3, last);
+    finish(&mut node, StorageMode::Sync);
+    write(&mut node, 1);
+    write(&mut node, 3);
 }
 
 struct Random(u64);
