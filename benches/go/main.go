@@ -165,6 +165,9 @@ func (g *group) run(rounds uint64) {
 func (g *group) found(i, size int) {
 	cfg := raftcore.DefaultConfig()
 	cfg.ID, cfg.Seed = uint64(i+1), uint64(i+1)
+	if bytes, err := strconv.ParseUint(os.Getenv("BLOCK_BYTES"), 10, 64); err == nil {
+		cfg.BlockBytes = bytes
+	}
 	// The whole log between two compactions stays in memory, as with the peers.
 	cfg.RecentBytes = (g.keep+4)*uint64(g.batch*(size+48)) + 8*cfg.BlockBytes
 	cfg.MaxSizePerMsg = 16 << 20
@@ -229,7 +232,7 @@ func main() {
 	must(g.hosts[0].node.Campaign())
 	g.settle()
 
-	g.run(2 * g.keep)
+	g.run(8 * g.keep)
 	if reps == 0 {
 		g.nsOf(rounds, false)
 		return

@@ -186,6 +186,9 @@ static void found(host *h) {
     conf.n_voters = NODES;
     must(NULL, raftcore_config_init(&config, sizeof config), RAFTCORE_OK, "config_init");
     config.id = config.seed = (uint64_t)(h - hosts) + 1;
+    const char *block_bytes = getenv("BLOCK_BYTES");
+    if (block_bytes != NULL)
+        config.block_bytes = strtoull(block_bytes, NULL, 10);
     /* The whole log between two compactions stays in memory, as with the peers. */
     config.recent_bytes = (rounds_kept + 4) * round + 8 * config.block_bytes;
     config.max_size_per_msg = 16 << 20;
@@ -250,7 +253,7 @@ int main(int argc, char **argv) {
     must(&hosts[0], raftcore_campaign(hosts[0].node), RAFTCORE_OK, "campaign");
     settle();
 
-    run(2 * rounds_kept);
+    run(8 * rounds_kept);
     if (reps == 0) {
         ns_of(rounds, 0);
     } else {

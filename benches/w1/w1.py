@@ -10,6 +10,7 @@ what a network would do with it is not there to be told apart. No repetitions: o
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 
@@ -23,6 +24,7 @@ MORE, FETCH, HARD_STATE = ~int(raftcore.Has.EVENTS), int(raftcore.Has.FETCH), in
 class Host:
     def __init__(self, id: int, keep: int, batch: int, size: int) -> None:
         config = raftcore.Config(id, seed=id, max_size_per_msg=16 << 20)
+        config.block_bytes = int(os.environ.get("BLOCK_BYTES", config.block_bytes))
         round = batch * (size + 48)
         config.recent_bytes = (keep + 4) * round + 8 * config.block_bytes  # the whole log between two compactions
         self.id = id
@@ -103,7 +105,7 @@ def main(rounds: int = 1024, batch: int = 1, size: int = 256, reps: int = 7) -> 
     gc.disable()
     hosts[1].node.campaign()
     settle(hosts)
-    run(2 * keep)
+    run(8 * keep)
     if reps == 0:
         ns()
         return

@@ -66,6 +66,11 @@ impl Args {
         Self { rounds: at(0, 1024), batch: at(1, 1) as usize, size: at(2, 256) as usize, reps: at(3, 7) as usize }
     }
 
+    /// The variable BLOCK_BYTES: raftcore's `block_bytes`, where that shall not be the default.
+    pub fn block_bytes() -> Option<u64> {
+        std::env::var("BLOCK_BYTES").ok()?.parse().ok()
+    }
+
     /// Rounds between two compactions: 64, fewer where that would be more than 64 MiB of payload in a log.
     pub fn keep(&self) -> u64 {
         64.min((64 << 20) / (self.batch * self.size).max(1) as u64).max(1)
@@ -84,7 +89,8 @@ pub trait Workload {
 
 /// Warms up, repeats, and prints one line: ns per entry, minimum and median; the network's share in that; allocations per entry.
 pub fn measure<W: Workload>(who: &str, args: Args, group: &mut W) {
-    group.run(args.keep() * 2, false);
+    // After so many compactions no block of a log is touched for the first time.
+    group.run(args.keep() * 8, false);
     let entries = args.rounds * args.batch as u64;
     let mut once = |twice: bool| {
         let before = group.applied();

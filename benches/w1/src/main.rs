@@ -116,6 +116,9 @@ impl Group {
         let config = |id: u64| {
             let mut config = Config::new(id);
             config.seed = id;
+            if let Some(block_bytes) = Args::block_bytes() {
+                config.block_bytes = block_bytes;
+            }
             // The whole log between two compactions stays in memory, as with the peers.
             config.recent_bytes = (args.keep() + 4) * round as u64 + 8 * config.block_bytes;
             config.max_size_per_msg = 16 << 20;
