@@ -319,39 +319,47 @@ impl Group {
     }
 }
 
+/// Calls of which at least one must have failed, else the run has shown nothing about them.
+const CALLS: [&str; 8] = [
+    "propose",
+    "step: append",
+    "step: snapshot",
+    "ready",
+    "apply_conf",
+    "supply_entries",
+    "supply_snapshot",
+    "read_index",
+];
+
 #[test]
 fn a_call_without_memory_says_so_and_leaves_the_node_as_it_was() {
     let fresh = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |t| t.as_nanos() as u64);
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let (seed, turns) = (number("MEMORY_SEED").unwrap_or(fresh), number("MEMORY_TURNS").unwrap_or(1500));
-    println!("MEMORY_SEED={seed} cargo test --test memory");
+    let (first, turns) = (number("MEMORY_SEED").unwrap_or(fresh), number("MEMORY_TURNS").unwrap_or(1500));
+    println!("MEMORY_SEED={first} cargo test --test memory");
     let mut tally = Tally::new();
-    for storage in [StorageMode::Sync, StorageMode::Async, StorageMode::Messages] {
-        let mut group = Group::new(storage, seed);
-        for turn in 0..turns {
-            group.turn(turn);
+    // One seed in twenty lets no follower fall so far behind that its leader asks for entries: then the next one, too.
+    for seed in (0..10).map(|more| first.wrapping_add(more)) {
+        for storage in [StorageMode::Sync, StorageMode::Async, StorageMode::Messages] {
+            let mut group = Group::new(storage, seed);
+            for turn in 0..turns {
+                group.turn(turn);
+            }
+            for (name, (failed, went_on, evicted)) in group.tally {
+                let count = tally.entry(name).or_default();
+                *count = (count.0 + failed, count.1 + went_on, count.2 + evicted);
+            }
         }
-        for (name, (failed, went_on, evicted)) in group.tally {
-            let count = tally.entry(name).or_default();
-            *count = (count.0 + failed, count.1 + went_on, count.2 + evicted);
+        if CALLS.iter().all(|&name| tally.get(name).is_some_and(|count| count.0 > 0)) {
+            break;
         }
     }
     println!("{:28} {:>8} {:>8} {:>8}", "call", "failed", "went on", "evicted");
     for (name, (failed, went_on, evicted)) in &tally {
         println!("{name:28} {failed:>8} {went_on:>8} {evicted:>8}");
     }
-    let seen: Vec<_> = tally.iter().filter(|(_, count)| count.0 > 0).map(|(name, _)| *name).collect();
-    for name in [
-        "propose",
-        "step: append",
-        "step: snapshot",
-        "ready",
-        "apply_conf",
-        "supply_entries",
-        "supply_snapshot",
-        "read_index",
-    ] {
-        assert!(seen.contains(&name), "no allocation of {name} failed: {seen:?}");
+    for name in CALLS {
+        assert!(tally.get(name).is_some_and(|count| count.0 > 0), "no allocation of {name} failed: {tally:?}");
     }
 }
 
