@@ -45,9 +45,7 @@ impl Block {
             self.bytes.resize(wanted, 0);
         }
     }
-}
 
-impl Block {
     fn try_clone(&self) -> Result<Self> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(self.bytes.capacity()).map_err(|_| Error::NoMem)?;

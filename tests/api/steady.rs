@@ -76,6 +76,15 @@ fn entries_of_any_lengths_come_out_as_they_went_in() {
     }
 }
 
+/// Both followers have the leader's whole log, and it has heard so.
+fn commit_all(node: &mut Node) {
+    let last = node.status().last_index;
+    for id in [2, 3] {
+        acknowledge(node, id, last);
+    }
+    finish(node, StorageMode::Sync);
+}
+
 /// What a leader knows of the next record's head holds for the next normal entry alone: not behind a change, and not in another term.
 #[test]
 fn entries_behind_a_change_or_in_a_later_term_have_their_own_heads() {
@@ -85,7 +94,6 @@ fn entries_behind_a_change_or_in_a_later_term_have_their_own_heads() {
         let term = node.status().term;
         let ready = node.ready().unwrap().unwrap();
         let ids: Vec<(u64, u64)> = ready.entries().map(|entry| (entry.term, entry.index)).collect();
-        let last = ids.last().unwrap().1;
         // As the entries travel: the record says of itself what the log says of it.
         let sent = ready.messages().next().unwrap();
         let said: Vec<(u64, u64)> = sent.entries().map(|entry| (entry.term, entry.index)).collect();
@@ -93,27 +101,19 @@ fn entries_behind_a_change_or_in_a_later_term_have_their_own_heads() {
         assert!(ids.iter().all(|&(of, _)| of == term));
         let number = ready.number();
         node.advance(number).unwrap();
-        acknowledge(node, 2, last);
-        acknowledge(node, 3, last);
-        finish(node, StorageMode::Sync);
+        commit_all(node);
     };
     write(&mut node, 3);
     let update = Change { kind: ChangeKind::UpdateNode, id: 2 };
     node.propose_conf(&[update], ChangeEncoding::V1, b"", 0).unwrap();
     finish(&mut node, StorageMode::Sync);
-    let last = node.status().last_index;
-    acknowledge(&mut node, 2, last);
-    acknowledge(&mut node, 3, last);
-    finish(&mut node, StorageMode::Sync);
+    commit_all(&mut node);
     write(&mut node, 3);
     write(&mut node, 1);
     let term = node.status().term + 1;
     step(&mut node, &message(MessageKind::Heartbeat, 2, 1, term)).unwrap();
     campaign(&mut node, &[3]);
-    let last = node.status().last_index;
-    acknowledge(&mut node, 2, last);
-    acknowledge(&mut node, 3, last);
-    finish(&mut node, StorageMode::Sync);
+    commit_all(&mut node);
     write(&mut node, 1);
     write(&mut node, 3);
 }
