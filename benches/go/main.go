@@ -162,12 +162,17 @@ func (g *group) run(rounds uint64) {
 	}
 }
 
+func blockBytes() uint64 {
+	if bytes, err := strconv.ParseUint(os.Getenv("BLOCK_BYTES"), 10, 64); err == nil {
+		return bytes
+	}
+	return 256 << 10
+}
+
 func (g *group) found(i, size int) {
 	cfg := raftcore.DefaultConfig()
 	cfg.ID, cfg.Seed = uint64(i+1), uint64(i+1)
-	if bytes, err := strconv.ParseUint(os.Getenv("BLOCK_BYTES"), 10, 64); err == nil {
-		cfg.BlockBytes = bytes
-	}
+	cfg.BlockBytes = blockBytes()
 	// The whole log between two compactions stays in memory, as with the peers.
 	cfg.RecentBytes = (g.keep+4)*uint64(g.batch*(size+48)) + 8*cfg.BlockBytes
 	cfg.MaxSizePerMsg = 16 << 20
@@ -232,7 +237,7 @@ func main() {
 	must(g.hosts[0].node.Campaign())
 	g.settle()
 
-	g.run(8 * g.keep)
+	g.run(max(8*g.keep, 3*blockBytes()/uint64(batch*size)))
 	if reps == 0 {
 		g.nsOf(rounds, false)
 		return

@@ -176,6 +176,11 @@ static void run(uint64_t rounds) {
     }
 }
 
+static uint64_t block_bytes(void) {
+    const char *given = getenv("BLOCK_BYTES");
+    return given != NULL ? strtoull(given, NULL, 10) : 256 << 10;
+}
+
 static void found(host *h) {
     static const uint64_t voters[NODES] = {1, 2, 3};
     const size_t round = batch * (size + 48);
@@ -186,9 +191,7 @@ static void found(host *h) {
     conf.n_voters = NODES;
     must(NULL, raftcore_config_init(&config, sizeof config), RAFTCORE_OK, "config_init");
     config.id = config.seed = (uint64_t)(h - hosts) + 1;
-    const char *block_bytes = getenv("BLOCK_BYTES");
-    if (block_bytes != NULL)
-        config.block_bytes = strtoull(block_bytes, NULL, 10);
+    config.block_bytes = block_bytes();
     /* The whole log between two compactions stays in memory, as with the peers. */
     config.recent_bytes = (rounds_kept + 4) * round + 8 * config.block_bytes;
     config.max_size_per_msg = 16 << 20;
@@ -253,7 +256,8 @@ int main(int argc, char **argv) {
     must(&hosts[0], raftcore_campaign(hosts[0].node), RAFTCORE_OK, "campaign");
     settle();
 
-    run(8 * rounds_kept);
+    const uint64_t three_blocks = 3 * block_bytes() / (batch * size);
+    run(three_blocks > 8 * rounds_kept ? three_blocks : 8 * rounds_kept);
     if (reps == 0) {
         ns_of(rounds, 0);
     } else {

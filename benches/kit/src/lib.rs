@@ -75,6 +75,13 @@ impl Args {
     pub fn keep(&self) -> u64 {
         64.min((64 << 20) / (self.batch * self.size).max(1) as u64).max(1)
     }
+
+    /// Rounds that bring everything to where it stays: eight compactions, and as many as fill three blocks of a log, which goes round in two
+    /// if that is more than it keeps.
+    fn warm_up(&self) -> u64 {
+        let three_blocks = 3 * Self::block_bytes().unwrap_or(256 << 10);
+        (self.keep() * 8).max(three_blocks / (self.batch * self.size).max(1) as u64)
+    }
 }
 
 /// A group of three that does rounds of W1.
@@ -89,8 +96,7 @@ pub trait Workload {
 
 /// Warms up, repeats, and prints one line: ns per entry, minimum and median; the network's share in that; allocations per entry.
 pub fn measure<W: Workload>(who: &str, args: Args, group: &mut W) {
-    // After so many compactions no block of a log is touched for the first time.
-    group.run(args.keep() * 8, false);
+    group.run(args.warm_up(), false);
     let entries = args.rounds * args.batch as u64;
     let mut once = |twice: bool| {
         let before = group.applied();
