@@ -5,9 +5,9 @@
 //! Not here: whether entries may be appended at all (`raft`), room in the blocks (`mod`, `blocks`).
 
 use super::blocks::Place;
-use super::{Log, Slot, max_index_bytes};
+use super::{Log, Run, Slot, max_index_bytes};
 use crate::error::{Error, Result};
-use crate::types::{EntryKind, EntryRef, Term};
+use crate::types::{EntryKind, EntryRef, Index, Term};
 use crate::wire::{self, EntriesView};
 
 impl Log {
@@ -50,33 +50,50 @@ impl Log {
         let last = self.last();
         let most = payload.saturating_add((count as u64).saturating_mul(wire::MAX_RECORD_HEAD as u64));
         if most <= self.blocks.room() as u64 && !kind.is_change() {
-            return self.append_in_block(term, entries, count, most as usize);
+            return self.append_in_block(term, entries, count, payload as usize);
         }
-        if count > 1 {
-            let highest = last + count as u64;
-            self.check_room(entries.clone().map(|(_, len)| wire::record_len(term, highest, kind, len)))?;
-        }
-        for (parts, len) in entries {
-            if let Err(error) = self.append(term, kind, parts, len) {
-                self.truncate_from(last + 1);
-                return Err(error);
-            }
-        }
-        Ok(())
+        let highest = last + count as u64;
+        self.check_room(entries.clone().map(|(_, len)| wire::record_len(term, highest, kind, len)))?;
+        self.append_over_blocks(term, kind, entries).inspect_err(|_| self.truncate_from(last + 1))
     }
 
-    /// The usual case of `append_all`: normal entries that fit in the newest block whatever their heads, which makes `most` bytes. Some 150
-    /// instructions an entry less than one by one.
+    /// Entries for which there is room, if new blocks are taken: as many at a time as fit in the newest one whatever their heads. What is
+    /// appended before an error stays.
+    fn append_over_blocks<'a, P: Iterator<Item = &'a [u8]>>(
+        &mut self,
+        term: Term,
+        kind: EntryKind,
+        mut entries: impl Iterator<Item = (P, usize)> + Clone,
+    ) -> Result<()> {
+        loop {
+            let (mut room, mut payload, mut count) = (self.blocks.room(), 0, 0);
+            for (_, len) in entries.clone() {
+                let Some(rest) = room.checked_sub(wire::MAX_RECORD_HEAD + len) else { break };
+                (room, payload, count) = (rest, payload + len, count + 1);
+            }
+            if count > 1 && !kind.is_change() {
+                self.append_in_block(term, entries.by_ref(), count, payload)?;
+                continue;
+            }
+            // One that fits, or not, by the length of its head; if not, it begins the next block.
+            let Some((parts, len)) = entries.next() else { return Ok(()) };
+            self.append(term, kind, parts, len)?;
+        }
+    }
+
+    /// The usual case of `append_all`: normal entries that fit in the newest block whatever their heads. Some 150 instructions an entry
+    /// less than one by one.
     fn append_in_block<'a, P: Iterator<Item = &'a [u8]>>(
         &mut self,
         term: Term,
         entries: impl Iterator<Item = (P, usize)>,
         count: usize,
-        most: usize,
+        payload: usize,
     ) -> Result<()> {
         let first = self.last() + 1;
         self.reserve_index(term, EntryKind::Normal)?;
         self.reserve_slots(count)?;
+        let most = payload + count * wire::MAX_RECORD_HEAD;
         let (block, at, bytes) = self.blocks.tail(self.blocks.room().min(most)).ok_or(Error::NoMem)?;
         let (mut entries, mut heads, mut offset, mut fits) = (entries, self.heads, 0, true);
         heads.aim(term, first);
@@ -104,7 +121,7 @@ impl Log {
             return Err(Error::Arg);
         }
         self.blocks.taken(offset);
-        self.terms.push_many(term, count as u64);
+        self.end_run(term, count, Place { block, offset: at as u32, len: offset as u32 }, offset - payload);
         Ok(())
     }
 
@@ -169,10 +186,14 @@ impl Log {
     /// one copy an entry this saves about 25 instructions an entry.
     fn append_canonical(&mut self, entries: &EntriesView<'_>, skip: usize, bytes: &[u8]) -> Result<usize> {
         if skip == 0
-            && bytes.len() <= self.blocks.room()
             && let Some(term) = entries.only_term()
         {
-            return self.append_run(entries, term, bytes);
+            if let Some(alike) = entries.uniform() {
+                return self.append_alike(term, bytes, alike);
+            }
+            if bytes.len() <= self.blocks.room() {
+                return self.append_run(entries, term, bytes);
+            }
         }
         let mut from: usize = entries.iter().take(skip).map(|entry| entry.record.len()).sum();
         self.reserve_slots(entries.len().saturating_sub(skip))?;
@@ -210,6 +231,37 @@ impl Log {
         }
     }
 
+    /// Normal entries of one term whose records are alike in their length and in that of their heads: one copy for each block, and at none of
+    /// them is looked. Some 40 instructions an entry less than `append_run`.
+    fn append_alike(&mut self, term: Term, records: &[u8], (len, head): (u32, u8)) -> Result<usize> {
+        let size = len as usize;
+        let count = records.len() / size.max(1);
+        self.reserve_index(term, EntryKind::Normal)?;
+        self.reserve_slots(count)?;
+        let (mut rest, mut taken) = (records, 0);
+        while !rest.is_empty() {
+            let fit = if rest.len() <= self.blocks.room() { count - taken } else { self.blocks.room() / size.max(1) };
+            if fit == 0 {
+                match self.make_room(size) {
+                    Err(error) if taken == 0 => return Err(error),
+                    Err(_) => break,
+                    Ok(()) => continue,
+                }
+            }
+            let (now, later) = rest.split_at_checked(fit * size).ok_or(Error::Arg)?;
+            let (block, at) = self.blocks.append(now).ok_or(Error::NoMem)?;
+            self.slots.extend((0..fit as u32).map(|i| Slot {
+                term,
+                place: Place { block, offset: at as u32 + i * len, len },
+                head,
+                kind: EntryKind::Normal,
+            }));
+            self.end_run(term, fit, Place { block, offset: at as u32, len: now.len() as u32 }, fit * usize::from(head));
+            (rest, taken) = (later, taken + fit);
+        }
+        Ok(taken)
+    }
+
     /// Normal entries of one term that all fit in the newest block: one copy, and of each only its lengths are looked at. Against the
     /// general loop some 60 instructions less an entry.
     fn append_run(&mut self, entries: &EntriesView<'_>, term: Term, bytes: &[u8]) -> Result<usize> {
@@ -221,17 +273,6 @@ impl Log {
         }
         let (block, at) = self.blocks.append(bytes).ok_or(Error::NoMem)?;
         let mut offset = at as u32;
-        if let Some((len, head)) = entries.uniform() {
-            // Some 40 instructions an entry less than to look at each.
-            self.slots.extend((0..entries.len() as u32).map(|i| Slot {
-                term,
-                place: Place { block, offset: offset + i * len, len },
-                head,
-                kind: EntryKind::Normal,
-            }));
-            self.terms.push_many(term, entries.len() as u64);
-            return Ok(entries.len());
-        }
         let mut records = entries.iter();
         self.slots.extend((0..entries.len()).map(|_| {
             let entry = records.next();
@@ -246,8 +287,17 @@ impl Log {
             offset += record as u32;
             slot
         }));
-        self.terms.push_many(term, entries.len() as u64);
+        let heads = bytes.len() - entries.payload_bytes() as usize;
+        self.end_run(term, entries.len(), Place { block, offset: at as u32, len: bytes.len() as u32 }, heads);
         Ok(entries.len())
+    }
+
+    /// `count` entries of one term are appended, at `place`, where `heads` bytes are no data.
+    #[inline]
+    fn end_run(&mut self, term: Term, count: usize, place: Place, heads: usize) {
+        let first = self.last() + 1;
+        self.terms.push_many(term, count as u64);
+        self.run = Run { first, last: self.last(), place, payload: u64::from(place.len) - heads as u64 };
     }
 
     /// Copies the record of a normal entry of `term`, whose data begin at `head`, to the end. There is room for it.
@@ -268,11 +318,17 @@ impl Log {
             && self.push_record(self.last_id().term, record, head).is_some()
     }
 
-    /// The same for the records of a run of such entries.
-    #[inline]
-    pub fn append_known_run(&mut self, entries: &EntriesView<'_>, records: &[u8]) -> bool {
-        let room = records.len() <= self.blocks.room() && entries.len() <= self.slots.capacity() - self.slots.len();
-        room && self.append_run(entries, self.last_id().term, records).is_ok()
+    /// The same for a run of such entries: as many as there is room for. `false`: for none, and nothing has changed.
+    pub fn append_records(&mut self, records: &[u8], term: Term, index: Index) -> bool {
+        if let Some(alike) = self.heads.read_series(records, term, index) {
+            return self.append_alike(term, records, alike).is_ok();
+        }
+        let Some(entries) = wire::steady::record_run(records) else { return false };
+        if entries.only_term() != Some(term) || entries.first().1 != index {
+            return false;
+        }
+        self.heads.learn_run(&entries, records);
+        self.append_canonical(&entries, 0, records).is_ok()
     }
 
     fn copy_run(&mut self, bytes: &[u8], from: usize, to: usize) {

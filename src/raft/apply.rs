@@ -88,6 +88,12 @@ impl Raft {
 
     /// How far a span of recent entries goes: to `end` at most, and no further than `max` bytes beyond its first entry.
     fn measure(&self, span: &mut Span, end: Index, max: u64) {
+        if let Some(run) = self.log.run(span.first, end)
+            && u64::from(run.place.len) <= max
+        {
+            (span.last, span.bytes, span.payload) = (end, run.place.len.into(), run.payload);
+            return;
+        }
         let halves = self.log.slots(span.first, end);
         let (mut bytes, mut heads) = (0, 0);
         for slot in halves.iter().copied().flatten() {

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::event::{EventKind, Reason};
 use crate::log::Slot;
 use crate::log::blocks::Place;
-use crate::outbox::{Body, OutMessage, Piece, Source};
+use crate::outbox::{Body, OutMessage, Outbox, Piece, Source};
 use crate::peers::progress::Flow;
 use crate::quorum::{joint_committed, majority_committed};
 use crate::raft::tokens::DropKind;
@@ -219,49 +219,51 @@ impl Raft {
 
     #[inline(never)]
     fn put_stretch(&mut self, next: Index, limit: u64, used: u64) -> Carried {
-        let most = u64::from(u32::MAX / 2);
-        let slots = self.log.slots(next, self.log.last());
-        let lowest = match slots {
-            [[first, ..], _] | [[], [first, ..]] => first.place.block,
-            _ => return Carried::default(),
+        let last = self.log.last();
+        let carried = match self.log.run(next, last) {
+            Some(run) if used + u64::from(run.place.len) <= limit => {
+                let place = run.place;
+                let carried = Carried { count: last - next + 1, payload: run.payload, bytes: place.len.into() };
+                self.outbox.push_piece(Piece { source: Source::Log, place }).map(|()| (carried, place.block))
+            }
+            _ => self.put_pieces(next, limit, used),
         };
-        if used == 0
-            && let [slots, []] | [[], slots] = slots
-            && let Some((piece, payload)) = one_stretch(slots, limit)
-        {
-            let count = slots.len() as u64;
-            if self.outbox.push_piece(Piece { source: Source::Log, place: piece }).is_err() {
-                return Carried::default();
-            }
+        let Ok((carried, lowest)) = carried else { return Carried::default() };
+        if carried.count > 0 {
             self.log.outbox_pin = lower_pin(self.log.outbox_pin, lowest, self.log.blocks.first());
-            return Carried { count, payload, bytes: piece.len.into() };
         }
-        let mut carried = Carried::default();
-        let mut piece = Place::default();
-        'entries: for half in slots {
-            for slot in half {
-                let (place, len) = (slot.place, u64::from(slot.place.len));
-                let total = used + carried.bytes + len;
-                if total > limit && (used + carried.bytes > 0 || total > most) {
-                    break 'entries;
-                }
-                if place.offset != piece.offset + piece.len || place.block != piece.block || piece.len == 0 {
-                    if piece.len > 0 && self.outbox.push_piece(Piece { source: Source::Log, place: piece }).is_err() {
-                        return Carried::default();
+        carried
+    }
+
+    /// Any entries, block by block: what lies in a row there is taken together. Gives the block of the first one, too.
+    fn put_pieces(&mut self, next: Index, limit: u64, used: u64) -> Result<(Carried, u32)> {
+        let most = u64::from(u32::MAX / 2);
+        let mut body = Stretches::default();
+        let mut lowest = None;
+        'entries: for mut slots in self.log.slots(next, self.log.last()) {
+            while let Some(first) = slots.first() {
+                lowest = lowest.or(Some(first.place.block));
+                let stretch = slots.partition_point(|slot| slot.place.block == first.place.block);
+                let (stretch, behind) = slots.split_at_checked(stretch).unwrap_or_default();
+                if let Some((place, payload)) = one_stretch(stretch)
+                    && used + body.carried.bytes + u64::from(place.len) <= limit
+                {
+                    body.add(&mut self.outbox, place, stretch.len(), payload)?;
+                } else {
+                    for slot in stretch {
+                        let before = used + body.carried.bytes;
+                        let total = before + u64::from(slot.place.len);
+                        if total > limit && (before > 0 || total > most) {
+                            break 'entries;
+                        }
+                        body.add(&mut self.outbox, slot.place, 1, slot.data_len())?;
                     }
-                    piece = Place { len: 0, ..place };
                 }
-                piece.len += place.len;
-                carried.count += 1;
-                carried.bytes += len;
-                carried.payload += slot.data_len();
+                slots = behind;
             }
         }
-        if piece.len == 0 || self.outbox.push_piece(Piece { source: Source::Log, place: piece }).is_err() {
-            return Carried::default();
-        }
-        self.log.outbox_pin = lower_pin(self.log.outbox_pin, lowest, self.log.blocks.first());
-        carried
+        body.end(&mut self.outbox)?;
+        Ok((body.carried, lowest.unwrap_or_default()))
     }
 
     /// Entries join an unsent append to the same peer (raft-rs's batch append).
@@ -603,18 +605,46 @@ impl Raft {
     }
 }
 
-/// The stretch of a block that records are, and their payload, if they lie in a row and are no more than `limit` bytes: to add up lengths
-/// takes 6 instructions an entry, to put them together one by one some 40.
+/// A body under way: what lies in a row is one piece.
+#[derive(Default)]
+struct Stretches {
+    carried: Carried,
+    piece: Place,
+}
+
+impl Stretches {
+    fn add(&mut self, outbox: &mut Outbox, place: Place, count: usize, payload: u64) -> Result<()> {
+        let piece = self.piece;
+        if place.block == piece.block && place.offset == piece.offset + piece.len && piece.len > 0 {
+            self.piece.len += place.len;
+        } else {
+            self.end(outbox)?;
+            self.piece = place;
+        }
+        self.carried.count += count as u64;
+        self.carried.bytes += u64::from(place.len);
+        self.carried.payload += payload;
+        Ok(())
+    }
+
+    fn end(&mut self, outbox: &mut Outbox) -> Result<()> {
+        let place = std::mem::take(&mut self.piece);
+        if place.len == 0 { Ok(()) } else { outbox.push_piece(Piece { source: Source::Log, place }) }
+    }
+}
+
+/// Where records of a block are, and their payload, if they lie in a row: to add up lengths takes 6 instructions an entry, to put them
+/// together one by one some 40.
 #[inline]
-fn one_stretch(slots: &[Slot], limit: u64) -> Option<(Place, u64)> {
+fn one_stretch(slots: &[Slot]) -> Option<(Place, u64)> {
     let (first, last) = (slots.first()?.place, slots.last()?.place);
     let (mut bytes, mut heads) = (0u64, 0u64);
     for slot in slots {
         bytes += u64::from(slot.place.len);
         heads += u64::from(slot.head);
     }
-    let in_a_row = first.block == last.block && u64::from(first.offset) + bytes == u64::from(last.offset + last.len);
-    if in_a_row && bytes <= limit { Some((Place { len: bytes as u32, ..first }, bytes - heads)) } else { None }
+    let in_a_row = u64::from(first.offset) + bytes == u64::from(last.offset + last.len);
+    if in_a_row { Some((Place { len: bytes as u32, ..first }, bytes - heads)) } else { None }
 }
 
 /// Writes a tag and a length; gives how many bytes.

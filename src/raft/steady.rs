@@ -7,7 +7,7 @@
 //! Here is no rule of its own: what then happens, the handlers of `replication` do.
 
 use super::Raft;
-use crate::types::{Index, NONE, NodeId, Role};
+use crate::types::{NONE, NodeId, Role};
 use crate::wire::steady::{self, Append, Receiver};
 
 impl Raft {
@@ -59,7 +59,7 @@ impl Raft {
         true
     }
 
-    /// An append whose entries are of the last one's term, follow it, and have room.
+    /// An append whose entries are of the last one's term and follow it: those that there is room for are taken.
     #[inline]
     fn follow_on(&mut self, m: &Append<'_>) -> bool {
         let last = self.log.last_id();
@@ -69,7 +69,7 @@ impl Raft {
         let next = last.index + 1;
         let taken = match self.log.heads.read(m.records, last.term, next) {
             Some(head) => self.log.append_record(m.records, head),
-            None => self.append_records(m.records, next, last.term),
+            None => self.log.append_records(m.records, last.term, next),
         };
         if !taken {
             return false;
@@ -79,12 +79,5 @@ impl Raft {
         self.commit_from_append(m.commit, last);
         self.acknowledge_append(m.from, last);
         true
-    }
-
-    /// Appends a run of records, all or none.
-    #[inline(never)]
-    fn append_records(&mut self, records: &[u8], next: Index, term: u64) -> bool {
-        let Some(entries) = steady::record_run(records) else { return false };
-        entries.only_term() == Some(term) && entries.first().1 == next && self.log.append_known_run(&entries, records)
     }
 }

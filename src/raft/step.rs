@@ -178,7 +178,8 @@ impl Raft {
         let fresh = m.entries.iter().find(|entry| self.log.term_at(entry.index) != Some(entry.term));
         let Some(entry) = fresh else { return Ok(()) };
         // A record encoded another way may grow by a few bytes when it is made canonical.
-        self.log.make_room(entry.record.len() + 16).map_err(|error| {
+        let grown = if m.entries.is_canonical() { 0 } else { 16 };
+        self.log.make_room(entry.record.len() + grown).map_err(|error| {
             self.refuse(&m.head, error, "recent_bytes is full of entries that are not durable or still viewed")
         })
     }

@@ -5,7 +5,7 @@
 //! [`write_record_head`] and the readers of `entries` are the plain ways, and the oracles of the tests.
 
 use super::encode::{scalar_len, varint_len, write_record_head};
-use super::entries::{first_bytes, read_only};
+use super::entries::{EntriesView, first_bytes, read_only};
 use crate::types::EntryKind;
 
 /// What is known of the next head. It follows from term, index and length alone, so it can be out of date but not wrong.
@@ -66,14 +66,64 @@ impl RecordHeads {
     /// The length of the head of `record`, if that is the canonical record of the normal entry with this term and index, which has data.
     #[inline(always)]
     pub(crate) fn read(&mut self, record: &[u8], term: u64, index: u64) -> Option<usize> {
-        if self.knows(term, index, record.len().wrapping_sub(self.len))
+        if self.left > 0
+            && index == self.next
+            && term == self.term
             && let Some(start) = record.first_chunk::<16>()
             && (u128::from_le_bytes(*start) ^ (self.head + self.step)) & self.mask == 0
         {
+            if record.len() != self.len + self.data_len {
+                return None;
+            }
             self.go_on();
             return Some(self.len);
         }
         self.read_anew(record, term, index)
+    }
+
+    /// How long each record and its head are, if `records` are nothing but canonical records of normal entries of this term, from this index
+    /// on, and each is as long as the last one. About 12 instructions a record, where to read them as they come takes about 28.
+    pub(crate) fn read_series(&mut self, records: &[u8], term: u64, index: u64) -> Option<(u32, u8)> {
+        if index != self.next || term != self.term {
+            return None;
+        }
+        let (len, end) = (self.len, self.len + self.data_len);
+        let mut rest = records;
+        loop {
+            let before = self.left;
+            let (mut head, mask, step, mut left) = (self.head, self.mask, self.step, self.left);
+            while left > 0
+                && let Some(start) = rest.first_chunk::<16>()
+                && (u128::from_le_bytes(*start) ^ (head + step)) & mask == 0
+                && let Some(behind) = rest.get(end..)
+            {
+                head += step;
+                left -= 1;
+                rest = behind;
+            }
+            self.head = head;
+            self.next += before - left;
+            self.left = left;
+            if rest.is_empty() {
+                return Some((u32::try_from(end).ok()?, len as u8));
+            }
+            // Every 128th index differs from the last one in more than a byte; and the last record may be less than 16.
+            let (record, behind) = rest.split_at_checked(end)?;
+            if self.read_anew(record, term, self.next) != Some(len) {
+                return None;
+            }
+            rest = behind;
+        }
+    }
+
+    /// Makes the last of a run of records, in a row, the last one.
+    pub(crate) fn learn_run(&mut self, entries: &EntriesView<'_>, records: &[u8]) {
+        self.left = 0;
+        if let (Some((len, head)), (term, index)) = (entries.uniform(), entries.last())
+            && let Some((_, record)) = records.split_at_checked(records.len().wrapping_sub(len as usize))
+        {
+            self.learn(record, term, index, head.into(), (len - u32::from(head)) as usize);
+        }
     }
 
     #[inline(always)]

@@ -556,6 +556,55 @@ proptest! {
         }
     }
 
+    /// Records that are known from the one before them are the records that are read one by one.
+    #[test]
+    fn records_of_a_series_agree(
+        term in prop_oneof![4 => 1..200u64, 1 => number()],
+        first in prop_oneof![number(), (0..50u32, 0..300u64).prop_map(|(n, back)| (1u64 << n).saturating_sub(back))],
+        runs in proptest::collection::vec((1..200usize, prop_oneof![3 => Just(30usize), 1 => 0..140usize]), 1..5),
+        odd in proptest::option::weighted(0.3, (any::<u16>(), 0..140usize)),
+        flip in proptest::option::weighted(0.3, (any::<u16>(), any::<u8>())),
+    ) {
+        let (mut heads, mut index) = (RecordHeads::default(), first);
+        let mut before = None;
+        for (count, len) in runs {
+            let mut records = vec![];
+            let mut alike = None;
+            for i in 0..count {
+                let len = odd.filter(|odd| usize::from(odd.0) % 300 == i).map_or(len, |odd| odd.1);
+                let start = records.len();
+                put(&(term, index.wrapping_add(i as u64), 0, vec![7; len]), &mut records);
+                alike = Some(((records.len() - start) as u32, (records.len() - start - len) as u8));
+            }
+            if let Some((at, byte)) = flip.filter(|flip| usize::from(flip.0) % 3 == count % 3) {
+                let at = usize::from(at) % records.len();
+                records[at] ^= byte;
+            }
+            let run = steady::record_run(&records);
+            let run = run.filter(|run| run.only_term() == Some(term) && run.first() == (term, index));
+            let uniform = run.and_then(|run| run.uniform());
+            // Heads of 16 bytes at most, before data, are known.
+            let knows = before.is_some_and(|(len, head): (u32, u8)| head <= 16 && len > u32::from(head));
+            let wanted = uniform.filter(|uniform| knows && before == Some(*uniform));
+            prop_assert_eq!(heads.read_series(&records, term, index), wanted);
+            if wanted.is_none() {
+                let Some(run) = run else { return Ok(()) };
+                heads.learn_run(&run, &records);
+            }
+            // What is known now holds for the record behind.
+            index = index.wrapping_add(count as u64);
+            before = uniform;
+            let mut next = vec![];
+            put(&(term, index, 0, vec![7; 30]), &mut next);
+            let head = (index != 0 && term != 0).then(|| next.len() - 30);
+            prop_assert_eq!(heads.clone().read(&next, term, index), head.filter(|_| index < 1 << 49 && term < 1 << 49));
+            prop_assert_eq!(heads.clone().read_series(&[&next[..], &next].concat(), term, index), None);
+            if uniform.is_some() {
+                prop_assert!(uniform == alike);
+            }
+        }
+    }
+
     #[test]
     fn parsing_into_a_view_agrees(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
         let mut view = MessageView::default();

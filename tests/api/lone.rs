@@ -59,6 +59,14 @@ pub fn beats(node: &mut Node, from: u64) {
 }
 
 /// A leader of term 1 among three whose first entry, at 2, is committed and held by both followers.
+/// A sole voter, which leads and applies all that it stores.
+pub fn alone(config: &Config) -> Node {
+    let mut node = Disk::founder(&[1]).boot(config);
+    node.campaign().unwrap();
+    drain(&mut node);
+    node
+}
+
 pub fn leader(config: &Config) -> Node {
     let mut node = Disk::founder(&[1, 2, 3]).boot(config);
     lead(&mut node);

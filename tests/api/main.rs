@@ -4,6 +4,7 @@ mod adapter;
 mod answers;
 mod appends;
 mod apply;
+mod batches;
 mod boot;
 mod corners;
 mod departures;

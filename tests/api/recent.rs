@@ -1,19 +1,11 @@
 //! What of the log stays in memory, and how entries get there.
 
 use crate::kit::{Disk, append, config, entry, step};
-use crate::lone::{acknowledge, drain, forgetful, leader};
+use crate::lone::{acknowledge, alone, drain, forgetful, leader};
 use raftcore::{Config, EntryKind, Error, Node, StorageMode, proto};
 
 const KIB: u64 = 1 << 10;
 const BLOCK: u64 = 4 * KIB;
-
-/// A sole voter, which leads and applies all that it stores.
-fn alone(config: &Config) -> Node {
-    let mut node = Disk::founder(&[1]).boot(config);
-    node.campaign().unwrap();
-    drain(&mut node);
-    node
-}
 
 #[test]
 fn as_much_as_fits_is_kept_and_no_more() {

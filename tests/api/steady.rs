@@ -175,10 +175,15 @@ fn a_follower_takes_an_append_the_short_way_as_the_long_one() {
             term = status.term.max(term) + u64::from(random.below(150) == 0) * random.below(90);
             let (index, log_term) = (random.near(last), random.near(status.last_term));
             let lens = [0, 1, 40, 40, 40, 300];
-            let entries = (1..=random.below(4)).map(|i| {
-                let data = vec![7; lens[random.below(6) as usize]];
-                let mut entry = entry(random.near(term), random.near(index + i), &data);
-                entry.r#type = i32::from(random.below(40) == 0);
+            // Now and then a batch, which may be more than a block has room for, and mostly of entries that are alike.
+            let (count, plain) = if random.below(6) == 0 { (random.below(60), true) } else { (random.below(4), false) };
+            let alike = random.below(3) > 0;
+            let mut len = lens[random.below(6) as usize];
+            let entries = (1..=count).map(|i| {
+                len = if plain && (alike || random.below(3) > 0) { len } else { lens[random.below(6) as usize] };
+                let id = if plain { (term, index + i) } else { (random.near(term), random.near(index + i)) };
+                let mut entry = entry(id.0, id.1, &vec![7; len]);
+                entry.r#type = i32::from(random.below(if plain { 1000 } else { 40 }) == 0);
                 entry
             });
             let mut m = append(2, 1, term, (index, log_term), entries.collect(), 0);
@@ -250,8 +255,8 @@ fn a_leader_takes_an_acknowledgement_the_short_way_as_the_long_one() {
 fn finish(node: &mut Node, storage: StorageMode) {
     while let Some(ready) = node.ready().unwrap() {
         let number = ready.number();
-        let changes: Vec<u64> =
-            ready.committed().filter(|entry| entry.kind.is_change()).map(|entry| entry.index).collect();
+        // Not all of them may be shown.
+        let span = ready.committed_span();
         let mut local = Vec::new();
         for message in ready.messages().filter(|message| message.to() > u64::MAX - 16) {
             let mut bytes = Vec::new();
@@ -259,7 +264,9 @@ fn finish(node: &mut Node, storage: StorageMode) {
             let view = wire::parse_message(&bytes).unwrap();
             local.extend(view.responses.iter().map(<[u8]>::to_vec));
         }
-        changes.into_iter().for_each(|index| _ = node.skip_conf(index));
+        if let Some((first, last)) = span {
+            (first..=last).for_each(|index| _ = node.skip_conf(index));
+        }
         if storage == StorageMode::Messages {
             local.iter().for_each(|bytes| _ = node.step_local(bytes));
             node.release(number).unwrap();

@@ -1,0 +1,166 @@
+//! Batches of entries, within a block of the recent log and over its end: all that is done with many at a time is done as with one by one.
+
+use crate::kit::{Disk, append, config, entry, step};
+use crate::lone::{acknowledge, alone, drain, leader, take};
+use raftcore::{Config, EntryKind, Error, Node};
+
+const BLOCK: u64 = 4 << 10;
+
+fn small_blocks() -> Config {
+    Config { block_bytes: BLOCK, recent_bytes: 64 * BLOCK, ..config(1) }
+}
+
+/// Lengths of entries: alike or not, of batches that fit in a block, don't, take several, or end with it.
+fn batches() -> Vec<Vec<usize>> {
+    let mut all = vec![
+        vec![100; 10],
+        vec![100; 100],
+        vec![1000; 30],
+        vec![4000; 3],
+        vec![5000, 10, 10, 9000, 10, 10],
+        vec![0; 3],
+        vec![0; 1000],
+        (0..300).collect(),
+        (0..300).rev().collect(),
+    ];
+    // Whatever is left of a block, a few bytes more or less than a record.
+    all.extend((3900..4090).step_by(5).flat_map(|fill| [vec![fill, 1, 1], vec![fill, 20, 1, 20, 1]]));
+    all
+}
+
+/// All entries that a batch of work shows to be stored.
+fn stored(node: &mut Node) -> Vec<(u64, u64, Vec<u8>)> {
+    let ready = node.ready().unwrap().unwrap();
+    let entries = ready.entries().map(|entry| (entry.term, entry.index, entry.data.to_vec())).collect();
+    let number = ready.number();
+    node.advance(number).unwrap();
+    entries
+}
+
+fn data(lens: &[usize]) -> Vec<Vec<u8>> {
+    lens.iter().enumerate().map(|(at, &len)| vec![at as u8; len]).collect()
+}
+
+#[test]
+fn a_batch_lies_in_the_log_as_its_entries_one_by_one_would() {
+    let mut many = alone(&small_blocks());
+    let mut one_by_one = alone(&small_blocks());
+    for lens in batches() {
+        let data = data(&lens);
+        many.propose_many(data.iter().map(|data| (&data[..], 0))).unwrap();
+        data.iter().for_each(|data| one_by_one.propose(data, 0).unwrap());
+        let shown = stored(&mut many);
+        assert_eq!(shown, stored(&mut one_by_one), "{lens:?}");
+        assert_eq!(shown.iter().map(|(_, _, data)| data.clone()).collect::<Vec<_>>(), data);
+        drain(&mut many);
+        drain(&mut one_by_one);
+        assert!(many == one_by_one, "{lens:?}");
+        let looks = |node: &Node| (node.status().memory_bytes, node.status().recent_first);
+        assert_eq!(looks(&many), looks(&one_by_one), "{lens:?}");
+    }
+}
+
+/// A message's entries, as the other end reads them; and where no limit cuts they are one message, in a piece for each block.
+#[test]
+fn a_batch_is_sent_whole_whatever_blocks_it_lies_in() {
+    let mut node = leader(&Config { max_size_per_msg: 1 << 20, ..small_blocks() });
+    for id in [2, 3] {
+        acknowledge(&mut node, id, 2);
+    }
+    drain(&mut node);
+    for lens in batches() {
+        let data = data(&lens);
+        let first = node.status().last_index + 1;
+        node.propose_many(data.iter().map(|data| (&data[..], 0))).unwrap();
+        let sent = drain(&mut node);
+        assert_eq!(sent.iter().map(|m| m.to).collect::<Vec<_>>(), [2, 3], "{lens:?}");
+        for m in &sent {
+            assert!(m.entries.iter().map(|entry| entry.index).eq(first..first + lens.len() as u64), "{lens:?}");
+            assert!(m.entries.iter().map(|entry| &entry.data).eq(&data), "{lens:?}");
+        }
+        let last = node.status().last_index;
+        acknowledge(&mut node, 2, last);
+        acknowledge(&mut node, 3, last);
+        drain(&mut node);
+    }
+}
+
+#[test]
+fn messages_are_cut_where_their_limit_is_whatever_blocks_the_entries_lie_in() {
+    for (len, count, max) in [(100, 100, 1000), (100, 100, 111), (1000, 20, 5000), (1000, 20, 999), (4000, 5, 8100)] {
+        let mut node = leader(&Config { max_size_per_msg: max, ..small_blocks() });
+        let first = node.status().last_index + 1;
+        let data = vec![7; len];
+        node.propose_many((0..count).map(|_| (&data[..], 0))).unwrap();
+        // One message to each, and what there is more with its answer.
+        let mut sent: Vec<Vec<u64>> = Vec::new();
+        while sent.last().is_none_or(|indexes| *indexes.last().unwrap() < first + count - 1) {
+            let messages = drain(&mut node).into_iter().filter(|m| m.to == 2 && !m.entries.is_empty());
+            sent.extend(messages.map(|m| m.entries.iter().map(|entry| entry.index).collect::<Vec<_>>()));
+            acknowledge(&mut node, 2, *sent.last().unwrap().last().unwrap());
+        }
+        assert!(sent.concat().into_iter().eq(first..first + count), "{len} {sent:?}");
+        // Tags and lengths, term and index: 10 bytes up to 127 of data and index 127, 12 above.
+        let record = |index: u64| len as u64 + if len < 120 { 10 } else { 12 } + u64::from(index > 127);
+        for (at, indexes) in sent.iter().enumerate() {
+            let bytes: u64 = indexes.iter().map(|&index| record(index)).sum();
+            assert!(indexes.len() == 1 || bytes <= max, "{len}: {bytes} bytes");
+            let next = indexes.last().unwrap() + 1;
+            assert!(at + 1 == sent.len() || bytes + record(next) > max, "{len}: {bytes} bytes, and one more fits");
+        }
+    }
+}
+
+/// What is uncommitted is counted when it is appended, by lengths that were given, and taken back when it is handed out, by those in the log.
+#[test]
+fn a_batch_that_is_applied_leaves_nothing_in_the_account_of_the_uncommitted() {
+    for lens in batches().into_iter().filter(|lens| lens.iter().sum::<usize>() > 0) {
+        let payload = lens.iter().sum::<usize>() as u64;
+        let mut node = alone(&Config { max_uncommitted_size: payload, ..small_blocks() });
+        let data = data(&lens);
+        for _ in 0..3 {
+            node.propose_many(data.iter().map(|data| (&data[..], 0))).unwrap();
+            assert_eq!(node.propose(b"more", 0), Err(Error::Full), "{lens:?}");
+            drain(&mut node);
+        }
+        node.propose(&[7], 0).unwrap();
+        assert_eq!(node.propose(&vec![7; payload as usize], 0), Err(Error::Full));
+        drain(&mut node);
+    }
+}
+
+/// A limit on what is handed out at a time cuts a batch though its length is known in one number.
+#[test]
+fn a_batch_is_handed_out_within_the_limit() {
+    let config = Config { max_committed_size_per_ready: 1000, ..small_blocks() };
+    let mut node = alone(&config);
+    let data = [7; 90];
+    let first = node.status().last_index + 1;
+    node.propose_many((0..40).map(|_| (&data[..], 0))).unwrap();
+    let mut shown = Vec::new();
+    while let Some(ready) = node.ready().unwrap() {
+        let (indexes, number) = (ready.committed().map(|entry| entry.index).collect::<Vec<_>>(), ready.number());
+        assert!(indexes.len() <= 10, "{} entries of 100 bytes", indexes.len());
+        shown.extend(indexes);
+        node.advance(number).unwrap();
+    }
+    assert!(shown.into_iter().eq(first..first + 40));
+}
+
+/// What is known of the batch that was appended last is forgotten when its end is cut off, though other entries take its indexes.
+#[test]
+fn a_batch_that_is_overwritten_is_measured_anew() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&small_blocks());
+    let run = |term: u64, len: usize| (2..12).map(|index| entry(term, index, &vec![term as u8; len])).collect();
+    step(&mut node, &append(2, 1, 1, (1, 1), run(1, 100), 1)).unwrap();
+    let number = take(&mut node);
+    node.advance(number).unwrap();
+    // Another leader's entries have these indexes. They are of two kinds, so that they come one by one.
+    let mut other: Vec<_> = run(2, 10);
+    other[9].r#type = EntryKind::ConfChangeV2 as i32;
+    other[9].data = vec![].into();
+    step(&mut node, &append(3, 1, 2, (1, 1), other, 11)).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    let shown: Vec<_> = ready.committed().map(|entry| (entry.term, entry.data.len())).collect();
+    assert_eq!(shown, [vec![(2, 10); 9], vec![(2, 0)]].concat());
+}
