@@ -8,6 +8,7 @@
 //! counts it as outstanding, the host has not seen it. So it comes first at the next ask, and acknowledging it is refused.
 
 use core::mem::size_of;
+use core::ops::Range;
 use core::ptr;
 
 use super::constants::*;
@@ -29,7 +30,9 @@ const SLICES_PER_MESSAGE: usize = 3;
 struct Slot {
     /// Filled in while the ready is outstanding; number 0: free.
     ready: raftcore_ready,
+    /// Those to be stored, of this ready or of the last one that had any.
     entries: Vec<raftcore_entry>,
+    /// Those to be applied, where they are not among the entries.
     committed: Vec<raftcore_entry>,
     msgs: Vec<raftcore_msg>,
     frames: Vec<raftcore_slice>,
@@ -146,10 +149,11 @@ impl Slots {
         let Some(ready) = ready else { return Ok(None) };
         let number = ready.number();
         let place = self.place(number);
+        let only = self.ring.len() == 1;
         let Some(slot) = self.ring.get_mut(place) else { return Err(LOST) };
         if slot.ready.number != number {
             self.pending = number;
-            slot.fill(&ready, self.decode)?;
+            slot.fill(&ready, only, self.decode)?;
             if self.low > self.high {
                 self.low = number;
             }
@@ -175,6 +179,8 @@ impl Slots {
         buf: *mut u8,
         cap: usize,
     ) -> Result<Option<Result<usize, usize>>, Refusal> {
+        // What the arrays hold is no longer what was shown last.
+        self.ring.iter_mut().for_each(|slot| slot.entries.clear());
         let Some(ready) = self.take(node)? else { return Ok(None) };
         let need = flat_len(&ready);
         if need > cap {
@@ -293,13 +299,7 @@ fn put<T>(list: &mut Vec<T>, items: impl Iterator<Item = T>) {
     unsafe { list.set_len(end) };
 }
 
-/// Entries anew.
-#[inline(always)]
-fn refill_entries(list: &mut Vec<raftcore_entry>, entries: &Entries<'_>) -> Result<(), Refusal> {
-    list.clear();
-    if entries.len() == 0 { Ok(()) } else { put_entries(list, entries) }
-}
-
+/// Entries anew, without tokens.
 #[inline(always)]
 fn put_entries(list: &mut Vec<raftcore_entry>, entries: &Entries<'_>) -> Result<(), Refusal> {
     make_room(list, entries.len())?;
@@ -315,13 +315,18 @@ fn put_entries(list: &mut Vec<raftcore_entry>, entries: &Entries<'_>) -> Result<
     });
     // SAFETY: all up to there are written; both are places of one list.
     unsafe { list.set_len(at.offset_from_unsigned(start)) };
-    let first = list.first().map_or(0, |entry| entry.index);
+    Ok(())
+}
+
+/// The tokens of these entries, into their records.
+#[inline(always)]
+fn put_tokens(list: &mut [raftcore_entry], entries: &Entries<'_>) {
+    let first = entries.first_index();
     for done in entries.tokens() {
         if let Some(entry) = list.get_mut(done.index.wrapping_sub(first) as usize) {
             entry.token = done.token;
         }
     }
-    Ok(())
 }
 
 /// A list anew. Most lists of most readies are empty.
@@ -375,9 +380,9 @@ fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
 }
 
 impl Slot {
-    fn fill(&mut self, ready: &Ready<'_>, decode: bool) -> Result<(), Refusal> {
-        refill_entries(&mut self.entries, &ready.entries())?;
-        refill_entries(&mut self.committed, &ready.committed())?;
+    /// `only`: there is no other slot, so that the ready before is over.
+    fn fill(&mut self, ready: &Ready<'_>, only: bool, decode: bool) -> Result<(), Refusal> {
+        self.fill_entries(ready, only)?;
         if self.shows_more || ready.has_more() {
             self.fill_more(ready)?;
         }
@@ -388,12 +393,53 @@ impl Slot {
         (out.role, out.flags, out.leader) = (ready.role() as u32, ready_flags(ready), ready.leader());
         (out.term, out.vote, out.commit) = (state.term, state.vote, state.commit);
         (out.committed_first, out.committed_last) = ready.committed_span().unwrap_or_default();
-        (out.entries, out.n_entries) = array_out(&self.entries);
-        (out.committed, out.n_committed) = array_out(&self.committed);
         (out.msgs, out.n_msgs) = array_out(&self.msgs);
         // Last: a ready with a number is filled in.
         out.number = ready.number();
         Ok(())
+    }
+
+    #[inline(always)]
+    fn fill_entries(&mut self, ready: &Ready<'_>, only: bool) -> Result<(), Refusal> {
+        let (entries, committed) = (ready.entries(), ready.committed());
+        let out = &mut self.ready;
+        (out.entries, out.n_entries) = (ptr::null(), 0);
+        if entries.len() > 0 {
+            put_entries(&mut self.entries, &entries)?;
+            (out.entries, out.n_entries) = array_out(&self.entries);
+        }
+        (out.committed, out.n_committed) = (ptr::null(), 0);
+        if committed.len() == 0 {
+            return Ok(());
+        }
+        // Entries to be stored show no tokens.
+        let may_share = only && (entries.len() == 0 || committed.tokens().is_empty());
+        let kept = if may_share { self.kept(&committed) } else { None };
+        let list = if kept.is_some() { &mut self.entries } else { &mut self.committed };
+        if kept.is_none() {
+            put_entries(list, &committed)?;
+        }
+        let range = kept.unwrap_or(0..committed.len());
+        if !committed.tokens().is_empty() {
+            put_tokens(list.get_mut(range.clone()).unwrap_or_default(), &committed);
+        }
+        (self.ready.committed, self.ready.n_committed) = array_out(list.get(range).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Where these entries stand among those that were shown last to be stored: what is committed mostly was stored by the ready before, and
+    /// to write its records again takes 9 instructions an entry. They are the same ones: an entry of this index that took the place of one
+    /// that was cut off would have been shown to be stored before it can be committed.
+    #[inline]
+    fn kept(&self, committed: &Entries<'_>) -> Option<Range<usize>> {
+        let first = usize::try_from(committed.first_index().checked_sub(self.entries.first()?.index)?).ok()?;
+        let range = first..first.checked_add(committed.len())?;
+        let shown = self.entries.get(range.clone())?;
+        debug_assert!(committed.clone().zip(shown).all(|(entry, shown)| {
+            let data = slice_out(entry.data);
+            (entry.term, entry.index, data.ptr, data.len) == (shown.term, shown.index, shown.data.ptr, shown.data.len)
+        }));
+        Some(range)
     }
 
     /// What few readies have.

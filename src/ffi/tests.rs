@@ -1,10 +1,11 @@
-//! What can be tested without C: that the sources keep their own rules, that texts are there, that a panic stays inside.
+//! What can be tested without C: that the sources keep their own rules, that texts are there, that a panic stays inside, that readies show
+//! what the node holds.
 
 use core::ffi::{CStr, c_char};
 use core::ptr;
 
 use super::*;
-use crate::{EventKind, Reason};
+use crate::{EventKind, Node, Reason, wire};
 
 /// The files that export functions.
 const SOURCES: &[&str] = &[
@@ -201,4 +202,150 @@ fn an_input_longer_than_ours_must_end_in_zeros() {
         longer.tail[1] = 1 << 40;
         assert_eq!(raftcore_footprint((&raw const longer).cast(), &mut bytes), Error::Abi.code());
     }
+}
+
+/// What is shown of an entry: term, index, data, token.
+type Shown = (u64, u64, Vec<u8>, u64);
+
+fn shown_by_c(at: *const raftcore_entry, count: u32, stride: u32) -> Vec<Shown> {
+    assert_eq!(stride as usize, size_of::<raftcore_entry>());
+    assert_eq!(at.is_null(), count == 0);
+    // SAFETY: a list of a ready that is not advanced yet.
+    let list = if at.is_null() { &[][..] } else { unsafe { core::slice::from_raw_parts(at, count as usize) } };
+    list.iter()
+        .map(|e| {
+            // SAFETY: a slice in such a list.
+            let data = if e.data.ptr.is_null() { &[][..] } else { unsafe { checked(&e.data) } };
+            (e.term, e.index, data.to_vec(), e.token)
+        })
+        .collect()
+}
+
+fn shown_by_rust(entries: crate::Entries<'_>) -> Vec<Shown> {
+    entries.map(|e| (e.term, e.index, e.data.to_vec(), e.token)).collect()
+}
+
+/// An append of a leader, to node 1.
+fn append(from: u64, term: u64, prev: (u64, u64), count: u64, commit: u64) -> Vec<u8> {
+    let mut bytes = vec![0; 100];
+    let head = wire::Head {
+        kind: crate::MessageKind::App,
+        to: 1,
+        from,
+        term,
+        index: prev.0,
+        log_term: prev.1,
+        commit,
+        ..wire::Head::default()
+    };
+    let len = wire::write_head(&mut bytes, &head, &[]);
+    bytes.truncate(len);
+    for index in prev.0 + 1..=prev.0 + count {
+        let (mut head, data) = ([0; wire::MAX_RECORD_HEAD], vec![term as u8; (index * term % 50) as usize]);
+        let len = wire::write_record_head(&mut head, term, index, crate::EntryKind::Normal, data.len());
+        bytes.extend([&head[..len], &data].concat());
+    }
+    bytes
+}
+
+/// A node of a group of `voters` seen from C, and the same one from Rust.
+fn both(voters: &[u64]) -> (*mut raftcore_node, Node) {
+    let node = made();
+    let mut rust = Node::new(&crate::Config { seed: 1, ..crate::Config::new(1) }).unwrap();
+    rust.boot_state(crate::HardState { term: 0, vote: 0, commit: 1 }).unwrap();
+    let conf = wire::ConfStateRef { voters, ..Default::default() };
+    rust.boot_conf(&conf, crate::EntryId { term: 1, index: 1 }).unwrap();
+    rust.boot_done(1).unwrap();
+    // SAFETY: a live node; all bytes zero are a value of the struct, which is there whole.
+    unsafe {
+        let mut conf: raftcore_conf = core::mem::zeroed();
+        conf.struct_size = size_of::<raftcore_conf>() as u32;
+        (conf.voters, conf.n_voters) = (voters.as_ptr(), voters.len() as u32);
+        assert_eq!(raftcore_boot_state(node, 0, 0, 1), RAFTCORE_OK);
+        assert_eq!(raftcore_boot_conf(node, &conf, 1, 1), RAFTCORE_OK);
+        assert_eq!(raftcore_boot_done(node, 1), RAFTCORE_OK);
+    }
+    (node, rust)
+}
+
+/// Does all work of both, and compares what they show; some batches are taken flat. Gives how many were committed.
+fn work(node: *mut raftcore_node, rust: &mut Node, mut flat: impl FnMut() -> bool) -> usize {
+    let mut committed = 0;
+    while let Some(ready) = rust.ready().unwrap() {
+        let number = ready.number();
+        let wanted = [shown_by_rust(ready.entries()), shown_by_rust(ready.committed())];
+        committed += wanted[1].len();
+        // SAFETY: a live node, and a struct and a buffer as large as they are said to be.
+        unsafe {
+            if flat() {
+                let mut buffer = vec![0; 1 << 16];
+                let code = raftcore_ready_flat(node, buffer.as_mut_ptr(), buffer.len(), ptr::null_mut());
+                assert_eq!(code, RAFTCORE_OK);
+            } else {
+                let mut out: raftcore_ready = core::mem::zeroed();
+                out.struct_size = size_of::<raftcore_ready>() as u32;
+                assert_eq!(raftcore_get_ready(node, &mut out), RAFTCORE_OK);
+                let shown = [(out.entries, out.n_entries), (out.committed, out.n_committed)];
+                assert_eq!(shown.map(|(at, count)| shown_by_c(at, count, out.entry_stride)), wanted);
+            }
+            assert_eq!(raftcore_advance(node, number), RAFTCORE_OK);
+        }
+        rust.advance(number).unwrap();
+    }
+    committed
+}
+
+/// Committed entries are shown in the records in which they were shown to be stored, if these are still there and still hold.
+#[test]
+fn committed_entries_are_those_of_the_log_whatever_was_shown_before() {
+    let mut state = 1u64;
+    let mut below = |bound: u64| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) % bound
+    };
+    for flat in [0, 3] {
+        let (node, mut rust) = both(&[1, 2, 3]);
+        let mut committed = 0;
+        for _ in 0..3000 {
+            let status = rust.status();
+            // A leader of the same term goes on, commits, or both; one of a later term overwrites what is not committed.
+            let later = below(6) == 0;
+            let term = status.term.max(1) + u64::from(later);
+            let back = if later { below(status.last_index - status.commit + 1) } else { 0 };
+            let prev = status.last_index - back;
+            let log_term = rust.term_runs().iter().rev().find(|run| run.first <= prev).map_or(1, |run| run.term);
+            let count = below(12);
+            let commit = (status.commit + below(14)).min(prev + count);
+            let bytes = append(2 + term % 2, term, (prev, log_term), count, commit);
+            rust.step(0, &bytes).unwrap();
+            // SAFETY: a live node, and bytes.
+            assert_eq!(unsafe { raftcore_step(node, 0, bytes.as_ptr(), bytes.len()) }, RAFTCORE_OK);
+            if below(3) > 0 {
+                committed += work(node, &mut rust, || flat > 0 && below(flat) == 0);
+            }
+        }
+        assert!(committed > 1000, "{committed}");
+        // SAFETY: a live node.
+        assert_eq!(unsafe { raftcore_free(node) }, RAFTCORE_OK);
+    }
+}
+
+#[test]
+fn tokens_are_shown_with_committed_entries_and_not_with_those_to_be_stored() {
+    let (node, mut rust) = both(&[1]);
+    // SAFETY: a live node.
+    assert_eq!(unsafe { raftcore_campaign(node) }, RAFTCORE_OK);
+    rust.campaign().unwrap();
+    for round in 0..50 {
+        for i in 0..round % 7 {
+            let (data, token) = (vec![7; i as usize], (round % 3) * 100 + i);
+            let part = raftcore_slice { ptr: data.as_ptr(), len: data.len() };
+            // SAFETY: a live node, and a slice.
+            assert_eq!(unsafe { raftcore_propose(node, &part, 1, token) }, RAFTCORE_OK);
+            rust.propose(&data, token).unwrap();
+        }
+        work(node, &mut rust, || false);
+    }
+    // SAFETY: a live node.
+    assert_eq!(unsafe { raftcore_free(node) }, RAFTCORE_OK);
 }

@@ -191,6 +191,11 @@ impl<'a> Entries<'a> {
     pub(crate) fn tokens(&self) -> &'a [Done] {
         self.done
     }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn first_index(&self) -> Index {
+        self.index
+    }
 }
 
 /// An entry, its data as an address: null if there are none.
