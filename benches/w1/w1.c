@@ -105,8 +105,8 @@ static void work(host *h) {
     raftcore_code code;
     rd.struct_size = sizeof rd;
     fetch.struct_size = sizeof fetch;
-    while (must(h, raftcore_next_fetch(h->node, &fetch), RAFTCORE_NONE, "next_fetch"),
-           (code = raftcore_get_ready(h->node, &rd)) == RAFTCORE_OK) {
+    must(h, raftcore_next_fetch(h->node, &fetch), RAFTCORE_NONE, "next_fetch");
+    while ((code = raftcore_get_ready(h->node, &rd)) == RAFTCORE_OK) {
         hold(!(rd.flags & RAFTCORE_RF_SNAPSHOT), "no snapshot");
         for (uint32_t i = 0; i < rd.n_entries; i++) {
             const raftcore_entry *e = at(rd.entries, rd.entry_stride, i);

@@ -65,10 +65,8 @@ impl Host {
 
     /// Every batch that there is: store, send, apply, answer, advance.
     fn work(&mut self, inboxes: &mut [Inbox; 3], twice: bool) {
-        loop {
-            assert!(self.node.next_fetch().expect("next_fetch").is_none(), "a peer is behind");
-            let Some(ready) = self.node.ready().expect("ready") else { return };
-
+        assert!(self.node.next_fetch().expect("next_fetch").is_none(), "a peer is behind");
+        while let Some(ready) = self.node.ready().expect("ready") {
             assert!(ready.snapshot().is_none());
             for entry in ready.entries() {
                 self.stored = self.stored.wrapping_add(entry.index ^ entry.data.len() as u64);
