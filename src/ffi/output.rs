@@ -4,6 +4,8 @@
 //! grow beyond that (refused tokens, tokens without entries, unusually many slices) does so by reservations that may fail; the ready is
 //! then not lost, but handed out by the next call.
 //!
+//! Records of entries stay where they are until others are to be stored, so those of committed entries mostly are there already.
+//!
 //! A ready that was taken from the node and could not be handed over (no memory, the caller's buffer too small) is `pending`: the node
 //! counts it as outstanding, the host has not seen it. So it comes first at the next ask, and acknowledging it is refused.
 

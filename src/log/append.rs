@@ -1,7 +1,7 @@
 //! How entries get into the log: a leader's own, and those of a leader's messages, which are copied as they are if they are canonical.
 //!
-//! What nearly always is so goes in one go: a batch that fits in the newest block, records of one length, a single record. The general
-//! ways say the same entry by entry, and are the oracles of the tests (`api/steady`).
+//! What nearly all are goes in one go: many entries within a block, records of one length, a single record. The general ways say the same
+//! entry by entry, and are the oracles of the tests (`api/batches`, `api/steady`).
 //! Not here: whether entries may be appended at all (`raft`), room in the blocks (`mod`, `blocks`).
 
 use super::blocks::Place;
@@ -32,7 +32,8 @@ impl Log {
         Ok(())
     }
 
-    /// Adds entries of one kind and of this node's own at the end, each given by its parts and length: all of them, or none and an error.
+    /// Adds normal entries, or one of any kind, of this node's own at the end, each given by its parts and length: all of them, or none and
+    /// an error.
     /// There are `count`, with `payload` bytes in all.
     pub fn append_all<'a, P: Iterator<Item = &'a [u8]>>(
         &mut self,
@@ -47,22 +48,22 @@ impl Log {
         {
             return self.append(term, kind, parts, len);
         }
+        debug_assert!(!kind.is_change() || count == 0, "a change is proposed by itself");
         let last = self.last();
         let most = payload.saturating_add((count as u64).saturating_mul(wire::MAX_RECORD_HEAD as u64));
-        if most <= self.blocks.room() as u64 && !kind.is_change() {
+        if most <= self.blocks.room() as u64 {
             return self.append_in_block(term, entries, count, payload as usize);
         }
         let highest = last + count as u64;
         self.check_room(entries.clone().map(|(_, len)| wire::record_len(term, highest, kind, len)))?;
-        self.append_over_blocks(term, kind, entries).inspect_err(|_| self.truncate_from(last + 1))
+        self.append_over_blocks(term, entries).inspect_err(|_| self.truncate_from(last + 1))
     }
 
-    /// Entries for which there is room, if new blocks are taken: as many at a time as fit in the newest one whatever their heads. What is
-    /// appended before an error stays.
+    /// Normal entries for which there is room, if new blocks are taken: as many at a time as fit in the newest one whatever their heads. What
+    /// is appended before an error stays.
     fn append_over_blocks<'a, P: Iterator<Item = &'a [u8]>>(
         &mut self,
         term: Term,
-        kind: EntryKind,
         mut entries: impl Iterator<Item = (P, usize)> + Clone,
     ) -> Result<()> {
         loop {
@@ -71,13 +72,13 @@ impl Log {
                 let Some(rest) = room.checked_sub(wire::MAX_RECORD_HEAD + len) else { break };
                 (room, payload, count) = (rest, payload + len, count + 1);
             }
-            if count > 1 && !kind.is_change() {
+            if count > 1 {
                 self.append_in_block(term, entries.by_ref(), count, payload)?;
                 continue;
             }
             // One that fits, or not, by the length of its head; if not, it begins the next block.
             let Some((parts, len)) = entries.next() else { return Ok(()) };
-            self.append(term, kind, parts, len)?;
+            self.append(term, EntryKind::Normal, parts, len)?;
         }
     }
 

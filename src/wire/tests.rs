@@ -528,8 +528,8 @@ proptest! {
         let mut at = (term, first);
         series.aim(term, first);
         for (jump, times, len) in lens {
-            if jump < 2 {
-                at = (at.0.wrapping_add(u64::from(jump)), at.1.wrapping_add(3));
+            if let Some((terms, indexes)) = [(0, 3), (1, 3), (1, 0)].get(usize::from(jump)) {
+                at = (at.0.wrapping_add(*terms), at.1.wrapping_add(*indexes));
                 series.aim(at.0, at.1);
             }
             for _ in 0..times {
@@ -550,6 +550,8 @@ proptest! {
                     entry.map(|e| e.record.len() - e.data.len())
                 };
                 prop_assert_eq!(reads.clone().read(&other, at.0, at.1), known(&other));
+                prop_assert_eq!(reads.clone().read(&record, at.0.wrapping_add(1), at.1), None);
+                prop_assert_eq!(reads.clone().read(&record, at.0, at.1.wrapping_add(1)), None);
                 prop_assert_eq!(reads.read(&record, at.0, at.1), known(&record));
                 at.1 = at.1.wrapping_add(1);
             }

@@ -1,8 +1,8 @@
 //! Batches of entries, within a block of the recent log and over its end: all that is done with many at a time is done as with one by one.
 
 use crate::kit::{Disk, append, config, entry, step};
-use crate::lone::{acknowledge, alone, drain, leader, take};
-use raftcore::{Config, EntryKind, Error, Node};
+use crate::lone::{acknowledge, alone, beats, drain, leader, take};
+use raftcore::{Config, EntryKind, Error, Flags, Node};
 
 const BLOCK: u64 = 4 << 10;
 
@@ -75,6 +75,7 @@ fn a_batch_is_sent_whole_whatever_blocks_it_lies_in() {
         let sent = drain(&mut node);
         assert_eq!(sent.iter().map(|m| m.to).collect::<Vec<_>>(), [2, 3], "{lens:?}");
         for m in &sent {
+            assert!(!m.reject, "only an append without entries may ask for no answer");
             assert!(m.entries.iter().map(|entry| entry.index).eq(first..first + lens.len() as u64), "{lens:?}");
             assert!(m.entries.iter().map(|entry| &entry.data).eq(&data), "{lens:?}");
         }
@@ -87,7 +88,9 @@ fn a_batch_is_sent_whole_whatever_blocks_it_lies_in() {
 
 #[test]
 fn messages_are_cut_where_their_limit_is_whatever_blocks_the_entries_lie_in() {
-    for (len, count, max) in [(100, 100, 1000), (100, 100, 111), (1000, 20, 5000), (1000, 20, 999), (4000, 5, 8100)] {
+    for (len, count, max) in
+        [(100, 100, 1000), (100, 100, 111), (100, 100, 220), (1000, 20, 5000), (1000, 20, 999), (4000, 5, 8100)]
+    {
         let mut node = leader(&Config { max_size_per_msg: max, ..small_blocks() });
         let first = node.status().last_index + 1;
         let data = vec![7; len];
@@ -132,7 +135,7 @@ fn a_batch_that_is_applied_leaves_nothing_in_the_account_of_the_uncommitted() {
 /// A limit on what is handed out at a time cuts a batch though its length is known in one number.
 #[test]
 fn a_batch_is_handed_out_within_the_limit() {
-    let config = Config { max_committed_size_per_ready: 1000, ..small_blocks() };
+    let config = Config { max_committed_size_per_ready: 1000, max_uncommitted_size: 40 * 90, ..small_blocks() };
     let mut node = alone(&config);
     let data = [7; 90];
     let first = node.status().last_index + 1;
@@ -145,6 +148,8 @@ fn a_batch_is_handed_out_within_the_limit() {
         node.advance(number).unwrap();
     }
     assert!(shown.into_iter().eq(first..first + 40));
+    node.propose(&[7; 40 * 90], 0).unwrap();
+    assert_eq!(node.propose(&[7], 0), Err(Error::Full));
 }
 
 /// What is known of the batch that was appended last is forgotten when its end is cut off, though other entries take its indexes.
@@ -163,4 +168,119 @@ fn a_batch_that_is_overwritten_is_measured_anew() {
     let ready = node.ready().unwrap().unwrap();
     let shown: Vec<_> = ready.committed().map(|entry| (entry.term, entry.data.len())).collect();
     assert_eq!(shown, [vec![(2, 10); 9], vec![(2, 0)]].concat());
+}
+
+/// What is committed of a batch is taken back from the account to the byte, wherever it is divided.
+#[test]
+fn a_batch_committed_in_parts_is_taken_back_in_parts() {
+    for lens in [vec![100; 60], vec![1000; 12], (0..90).collect(), vec![2; 5], vec![4000; 3]] {
+        let payload = lens.iter().sum::<usize>();
+        let data = data(&lens);
+        for part in 0..=lens.len() as u64 {
+            let most = payload + 1000;
+            let mut node = leader(&Config { max_uncommitted_size: most as u64, ..small_blocks() });
+            let first = node.status().last_index + 1;
+            node.propose_many(data.iter().map(|data| (&data[..], 0))).unwrap();
+            node.propose(&[7; 10], 0).unwrap();
+            for index in [first + part - 1, first + lens.len() as u64 - 1] {
+                acknowledge(&mut node, 2, index);
+                drain(&mut node);
+                assert_eq!(node.status().applied, index);
+            }
+            // The last entry alone is left.
+            let (fits, too_long) = (vec![7; most - 10], vec![7; most - 9]);
+            assert_eq!(node.propose(&too_long, 0), Err(Error::Full), "{lens:?} in {part} and the rest");
+            node.propose(&fits, 0).unwrap_or_else(|error| panic!("{error}: {lens:?} in {part} and the rest"));
+        }
+    }
+}
+
+/// Two batches that lie in a row are one piece in each block, also where the list of places goes round its end.
+#[test]
+fn what_lies_in_a_row_is_one_piece() {
+    let mut node = leader(&small_blocks());
+    for round in 0..100 {
+        // One peer has all; the other gets several batches in one message.
+        let all = node.status().last_index;
+        acknowledge(&mut node, 3, all);
+        drain(&mut node);
+        node.report_unreachable(3).unwrap();
+        node.propose(&[7; 20], 0).unwrap();
+        let mut last = node.status().last_index;
+        acknowledge(&mut node, 2, last);
+        drain(&mut node);
+        for count in [3 + round % 5, 7, 2] {
+            node.propose_many((0..count).map(|_| (&[7; 50][..], 0))).unwrap();
+            drain(&mut node);
+        }
+        // It answers for the one entry of its probe.
+        acknowledge(&mut node, 3, last);
+        let ready = node.ready().unwrap().unwrap();
+        let message = ready.messages().find(|m| m.to() == 3 && m.entry_count() > 0).unwrap();
+        let (parts, carried) = (message.parts().count(), message.entry_count() as u64);
+        assert_eq!(carried, 12 + round % 5);
+        assert!(parts <= 3, "a head and two blocks: {parts} pieces in round {round}");
+        let number = ready.number();
+        node.advance(number).unwrap();
+        last = node.status().last_index;
+        acknowledge(&mut node, 2, last);
+        drain(&mut node);
+        node.compacted(node.status().applied - 1).unwrap();
+    }
+}
+
+/// What a message in the outbox shows stays, though all of it is compacted before the message goes out.
+#[test]
+fn a_batch_that_waits_to_be_sent_outlives_a_compaction() {
+    let flags = config(1).flags.with(Flags::DEBUG_POISON_VIEWS, true);
+    for lens in [vec![1000; 12], vec![3000, 3000, 3000, 3000], vec![100; 100]] {
+        let mut node = leader(&Config { flags, max_size_per_msg: 1 << 20, ..small_blocks() });
+        let data = data(&lens);
+        let first = node.status().last_index + 1;
+        node.propose_many(data.iter().map(|data| (&data[..], 0))).unwrap();
+        let last = node.status().last_index;
+        drain(&mut node);
+        acknowledge(&mut node, 2, last);
+        node.propose(&[7; 4000], 0).unwrap();
+        acknowledge(&mut node, 2, last + 1);
+        drain(&mut node);
+        node.report_unreachable(3).unwrap();
+        beats(&mut node, 3);
+        node.compacted(last).unwrap();
+        let sent = drain(&mut node);
+        let m = sent.iter().find(|m| m.to == 3 && !m.entries.is_empty()).unwrap();
+        assert_eq!(m.entries[0].index, first);
+        assert!(m.entries.iter().map(|entry| &entry.data).take(lens.len()).eq(&data), "{lens:?}");
+    }
+}
+
+/// With BATCH_APPEND, too, whoever streams is told what is committed without being asked for an answer.
+#[test]
+fn the_commit_index_is_told_without_a_question_whichever_way_it_goes() {
+    for joins in [false, true] {
+        let flags = config(1).flags.with(Flags::BATCH_APPEND, joins);
+        let mut node = leader(&Config { flags, ..config(1) });
+        node.propose(b"x", 0).unwrap();
+        drain(&mut node);
+        let last = node.status().last_index;
+        acknowledge(&mut node, 2, last);
+        let sent = drain(&mut node);
+        let told: Vec<_> = sent.iter().map(|m| (m.to, m.entries.len(), m.commit, m.reject)).collect();
+        assert_eq!(told, [(2, 0, 3, true), (3, 0, 3, true)], "{joins}");
+    }
+}
+
+/// A change just below what is cut off is still one that must be applied or skipped.
+#[test]
+fn a_change_before_an_end_that_is_cut_off_stays_a_change() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+    let mut change = entry(1, 2, b"");
+    change.r#type = EntryKind::ConfChangeV2 as i32;
+    step(&mut node, &append(2, 1, 1, (1, 1), vec![change, entry(1, 3, b"gone")], 1)).unwrap();
+    drain(&mut node);
+    step(&mut node, &append(3, 1, 2, (2, 1), vec![entry(2, 3, b"stays")], 3)).unwrap();
+    let number = take(&mut node);
+    assert_eq!(node.advance(number), Err(Error::State));
+    node.skip_conf(2).unwrap();
+    node.advance(number).unwrap();
 }
