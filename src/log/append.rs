@@ -33,8 +33,7 @@ impl Log {
     }
 
     /// Adds normal entries, or one of any kind, of this node's own at the end, each given by its parts and length: all of them, or none and
-    /// an error.
-    /// There are `count`, with `payload` bytes in all.
+    /// an error. There are `count`, with `payload` bytes in all.
     pub fn append_all<'a, P: Iterator<Item = &'a [u8]>>(
         &mut self,
         term: Term,
@@ -117,12 +116,12 @@ impl Log {
         }));
         self.heads = heads;
         // An iterator that gives something else each time is the only way not to.
-        if !fits {
+        let Some(before_data) = offset.checked_sub(payload).filter(|_| fits) else {
             self.slots.truncate(self.slots.len() - count);
             return Err(Error::Arg);
-        }
+        };
         self.blocks.taken(offset);
-        self.end_run(term, count, Place { block, offset: at as u32, len: offset as u32 }, offset - payload);
+        self.end_run(term, count, Place { block, offset: at as u32, len: offset as u32 }, before_data);
         Ok(())
     }
 
@@ -240,7 +239,7 @@ impl Log {
         self.reserve_index(term, EntryKind::Normal)?;
         self.reserve_slots(count)?;
         let (mut rest, mut taken) = (records, 0);
-        while !rest.is_empty() {
+        while taken < count {
             let fit = if rest.len() <= self.blocks.room() { count - taken } else { self.blocks.room() / size.max(1) };
             if fit == 0 {
                 match self.make_room(size) {

@@ -284,3 +284,30 @@ fn a_change_before_an_end_that_is_cut_off_stays_a_change() {
     node.skip_conf(2).unwrap();
     node.advance(number).unwrap();
 }
+
+/// An iterator that gives shorter or longer entries, or fewer, each time it is asked gets an error or what it gave last; the node bears it.
+#[test]
+fn entries_that_are_not_the_same_each_time_harm_nobody() {
+    use std::cell::Cell;
+    let long = vec![7; 3000];
+    for lens in [[100, 10], [10, 100], [1000, 900], [10, 3000]] {
+        for (count, later) in [(2, 2), (6, 6), (6, 3), (3, 6)] {
+            let mut node = alone(&small_blocks());
+            let turns = Cell::new(0);
+            let entries = (0..6).map_while(|i| {
+                turns.set(turns.get() + 1);
+                let late = turns.get() > count;
+                (i < if late { later } else { count }).then(|| (&long[..lens[usize::from(late)]], 0))
+            });
+            let before = node.status().last_index;
+            match node.propose_many(entries) {
+                Ok(()) => assert!(node.status().last_index > before),
+                Err(error) => assert_eq!((error, node.status().last_index), (Error::Arg, before)),
+            }
+            drain(&mut node);
+            node.propose(b"goes on", 0).unwrap();
+            drain(&mut node);
+            assert_eq!(node.status().applied, node.status().last_index);
+        }
+    }
+}
