@@ -1,6 +1,6 @@
 //! How entries get into the log: a leader's own, and those of a leader's messages, which are copied as they are if they are canonical.
 //!
-//! What nearly all are goes in one go: many entries within a block, records of one length, a single record. The general ways say the same
+//! Nearly all go in one go: many entries within a block, records of one length, a single record. The general ways do the same
 //! entry by entry, and are the oracles of the tests (`api/batches`, `api/steady`).
 //! Not here: whether entries may be appended at all (`raft`), room in the blocks (`mod`, `blocks`).
 
