@@ -228,7 +228,13 @@ impl Outbox {
     /// Whether a further append should wait for the next ready. Some places are left for what can't wait.
     #[inline]
     pub fn is_crowded(&self) -> bool {
-        self.now.len() + 8 >= self.max
+        self.is_crowded_by(1)
+    }
+
+    /// Whether so many messages would leave no places for what can't wait.
+    #[inline]
+    pub fn is_crowded_by(&self, count: usize) -> bool {
+        self.now.len() + 7 + count >= self.max
     }
 
     #[inline]

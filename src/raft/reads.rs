@@ -308,8 +308,9 @@ impl Raft {
         if let Some(own) = self.peers.get_mut(id) {
             own.read_ack = issued;
         }
-        // etcd sends a round for each read; one for all that come between two readies proves as much.
-        if self.flag(Flags::READ_AT_ONCE) {
+        // etcd sends a round for each read; one for all that come between two readies proves as much, and is not lost where many reads have
+        // waited for the term's first commit.
+        if self.flag(Flags::READ_AT_ONCE) && !self.outbox.is_crowded_by(self.peers.len()) {
             self.broadcast_heartbeat();
         } else {
             self.reads.round_due = true;

@@ -1,9 +1,10 @@
 //! Linearizable reads.
 
-use crate::kit::{Cluster, append, config, entry, message, step};
-use crate::lone::{drain, follower, leader};
+use crate::kit::{Cluster, Disk, append, config, entry, message, step};
+use crate::lone::{acknowledge, campaign, drain, follower, leader};
 use raftcore::{
-    Change, ChangeEncoding, ChangeKind, DropKind, Error, Flags, MessageKind, Node, Reason, Role, Transition, wire,
+    Change, ChangeEncoding, ChangeKind, Config, DropKind, Error, EventKind, Flags, MessageKind, Node, Reason, Role,
+    Transition, wire,
 };
 
 fn lease(id: u64) -> raftcore::Config {
@@ -44,6 +45,41 @@ fn reads_wait_until_the_leader_has_committed_in_its_term() {
     assert_eq!(cluster.node(1).status().n_reads, 1);
     cluster.settle();
     assert_eq!(cluster.heard(1).reads, [(5, 3)]);
+}
+
+/// etcd sends a round for each read that waited for the term's first commit; where there is no room for that, they share one.
+#[test]
+fn reads_at_once_that_find_the_outbox_full_wait_for_the_next_ready() {
+    let flags = config(1).flags.with(Flags::READ_AT_ONCE, true);
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&Config { flags, max_messages: 16, ..config(1) });
+    campaign(&mut node, &[2]);
+    for token in 1..=200 {
+        node.read_index(token).unwrap();
+    }
+    // All these wait; the acknowledgement commits the entry that they wait for.
+    acknowledge(&mut node, 2, 2);
+    let lost = std::iter::from_fn(|| node.next_event()).filter(|event| event.kind == EventKind::MessageLost).count();
+    assert_eq!((lost, node.status().events_lost, node.status().messages_dropped), (0, 0, 0));
+    let mut answered = 0;
+    while let Some(ready) = node.ready().unwrap() {
+        answered += ready.reads().len();
+        let beats = ready.messages().filter(|m| m.kind() == MessageKind::Heartbeat && m.to() == 2);
+        let contexts: Vec<Vec<u8>> = beats
+            .map(|m| {
+                let mut bytes = Vec::new();
+                m.write_to(&mut bytes);
+                wire::parse_message(&bytes).unwrap().context.to_vec()
+            })
+            .collect();
+        let (number, term) = (ready.number(), node.status().term);
+        node.advance(number).unwrap();
+        for context in contexts {
+            let mut answer = message(MessageKind::HeartbeatResp, 2, 1, term);
+            answer.context = context.into();
+            step(&mut node, &answer).unwrap();
+        }
+    }
+    assert_eq!(answered, 200);
 }
 
 #[test]
