@@ -314,3 +314,17 @@ fn answers_that_come_in_another_order_wait_each_for_its_index() {
     }
     assert_eq!(served, [vec![(2, 3), (4, 3)], vec![(3, 4)], vec![(1, 5)]]);
 }
+
+/// etcd's lease holds from one check of the quorum to the next, without an answer to any heartbeat; the other kind rests on these.
+#[test]
+fn etcds_lease_asks_nobody() {
+    for etcds in [true, false] {
+        let mut c = lease(1);
+        c.flags = c.flags.with(Flags::LEASE_IN_TRANSFER, etcds).with(Flags::READ_AT_ONCE, true);
+        let mut node = leader(&c);
+        node.read_index(5).unwrap();
+        let ready = node.ready().unwrap().unwrap();
+        let (answered, asked) = (ready.reads().len(), ready.messages().len());
+        assert_eq!((answered, asked), if etcds { (1, 0) } else { (0, 2) });
+    }
+}

@@ -1,7 +1,10 @@
 //! How entries reach the others, and within which bounds.
 
-use crate::kit::{Cluster, Sent, append, config, entry, events, message, step};
-use raftcore::{Config, Error, EventKind, Flags, Flow, MessageKind, Node, PeerStatus, Reason, wire};
+use crate::kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
+use crate::lone::{acknowledge, campaign, drain};
+use raftcore::{
+    Config, EntryId, Error, EventKind, Flags, Flow, HardState, MessageKind, Node, PeerStatus, Reason, wire,
+};
 
 fn with(change: impl Fn(&mut Config) + 'static) -> Cluster {
     Cluster::new(&[1, 2, 3], move |id| {
@@ -222,4 +225,31 @@ fn what_contradicts_a_committed_entry_is_refused_loudly() {
         assert_eq!(alarms, [reason]);
     }
     assert_eq!(cluster.node(2).status().implausible, 3);
+}
+
+/// What goes to all is made once and addressed to each: also where ids, terms and indexes are too long for that.
+#[test]
+fn what_goes_to_all_is_addressed_to_each_whatever_the_numbers() {
+    let long = 1 << 40;
+    for (peers, term, index) in
+        [([2, 3], 1, 1), ([2, 200], 1, 1), ([200, long], 1, 1), ([2, 3], long, 1), ([2, 3], 1, long)]
+    {
+        let mut disk = Disk::founder(&[1, peers[0], peers[1]]);
+        disk.state = HardState { term, vote: 0, commit: index };
+        (disk.before, disk.applied) = (EntryId { term, index }, index);
+        let mut node = disk.boot(&config(1));
+        campaign(&mut node, &[peers[0]]);
+        for id in peers {
+            acknowledge(&mut node, id, index + 1);
+        }
+        drain(&mut node);
+        for round in 2..5 {
+            node.propose(b"x", 0).unwrap();
+            let sent: Vec<_> = drain(&mut node).into_iter().map(|m| (m.to, m.term, m.index, m.entries.len())).collect();
+            assert_eq!(sent, peers.map(|to| (to, term + 1, index + round - 1, 1)), "{peers:?} {term} {index}");
+            acknowledge(&mut node, peers[0], index + round);
+            let told: Vec<_> = drain(&mut node).into_iter().map(|m| (m.to, m.commit, m.entries.len())).collect();
+            assert_eq!(told, peers.map(|to| (to, index + round, 0)), "{peers:?} {term} {index}");
+        }
+    }
 }
