@@ -231,10 +231,10 @@ impl Outbox {
         self.is_crowded_by(1)
     }
 
-    /// Whether so many messages would leave no places for what can't wait.
+    /// Whether so many messages would leave fewer than eight places, which are for what can't wait.
     #[inline]
     pub fn is_crowded_by(&self, count: usize) -> bool {
-        self.now.len() + 7 + count >= self.max
+        self.now.len() + count + 8 > self.max
     }
 
     #[inline]

@@ -166,7 +166,7 @@ func blockBytes() uint64 {
 	if bytes, err := strconv.ParseUint(os.Getenv("BLOCK_BYTES"), 10, 64); err == nil {
 		return bytes
 	}
-	return 256 << 10
+	return raftcore.DefaultConfig().BlockBytes
 }
 
 func (g *group) found(i, size int) {

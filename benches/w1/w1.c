@@ -52,7 +52,7 @@ static inbox inboxes[NODES + 1]; /* the last one: what is being read, while othe
 static uint8_t *shadow; /* where the second copy goes, if its cost is to be seen */
 static inbox *in[NODES], *reading;
 static int twice;
-static uint64_t rounds_kept;
+static uint64_t rounds_kept, block_bytes;
 static raftcore_slice *entries;
 static size_t batch, size;
 
@@ -176,11 +176,6 @@ static void run(uint64_t rounds) {
     }
 }
 
-static uint64_t block_bytes(void) {
-    const char *given = getenv("BLOCK_BYTES");
-    return given != NULL ? strtoull(given, NULL, 10) : 256 << 10;
-}
-
 static void found(host *h) {
     static const uint64_t voters[NODES] = {1, 2, 3};
     const size_t round = batch * (size + 48);
@@ -191,7 +186,10 @@ static void found(host *h) {
     conf.n_voters = NODES;
     must(NULL, raftcore_config_init(&config, sizeof config), RAFTCORE_OK, "config_init");
     config.id = config.seed = (uint64_t)(h - hosts) + 1;
-    config.block_bytes = block_bytes();
+    const char *given = getenv("BLOCK_BYTES");
+    if (given != NULL)
+        config.block_bytes = strtoull(given, NULL, 10);
+    block_bytes = config.block_bytes;
     /* The whole log between two compactions stays in memory, as with the peers. */
     config.recent_bytes = (rounds_kept + 4) * round + 8 * config.block_bytes;
     config.max_size_per_msg = 16 << 20;
@@ -256,7 +254,7 @@ int main(int argc, char **argv) {
     must(&hosts[0], raftcore_campaign(hosts[0].node), RAFTCORE_OK, "campaign");
     settle();
 
-    const uint64_t three_blocks = 3 * block_bytes() / (batch * size);
+    const uint64_t three_blocks = 3 * block_bytes / (batch * size);
     run(three_blocks > 8 * rounds_kept ? three_blocks : 8 * rounds_kept);
     if (reps == 0) {
         ns_of(rounds, 0);

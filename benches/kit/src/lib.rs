@@ -79,6 +79,7 @@ impl Args {
     /// Rounds that bring everything to where it stays: eight compactions, and as many as fill three blocks of a log, which goes round in two
     /// if that is more than it keeps.
     fn warm_up(&self) -> u64 {
+        // raftcore's default: this crate does not know it.
         let three_blocks = 3 * Self::block_bytes().unwrap_or(256 << 10);
         (self.keep() * 8).max(three_blocks / (self.batch * self.size).max(1) as u64)
     }
