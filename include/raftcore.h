@@ -131,6 +131,10 @@
 #define RAFTCORE_OK                            0                /* done */
 #define RAFTCORE_NONE                          1                /* nothing there: no ready, fetch or event */
 #define RAFTCORE_IGNORED                       2                /* a supply that is no longer wanted; nothing done */
+#define RAFTCORE_LAST                          3                /* raftcore_turn: a ready, and nothing can follow it
+                                                                   before something happens */
+#define RAFTCORE_FETCH_FIRST                   4                /* raftcore_turn: raftcore_next_fetch has something,
+                                                                   which comes first */
 #define RAFTCORE_E_NULL                        (-1)             /* a required pointer is NULL */
 #define RAFTCORE_E_HANDLE                      (-2)             /* not a live node: freed, or never made */
 #define RAFTCORE_E_BUSY                        (-3)             /* another thread is in the node */
@@ -158,6 +162,10 @@
                                                                    local kind */
 #define RAFTCORE_E_IMPLAUSIBLE                 (-21)            /* message contradicts what is committed here; an event
                                                                    tells */
+#define RAFTCORE_E_TOO_LARGE                   (-22)            /* above a configured limit; snapshot data of that size
+                                                                   travel beside the core */
+#define RAFTCORE_E_NOT_LEADER                  (-23)            /* another node leads: raftcore_status.leader names
+                                                                   it */
 
 
 /* ==================================================================================================================
@@ -263,7 +271,9 @@
 #define RAFTCORE_FLAG_NOMINATE_SUCCESSOR       UINT64_C(8192)   /* a leader that its change removes hands over first */
 #define RAFTCORE_FLAG_NO_CONF_VALIDATION       UINT64_C(16384)  /* etcd: changes are neither validated when proposed nor
                                                                    kept apart: for all nodes or none */
-#define RAFTCORE_FLAG_NO_FORWARDING            UINT64_C(32768)  /* a follower refuses proposals, passes none on */
+#define RAFTCORE_FLAG_FORWARDING               UINT64_C(32768)  /* a follower passes proposals on to the leader, and
+                                                                   their tokens come back as unknown; default off, etcd:
+                                                                   on */
 #define RAFTCORE_FLAG_DECODED_MSGS             UINT64_C(65536)  /* raftcore_msg.entries is filled */
 #define RAFTCORE_FLAG_RETIRE_GRACEFULLY        UINT64_C(131072) /* a removed or demoted leader leads on until a quorum
                                                                    of the others has learned of it; default on, etcd:
@@ -271,6 +281,14 @@
 #define RAFTCORE_FLAG_QUIET_COMMIT             UINT64_C(262144) /* an append that only tells the commit index asks a
                                                                    peer that streams for no answer; default on, etcd:
                                                                    off */
+#define RAFTCORE_FLAG_COMMITTED_SPANS          UINT64_C(524288) /* committed entries that left the recent log come as a
+                                                                   span without entries, which raftcore_applied
+                                                                   confirms */
+#define RAFTCORE_FLAG_CONF_APART               UINT64_C(1048576) /* changes are applied apart from their entries, by
+                                                                   raftcore_apply_change, late or never; default off,
+                                                                   etcd: on */
+#define RAFTCORE_FLAG_SNAPSHOT_ANY_CONF        UINT64_C(2097152) /* a supplied snapshot may have a configuration without
+                                                                   its receiver; default off, etcd: on */
 
 /* raftcore_ready.flags */
 #define RAFTCORE_RF_HARD_STATE                 UINT64_C(1)      /* term, vote or commit changed: store them */
@@ -307,10 +325,22 @@
 /* raftcore_fetch.kind */
 #define RAFTCORE_FETCH_ENTRIES                 1                /* answer with raftcore_supply_entries or _none */
 #define RAFTCORE_FETCH_SNAPSHOT                2                /* answer with raftcore_supply_snapshot or _none */
+#define RAFTCORE_FETCH_APPLY                   3                /* this node's own log, to apply; answer with
+                                                                   raftcore_supply_entries, or _none with LATER */
 
 /* raftcore_supply_none */
 #define RAFTCORE_SUPPLY_GONE                   1                /* compacted away: a snapshot is asked for instead */
 #define RAFTCORE_SUPPLY_LATER                  2                /* not now: asked again later */
+
+/* raftcore_report_snapshot */
+#define RAFTCORE_SNAPSHOT_FAILED               0                /* it did not arrive: it is asked for again */
+#define RAFTCORE_SNAPSHOT_ARRIVED              1                /* it arrived with all its data */
+#define RAFTCORE_SNAPSHOT_UNDER_WAY            2                /* it is being sent: snapshot_timeout_ticks begin
+                                                                   anew */
+
+/* raftcore_frame_next */
+#define RAFTCORE_FRAME_HEADER                  12               /* bytes before a frame's message: u32 length of the
+                                                                   message, u64 group, both little-endian */
 
 /* raftcore_peer.flow */
 #define RAFTCORE_FLOW_PROBE                    0                /* one append at a time, to find where the logs meet */
@@ -354,8 +384,11 @@
 #define RAFTCORE_EVENT_MESSAGE_LOST            20               /* a is its kind */
 #define RAFTCORE_EVENT_PROPOSAL_REFUSED        21               /* peer passed it on */
 #define RAFTCORE_EVENT_REPAIRED                22               /* at boot: a was stored, b is used */
-#define RAFTCORE_EVENT_TRUNCATED               23               /* from index up to a */
+#define RAFTCORE_EVENT_TRUNCATED               23               /* from index up to a; from b on they were this node's
+                                                                   own, appended while it led (0: none) */
 #define RAFTCORE_EVENT_POISONED                24
+#define RAFTCORE_EVENT_APPLY_WAITS             25               /* the host was asked for its own entries from index on,
+                                                                   a ticks ago; nothing is applied before they come */
 
 /* raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words */
 #define RAFTCORE_REASON_NONE                   0                /* none in particular */
@@ -412,6 +445,8 @@
 #define RAFTCORE_REASON_TERM_EXHAUSTED         51               /* the term is too high */
 #define RAFTCORE_REASON_LEAVE_REFUSED          52               /* leaving the joint configuration was refused for
                                                                    now */
+#define RAFTCORE_REASON_SNAPSHOT_CONFLICT      53               /* a snapshot contradicts a committed entry */
+#define RAFTCORE_REASON_OWN_WRITE              54               /* this leader's own writes take too long */
 
 /**
  * One node. Opaque; its address never moves.
@@ -435,8 +470,8 @@ typedef struct raftcore_config {
     uint32_t abi_version;               /* RAFTCORE_ABI_VERSION */
     uint64_t id;                        /* this node, 1 to 2^64-17 */
     uint64_t group;                     /* any number; frames of another group are refused */
-    uint64_t seed;                      /* must differ at each start, or an old answer could serve a stale read; same
-                                           seed, same calls: same run */
+    uint64_t seed;                      /* not 0; draw another one at each start, or an old answer could serve a stale
+                                           read */
     uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY |
                                            QUIET_COMMIT */
     uint32_t storage;                   /* RAFTCORE_STORAGE_* */
@@ -468,6 +503,9 @@ typedef struct raftcore_config {
     uint64_t max_entry_bytes;           /* payload of one entry, to 2^30; default 4 MiB */
     uint64_t max_snapshot_bytes;        /* snapshot data that may pass through the core, to 2^31; default 1 MiB */
     uint64_t block_bytes;               /* unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB */
+    uint32_t own_write_timeout_ticks;   /* a leader whose own writes make nothing durable for so long steps down; 0:
+                                           never; default 100 */
+    uint32_t reserved0;                 /* 0 */
 } raftcore_config;
 
 /**
@@ -494,9 +532,10 @@ typedef struct raftcore_conf {
     uint32_t n_outgoing;                /* count of outgoing */
     uint32_t n_learners;                /* count of learners */
     uint32_t n_learners_next;           /* count of learners_next */
-    raftcore_slice bytes;               /* as raftpb ConfState: what a host stores */
+    raftcore_slice bytes;               /* what a host stores: a raftpb ConfState that carries index (field 15) */
     raftcore_slice context;             /* out of raftcore_apply_conf: the change's own context, an address for
                                            example */
+    uint64_t index;                     /* what it is as of; 0: not known. The bytes carry it, too */
 } raftcore_conf;
 
 /**
@@ -521,6 +560,40 @@ typedef struct raftcore_entry {
 } raftcore_entry;
 
 /**
+ * What a host has stored of a node: see raftcore_boot. All zero, with conf NULL: an empty disk.
+ */
+typedef struct raftcore_stored {
+    uint32_t struct_size;               /* sizeof(raftcore_stored) */
+    uint32_t reserved0;                 /* 0 */
+    uint64_t term;                      /* hard state, as last stored */
+    uint64_t vote;                      /* 0: none */
+    uint64_t commit;                    /* highest index known to be committed */
+    uint64_t applied;                   /* what the state machine has applied */
+    uint64_t before_first;              /* where the log begins: the index before its first entry, which a snapshot or a
+                                           compaction covers; founders: 1 */
+    uint64_t before_first_term;         /* the term there; founders: 1 */
+    uint64_t last;                      /* index of the log's last entry; before_first if there is none */
+    const raftcore_conf *conf;          /* as of applied; NULL: none was ever stored */
+    const raftcore_run *runs;           /* the term of each part of the log; NULL where entries begin at its first */
+    const raftcore_entry *entries;      /* those above applied, at least, up to last; NULL if there are none */
+    size_t n_runs;                      /* count of runs */
+    size_t n_entries;                   /* count of entries */
+    size_t reserved1;                   /* 0 */
+} raftcore_stored;
+
+/**
+ * One frame of a stream: see raftcore_frame_next.
+ */
+typedef struct raftcore_frame {
+    uint32_t struct_size;               /* sizeof(raftcore_frame) */
+    uint32_t reserved0;                 /* 0 */
+    uint64_t group;                     /* its group */
+    raftcore_slice msg;                 /* the message, inside the buffer */
+    uint64_t bytes;                     /* of the whole frame, header included; RAFTCORE_NONE: how many there must be, 0
+                                           if that can't be told yet */
+} raftcore_frame;
+
+/**
  * A message to send. Hosts with a stream per peer write frame to the peer named to, and look at nothing else but flags.
  */
 typedef struct raftcore_msg {
@@ -528,7 +601,8 @@ typedef struct raftcore_msg {
     uint64_t from;                      /* this node */
     uint64_t term;                      /* 0 in a proposal that is passed on */
     uint64_t log_term;                  /* term of the entry at index, in most kinds */
-    uint64_t index;                     /* what it is about; see raftpb */
+    uint64_t index;                     /* what it is about, as in raftpb; of RAFTCORE_MSG_SNAP: what the snapshot
+                                           covers, log_term the term there */
     uint64_t commit;                    /* sender's commit index */
     uint64_t reject_hint;               /* of a refused append: where to try next */
     uint64_t vote;                      /* of a local storage message */
@@ -543,6 +617,8 @@ typedef struct raftcore_msg {
     uint32_t frame_bytes;               /* their bytes together */
     uint32_t n_entries;                 /* entries in entries */
     uint32_t entry_stride;              /* bytes from one of them to the next */
+    raftcore_slice context;             /* of a heartbeat, its answer, a vote; empty for most */
+    raftcore_slice snapshot_conf;       /* of RAFTCORE_MSG_SNAP: the configuration as of index, as raftpb ConfState */
 } raftcore_msg;
 
 /**
@@ -589,7 +665,8 @@ typedef struct raftcore_ready {
     raftcore_slice snapshot_conf;       /* configuration of the snapshot, as raftpb ConfState */
     raftcore_slice snapshot_data;       /* empty if the data travel the host's way */
     const raftcore_entry *entries;      /* to store: replace everything from entries[0].index on */
-    const raftcore_entry *committed;    /* to apply; empty although the span is not: read the host's log */
+    const raftcore_entry *committed;    /* to apply, all of the span. Only with RAFTCORE_FLAG_COMMITTED_SPANS may it be
+                                           empty: read the host's log then */
     const raftcore_msg *msgs;           /* to send, in order */
     const raftcore_read *reads;         /* reads to serve */
     const raftcore_drop *dropped;       /* proposals and reads that failed */
@@ -609,16 +686,16 @@ typedef struct raftcore_ready {
 } raftcore_ready;
 
 /**
- * A request to read the host's log, or to make a snapshot, for a peer that is far behind.
+ * A request to read the host's log or to make a snapshot: for a peer that is far behind, or for this node to apply.
  */
 typedef struct raftcore_fetch {
     uint32_t struct_size;               /* sizeof(raftcore_fetch) */
     uint32_t kind;                      /* RAFTCORE_FETCH_* */
     uint64_t id;                        /* goes into the answer */
-    uint64_t peer;                      /* for whom */
-    uint64_t first;                     /* ENTRIES: from this index; SNAPSHOT: at least up to first - 1 */
-    uint64_t last;                      /* ENTRIES: to this index, both included */
-    uint64_t max_bytes;                 /* ENTRIES: more than this is not of use now */
+    uint64_t peer;                      /* for whom; APPLY: this node itself */
+    uint64_t first;                     /* ENTRIES, APPLY: from this index; SNAPSHOT: at least up to first - 1 */
+    uint64_t last;                      /* ENTRIES, APPLY: to this index, both included */
+    uint64_t max_bytes;                 /* ENTRIES, APPLY: more than this is not taken now, but for one entry */
 } raftcore_fetch;
 
 /**
@@ -631,6 +708,23 @@ typedef struct raftcore_hello_info {
     uint64_t group;                     /* its group */
     uint64_t id;                        /* its id */
 } raftcore_hello_info;
+
+/**
+ * What has happened since the last raftcore_turn, and what became of the frames.
+ */
+typedef struct raftcore_input {
+    uint32_t struct_size;               /* sizeof(raftcore_input) */
+    uint32_t ticks;                     /* that passed; 0: none */
+    uint64_t done;                      /* as raftcore_advance of this ready; 0: none */
+    uint64_t persisted;                 /* ASYNC: as raftcore_persisted; 0: none */
+    uint64_t applied;                   /* ASYNC: as raftcore_applied; 0: none */
+    uint64_t released;                  /* ASYNC: as raftcore_release; 0: none */
+    uint64_t peer;                      /* whose frames these are; 0: unchecked */
+    raftcore_slice frames;              /* as raftcore_step_frames; may be empty */
+    uint64_t consumed;                  /* out: bytes of whole frames that were taken */
+    uint32_t rejected;                  /* out: frames refused among these */
+    raftcore_code first;                /* out: why the first of them was: a code; 0: none was */
+} raftcore_input;
 
 /**
  * One step of a configuration change.
@@ -678,6 +772,11 @@ typedef struct raftcore_status {
     uint32_t election_timeout;          /* ticks at which it fires */
     uint32_t n_reads;                   /* reads waiting */
     uint32_t n_tokens;                  /* tokens waiting */
+    uint64_t last_ready;                /* number of the newest ready handed out; 0: none yet */
+    uint64_t late_ticks;                /* ticks that came while a ready waited to be taken: 0 for a host that is never
+                                           late */
+    uint64_t apply_waits;               /* first entry that the host is asked for to apply it (RAFTCORE_FETCH_APPLY); 0:
+                                           none */
 } raftcore_status;
 
 /**
@@ -782,6 +881,10 @@ typedef struct raftcore_flat_msg {
     uint64_t frame_bytes;
     uint32_t kind;                      /* RAFTCORE_MSG_* */
     uint32_t reserved0;                 /* 0 */
+    uint64_t context_at;                /* place of the context */
+    uint64_t context_bytes;
+    uint64_t snapshot_conf_at;          /* place of the ConfState of RAFTCORE_MSG_SNAP */
+    uint64_t snapshot_conf_bytes;
 } raftcore_flat_msg;
 
 #ifdef __cplusplus
@@ -865,6 +968,19 @@ RAFTCORE_API size_t
 raftcore_config_error(const raftcore_config *c, char *buf, size_t cap);
 
 /**
+ * The largest frame that a peer of the same configuration sends, header included: so much a receive buffer must be able to hold.
+ *
+ * c          Only read.
+ * bytes_out  Bytes.
+ * Returns    RAFTCORE_OK     *bytes_out is set
+ *            RAFTCORE_E_ARG  a field is out of its range: see raftcore_config_error
+ *            RAFTCORE_E_ABI  struct_size or abi_version is not one this library knows
+ * Rust       Config::frame_limit
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_frame_limit(const raftcore_config *c, uint64_t *bytes_out);
+
+/**
  * How much memory raftcore_new will take.
  *
  * c          Only read.
@@ -879,8 +995,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_footprint(const raftcore_config *c, size_t *bytes_out);
 
 /**
- * Makes a node. It then wants its stored state: raftcore_boot_state, _conf, _terms, _entries as far as there is any, and
- * raftcore_boot_done in any case. A node with an empty disk that joins a group boots by raftcore_boot_done(node, 0) alone.
+ * Makes a node. Then tell it what is stored of it: raftcore_boot.
  *
  * c        Copied.
  * out      The new handle. Written only if the result is RAFTCORE_OK.
@@ -897,11 +1012,32 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_new(const raftcore_config *c, raftcore_node **out);
 
 /**
- * Restores the hard state: what the last stored ready with RAFTCORE_RF_HARD_STATE said.
+ * Boots a node from what its host has stored; then it runs. The data are checked against each other: what was forgotten is refused.
  *
- * Boot calls come in the order of this page, each at most once (raftcore_boot_entries as often as it takes), and only those for
- * which there is something. After one that fails the node can only be freed. Founders of a group store, then boot from: state
- * (0, 0, 1), the configuration with before_first 1 of term 1, applied 1.
+ * An empty disk, as of a node that joins a group: all zero, conf NULL. A founder of a group first stores, then boots from:
+ * commit 1, applied 1, before_first 1, before_first_term 1, last 1, and conf with the founders as voters; found a group once,
+ * with the same founders on each. After a call that fails the node can only be freed.
+ *
+ * stored   Caller's struct, with struct_size set. Copied. If the entries above applied don't fit into memory at once, call
+ *          raftcore_boot_state, _conf, _terms, _entries and _done instead: the same in pieces.
+ * Returns  RAFTCORE_OK         the node runs. The first ready tells what had to be repaired, if anything.
+ *          RAFTCORE_E_CORRUPT  stored data contradict each other, or some are missing: the detail says which
+ *          RAFTCORE_E_CONF     no valid configuration, or more than max_peers members
+ *          RAFTCORE_E_DECODE   stored->conf->bytes are no configuration
+ *          RAFTCORE_E_STATE    booted before; or conf is NULL though there is a log
+ *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
+ *          RAFTCORE_E_NOMEM    an allocation failed
+ *          and the codes any call may return (see "Errors" above).
+ * Rust     Node::boot
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_boot(raftcore_node *node, const raftcore_stored *stored);
+
+/**
+ * Restores the hard state: what the last stored ready with RAFTCORE_RF_HARD_STATE said. The first of the calls that boot in pieces.
+ *
+ * They come in the order of this page, each at most once (raftcore_boot_entries as often as it takes), and only those for which
+ * there is something.
  *
  * term     As stored; so vote and commit.
  * Returns  RAFTCORE_OK         done
@@ -931,16 +1067,19 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t before_first, uint64_t before_first_term);
 
 /**
- * Restores which term each part of the log has. Left out where raftcore_boot_entries starts at the first entry.
+ * Restores which term each part of the log has, and where the log ends: entries that are forgotten show then.
  *
- * runs     In order, the first from before_first + 1; the last reaches to the end of the log. May be NULL if count is 0. Copied.
+ * runs     In order, the first from before_first + 1; the last reaches to last. May be NULL if count is 0, which is right where
+ *          raftcore_boot_entries starts at the first entry. Copied.
+ * last     Index of the log's last entry; before_first if there is none.
  * Returns  RAFTCORE_OK         done
  *          RAFTCORE_E_CORRUPT  indexes or terms don't rise, or contradict what came before
+ *          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf was forgotten
  *          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
  * Rust     Node::boot_terms
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_boot_terms(raftcore_node *node, const raftcore_run *runs, size_t count);
+raftcore_boot_terms(raftcore_node *node, const raftcore_run *runs, size_t count, uint64_t last);
 
 /**
  * Restores entries of the log, in order, in as many calls as it takes: at least all that are not yet applied.
@@ -1044,25 +1183,46 @@ raftcore_step(raftcore_node *node, uint64_t peer, const uint8_t *msg, size_t len
  * buf           Frames, the last of which may be incomplete. Borrowed for the call.
  * consumed_out  Bytes of whole frames that were taken; keep the rest and append to it.
  * rejected_out  Frames among these that raftcore_step would have refused, each counted and skipped. May be NULL.
+ * first_out     The code of the first of these, RAFTCORE_OK if there is none; raftcore_error_detail has its text. May be NULL.
  * Memory        As raftcore_step.
  * Returns       RAFTCORE_OK        both are set
  *               RAFTCORE_E_DECODE  buf begins with a length that no frame has: drop the connection
+ * A snapshot whose data travel beside the core must not be stepped before they are there: on a connection that may bring one, walk
+ * with raftcore_frame_next, look with raftcore_snapshot_split, and step each message by raftcore_step.
  * Rust          Node::step_frames
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_step_frames(raftcore_node *node, uint64_t peer, const uint8_t *buf, size_t len, size_t *consumed_out,
-    uint32_t *rejected_out);
+    uint32_t *rejected_out, raftcore_code *first_out);
 
 /**
- * Proposes one entry. A follower passes it on to the leader.
+ * Walks a receive buffer: the next frame, which is not stepped.
+ *
+ * buf      Frames, the last of which may be incomplete.
+ * limit    The largest frame that is expected, header included: raftcore_frame_limit.
+ * out      Caller's struct, with struct_size set. out->msg points into buf.
+ * Thread   Any; needs no node.
+ * Returns  RAFTCORE_OK        a whole frame: out->msg goes to raftcore_step if out->group is this node's; out->bytes to the next one
+ *          RAFTCORE_NONE      incomplete: out->bytes are needed, 0 if not even the header is there
+ *          RAFTCORE_E_DECODE  longer than limit: drop the connection
+ * Rust     wire::next_frame
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_frame_next(const uint8_t *buf, size_t len, uint64_t limit, raftcore_frame *out);
+
+/**
+ * Proposes one entry, at the leader.
  *
  * parts    The entry's data in pieces, joined in order. May be NULL if count is 0. Copied.
- * token    Comes back exactly once: with the committed entry, or in raftcore_ready.dropped. 0: none.
+ * token    Comes back exactly once: with the committed entry, or in raftcore_ready.dropped with what is known. 0: none.
+ *          With RAFTCORE_FLAG_FORWARDING a follower passes the entry on; then nobody here can know its outcome, and the token comes
+ *          back as RAFTCORE_DROP_UNKNOWN, though the entry may commit: put an id of your own into the data to recognise it.
  * Memory   Does not allocate, for entries up to block_bytes.
- * Returns  RAFTCORE_OK           taken; that is not yet committed
- *          RAFTCORE_E_NO_LEADER  retry when raftcore_ready.leader changes
- *          RAFTCORE_E_FULL       max_uncommitted_size, max_tokens or recent_bytes is reached: retry after advance
- *          RAFTCORE_E_ARG        larger than max_entry_bytes
+ * Returns  RAFTCORE_OK            taken; that is not yet committed
+ *          RAFTCORE_E_NOT_LEADER  propose at raftcore_status.leader
+ *          RAFTCORE_E_NO_LEADER   retry when raftcore_ready.leader changes
+ *          RAFTCORE_E_FULL        max_uncommitted_size, max_tokens or recent_bytes is reached: retry after advance
+ *          RAFTCORE_E_TOO_LARGE   larger than max_entry_bytes, or than half of recent_bytes
  *          A negative code: no token was taken.
  * Rust     Node::propose_parts
  */
@@ -1082,7 +1242,21 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_propose_many(raftcore_node *node, const raftcore_slice *entries, const uint64_t *tokens, size_t count);
 
 /**
- * What the next ready would hold beside one that is outstanding, and whether fetches and events wait.
+ * Proposes an entry of any kind as it is: a change that was encoded elsewhere, say.
+ *
+ * kind     RAFTCORE_ENTRY_*
+ * data     Copied. A change is checked as by raftcore_propose_conf.
+ * token    As in raftcore_propose.
+ * Returns  As raftcore_propose and raftcore_propose_conf, and
+ *          RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED  data that are no change
+ * Rust     Node::propose_entry
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_propose_entry(raftcore_node *node, uint32_t kind, raftcore_slice data, uint64_t token);
+
+/**
+ * What the next ready would hold beside one that is outstanding, and whether fetches and events wait. Before you sleep, all but
+ * RAFTCORE_HAS_EVENTS must be 0, and that after you have logged the events; raftcore_status.late_ticks tells of hosts that forget.
  *
  * Memory   Does not allocate.
  * Returns  RAFTCORE_HAS_* (0: nothing), or a negative code. Works on a poisoned node, and before raftcore_boot_done.
@@ -1144,8 +1318,11 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_advance(raftcore_node *node, uint64_t number);
 
 /**
- * Asks what the node lacks: old entries, or a snapshot, for a peer that is far behind. At most one ask for each peer; each is
- * handed out once and waits for its answer, while nothing else waits. Legal at any time, also with a ready outstanding.
+ * Asks what the node lacks: old entries, or a snapshot, for a peer that is far behind; or entries of this node's own log, which
+ * left the recent log before they were applied (RAFTCORE_FETCH_APPLY: any boot with more than recent_bytes of unapplied log).
+ *
+ * At most one for each peer and one for this node. Each is handed out once and waits for its answer; nothing else waits, but that
+ * nothing is applied before RAFTCORE_FETCH_APPLY is answered. Legal at any time, also with a ready outstanding.
  *
  * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
  * Returns  RAFTCORE_OK    answer it with raftcore_supply_entries, _snapshot or _none
@@ -1156,11 +1333,11 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_next_fetch(raftcore_node *node, raftcore_fetch *out);
 
 /**
- * Answers an ask for entries.
+ * Answers a fetch of entries, for a peer or to apply.
  *
  * id       raftcore_fetch.id
  * e        One entry or more, from raftcore_fetch.first on, without a gap. What does not fit is not taken. Copied.
- * Returns  RAFTCORE_OK       the append comes with the next ready
+ * Returns  RAFTCORE_OK       the append, or the committed entries, come with the next ready
  *          RAFTCORE_IGNORED  no longer wanted; nothing done
  *          RAFTCORE_E_ARG    contradicts the log, or not what was asked; the ask is still open
  *          RAFTCORE_E_NOMEM  the ask is still open
@@ -1175,10 +1352,12 @@ raftcore_supply_entries(raftcore_node *node, uint64_t id, const raftcore_entry *
  * id       raftcore_fetch.id
  * index    What the snapshot covers: at least raftcore_fetch.first - 1, at most what is committed.
  * conf     The configuration as of index, the peer in it.
- * data     The state, up to max_snapshot_bytes; empty if it travels the host's way, which must then bring it to the peer
- *          before that steps the message. Copied.
+ * data     The state, up to max_snapshot_bytes. Copied. Empty: you send it to the peer beside the core, over a connection of your
+ *          own, and the peer's host must have it before it steps the message (docs/snapshots.md).
  * Returns  As raftcore_supply_entries, and
- *          RAFTCORE_E_CONF  no valid configuration. One without the peer is RAFTCORE_E_ARG, like too many data.
+ *          RAFTCORE_E_TOO_LARGE  more data than max_snapshot_bytes: an everyday case. Supply none, and send them beside the core.
+ *          RAFTCORE_E_CONF       no valid configuration. One without the peer is RAFTCORE_E_ARG.
+ *          The fetch stays open.
  * Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1194,9 +1373,10 @@ raftcore_supply_snapshot(raftcore_node *node, uint64_t id, uint64_t index, const
  * Returns  RAFTCORE_OK       noted
  *          RAFTCORE_IGNORED  no longer wanted; nothing done
  *          RAFTCORE_E_ARG    neither of the two, or an id that was never handed out
+ *          RAFTCORE_E_CORRUPT  GONE for RAFTCORE_FETCH_APPLY: committed entries that are not applied can't be gone
  * Rust     Node::supply_none
  */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+RAFTCORE_API raftcore_code
 raftcore_supply_none(raftcore_node *node, uint64_t id, uint32_t why);
 
 /**
@@ -1208,7 +1388,7 @@ raftcore_supply_none(raftcore_node *node, uint64_t id, uint32_t why);
  *          RAFTCORE_E_ARG    beyond what is applied
  * Rust     Node::compacted
  */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+RAFTCORE_API raftcore_code
 raftcore_compacted(raftcore_node *node, uint64_t index);
 
 /**
@@ -1218,20 +1398,21 @@ raftcore_compacted(raftcore_node *node, uint64_t index);
  *          RAFTCORE_E_NO_PEER  not a member
  * Rust     Node::report_unreachable
  */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+RAFTCORE_API raftcore_code
 raftcore_report_unreachable(raftcore_node *node, uint64_t peer);
 
 /**
- * How a snapshot to peer ended. Without a report its acknowledgement ends it, or snapshot_timeout_ticks.
+ * What became of the snapshot to peer. Without a report the wait ends with the peer's acknowledgement, or after
+ * snapshot_timeout_ticks: so report RAFTCORE_SNAPSHOT_UNDER_WAY while a long one is being sent.
  *
- * arrived  1: with all its data. 0: not.
+ * how      RAFTCORE_SNAPSHOT_*
  * Returns  RAFTCORE_OK         noted
  *          RAFTCORE_E_NO_PEER  not a member
- *          RAFTCORE_E_ARG      arrived is neither 0 nor 1
+ *          RAFTCORE_E_ARG      how is none of these
  * Rust     Node::report_snapshot
  */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_report_snapshot(raftcore_node *node, uint64_t peer, uint32_t arrived);
+RAFTCORE_API raftcore_code
+raftcore_report_snapshot(raftcore_node *node, uint64_t peer, uint32_t how);
 
 /**
  * How many ticks may pass before the node does something by itself: so long a host may sleep, if nothing else comes. The
@@ -1262,7 +1443,7 @@ raftcore_flatten(const raftcore_msg *m, uint8_t *buf, size_t cap, size_t *need_o
  * Looks into an incoming message before raftcore_step: is it a snapshot, and where are its data?
  *
  * msg        A raftpb message, without the header of a frame.
- * data_out   The data, inside msg; empty if they travel the host's way.
+ * data_out   The data, inside msg; empty if they travel beside the core: then wait for them before you step the message.
  * index_out  What the snapshot covers. May be NULL.
  * term_out   The term there. May be NULL.
  * Thread     Any; needs no node.
@@ -1301,6 +1482,68 @@ raftcore_hello(const raftcore_node *node, uint8_t *buf, size_t cap, size_t *need
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_hello_read(const uint8_t *frame, size_t len, raftcore_hello_info *out);
 
+/**
+ * An outstanding ready once more: one whose number is not at hand, or that an exception kept from its host.
+ *
+ * number   Of a ready that was not advanced or released; raftcore_status.last_ready is the newest.
+ * out      As in raftcore_get_ready.
+ * Lives    As in raftcore_get_ready.
+ * Memory   Does not allocate, if raftcore_get_ready has given that ready.
+ * Returns  RAFTCORE_OK       the ready
+ *          RAFTCORE_NONE     none of this number is outstanding
+ *          RAFTCORE_E_NOMEM  retry
+ *          RAFTCORE_E_ABI    out->struct_size is not one this library knows
+ * Rust     Node::view
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_view(raftcore_node *node, uint64_t number, raftcore_ready *out);
+
+/**
+ * The same in the form of raftcore_ready_flat.
+ *
+ * number    As in raftcore_view.
+ * buf       As in raftcore_ready_flat; so need_out.
+ * Memory    Does not allocate.
+ * Returns   RAFTCORE_OK           the ready
+ *           RAFTCORE_NONE         none of this number is outstanding
+ *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
+ * Rust      Node::view
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_view_flat(raftcore_node *node, uint64_t number, uint8_t *buf, size_t cap, size_t *need_out);
+
+/**
+ * One turn of the loop in one call: acknowledges, ticks, steps, looks for a fetch, takes the next ready. For languages in which a
+ * crossing is slow, and for hosts that count: a round of three nodes takes nine crossings instead of thirty-one.
+ *
+ * in       Caller's struct, with struct_size set. What it tells is done in this order: done, persisted, applied, released, ticks,
+ *          frames. Its out fields are always set. A frame that is refused is no error of the turn, nor is an acknowledgement that
+ *          was given before.
+ * out      As in raftcore_get_ready. Written if the result is RAFTCORE_OK or RAFTCORE_LAST.
+ * Lives    As in raftcore_get_ready.
+ * Memory   Does not allocate.
+ * Returns  RAFTCORE_OK           a ready; another may follow
+ *          RAFTCORE_LAST         a ready, and nothing can follow it before something happens: its number goes into the next turn's done
+ *          RAFTCORE_NONE         nothing to do
+ *          RAFTCORE_FETCH_FIRST  a fetch waits, and no ready was taken: raftcore_next_fetch, supply, and the next turn
+ *          A negative code of an acknowledgement: nothing after it was done. Of the ready (as raftcore_get_ready): all else was.
+ * Rust     Node::turn
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_turn(raftcore_node *node, raftcore_input *in, raftcore_ready *out);
+
+/**
+ * The same in the form of raftcore_ready_flat.
+ *
+ * in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL come with an empty one: all was taken in.
+ * buf       As in raftcore_ready_flat; so need_out.
+ * Memory    Does not allocate.
+ * Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL
+ * Rust      Node::turn
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_turn_flat(raftcore_node *node, raftcore_input *in, uint8_t *buf, size_t cap, size_t *need_out);
+
 
 /* ==================================================================================================================
  * 3  Reads and membership
@@ -1331,8 +1574,7 @@ raftcore_read_index(raftcore_node *node, uint64_t token);
  * Returns     RAFTCORE_OK            taken; that is not yet committed
  *             RAFTCORE_E_CONF_BUSY   another change is in flight: retry after it is applied
  *             RAFTCORE_E_CONF        invalid here, or more than max_peers members; the detail says why
- *             RAFTCORE_E_NO_LEADER   retry when raftcore_ready.leader changes
- *             RAFTCORE_E_FULL        as raftcore_propose
+ *             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL  as raftcore_propose
  *             RAFTCORE_E_ARG         an unknown kind or transition, a reserved id, or more than 64 changes
  * Rust        Node::propose_conf
  */
@@ -1364,13 +1606,48 @@ raftcore_apply_conf(raftcore_node *node, const raftcore_entry *e, raftcore_conf 
  * Passes over a committed configuration entry, as if it were empty. Right only if every member does the same.
  *
  * index    The entry's.
+ * out      As in raftcore_apply_conf: the configuration, unchanged, as of index. Store it together with the applied index.
+ *          May be NULL.
+ * Lives    As in raftcore_apply_conf.
  * Returns  RAFTCORE_OK       skipped
  *          RAFTCORE_E_ARG    not a configuration entry that was handed out, or an earlier one comes first
  *          RAFTCORE_E_STALE  applied or skipped before
+ *          RAFTCORE_E_NOMEM  retry
  * Rust     Node::skip_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_skip_conf(raftcore_node *node, uint64_t index);
+raftcore_skip_conf(raftcore_node *node, uint64_t index, raftcore_conf *out);
+
+/**
+ * Applies a change that belongs to no entry, at any time: etcd's ApplyConfChange. Only with RAFTCORE_FLAG_CONF_APART.
+ *
+ * kind     RAFTCORE_ENTRY_CONF_CHANGE or RAFTCORE_ENTRY_CONF_CHANGE_V2
+ * data     The change, encoded. Borrowed for the call.
+ * out      As in raftcore_apply_conf; its index is 0.
+ * Lives    As in raftcore_apply_conf.
+ * Returns  RAFTCORE_OK       in force
+ *          RAFTCORE_E_STATE  without the flag
+ *          RAFTCORE_E_ARG    kind is none of the two
+ *          RAFTCORE_E_CONF, RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED, RAFTCORE_E_NOMEM as raftcore_apply_conf
+ * Rust     Node::apply_change
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_apply_change(raftcore_node *node, uint32_t kind, raftcore_slice data, raftcore_conf *out);
+
+/**
+ * Encodes a configuration from its ids: what a founder stores, for one.
+ *
+ * conf      Its ids, and index (what it is as of; 0: not known).
+ * buf       Caller's buffer; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
+ * need_out  Bytes of the encoding, also if that is more than cap. May be NULL.
+ * Thread    Any; needs no node.
+ * Returns   RAFTCORE_OK           written
+ *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
+ *           RAFTCORE_E_ARG        conf->bytes are set
+ * Rust      wire::write_stored_conf
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_conf_encode(const raftcore_conf *conf, uint8_t *buf, size_t cap, size_t *need_out);
 
 /**
  * The configuration in force.
@@ -1503,7 +1780,8 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_persisted(raftcore_node *node, uint64_t number);
 
 /**
- * The state machine has applied all entries up to index, and what it stores says so. RAFTCORE_STORAGE_ASYNC only.
+ * The state machine has applied all entries up to index, and what it stores says so. RAFTCORE_STORAGE_ASYNC; and with
+ * RAFTCORE_STORAGE_SYNC for a span that came without entries (RAFTCORE_FLAG_COMMITTED_SPANS), before raftcore_advance.
  *
  * index    Of a committed entry that was handed out; it may lie inside a ready's span.
  * Memory   Does not allocate.
@@ -1633,7 +1911,8 @@ RAFTCORE_API uint64_t
 raftcore_digest(const raftcore_node *node, uint32_t with_random);
 
 /**
- * What the last call that failed on this node has to say: numbers, limits, what to do. On a poisoned node the cause of that.
+ * What the last call that failed on this node has to say: numbers, limits, what to do; empty if it has nothing to add. On a poisoned
+ * node the cause of that. Settings and calls are named as on this page, without their prefix.
  *
  * buf      Gets a text with a NUL at its end, cut to cap bytes; may be NULL if cap is 0.
  * Returns  The length of the whole text, without the NUL: at most 255. 0 if there is no such node, or another thread is in it.

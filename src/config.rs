@@ -19,6 +19,15 @@ pub enum StorageMode {
 }
 
 impl StorageMode {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "SYNC",
+            Self::Async => "ASYNC",
+            Self::Messages => "MESSAGES",
+        }
+    }
+
     /// The mode with this number.
     pub fn from_number(value: u32) -> Option<Self> {
         match value {
@@ -77,8 +86,9 @@ flags! {
     /// etcd: changes are not validated when proposed, nor kept apart: all nodes must have it, and a host must then write the commit index
     /// with the entries as one, since the changes in a log prove nothing about it.
     NO_CONF_VALIDATION = 14;
-    /// A follower refuses proposals instead of passing them on.
-    NO_FORWARDING = 15;
+    /// A follower passes proposals on to the leader; their outcome is not known here, so their tokens come back at once as unknown. Without
+    /// it a follower refuses them with [`Error::NotLeader`]. Default off; etcd: on.
+    FORWARDING = 15;
     /// Messages of a ready also carry their entries decoded (C only).
     DECODED_MSGS = 16;
     /// A removed or demoted leader leads on until a quorum of the new configuration has learned of it, so that these can elect
@@ -87,6 +97,15 @@ flags! {
     /// An append that only says how far is committed asks a peer that streams for no answer. It says so by `reject`, which others
     /// overlook in MsgApp, and answer. Default on.
     QUIET_COMMIT = 18;
+    /// Committed entries that left the recent log come as a span without entries, for a host whose apply thread reads the log itself. Such
+    /// a span must be confirmed by [`applied`](crate::Node::applied) before [`advance`](crate::Node::advance). Default off: the node
+    /// fetches them from its host, and hands them out like all others.
+    COMMITTED_SPANS = 19;
+    /// etcd: a configuration change is applied apart from its entry, by [`apply_change`](crate::Node::apply_change), late or never, and
+    /// `applied` passes changes that nobody applied.
+    CONF_APART = 20;
+    /// etcd: a supplied snapshot may have a configuration without its receiver.
+    SNAPSHOT_ANY_CONF = 21;
 }
 
 impl Flags {
@@ -110,8 +129,8 @@ pub struct Config {
     pub id: NodeId,
     /// The group it belongs to: any number; frames of another group are refused.
     pub group: u64,
-    /// Seed of election jitter and read contexts. Must differ at each start, or an answer from before a restart could serve
-    /// a stale read; the same seed and the same calls give the same run.
+    /// Seed of election jitter and read contexts: not 0. Draw another one at each start, or an answer from before a restart could serve
+    /// a stale read. The same seed and the same calls give the same run.
     pub seed: u64,
     /// Switches.
     pub flags: Flags,
@@ -163,6 +182,9 @@ pub struct Config {
     pub max_snapshot_bytes: u64,
     /// A block of the recent log, bytes: 4 KiB to 16 MiB. A larger entry gets a block of its own.
     pub block_bytes: u64,
+    /// Ticks after which a leader steps down whose own writes have made no entry durable meanwhile, though there are some to write;
+    /// 0: never. Its disk stands still, so another should lead.
+    pub own_write_timeout_ticks: u32,
 }
 
 /// No limit.
@@ -202,6 +224,7 @@ impl Config {
             max_entry_bytes: 4 << 20,
             max_snapshot_bytes: 1 << 20,
             block_bytes: 256 << 10,
+            own_write_timeout_ticks: 100,
         }
     }
 
@@ -213,6 +236,9 @@ impl Config {
             Flags::REFUSED_CONF_AS_EMPTY,
             Flags::LEASE_IN_TRANSFER,
             Flags::READ_AT_ONCE,
+            Flags::FORWARDING,
+            Flags::CONF_APART,
+            Flags::SNAPSHOT_ANY_CONF,
         ];
         for flag in on {
             self.flags = self.flags.with(flag, true);
@@ -230,6 +256,7 @@ impl Config {
         }
         self.snapshot_timeout_ticks = 0;
         self.vote_fence_ticks = 0;
+        self.own_write_timeout_ticks = 0;
     }
 
     /// Whether a node can be made of it.
@@ -240,6 +267,7 @@ impl Config {
         let within = |value: u32, low: u32, high: u32| (low..=high).contains(&value);
         let rules = [
             (self.id >= 1 && self.id <= MAX_ID, "id must be 1 to 2^64-17"),
+            (self.seed != 0, "seed must not be 0: draw another one at each start"),
             (self.flags.0 & !Flags::KNOWN.0 == 0, "flags has a bit that this library does not know"),
             (within(self.heartbeat_ticks, 1, 1 << 20), "heartbeat_ticks must be 1 to 2^20"),
             (
@@ -291,9 +319,14 @@ impl Config {
     }
 
     /// The longest message that a peer of the same configuration can send, bytes.
-    pub(crate) fn frame_limit(&self) -> u64 {
+    pub(crate) fn message_limit(&self) -> u64 {
         let appends = self.max_size_per_msg.min(u64::from(u32::MAX / 2)).max(self.max_entry_bytes);
         appends.max(self.max_snapshot_bytes).saturating_add(64 << 10)
+    }
+
+    /// The largest frame that a peer of the same configuration can send, bytes, its header included.
+    pub fn frame_limit(&self) -> u64 {
+        self.message_limit().saturating_add(crate::types::FRAME_HEADER as u64)
     }
 
     /// What this node's messages may hold beyond etcd's.

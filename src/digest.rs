@@ -78,6 +78,10 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
     out.numbers([raft.id, raft.role as u64, raft.term, raft.vote, raft.leader]);
     let timers = &raft.timers;
     out.numbers([timers.election_elapsed, timers.heartbeat_elapsed, timers.leaderless, timers.fence].map(u64::from));
+    out.numbers([u64::from(raft.election.led_term == raft.term)]);
+    if raft.config.own_write_timeout_ticks > 0 && raft.role == Role::Leader {
+        out.numbers([timers.own_write.into(), timers.own_durable]);
+    }
     if raft.flag(Flags::LEASE_READS) {
         out.numbers([u64::from(timers.lease)]);
     }
@@ -86,6 +90,7 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
         out.numbers([u64::from(timers.election_timeout), raft.rng.state(), reads.nonce, reads.counter]);
     }
     log(raft, &mut out);
+    own_log(raft, &mut out);
     members(raft, &mut out);
     waiting(raft, &mut out);
     out.numbers([raft.outbox.now.len() as u64, raft.outbox.after.len() as u64]);
@@ -136,6 +141,17 @@ fn slots<'a>(raft: &Raft, slots: impl Iterator<Item = &'a Slot>, out: &mut Strea
         let entry = raft.log.read(slot, 0);
         out.numbers([entry.term, entry.kind as u64]);
         out.bytes(entry.data);
+    }
+}
+
+/// What the host is asked for of its own log, or has supplied.
+fn own_log(raft: &Raft, out: &mut Stream<'_>) {
+    let own = &raft.own_log;
+    let age = if own.ask == 0 { u64::MAX } else { raft.fetches.last_id - own.ask };
+    out.numbers([raft.awaited_entry(), age, own.later.into(), own.ticks.into()]);
+    if let Some(supply) = &own.supply {
+        out.numbers([supply.first, supply.slots.len() as u64]);
+        out.bytes(raft.blobs.get(supply.blob));
     }
 }
 
@@ -233,7 +249,10 @@ fn outstanding(raft: &Raft, readies: &Readies, out: &mut Stream<'_>) {
         out.numbers([batch.entries_first, batch.state.term, batch.state.vote, batch.state.commit]);
         out.numbers([batch.has_hard_state, batch.must_sync, batch.has_soft_state].map(u64::from));
         slots(raft, batch.entries.iter(), out);
-        slots(raft, batch.committed.iter(), out);
+        match batch.span.blob {
+            Some(blob) => out.bytes(raft.blobs.get(blob)),
+            None => slots(raft, batch.committed.iter(), out),
+        }
         for message in &batch.messages {
             scalars(message, out);
             let pieces = batch.pieces.get(message.pieces.0 as usize..message.pieces.1 as usize).unwrap_or(&[]);

@@ -19,12 +19,12 @@ macro_rules! errors {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The C ABI's code: negative.
-            pub fn code(self) -> i32 {
+            pub const fn code(self) -> i32 {
                 self as i32
             }
 
             /// The cause in a few words; the node's detail text has the numbers.
-            pub fn text(self) -> &'static str {
+            pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
         }
@@ -45,7 +45,7 @@ errors! {
     /// `abi_version` or `struct_size` is not one this library knows (C only).
     Abi = -6, "abi_version or struct_size is not one this library knows";
     /// An argument is out of range, or a number or index was never handed out.
-    Arg = -7, "an argument is out of range, or a number or index was never handed out";
+    Arg = -7, "an argument is out of range";
     /// The call is out of order.
     State = -8, "the call is not allowed in this state";
     /// Acknowledged before: harmless.
@@ -74,6 +74,10 @@ errors! {
     NotForMe = -20, "the message is not for this node, or not from the authenticated peer";
     /// A message contradicts what is committed here.
     Implausible = -21, "the message contradicts what is committed here: refused";
+    /// An entry or snapshot data above a configured limit. Snapshot data travel beside the core then: supply none.
+    TooLarge = -22, "too large: a configured limit is passed";
+    /// Another node leads: [`Status::leader`](crate::Status::leader) names it.
+    NotLeader = -23, "this node is not the leader: propose at the leader";
 }
 
 impl fmt::Display for Error {
@@ -103,6 +107,12 @@ impl Detail {
         self.len = 0;
         // A text that is cut short is still the better part of it.
         let _ = fmt::write(self, text);
+    }
+
+    /// The call that begins has nothing to say yet.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.len = 0;
     }
 
     pub fn as_str(&self) -> &str {

@@ -14,7 +14,7 @@ macro_rules! table {
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// In a few words.
-            pub fn text(self) -> &'static str {
+            pub const fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
         }
@@ -120,6 +120,10 @@ table! {
         TermExhausted = 51, "the term is too high";
         /// An automatic leave of the joint configuration was refused; it is tried again.
         LeaveRefused = 52, "leaving the joint configuration was refused for now";
+        /// A snapshot whose last entry differs from the committed one here.
+        SnapshotConflict = 53, "a snapshot contradicts a committed entry";
+        /// This leader's own disk stands still.
+        OwnWrite = 54, "this leader's own writes take too long";
     }
 }
 
@@ -170,10 +174,12 @@ table! {
         ProposalRefused = 21, "forwarded proposal refused";
         /// Boot data were repaired: `a` is the stored value, `b` the new one.
         Repaired = 22, "stored state repaired at boot";
-        /// Entries from `index` on were overwritten up to `a`.
+        /// Entries from `index` on were overwritten up to `a`. From `b` on they were this node's own, appended while it led; 0: none was.
         Truncated = 23, "log tail overwritten";
         /// The node is poisoned.
         Poisoned = 24, "poisoned";
+        /// The host was asked for entries of its own log from `index` on, `a` ticks ago; nothing is applied before it supplies them.
+        ApplyWaits = 25, "waits for entries of this node's own log";
     }
 }
 

@@ -11,8 +11,9 @@
 //! ```
 //! use raftcore::{Config, storage::{MemoryStorage, StorageNode}};
 //!
-//! // A group of one: it elects itself and commits alone.
-//! let mut host = StorageNode::new(&Config::new(1), MemoryStorage::founder(&[1]), 1)?;
+//! // A group of one: it elects itself and commits alone. The seed is another one at each start.
+//! let config = Config { seed: 42, ..Config::new(1) };
+//! let mut host = StorageNode::new(&config, MemoryStorage::founder(&[1]), 1)?;
 //! host.node().campaign()?;
 //! let mut applied = Vec::new();
 //! let mut proposed = false;
@@ -65,10 +66,11 @@ mod status;
 pub use config::{Config, Flags, StorageMode};
 pub use error::{Error, Result};
 pub use event::{Event, EventKind, Reason};
-pub use node::{AppliedConf, ChangeEncoding, Node, StepFrames};
+pub use node::{AppliedConf, ChangeEncoding, Input, Node, StepFrames, Stored, StoredConf, Turn};
 pub use peers::progress::Flow;
 pub use raft::fetches::{Fetch, FetchKind, Missing, Supplied};
 pub use raft::reads::Read;
+pub use raft::snapshots::SnapshotReport;
 pub use raft::tokens::{Done, DropKind, Dropped};
 pub use ready::has;
 pub use ready::view::{Entries, MessageEntries, MessageRef, Messages, Parts, Ready, SnapshotRef};

@@ -68,6 +68,13 @@ pub struct Status {
     pub n_reads: u32,
     /// Proposals with a token waiting.
     pub n_tokens: u32,
+    /// Number of the newest ready handed out; 0: none yet.
+    pub last_ready: u64,
+    /// Ticks that came while a ready waited to be taken: a host that is not late has 0.
+    pub late_ticks: u64,
+    /// First entry that the host is asked for to apply it ([`FetchKind::Apply`](crate::FetchKind::Apply)); 0: none. Nothing is applied
+    /// before it is supplied.
+    pub apply_waits: Index,
 }
 
 /// Bits of [`PeerStatus::flags`].

@@ -281,3 +281,6 @@ pub struct EntryRef<'a> {
     /// The proposer's token, on the node that proposed it; 0 elsewhere.
     pub token: u64,
 }
+
+/// The length of what stands before each frame's message, bytes: the message's length and the group.
+pub const FRAME_HEADER: usize = 12;

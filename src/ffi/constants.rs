@@ -26,6 +26,10 @@ pub const RAFTCORE_OK: i32 = 0;
 pub const RAFTCORE_NONE: i32 = 1;
 /// a supply that is no longer wanted; nothing done
 pub const RAFTCORE_IGNORED: i32 = 2;
+/// raftcore_turn: a ready, and nothing can follow it before something happens
+pub const RAFTCORE_LAST: i32 = 3;
+/// raftcore_turn: raftcore_next_fetch has something, which comes first
+pub const RAFTCORE_FETCH_FIRST: i32 = 4;
 /// a required pointer is NULL
 pub const RAFTCORE_E_NULL: i32 = -1;
 /// not a live node: freed, or never made
@@ -68,6 +72,10 @@ pub const RAFTCORE_E_UNSUPPORTED: i32 = -19;
 pub const RAFTCORE_E_NOT_FOR_ME: i32 = -20;
 /// message contradicts what is committed here; an event tells
 pub const RAFTCORE_E_IMPLAUSIBLE: i32 = -21;
+/// above a configured limit; snapshot data of that size travel beside the core
+pub const RAFTCORE_E_TOO_LARGE: i32 = -22;
+/// another node leads: raftcore_status.leader names it
+pub const RAFTCORE_E_NOT_LEADER: i32 = -23;
 
 /// ==== Words of Raft
 ///
@@ -197,14 +205,20 @@ pub const RAFTCORE_FLAG_NO_COMMIT_BROADCAST: u64 = 4096;
 pub const RAFTCORE_FLAG_NOMINATE_SUCCESSOR: u64 = 8192;
 /// etcd: changes are neither validated when proposed nor kept apart: for all nodes or none
 pub const RAFTCORE_FLAG_NO_CONF_VALIDATION: u64 = 16384;
-/// a follower refuses proposals, passes none on
-pub const RAFTCORE_FLAG_NO_FORWARDING: u64 = 32768;
+/// a follower passes proposals on to the leader, and their tokens come back as unknown; default off, etcd: on
+pub const RAFTCORE_FLAG_FORWARDING: u64 = 32768;
 /// raftcore_msg.entries is filled
 pub const RAFTCORE_FLAG_DECODED_MSGS: u64 = 65536;
 /// a removed or demoted leader leads on until a quorum of the others has learned of it; default on, etcd: off
 pub const RAFTCORE_FLAG_RETIRE_GRACEFULLY: u64 = 131072;
 /// an append that only tells the commit index asks a peer that streams for no answer; default on, etcd: off
 pub const RAFTCORE_FLAG_QUIET_COMMIT: u64 = 262144;
+/// committed entries that left the recent log come as a span without entries, which raftcore_applied confirms
+pub const RAFTCORE_FLAG_COMMITTED_SPANS: u64 = 524288;
+/// changes are applied apart from their entries, by raftcore_apply_change, late or never; default off, etcd: on
+pub const RAFTCORE_FLAG_CONF_APART: u64 = 1048576;
+/// a supplied snapshot may have a configuration without its receiver; default off, etcd: on
+pub const RAFTCORE_FLAG_SNAPSHOT_ANY_CONF: u64 = 2097152;
 
 /// raftcore_ready.flags
 ///
@@ -252,12 +266,26 @@ pub const RAFTCORE_DROP_READ: u32 = 3;
 pub const RAFTCORE_FETCH_ENTRIES: u32 = 1;
 /// answer with raftcore_supply_snapshot or _none
 pub const RAFTCORE_FETCH_SNAPSHOT: u32 = 2;
+/// this node's own log, to apply; answer with raftcore_supply_entries, or _none with LATER
+pub const RAFTCORE_FETCH_APPLY: u32 = 3;
 /// raftcore_supply_none
 ///
 /// compacted away: a snapshot is asked for instead
 pub const RAFTCORE_SUPPLY_GONE: u32 = 1;
 /// not now: asked again later
 pub const RAFTCORE_SUPPLY_LATER: u32 = 2;
+/// raftcore_report_snapshot
+///
+/// it did not arrive: it is asked for again
+pub const RAFTCORE_SNAPSHOT_FAILED: u32 = 0;
+/// it arrived with all its data
+pub const RAFTCORE_SNAPSHOT_ARRIVED: u32 = 1;
+/// it is being sent: snapshot_timeout_ticks begin anew
+pub const RAFTCORE_SNAPSHOT_UNDER_WAY: u32 = 2;
+/// raftcore_frame_next
+///
+/// bytes before a frame's message: u32 length of the message, u64 group, both little-endian
+pub const RAFTCORE_FRAME_HEADER: u32 = 12;
 /// raftcore_peer.flow
 ///
 /// one append at a time, to find where the logs meet
@@ -322,9 +350,11 @@ pub const RAFTCORE_EVENT_MESSAGE_LOST: u32 = 20;
 pub const RAFTCORE_EVENT_PROPOSAL_REFUSED: u32 = 21;
 /// at boot: a was stored, b is used
 pub const RAFTCORE_EVENT_REPAIRED: u32 = 22;
-/// from index up to a
+/// from index up to a; from b on they were this node's own, appended while it led (0: none)
 pub const RAFTCORE_EVENT_TRUNCATED: u32 = 23;
 pub const RAFTCORE_EVENT_POISONED: u32 = 24;
+/// the host was asked for its own entries from index on, a ticks ago; nothing is applied before they come
+pub const RAFTCORE_EVENT_APPLY_WAITS: u32 = 25;
 
 /// raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words
 ///
@@ -424,3 +454,7 @@ pub const RAFTCORE_REASON_LOG_FULL: u32 = 50;
 pub const RAFTCORE_REASON_TERM_EXHAUSTED: u32 = 51;
 /// leaving the joint configuration was refused for now
 pub const RAFTCORE_REASON_LEAVE_REFUSED: u32 = 52;
+/// a snapshot contradicts a committed entry
+pub const RAFTCORE_REASON_SNAPSHOT_CONFLICT: u32 = 53;
+/// this leader's own writes take too long
+pub const RAFTCORE_REASON_OWN_WRITE: u32 = 54;

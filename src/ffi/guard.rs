@@ -1,11 +1,13 @@
 //! The one gate through which every call from C goes.
 //!
 //! In order: NULL, alignment, the state (one atomic exchange from idle to busy, which catches a second thread, a freed handle, and what
-//! never was one), poison, then the body inside `catch_unwind`. Measured at 1.4 ns for all of it, so it is always on.
+//! never was one), poison, then the body inside `catch_unwind`. The exchange is most of its cost.
 //!
-//! A handle is a small header that is never given back to the allocator: freeing takes out what it holds, marks it dead and parks it in a
-//! queue, from which `raftcore_new` takes the oldest once more than [`QUARANTINE`] wait. So reading the state of a freed handle is reading
-//! live memory, and a second free or a late call is an answer instead of a crash.
+//! A handle is a small header that is never given back to the allocator: `raftcore_free` takes out what the header holds, marks it dead and
+//! parks it (`parked`). So reading the state of a freed handle is reading live memory, and a second free or a late call is an answer
+//! instead of a crash.
+//!
+//! No lock is held, here or in `parked`: a child that was forked while other threads make and free nodes makes and frees its own.
 //!
 //! The text of a panic goes into the header by way of the panic hook, and nothing goes to stderr; panics of the host's own Rust code still
 //! reach the hook that was there before.
@@ -13,18 +15,16 @@
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
-use std::sync::{Mutex, Once, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use super::constants::{RAFTCORE_NONE, RAFTCORE_OK};
 use super::output::Slots;
+use super::parked;
 use super::types::raftcore_code;
 use crate::error::Detail;
 use crate::{Error, Node};
-
-/// Freed handles that wait at least before their place is used again.
-pub(super) const QUARANTINE: usize = 256;
 
 /// States of a handle. Any other number: there is no handle.
 const IDLE: u32 = 0x7261_6674;
@@ -46,11 +46,12 @@ pub struct raftcore_node {
     told: Cell<bool>,
     text: UnsafeCell<Detail>,
     held: Cell<*mut Held>,
-    /// In the quarantine: the next one. Belongs to the holder of its lock.
-    next: Cell<*const raftcore_node>,
+    /// Its own number, and that of the one below it among the free ones: see `parked`.
+    pub(super) number: AtomicU32,
+    pub(super) below: AtomicU32,
 }
 
-// SAFETY: the state is atomic; `next` is reached under the quarantine's lock only, all else by the one who made it busy.
+// SAFETY: the state and the numbers are atomic; all else is reached by the one who made it busy.
 unsafe impl Sync for raftcore_node {}
 
 /// What a live handle holds.
@@ -72,6 +73,12 @@ impl Call<'_> {
     pub(super) fn refuse(&self, error: Error, why: fmt::Arguments<'_>) -> Refusal {
         self.header.say(why);
         Refusal::Said(error)
+    }
+
+    /// The call succeeds, and the node has a text about what it refused in passing.
+    #[cold]
+    pub(super) fn said_by_node(&self) {
+        self.header.own_text.set(false);
     }
 
     /// What the last failed call says of itself.
@@ -115,6 +122,10 @@ impl From<Error> for Refusal {
 }
 
 impl raftcore_node {
+    pub(super) const fn dead() -> Self {
+        Self::new(DEAD)
+    }
+
     const fn new(state: u32) -> Self {
         Self {
             state: AtomicU32::new(state),
@@ -123,7 +134,8 @@ impl raftcore_node {
             told: Cell::new(false),
             text: UnsafeCell::new(Detail::new()),
             held: Cell::new(ptr::null_mut()),
-            next: Cell::new(ptr::null()),
+            number: AtomicU32::new(0),
+            below: AtomicU32::new(0),
         }
     }
 
@@ -308,7 +320,7 @@ fn forget(payload: Box<dyn core::any::Any + Send>) {
 
 /// Puts our hook before the one that is there, once.
 pub(super) fn hook() {
-    static ONCE: Once = Once::new();
+    static PLACED: AtomicBool = AtomicBool::new(false);
     type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
     static BEFORE: OnceLock<Hook> = OnceLock::new();
 
@@ -330,17 +342,16 @@ pub(super) fn hook() {
         }
     }
 
-    // The hook can't be changed while this thread panics: the next call will.
-    if !ONCE.is_completed() && !std::thread::panicking() {
-        ONCE.call_once(|| {
-            let _ = BEFORE.set(take_hook());
-            set_hook(Box::new(on_panic)); // a function has no size: nothing is allocated
-        });
+    // The hook can't be changed while this thread panics: the next call will. Whoever comes second does not wait for the first: a forked
+    // child could wait for ever.
+    if !PLACED.load(Ordering::Relaxed) && !std::thread::panicking() && !PLACED.swap(true, Ordering::AcqRel) {
+        let _ = BEFORE.set(take_hook());
+        set_hook(Box::new(on_panic)); // a function has no size: nothing is allocated
     }
 }
 
 /// A box whose allocation may fail.
-fn try_box<T>(value: T) -> Result<Box<T>, Error> {
+pub(super) fn try_box<T>(value: T) -> Result<Box<T>, Error> {
     let mut one = Vec::new();
     one.try_reserve_exact(1).map_err(|_| Error::NoMem)?;
     one.push(value);
@@ -349,51 +360,10 @@ fn try_box<T>(value: T) -> Result<Box<T>, Error> {
     Ok(unsafe { Box::from_raw(Box::into_raw(slice).cast::<T>()) })
 }
 
-/// Parked headers, oldest first.
-struct Parked {
-    oldest: *const raftcore_node,
-    newest: *const raftcore_node,
-    count: usize,
-}
-
-// SAFETY: the pointers lead to headers, which are Sync and live for ever.
-unsafe impl Send for Parked {}
-
-static PARKED: Mutex<Parked> = Mutex::new(Parked { oldest: ptr::null(), newest: ptr::null(), count: 0 });
-
-/// The oldest parked header, if enough wait behind it.
-fn unpark() -> Option<&'static raftcore_node> {
-    let mut parked = PARKED.lock().unwrap_or_else(PoisonError::into_inner);
-    if parked.count <= QUARANTINE {
-        return None;
-    }
-    // SAFETY: parked headers live for ever; count > 0, so there is one.
-    let header = unsafe { &*parked.oldest };
-    parked.oldest = header.next.get();
-    parked.count -= 1;
-    Some(header)
-}
-
-fn park(header: &'static raftcore_node) {
-    let mut parked = PARKED.lock().unwrap_or_else(PoisonError::into_inner);
-    header.next.set(ptr::null());
-    if parked.count == 0 {
-        parked.oldest = header;
-    } else {
-        // SAFETY: parked headers live for ever.
-        unsafe { &*parked.newest }.next.set(header);
-    }
-    parked.newest = header;
-    parked.count += 1;
-}
-
 /// Makes a live handle around a node.
 pub(super) fn admit(node: Node, slots: Slots) -> Result<*mut raftcore_node, Error> {
     let held = try_box(Held { node, slots })?;
-    let header = match unpark() {
-        Some(header) => header,
-        None => Box::leak(try_box(raftcore_node::new(DEAD))?),
-    };
+    let header = parked::take()?;
     header.poisoned.set(false);
     header.own_text.set(false);
     header.told.set(false);
@@ -415,7 +385,7 @@ pub(super) fn dismiss(node: *mut raftcore_node) -> raftcore_code {
         drop(unsafe { Box::from_raw(held) });
         Ok(RAFTCORE_OK)
     });
-    park(header);
+    parked::put(header);
     code
 }
 

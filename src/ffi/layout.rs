@@ -28,15 +28,15 @@ macro_rules! laid_out {
 laid_out! {
     raftcore_slice, 16, 8: ptr len;
     raftcore_entry, 48, 40: term index kind reserved0 data token;
-    raftcore_msg, 112, 104: to from term log_term index commit reject_hint vote flags kind reserved0 frame entries
-        n_frame frame_bytes n_entries entry_stride;
+    raftcore_msg, 144, 120: to from term log_term index commit reject_hint vote flags kind reserved0 frame entries
+        n_frame frame_bytes n_entries entry_stride context snapshot_conf;
     raftcore_read, 16, 16: token index;
     raftcore_done, 16, 16: token index;
     raftcore_drop, 16, 16: token what reason;
     raftcore_run, 16, 16: first term;
     raftcore_change, 16, 16: id kind reserved0;
-    raftcore_conf, 88, 56: struct_size auto_leave voters outgoing learners learners_next n_voters n_outgoing
-        n_learners n_learners_next bytes context;
+    raftcore_conf, 96, 64: struct_size auto_leave voters outgoing learners learners_next n_voters n_outgoing
+        n_learners n_learners_next bytes context index;
     raftcore_fetch, 48, 48: struct_size kind id peer first last max_bytes;
     raftcore_ready, 216, 176: struct_size role flags number term vote commit leader snapshot_index snapshot_term
         committed_first committed_last snapshot_conf snapshot_data entries committed msgs reads dropped done
@@ -47,17 +47,21 @@ laid_out! {
         snapshot_data_bytes entries_at committed_at msgs_at reads_at dropped_at done_at n_entries n_committed n_msgs
         n_reads n_dropped n_done entry_stride msg_stride read_stride drop_stride done_stride reserved0;
     raftcore_flat_entry, 48, 48: term index token data_at data_bytes kind reserved0;
-    raftcore_flat_msg, 96, 96: to from term log_term index commit reject_hint vote flags frame_at frame_bytes kind
-        reserved0;
-    raftcore_config, 176, 176: struct_size abi_version id group seed flags storage dialect election_ticks
+    raftcore_flat_msg, 128, 128: to from term log_term index commit reject_hint vote flags frame_at frame_bytes kind
+        reserved0 context_at context_bytes snapshot_conf_at snapshot_conf_bytes;
+    raftcore_config, 184, 184: struct_size abi_version id group seed flags storage dialect election_ticks
         heartbeat_ticks read_timeout_ticks snapshot_timeout_ticks vote_fence_ticks max_peers max_inflight_msgs
         max_outstanding max_entries_per_ready max_messages max_reads max_tokens priority max_apply_unpersisted
         recent_bytes catchup_bytes max_size_per_msg max_committed_size_per_ready max_uncommitted_size
-        max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes;
-    raftcore_status, 216, 216: struct_size role id group term vote commit applied durable leader transferee
+        max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes own_write_timeout_ticks reserved0;
+    raftcore_stored, 112, 88: struct_size reserved0 term vote commit applied before_first before_first_term last conf
+        runs entries n_runs n_entries reserved1;
+    raftcore_input, 80, 72: struct_size ticks done persisted applied released peer frames consumed rejected first;
+    raftcore_frame, 40, 32: struct_size reserved0 group msg bytes;
+    raftcore_status, 240, 240: struct_size role id group term vote commit applied durable leader transferee
         first_index last_index last_term recent_first safe_to_compact memory_bytes messages_dropped messages_refused
         messages_ignored proposals_refused reads_failed events_lost implausible n_peers n_outstanding promotable
-        electable election_elapsed election_timeout n_reads n_tokens;
+        electable election_elapsed election_timeout n_reads n_tokens last_ready late_ticks apply_waits;
     raftcore_peer, 56, 56: id match_index next_index pending_snapshot inflight_bytes inflight_msgs flow flags
         silent_ticks;
     raftcore_event, 48, 48: kind reason peer term index a b;
@@ -144,6 +148,7 @@ same! {
     RAFTCORE_EVENT_REPAIRED = crate::EventKind::Repaired;
     RAFTCORE_EVENT_TRUNCATED = crate::EventKind::Truncated;
     RAFTCORE_EVENT_POISONED = crate::EventKind::Poisoned;
+    RAFTCORE_EVENT_APPLY_WAITS = crate::EventKind::ApplyWaits;
     RAFTCORE_FLAG_PRE_VOTE = crate::Flags::PRE_VOTE.0;
     RAFTCORE_FLAG_CHECK_QUORUM = crate::Flags::CHECK_QUORUM.0;
     RAFTCORE_FLAG_LEASE_READS = crate::Flags::LEASE_READS.0;
@@ -159,10 +164,13 @@ same! {
     RAFTCORE_FLAG_NO_COMMIT_BROADCAST = crate::Flags::NO_COMMIT_BROADCAST.0;
     RAFTCORE_FLAG_NOMINATE_SUCCESSOR = crate::Flags::NOMINATE_SUCCESSOR.0;
     RAFTCORE_FLAG_NO_CONF_VALIDATION = crate::Flags::NO_CONF_VALIDATION.0;
-    RAFTCORE_FLAG_NO_FORWARDING = crate::Flags::NO_FORWARDING.0;
+    RAFTCORE_FLAG_FORWARDING = crate::Flags::FORWARDING.0;
     RAFTCORE_FLAG_DECODED_MSGS = crate::Flags::DECODED_MSGS.0;
     RAFTCORE_FLAG_RETIRE_GRACEFULLY = crate::Flags::RETIRE_GRACEFULLY.0;
     RAFTCORE_FLAG_QUIET_COMMIT = crate::Flags::QUIET_COMMIT.0;
+    RAFTCORE_FLAG_COMMITTED_SPANS = crate::Flags::COMMITTED_SPANS.0;
+    RAFTCORE_FLAG_CONF_APART = crate::Flags::CONF_APART.0;
+    RAFTCORE_FLAG_SNAPSHOT_ANY_CONF = crate::Flags::SNAPSHOT_ANY_CONF.0;
     RAFTCORE_E_NULL = crate::Error::Null;
     RAFTCORE_E_HANDLE = crate::Error::Handle;
     RAFTCORE_E_BUSY = crate::Error::Busy;
@@ -184,6 +192,13 @@ same! {
     RAFTCORE_E_UNSUPPORTED = crate::Error::Unsupported;
     RAFTCORE_E_NOT_FOR_ME = crate::Error::NotForMe;
     RAFTCORE_E_IMPLAUSIBLE = crate::Error::Implausible;
+    RAFTCORE_E_TOO_LARGE = crate::Error::TooLarge;
+    RAFTCORE_E_NOT_LEADER = crate::Error::NotLeader;
+    RAFTCORE_SNAPSHOT_FAILED = crate::SnapshotReport::Failed;
+    RAFTCORE_SNAPSHOT_ARRIVED = crate::SnapshotReport::Arrived;
+    RAFTCORE_SNAPSHOT_UNDER_WAY = crate::SnapshotReport::UnderWay;
+    RAFTCORE_FRAME_HEADER = crate::wire::FRAME_HEADER;
+    RAFTCORE_FETCH_APPLY = crate::FetchKind::Apply;
     RAFTCORE_ID_LOCAL_APPEND = crate::LOCAL_APPEND;
     RAFTCORE_ID_LOCAL_APPLY = crate::LOCAL_APPLY;
 }

@@ -9,7 +9,7 @@ use super::output::Slots;
 use super::texts;
 use super::types::*;
 use super::{ConfIn, STRUCT_SIZE_MAX, Sized32, array, conf_in, entries_in, place, struct_in, text_out};
-use crate::{Config, EntryId, Error, Flags, HardState, Node, StorageMode, TermRun};
+use crate::{Config, EntryId, Error, Flags, HardState, Node, StorageMode, Stored, StoredConf, TermRun};
 
 /// ==== 1  Make and free
 ///
@@ -130,6 +130,25 @@ pub unsafe extern "C" fn raftcore_config_error(c: *const raftcore_config, buf: *
     })
 }
 
+/// The largest frame that a peer of the same configuration sends, header included: so much a receive buffer must be able to hold.
+///
+/// c          Only read.
+/// bytes_out  Bytes.
+/// Returns    RAFTCORE_OK     *bytes_out is set
+///            RAFTCORE_E_ARG  a field is out of its range: see raftcore_config_error
+///            RAFTCORE_E_ABI  struct_size or abi_version is not one this library knows
+/// Rust       Config::frame_limit
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_frame_limit(c: *const raftcore_config, bytes_out: *mut u64) -> raftcore_code {
+    plain(|| {
+        // SAFETY: the page asks for a struct as large as it says, and a place for the answer.
+        let (given, out) = unsafe { (struct_in(c)?, place(bytes_out)?) };
+        out.write(config_in(&given)?.frame_limit());
+        Ok(RAFTCORE_OK)
+    })
+}
+
 /// How much memory raftcore_new will take.
 ///
 /// c          Only read.
@@ -151,8 +170,7 @@ pub unsafe extern "C" fn raftcore_footprint(c: *const raftcore_config, bytes_out
     })
 }
 
-/// Makes a node. It then wants its stored state: raftcore_boot_state, _conf, _terms, _entries as far as there is any, and
-/// raftcore_boot_done in any case. A node with an empty disk that joins a group boots by raftcore_boot_done(node, 0) alone.
+/// Makes a node. Then tell it what is stored of it: raftcore_boot.
 ///
 /// c        Copied.
 /// out      The new handle. Written only if the result is RAFTCORE_OK.
@@ -177,11 +195,60 @@ pub unsafe extern "C" fn raftcore_new(c: *const raftcore_config, out: *mut *mut 
     })
 }
 
-/// Restores the hard state: what the last stored ready with RAFTCORE_RF_HARD_STATE said.
+/// Boots a node from what its host has stored; then it runs. The data are checked against each other: what was forgotten is refused.
 ///
-/// Boot calls come in the order of this page, each at most once (raftcore_boot_entries as often as it takes), and only those for
-/// which there is something. After one that fails the node can only be freed. Founders of a group store, then boot from: state
-/// (0, 0, 1), the configuration with before_first 1 of term 1, applied 1.
+/// An empty disk, as of a node that joins a group: all zero, conf NULL. A founder of a group first stores, then boots from:
+/// commit 1, applied 1, before_first 1, before_first_term 1, last 1, and conf with the founders as voters; found a group once,
+/// with the same founders on each. After a call that fails the node can only be freed.
+///
+/// stored   Caller's struct, with struct_size set. Copied. If the entries above applied don't fit into memory at once, call
+///          raftcore_boot_state, _conf, _terms, _entries and _done instead: the same in pieces.
+/// Returns  RAFTCORE_OK         the node runs. The first ready tells what had to be repaired, if anything.
+///          RAFTCORE_E_CORRUPT  stored data contradict each other, or some are missing: the detail says which
+///          RAFTCORE_E_CONF     no valid configuration, or more than max_peers members
+///          RAFTCORE_E_DECODE   stored->conf->bytes are no configuration
+///          RAFTCORE_E_STATE    booted before; or conf is NULL though there is a log
+///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
+///          RAFTCORE_E_NOMEM    an allocation failed
+///          and the codes any call may return (see "Errors" above).
+/// Rust     Node::boot
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_boot(node: *mut raftcore_node, stored: *const raftcore_stored) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        // SAFETY: the page asks for a struct as large as it says, and for arrays that can be read for as long as the call lasts.
+        let given = unsafe { struct_in(stored) }?;
+        if given.reserved0 != 0 || given.reserved1 != 0 {
+            return Err(super::RESERVED);
+        }
+        // SAFETY: as above; raftcore_run and TermRun have one layout, as layout.rs proves.
+        let (runs, entries) = unsafe {
+            (array(given.runs.cast::<TermRun>(), given.n_runs)?, entries_in(given.entries, given.n_entries)?)
+        };
+        let conf = match given.conf.is_null() {
+            true => None,
+            // SAFETY: as above.
+            false => Some(match unsafe { conf_in(given.conf) }? {
+                ConfIn::Bytes(bytes) => StoredConf::Bytes(bytes),
+                ConfIn::Ids(ids, index) => StoredConf::Ids(ids, index),
+            }),
+        };
+        let stored = Stored {
+            state: HardState { term: given.term, vote: given.vote, commit: given.commit },
+            applied: given.applied,
+            before_first: EntryId { term: given.before_first_term, index: given.before_first },
+            last: given.last,
+            conf,
+            runs,
+        };
+        done(call.node.boot(&stored, entries))
+    })
+}
+
+/// Restores the hard state: what the last stored ready with RAFTCORE_RF_HARD_STATE said. The first of the calls that boot in pieces.
+///
+/// They come in the order of this page, each at most once (raftcore_boot_entries as often as it takes), and only those for which
+/// there is something.
 ///
 /// term     As stored; so vote and commit.
 /// Returns  RAFTCORE_OK         done
@@ -225,16 +292,19 @@ pub unsafe extern "C" fn raftcore_boot_conf(
         // SAFETY: the page asks for a configuration that can be read for as long as the call lasts.
         match unsafe { conf_in(conf) }? {
             ConfIn::Bytes(bytes) => done(call.node.boot_conf_bytes(bytes, before)),
-            ConfIn::Ids(ids) => done(call.node.boot_conf(&ids, before)),
+            ConfIn::Ids(ids, index) => done(call.node.boot_conf(&ids, index, before)),
         }
     })
 }
 
-/// Restores which term each part of the log has. Left out where raftcore_boot_entries starts at the first entry.
+/// Restores which term each part of the log has, and where the log ends: entries that are forgotten show then.
 ///
-/// runs     In order, the first from before_first + 1; the last reaches to the end of the log. May be NULL if count is 0. Copied.
+/// runs     In order, the first from before_first + 1; the last reaches to last. May be NULL if count is 0, which is right where
+///          raftcore_boot_entries starts at the first entry. Copied.
+/// last     Index of the log's last entry; before_first if there is none.
 /// Returns  RAFTCORE_OK         done
 ///          RAFTCORE_E_CORRUPT  indexes or terms don't rise, or contradict what came before
+///          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf was forgotten
 ///          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
 /// Rust     Node::boot_terms
 #[unsafe(no_mangle)]
@@ -243,11 +313,12 @@ pub unsafe extern "C" fn raftcore_boot_terms(
     node: *mut raftcore_node,
     runs: *const raftcore_run,
     count: usize,
+    last: u64,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` readable runs; raftcore_run and TermRun have one layout, as layout.rs proves.
         let runs = unsafe { array(runs.cast::<TermRun>(), count) }?;
-        done(call.node.boot_terms(runs))
+        done(call.node.boot_terms(runs, last))
     })
 }
 
@@ -351,6 +422,9 @@ fn config_in(c: &raftcore_config) -> Result<Config, Refusal> {
     if c.dialect != RAFTCORE_DIALECT_RAFTPB {
         return Err(Refusal::Own(Error::Unsupported, "dialect is not one this library speaks"));
     }
+    if c.reserved0 != 0 {
+        return Err(super::RESERVED);
+    }
     let Some(storage) = StorageMode::from_number(c.storage) else {
         return Err(Refusal::Own(Error::Arg, "storage is none of RAFTCORE_STORAGE_*"));
     };
@@ -383,6 +457,7 @@ fn config_in(c: &raftcore_config) -> Result<Config, Refusal> {
         max_entry_bytes: c.max_entry_bytes,
         max_snapshot_bytes: c.max_snapshot_bytes,
         block_bytes: c.block_bytes,
+        own_write_timeout_ticks: c.own_write_timeout_ticks,
     })
 }
 
@@ -419,5 +494,7 @@ fn config_out(c: &Config, struct_size: u32) -> raftcore_config {
         max_entry_bytes: c.max_entry_bytes,
         max_snapshot_bytes: c.max_snapshot_bytes,
         block_bytes: c.block_bytes,
+        own_write_timeout_ticks: c.own_write_timeout_ticks,
+        reserved0: 0,
     }
 }

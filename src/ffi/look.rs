@@ -56,6 +56,9 @@ pub unsafe extern "C" fn raftcore_get_status(node: *const raftcore_node, out: *m
             election_timeout: s.election_timeout,
             n_reads: s.n_reads,
             n_tokens: s.n_tokens,
+            last_ready: s.last_ready,
+            late_ticks: s.late_ticks,
+            apply_waits: s.apply_waits,
         });
         Ok(RAFTCORE_OK)
     })
@@ -161,7 +164,8 @@ pub unsafe extern "C" fn raftcore_digest(node: *const raftcore_node, with_random
     if code == RAFTCORE_OK { digest } else { 0 }
 }
 
-/// What the last call that failed on this node has to say: numbers, limits, what to do. On a poisoned node the cause of that.
+/// What the last call that failed on this node has to say: numbers, limits, what to do; empty if it has nothing to add. On a poisoned
+/// node the cause of that. Settings and calls are named as on this page, without their prefix.
 ///
 /// buf      Gets a text with a NUL at its end, cut to cap bytes; may be NULL if cap is 0.
 /// Returns  The length of the whole text, without the NUL: at most 255. 0 if there is no such node, or another thread is in it.

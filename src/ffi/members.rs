@@ -1,11 +1,12 @@
 //! Group 3 of the page: reads, and who is in the group and who leads it.
 
 use super::constants::*;
-use super::guard::{Answer, Needs, Refusal, guard};
+use super::guard::{Answer, Needs, Refusal, guard, guard_free};
 use super::life::{done, simply};
 use super::types::*;
-use super::{NULL, StructOut, array, array_out, bytes, entry_in, slice_out, truth};
-use crate::{AppliedConf, Change, ChangeEncoding, ChangeKind, Error, Transition};
+use super::{ConfIn, NULL, StructOut, array, array_out, bytes, conf_in, entry_in, optional, slice_out, truth};
+use crate::wire;
+use crate::{AppliedConf, Change, ChangeEncoding, ChangeKind, EntryKind, Error, Transition};
 
 /// Changes of one proposal, at most.
 const CHANGES_MAX: usize = 64;
@@ -37,8 +38,7 @@ pub unsafe extern "C" fn raftcore_read_index(node: *mut raftcore_node, token: u6
 /// Returns     RAFTCORE_OK            taken; that is not yet committed
 ///             RAFTCORE_E_CONF_BUSY   another change is in flight: retry after it is applied
 ///             RAFTCORE_E_CONF        invalid here, or more than max_peers members; the detail says why
-///             RAFTCORE_E_NO_LEADER   retry when raftcore_ready.leader changes
-///             RAFTCORE_E_FULL        as raftcore_propose
+///             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL  as raftcore_propose
 ///             RAFTCORE_E_ARG         an unknown kind or transition, a reserved id, or more than 64 changes
 /// Rust        Node::propose_conf
 #[unsafe(no_mangle)]
@@ -94,6 +94,7 @@ fn conf_out(out: StructOut<raftcore_conf>, applied: &AppliedConf<'_>) -> Answer 
         n_learners_next,
         bytes: slice_out(applied.bytes),
         context: slice_out(applied.context),
+        index: applied.index,
     });
     Ok(RAFTCORE_OK)
 }
@@ -133,14 +134,104 @@ pub unsafe extern "C" fn raftcore_apply_conf(
 /// Passes over a committed configuration entry, as if it were empty. Right only if every member does the same.
 ///
 /// index    The entry's.
+/// out      As in raftcore_apply_conf: the configuration, unchanged, as of index. Store it together with the applied index.
+///          May be NULL.
+/// Lives    As in raftcore_apply_conf.
 /// Returns  RAFTCORE_OK       skipped
 ///          RAFTCORE_E_ARG    not a configuration entry that was handed out, or an earlier one comes first
 ///          RAFTCORE_E_STALE  applied or skipped before
+///          RAFTCORE_E_NOMEM  retry
 /// Rust     Node::skip_conf
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn raftcore_skip_conf(node: *mut raftcore_node, index: u64) -> raftcore_code {
-    simply(node, |n| n.skip_conf(index))
+pub unsafe extern "C" fn raftcore_skip_conf(
+    node: *mut raftcore_node,
+    index: u64,
+    out: *mut raftcore_conf,
+) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        if out.is_null() {
+            call.node.skip_conf(index)?;
+            return Ok(RAFTCORE_OK);
+        }
+        // SAFETY: the page asks for a struct as large as it says.
+        let out = unsafe { StructOut::new(out) }?;
+        conf_out(out, &call.node.skip_conf(index)?)
+    })
+}
+
+/// Applies a change that belongs to no entry, at any time: etcd's ApplyConfChange. Only with RAFTCORE_FLAG_CONF_APART.
+///
+/// kind     RAFTCORE_ENTRY_CONF_CHANGE or RAFTCORE_ENTRY_CONF_CHANGE_V2
+/// data     The change, encoded. Borrowed for the call.
+/// out      As in raftcore_apply_conf; its index is 0.
+/// Lives    As in raftcore_apply_conf.
+/// Returns  RAFTCORE_OK       in force
+///          RAFTCORE_E_STATE  without the flag
+///          RAFTCORE_E_ARG    kind is none of the two
+///          RAFTCORE_E_CONF, RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED, RAFTCORE_E_NOMEM as raftcore_apply_conf
+/// Rust     Node::apply_change
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_apply_change(
+    node: *mut raftcore_node,
+    kind: u32,
+    data: raftcore_slice,
+    out: *mut raftcore_conf,
+) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        let Some(kind) = EntryKind::from_wire(u64::from(kind)).filter(|kind| kind.is_change()) else {
+            return Err(Refusal::Own(Error::Arg, "kind is no kind of change: RAFTCORE_ENTRY_CONF_CHANGE or _V2"));
+        };
+        // SAFETY: the page asks for what can be read, and a struct as large as it says.
+        let (data, out) = unsafe { (bytes(data)?, StructOut::new(out)?) };
+        conf_out(out, &call.node.apply_change(kind, data)?)
+    })
+}
+
+/// Encodes a configuration from its ids: what a founder stores, for one.
+///
+/// conf      Its ids, and index (what it is as of; 0: not known).
+/// buf       Caller's buffer; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
+/// need_out  Bytes of the encoding, also if that is more than cap. May be NULL.
+/// Thread    Any; needs no node.
+/// Returns   RAFTCORE_OK           written
+///           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
+///           RAFTCORE_E_ARG        conf->bytes are set
+/// Rust      wire::write_stored_conf
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_conf_encode(
+    conf: *const raftcore_conf,
+    buf: *mut u8,
+    cap: usize,
+    need_out: *mut usize,
+) -> raftcore_code {
+    guard_free(|| {
+        // SAFETY: the page asks for a configuration that can be read, and a place for the answer.
+        let (conf, need_out) = unsafe { (conf_in(conf).map_err(code_of)?, optional(need_out).map_err(code_of)?) };
+        let ConfIn::Ids(ids, index) = conf else { return Err(Error::Arg) };
+        let need = wire::stored_conf_len(&ids, index);
+        if let Some(out) = need_out {
+            out.write(need);
+        }
+        if need > cap {
+            return Err(Error::TooSmall);
+        }
+        if buf.is_null() {
+            return if need == 0 { Ok(RAFTCORE_OK) } else { Err(Error::Null) };
+        }
+        // SAFETY: the page asks for `cap` writable bytes, and no more than these are written.
+        let room = unsafe { core::slice::from_raw_parts_mut(buf, need) };
+        wire::write_stored_conf(room, &ids, index);
+        Ok(RAFTCORE_OK)
+    })
+}
+
+fn code_of(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Node(error) | Refusal::Said(error) | Refusal::Own(error, _) => error,
+    }
 }
 
 /// The configuration in force.

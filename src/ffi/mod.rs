@@ -21,6 +21,8 @@ mod life;
 
 mod rounds;
 
+mod turn;
+
 mod members;
 
 mod storage;
@@ -30,9 +32,11 @@ mod many;
 mod look;
 
 // What is behind it.
+mod flat;
 mod guard;
 mod layout;
 mod output;
+mod parked;
 mod texts;
 
 /// cbindgen:ignore
@@ -48,6 +52,7 @@ pub use many::*;
 pub use members::*;
 pub use rounds::*;
 pub use storage::*;
+pub use turn::*;
 pub use types::*;
 
 use core::ffi::c_char;
@@ -81,7 +86,7 @@ macro_rules! sized32 {
         unsafe impl Sized32 for types::$name { const FIRST: usize = size_of::<Self>(); }
     )* };
 }
-sized32!(raftcore_conf raftcore_fetch raftcore_ready raftcore_config raftcore_status raftcore_hello_info);
+sized32!(raftcore_conf raftcore_fetch raftcore_ready raftcore_config raftcore_status raftcore_hello_info raftcore_stored raftcore_input raftcore_frame);
 
 fn struct_size(ptr: *const u32, first: usize) -> Result<usize, Refusal> {
     if ptr.is_null() {
@@ -285,7 +290,8 @@ unsafe fn entries_in<'a>(
 /// A configuration from C.
 enum ConfIn<'a> {
     Bytes(&'a [u8]),
-    Ids(ConfStateRef<'a>),
+    /// And the index that they are as of; 0: not known.
+    Ids(ConfStateRef<'a>, u64),
 }
 
 /// # Safety
@@ -307,7 +313,7 @@ unsafe fn conf_in<'a>(conf: *const raftcore_conf) -> Result<ConfIn<'a>, Refusal>
         voters_outgoing: ids(conf.outgoing, conf.n_outgoing)?,
         learners_next: ids(conf.learners_next, conf.n_learners_next)?,
         auto_leave: truth(conf.auto_leave)?,
-    }))
+    }, conf.index))
 }
 
 const RESERVED: Refusal = Refusal::Own(Error::Arg, "a reserved field is not 0");

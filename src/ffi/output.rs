@@ -1,4 +1,4 @@
-//! Readies as C sees them: arrays that the handle owns, one set for each ready that may be outstanding; and the flat form.
+//! Readies as C sees them: arrays that the handle owns, one set for each ready that may be outstanding. The flat form stands in `flat`.
 //!
 //! The arrays are made with the node, in the sizes that its configuration names, so that handing out a ready allocates nothing. What may
 //! grow beyond that (refused tokens, tokens without entries, unusually many slices) does so by reservations that may fail; the ready is
@@ -14,12 +14,13 @@ use core::ops::Range;
 use core::ptr;
 
 use super::constants::*;
+use super::flat::{flat_len, write_flat};
 use super::guard::Refusal;
 use super::types::*;
 use super::{array_out, slice_out};
 pub(super) use crate::node::Outlook;
 use crate::ready::view::RawEntry;
-use crate::{Config, Entries, EntryRef, Error, Flags, Node, Ready, StorageMode};
+use crate::{Config, Entries, EntryRef, Error, Flags, MessageKind, Node, Ready, StorageMode};
 
 /// Elements of an array made in advance, at most; more grow when they come.
 const PREPARED_MAX: usize = 4096;
@@ -195,6 +196,56 @@ impl Slots {
         Ok(Some(Ok(need)))
     }
 
+    /// An outstanding ready once more, as arrays.
+    pub(super) fn again(&mut self, node: &Node, number: u64) -> Result<Option<&raftcore_ready>, Refusal> {
+        let Some(ready) = node.view(number) else { return Ok(None) };
+        let place = self.place(number);
+        let only = self.ring.len() == 1;
+        let Some(slot) = self.ring.get_mut(place) else { return Err(LOST) };
+        if slot.ready.number != number {
+            slot.fill(&ready, only, self.decode)?;
+            self.low = if self.low > self.high { number } else { self.low.min(number) };
+            self.high = self.high.max(number);
+        }
+        if self.pending == number {
+            self.pending = 0;
+        }
+        Ok(Some(&slot.ready))
+    }
+
+    /// The same in its flat form. `Err` with a size: it does not fit.
+    ///
+    /// # Safety
+    /// `buf` points to `cap` writable bytes.
+    pub(super) unsafe fn again_flat(
+        &mut self,
+        node: &Node,
+        number: u64,
+        buf: *mut u8,
+        cap: usize,
+    ) -> Option<Result<usize, usize>> {
+        let ready = node.view(number)?;
+        let need = flat_len(&ready);
+        if need > cap {
+            return Some(Err(need));
+        }
+        // SAFETY: the caller's promise, and `need` bytes fit.
+        unsafe { write_flat(&ready, buf, need) };
+        if self.pending == number {
+            self.pending = 0;
+        }
+        Some(Ok(need))
+    }
+
+    /// Refuses the acknowledgement of an entry in a ready that was never handed over.
+    pub(super) fn check_seen_entry(&self, node: &Node, index: u64) -> Result<(), Refusal> {
+        let unseen = self.pending(node).and_then(|ready| ready.committed_span());
+        if unseen.is_some_and(|(first, _)| index >= first) {
+            return Err(Refusal::Own(Error::Arg, "an entry of that index was never handed out"));
+        }
+        Ok(())
+    }
+
     /// The ready that is pending: the host does not know of it.
     pub(super) fn pending<'n>(&self, node: &'n Node) -> Option<Ready<'n>> {
         if self.pending == 0 { None } else { node.view(self.pending) }
@@ -355,7 +406,7 @@ fn entry_out(entry: EntryRef<'_>) -> raftcore_entry {
 }
 
 /// RAFTCORE_RF_*
-fn ready_flags(ready: &Ready<'_>) -> u64 {
+pub(super) fn ready_flags(ready: &Ready<'_>) -> u64 {
     let bit = |on: bool, bit: u64| if on { bit } else { 0 };
     bit(ready.hard_state().is_some(), RAFTCORE_RF_HARD_STATE)
         | bit(ready.must_sync(), RAFTCORE_RF_MUST_SYNC)
@@ -376,7 +427,7 @@ pub(super) fn has_bits(ready: &Ready<'_>) -> i32 {
         | bit(!ready.dropped().is_empty(), RAFTCORE_HAS_DROPPED)
 }
 
-fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
+pub(super) fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
     let after = if message.after() { RAFTCORE_MF_AFTER } else { 0 };
     after | if message.reject() { RAFTCORE_MF_REJECT } else { 0 }
 }
@@ -415,7 +466,7 @@ impl Slot {
             return Ok(());
         }
         // Entries to be stored show no tokens.
-        let may_share = only && (entries.len() == 0 || committed.tokens().is_empty());
+        let may_share = only && !ready.has_supplied() && (entries.len() == 0 || committed.tokens().is_empty());
         let kept = if may_share { self.kept(&committed) } else { None };
         let list = if kept.is_some() { &mut self.entries } else { &mut self.committed };
         if kept.is_none() {
@@ -507,6 +558,9 @@ impl Slot {
             });
             frames += n_frame;
             let mut out = message_out(&message, frame, n_frame);
+            if message.kind() == MessageKind::Snap {
+                out.snapshot_conf = slice_out(message.snapshot().map_or(&[], |snapshot| snapshot.conf));
+            }
             if DECODE {
                 let from = self.decoded.len();
                 put(&mut self.decoded, message.entries().map(entry_out));
@@ -557,7 +611,7 @@ impl Slot {
     }
 }
 
-fn drop_out(dropped: &crate::Dropped) -> raftcore_drop {
+pub(super) fn drop_out(dropped: &crate::Dropped) -> raftcore_drop {
     raftcore_drop { token: dropped.token, what: dropped.what as u32, reason: dropped.reason as u32 }
 }
 
@@ -582,6 +636,8 @@ fn message_out(message: &crate::MessageRef<'_>, frame: *const raftcore_slice, n_
         frame_bytes: message.frame_len() as u32,
         n_entries: 0,
         entry_stride: size_of::<raftcore_entry>() as u32,
+        context: slice_out(message.context()),
+        snapshot_conf: NO_SLICE,
     }
 }
 
@@ -591,206 +647,4 @@ fn overwrite<T: Copy>(list: &mut Vec<T>) {
     list.clear();
     // SAFETY: the place of `len` elements is the list's, and holds none any more.
     unsafe { list.as_mut_ptr().write_bytes(0xDD, len) };
-}
-
-// ---- the flat form
-
-/// Rounded up to what every place is a multiple of.
-fn round_up(len: usize) -> usize {
-    len.saturating_add(7) & !7
-}
-
-fn list_len<T>(count: usize) -> usize {
-    count.saturating_mul(size_of::<T>())
-}
-
-fn data_len<'a>(entries: impl Iterator<Item = EntryRef<'a>>) -> usize {
-    entries.fold(0, |sum: usize, entry| sum.saturating_add(round_up(entry.data.len())))
-}
-
-fn records_len(ready: &Ready<'_>) -> usize {
-    size_of::<raftcore_flat>()
-        + list_len::<raftcore_flat_entry>(ready.entries().len())
-        + list_len::<raftcore_flat_entry>(ready.committed().len())
-        + list_len::<raftcore_flat_msg>(ready.messages().len())
-        + list_len::<raftcore_read>(ready.reads().len())
-        + list_len::<raftcore_drop>(ready.dropped().len())
-        + list_len::<raftcore_done>(ready.done().len())
-}
-
-fn flat_len(ready: &Ready<'_>) -> usize {
-    let frames = ready.messages().fold(0, |sum: usize, message| sum.saturating_add(round_up(message.frame_len())));
-    let snapshot = ready.snapshot().map_or(0, |s| round_up(s.conf.len()).saturating_add(round_up(s.data.len())));
-    records_len(ready)
-        .saturating_add(data_len(ready.entries()))
-        .saturating_add(data_len(ready.committed()))
-        .saturating_add(frames)
-        .saturating_add(snapshot)
-}
-
-/// A buffer of fixed size that is filled from two places: records in front, bytes behind them.
-struct Flat {
-    buf: *mut u8,
-    len: usize,
-    record: usize,
-    bytes: usize,
-}
-
-impl Flat {
-    /// # Safety
-    /// The buffer has `len` writable bytes; what does not fit is left out.
-    unsafe fn copy(&self, at: usize, from: &[u8]) {
-        if at.checked_add(from.len()).is_some_and(|end| end <= self.len) {
-            // SAFETY: it fits.
-            unsafe { ptr::copy_nonoverlapping(from.as_ptr(), self.buf.add(at), from.len()) };
-        }
-    }
-
-    /// # Safety
-    /// As `copy`.
-    unsafe fn put<T: Copy>(&mut self, record: &T) {
-        // SAFETY: the records are plain integers without padding: all their bytes are initialized.
-        let bytes = unsafe { core::slice::from_raw_parts(ptr::from_ref(record).cast::<u8>(), size_of::<T>()) };
-        // SAFETY: as here.
-        unsafe { self.copy(self.record, bytes) };
-        self.record += size_of::<T>();
-    }
-
-    /// Appends bytes in several pieces, then zeros up to the next place. Returns the place; 0 if there are none.
-    ///
-    /// # Safety
-    /// As `copy`.
-    unsafe fn append<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]>) -> u64 {
-        let place = self.bytes;
-        for part in parts {
-            // SAFETY: as here.
-            unsafe { self.copy(self.bytes, part) };
-            self.bytes += part.len();
-        }
-        let end = round_up(self.bytes);
-        if end > self.bytes {
-            // SAFETY: as here.
-            unsafe { self.copy(self.bytes, [0u8; 7].get(..end - self.bytes).unwrap_or_default()) };
-            self.bytes = end;
-        }
-        if end == place { 0 } else { (place as u64).to_le() }
-    }
-
-    /// # Safety
-    /// As `copy`.
-    unsafe fn entries<'a>(&mut self, entries: impl Iterator<Item = EntryRef<'a>>) {
-        for entry in entries {
-            // SAFETY: as here.
-            unsafe {
-                let data_at = self.append([entry.data].into_iter());
-                self.put(&raftcore_flat_entry {
-                    term: entry.term.to_le(),
-                    index: entry.index.to_le(),
-                    token: entry.token.to_le(),
-                    data_at,
-                    data_bytes: (entry.data.len() as u64).to_le(),
-                    kind: (entry.kind as u32).to_le(),
-                    reserved0: 0,
-                });
-            }
-        }
-    }
-}
-
-/// # Safety
-/// `buf` points to `len` writable bytes, as many as `flat_len` said.
-unsafe fn write_flat(ready: &Ready<'_>, buf: *mut u8, len: usize) {
-    let mut flat = Flat { buf, len, record: size_of::<raftcore_flat>(), bytes: records_len(ready) };
-    let state = ready.state();
-    let (committed_first, committed_last) = ready.committed_span().unwrap_or_default();
-    let mut next = flat.record;
-    let mut list = |count: usize, size: usize| {
-        let at = if count == 0 { 0 } else { next as u64 };
-        next += count * size;
-        (at.to_le(), (count as u32).to_le())
-    };
-    let (entries_at, n_entries) = list(ready.entries().len(), size_of::<raftcore_flat_entry>());
-    let (committed_at, n_committed) = list(ready.committed().len(), size_of::<raftcore_flat_entry>());
-    let (msgs_at, n_msgs) = list(ready.messages().len(), size_of::<raftcore_flat_msg>());
-    let (reads_at, n_reads) = list(ready.reads().len(), size_of::<raftcore_read>());
-    let (dropped_at, n_dropped) = list(ready.dropped().len(), size_of::<raftcore_drop>());
-    let (done_at, n_done) = list(ready.done().len(), size_of::<raftcore_done>());
-    // SAFETY: the caller's promise; `Flat` writes nothing beyond `len`.
-    unsafe {
-        let snapshot = ready.snapshot();
-        let (index, term, conf, data) = match &snapshot {
-            Some(s) => (s.index, s.term, s.conf, s.data),
-            None => (0, 0, &[][..], &[][..]),
-        };
-        let snapshot_conf_at = flat.append([conf].into_iter());
-        let snapshot_data_at = flat.append([data].into_iter());
-        flat.entries(ready.entries());
-        flat.entries(ready.committed());
-        for message in ready.messages() {
-            let frame_at = flat.append(message.parts());
-            flat.put(&raftcore_flat_msg {
-                to: message.to().to_le(),
-                from: message.from().to_le(),
-                term: message.term().to_le(),
-                log_term: message.log_term().to_le(),
-                index: message.index().to_le(),
-                commit: message.commit().to_le(),
-                reject_hint: message.reject_hint().to_le(),
-                vote: message.vote().to_le(),
-                flags: msg_flags(&message).to_le(),
-                frame_at,
-                frame_bytes: (message.frame_len() as u64).to_le(),
-                kind: (message.kind() as u32).to_le(),
-                reserved0: 0,
-            });
-        }
-        for read in ready.reads() {
-            flat.put(&raftcore_read { token: read.token.to_le(), index: read.index.to_le() });
-        }
-        for dropped in ready.dropped() {
-            let out = drop_out(dropped);
-            flat.put(&raftcore_drop { token: out.token.to_le(), what: out.what.to_le(), reason: out.reason.to_le() });
-        }
-        for done in ready.done() {
-            flat.put(&raftcore_done { token: done.token.to_le(), index: done.index.to_le() });
-        }
-        flat.record = 0;
-        flat.put(&raftcore_flat {
-            layout: 1u32.to_le(),
-            role: (ready.role() as u32).to_le(),
-            total_bytes: (len as u64).to_le(),
-            flags: ready_flags(ready).to_le(),
-            number: ready.number().to_le(),
-            term: state.term.to_le(),
-            vote: state.vote.to_le(),
-            commit: state.commit.to_le(),
-            leader: ready.leader().to_le(),
-            snapshot_index: index.to_le(),
-            snapshot_term: term.to_le(),
-            committed_first: committed_first.to_le(),
-            committed_last: committed_last.to_le(),
-            snapshot_conf_at,
-            snapshot_conf_bytes: (conf.len() as u64).to_le(),
-            snapshot_data_at,
-            snapshot_data_bytes: (data.len() as u64).to_le(),
-            entries_at,
-            committed_at,
-            msgs_at,
-            reads_at,
-            dropped_at,
-            done_at,
-            n_entries,
-            n_committed,
-            n_msgs,
-            n_reads,
-            n_dropped,
-            n_done,
-            entry_stride: (size_of::<raftcore_flat_entry>() as u32).to_le(),
-            msg_stride: (size_of::<raftcore_flat_msg>() as u32).to_le(),
-            read_stride: (size_of::<raftcore_read>() as u32).to_le(),
-            drop_stride: (size_of::<raftcore_drop>() as u32).to_le(),
-            done_stride: (size_of::<raftcore_done>() as u32).to_le(),
-            reserved0: 0,
-        });
-    }
 }

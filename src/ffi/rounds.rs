@@ -4,12 +4,13 @@ use super::constants::*;
 use super::guard::{Held, Needs, Refusal, guard, guard_after, guard_free};
 use super::life::{done, simply};
 use super::output::{Outlook, has_bits};
+use super::turn::flat_out;
 use super::types::*;
 use super::{
     ConfIn, NULL, StructOut, array, bytes, check_slices, checked, conf_in, entries_in, optional, place, slice_out,
 };
 use crate::wire;
-use crate::{Error, Missing, Supplied};
+use crate::{EntryKind, Error, Missing, SnapshotReport, Supplied};
 
 /// ==== 2  The loop
 ///
@@ -65,9 +66,12 @@ pub unsafe extern "C" fn raftcore_step(
 /// buf           Frames, the last of which may be incomplete. Borrowed for the call.
 /// consumed_out  Bytes of whole frames that were taken; keep the rest and append to it.
 /// rejected_out  Frames among these that raftcore_step would have refused, each counted and skipped. May be NULL.
+/// first_out     The code of the first of these, RAFTCORE_OK if there is none; raftcore_error_detail has its text. May be NULL.
 /// Memory        As raftcore_step.
 /// Returns       RAFTCORE_OK        both are set
 ///               RAFTCORE_E_DECODE  buf begins with a length that no frame has: drop the connection
+/// A snapshot whose data travel beside the core must not be stepped before they are there: on a connection that may bring one, walk
+/// with raftcore_frame_next, look with raftcore_snapshot_split, and step each message by raftcore_step.
 /// Rust          Node::step_frames
 #[unsafe(no_mangle)]
 #[must_use]
@@ -78,28 +82,70 @@ pub unsafe extern "C" fn raftcore_step_frames(
     len: usize,
     consumed_out: *mut usize,
     rejected_out: *mut u32,
+    first_out: *mut raftcore_code,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `len` readable bytes and places for the answers.
-        let (bytes, consumed, rejected) = unsafe { (array(buf, len)?, place(consumed_out)?, optional(rejected_out)?) };
+        let (bytes, consumed) = unsafe { (array(buf, len)?, place(consumed_out)?) };
+        // SAFETY: as above.
+        let (rejected, first) = unsafe { (optional(rejected_out)?, optional(first_out)?) };
         let frames = call.node.step_frames(peer, bytes)?;
         consumed.write(frames.consumed);
         if let Some(rejected) = rejected {
             rejected.write(frames.rejected);
         }
+        if let Some(first) = first {
+            first.write(frames.first.map_or(RAFTCORE_OK, Error::code));
+        }
+        if frames.first.is_some() {
+            call.said_by_node();
+        }
         Ok(RAFTCORE_OK)
     })
 }
 
-/// Proposes one entry. A follower passes it on to the leader.
+/// Walks a receive buffer: the next frame, which is not stepped.
+///
+/// buf      Frames, the last of which may be incomplete.
+/// limit    The largest frame that is expected, header included: raftcore_frame_limit.
+/// out      Caller's struct, with struct_size set. out->msg points into buf.
+/// Thread   Any; needs no node.
+/// Returns  RAFTCORE_OK        a whole frame: out->msg goes to raftcore_step if out->group is this node's; out->bytes to the next one
+///          RAFTCORE_NONE      incomplete: out->bytes are needed, 0 if not even the header is there
+///          RAFTCORE_E_DECODE  longer than limit: drop the connection
+/// Rust     wire::next_frame
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_frame_next(
+    buf: *const u8,
+    len: usize,
+    limit: u64,
+    out: *mut raftcore_frame,
+) -> raftcore_code {
+    without_node(|| {
+        // SAFETY: the page asks for `len` readable bytes, and a struct as large as it says.
+        let (bytes, out) = unsafe { (array(buf, len)?, StructOut::new(out)?) };
+        let (group, msg, bytes, code) = match wire::next_frame(bytes, limit)? {
+            wire::NextFrame::Whole { group, message, bytes } => (group, slice_out(message), bytes, RAFTCORE_OK),
+            wire::NextFrame::Needs(bytes) => (0, slice_out(&[]), bytes, RAFTCORE_NONE),
+        };
+        out.put(&raftcore_frame { struct_size: 0, reserved0: 0, group, msg, bytes });
+        Ok(code)
+    })
+}
+
+/// Proposes one entry, at the leader.
 ///
 /// parts    The entry's data in pieces, joined in order. May be NULL if count is 0. Copied.
-/// token    Comes back exactly once: with the committed entry, or in raftcore_ready.dropped. 0: none.
+/// token    Comes back exactly once: with the committed entry, or in raftcore_ready.dropped with what is known. 0: none.
+///          With RAFTCORE_FLAG_FORWARDING a follower passes the entry on; then nobody here can know its outcome, and the token comes
+///          back as RAFTCORE_DROP_UNKNOWN, though the entry may commit: put an id of your own into the data to recognise it.
 /// Memory   Does not allocate, for entries up to block_bytes.
-/// Returns  RAFTCORE_OK           taken; that is not yet committed
-///          RAFTCORE_E_NO_LEADER  retry when raftcore_ready.leader changes
-///          RAFTCORE_E_FULL       max_uncommitted_size, max_tokens or recent_bytes is reached: retry after advance
-///          RAFTCORE_E_ARG        larger than max_entry_bytes
+/// Returns  RAFTCORE_OK            taken; that is not yet committed
+///          RAFTCORE_E_NOT_LEADER  propose at raftcore_status.leader
+///          RAFTCORE_E_NO_LEADER   retry when raftcore_ready.leader changes
+///          RAFTCORE_E_FULL        max_uncommitted_size, max_tokens or recent_bytes is reached: retry after advance
+///          RAFTCORE_E_TOO_LARGE   larger than max_entry_bytes, or than half of recent_bytes
 ///          A negative code: no token was taken.
 /// Rust     Node::propose_parts
 #[unsafe(no_mangle)]
@@ -149,7 +195,34 @@ pub unsafe extern "C" fn raftcore_propose_many(
     })
 }
 
-/// What the next ready would hold beside one that is outstanding, and whether fetches and events wait.
+/// Proposes an entry of any kind as it is: a change that was encoded elsewhere, say.
+///
+/// kind     RAFTCORE_ENTRY_*
+/// data     Copied. A change is checked as by raftcore_propose_conf.
+/// token    As in raftcore_propose.
+/// Returns  As raftcore_propose and raftcore_propose_conf, and
+///          RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED  data that are no change
+/// Rust     Node::propose_entry
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_propose_entry(
+    node: *mut raftcore_node,
+    kind: u32,
+    data: raftcore_slice,
+    token: u64,
+) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        let Some(kind) = EntryKind::from_wire(u64::from(kind)) else {
+            return Err(Refusal::Own(Error::Arg, "kind is none of RAFTCORE_ENTRY_*"));
+        };
+        // SAFETY: the page asks for what can be read for as long as the call lasts.
+        let data = unsafe { bytes(data) }?;
+        done(call.node.propose_entry(kind, data, token))
+    })
+}
+
+/// What the next ready would hold beside one that is outstanding, and whether fetches and events wait. Before you sleep, all but
+/// RAFTCORE_HAS_EVENTS must be 0, and that after you have logged the events; raftcore_status.late_ticks tells of hosts that forget.
 ///
 /// Memory   Does not allocate.
 /// Returns  RAFTCORE_HAS_* (0: nothing), or a negative code. Works on a poisoned node, and before raftcore_boot_done.
@@ -228,14 +301,7 @@ pub unsafe extern "C" fn raftcore_ready_flat(
         }
         // SAFETY: the page asks for a place for the answer, and `cap` writable bytes.
         let (need, flat) = unsafe { (optional(need_out)?, call.slots.next_flat(call.node, buf, cap)?) };
-        let Some(flat) = flat else { return Ok(RAFTCORE_NONE) };
-        if let Some(need) = need {
-            need.write(flat.unwrap_or_else(|size| size));
-        }
-        match flat {
-            Ok(_) => Ok(RAFTCORE_OK),
-            Err(size) => Err(call.refuse(Error::TooSmall, format_args!("cap is {cap}: {size} bytes are needed"))),
-        }
+        flat_out(call, flat, need, cap, RAFTCORE_OK)
     })
 }
 
@@ -260,8 +326,11 @@ pub unsafe extern "C" fn raftcore_advance(node: *mut raftcore_node, number: u64)
     })
 }
 
-/// Asks what the node lacks: old entries, or a snapshot, for a peer that is far behind. At most one ask for each peer; each is
-/// handed out once and waits for its answer, while nothing else waits. Legal at any time, also with a ready outstanding.
+/// Asks what the node lacks: old entries, or a snapshot, for a peer that is far behind; or entries of this node's own log, which
+/// left the recent log before they were applied (RAFTCORE_FETCH_APPLY: any boot with more than recent_bytes of unapplied log).
+///
+/// At most one for each peer and one for this node. Each is handed out once and waits for its answer; nothing else waits, but that
+/// nothing is applied before RAFTCORE_FETCH_APPLY is answered. Legal at any time, also with a ready outstanding.
 ///
 /// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
 /// Returns  RAFTCORE_OK    answer it with raftcore_supply_entries, _snapshot or _none
@@ -296,11 +365,11 @@ fn supplied(result: crate::Result<Supplied>) -> super::guard::Answer {
     })
 }
 
-/// Answers an ask for entries.
+/// Answers a fetch of entries, for a peer or to apply.
 ///
 /// id       raftcore_fetch.id
 /// e        One entry or more, from raftcore_fetch.first on, without a gap. What does not fit is not taken. Copied.
-/// Returns  RAFTCORE_OK       the append comes with the next ready
+/// Returns  RAFTCORE_OK       the append, or the committed entries, come with the next ready
 ///          RAFTCORE_IGNORED  no longer wanted; nothing done
 ///          RAFTCORE_E_ARG    contradicts the log, or not what was asked; the ask is still open
 ///          RAFTCORE_E_NOMEM  the ask is still open
@@ -325,10 +394,12 @@ pub unsafe extern "C" fn raftcore_supply_entries(
 /// id       raftcore_fetch.id
 /// index    What the snapshot covers: at least raftcore_fetch.first - 1, at most what is committed.
 /// conf     The configuration as of index, the peer in it.
-/// data     The state, up to max_snapshot_bytes; empty if it travels the host's way, which must then bring it to the peer
-///          before that steps the message. Copied.
+/// data     The state, up to max_snapshot_bytes. Copied. Empty: you send it to the peer beside the core, over a connection of your
+///          own, and the peer's host must have it before it steps the message (docs/snapshots.md).
 /// Returns  As raftcore_supply_entries, and
-///          RAFTCORE_E_CONF  no valid configuration. One without the peer is RAFTCORE_E_ARG, like too many data.
+///          RAFTCORE_E_TOO_LARGE  more data than max_snapshot_bytes: an everyday case. Supply none, and send them beside the core.
+///          RAFTCORE_E_CONF       no valid configuration. One without the peer is RAFTCORE_E_ARG.
+///          The fetch stays open.
 /// Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
 #[unsafe(no_mangle)]
 #[must_use]
@@ -344,7 +415,7 @@ pub unsafe extern "C" fn raftcore_supply_snapshot(
         let (conf, data) = unsafe { (conf_in(conf)?, bytes(data)?) };
         supplied(match conf {
             ConfIn::Bytes(bytes) => call.node.supply_snapshot_bytes(id, index, bytes, data),
-            ConfIn::Ids(ids) => call.node.supply_snapshot(id, index, &ids, data),
+            ConfIn::Ids(ids, _) => call.node.supply_snapshot(id, index, &ids, data),
         })
     })
 }
@@ -357,9 +428,9 @@ pub unsafe extern "C" fn raftcore_supply_snapshot(
 /// Returns  RAFTCORE_OK       noted
 ///          RAFTCORE_IGNORED  no longer wanted; nothing done
 ///          RAFTCORE_E_ARG    neither of the two, or an id that was never handed out
+///          RAFTCORE_E_CORRUPT  GONE for RAFTCORE_FETCH_APPLY: committed entries that are not applied can't be gone
 /// Rust     Node::supply_none
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn raftcore_supply_none(node: *mut raftcore_node, id: u64, why: u32) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         let why = match why {
@@ -379,7 +450,6 @@ pub unsafe extern "C" fn raftcore_supply_none(node: *mut raftcore_node, id: u64,
 ///          RAFTCORE_E_ARG    beyond what is applied
 /// Rust     Node::compacted
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn raftcore_compacted(node: *mut raftcore_node, index: u64) -> raftcore_code {
     simply(node, |n| n.compacted(index))
 }
@@ -390,24 +460,28 @@ pub unsafe extern "C" fn raftcore_compacted(node: *mut raftcore_node, index: u64
 ///          RAFTCORE_E_NO_PEER  not a member
 /// Rust     Node::report_unreachable
 #[unsafe(no_mangle)]
-#[must_use]
 pub unsafe extern "C" fn raftcore_report_unreachable(node: *mut raftcore_node, peer: u64) -> raftcore_code {
     simply(node, |n| n.report_unreachable(peer))
 }
 
-/// How a snapshot to peer ended. Without a report its acknowledgement ends it, or snapshot_timeout_ticks.
+/// What became of the snapshot to peer. Without a report the wait ends with the peer's acknowledgement, or after
+/// snapshot_timeout_ticks: so report RAFTCORE_SNAPSHOT_UNDER_WAY while a long one is being sent.
 ///
-/// arrived  1: with all its data. 0: not.
+/// how      RAFTCORE_SNAPSHOT_*
 /// Returns  RAFTCORE_OK         noted
 ///          RAFTCORE_E_NO_PEER  not a member
-///          RAFTCORE_E_ARG      arrived is neither 0 nor 1
+///          RAFTCORE_E_ARG      how is none of these
 /// Rust     Node::report_snapshot
 #[unsafe(no_mangle)]
-#[must_use]
-pub unsafe extern "C" fn raftcore_report_snapshot(node: *mut raftcore_node, peer: u64, arrived: u32) -> raftcore_code {
+pub unsafe extern "C" fn raftcore_report_snapshot(node: *mut raftcore_node, peer: u64, how: u32) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        let arrived = super::truth(arrived)?;
-        done(call.node.report_snapshot(peer, arrived))
+        let report = match how {
+            RAFTCORE_SNAPSHOT_FAILED => SnapshotReport::Failed,
+            RAFTCORE_SNAPSHOT_ARRIVED => SnapshotReport::Arrived,
+            RAFTCORE_SNAPSHOT_UNDER_WAY => SnapshotReport::UnderWay,
+            _ => return Err(Refusal::Own(Error::Arg, "how is none of RAFTCORE_SNAPSHOT_*")),
+        };
+        done(call.node.report_snapshot(peer, report))
     })
 }
 
@@ -474,7 +548,7 @@ pub unsafe extern "C" fn raftcore_flatten(
 /// Looks into an incoming message before raftcore_step: is it a snapshot, and where are its data?
 ///
 /// msg        A raftpb message, without the header of a frame.
-/// data_out   The data, inside msg; empty if they travel the host's way.
+/// data_out   The data, inside msg; empty if they travel beside the core: then wait for them before you step the message.
 /// index_out  What the snapshot covers. May be NULL.
 /// term_out   The term there. May be NULL.
 /// Thread     Any; needs no node.

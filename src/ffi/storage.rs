@@ -2,10 +2,9 @@
 
 use super::array;
 use super::constants::*;
-use super::guard::{Needs, Refusal, guard};
+use super::guard::{Needs, guard};
 use super::life::done;
 use super::types::*;
-use crate::Error;
 
 /// ==== 4  Asynchronous storage
 ///
@@ -31,7 +30,8 @@ pub unsafe extern "C" fn raftcore_persisted(node: *mut raftcore_node, number: u6
     })
 }
 
-/// The state machine has applied all entries up to index, and what it stores says so. RAFTCORE_STORAGE_ASYNC only.
+/// The state machine has applied all entries up to index, and what it stores says so. RAFTCORE_STORAGE_ASYNC; and with
+/// RAFTCORE_STORAGE_SYNC for a span that came without entries (RAFTCORE_FLAG_COMMITTED_SPANS), before raftcore_advance.
 ///
 /// index    Of a committed entry that was handed out; it may lie inside a ready's span.
 /// Memory   Does not allocate.
@@ -44,10 +44,7 @@ pub unsafe extern "C" fn raftcore_persisted(node: *mut raftcore_node, number: u6
 #[must_use]
 pub unsafe extern "C" fn raftcore_applied(node: *mut raftcore_node, index: u64) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        let unseen = call.slots.pending(call.node).and_then(|ready| ready.committed_span());
-        if unseen.is_some_and(|(first, _)| index >= first) {
-            return Err(Refusal::Own(Error::Arg, "an entry of that index was never handed out"));
-        }
+        call.slots.check_seen_entry(call.node, index)?;
         done(call.node.applied(index))
     })
 }

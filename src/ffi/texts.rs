@@ -1,7 +1,6 @@
-//! The texts of codes, events and reasons as C strings: the core's own, each with a NUL behind it, copied once into static memory.
+//! The texts of codes, events and reasons as C strings: the core's own, each with a NUL behind it, copied into static memory while compiling.
 
 use core::ffi::c_char;
-use std::sync::OnceLock;
 
 use super::constants::*;
 use super::types::*;
@@ -19,52 +18,46 @@ struct Texts {
     reasons: [u16; TEXTS],
 }
 
-impl Texts {
-    fn all() -> &'static Self {
-        static ALL: OnceLock<Texts> = OnceLock::new();
-        ALL.get_or_init(Self::copied)
-    }
+/// Copied while compiling: a table that is made at the first call would have to be waited for, in a forked child perhaps for ever.
+static ALL: Texts = Texts::copied();
 
-    fn copied() -> Self {
+impl Texts {
+    const fn copied() -> Self {
         // The first byte is the NUL of an empty text.
         let mut all = Self { bytes: [0; BYTES], used: 1, codes: [0; TEXTS], events: [0; TEXTS], reasons: [0; TEXTS] };
-        for &error in Error::ALL {
-            let at = all.add(error.text());
-            set(&mut all.codes, error.code().unsigned_abs(), at);
+        let mut i = 0;
+        while i < Error::ALL.len() {
+            all.codes[Error::ALL[i].code().unsigned_abs() as usize] = all.used as u16;
+            all.add(Error::ALL[i].text());
+            i += 1;
         }
-        for &kind in EventKind::ALL {
-            let at = all.add(kind.text());
-            set(&mut all.events, kind as u32, at);
+        i = 0;
+        while i < EventKind::ALL.len() {
+            all.events[EventKind::ALL[i] as usize] = all.used as u16;
+            all.add(EventKind::ALL[i].text());
+            i += 1;
         }
-        for &reason in Reason::ALL {
-            let at = all.add(reason.text());
-            set(&mut all.reasons, reason as u32, at);
+        i = 0;
+        while i < Reason::ALL.len() {
+            all.reasons[Reason::ALL[i] as usize] = all.used as u16;
+            all.add(Reason::ALL[i].text());
+            i += 1;
         }
         all
     }
 
-    /// Copies a text and its NUL; an empty one, or one for which there is no room, is the empty text.
-    fn add(&mut self, text: &str) -> u16 {
-        let at = self.used;
-        let end = at + text.len();
-        match (self.bytes.get_mut(at..end), u16::try_from(at)) {
-            (Some(room), Ok(place)) if !text.is_empty() && end < BYTES => {
-                room.copy_from_slice(text.as_bytes());
-                self.used = end + 1;
-                place
-            }
-            _ => 0,
+    /// Copies a text and its NUL. What does not fit does not compile.
+    const fn add(&mut self, text: &str) {
+        let (bytes, mut i) = (text.as_bytes(), 0);
+        while i < bytes.len() {
+            self.bytes[self.used] = bytes[i];
+            (self.used, i) = (self.used + 1, i + 1);
         }
+        self.used += 1;
     }
 
     fn at(&'static self, place: u16) -> *const c_char {
         self.bytes.get(usize::from(place)..).map_or(c"".as_ptr(), |text| text.as_ptr().cast())
-    }
-}
-
-fn set(table: &mut [u16; TEXTS], number: u32, at: u16) {
-    if let Some(entry) = table.get_mut(number as usize) {
-        *entry = at;
     }
 }
 
@@ -77,8 +70,10 @@ pub(super) fn code(code: raftcore_code) -> *const c_char {
         RAFTCORE_OK => c"done".as_ptr(),
         RAFTCORE_NONE => c"nothing there".as_ptr(),
         RAFTCORE_IGNORED => c"no longer wanted: nothing was done".as_ptr(),
+        RAFTCORE_LAST => c"a ready, and nothing can follow it".as_ptr(),
+        RAFTCORE_FETCH_FIRST => c"a fetch waits to be answered first".as_ptr(),
         _ => {
-            let all = Texts::all();
+            let all = &ALL;
             let place = if code < 0 { find(&all.codes, code.unsigned_abs()) } else { 0 };
             if place == 0 { c"a code of another version of this library".as_ptr() } else { all.at(place) }
         }
@@ -86,11 +81,11 @@ pub(super) fn code(code: raftcore_code) -> *const c_char {
 }
 
 pub(super) fn event(kind: u32) -> *const c_char {
-    let all = Texts::all();
+    let all = &ALL;
     all.at(find(&all.events, kind))
 }
 
 pub(super) fn reason(reason: u32) -> *const c_char {
-    let all = Texts::all();
+    let all = &ALL;
     all.at(find(&all.reasons, reason))
 }

@@ -50,7 +50,7 @@ pub struct raftcore_msg {
     pub term: u64,
     /// term of the entry at index, in most kinds
     pub log_term: u64,
-    /// what it is about; see raftpb
+    /// what it is about, as in raftpb; of RAFTCORE_MSG_SNAP: what the snapshot covers, log_term the term there
     pub index: u64,
     /// sender's commit index
     pub commit: u64,
@@ -76,6 +76,10 @@ pub struct raftcore_msg {
     pub n_entries: u32,
     /// bytes from one of them to the next
     pub entry_stride: u32,
+    /// of a heartbeat, its answer, a vote; empty for most
+    pub context: raftcore_slice,
+    /// of RAFTCORE_MSG_SNAP: the configuration as of index, as raftpb ConfState
+    pub snapshot_conf: raftcore_slice,
 }
 
 /// A read that may be served now.
@@ -158,13 +162,15 @@ pub struct raftcore_conf {
     pub n_learners: u32,
     /// count of learners_next
     pub n_learners_next: u32,
-    /// as raftpb ConfState: what a host stores
+    /// what a host stores: a raftpb ConfState that carries index (field 15)
     pub bytes: raftcore_slice,
     /// out of raftcore_apply_conf: the change's own context, an address for example
     pub context: raftcore_slice,
+    /// what it is as of; 0: not known. The bytes carry it, too
+    pub index: u64,
 }
 
-/// A request to read the host's log, or to make a snapshot, for a peer that is far behind.
+/// A request to read the host's log or to make a snapshot: for a peer that is far behind, or for this node to apply.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_fetch {
@@ -174,13 +180,13 @@ pub struct raftcore_fetch {
     pub kind: u32,
     /// goes into the answer
     pub id: u64,
-    /// for whom
+    /// for whom; APPLY: this node itself
     pub peer: u64,
-    /// ENTRIES: from this index; SNAPSHOT: at least up to first - 1
+    /// ENTRIES, APPLY: from this index; SNAPSHOT: at least up to first - 1
     pub first: u64,
-    /// ENTRIES: to this index, both included
+    /// ENTRIES, APPLY: to this index, both included
     pub last: u64,
-    /// ENTRIES: more than this is not of use now
+    /// ENTRIES, APPLY: more than this is not taken now, but for one entry
     pub max_bytes: u64,
 }
 
@@ -218,7 +224,7 @@ pub struct raftcore_ready {
     pub snapshot_data: raftcore_slice,
     /// to store: replace everything from entries[0].index on
     pub entries: *const raftcore_entry,
-    /// to apply; empty although the span is not: read the host's log
+    /// to apply, all of the span. Only with RAFTCORE_FLAG_COMMITTED_SPANS may it be empty: read the host's log then
     pub committed: *const raftcore_entry,
     /// to send, in order
     pub msgs: *const raftcore_msg,
@@ -351,6 +357,12 @@ pub struct raftcore_flat_msg {
     pub kind: u32,
     /// 0
     pub reserved0: u32,
+    /// place of the context
+    pub context_at: u64,
+    pub context_bytes: u64,
+    /// place of the ConfState of RAFTCORE_MSG_SNAP
+    pub snapshot_conf_at: u64,
+    pub snapshot_conf_bytes: u64,
 }
 
 /// A node's configuration. raftcore_config_init fills in the defaults; set id, seed and what differs.
@@ -365,7 +377,7 @@ pub struct raftcore_config {
     pub id: u64,
     /// any number; frames of another group are refused
     pub group: u64,
-    /// must differ at each start, or an old answer could serve a stale read; same seed, same calls: same run
+    /// not 0; draw another one at each start, or an old answer could serve a stale read
     pub seed: u64,
     /// RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY | QUIET_COMMIT
     pub flags: u64,
@@ -419,6 +431,90 @@ pub struct raftcore_config {
     pub max_snapshot_bytes: u64,
     /// unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB
     pub block_bytes: u64,
+    /// a leader whose own writes make nothing durable for so long steps down; 0: never; default 100
+    pub own_write_timeout_ticks: u32,
+    /// 0
+    pub reserved0: u32,
+}
+
+/// What a host has stored of a node: see raftcore_boot. All zero, with conf NULL: an empty disk.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct raftcore_stored {
+    /// sizeof(raftcore_stored)
+    pub struct_size: u32,
+    /// 0
+    pub reserved0: u32,
+    /// hard state, as last stored
+    pub term: u64,
+    /// 0: none
+    pub vote: u64,
+    /// highest index known to be committed
+    pub commit: u64,
+    /// what the state machine has applied
+    pub applied: u64,
+    /// where the log begins: the index before its first entry, which a snapshot or a compaction covers; founders: 1
+    pub before_first: u64,
+    /// the term there; founders: 1
+    pub before_first_term: u64,
+    /// index of the log's last entry; before_first if there is none
+    pub last: u64,
+    /// as of applied; NULL: none was ever stored
+    pub conf: *const raftcore_conf,
+    /// the term of each part of the log; NULL where entries begin at its first
+    pub runs: *const raftcore_run,
+    /// those above applied, at least, up to last; NULL if there are none
+    pub entries: *const raftcore_entry,
+    /// count of runs
+    pub n_runs: usize,
+    /// count of entries
+    pub n_entries: usize,
+    /// 0
+    pub reserved1: usize,
+}
+
+/// What has happened since the last raftcore_turn, and what became of the frames.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct raftcore_input {
+    /// sizeof(raftcore_input)
+    pub struct_size: u32,
+    /// that passed; 0: none
+    pub ticks: u32,
+    /// as raftcore_advance of this ready; 0: none
+    pub done: u64,
+    /// ASYNC: as raftcore_persisted; 0: none
+    pub persisted: u64,
+    /// ASYNC: as raftcore_applied; 0: none
+    pub applied: u64,
+    /// ASYNC: as raftcore_release; 0: none
+    pub released: u64,
+    /// whose frames these are; 0: unchecked
+    pub peer: u64,
+    /// as raftcore_step_frames; may be empty
+    pub frames: raftcore_slice,
+    /// out: bytes of whole frames that were taken
+    pub consumed: u64,
+    /// out: frames refused among these
+    pub rejected: u32,
+    /// out: why the first of them was: a code; 0: none was
+    pub first: raftcore_code,
+}
+
+/// One frame of a stream: see raftcore_frame_next.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct raftcore_frame {
+    /// sizeof(raftcore_frame)
+    pub struct_size: u32,
+    /// 0
+    pub reserved0: u32,
+    /// its group
+    pub group: u64,
+    /// the message, inside the buffer
+    pub msg: raftcore_slice,
+    /// of the whole frame, header included; RAFTCORE_NONE: how many there must be, 0 if that can't be told yet
+    pub bytes: u64,
 }
 
 /// A node as it is now.
@@ -489,6 +585,12 @@ pub struct raftcore_status {
     pub n_reads: u32,
     /// tokens waiting
     pub n_tokens: u32,
+    /// number of the newest ready handed out; 0: none yet
+    pub last_ready: u64,
+    /// ticks that came while a ready waited to be taken: 0 for a host that is never late
+    pub late_ticks: u64,
+    /// first entry that the host is asked for to apply it (RAFTCORE_FETCH_APPLY); 0: none
+    pub apply_waits: u64,
 }
 
 /// A leader's view of one member.

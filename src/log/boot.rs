@@ -5,8 +5,9 @@
 //! Invariant: after an error nothing but freeing the node makes sense; it stays unbooted.
 
 use super::Log;
-use crate::error::{Error, Result};
+use crate::error::{Detail, Error, Result};
 use crate::types::{EntryId, EntryRef, HardState, Index, MAX_POSITION, TermRun};
+use core::fmt;
 
 /// How far a boot has come. Each step may come once, entries in pieces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,13 +22,40 @@ pub(crate) enum Stage {
     Failed,
 }
 
+impl Stage {
+    /// The call that takes this step.
+    pub fn call(self) -> &'static str {
+        match self {
+            Self::New => "nothing",
+            Self::State => "boot_state",
+            Self::Conf => "boot_conf",
+            Self::Terms => "boot_terms",
+            Self::Entries => "boot_entries",
+            Self::Done => "boot_done",
+            Self::Failed => "a boot call that failed",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Boot {
     pub stage: Stage,
     pub state: HardState,
+    /// Whether a configuration was given.
+    pub has_conf: bool,
+    /// The index that the configuration is as of, if the host knows it; else 0.
+    pub conf_index: Index,
     runs: Vec<TermRun>,
+    /// Where the log ends, if the host said so.
+    last: Option<Index>,
     /// Index of the first entry given; 0: none yet.
     first_entry: Index,
+}
+
+/// Refuses data that contradict each other.
+fn corrupt<T>(detail: &mut Detail, why: fmt::Arguments<'_>) -> Result<T> {
+    detail.set(why);
+    Err(Error::Corrupt)
 }
 
 impl Boot {
@@ -41,20 +69,39 @@ impl Boot {
         Ok(())
     }
 
-    pub fn terms(&mut self, log: &Log, runs: &[TermRun]) -> Result<()> {
+    pub fn terms(&mut self, log: &Log, runs: &[TermRun], last: Index, detail: &mut Detail) -> Result<()> {
         let before = log.terms.before();
-        let starts =
-            runs.first().is_none_or(|run| run.first == before.index + 1 && run.term >= before.term && run.term > 0);
-        let rises = runs.windows(2).all(|pair| match pair {
-            [a, b] => a.first < b.first && a.term < b.term,
-            _ => true,
-        });
-        let fits = runs.last().is_none_or(|run| run.first.max(run.term) <= MAX_POSITION);
-        if !starts || !rises || !fits {
-            return Err(Error::Corrupt);
+        if let Some(run) = runs.first()
+            && (run.first != before.index + 1 || run.term < before.term || run.term == 0)
+        {
+            return corrupt(
+                detail,
+                format_args!(
+                    "the first term run begins at index {} in term {}; the log begins behind index {}, term {}",
+                    run.first, run.term, before.index, before.term
+                ),
+            );
+        }
+        for pair in runs.windows(2) {
+            if let [a, b] = pair
+                && (a.first >= b.first || a.term >= b.term)
+            {
+                return corrupt(
+                    detail,
+                    format_args!(
+                        "term runs must rise: index {}, term {} follows index {}, term {}",
+                        b.first, b.term, a.first, a.term
+                    ),
+                );
+            }
+        }
+        let ends = runs.last().map_or(before.index, |run| run.first);
+        if last < ends || last > MAX_POSITION || runs.last().is_some_and(|run| run.term > MAX_POSITION) {
+            return corrupt(detail, format_args!("the log can't end at {last}: its last term run begins at {ends}"));
         }
         self.runs.try_reserve_exact(runs.len()).map_err(|_| Error::NoMem)?;
         self.runs.extend_from_slice(runs);
+        self.last = Some(last);
         Ok(())
     }
 
@@ -64,12 +111,17 @@ impl Boot {
         after.checked_sub(1).and_then(|at| self.runs.get(at)).map(|run| run.term)
     }
 
-    pub fn entries<'a>(&mut self, log: &mut Log, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<()> {
+    pub fn entries<'a>(
+        &mut self,
+        log: &mut Log,
+        entries: impl Iterator<Item = EntryRef<'a>> + Clone,
+        detail: &mut Detail,
+    ) -> Result<()> {
         let Some(first) = entries.clone().next() else { return Ok(()) };
-        self.check_entries(log, first.index, entries.clone())?;
+        self.check_entries(log, first.index, entries.clone(), detail)?;
         if self.first_entry == 0 {
             self.first_entry = first.index;
-            self.push_runs(log, first.index - 1)?;
+            self.push_runs(log, first.index - 1, detail)?;
         }
         for entry in entries {
             log.append(entry.term, entry.kind, std::iter::once(entry.data), entry.data.len())?;
@@ -78,22 +130,34 @@ impl Boot {
         Ok(())
     }
 
-    fn check_entries<'a>(&self, log: &Log, first: Index, entries: impl Iterator<Item = EntryRef<'a>>) -> Result<()> {
+    fn check_entries<'a>(
+        &self,
+        log: &Log,
+        first: Index,
+        entries: impl Iterator<Item = EntryRef<'a>>,
+        detail: &mut Detail,
+    ) -> Result<()> {
         let next = log.last() + 1;
         let starts = if self.first_entry == 0 && !self.runs.is_empty() { first >= next } else { first == next };
         if !starts || first > MAX_POSITION {
-            return Err(Error::Corrupt);
+            return corrupt(detail, format_args!("entries begin at index {first}, where {next} is expected"));
         }
         let mut term = log.last_id().term;
         for (entry, index) in entries.zip(first..) {
             let run = self.run_term(index);
-            if entry.index != index
-                || index.max(entry.term) > MAX_POSITION
-                || entry.term < term
-                || entry.term == 0
-                || run.is_some_and(|run| run != entry.term)
-            {
-                return Err(Error::Corrupt);
+            if entry.index != index {
+                return corrupt(detail, format_args!("an entry at index {}, where {index} is expected", entry.index));
+            }
+            if index.max(entry.term) > MAX_POSITION || entry.term < term || entry.term == 0 {
+                let found = entry.term;
+                return corrupt(detail, format_args!("the entry at index {index} is of term {found}, behind term {term}"));
+            }
+            if let Some(run) = run.filter(|&run| run != entry.term) {
+                let found = entry.term;
+                return corrupt(
+                    detail,
+                    format_args!("the entry at index {index} is of term {found}, its term run says {run}"),
+                );
             }
             term = entry.term;
         }
@@ -101,7 +165,7 @@ impl Boot {
     }
 
     /// The terms of entries that are not given, up to `last`.
-    fn push_runs(&self, log: &mut Log, last: Index) -> Result<()> {
+    fn push_runs(&self, log: &mut Log, last: Index, detail: &mut Detail) -> Result<()> {
         log.terms.reserve(self.runs.len())?;
         for (at, run) in self.runs.iter().enumerate() {
             let end = self.runs.get(at + 1).map_or(last, |next| (next.first - 1).min(last));
@@ -109,27 +173,91 @@ impl Boot {
         }
         log.recent_first = log.last() + 1;
         (log.handed, log.durable) = (log.last(), log.last());
-        if log.last() == last { Ok(()) } else { Err(Error::Corrupt) }
+        if log.last() == last {
+            return Ok(());
+        }
+        corrupt(detail, format_args!("the terms of the entries from {} to {last} are missing", log.last() + 1))
+    }
+
+    /// Whether nothing was forgotten, and the marks fit the log.
+    fn check_marks(&self, log: &Log, applied: Index, detail: &mut Detail) -> Result<()> {
+        let (last, commit) = (log.last(), self.state.commit);
+        if applied > last {
+            return corrupt(detail, format_args!("applied {applied} is beyond the last entry {last}"));
+        }
+        if commit > last {
+            return corrupt(detail, format_args!("commit {commit} is beyond the last entry {last}"));
+        }
+        if self.first_entry > applied + 1 {
+            let missing = self.first_entry - 1;
+            return corrupt(
+                detail,
+                format_args!("the entries from {} to {missing} are missing: applied is {applied}", applied + 1),
+            );
+        }
+        if let Some(told) = self.last.filter(|&told| told != last) {
+            return corrupt(detail, format_args!("the log ends at {told}, entries were given up to {last}"));
+        }
+        match self.runs.last().filter(|run| run.first > last) {
+            Some(run) => corrupt(
+                detail,
+                format_args!("the last term run begins at {}, entries were given up to {last}", run.first),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the configuration is the one that the state has. The core knows it where the host says what the configuration is as of.
+    fn check_conf(&self, log: &Log, applied: Index, detail: &mut Detail) -> Result<()> {
+        let of = self.conf_index;
+        if of > applied {
+            return corrupt(
+                detail,
+                format_args!("the configuration is as of index {of}, applied is {applied}: store both in one write"),
+            );
+        }
+        match log.changes().iter().rev().find(|&&change| change <= applied && change > of) {
+            Some(change) if of > 0 => corrupt(
+                detail,
+                format_args!(
+                    "the configuration is as of index {of}, older than the change at index {change}; applied is {applied}"
+                ),
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Brings the marks in place. Gives the hard state as repaired. `one_by_one`: no leader of this group proposes a change before it has
-    /// applied the last one.
-    pub fn finish(&mut self, log: &mut Log, applied: Index, one_by_one: bool) -> Result<HardState> {
-        if applied > MAX_POSITION {
-            return Err(Error::Corrupt);
+    /// applied the last one. `apart`: changes are applied apart from their entries.
+    pub fn finish(
+        &mut self,
+        log: &mut Log,
+        applied: Index,
+        (one_by_one, apart): (bool, bool),
+        detail: &mut Detail,
+    ) -> Result<HardState> {
+        let before = log.terms.before();
+        if applied > MAX_POSITION || applied < before.index {
+            return corrupt(
+                detail,
+                format_args!("applied {applied} lies before the log, which begins behind index {}", before.index),
+            );
         }
         if self.first_entry == 0 {
-            if applied < log.last() {
-                return Err(Error::Corrupt);
+            let last = self.last.unwrap_or(applied).max(log.last());
+            if applied < last {
+                return corrupt(
+                    detail,
+                    format_args!("the entries from {} to {last} are missing: applied is {applied}", applied + 1),
+                );
             }
-            self.push_runs(log, applied)?;
+            self.push_runs(log, applied, detail)?;
         }
-        let (before, last) = (log.terms.before(), log.last_id());
-        let covers = self.first_entry == 0 || self.first_entry <= applied + 1;
-        let runs_end = self.runs.last().is_none_or(|run| run.first <= last.index);
-        if applied < before.index || applied > last.index || self.state.commit > last.index || !covers || !runs_end {
-            return Err(Error::Corrupt);
+        self.check_marks(log, applied, detail)?;
+        if !apart {
+            self.check_conf(log, applied, detail)?;
         }
+        let last = log.last_id();
         let mut state = self.state;
         state.commit = state.commit.max(applied);
         if state.term < last.term && !is_founder(state, before, last) && !fault!(TermNotRaisedAtRestart) {

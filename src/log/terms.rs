@@ -63,6 +63,13 @@ impl Terms {
         after.checked_sub(1).and_then(|i| self.runs.get(i)).map(|run| run.term)
     }
 
+    /// The first entry of a term from `from` on, if there is one.
+    pub fn first_of(&self, term: Term, from: Index) -> Option<Index> {
+        let run = self.runs.iter().rev().find(|run| run.term == term)?;
+        let first = run.first.max(from);
+        if self.at(first) == Some(term) { Some(first) } else { None }
+    }
+
     /// Makes sure that `push` can take `count` more terms.
     pub fn reserve(&mut self, count: usize) -> Result<()> {
         self.runs.try_reserve(count).map_err(|_| Error::NoMem)

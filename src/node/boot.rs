@@ -9,7 +9,77 @@ use crate::membership::{self, Configuration};
 use crate::types::{EntryId, EntryRef, HardState, Index, NONE, TermRun};
 use crate::wire::{self, ConfStateRef, ConfStateView};
 
+/// A configuration as a host stores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredConf<'a> {
+    /// The bytes that [`Node::apply_conf`], [`Node::conf`] or a snapshot gave.
+    Bytes(&'a [u8]),
+    /// The ids, and the index that they are as of; 0: not known.
+    Ids(ConfStateRef<'a>, Index),
+}
+
+/// What a host has stored of a node: [`Node::boot`] takes it. An empty disk is the default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored<'a> {
+    /// The hard state.
+    pub state: HardState,
+    /// The index up to which the state machine has applied the log.
+    pub applied: Index,
+    /// The entry before the first one of the log, which a snapshot or a compaction covers. Founders: index 1 of term 1.
+    pub before_first: EntryId,
+    /// Index of the last entry of the log; `before_first.index` if there is none.
+    pub last: Index,
+    /// The configuration as of `applied`. `None`: none was ever stored, since the disk is empty.
+    pub conf: Option<StoredConf<'a>>,
+    /// The term runs of the log. Empty if `entries` begin with its first one.
+    pub runs: &'a [TermRun],
+}
+
+impl<'a> Stored<'a> {
+    /// What a founder of a group stores before its first boot, and then boots from: the voters, as of index 1 of term 1.
+    pub fn founder(voters: &'a [u64]) -> Self {
+        let conf = ConfStateRef { voters, ..ConfStateRef::default() };
+        Self {
+            state: HardState { term: 0, vote: NONE, commit: 1 },
+            applied: 1,
+            before_first: EntryId { term: 1, index: 1 },
+            last: 1,
+            conf: Some(StoredConf::Ids(conf, 1)),
+            runs: &[],
+        }
+    }
+}
+
 impl Node {
+    /// Boots the node from what its host has stored: the other `boot_*` calls in one. `entries` are those above `applied`, at least. Where
+    /// they don't fit into memory at once, use the other calls.
+    ///
+    /// After an error the node can only be dropped.
+    ///
+    /// # Errors
+    /// As those calls.
+    pub fn boot<'a>(
+        &mut self,
+        stored: &Stored<'_>,
+        entries: impl Iterator<Item = EntryRef<'a>> + Clone,
+    ) -> Result<()> {
+        if stored.state != HardState::default() {
+            self.boot_state(stored.state)?;
+        }
+        match stored.conf {
+            Some(StoredConf::Bytes(bytes)) => self.boot_conf_bytes(bytes, stored.before_first)?,
+            Some(StoredConf::Ids(conf, index)) => self.boot_conf(&conf, index, stored.before_first)?,
+            None => {}
+        }
+        if stored.conf.is_some() || stored.last > 0 {
+            self.boot_terms(stored.runs, stored.last)?;
+        }
+        if entries.clone().next().is_some() {
+            self.boot_entries(entries)?;
+        }
+        self.boot_done(stored.applied)
+    }
+
     /// Gives the stored hard state.
     ///
     /// # Errors
@@ -18,34 +88,44 @@ impl Node {
         self.booting(Stage::State)?;
         let fits = state.vote <= crate::types::MAX_ID && state.term.max(state.commit) <= crate::types::MAX_POSITION;
         self.boot.state = state;
-        self.boot_failed(if fits { Ok(()) } else { Err(Error::Corrupt) })
+        if fits {
+            return Ok(());
+        }
+        let HardState { term, vote, commit } = state;
+        self.raft.detail.set(format_args!("no hard state: term {term}, vote {vote}, commit {commit}"));
+        self.boot_failed(Err(Error::Corrupt))
     }
 
-    /// Gives the stored configuration, as of `applied`, and the entry before the first one of the log.
+    /// Gives the stored configuration, as of `applied`, and the entry before the first one of the log. `index`: what the host knows the
+    /// configuration to be as of; 0: it does not know.
     ///
     /// # Errors
     /// [`Error::State`]; [`Error::Conf`]: no configuration that can be in force; [`Error::NoMem`].
-    pub fn boot_conf(&mut self, conf: &ConfStateRef<'_>, before_first: EntryId) -> Result<()> {
+    pub fn boot_conf(&mut self, conf: &ConfStateRef<'_>, index: Index, before_first: EntryId) -> Result<()> {
         self.booting(Stage::Conf)?;
         let restored = restore(conf);
-        let outcome = self.install_conf(restored, before_first);
+        let outcome = self.install_conf(restored, index, before_first);
         self.boot_failed(outcome)
     }
 
-    /// The same from an encoded ConfState.
+    /// The same from an encoded ConfState. The index that it is as of stands in the bytes, if a node gave them.
     ///
     /// # Errors
     /// As `boot_conf`, and [`Error::Decode`].
     pub fn boot_conf_bytes(&mut self, conf: &[u8], before_first: EntryId) -> Result<()> {
         self.booting(Stage::Conf)?;
-        let restored = wire::parse_conf_state(conf).and_then(|view| restore_view(&view));
-        let outcome = self.install_conf(restored, before_first);
+        let outcome = match wire::parse_conf_state(conf) {
+            Ok(view) => self.install_conf(restore_view(&view), view.index(), before_first),
+            Err(error) => self.raft.no_conf_state(error, conf.len()),
+        };
         self.boot_failed(outcome)
     }
 
-    fn install_conf(&mut self, conf: Result<Configuration>, before: EntryId) -> Result<()> {
-        let conf = conf.inspect_err(|error| self.raft.detail.set(format_args!("the stored configuration: {error}")))?;
+    fn install_conf(&mut self, conf: Restored, index: Index, before: EntryId) -> Result<()> {
+        let conf = self.raft.restored(conf, "the stored configuration")?;
         if (before.index == 0) != (before.term == 0) || before.index.max(before.term) > crate::types::MAX_POSITION {
+            let EntryId { index, term } = before;
+            self.raft.detail.set(format_args!("no log begins behind index {index}, term {term}"));
             return Err(Error::Corrupt);
         }
         if conf.members().count() > self.raft.config.max_peers as usize {
@@ -55,18 +135,21 @@ impl Node {
             return Err(Error::Conf);
         }
         self.raft.conf = conf;
+        (self.boot.has_conf, self.boot.conf_index) = (true, index);
         let log = &mut self.raft.log;
         log.compact_all(before);
         Ok(())
     }
 
-    /// Gives the term runs of the log; left out where the entries start at the first.
+    /// Gives the term runs of the log (none where the entries start at the first), and `last`, the index of its last entry: a boot in which
+    /// entries up to there were forgotten is refused.
     ///
     /// # Errors
     /// [`Error::State`]; [`Error::Corrupt`]: runs that fall or do not start behind `before_first`; [`Error::NoMem`].
-    pub fn boot_terms(&mut self, runs: &[TermRun]) -> Result<()> {
+    pub fn boot_terms(&mut self, runs: &[TermRun], last: Index) -> Result<()> {
         self.booting(Stage::Terms)?;
-        let outcome = self.boot.terms(&self.raft.log, runs);
+        let known = self.conf_is_known();
+        let outcome = known.and_then(|()| self.boot.terms(&self.raft.log, runs, last, &mut self.raft.detail));
         self.boot_failed(outcome)
     }
 
@@ -77,7 +160,8 @@ impl Node {
     /// [`Error::Full`]: more unapplied entries than fit into `recent_bytes` in MESSAGES.
     pub fn boot_entries<'a>(&mut self, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<()> {
         self.booting(Stage::Entries)?;
-        let outcome = self.boot.entries(&mut self.raft.log, entries);
+        let known = self.conf_is_known();
+        let outcome = known.and_then(|()| self.boot.entries(&mut self.raft.log, entries, &mut self.raft.detail));
         self.boot_failed(outcome)
     }
 
@@ -87,15 +171,28 @@ impl Node {
     /// [`Error::State`]; [`Error::Corrupt`]: commit or applied beyond the log, entries missing; [`Error::NoMem`].
     pub fn boot_done(&mut self, applied: Index) -> Result<()> {
         self.booting(Stage::Done)?;
-        let outcome = self.finish_boot(applied);
+        let empty = applied == 0 && self.boot.state.commit == 0;
+        let known = if empty { Ok(()) } else { self.conf_is_known() };
+        let outcome = known.and_then(|()| self.finish_boot(applied));
         self.raft.runs = outcome.is_ok() && self.raft.fault.is_none();
         self.boot_failed(outcome)
     }
 
+    /// A log, or anything applied, without a configuration: a call was forgotten.
+    fn conf_is_known(&mut self) -> Result<()> {
+        if self.boot.has_conf {
+            return Ok(());
+        }
+        self.raft.detail.set(format_args!(
+            "boot_conf was not called: it gives the configuration as of applied (one without voters, if none was ever stored)"
+        ));
+        Err(Error::State)
+    }
+
     fn finish_boot(&mut self, applied: Index) -> Result<()> {
         let stored = self.boot.state;
-        let one_by_one = !self.raft.flag(Flags::NO_CONF_VALIDATION);
-        let state = self.boot.finish(&mut self.raft.log, applied, one_by_one)?;
+        let rules = (!self.raft.flag(Flags::NO_CONF_VALIDATION), self.raft.flag(Flags::CONF_APART));
+        let state = self.boot.finish(&mut self.raft.log, applied, rules, &mut self.raft.detail)?;
         if self.raft.config.storage == StorageMode::Messages {
             // What is applied may leave the recent log, what is not travels in MsgStorageApply.
             self.raft.log.keep_unapplied = true;
@@ -125,18 +222,20 @@ impl Node {
     }
 }
 
-pub(super) fn restore(conf: &ConfStateRef<'_>) -> Result<Configuration> {
-    let restored = membership::restore(
+/// What becomes of stored or supplied sets of ids.
+pub(super) type Restored = core::result::Result<Configuration, membership::ChangeError>;
+
+pub(super) fn restore(conf: &ConfStateRef<'_>) -> Restored {
+    membership::restore(
         conf.voters.iter().copied(),
         conf.learners.iter().copied(),
         conf.voters_outgoing.iter().copied(),
         conf.learners_next.iter().copied(),
         conf.auto_leave,
-    );
-    restored.map_err(Error::from)
+    )
 }
 
-pub(super) fn restore_view(conf: &ConfStateView<'_>) -> Result<Configuration> {
+pub(super) fn restore_view(conf: &ConfStateView<'_>) -> Restored {
     let sets = (conf.voters(), conf.learners(), conf.voters_outgoing(), conf.learners_next());
-    membership::restore(sets.0, sets.1, sets.2, sets.3, conf.auto_leave()).map_err(Error::from)
+    membership::restore(sets.0, sets.1, sets.2, sets.3, conf.auto_leave())
 }

@@ -45,6 +45,9 @@ impl Node {
             election_timeout: raft.timers.election_timeout,
             n_reads: raft.reads.len() as u32,
             n_tokens: raft.tokens.waiting.len() as u32,
+            last_ready: self.readies.last_number,
+            late_ticks: raft.counters.late_ticks,
+            apply_waits: raft.awaited_entry(),
         }
     }
 
@@ -78,7 +81,8 @@ impl Node {
         digest::of(&self.raft, &self.readies, with_random)
     }
 
-    /// The numbers behind the last refusal. It says nothing of a call that succeeded since.
+    /// The numbers behind the last call that was refused; empty if it has none, or if a call has succeeded since. On a poisoned node the
+    /// cause of that.
     pub fn error_detail(&self) -> &str {
         self.raft.detail.as_str()
     }

@@ -7,14 +7,17 @@ mod look;
 mod output;
 #[cfg(feature = "capi")]
 pub(crate) use output::Outlook;
+pub use boot::{Stored, StoredConf};
+pub use output::{Input, Turn};
 
 use crate::config::{Config, Flags, StorageMode};
-use crate::error::{Error, Result};
+use crate::error::{Detail, Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::boot::{Boot, Stage};
 use crate::log::max_index_bytes;
 use crate::raft::Raft;
 use crate::raft::election::Campaign;
+use crate::raft::snapshots::SnapshotReport;
 use crate::ready::Readies;
 use crate::ready::local;
 use crate::types::{Change, EntryKind, Index, NONE, NodeId, Role, Transition};
@@ -36,6 +39,8 @@ pub struct StepFrames {
     pub consumed: usize,
     /// Frames refused: of another group, malformed, or not taken by `step`.
     pub rejected: u32,
+    /// Why the first of these was refused. `error_detail` has its text.
+    pub first: Option<Error>,
 }
 
 /// A configuration as `apply_conf` and `conf` show it, valid until the next call of either.
@@ -43,8 +48,10 @@ pub struct StepFrames {
 pub struct AppliedConf<'a> {
     /// The sets.
     pub conf: ConfStateRef<'a>,
-    /// The same, encoded: what the host stores.
+    /// The same, encoded: what the host stores with its state. A ConfState that carries the index below.
     pub bytes: &'a [u8],
+    /// The index that it is as of; 0: not known ([`Flags::CONF_APART`]).
+    pub index: Index,
     /// The change's own context.
     pub context: &'a [u8],
 }
@@ -118,7 +125,9 @@ impl Node {
     #[inline]
     fn running(&mut self) -> Result<()> {
         self.raft.drained = false;
-        self.still_running()
+        self.still_running()?;
+        self.raft.detail.clear();
+        Ok(())
     }
 
     /// The same for a call that gives the next batch nothing.
@@ -147,22 +156,15 @@ impl Node {
             return Err(Error::Poisoned);
         }
         let now = self.boot.stage;
+        self.raft.detail.clear();
         self.boot.enter(stage).inspect_err(|_| {
-            self.raft.detail.set(format_args!("boot calls come once each, in order: {stage:?} can't follow {now:?}"));
+            let (call, before) = (stage.call(), now.call());
+            self.raft.detail.set(format_args!("boot calls come once each, in order: {call} can't follow {before}"));
         })
     }
 
     fn boot_failed<T>(&mut self, outcome: Result<T>) -> Result<T> {
-        outcome.inspect_err(|error| {
-            self.boot.stage = Stage::Failed;
-            if *error == Error::Corrupt {
-                let last = self.raft.log.last_id();
-                self.raft.detail.set(format_args!(
-                    "boot data contradict each other: log known up to (index {}, term {}), state {:?}",
-                    last.index, last.term, self.boot.state
-                ));
-            }
-        })
+        outcome.inspect_err(|_| self.boot.stage = Stage::Failed)
     }
 
     // ---- in
@@ -173,6 +175,7 @@ impl Node {
     /// [`Error::State`], [`Error::Poisoned`].
     pub fn tick(&mut self, ticks: u32) -> Result<()> {
         self.running()?;
+        self.note_late_ticks(ticks);
         let enough = 2 * self.raft.config.election_ticks;
         if ticks > self.raft.config.election_ticks.max(self.raft.ticks_until_due()) {
             self.raft.event(EventKind::Paused, Reason::None, 0, 0, u64::from(ticks), 0);
@@ -181,6 +184,14 @@ impl Node {
             self.raft.tick();
         }
         self.checked(Ok(()))
+    }
+
+    /// Counts ticks that find a ready which the host could have taken: it sleeps, or waits for something else, though there is work.
+    fn note_late_ticks(&mut self, ticks: u32) {
+        let busy = self.readies.is_full() && self.readies.len() > 0;
+        if !busy && self.readies.has_any(&self.raft) {
+            self.raft.counters.late_ticks += u64::from(ticks);
+        }
     }
 
     /// Takes a message of `peer`, whom the host's transport has authenticated (0: unchecked).
@@ -219,7 +230,8 @@ impl Node {
     pub fn step_frames(&mut self, peer: NodeId, bytes: &[u8]) -> Result<StepFrames> {
         self.running()?;
         let mut done = StepFrames::default();
-        let limit = self.raft.config.frame_limit();
+        let mut first = Detail::new();
+        let limit = self.raft.config.message_limit();
         while let Some(rest) = bytes.get(done.consumed..) {
             let Some((len, group)) = wire::read_frame_header(rest) else { break };
             if u64::from(len) > limit {
@@ -232,17 +244,32 @@ impl Node {
             let end = wire::FRAME_HEADER + len as usize;
             let Some(message) = rest.get(wire::FRAME_HEADER..end) else { break };
             done.consumed += end;
-            if group != self.raft.config.group && !fault!(WrongGroupTaken) {
-                self.raft.counters.messages_refused += 1;
-                done.rejected += 1;
-            } else {
-                match self.step(peer, message) {
-                    Err(Error::Poisoned) => return Err(Error::Poisoned),
-                    outcome => done.rejected += u32::from(outcome.is_err()),
+            let outcome = match group == self.raft.config.group || fault!(WrongGroupTaken) {
+                true => self.step(peer, message),
+                false => self.refuse_group(group),
+            };
+            match outcome {
+                Ok(()) => {}
+                Err(Error::Poisoned) => return Err(Error::Poisoned),
+                Err(error) => {
+                    done.rejected += 1;
+                    if done.first.is_none() {
+                        (done.first, first) = (Some(error), self.raft.detail);
+                    }
                 }
             }
         }
+        if done.first.is_some() {
+            self.raft.detail = first;
+        }
         Ok(done)
+    }
+
+    #[cold]
+    fn refuse_group(&mut self, group: u64) -> Result<()> {
+        self.raft.counters.messages_refused += 1;
+        self.raft.detail.set(format_args!("a frame of group {group}, this node is of group {}", self.raft.config.group));
+        Err(Error::NotForMe)
     }
 
     /// MESSAGES: takes a response of local work that is addressed to this node.
@@ -255,20 +282,31 @@ impl Node {
         if self.raft.config.storage != StorageMode::Messages {
             return self.wrong_mode("step_local");
         }
-        let outcome = wire::parse_message(message).and_then(|m| local::step(&mut self.raft, &m));
+        let outcome = match wire::parse_message(message) {
+            Ok(m) => local::step(&mut self.raft, &m),
+            Err(error) => {
+                self.raft.detail.set(format_args!("{} bytes that are no message: {error}", message.len()));
+                Err(error)
+            }
+        };
         self.checked(outcome)
     }
 
     fn wrong_mode<T>(&mut self, call: &str) -> Result<T> {
-        self.raft.detail.set(format_args!("{call} is not for storage = {:?}", self.raft.config.storage));
+        self.raft.detail.set(format_args!("{call} is not for storage = {}", self.raft.config.storage.name()));
         Err(Error::State)
     }
 
-    /// Proposes an entry. Where this node is a follower it goes to the leader, and its token comes back at once as unknown.
+    /// Proposes an entry, at the leader. `token` comes back exactly once: with the committed entry, or in
+    /// [`dropped`](crate::Ready::dropped) with what is known of it; 0: none.
+    ///
+    /// With [`Flags::FORWARDING`] a follower passes the entry on to the leader. Its outcome can't be known here, so the token comes back with
+    /// the next ready as unknown, though the entry may commit: put an id of your own into the data to recognise it when it is applied.
     ///
     /// # Errors
-    /// [`Error::NoLeader`]: retry later. [`Error::Full`]: a limit is reached, the detail says which: retry after the next advance.
-    /// [`Error::Arg`]: larger than `max_entry_bytes`. On an error the token was not taken.
+    /// [`Error::NotLeader`]: propose at [`Status::leader`](crate::Status::leader). [`Error::NoLeader`]: retry later. [`Error::Full`]: a limit
+    /// is reached, the detail says which: retry after the next advance. [`Error::TooLarge`]: larger than `max_entry_bytes`. On an error the
+    /// token was not taken.
     pub fn propose(&mut self, data: &[u8], token: u64) -> Result<()> {
         self.propose_parts(std::iter::once(data), token)
     }
@@ -292,6 +330,19 @@ impl Node {
         self.running()?;
         let entries = entries.map(|(data, token)| (std::iter::once(data), data.len(), token));
         let outcome = self.raft.propose(EntryKind::Normal, entries);
+        self.checked(outcome)
+    }
+
+    /// Proposes an entry of any kind as it is: a change that was encoded elsewhere, say. A change is checked as by `propose_conf`.
+    ///
+    /// # Errors
+    /// As `propose` and `propose_conf`; [`Error::Decode`], [`Error::Unsupported`]: data that are no change.
+    pub fn propose_entry(&mut self, kind: EntryKind, data: &[u8], token: u64) -> Result<()> {
+        if !kind.is_change() {
+            return self.propose(data, token);
+        }
+        self.running()?;
+        let outcome = self.raft.propose_change(kind, data, token);
         self.checked(outcome)
     }
 
@@ -431,8 +482,10 @@ impl Node {
             self.raft.detail.set(format_args!("max_inflight_msgs is {max_msgs}: must be 1 to 65536"));
             return Err(Error::Arg);
         }
-        let peer = self.raft.peers.get_mut(peer).ok_or(Error::NoPeer)?;
-        peer.window.set_limits(max_msgs, max_bytes);
+        self.raft.check_member(peer)?;
+        if let Some(peer) = self.raft.peers.get_mut(peer) {
+            peer.window.set_limits(max_msgs, max_bytes);
+        }
         Ok(())
     }
 
@@ -468,22 +521,20 @@ impl Node {
     /// [`Error::NoPeer`].
     pub fn report_unreachable(&mut self, peer: NodeId) -> Result<()> {
         self.running()?;
-        if self.raft.peers.get(peer).is_none() {
-            return Err(Error::NoPeer);
-        }
+        self.raft.check_member(peer)?;
         if self.raft.role == Role::Leader {
             self.raft.on_unreachable(peer);
         }
         self.checked(Ok(()))
     }
 
-    /// The snapshot to `peer` arrived, or did not.
+    /// What became of the snapshot to `peer`. Without a report its acknowledgement ends the wait, or `snapshot_timeout_ticks`.
     ///
     /// # Errors
-    /// [`Error::NoPeer`].
-    pub fn report_snapshot(&mut self, peer: NodeId, arrived: bool) -> Result<()> {
+    /// [`Error::NoPeer`]: no such member.
+    pub fn report_snapshot(&mut self, peer: NodeId, report: SnapshotReport) -> Result<()> {
         self.running()?;
-        let outcome = self.raft.report_snapshot(peer, arrived);
+        let outcome = self.raft.report_snapshot(peer, report);
         self.checked(outcome)
     }
 
@@ -494,6 +545,7 @@ impl Node {
     pub fn set_election_timeout(&mut self, ticks: u32) -> Result<()> {
         self.running()?;
         if ticks == 0 {
+            self.raft.detail.set(format_args!("an election timeout is at least 1 tick"));
             return Err(Error::Arg);
         }
         self.raft.timers.election_timeout = ticks;
@@ -513,6 +565,8 @@ impl Node {
             return Err(Error::Arg);
         }
         if index < log.first() {
+            let before = log.first() - 1;
+            self.raft.detail.set(format_args!("compacted({index}): compacted up to {before} before"));
             return Err(Error::Stale);
         }
         log.compact(index);

@@ -6,10 +6,43 @@ use crate::config::StorageMode;
 use crate::error::{Error, Result};
 use crate::log::boot::Stage;
 use crate::raft::fetches::{Fetch, Missing, Supplied};
+use crate::node::StepFrames;
 use crate::raft::reconfig::as_state;
 use crate::ready::view::Ready;
-use crate::types::{EntryRef, Index, TermRun};
+use crate::types::{EntryKind, EntryRef, Index, NodeId, TermRun};
 use crate::wire::{self, ConfStateRef, Hello};
+
+/// What has happened since the last [`turn`](Node::turn).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Input<'a> {
+    /// This ready, and those before it, are done: as [`advance`](Node::advance). 0: none.
+    pub done: u64,
+    /// ASYNC: as [`persisted`](Node::persisted). 0: none.
+    pub persisted: u64,
+    /// ASYNC: as [`applied`](Node::applied). 0: none.
+    pub applied: Index,
+    /// ASYNC: as [`release`](Node::release). 0: none.
+    pub released: u64,
+    /// Ticks that passed.
+    pub ticks: u32,
+    /// Whose frames these are; 0: unchecked.
+    pub peer: NodeId,
+    /// What came from that peer: as [`step_frames`](Node::step_frames).
+    pub frames: &'a [u8],
+}
+
+/// What a [`turn`](Node::turn) gives.
+#[derive(Clone, Copy, Debug)]
+pub enum Turn<'a> {
+    /// There is nothing to do.
+    Nothing,
+    /// A fetch waits: take it with [`next_fetch`](Node::next_fetch), answer it, then take the next turn.
+    FetchFirst,
+    /// The next ready; another may follow.
+    Ready(Ready<'a>),
+    /// The next ready, and nothing can follow it before something happens: let the next turn acknowledge it.
+    Last(Ready<'a>),
+}
 
 /// What the next ready will be.
 #[cfg(feature = "capi")]
@@ -61,7 +94,86 @@ impl Node {
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn lacks_nothing(&self) -> bool {
-        self.runs() && self.raft.fetches.untold == 0
+        self.runs() && self.raft.fetches.untold == 0 && !self.raft.is_own_fetch_due()
+    }
+
+    /// One turn of a host's loop in one call: acknowledges, ticks, steps, looks for a fetch, and takes the next ready. SYNC and ASYNC.
+    ///
+    /// `stepped` says what became of the frames. A frame that is refused is no error of the turn; nor is an acknowledgement that was
+    /// given before.
+    ///
+    /// # Errors
+    /// Of an acknowledgement: nothing after it was done. Of the ready ([`Error::Full`], [`Error::NoMem`]): all else was done.
+    pub fn turn(&mut self, input: &Input<'_>, stepped: &mut StepFrames) -> Result<Turn<'_>> {
+        self.turn_in(input, stepped)?;
+        if self.raft.fetches.untold > 0 || self.raft.is_own_fetch_due() {
+            return Ok(Turn::FetchFirst);
+        }
+        if self.ready()?.is_none() {
+            return Ok(Turn::Nothing);
+        }
+        let last = self.is_last_ready();
+        let ready = self.readies.newest().map(|batch| Ready::new(&self.raft, batch));
+        Ok(match ready {
+            None => Turn::Nothing,
+            Some(ready) if last => Turn::Last(ready),
+            Some(ready) => Turn::Ready(ready),
+        })
+    }
+
+    /// What a turn takes in.
+    #[inline]
+    pub(crate) fn turn_in(&mut self, input: &Input<'_>, stepped: &mut StepFrames) -> Result<()> {
+        *stepped = StepFrames::default();
+        self.still_running()?;
+        if input.done != 0 {
+            fresh(self.advance(input.done))?;
+        }
+        if input.persisted | input.applied | input.released != 0 {
+            self.acknowledge_apart(input)?;
+        }
+        if input.ticks > 0 {
+            self.tick(input.ticks)?;
+        }
+        if input.frames.is_empty() {
+            return Ok(());
+        }
+        match self.step_frames(input.peer, input.frames) {
+            Ok(frames) => *stepped = frames,
+            Err(Error::Poisoned) => return Err(Error::Poisoned),
+            Err(error) => *stepped = StepFrames { consumed: 0, rejected: 1, first: Some(error) },
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn acknowledge_apart(&mut self, input: &Input<'_>) -> Result<()> {
+        if input.persisted != 0 {
+            fresh(self.persisted(input.persisted))?;
+        }
+        if input.applied != 0 {
+            fresh(self.applied(input.applied))?;
+        }
+        if input.released != 0 {
+            fresh(self.release(input.released))?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing can follow the newest ready, once it is done, before something happens: its acknowledgement may ride with the next
+    /// turn. In SYNC only, since else others are outstanding.
+    #[inline]
+    pub(crate) fn is_last_ready(&self) -> bool {
+        let raft = &self.raft;
+        let Some(batch) = self.readies.newest() else { return false };
+        raft.config.storage == StorageMode::Sync
+            && batch.own.is_empty()
+            && batch.snapshot.is_none()
+            && !raft.apply.paused
+            && !raft.conf.auto_leave
+            && raft.fetches.untold == 0
+            && !raft.lacks_committed()
+            && (raft.drained || !self.readies.has_any(raft))
     }
 
     /// Takes the next batch of work; none: nothing to do. In SYNC the same one until it is advanced.
@@ -91,6 +203,13 @@ impl Node {
         Ok(readies.take_further(raft)?.map(|batch| Ready::new(raft, batch)))
     }
 
+    /// The highest number whose views have ended.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn released(&self) -> u64 {
+        self.readies.released
+    }
+
     /// Looks at an outstanding batch again, until it is released.
     pub fn view(&self, number: u64) -> Option<Ready<'_>> {
         self.readies.find(number).filter(|batch| !batch.released).map(|batch| Ready::new(&self.raft, batch))
@@ -104,6 +223,7 @@ impl Node {
     pub fn advance(&mut self, number: u64) -> Result<()> {
         self.still_running()?;
         let Self { raft, readies, .. } = self;
+        raft.detail.clear();
         match readies.finish_only(raft, number) {
             Some(outcome) => raft.checked(outcome),
             None => self.advance_any(number),
@@ -117,11 +237,12 @@ impl Node {
         if self.raft.config.storage == StorageMode::Messages {
             return self.wrong_mode("advance");
         }
-        self.readies.check_handed_out(number)?;
+        self.readies.check_handed_out(number, &mut self.raft.detail)?;
         let last = self.readies.last_committed(number);
         if self.raft.log.applied >= last {
-            self.readies.check_advanced(number)?;
+            self.readies.check_advanced(number, &mut self.raft.detail)?;
         }
+        self.check_no_bare_span(number)?;
         self.raft.check_changes_done(last)?;
         let Self { raft, readies, .. } = self;
         readies.persist(raft, number);
@@ -132,27 +253,48 @@ impl Node {
         self.checked(Ok(()))
     }
 
+    /// A span that came without entries is not applied because its ready is done: the host may have overlooked it.
+    fn check_no_bare_span(&mut self, number: u64) -> Result<()> {
+        match self.readies.bare_span(number, self.raft.log.applied) {
+            None => Ok(()),
+            Some((first, last)) => {
+                self.raft.detail.set(format_args!(
+                    "the committed entries from {first} to {last} came without bytes: read them from your log, and call applied({last})"
+                ));
+                Err(Error::State)
+            }
+        }
+    }
+
     /// ASYNC: all batches up to `number` are durable.
     ///
     /// # Errors
     /// [`Error::Stale`], [`Error::Arg`]; [`Error::State`]: another mode.
     pub fn persisted(&mut self, number: u64) -> Result<()> {
         self.asynchronous("persisted")?;
-        self.readies.check_persisted(number)?;
+        self.readies.check_persisted(number, &mut self.raft.detail)?;
         let Self { raft, readies, .. } = self;
         readies.persist(raft, number);
         readies.sweep();
         self.checked(Ok(()))
     }
 
-    /// ASYNC: everything up to `index` is applied.
+    /// ASYNC: everything up to `index` is applied. In SYNC only for a span that came without entries
+    /// ([`Flags::COMMITTED_SPANS`](crate::Flags::COMMITTED_SPANS)).
     ///
     /// # Errors
     /// [`Error::Stale`]; [`Error::Arg`]: never handed out; [`Error::State`]: another mode, or a configuration entry in between that is
     /// neither applied nor skipped.
     pub fn applied(&mut self, index: Index) -> Result<()> {
-        self.asynchronous("applied")?;
-        if index <= self.raft.log.applied {
+        self.running()?;
+        let applied = self.raft.log.applied;
+        let bare = self.readies.bare_span(self.readies.last_number, applied);
+        let confirms = self.raft.config.storage == StorageMode::Sync && bare.is_some_and(|(_, last)| index <= last);
+        if self.raft.config.storage != StorageMode::Async && !confirms {
+            return self.wrong_mode("applied");
+        }
+        if index <= applied {
+            self.raft.detail.set(format_args!("applied({index}): applied up to {applied} before"));
             return Err(Error::Stale);
         }
         if index > self.raft.log.applying {
@@ -181,7 +323,7 @@ impl Node {
         if self.raft.config.storage == StorageMode::Sync {
             return self.wrong_mode("release");
         }
-        self.readies.check_released(number)?;
+        self.readies.check_released(number, &mut self.raft.detail)?;
         let Self { raft, readies, .. } = self;
         readies.release(raft, number);
         self.checked(Ok(()))
@@ -201,17 +343,36 @@ impl Node {
 
     fn shown_conf(&self) -> AppliedConf<'_> {
         let reconfig = &self.raft.reconfig;
-        AppliedConf { conf: as_state(&self.raft.conf), bytes: &reconfig.shown, context: &reconfig.context }
+        AppliedConf {
+            conf: as_state(&self.raft.conf),
+            bytes: &reconfig.shown,
+            index: self.raft.conf_index(),
+            context: &reconfig.context,
+        }
     }
 
-    /// Passes over the configuration entry at `index`. All members must do the same.
+    /// Passes over the configuration entry at `index`. All members must do the same. Gives the configuration to be stored with the state.
     ///
     /// # Errors
-    /// [`Error::Arg`], [`Error::Stale`].
-    pub fn skip_conf(&mut self, index: Index) -> Result<()> {
+    /// [`Error::Arg`], [`Error::Stale`], [`Error::NoMem`].
+    pub fn skip_conf(&mut self, index: Index) -> Result<AppliedConf<'_>> {
         self.running()?;
         let outcome = self.raft.skip_change(index);
-        self.checked(outcome)
+        self.checked(outcome)?;
+        Ok(self.shown_conf())
+    }
+
+    /// Puts a change in force that belongs to no entry, at any time: what etcd calls ApplyConfChange. Only with
+    /// [`Flags::CONF_APART`](crate::Flags::CONF_APART).
+    ///
+    /// # Errors
+    /// [`Error::State`]: without the flag. [`Error::Decode`], [`Error::Unsupported`], [`Error::Conf`]: it can't be understood or is invalid
+    /// here. [`Error::NoMem`].
+    pub fn apply_change(&mut self, kind: EntryKind, data: &[u8]) -> Result<AppliedConf<'_>> {
+        self.running()?;
+        let outcome = self.raft.apply_change_apart(kind, data);
+        self.checked(outcome)?;
+        Ok(self.shown_conf())
     }
 
     /// The configuration in force.
@@ -238,7 +399,7 @@ impl Node {
         Ok(self.raft.next_fetch())
     }
 
-    /// Answers a fetch of entries: one or more from `first` on.
+    /// Answers a fetch of entries, for a peer or of this node's own log: one or more from `first` on. What does not fit is not taken.
     ///
     /// # Errors
     /// [`Error::Arg`]: they contradict the log; the ask stays open. [`Error::NoMem`].
@@ -252,13 +413,17 @@ impl Node {
         self.checked(outcome)
     }
 
-    /// Answers a fetch of a snapshot: the configuration as of `index`, and the data, or nothing if they go beside the core.
+    /// Answers a fetch of a snapshot: the configuration as of `index`, and the data. Without data they travel beside the core: the host
+    /// sends them to the peer over a connection of its own, and the peer's host must have them before it steps the message.
     ///
     /// # Errors
-    /// [`Error::Arg`]: an index that is no use, or a configuration without the peer; the ask stays open. [`Error::Conf`], [`Error::NoMem`].
+    /// [`Error::TooLarge`]: more data than `max_snapshot_bytes`: an everyday case, send them beside the core and supply none.
+    /// [`Error::Arg`]: an index that is no use, or a configuration without the peer. [`Error::Conf`]: no configuration. [`Error::NoMem`].
+    /// The fetch stays open.
     pub fn supply_snapshot(&mut self, id: u64, index: Index, conf: &ConfStateRef<'_>, data: &[u8]) -> Result<Supplied> {
         self.running()?;
-        let outcome = restore(conf).and_then(|conf| self.raft.supply_snapshot(id, index, &conf, data));
+        let conf = self.raft.restored(restore(conf), "the snapshot's configuration")?;
+        let outcome = self.raft.supply_snapshot(id, index, &conf, data);
         self.checked(outcome)
     }
 
@@ -268,15 +433,19 @@ impl Node {
     /// As `supply_snapshot`, and [`Error::Decode`].
     pub fn supply_snapshot_bytes(&mut self, id: u64, index: Index, conf: &[u8], data: &[u8]) -> Result<Supplied> {
         self.running()?;
-        let conf = wire::parse_conf_state(conf).and_then(|view| restore_view(&view));
-        let outcome = conf.and_then(|conf| self.raft.supply_snapshot(id, index, &conf, data));
+        let conf = match wire::parse_conf_state(conf) {
+            Ok(view) => self.raft.restored(restore_view(&view), "the snapshot's configuration")?,
+            Err(error) => return self.raft.no_conf_state(error, conf.len()),
+        };
+        let outcome = self.raft.supply_snapshot(id, index, &conf, data);
         self.checked(outcome)
     }
 
     /// Answers a fetch with nothing.
     ///
     /// # Errors
-    /// [`Error::Arg`]: never handed out.
+    /// [`Error::Arg`]: never handed out. [`Error::Corrupt`]: GONE for [`FetchKind::Apply`](crate::FetchKind::Apply): committed entries that
+    /// are not applied can't be gone. The fetch stays open.
     pub fn supply_none(&mut self, id: u64, why: Missing) -> Result<Supplied> {
         self.running()?;
         let outcome = self.raft.supply_none(id, why);
@@ -295,5 +464,13 @@ impl Node {
     pub fn hello(&self) -> Hello {
         let config = &self.raft.config;
         Hello { version: wire::PROTOCOL_VERSION, features: config.wire_features(), group: config.group, id: config.id }
+    }
+}
+
+/// An acknowledgement that was given before is none to worry about.
+fn fresh(outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Err(Error::Stale) => Ok(()),
+        outcome => outcome,
     }
 }

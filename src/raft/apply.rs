@@ -5,7 +5,7 @@
 //! Sources: etcd-raft's applying limits for what is observable.
 
 use super::Raft;
-use crate::config::StorageMode;
+use crate::config::{Flags, StorageMode};
 use crate::event::{EventKind, Reason};
 use crate::log::Slot;
 use crate::types::{Index, Role};
@@ -28,6 +28,8 @@ pub(crate) struct Span {
     pub last: Index,
     /// Whether the entries can be shown; else the host reads its own log.
     pub resident: bool,
+    /// The blob that holds the entries, where the host supplied them.
+    pub blob: Option<u32>,
     pub bytes: u64,
     pub payload: u64,
 }
@@ -47,7 +49,16 @@ impl Raft {
     }
 
     pub fn has_committed(&self, handed: Index) -> bool {
-        !self.apply.paused && self.log.snapshot.is_none() && self.log.applying < self.appliable(handed)
+        !self.apply.paused
+            && self.log.snapshot.is_none()
+            && self.log.applying < self.appliable(handed)
+            && (self.log.applying + 1 >= self.log.recent_first() || self.can_show_older())
+    }
+
+    /// Whether entries that left the recent log can be handed out all the same.
+    #[cold]
+    fn can_show_older(&self) -> bool {
+        self.own_log.supply.is_some() || self.flag(Flags::COMMITTED_SPANS)
     }
 
     /// The next span to apply, its entries put into a list whose room is reserved; and takes note that it is handed out.
@@ -67,6 +78,9 @@ impl Raft {
             }
             _ => self.take_stretch(highest, span, entries),
         }
+        if span.last == 0 {
+            return;
+        }
         self.log.applying = if fault!(LimitSkipsCommitted) { highest } else { span.last };
         self.apply.bytes = self.apply.bytes.saturating_add(span.bytes);
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready || span.last < highest;
@@ -74,15 +88,23 @@ impl Raft {
 
     /// The span from its first index to `highest`, as far as limits let it go: one entry, at least.
     #[inline(never)]
-    fn take_stretch(&self, highest: Index, span: &mut Span, entries: &mut Vec<Slot>) {
+    fn take_stretch(&mut self, highest: Index, span: &mut Span, entries: &mut Vec<Slot>) {
         let max = self.config.max_committed_size_per_ready.saturating_sub(self.apply.bytes);
         let end = highest.min(span.first.saturating_add(self.config.max_entries_per_ready.into()) - 1);
         span.resident = span.first >= self.log.recent_first();
         if span.resident {
             self.measure(span, end, max);
             self.log.copy_slots(span.first, span.last, entries);
-        } else {
+        } else if self.flag(Flags::COMMITTED_SPANS) {
             span.last = end.min(self.log.recent_first() - 1);
+        } else if let Some(supply) = self.own_log.supply.take_if(|supply| supply.first == span.first) {
+            // Their payload was given back when they left the recent log.
+            (span.last, span.bytes) = (span.first + supply.slots.len() as u64 - 1, supply.bytes);
+            (span.resident, span.blob) = (true, Some(supply.blob));
+            entries.extend_from_slice(&supply.slots);
+        } else {
+            // The host is asked for them first.
+            *span = Span::default();
         }
     }
 

@@ -11,7 +11,7 @@ use crate::config::{Config, Flags};
 use crate::event::{EventKind, Reason};
 use crate::outbox::OutMessage;
 use crate::quorum::{VoteResult, joint_vote};
-use crate::types::{EntryId, MessageKind, Role};
+use crate::types::{EntryId, MessageKind, Role, Term};
 use crate::wire::{Head, MessageView};
 
 /// What a transferred candidate's vote request says, so that a living leader is no reason to refuse it.
@@ -23,11 +23,13 @@ pub(crate) struct Election {
     pub electable: bool,
     /// Among equal logs the higher wins.
     pub priority: i32,
+    /// The highest term that this node has led since it was made: nobody else can lead that term [E-14].
+    pub led_term: Term,
 }
 
 impl Election {
     pub fn new(config: &Config) -> Self {
-        Self { electable: true, priority: config.priority }
+        Self { electable: true, priority: config.priority, led_term: 0 }
     }
 }
 

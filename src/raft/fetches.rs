@@ -7,6 +7,7 @@
 
 use super::Raft;
 use super::reconfig::as_state;
+use crate::config::Flags;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::blocks::Place;
@@ -25,6 +26,8 @@ pub enum FetchKind {
     Entries = 1,
     /// A snapshot of its state.
     Snapshot = 2,
+    /// Entries of its log, to be applied here: they have left the recent log. Nothing is applied before they are supplied.
+    Apply = 3,
 }
 
 /// Work for the host: read these entries, or make a snapshot.
@@ -34,13 +37,13 @@ pub struct Fetch {
     pub id: u64,
     /// What is asked for.
     pub kind: FetchKind,
-    /// For whom.
+    /// For whom; this node itself with APPLY.
     pub peer: NodeId,
-    /// First entry (ENTRIES); lowest index that the snapshot must cover, less one is enough (SNAPSHOT).
+    /// First entry (ENTRIES, APPLY); lowest index that the snapshot must cover, less one is enough (SNAPSHOT).
     pub first: Index,
-    /// Last entry that is wanted (ENTRIES); highest index the snapshot may have (SNAPSHOT).
+    /// Last entry that is wanted (ENTRIES, APPLY); highest index the snapshot may have (SNAPSHOT).
     pub last: Index,
-    /// More bytes than these are of no use (ENTRIES); data up to this size may pass through the core (SNAPSHOT).
+    /// More bytes than these are not taken, but for a single entry (ENTRIES, APPLY); data up to this size may pass through the core (SNAPSHOT).
     pub max_bytes: u64,
 }
 
@@ -152,6 +155,9 @@ impl Raft {
     }
 
     pub fn next_fetch(&mut self) -> Option<Fetch> {
+        if self.is_own_fetch_due() {
+            return Some(self.next_own_fetch());
+        }
         if self.fetches.untold == 0 {
             return None;
         }
@@ -209,6 +215,9 @@ impl Raft {
         id: u64,
         entries: impl Iterator<Item = EntryRef<'a>> + Clone,
     ) -> Result<Supplied> {
+        if id == self.own_log.ask && id != 0 {
+            return self.supply_own(entries);
+        }
         let Some((at, ask)) = self.open_ask_of(id, Some(false))? else { return Ok(Supplied::Ignored) };
         let (bytes, carried) = self.encode_supply(&ask, entries)?;
         let Some(log_term) = self.log.term_at(ask.first - 1) else {
@@ -259,18 +268,7 @@ impl Raft {
     ) -> Result<(Vec<u8>, Carried)> {
         let mut carried = Carried::default();
         for (entry, index) in entries.clone().zip(ask.first..) {
-            if entry.index != index
-                || (self.log.term_at(index).is_some_and(|term| term != entry.term) && !fault!(SupplyUnchecked))
-                || index > self.log.last()
-            {
-                self.detail.set(format_args!(
-                    "supplied entry (index {}, term {}) contradicts the log: index {index}, term {} is wanted",
-                    entry.index,
-                    entry.term,
-                    self.log.term_at(index).unwrap_or(0)
-                ));
-                return Err(Error::Arg);
-            }
+            self.check_supplied(&entry, index)?;
             let len = wire::record_len(entry.term, index, entry.kind, entry.data.len()) as u64;
             let over = carried.bytes + len > self.config.max_size_per_msg && carried.count > 0;
             // What is recent is here already.
@@ -294,6 +292,22 @@ impl Raft {
             bytes.extend_from_slice(entry.data);
         }
         Ok((bytes, carried))
+    }
+
+    /// Whether a supplied entry is the one at `index` of this log, as far as its head tells.
+    pub fn check_supplied(&mut self, entry: &EntryRef<'_>, index: Index) -> Result<()> {
+        let term = self.log.term_at(index);
+        let other = term.is_some_and(|term| term != entry.term) && !fault!(SupplyUnchecked);
+        if entry.index == index && !other && index <= self.log.last() {
+            return Ok(());
+        }
+        self.detail.set(format_args!(
+            "supplied entry (index {}, term {}) contradicts the log: index {index}, term {} is wanted",
+            entry.index,
+            entry.term,
+            term.unwrap_or(0)
+        ));
+        Err(Error::Arg)
     }
 
     /// Puts the message into the place kept for it, or at the end if that has left. Whether it goes.
@@ -321,6 +335,10 @@ impl Raft {
     }
 
     pub fn supply_snapshot(&mut self, id: u64, index: Index, conf: &Configuration, data: &[u8]) -> Result<Supplied> {
+        if id == self.own_log.ask && id != 0 {
+            self.detail.set(format_args!("fetch {id} asks for entries of this node's own log"));
+            return Err(Error::Arg);
+        }
         let Some((at, ask)) = self.open_ask_of(id, Some(true))? else { return Ok(Supplied::Ignored) };
         let to = self.peers.at(at).map_or(0, |peer| peer.id);
         // One that ends before what the peer has would take it back [L-04].
@@ -331,17 +349,17 @@ impl Raft {
             self.detail.set(format_args!("a snapshot at index {index} can't be used: {lowest} to {commit} can"));
             return Err(Error::Arg);
         };
-        if conf.voters.is_empty() || !conf.contains(to) {
+        if conf.voters.is_empty() || (!conf.contains(to) && !self.flag(Flags::SNAPSHOT_ANY_CONF)) {
             self.detail.set(format_args!("the snapshot's configuration ({conf}) lacks its receiver, node {to}"));
             return Err(Error::Arg);
         }
         if data.len() as u64 > self.config.max_snapshot_bytes {
             self.detail.set(format_args!(
-                "{} bytes of snapshot data, max_snapshot_bytes is {}: send them beside the core",
+                "{} bytes of snapshot data, max_snapshot_bytes is {}: send them beside the core, and supply none",
                 data.len(),
                 self.config.max_snapshot_bytes
             ));
-            return Err(Error::Arg);
+            return Err(Error::TooLarge);
         }
         let bytes = encode_snapshot(index, term, conf, data)?;
         let len = bytes.len() as u32;
@@ -367,6 +385,9 @@ impl Raft {
     }
 
     pub fn supply_none(&mut self, id: u64, why: Missing) -> Result<Supplied> {
+        if id == self.own_log.ask && id != 0 {
+            return self.supply_no_own(why);
+        }
         let Some((at, ask)) = self.open_ask_of(id, None)? else { return Ok(Supplied::Ignored) };
         if why == Missing::Later || ask.snapshot {
             self.cancel_ask(at);

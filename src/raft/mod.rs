@@ -6,6 +6,7 @@
 pub(crate) mod apply;
 pub(crate) mod election;
 pub(crate) mod fetches;
+pub(crate) mod own_log;
 pub(crate) mod proposals;
 pub(crate) mod reads;
 pub(crate) mod reconfig;
@@ -21,7 +22,7 @@ use crate::config::{Config, Flags, StorageMode};
 use crate::error::{Detail, Error, Result};
 use crate::event::{Event, EventKind, Reason};
 use crate::log::Log;
-use crate::membership::Configuration;
+use crate::membership::{self, Configuration};
 use crate::outbox::{Blobs, Body, OWN_ROOM, OutMessage, Outbox, Own, Sender};
 use crate::peers::Peers;
 use crate::rng::Rng;
@@ -42,6 +43,7 @@ pub(crate) struct Counters {
     pub reads_failed: u64,
     pub events_lost: u64,
     pub implausible: u64,
+    pub late_ticks: u64,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub(crate) struct Raft {
     pub reads: reads::Reads,
     pub reconfig: reconfig::Reconfig,
     pub fetches: fetches::Fetches,
+    pub own_log: own_log::OwnLog,
     pub transfer: transfer::Transfer,
     pub incoming: Option<snapshots::Incoming>,
     pub commit_broadcast: bool,
@@ -115,6 +118,7 @@ impl Raft {
             reads: reads::Reads::new(rng.next()),
             reconfig: reconfig::Reconfig::default(),
             fetches: fetches::Fetches::default(),
+            own_log: own_log::OwnLog::default(),
             transfer: transfer::Transfer::default(),
             incoming: None,
             commit_broadcast: !config.flags.has(Flags::NO_COMMIT_BROADCAST),
@@ -177,6 +181,34 @@ impl Raft {
             self.event(EventKind::Poisoned, Reason::None, 0, 0, 0, 0);
             self.detail.set(format_args!("poisoned: {why}"));
         }
+    }
+
+    /// Whether a host's call names a member.
+    pub fn check_member(&mut self, id: NodeId) -> Result<()> {
+        if self.peers.get(id).is_some() {
+            return Ok(());
+        }
+        self.detail.set(format_args!("node {id} is no member of the configuration ({})", self.conf));
+        Err(Error::NoPeer)
+    }
+
+    /// A configuration that the host gave, or why that is none.
+    pub fn restored(
+        &mut self,
+        conf: core::result::Result<Configuration, membership::ChangeError>,
+        what: &str,
+    ) -> Result<Configuration> {
+        conf.map_err(|error| {
+            self.detail.set(format_args!("{what} can't be in force: {error}"));
+            Error::from(error)
+        })
+    }
+
+    /// Bytes that the host gave as a configuration are none.
+    #[cold]
+    pub fn no_conf_state<T>(&mut self, error: Error, len: usize) -> Result<T> {
+        self.detail.set(format_args!("{len} bytes that are no configuration (ConfState): {error}"));
+        Err(error)
     }
 
     // ---- sending
@@ -298,6 +330,7 @@ impl Raft {
             tokens: self.tokens.try_clone(self.reads.len())?,
             reads: self.reads.try_clone()?,
             reconfig: self.reconfig.try_clone()?,
+            own_log: self.own_log.try_clone()?,
             events,
             incoming: None,
             // A clone has only those batches that are outstanding.

@@ -63,7 +63,7 @@ impl Raft {
             self.detail.set(format_args!(
                 "entry of {longest} bytes, at most {limit} are taken (max_entry_bytes, half of recent_bytes)"
             ));
-            return Err(Error::Arg);
+            return Err(Error::TooLarge);
         }
         self.tokens.reserve(with_token, self.reads.len(), self.config.max_tokens).inspect_err(|_| {
             self.detail.set(format_args!("max_tokens ({}) proposals are waiting", self.config.max_tokens));
@@ -124,9 +124,9 @@ impl Raft {
             self.detail.set(format_args!("no leader is known in term {term}: retry later"));
             return Err(Error::NoLeader);
         }
-        if self.flag(Flags::NO_FORWARDING) {
-            self.detail.set(format_args!("not the leader (leader is {leader}, term {term}): send the proposal there"));
-            return Err(Error::NoLeader);
+        if !self.flag(Flags::FORWARDING) {
+            self.detail.set(format_args!("node {leader} leads in term {term}, not this one: propose there"));
+            return Err(Error::NotLeader);
         }
         Ok(())
     }

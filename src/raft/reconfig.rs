@@ -141,6 +141,9 @@ impl Raft {
 
     #[cold]
     fn check_known_changes_done(&mut self, index: Index) -> Result<()> {
+        if self.flag(Flags::CONF_APART) {
+            return Ok(());
+        }
         match self.next_change().filter(|&change| change <= index) {
             Some(change) => {
                 self.detail.set(format_args!(
@@ -154,6 +157,8 @@ impl Raft {
 
     fn check_change_order(&mut self, index: Index) -> Result<()> {
         if index <= self.reconfig.done {
+            let done = self.reconfig.done;
+            self.detail.set(format_args!("the changes up to index {done} were applied or skipped before, {index} too"));
             return Err(Error::Stale);
         }
         match self.next_change() {
@@ -175,7 +180,23 @@ impl Raft {
             self.detail.set(format_args!("the entry at index {} is not of term {}", entry.index, entry.term));
             return Err(Error::Arg);
         }
-        let change = wire::parse_change(entry.kind, entry.data)?;
+        self.put_in_force(entry.kind, entry.data, entry.index)
+    }
+
+    /// Applies a change that belongs to no entry (etcd's ApplyConfChange).
+    pub fn apply_change_apart(&mut self, kind: EntryKind, data: &[u8]) -> Result<()> {
+        if !self.flag(Flags::CONF_APART) {
+            self.detail.set(format_args!("apply_change needs the flag CONF_APART"));
+            return Err(Error::State);
+        }
+        self.put_in_force(kind, data, 0)
+    }
+
+    /// Puts a change in force: that of the entry at `index`, or of none (0).
+    fn put_in_force(&mut self, kind: EntryKind, data: &[u8], index: Index) -> Result<()> {
+        let change = wire::parse_change(kind, data).inspect_err(|_| {
+            self.detail.set(format_args!("a configuration change that can't be understood, at index {index}"));
+        })?;
         let next = membership::apply_change(
             &self.conf,
             change.transition,
@@ -184,7 +205,7 @@ impl Raft {
             change.leaves_joint(),
         );
         let next = next.map_err(|error| {
-            self.detail.set(format_args!("the change at index {} is invalid for {}: {error}", entry.index, self.conf));
+            self.detail.set(format_args!("the change at index {index} is invalid for {}: {error}", self.conf));
             Error::from(error)
         })?;
         self.check_size(&next)?;
@@ -196,33 +217,43 @@ impl Raft {
         self.reconfig.context.extend_from_slice(change.context);
         let (voters, learners) = (next.voters.len() as u64, next.learners.len() as u64);
         self.conf = next;
-        self.reconfig.done = entry.index;
-        self.event(EventKind::ConfApplied, Reason::None, 0, entry.index, voters, learners);
+        self.reconfig.done = self.reconfig.done.max(index);
+        self.event(EventKind::ConfApplied, Reason::None, 0, index, voters, learners);
         self.on_configuration();
         self.show_conf()
     }
 
     pub fn skip_change(&mut self, index: Index) -> Result<()> {
         self.check_change_order(index)?;
+        let conf = self.conf.try_clone()?;
+        self.reserve_shown(&conf)?;
+        self.reconfig.context.clear();
         self.reconfig.done = index;
         self.event(EventKind::ConfSkipped, Reason::None, 0, index, 0, 0);
-        Ok(())
+        self.show_conf()
     }
 
     fn reserve_shown(&mut self, conf: &Configuration) -> Result<()> {
         self.reconfig.shown.clear();
-        self.reconfig.shown.try_reserve(wire::conf_state_len(&as_state(conf))).map_err(|_| Error::NoMem)
+        // The longest index takes eleven bytes.
+        self.reconfig.shown.try_reserve(wire::conf_state_len(&as_state(conf)) + 11).map_err(|_| Error::NoMem)
+    }
+
+    /// The index that the configuration in force is as of: the last change that was applied or skipped, or `applied` of the boot. 0: not
+    /// known, since changes are applied apart from their entries.
+    pub fn conf_index(&self) -> Index {
+        if self.flag(Flags::CONF_APART) { 0 } else { self.reconfig.done }
     }
 
     /// Encodes the configuration in force for the host.
     pub fn show_conf(&mut self) -> Result<()> {
-        let state = as_state(&self.conf);
-        let len = wire::conf_state_len(&state);
+        let (state, index) = (as_state(&self.conf), self.conf_index());
+        let len = wire::stored_conf_len(&state, index);
         let shown = &mut self.reconfig.shown;
         shown.clear();
         shown.try_reserve(len).map_err(|_| Error::NoMem)?;
         shown.resize(len, 0);
-        wire::write_conf_state(shown, &state);
+        wire::write_stored_conf(shown, &state, index);
         Ok(())
     }
 

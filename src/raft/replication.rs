@@ -547,8 +547,9 @@ impl Raft {
                     return Err(self.alarm(&m.head, Reason::ConflictBelowCommit, from));
                 }
                 let last = self.log.last();
+                let own = self.log.terms.first_of(self.election.led_term, from).unwrap_or(0);
                 self.log.truncate_from(from);
-                self.event(EventKind::Truncated, Reason::None, m.head.from, from, last, 0);
+                self.event(EventKind::Truncated, Reason::None, m.head.from, from, last, own);
                 while fault!(TruncatedTokenDropped) && self.tokens.waiting.back().is_some_and(|w| w.index >= from) {
                     let token = self.tokens.waiting.pop_back().map_or(0, |w| w.token);
                     self.tokens.drop_now(token, DropKind::NotCommitted, Reason::Overwritten);

@@ -8,7 +8,7 @@ use super::Raft;
 use super::election::Campaign;
 use crate::config::Flags;
 use crate::event::{EventKind, Reason};
-use crate::types::{NodeId, Role, Term};
+use crate::types::{Index, NONE, NodeId, Role, Term};
 use crate::wire::steady::address;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +24,10 @@ pub(crate) struct Timers {
     pub fence: u32,
     /// Ticks until no lease can rest on this node's answers any more.
     pub lease: u32,
+    /// Ticks in which this leader's own writes have made nothing durable, though there is something to write.
+    pub own_write: u32,
+    /// What was durable at the last tick.
+    pub own_durable: Index,
 }
 
 impl Raft {
@@ -60,6 +64,7 @@ impl Raft {
         self.set_leader(0);
         self.timers.election_elapsed = 0;
         self.timers.heartbeat_elapsed = 0;
+        self.timers.own_write = 0;
         self.reset_election_timeout();
         self.end_transfer(Reason::LeadershipLost);
         let (id, last) = (self.id, self.log.last());
@@ -109,6 +114,7 @@ impl Raft {
         self.reset(self.term);
         self.set_leader(self.id);
         self.role = Role::Leader;
+        self.election.led_term = self.term;
         let id = self.id;
         if let Some(own) = self.peers.get_mut(id) {
             own.become_replicate();
@@ -169,6 +175,7 @@ impl Raft {
         self.timers.fence = self.timers.fence.saturating_sub(1);
         self.timers.lease = self.timers.lease.saturating_sub(1);
         self.tick_reads();
+        self.tick_own_log();
         if self.role == Role::Leader { self.tick_leader() } else { self.tick_follower() }
     }
 
@@ -199,6 +206,7 @@ impl Raft {
                 self.end_transfer(Reason::TransferDeadline);
             }
         }
+        self.tick_own_write();
         if self.role != Role::Leader {
             return;
         }
@@ -210,6 +218,20 @@ impl Raft {
         if self.timers.heartbeat_elapsed >= self.config.heartbeat_ticks {
             self.timers.heartbeat_elapsed = 0;
             self.broadcast_heartbeat();
+        }
+    }
+
+    /// A leader whose disk stands still would be heard, and its group would commit without it, or not at all: another shall lead.
+    /// Sources: hashicorp/raft#683, etcd#15247.
+    fn tick_own_write(&mut self) {
+        let (limit, durable) = (self.config.own_write_timeout_ticks, self.log.durable);
+        if limit == 0 || durable >= self.log.last() || durable != self.timers.own_durable {
+            (self.timers.own_write, self.timers.own_durable) = (0, durable);
+            return;
+        }
+        self.timers.own_write += 1;
+        if self.role == Role::Leader && self.timers.own_write >= limit {
+            self.become_follower(self.term, NONE, Reason::OwnWrite);
         }
     }
 
@@ -225,6 +247,9 @@ impl Raft {
         }
         if timers.fence > 0 {
             due = due.min(timers.fence);
+        }
+        if self.own_log.later {
+            due = 1;
         }
         due.max(1)
     }

@@ -11,7 +11,19 @@ use crate::log::PendingSnapshot;
 use crate::membership::Configuration;
 use crate::peers::progress::Flow;
 use crate::types::{EntryId, Index, NodeId};
-use crate::wire::{MessageView, SnapshotView};
+use crate::wire::{self, MessageView, SnapshotView};
+
+/// What a host says of a snapshot that it sends to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum SnapshotReport {
+    /// It did not arrive: it is asked for again, after the peer's next answer.
+    Failed = 0,
+    /// It arrived with all its data.
+    Arrived = 1,
+    /// It is being sent: `snapshot_timeout_ticks` begin anew.
+    UnderWay = 2,
+}
 
 /// A snapshot that a message brings, with what it needs.
 #[derive(Debug)]
@@ -71,16 +83,23 @@ impl Raft {
             }
             return false;
         };
-        self.install(PendingSnapshot { id, blob, conf_len: snapshot.conf.bytes().len() as u32, handed: false }, conf);
+        // As it was kept: with the index that it is as of.
+        let conf_len = snapshot.conf.bytes().len() + wire::conf_index_len(id.index);
+        self.install(PendingSnapshot { id, blob, conf_len: conf_len as u32, handed: false }, conf);
         self.event(EventKind::SnapshotRestored, Reason::None, m.head.from, id.index, 0, 0);
         true
     }
 
     fn keep_snapshot(&mut self, snapshot: &SnapshotView<'_>) -> Result<u32> {
         let (conf, data) = (snapshot.conf.bytes(), snapshot.data);
+        let len = conf.len() + wire::conf_index_len(snapshot.index);
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(conf.len() + data.len()).map_err(|_| Error::NoMem)?;
+        bytes.try_reserve_exact(len + data.len()).map_err(|_| Error::NoMem)?;
         bytes.extend_from_slice(conf);
+        bytes.resize(len, 0);
+        if let Some(index) = bytes.get_mut(conf.len()..) {
+            wire::write_conf_index(index, snapshot.index);
+        }
         bytes.extend_from_slice(data);
         self.blobs.put(bytes)
     }
@@ -91,6 +110,7 @@ impl Raft {
             self.blobs.free(old.blob);
         }
         self.log.reset(snapshot);
+        self.forget_own_fetch();
         if !fault!(SnapshotKeepsConf) {
             self.conf = conf;
         }
@@ -130,12 +150,19 @@ impl Raft {
         self.event(EventKind::SnapshotEnded, reason, id, index, u64::from(arrived), 0);
     }
 
-    pub fn report_snapshot(&mut self, id: NodeId, arrived: bool) -> Result<()> {
-        if self.peers.get(id).is_none() {
-            return Err(Error::NoPeer);
+    pub fn report_snapshot(&mut self, id: NodeId, report: SnapshotReport) -> Result<()> {
+        self.check_member(id)?;
+        if self.role != crate::types::Role::Leader {
+            return Ok(());
         }
-        if self.role == crate::types::Role::Leader {
-            self.on_snapshot_status(id, arrived, Reason::None);
+        match report {
+            SnapshotReport::Failed => self.on_snapshot_status(id, false, Reason::None),
+            SnapshotReport::Arrived => self.on_snapshot_status(id, true, Reason::None),
+            SnapshotReport::UnderWay => {
+                if let Some(peer) = self.peers.get_mut(id) {
+                    peer.snapshot_ticks = 0;
+                }
+            }
         }
         Ok(())
     }

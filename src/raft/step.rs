@@ -46,6 +46,7 @@ impl Raft {
             Kind::Snap => {
                 self.check_second_leader(head)?;
                 let conf = self.check_snapshot(m)?;
+                self.check_snapshot_place(m)?;
                 self.prepare_snapshot(m, conf)
             }
             Kind::AppResp if self.role == Role::Leader && head.term == self.term && head.index > self.log.last() => {
@@ -139,8 +140,10 @@ impl Raft {
     /// Two leaders in a term can't be: one of them lies, or a node forgot its vote [E-14].
     fn check_second_leader(&mut self, head: &Head) -> Result<()> {
         let known = self.leader != NONE && self.leader != head.from;
-        if head.term == self.term && (self.role == Role::Leader || known) && !fault!(SecondLeaderTaken) {
-            return Err(self.alarm(head, Reason::SecondLeader, self.leader));
+        let led = self.election.led_term == head.term;
+        if head.term == self.term && (led || known) && !fault!(SecondLeaderTaken) {
+            let leader = if led { self.id } else { self.leader };
+            return Err(self.alarm(head, Reason::SecondLeader, leader));
         }
         Ok(())
     }
@@ -207,6 +210,16 @@ impl Raft {
             Err(membership::ChangeError::NoMemory) => Err(Error::NoMem),
             _ => Err(self.alarm(&m.head, Reason::SnapshotConf, index)),
         }
+    }
+
+    /// A snapshot that ends at a committed entry ends with that one.
+    fn check_snapshot_place(&mut self, m: &MessageView<'_>) -> Result<()> {
+        let SnapshotView { index, term, .. } = m.snapshot.unwrap_or_default();
+        let other = index <= self.log.commit && self.log.term_at(index).is_some_and(|known| known != term);
+        if other && !fault!(OldSnapshotTaken) {
+            return Err(self.alarm(&m.head, Reason::SnapshotConflict, index));
+        }
+        Ok(())
     }
 
     // ---- 2 the term gate
@@ -287,7 +300,7 @@ impl Raft {
 
             (Kind::Prop, Leader) => return self.on_forwarded_proposal(m),
             (Kind::Prop, Follower) => return self.forward_proposal(m),
-            (Kind::Prop, _) => return Err(Error::NoLeader),
+            (Kind::Prop, _) => return Err(self.refuse(head, Error::NoLeader, "no leader is known")),
 
             (Kind::ReadIndex, Leader) => return self.on_read_index(m),
             (Kind::ReadIndex, Follower) => self.forward_read(m),
@@ -313,7 +326,7 @@ impl Raft {
                 | Kind::StorageApplyResp
                 | Kind::ForgetLeader,
                 _,
-            ) => return Err(Error::NotForMe),
+            ) => return Err(self.refuse(head, Error::NotForMe, "its kind never comes from a peer")),
         }
         Ok(())
     }

@@ -16,7 +16,11 @@ pub(crate) fn is_quiet(raft: &Raft) -> bool {
     let (outbox, tokens) = (&raft.outbox, &raft.tokens);
     debug_assert!(outbox.unencoded > 0 || outbox.blobs.is_empty() && outbox.idle == 0);
     let more = outbox.unencoded | tokens.waiting.len() | tokens.dropped.len() | raft.reads.answers.len();
-    more == 0 && !raft.reads.round_due && raft.log.snapshot.is_none() && raft.config.storage != StorageMode::Messages
+    more == 0
+        && !raft.reads.round_due
+        && raft.log.snapshot.is_none()
+        && raft.own_log.supply.is_none()
+        && raft.config.storage != StorageMode::Messages
 }
 
 /// Whether a quiet batch has room for all that it will have.
@@ -48,7 +52,7 @@ pub(crate) fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Resu
         // They change places: what waits may be dropped before the next batch.
         dropped: tokens + raft.reads.len(),
         messages: outbox.now.len() + outbox.after.len() + heartbeats + 2,
-        blobs: outbox.blobs.len() + usize::from(messages_mode),
+        blobs: outbox.blobs.len() + usize::from(messages_mode) + usize::from(raft.own_log.supply.is_some()),
     };
     let enough = batch.entries.capacity() >= need.entries
         && batch.committed.capacity() >= need.committed
@@ -101,7 +105,11 @@ fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
         batch.reserve_heads(need.messages),
         batch.blobs.try_reserve(need.blobs),
     ];
-    if room.iter().all(core::result::Result::is_ok) { Ok(()) } else { Err(Error::NoMem) }
+    if room.iter().all(core::result::Result::is_ok) {
+        return Ok(());
+    }
+    raft.detail.set(format_args!("no memory for the next ready: it comes with a later call"));
+    Err(Error::NoMem)
 }
 
 /// Fills an empty batch, whose memory is reserved. `QUIET`: it is a quiet one.
@@ -174,6 +182,7 @@ fn fill_who(batch: &mut Batch, raft: &Raft, shown: &mut Shown) -> bool {
 #[inline(never)]
 fn fill_more(batch: &mut Batch, raft: &mut Raft) {
     batch.has_more = true;
+    batch.blobs.extend(batch.span.blob);
     if let Some(snapshot) = raft.log.snapshot.as_mut().filter(|snapshot| !snapshot.handed) {
         batch.snapshot = Some(*snapshot);
         batch.mark.snapshot = snapshot.id.index;
@@ -248,7 +257,9 @@ fn take_messages<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, cut: boo
 #[inline(always)]
 fn lowest_block(batch: &Batch, raft: &mut Raft) -> Option<u32> {
     let pin = raft.log.outbox_pin.take();
-    match batch.committed.first().or(batch.entries.first()) {
+    // Those that the host supplied lie elsewhere.
+    let committed = if batch.span.blob.is_some() { None } else { batch.committed.first() };
+    match committed.or(batch.entries.first()) {
         Some(lowest) => lower_pin(pin, lowest.place.block, raft.log.blocks.first()),
         None => pin,
     }

@@ -189,6 +189,7 @@ fn on_apply_done(raft: &mut Raft, m: &MessageView<'_>) -> Result<()> {
         return Err(Error::Arg);
     }
     if last <= raft.log.applied {
+        raft.detail.set(format_args!("entries up to {last} were said to be applied before"));
         return Err(Error::Stale);
     }
     raft.check_changes_done(last)?;

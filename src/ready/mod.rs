@@ -10,7 +10,7 @@ pub(crate) mod local;
 pub(crate) mod view;
 
 use crate::config::{Flags, StorageMode};
-use crate::error::{Error, Result};
+use crate::error::{Detail, Error, Result};
 use crate::log::{PendingSnapshot, Slot};
 use crate::outbox::{OutMessage, Own, Piece, Source};
 use crate::raft::Raft;
@@ -277,7 +277,7 @@ impl Readies {
             | bit(raft.has_committed(handed), has::COMMITTED)
             | bit(raft.reads.has_answer(reads_bound(raft)), has::READS)
             | bit(!raft.tokens.dropped.is_empty(), has::DROPPED)
-            | bit(raft.fetches.untold > 0, has::FETCH)
+            | bit(raft.fetches.untold > 0 || raft.is_own_fetch_due(), has::FETCH)
             | bit(!raft.events.is_empty(), has::EVENTS)
     }
 
@@ -374,7 +374,7 @@ impl Readies {
             return Err(Error::Full);
         }
         if self.free.is_empty() || self.len() >= self.order.len() {
-            self.grow()?;
+            self.grow().inspect_err(|_| raft.detail.set(format_args!("no memory for one more ready")))?;
         }
         let number = self.last_number + 1;
         let Some(&place) = self.free.last() else { return Err(Error::NoMem) };
@@ -434,28 +434,34 @@ impl Readies {
     // ---- acknowledged
 
     /// Whether `number` was taken and is above `seen`.
-    fn check_number(&self, number: u64, seen: u64) -> Result<()> {
-        if number == 0 || (number > self.last_number && !fault!(UnknownNumberTaken)) {
+    fn check_number(&self, number: u64, seen: u64, detail: &mut Detail) -> Result<()> {
+        let newest = self.last_number;
+        if number == 0 || (number > newest && !fault!(UnknownNumberTaken)) {
+            detail.set(format_args!("ready {number} was never handed out: the newest one is {newest}"));
             return Err(Error::Arg);
         }
-        if number <= seen { Err(Error::Stale) } else { Ok(()) }
+        if number <= seen {
+            detail.set(format_args!("ready {number} was acknowledged before, as were all up to {seen}"));
+            return Err(Error::Stale);
+        }
+        Ok(())
     }
 
-    pub fn check_persisted(&self, number: u64) -> Result<()> {
-        self.check_number(number, self.persisted)
+    pub fn check_persisted(&self, number: u64, detail: &mut Detail) -> Result<()> {
+        self.check_number(number, self.persisted, detail)
     }
 
-    pub fn check_handed_out(&self, number: u64) -> Result<()> {
-        self.check_number(number, 0)
+    pub fn check_handed_out(&self, number: u64, detail: &mut Detail) -> Result<()> {
+        self.check_number(number, 0, detail)
     }
 
     /// STALE only if nothing is left for `advance` to say.
-    pub fn check_advanced(&self, number: u64) -> Result<()> {
-        self.check_number(number, self.released.min(self.persisted))
+    pub fn check_advanced(&self, number: u64, detail: &mut Detail) -> Result<()> {
+        self.check_number(number, self.released.min(self.persisted), detail)
     }
 
-    pub fn check_released(&self, number: u64) -> Result<()> {
-        self.check_number(number, self.released)
+    pub fn check_released(&self, number: u64, detail: &mut Detail) -> Result<()> {
+        self.check_number(number, self.released, detail)
     }
 
     /// All batches up to `number` are durable.
@@ -532,10 +538,11 @@ impl Readies {
     /// what a host with SYNC has: a third of their instructions. `None`: it is not; nothing was done.
     #[inline]
     pub fn finish_only(&mut self, raft: &mut Raft, number: u64) -> Option<Result<()>> {
-        if number != self.only || number == 0 {
+        let batch = &mut self.single;
+        let bare = batch.span.last > 0 && !batch.span.resident;
+        if number != self.only || number == 0 || bare {
             return None;
         }
-        let batch = &mut self.single;
         debug_assert!(number == self.oldest && number == self.last_number && number == batch.number);
         debug_assert!(!batch.persisted && !batch.released);
         if let Err(error) = raft.check_changes_done(batch.span.last) {
@@ -559,6 +566,13 @@ impl Readies {
         raft.log.ready_pin = None;
         raft.log.release_blocks();
         Some(Ok(()))
+    }
+
+    /// The first span in batches up to `number` that came without entries and is not applied yet.
+    pub fn bare_span(&self, number: u64, applied: Index) -> Option<(Index, Index)> {
+        let mut batches = self.iter().take_while(|batch| batch.number <= number);
+        let bare = batches.find(|batch| batch.span.last > applied && !batch.span.resident)?;
+        Some((bare.span.first, bare.span.last))
     }
 
     /// The highest committed entry in batches up to `number`; 0: none.

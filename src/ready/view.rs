@@ -6,7 +6,7 @@ use crate::raft::Raft;
 use crate::raft::reads::Read;
 use crate::raft::tokens::{Done, Dropped};
 use crate::ready::{Batch, piece_bytes};
-use crate::types::{EntryRef, HardState, Index, MessageKind, NodeId, Role};
+use crate::types::{EntryId, EntryRef, HardState, Index, MessageKind, NodeId, Role};
 use crate::wire;
 use std::iter::FusedIterator;
 
@@ -24,7 +24,7 @@ pub struct SnapshotRef<'a> {
     pub index: Index,
     /// That entry's term.
     pub term: u64,
-    /// The configuration as of `index`: an encoded raftpb ConfState.
+    /// The configuration as of `index`: an encoded raftpb ConfState. In a ready it is the one to be stored, and carries the index.
     pub conf: &'a [u8],
     /// The application's data, or nothing if they travel beside the core.
     pub data: &'a [u8],
@@ -89,9 +89,22 @@ impl<'a> Ready<'a> {
         (self.batch.span.last > 0).then_some((self.batch.span.first, self.batch.span.last))
     }
 
-    /// Committed entries to apply. Empty though there is a span: the host reads them from its own log.
+    /// Committed entries to apply, in order. With [`Flags::COMMITTED_SPANS`](crate::Flags::COMMITTED_SPANS) there may be none though there
+    /// is a span: then the host reads them from its own log.
     pub fn committed(&self) -> Entries<'a> {
-        Entries::new(self.raft, &self.batch.committed, self.batch.span.first, &self.batch.done)
+        let entries = Entries::new(self.raft, &self.batch.committed, self.batch.span.first, &self.batch.done);
+        match self.batch.span.blob {
+            // All of them lie in one blob, which so counts as their block.
+            Some(blob) => Entries { bytes: self.raft.blobs.get(blob), ..entries },
+            None => entries,
+        }
+    }
+
+    /// Whether the host supplied the committed entries: they lie elsewhere than where they were shown to be stored.
+    #[cfg(feature = "capi")]
+    #[inline]
+    pub(crate) fn has_supplied(&self) -> bool {
+        self.batch.span.blob.is_some()
     }
 
     /// Whether there may be more than state, entries and messages.
@@ -158,7 +171,9 @@ impl<'a> Entries<'a> {
     pub(crate) fn each_raw(&self, mut put: impl FnMut(RawEntry)) {
         let (mut slots, mut index) = (self.slots.as_slice(), self.index);
         if let [slot] = slots {
-            let data = self.raft.log.blocks.get(slot.place).get(usize::from(slot.head)..).unwrap_or(&[]);
+            let place = slot.place;
+            let (from, to) = (place.offset as usize + usize::from(slot.head), place.offset as usize + place.len as usize);
+            let data = self.bytes.get(from..to).unwrap_or(&[]);
             let (at, len) = (if data.is_empty() { std::ptr::null() } else { data.as_ptr() }, data.len());
             return put(RawEntry { term: slot.term, index, kind: slot.kind, data: at, len });
         }
@@ -169,7 +184,7 @@ impl<'a> Entries<'a> {
                 false => slots.partition_point(|slot| slot.place.block == block),
             };
             let (run, rest) = slots.split_at_checked(same).unwrap_or_default();
-            let bytes = self.raft.log.blocks.block(block);
+            let bytes = if block == self.block { self.bytes } else { self.raft.log.blocks.block(block) };
             // Records lie one behind the other: if the last one is within the block, all are.
             let end = run.last().map_or(0, |slot| slot.place.offset as usize + slot.place.len as usize);
             if end > bytes.len() {
@@ -292,10 +307,6 @@ impl<'a> MessageRef<'a> {
         from: NodeId;
         /// The sender's term.
         term: u64;
-        /// Term of the entry before those it carries, or of the log's last entry.
-        log_term: u64;
-        /// Index of the entry before those it carries, of the log's last entry, or acknowledged.
-        index: u64;
         /// Commit index.
         commit: u64;
         /// Whether it refuses.
@@ -304,6 +315,50 @@ impl<'a> MessageRef<'a> {
         reject_hint: u64;
         /// The vote to store (local work only).
         vote: u64;
+    }
+
+    /// Term of the entry before those it carries, or of the log's last entry; of a snapshot's last entry.
+    #[inline]
+    pub fn log_term(&self) -> u64 {
+        if self.message.kind == MessageKind::Snap { self.snapshot_id().term } else { self.message.log_term }
+    }
+
+    /// Index of the entry before those it carries, of the log's last entry, or acknowledged; of a snapshot's last entry.
+    #[inline]
+    pub fn index(&self) -> u64 {
+        if self.message.kind == MessageKind::Snap { self.snapshot_id().index } else { self.message.index }
+    }
+
+    #[cold]
+    fn snapshot_id(&self) -> EntryId {
+        self.snapshot().map_or(EntryId::default(), |snapshot| EntryId { term: snapshot.term, index: snapshot.index })
+    }
+
+    /// The snapshot of a MsgSnap. Its data are empty if they travel beside the core.
+    pub fn snapshot(&self) -> Option<SnapshotRef<'a>> {
+        if self.message.kind != MessageKind::Snap {
+            return None;
+        }
+        let field = self.body_piece(0);
+        let snapshot = wire::parse_message(field).ok()?.snapshot?;
+        let conf = snapshot.conf.bytes();
+        Some(SnapshotRef { index: snapshot.index, term: snapshot.term, conf, data: snapshot.data })
+    }
+
+    /// Its context: that of a heartbeat and its answer, of a vote asked for by a transfer. Empty for most.
+    pub fn context(&self) -> &'a [u8] {
+        match self.message.context() {
+            // A long one is the body, behind its tag and length.
+            [] if self.message.kind == MessageKind::HeartbeatResp => self.body_piece(1),
+            context => context,
+        }
+    }
+
+    fn body_piece(&self, at: u32) -> &'a [u8] {
+        let (first, end) = self.message.pieces;
+        let place = first.saturating_add(at);
+        let piece = if place < end { self.batch.pieces.get(place as usize) } else { None };
+        piece.map_or(&[], |piece| piece_bytes(self.raft, self.batch, piece))
     }
 
     /// Whether it may leave only once all batches up to its own are durable.

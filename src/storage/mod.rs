@@ -164,7 +164,7 @@ impl<S: Storage> StorageNode<S> {
     pub fn serve(&mut self) -> Result<()> {
         while let Some(fetch) = self.node.next_fetch()? {
             let served = match fetch.kind {
-                FetchKind::Entries => self.serve_entries(&fetch),
+                FetchKind::Entries | FetchKind::Apply => self.serve_entries(&fetch),
                 FetchKind::Snapshot => self.serve_snapshot(&fetch),
             };
             if served.is_none() {
@@ -221,8 +221,8 @@ fn boot<S: Storage>(node: &mut Node, storage: &S, applied: Index) -> core::resul
     let before = EntryId { index: before, term: if before == 0 { 0 } else { storage.term(before)? } };
     let runs = term_runs(storage, first, last)?;
     told(node, |node| node.boot_state(state))?;
-    told(node, |node| node.boot_conf(&conf_ref(&conf), before))?;
-    told(node, |node| node.boot_terms(&runs))?;
+    told(node, |node| node.boot_conf(&conf_ref(&conf), 0, before))?;
+    told(node, |node| node.boot_terms(&runs, last))?;
     let mut next = first.max(applied.saturating_add(1));
     while next <= last {
         let page = storage.entries(next, last + 1, BOOT_PAGE_BYTES)?;

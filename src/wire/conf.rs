@@ -1,6 +1,6 @@
 //! Configurations on the wire: `ConfState`, read as a checked view, written from slices of ids.
 
-use super::encode::{Writer, varint_len};
+use super::encode::{Writer, scalar_len, varint_len};
 use super::read::Reader;
 use crate::error::Result;
 
@@ -24,6 +24,7 @@ pub struct ConfStateRef<'a> {
 pub struct ConfStateView<'a> {
     bytes: &'a [u8],
     auto_leave: bool,
+    index: u64,
 }
 
 impl<'a> ConfStateView<'a> {
@@ -35,6 +36,11 @@ impl<'a> ConfStateView<'a> {
     /// Whether the joint configuration is left by itself.
     pub fn auto_leave(&self) -> bool {
         self.auto_leave
+    }
+
+    /// The index that the configuration is as of, where the bytes are those of [`write_stored_conf`]; 0: not known.
+    pub fn index(&self) -> u64 {
+        self.index
     }
 
     /// Voters; in a joint configuration the incoming ones. In the order of the bytes, as in all four lists.
@@ -99,7 +105,7 @@ pub fn parse_conf_state(bytes: &[u8]) -> Result<ConfStateView<'_>> {
 
 pub(super) fn parse(mut r: Reader<'_>) -> Result<ConfStateView<'_>> {
     let bytes = r.rest();
-    let mut auto_leave = false;
+    let (mut auto_leave, mut index) = (false, 0);
     while r.left() > 0 {
         let key = r.key()?;
         match key {
@@ -113,10 +119,11 @@ pub(super) fn parse(mut r: Reader<'_>) -> Result<ConfStateView<'_>> {
                 }
             }
             0x28 => auto_leave = r.varint()? != 0,
+            INDEX_TAG => index = r.varint()?,
             _ => r.skip_unknown(key, 5)?,
         }
     }
-    Ok(ConfStateView { bytes, auto_leave })
+    Ok(ConfStateView { bytes, auto_leave, index })
 }
 
 /// The length of what [`write_conf_state`] writes.
@@ -132,6 +139,35 @@ pub fn conf_state_len(conf: &ConfStateRef<'_>) -> usize {
 pub fn write_conf_state(out: &mut [u8], conf: &ConfStateRef<'_>) -> usize {
     let mut w = Writer::new(out);
     put(&mut w, conf);
+    w.finish()
+}
+
+/// Field 15, a varint: the index that a stored configuration is as of. etcd's ConfState ends at field 5, and its readers skip others.
+const INDEX_TAG: u32 = 0x78;
+
+/// The length of what [`write_stored_conf`] writes.
+pub fn stored_conf_len(conf: &ConfStateRef<'_>, index: u64) -> usize {
+    conf_state_len(conf).saturating_add(conf_index_len(index))
+}
+
+/// The length of what [`write_conf_index`] writes.
+pub(crate) fn conf_index_len(index: u64) -> usize {
+    scalar_len(index)
+}
+
+/// Writes what makes a ConfState one that is stored.
+pub(crate) fn write_conf_index(out: &mut [u8], index: u64) -> usize {
+    let mut w = Writer::new(out);
+    w.scalar(INDEX_TAG as u8, index);
+    w.finish()
+}
+
+/// Writes a configuration as a host stores it: a ConfState, and behind it the index that it is as of (field 15; 0: left out), so that a boot
+/// can tell one that is older than the state beside it. Returns the length; 0 if it does not fit.
+pub fn write_stored_conf(out: &mut [u8], conf: &ConfStateRef<'_>, index: u64) -> usize {
+    let mut w = Writer::new(out);
+    put(&mut w, conf);
+    w.scalar(INDEX_TAG as u8, index);
     w.finish()
 }
 

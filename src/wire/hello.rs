@@ -5,8 +5,7 @@
 
 use crate::error::{Error, Result};
 
-/// The length of what stands before each frame's body.
-pub const FRAME_HEADER: usize = 12;
+pub use crate::types::FRAME_HEADER;
 /// How a hello's body starts.
 pub const HELLO_MAGIC: [u8; 8] = *b"RAFTCORE";
 /// The version of frames and messages that is spoken here.
@@ -43,6 +42,39 @@ pub fn write_frame_header(out: &mut [u8; 12], len: u32, group: u64) {
 pub fn read_frame_header(bytes: &[u8]) -> Option<(u32, u64)> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
     Some((u32::from_le_bytes(*len), u64::from_le_bytes(*rest.first_chunk::<8>()?)))
+}
+
+/// What [`next_frame`] finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextFrame<'a> {
+    /// A whole frame.
+    Whole {
+        /// The group that it is of.
+        group: u64,
+        /// The message.
+        message: &'a [u8],
+        /// Bytes of the frame, header included.
+        bytes: u64,
+    },
+    /// It is not there whole: so many bytes it will have, header included; 0 if the header is not there either.
+    Needs(u64),
+}
+
+/// The frame that `bytes` begin with. Nothing is stepped: a host looks at each message first, or routes it to one of many nodes.
+///
+/// # Errors
+/// [`Error::Decode`]: longer than `limit` bytes, header included: nothing more can be read from this stream.
+pub fn next_frame(bytes: &[u8], limit: u64) -> Result<NextFrame<'_>> {
+    let Some((len, group)) = read_frame_header(bytes) else { return Ok(NextFrame::Needs(0)) };
+    let whole = FRAME_HEADER as u64 + u64::from(len);
+    if whole > limit {
+        return Err(Error::Decode);
+    }
+    let end = usize::try_from(whole).map_err(|_| Error::Decode)?;
+    Ok(match bytes.get(FRAME_HEADER..end) {
+        Some(message) => NextFrame::Whole { group, message, bytes: whole },
+        None => NextFrame::Needs(whole),
+    })
 }
 
 /// Writes a hello's frame. Returns [`HELLO_LEN`]; 0 if it does not fit.

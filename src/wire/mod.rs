@@ -27,7 +27,11 @@ mod word;
 pub use change::{
     Changes, ConfChangeView, change_v1_len, change_v2_len, parse_change, write_change_v1, write_change_v2,
 };
-pub use conf::{ConfIds, ConfStateRef, ConfStateView, conf_state_len, parse_conf_state, write_conf_state};
+pub use conf::{
+    ConfIds, ConfStateRef, ConfStateView, conf_state_len, parse_conf_state, stored_conf_len, write_conf_state,
+    write_stored_conf,
+};
+pub(crate) use conf::{conf_index_len, write_conf_index};
 pub(crate) use cursor::parse_message_into;
 pub use cursor::{Head, MessageView, ResponseIter, ResponsesView, parse_message};
 pub use encode::{MAX_HEAD, MAX_RECORD_HEAD, record_len, varint_len, write_head, write_record_head};
@@ -35,7 +39,7 @@ pub(crate) use encode::{SHORT_FRAME, readdress_short_frame, write_short_frame};
 pub use entries::{EntriesView, EntryIter, EntryView, read_record};
 pub(crate) use heads::RecordHeads;
 pub use hello::{
-    FRAME_HEADER, HELLO_LEN, HELLO_MAGIC, Hello, PROTOCOL_VERSION, read_frame_header, read_hello, write_frame_header,
-    write_hello,
+    FRAME_HEADER, HELLO_LEN, HELLO_MAGIC, Hello, NextFrame, PROTOCOL_VERSION, next_frame, read_frame_header, read_hello,
+    write_frame_header, write_hello,
 };
 pub use snapshot::{SnapshotView, snapshot_field_len, write_snapshot_field_head};

@@ -260,7 +260,7 @@ fn boot(config: &Config) -> Node {
     let mut node = Node::new(config).unwrap();
     node.boot_state(raftcore::HardState { term: 0, vote: 0, commit: 1 }).unwrap();
     let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
-    node.boot_conf(&conf, EntryId { term: 1, index: 1 }).unwrap();
+    node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).unwrap();
     node.boot_done(1).unwrap();
     node
 }

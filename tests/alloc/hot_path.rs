@@ -18,6 +18,7 @@ fn config(id: u64, storage: StorageMode) -> Config {
     config.block_bytes = BLOCK as u64;
     config.recent_bytes = 4 << 20;
     config.max_outstanding = 8;
+    config.flags = config.flags.with(raftcore::Flags::FORWARDING, true);
     config
 }
 

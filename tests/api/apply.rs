@@ -32,7 +32,12 @@ fn next_span(node: &mut Node) -> (u64, u64, bool) {
     let (number, shown) = (ready.number(), ready.committed().len() > 0);
     let (first, last) = ready.committed_span().unwrap_or_default();
     match node.config().storage {
-        StorageMode::Sync => node.advance(number).unwrap(),
+        StorageMode::Sync => {
+            if last > 0 && !shown {
+                node.applied(last).unwrap();
+            }
+            node.advance(number).unwrap();
+        }
         _ => {
             node.persisted(number).unwrap();
             node.release(number).unwrap();
@@ -52,6 +57,7 @@ fn a_batch_has_max_entries_per_ready_to_apply_and_no_more() {
 #[test]
 fn so_has_one_of_entries_that_have_left_the_memory() {
     let small = Config { max_entries_per_ready: 4, recent_bytes: 16 << 10, block_bytes: 4 << 10, ..config(1) };
+    let small = crate::kit::with_spans(small);
     let mut node = follower(&small, 20, 1500);
     commit(&mut node, 21);
     let recent_first = node.status().recent_first;

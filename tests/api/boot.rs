@@ -24,8 +24,8 @@ fn boot(state: HardState, runs: bool, from: u64, to: u64, applied: u64) -> (Node
     let mut node = Node::new(&config(1)).unwrap();
     let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
     node.boot_state(state).unwrap();
-    node.boot_conf(&conf, EntryId { term: 1, index: 5 }).unwrap();
-    let told = if runs { node.boot_terms(&RUNS) } else { Ok(()) };
+    node.boot_conf(&conf, 0, EntryId { term: 1, index: 5 }).unwrap();
+    let told = if runs { node.boot_terms(&RUNS, to) } else { Ok(()) };
     let told = told.and_then(|()| node.boot_entries(entries(from, to))).and_then(|()| node.boot_done(applied));
     (node, told)
 }
@@ -113,14 +113,16 @@ fn what_cannot_be_is_corrupt() {
     corrupt(STATE, true, 10, 10, 8); // entry 9 is missing
     corrupt(STATE, false, 7, 10, 8); // a gap at the front
     let mut node = Node::new(&config(1)).unwrap();
+    node.boot_conf(&wire::ConfStateRef::default(), 0, EntryId::default()).unwrap();
     let falling = [TermRun { first: 1, term: 3 }, TermRun { first: 4, term: 2 }];
-    assert_eq!(node.boot_terms(&falling), Err(Error::Corrupt));
+    assert_eq!(node.boot_terms(&falling, 5), Err(Error::Corrupt));
 }
 
 #[test]
 fn entries_of_another_term_than_their_run_are_corrupt() {
     let mut node = Node::new(&config(1)).unwrap();
-    node.boot_terms(&[TermRun { first: 1, term: 1 }]).unwrap();
+    node.boot_conf(&wire::ConfStateRef::default(), 0, EntryId::default()).unwrap();
+    node.boot_terms(&[TermRun { first: 1, term: 1 }], 10).unwrap();
     assert_eq!(node.boot_entries(entries(9, 10)), Err(Error::Corrupt));
 }
 
@@ -128,7 +130,7 @@ fn entries_of_another_term_than_their_run_are_corrupt() {
 fn a_stored_configuration_that_cannot_be_is_refused() {
     let mut node = Node::new(&config(1)).unwrap();
     let twice = wire::ConfStateRef { voters: &[1, 2], learners: &[2], ..Default::default() };
-    assert_eq!(node.boot_conf(&twice, EntryId { term: 1, index: 1 }), Err(Error::Conf));
+    assert_eq!(node.boot_conf(&twice, 0, EntryId { term: 1, index: 1 }), Err(Error::Conf));
     let mut node = Node::new(&config(1)).unwrap();
     assert_eq!(node.boot_conf_bytes(&[0xff], EntryId { term: 1, index: 1 }), Err(Error::Decode));
 }
@@ -236,7 +238,7 @@ fn a_storage_is_booted_from_and_asked() {
 
 #[test]
 fn unapplied_entries_beyond_memory_are_read_by_the_host_itself() {
-    let mut c = config(1);
+    let mut c = crate::kit::with_spans(config(1));
     (c.recent_bytes, c.storage) = (16 << 10, StorageMode::Async);
     let mut disk = Disk::founder(&[1]);
     for index in 2..200 {
@@ -251,6 +253,9 @@ fn unapplied_entries_beyond_memory_are_read_by_the_host_itself() {
     assert_eq!(first, 2);
     assert!(last < 199, "a span is wholly one or the other");
     let number = ready.number();
+    assert_eq!(node.advance(number), Err(Error::State), "an overlooked span is not applied");
+    assert!(node.error_detail().contains("came without bytes"), "{}", node.error_detail());
+    node.applied(last).unwrap();
     node.advance(number).unwrap();
     let ready = node.ready().unwrap().unwrap();
     assert_eq!(ready.committed_span().map(|span| span.0), Some(last + 1));

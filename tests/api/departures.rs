@@ -71,6 +71,7 @@ fn a_change_that_leaves_fewer_to_confirm_a_read_confirms_it() {
 #[test]
 fn a_committed_span_that_left_the_recent_log_ends_where_that_begins() {
     let config = Config { recent_bytes: 16 << 10, max_committed_size_per_ready: 2000, ..as_etcd(1) };
+    let config = crate::kit::with_spans(config);
     let mut host = host(&config, Disk::founder(&[1, 2, 3]));
     for index in 2..=21 {
         let append = crate::kit::append(2, 1, 1, (index - 1, 1), vec![entry(1, index, &[7; 1500])], 1);

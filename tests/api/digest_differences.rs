@@ -20,6 +20,10 @@ fn plain_follower() -> Node {
     follower(&config(1))
 }
 
+fn follower_that_forwards() -> Node {
+    follower(&crate::kit::forwarding(1))
+}
+
 /// Two ways on from one state lead to two states.
 fn differ(what: &str, from: &Node, one: impl FnOnce(&mut Node), other: impl FnOnce(&mut Node)) {
     let (mut a, mut b) = (from.try_clone().unwrap(), from.try_clone().unwrap());
@@ -141,8 +145,8 @@ fn in_snapshots_and_changes() {
     let entry = handed.ready().unwrap().unwrap().committed().next().map(|e| (e.term, e.kind, e.data.to_vec())).unwrap();
     let (term, kind, data) = entry;
     let apply = |n: &mut Node| _ = n.apply_conf(EntryRef { term, index: 3, kind, data: &data, token: 0 }).unwrap();
-    differ("a change that is applied", &handed, apply, |n| n.skip_conf(3).unwrap());
-    differ("a change that is skipped", &handed, |n| n.skip_conf(3).unwrap(), nothing);
+    differ("a change that is applied", &handed, apply, |n| _ = n.skip_conf(3).unwrap());
+    differ("a change that is skipped", &handed, |n| _ = n.skip_conf(3).unwrap(), nothing);
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn in_fetches() {
 
 #[test]
 fn in_what_waits() {
-    let (leader, follower) = (plain_leader(), plain_follower());
+    let (leader, follower) = (plain_leader(), follower_that_forwards());
     let propose = |token| move |n: &mut Node| n.propose(b"x", token).unwrap();
     differ("a token", &leader, propose(1), propose(2));
     differ("a token or none", &leader, propose(1), propose(0));

@@ -199,8 +199,8 @@ fn a_boot_with_an_applied_index_near_the_end_is_corrupt() {
         let mut node = Node::new(&config(1)).unwrap();
         node.boot_state(HardState { term: 1, vote: 0, commit: 1 }).unwrap();
         let conf = ConfStateRef { voters: &[1], ..Default::default() };
-        node.boot_conf(&conf, EntryId { term: 1, index: 1 }).unwrap();
-        node.boot_terms(&[TermRun { first: 2, term: 1 }]).unwrap();
+        node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).unwrap();
+        node.boot_terms(&[TermRun { first: 2, term: 1 }], 9).unwrap();
         assert_eq!(node.boot_done(applied), Err(Error::Corrupt), "{applied}");
     }
 }
@@ -210,7 +210,7 @@ fn a_boot_with_entries_and_a_huge_applied_is_corrupt() {
     let mut node = Node::new(&config(1)).unwrap();
     node.boot_state(HardState { term: 1, vote: 0, commit: 1 }).unwrap();
     let conf = ConfStateRef { voters: &[1], ..Default::default() };
-    node.boot_conf(&conf, EntryId { term: 1, index: 1 }).unwrap();
+    node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).unwrap();
     let e = EntryRef { term: 1, index: 2, kind: EntryKind::Normal, data: b"x", token: 0 };
     node.boot_entries([e].into_iter()).unwrap();
     assert_eq!(node.boot_done(u64::MAX), Err(Error::Corrupt));
@@ -221,8 +221,8 @@ fn a_boot_entry_at_the_highest_index_is_corrupt() {
     let mut node = Node::new(&config(1)).unwrap();
     node.boot_state(HardState { term: 1, vote: 0, commit: 1 }).unwrap();
     let conf = ConfStateRef { voters: &[1], ..Default::default() };
-    node.boot_conf(&conf, EntryId { term: 1, index: 1 }).unwrap();
-    node.boot_terms(&[TermRun { first: 2, term: 1 }]).unwrap();
+    node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).unwrap();
+    node.boot_terms(&[TermRun { first: 2, term: 1 }], 9).unwrap();
     let e = EntryRef { term: 1, index: u64::MAX, kind: EntryKind::Normal, data: b"x", token: 0 };
     assert_eq!(node.boot_entries([e].into_iter()), Err(Error::Corrupt));
 }
@@ -372,7 +372,7 @@ fn one_message_of_a_high_term_does_not_end_all_elections() {
 
 #[test]
 fn a_proposal_passed_on_twice_reaches_the_leader() {
-    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    let mut cluster = Cluster::new(&[1, 2, 3], crate::kit::forwarding);
     cluster.elect(1);
     // 3 believes that 2 leads, or its message was held up: 2 passes it on.
     let mut m = message(MessageKind::Prop, 3, 2, 0);

@@ -207,7 +207,7 @@ fn a_snapshot_is_asked_for_where_entries_are_gone() {
     assert_eq!(node.supply_none(entries.id, Missing::Later), Ok(Supplied::Ignored), "the first ask is answered");
 
     let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
-    assert_eq!(node.supply_snapshot(snapshot.id, 50, &conf, &[0; 101]), Err(Error::Arg));
+    assert_eq!(node.supply_snapshot(snapshot.id, 50, &conf, &[0; 101]), Err(Error::TooLarge));
     assert!(node.error_detail().contains("101"), "{}", node.error_detail());
     assert_eq!(node.supply_snapshot(snapshot.id, 61, &conf, &[0; 100]), Err(Error::Arg), "more than is committed");
     assert_eq!(node.supply_snapshot(snapshot.id, 1, &conf, &[0; 100]), Err(Error::Arg), "less than the peer has");

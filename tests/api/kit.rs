@@ -1,7 +1,7 @@
 //! A small cluster with virtual ticks, a network that can be cut, and disks in memory.
 
 use raftcore::{
-    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, Event, FetchKind, HardState, MessageKind, Missing,
+    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, Event, FetchKind, Flags, HardState, MessageKind, Missing,
     Node, Role, StorageMode, proto,
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -300,6 +300,10 @@ impl Host {
                     let entries = disk.entries(fetch.first, fetch.last);
                     self.node.supply_entries(fetch.id, entries.into_iter()).unwrap();
                 }
+                FetchKind::Apply => {
+                    let entries = disk.entries(fetch.first, fetch.last);
+                    self.node.supply_entries(fetch.id, entries.into_iter()).unwrap();
+                }
                 FetchKind::Entries => _ = self.node.supply_none(fetch.id, Missing::Gone).unwrap(),
                 FetchKind::Snapshot => {
                     let data = disk.data.join(&b'|');
@@ -356,6 +360,7 @@ impl Host {
             committed =
                 disk.entries(first, last).iter().map(|e| (e.index, e.term, e.kind, e.data.to_vec(), 0)).collect();
         }
+        let bare = ready.committed_span().filter(|_| ready.committed().len() == 0).map_or(0, |(_, last)| last);
         for (index, term, kind, data, token) in committed {
             if kind.is_change() {
                 let entry = EntryRef { term, index, kind, data: &data, token: 0 };
@@ -377,16 +382,30 @@ impl Host {
                 self.heard.committed.push((token, index));
             }
         }
+        if bare > 0 && self.node.config().storage == StorageMode::Sync {
+            self.node.applied(bare).unwrap();
+        }
         Some(number)
     }
 }
 
 pub fn config(id: u64) -> Config {
     let mut config = Config::new(id);
-    config.seed = id.wrapping_mul(7919);
+    config.seed = id.wrapping_mul(7919).max(1);
     config.recent_bytes = 1 << 20;
     config.block_bytes = 4 << 10;
     config
+}
+
+/// The same for a node that passes proposals on.
+pub fn forwarding(id: u64) -> Config {
+    let config = config(id);
+    Config { flags: config.flags.with(Flags::FORWARDING, true), ..config }
+}
+
+/// The same for a host that reads committed entries from its own log.
+pub fn with_spans(config: Config) -> Config {
+    Config { flags: config.flags.with(Flags::COMMITTED_SPANS, true), ..config }
 }
 
 /// A message of the schema, to be filled in and encoded.

@@ -102,7 +102,7 @@ fn a_context_has_at_most_1024_bytes() {
 
 #[test]
 fn a_proposal_that_is_passed_on_has_an_entry() {
-    let mut node = booted(&config(1));
+    let mut node = booted(&crate::kit::forwarding(1));
     step(&mut node, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
     assert_eq!(refuses(&mut node, &message(MessageKind::Prop, 2, 1, 0)), Some(Error::Decode));
     let one = proto::Message { entries: vec![entry(0, 0, b"x")], ..message(MessageKind::Prop, 2, 1, 0) };

@@ -210,7 +210,7 @@ fn a_skipped_change_changes_nothing() {
         let Some(ready) = node.ready().unwrap() else { continue };
         let number = ready.number();
         let changes: Vec<u64> = ready.committed().filter(|e| e.kind.is_change()).map(|e| e.index).collect();
-        changes.iter().for_each(|&index| node.skip_conf(index).unwrap());
+        changes.iter().for_each(|&index| _ = node.skip_conf(index).unwrap());
         node.advance(number).unwrap();
     }
     assert!(node.conf().unwrap().conf.learners.is_empty());

@@ -1,7 +1,7 @@
 //! Which call may come when: the table of `docs/durability.md`, cell by cell.
 
 use crate::kit::{Disk, config};
-use raftcore::{Error, HardState, Missing, Node, Result, StorageMode};
+use raftcore::{Error, HardState, Missing, Node, Result, SnapshotReport, StorageMode};
 
 type Call = (&'static str, fn(&mut Node) -> Result<()>);
 
@@ -19,7 +19,7 @@ const CALLS: [Call; 18] = [
     ("set_window", |n| n.set_window(2, 1, 0)),
     ("forget_leader", Node::forget_leader),
     ("report_unreachable", |n| n.report_unreachable(2)),
-    ("report_snapshot", |n| n.report_snapshot(2, true)),
+    ("report_snapshot", |n| n.report_snapshot(2, SnapshotReport::Arrived)),
     ("next_fetch", |n| n.next_fetch().map(|_| ())),
     ("supply_none", |n| n.supply_none(1, Missing::Gone).map(|_| ())),
     ("compacted", |n| n.compacted(1)),
@@ -32,7 +32,7 @@ const ANSWERS: [Call; 6] = [
     ("persisted", |n| n.persisted(1)),
     ("applied", |n| n.applied(1)),
     ("release", |n| n.release(1)),
-    ("skip_conf", |n| n.skip_conf(2)),
+    ("skip_conf", |n| n.skip_conf(2).map(|_| ())),
     ("step_local", |n| n.step_local(b"")),
 ];
 
@@ -55,11 +55,12 @@ fn before_the_boot_is_done_nothing_else_is_allowed() {
 #[test]
 fn boot_calls_come_once_each_and_in_order() {
     let mut node = Node::new(&config(1)).unwrap();
-    node.boot_terms(&[]).unwrap();
+    node.boot_conf(&raftcore::wire::ConfStateRef::default(), 0, raftcore::EntryId::default()).unwrap();
+    node.boot_terms(&[], 0).unwrap();
     assert_eq!(node.boot_state(HardState::default()), Err(Error::State));
     node.boot_done(0).unwrap();
     assert_eq!(node.boot_done(0), Err(Error::State));
-    assert_eq!(node.boot_terms(&[]), Err(Error::State));
+    assert_eq!(node.boot_terms(&[], 1), Err(Error::State));
     assert!(node.error_detail().contains("in order"));
 }
 

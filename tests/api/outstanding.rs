@@ -295,7 +295,7 @@ fn what_the_next_batch_would_hold_is_told() {
         acknowledge(n, 2, 3);
     });
     assert_eq!(committed, has::HARD_STATE | has::COMMITTED | has::MESSAGES);
-    let mut follower = Disk::founder(&[1, 2, 3]).boot(&config(1));
+    let mut follower = Disk::founder(&[1, 2, 3]).boot(&crate::kit::forwarding(1));
     step(&mut follower, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
     drain(&mut follower);
     follower.propose(b"x", 5).unwrap();
@@ -355,7 +355,7 @@ fn a_peer_is_described_by_its_flags() {
     let conf = wire::ConfStateRef { voters: &[1, 2], voters_outgoing: &[1, 3], learners: &[4], ..Default::default() };
     let mut joint = Node::new(&config(1)).unwrap();
     joint.boot_state(raftcore::HardState { term: 1, vote: 0, commit: 1 }).unwrap();
-    joint.boot_conf(&conf, raftcore::EntryId { term: 1, index: 1 }).unwrap();
+    joint.boot_conf(&conf, 0, raftcore::EntryId { term: 1, index: 1 }).unwrap();
     joint.boot_done(1).unwrap();
     let sets = |id| flags(&joint, id) & (VOTER | OUTGOING | LEARNER);
     assert_eq!([1, 2, 3, 4].map(sets), [VOTER | OUTGOING, VOTER, OUTGOING, LEARNER]);

@@ -32,8 +32,8 @@ fn propose_change(node: &mut Node, id: u64) -> Result<(), Error> {
 fn an_entry_may_be_as_long_as_the_limit_says() {
     let mut node = leader(&Config { max_entry_bytes: 100, ..config(1) });
     node.propose(&[0; 100], 0).unwrap();
-    assert_eq!(node.propose(&[0; 101], 0), Err(Error::Arg));
-    assert_eq!(node.propose_many([(&[0; 1][..], 0), (&[0; 101], 0)].into_iter()), Err(Error::Arg));
+    assert_eq!(node.propose(&[0; 101], 0), Err(Error::TooLarge));
+    assert_eq!(node.propose_many([(&[0; 1][..], 0), (&[0; 101], 0)].into_iter()), Err(Error::TooLarge));
     step(&mut node, &passed_on(vec![normal(&[0; 100])])).unwrap();
     assert_eq!(step(&mut node, &passed_on(vec![normal(&[0; 101])])), Err(Error::Full));
     assert_eq!(step(&mut node, &passed_on(vec![normal(&[0; 1]), normal(&[0; 101])])), Err(Error::Full));
@@ -177,7 +177,7 @@ fn what_is_passed_on_fits_into_messages_and_stays_in_order() {
     let record = 2 + 2 + 100;
     let all: Vec<Vec<u8>> = (0..5).map(|at| vec![at; 100]).collect();
     for (max, counts) in [(2 * record, vec![2, 2, 1]), (2 * record - 1, vec![1; 5]), (3 * record - 1, vec![2, 2, 1])] {
-        let mut node = follower(&Config { max_size_per_msg: max, ..config(1) });
+        let mut node = follower(&Config { max_size_per_msg: max, ..crate::kit::forwarding(1) });
         node.propose_many(all.iter().map(|data| (&data[..], 0))).unwrap();
         let sent = sent(&mut node);
         assert_eq!(sent.iter().map(|(_, data)| data.len()).collect::<Vec<_>>(), counts, "{max}");
@@ -187,7 +187,7 @@ fn what_is_passed_on_fits_into_messages_and_stays_in_order() {
 
 #[test]
 fn what_does_not_fit_any_more_is_lost_and_what_fits_not_at_all_refused() {
-    let mut node = follower(&Config { max_messages: 16, max_size_per_msg: 1, ..config(1) });
+    let mut node = follower(&Config { max_messages: 16, max_size_per_msg: 1, ..crate::kit::forwarding(1) });
     let all: Vec<[u8; 1]> = (0..40).map(|at| [at]).collect();
     node.propose_many(all.iter().zip(1..).map(|(data, token)| (&data[..], token))).unwrap();
     let ready = node.ready().unwrap().unwrap();
@@ -209,7 +209,7 @@ fn what_does_not_fit_any_more_is_lost_and_what_fits_not_at_all_refused() {
 
 #[test]
 fn who_proposed_stays_with_what_is_passed_on_again() {
-    let mut node = follower(&config(1));
+    let mut node = follower(&crate::kit::forwarding(1));
     let from_3 = proto::Message { entries: vec![normal(b"x")], ..message(MessageKind::Prop, 3, 1, 0) };
     step(&mut node, &from_3).unwrap();
     assert_eq!(sent(&mut node), [(3, vec![b"x".to_vec()])]);

@@ -50,7 +50,7 @@ fn a_long_entry_takes_the_place_of_several_blocks() {
         held <= limit + in_block * 24 && held + 2 * (BLOCK + in_block * 24) > limit,
         "{kept} beside it: {held} bytes"
     );
-    assert_eq!(node.propose(&vec![7; long as usize + 1], 0), Err(Error::Arg), "two would not fit");
+    assert_eq!(node.propose(&vec![7; long as usize + 1], 0), Err(Error::TooLarge), "two would not fit");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_node_takes_no_more_than_its_footprint() {
 #[test]
 fn the_footprint_is_the_sum_of_the_limits() {
     let footprint = |change: fn(&mut Config)| {
-        let mut config = Config::new(1);
+        let mut config = Config { seed: 1, ..Config::new(1) };
         change(&mut config);
         Node::footprint(&config).unwrap() as u64
     };
@@ -190,6 +190,7 @@ fn a_list_that_can_never_fit_is_refused_as_a_whole() {
 fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
     let limit = 64 * KIB;
     let c = Config { recent_bytes: 16 * KIB, max_uncommitted_size: limit, ..config(1) };
+    let c = crate::kit::with_spans(c);
     let mut node = leader(&c);
     node.propose(&[1; 1000], 0).unwrap();
     drain(&mut node);

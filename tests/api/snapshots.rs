@@ -2,8 +2,8 @@
 
 use crate::kit::{Cluster, Disk, config, events, message, snapshot, step};
 use raftcore::{
-    ChangeKind, Config, Error, EventKind, FetchKind, Flow, MessageKind, Missing, Node, PeerStatus, Reason, Supplied,
-    wire,
+    ChangeKind, Config, Error, EventKind, FetchKind, Flow, MessageKind, Missing, Node, PeerStatus, Reason, SnapshotReport,
+    Supplied, wire,
 };
 
 fn peer(node: &mut Node, id: u64) -> PeerStatus {
@@ -130,7 +130,7 @@ fn a_reported_failure_probes_after_the_next_answer_and_a_deadline_ends_the_wait(
         assert_eq!(peer(cluster.node(1), 3).flow, Flow::Snapshot);
         events(cluster.node(1));
         if reported {
-            cluster.node(1).report_snapshot(3, false).unwrap();
+            cluster.node(1).report_snapshot(3, SnapshotReport::Failed).unwrap();
         } else {
             cluster.isolate(3);
             cluster.tick(601);

@@ -85,7 +85,7 @@ fn what_a_snapshot_covers_is_unknown() {
 
 #[test]
 fn what_is_passed_on_is_unknown_at_once() {
-    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    let mut cluster = Cluster::new(&[1, 2, 3], crate::kit::forwarding);
     cluster.elect(1);
     cluster.node(2).propose(b"x", 7).unwrap();
     cluster.settle();
@@ -103,7 +103,7 @@ fn a_refused_proposal_took_no_token() {
     assert_eq!(cluster.node(1).propose(b"x", 1), Err(Error::NoLeader));
     cluster.elect(1);
     cluster.isolate(1);
-    assert_eq!(cluster.node(1).propose(&[0; 201], 1), Err(Error::Arg));
+    assert_eq!(cluster.node(1).propose(&[0; 201], 1), Err(Error::TooLarge));
     cluster.node(1).propose(&[0; 90], 1).unwrap();
     assert_eq!(cluster.node(1).propose(&[0; 90], 2), Err(Error::Full));
     assert!(cluster.node(1).error_detail().contains("max_uncommitted_size"));
@@ -127,7 +127,7 @@ fn a_batch_is_proposed_whole_or_not_at_all() {
     cluster.elect(1);
     let last = cluster.node(1).status().last_index;
     let batch: [(&[u8], u64); 3] = [(b"a", 1), (b"far too long for it", 2), (b"c", 3)];
-    assert_eq!(cluster.node(1).propose_many(batch.iter().copied()), Err(Error::Arg));
+    assert_eq!(cluster.node(1).propose_many(batch.iter().copied()), Err(Error::TooLarge));
     assert_eq!(cluster.node(1).status().last_index, last);
     cluster.node(1).propose_many([(&b"a"[..], 1), (b"b", 0), (b"c", 3)].into_iter()).unwrap();
     cluster.settle();
@@ -190,7 +190,7 @@ fn a_token_below_those_of_a_log_that_was_longer_comes_before_them() {
 
 #[test]
 fn a_token_that_is_told_with_the_next_batch_takes_a_place_until_then() {
-    let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { max_tokens: 2, ..config(id) });
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { max_tokens: 2, ..crate::kit::forwarding(id) });
     cluster.elect(1);
     let follower = cluster.node(2);
     for token in [7, 8] {

@@ -77,13 +77,14 @@ impl<'a> Words<'a> {
         config.max_entry_bytes = self.num();
         config.max_snapshot_bytes = self.num();
         config.block_bytes = self.num();
+        config.own_write_timeout_ticks = self.small();
         config
     }
 }
 
 pub fn config_words(c: &Config) -> String {
     format!(
-        "{} {} {} {} {} 0 {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
+        "{} {} {} {} {} 0 {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
         c.id,
         c.group,
         c.seed,
@@ -111,7 +112,8 @@ pub fn config_words(c: &Config) -> String {
         c.max_inflight_bytes,
         c.max_entry_bytes,
         c.max_snapshot_bytes,
-        c.block_bytes
+        c.block_bytes,
+        c.own_write_timeout_ticks
     )
 }
 
@@ -248,10 +250,13 @@ impl Replay {
                 let before = EntryId { index: words.num(), term: words.num() };
                 done(match conf {
                     Conf::Bytes(bytes) => node.boot_conf_bytes(&bytes, before),
-                    Conf::Ids(auto_leave, lists) => node.boot_conf(&conf_ref(auto_leave, &lists), before),
+                    Conf::Ids(auto_leave, lists) => node.boot_conf(&conf_ref(auto_leave, &lists), 0, before),
                 })
             }
-            "boot_terms" => done(node.boot_terms(&words.list(|w| TermRun { first: w.num(), term: w.num() }))),
+            "boot_terms" => {
+                let runs = words.list(|w| TermRun { first: w.num(), term: w.num() });
+                done(node.boot_terms(&runs, words.num()))
+            },
             "boot_entries" => done(node.boot_entries(refs(&words.list(Words::entry)))),
             "boot_done" => done(node.boot_done(words.num())),
             "tick" => done(node.tick(words.small())),
@@ -260,7 +265,7 @@ impl Replay {
             "step_frames" => {
                 let took = node.step_frames(words.num(), &words.bytes())?;
                 self.taken = took.consumed;
-                gave(format!("{} {}", took.consumed, took.rejected))
+                gave(format!("{} {} {}", took.consumed, took.rejected, took.first.map_or(0, Error::code)))
             }
             "propose" => {
                 let parts = words.list(Words::bytes);
@@ -290,7 +295,11 @@ impl Replay {
             "set_commit_broadcast" => done(node.set_commit_broadcast(words.num() != 0)),
             "set_election_timeout" => done(node.set_election_timeout(words.small())),
             "report_unreachable" => done(node.report_unreachable(words.num())),
-            "report_snapshot" => done(node.report_snapshot(words.num(), words.num() != 0)),
+            "report_snapshot" => {
+                let (peer, how) = (words.num(), words.num());
+                let reports = [raftcore::SnapshotReport::Failed, raftcore::SnapshotReport::Arrived, raftcore::SnapshotReport::UnderWay];
+                done(node.report_snapshot(peer, reports[how as usize]))
+            }
             "compacted" => done(node.compacted(words.num())),
             "has_ready" => node.has_ready().map(|bits| (bits as i32, String::new())),
             "get_ready" | "ready_flat" => {

@@ -195,7 +195,7 @@ fn call(input: &mut Input<'_>, node: &mut Node) -> Result<(), Error> {
             2 => node.applied(input.number(s.commit)),
             3 => node.release(input.number(3)),
             4 => node.step_local(&message(input, node).encode_to_vec()),
-            _ => node.skip_conf(input.number(s.commit)),
+            _ => node.skip_conf(input.number(s.commit)).map(|_| ()),
         },
         _ => {
             turn(node);
@@ -337,13 +337,14 @@ pub fn boot(data: &[u8]) {
     let before = EntryId { term: input.number(u64::from(base > 0)), index: input.number(base) };
     let mut outcome = node.boot_state(state);
     if !input.flag() {
-        outcome = outcome.and_then(|()| node.boot_conf(&conf, before));
+        outcome = outcome.and_then(|()| node.boot_conf(&conf, 0, before));
     }
     if input.flag() {
         let runs: Vec<_> = (0..input.below(4))
             .map(|i| TermRun { first: input.number(before.index.saturating_add(i * 2 + 1)), term: input.number(i + 1) })
             .collect();
-        outcome = outcome.and_then(|()| node.boot_terms(&runs));
+        let last = input.number(base + 2);
+        outcome = outcome.and_then(|()| node.boot_terms(&runs, last));
     }
     for _ in 0..input.below(3) {
         let first = input.number(before.index.saturating_add(1));

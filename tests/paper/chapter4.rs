@@ -127,10 +127,10 @@ fn d4_1_f_no_change_before_the_leader_has_committed_in_its_term() {
 
 #[test]
 fn d4_f1_a_a_server_that_does_not_lead_refuses_a_change_or_passes_it_on() {
-    for (forwards, expected) in [(false, Err(Error::NoLeader)), (true, Ok(()))] {
+    for (forwards, expected) in [(false, Err(Error::NotLeader)), (true, Ok(()))] {
         let mut cluster = Cluster::new(&[1, 2, 3], move |id| {
             let config = config(id);
-            Config { flags: config.flags.with(Flags::NO_FORWARDING, !forwards), ..config }
+            Config { flags: config.flags.with(Flags::FORWARDING, forwards), ..config }
         });
         assert_eq!(propose(&mut cluster, 2, &[(LEARN, 4)], Transition::Auto), Err(Error::NoLeader), "nobody leads");
         cluster.elect(1);

@@ -60,39 +60,39 @@ fn x02_boot_data_that_disagree_are_refused_and_the_node_stays_unbooted() {
         // Commit, applied, the entries' indexes and terms, the runs.
         &|node| {
             node.boot_state(HardState { term: 1, vote: 0, commit: 9 })?;
-            node.boot_conf(&conf, EntryId { term: 1, index: 1 })?;
+            node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 })?;
             node.boot_done(1)
         },
         &|node| {
-            node.boot_conf(&conf, EntryId { term: 1, index: 1 })?;
+            node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 })?;
             node.boot_done(5)
         },
         &|node| {
-            node.boot_conf(&conf, EntryId { term: 1, index: 5 })?;
+            node.boot_conf(&conf, 0, EntryId { term: 1, index: 5 })?;
             node.boot_done(3)
         },
         &|node| {
-            node.boot_conf(&conf, EntryId { term: 1, index: 1 })?;
+            node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 })?;
             node.boot_entries([e(2, 1), e(4, 1)].into_iter())
         },
         &|node| {
-            node.boot_conf(&conf, EntryId { term: 2, index: 1 })?;
+            node.boot_conf(&conf, 0, EntryId { term: 2, index: 1 })?;
             node.boot_entries([e(2, 1)].into_iter())
         },
         &|node| {
-            node.boot_conf(&conf, EntryId { term: 1, index: 1 })?;
-            node.boot_terms(&[TermRun { first: 2, term: 3 }, TermRun { first: 5, term: 2 }])
+            node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 })?;
+            node.boot_terms(&[TermRun { first: 2, term: 3 }, TermRun { first: 5, term: 2 }], 9)
         },
         &|node| {
-            node.boot_conf(&conf, EntryId { term: 1, index: 1 })?;
-            node.boot_terms(&[TermRun { first: 4, term: 3 }])
+            node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 })?;
+            node.boot_terms(&[TermRun { first: 4, term: 3 }], 9)
         },
         &|node| {
-            node.boot_conf(&conf, EntryId { term: 1, index: 1 })?;
-            node.boot_terms(&[TermRun { first: 2, term: 3 }])?;
+            node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 })?;
+            node.boot_terms(&[TermRun { first: 2, term: 3 }], 9)?;
             node.boot_entries([e(5, 4)].into_iter())
         },
-        &|node| node.boot_conf(&conf, EntryId { term: 0, index: 1 }),
+        &|node| node.boot_conf(&conf, 0, EntryId { term: 0, index: 1 }),
     ];
     for (number, boot) in boots.iter().enumerate() {
         let mut node = Node::new(&config(1)).unwrap();
@@ -129,7 +129,7 @@ fn x03_calls_out_of_protocol_are_errors() {
 
 /// Runs a seeded schedule on a group; gives every byte that came out.
 fn schedule(seed: u64, mode: StorageMode) -> Vec<u8> {
-    let mut cluster = Cluster::new(&[1, 2, 3], move |id| Config { seed: seed ^ id, ..in_mode(id, mode) });
+    let mut cluster = Cluster::new(&[1, 2, 3], move |id| Config { seed: 100 + (seed ^ id), ..in_mode(id, mode) });
     let mut random = Random(seed);
     let mut out = Vec::new();
     for _ in 0..300 {

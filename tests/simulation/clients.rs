@@ -65,7 +65,7 @@ impl World {
             if refused {
                 b.book.withdraw(token);
             }
-            host.may_fail("propose", done?, &[Error::NoLeader, Error::Full])?;
+            host.may_fail("propose", done?, &[Error::NoLeader, Error::NotLeader, Error::Full])?;
             host.look(b)?;
             Ok(())
         })?;
@@ -193,7 +193,7 @@ impl World {
             if matches!(done, Ok(Err(_))) {
                 b.book.withdraw(token);
             }
-            host.may_fail("propose_conf", done?, &[Error::NoLeader, Error::Full, Error::Conf, Error::ConfBusy])?;
+            host.may_fail("propose_conf", done?, &[Error::NoLeader, Error::NotLeader, Error::Full, Error::Conf, Error::ConfBusy])?;
             host.look(b)?;
             Ok(())
         })

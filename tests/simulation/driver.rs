@@ -132,13 +132,12 @@ impl Driver {
         set_window(peer: u64, max_msgs: u32, max_bytes: u64) -> ();
         set_commit_broadcast(on: bool) -> ();
         report_unreachable(peer: u64) -> ();
-        report_snapshot(peer: u64, arrived: bool) -> ();
+        report_snapshot(peer: u64, report: SnapshotReport) -> ();
         compacted(index: u64) -> ();
         advance(number: u64) -> ();
         persisted(number: u64) -> ();
         applied(index: u64) -> ();
         release(number: u64) -> ();
-        skip_conf(index: u64) -> ();
         supply_none(id: u64, why: Missing) -> Supplied;
     }
 
@@ -165,11 +164,11 @@ impl Driver {
         Ok(outcome)
     }
 
-    pub fn boot_terms(&mut self, runs: &[TermRun]) -> Called<()> {
-        let outcome = self.node.boot_terms(runs);
+    pub fn boot_terms(&mut self, runs: &[TermRun], last: u64) -> Called<()> {
+        let outcome = self.node.boot_terms(runs, last);
         #[cfg(feature = "capi")]
         if let Some(twin) = &mut self.twin {
-            let code = twin.boot_terms(runs);
+            let code = twin.boot_terms(runs, last);
             twin.agree("boot_terms", code_of(&outcome), code, &self.node)?;
         }
         self.after_call()?;
@@ -256,6 +255,22 @@ impl Driver {
         }
         if self.script.is_on() {
             self.script.conf(self.id, entry.index, &outcome);
+        }
+        self.after_call()?;
+        Ok(outcome)
+    }
+
+    /// Passes over a change; gives the configuration to be stored.
+    pub fn skip_conf(&mut self, index: u64) -> Called<Rc<[u8]>> {
+        let outcome = self.node.skip_conf(index).map(|conf| Rc::from(conf.bytes));
+        #[cfg(feature = "capi")]
+        if let Some(twin) = &mut self.twin {
+            let theirs = twin.skip_conf(index);
+            let same = theirs == outcome.as_deref().map_err(|error| error.code()).map(<[u8]>::to_vec);
+            twin.hold("skip_conf", same)?;
+        }
+        if self.script.is_on() {
+            self.script.conf(self.id, index, &outcome);
         }
         self.after_call()?;
         Ok(outcome)

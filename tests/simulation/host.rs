@@ -105,7 +105,7 @@ impl Host {
             fine(done, &driver, "boot_conf")?;
             let mut first = disk.before.index + 1;
             if b.plan.boot_by_terms {
-                let done = driver.boot_terms(&disk.runs())?;
+                let done = driver.boot_terms(&disk.runs(), disk.last_index())?;
                 fine(done, &driver, "boot_terms")?;
                 first = first.max(machine.applied + 1);
             }
@@ -213,7 +213,8 @@ impl Host {
     pub fn step(&mut self, packet: &Packet, b: &mut Bench) -> Turn {
         let before = (self.status.term, self.status.role);
         let done = self.driver.step(packet.head.from, &packet.bytes)?;
-        let busy = [Error::Full, Error::NoPeer, Error::NoLeader, Error::ConfBusy, Error::Conf];
+        let busy =
+            [Error::Full, Error::NoPeer, Error::NoLeader, Error::NotLeader, Error::ConfBusy, Error::Conf];
         // Passed on by somebody who is no member here.
         let stranger = done == Err(Error::NotForMe)
             && wire::parse_message(&packet.bytes).is_ok_and(|m| m.head.from != packet.head.from);
@@ -395,6 +396,12 @@ impl Host {
     ) -> Turn<Vec<Task>> {
         let Some((first, last)) = span else { return Ok(Vec::new()) };
         let resident = !committed.is_empty();
+        hold!(
+            DurableApply,
+            resident || self.config.flags.has(Flags::COMMITTED_SPANS),
+            "node {}: span {first} to {last} comes without entries",
+            self.id
+        );
         let list: Vec<(Record, u64)> = if resident {
             committed
         } else {
@@ -426,8 +433,10 @@ impl Host {
         let context = wire::parse_change(record.kind, &record.data).map_or(&[][..], |view| view.context);
         if b.plan.skips && context.last() == Some(&SKIP) {
             let done = self.driver.skip_conf(index)?;
-            self.may_fail("skip_conf", done, &[])?;
-            return Ok(None);
+            let Ok(bytes) = done else {
+                return Err(self.may_fail("skip_conf", done.map(|_| ()), &[]).unwrap_err().into());
+            };
+            return Ok(Some(bytes));
         }
         let done = self.driver.apply_conf(record.entry(index))?;
         let Ok(bytes) = done else {

@@ -290,7 +290,8 @@ impl Plan {
             (Flags::BATCH_APPEND, rng.chance(30)),
             (Flags::NO_COMMIT_BROADCAST, rng.chance(15)),
             (Flags::NOMINATE_SUCCESSOR, rng.chance(30)),
-            (Flags::NO_FORWARDING, rng.chance(10)),
+            (Flags::FORWARDING, rng.chance(70)),
+            (Flags::COMMITTED_SPANS, rng.chance(30)),
             (Flags::READ_AT_ONCE, rng.chance(10) && !lease),
             (Flags::DEBUG_POISON_VIEWS, rng.chance(20)),
             (Flags::QUIET_COMMIT, rng.chance(75)),
@@ -301,6 +302,7 @@ impl Plan {
         if rng.chance(30) {
             c.max_apply_unpersisted = rng.between(1, 20) as u32;
         }
+        c.own_write_timeout_ticks = rng.pick(&[0, 20, 100]).unwrap_or(0) as u32;
         if rng.chance(10) {
             c.vote_fence_ticks = rng.between(1, 20) as u32;
         }

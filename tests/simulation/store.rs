@@ -25,6 +25,8 @@ pub struct Job {
     pub local: Vec<Vec<u8>>,
     /// SYNC: answered once its entries are applied.
     pub reads: Vec<Read>,
+    /// Last entry of a span that came without entries; 0: none.
+    pub bare: u64,
     due: u64,
 }
 
@@ -41,6 +43,7 @@ impl Job {
             first: batch.first,
             entries: std::mem::take(&mut batch.entries),
             state: batch.has_state.then_some(batch.state),
+            bare: if batch.committed.is_empty() { batch.span.map_or(0, |(_, last)| last) } else { 0 },
             due,
             ..Self::default()
         }
@@ -111,6 +114,10 @@ impl Host {
                     self.checkpoint(b);
                     self.answer_reads(job.reads, b)?;
                     self.answer_waiting_reads(b)?;
+                    if job.bare > 0 {
+                        let done = self.driver.applied(job.bare)?;
+                        self.may_fail("applied", done, &[])?;
+                    }
                     let done = self.driver.advance(job.number)?;
                     self.may_fail("advance", done, &[])?;
                     self.look(b)?;

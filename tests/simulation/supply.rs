@@ -52,6 +52,15 @@ impl Host {
     fn answer(&mut self, fetch: &Fetch, taken: Option<(u64, Rc<[u8]>, Vec<u8>)>, late: bool, b: &mut Bench) -> Turn {
         let later = b.rng.chance(8);
         let mut outcome = match fetch.kind {
+            FetchKind::Apply if later => self.driver.supply_none(fetch.id, Missing::Later)?,
+            FetchKind::Apply => {
+                let last = if b.rng.chance(30) { fetch.first + b.rng.below(3) } else { fetch.last };
+                let supplied = self.driver.supply_entries(fetch.id, self.disk.entries(fetch.first, last))?;
+                if supplied == Ok(Supplied::Taken) {
+                    b.tally.saw(Witness::AppliedBySupply);
+                }
+                supplied
+            }
             FetchKind::Entries if later => self.driver.supply_none(fetch.id, Missing::Later)?,
             FetchKind::Entries if self.disk.get(fetch.first).is_some() => {
                 let last = if b.rng.chance(30) { fetch.first + b.rng.below(3) } else { fetch.last };
@@ -84,7 +93,7 @@ impl Host {
     fn supply_wrongly(&mut self, fetch: &Fetch, b: &mut Bench) -> Turn {
         let before = self.driver.digest();
         let outcome = match fetch.kind {
-            FetchKind::Entries => {
+            FetchKind::Entries | FetchKind::Apply => {
                 let shift = b.rng.below(2);
                 let wrong = self.disk.entries(fetch.first, fetch.first + 1);
                 let wrong: Vec<EntryRef<'_>> =

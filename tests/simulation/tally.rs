@@ -52,6 +52,7 @@ witnesses! {
     OrderTooLate = "an order to campaign arrives in a later term";
     StaleLeaderCut = "a leader that is cut off goes on believing";
     CaughtUpBySupply = "entries from the host's log go to a peer";
+    AppliedBySupply = "committed entries are supplied by the node's own host";
     SpanRead = "committed entries are read from the host's log";
     SnapshotDiscarded = "a snapshot arrives that is covered already";
     QuorumCore = "the group recovers with a member missing";

@@ -141,7 +141,10 @@ impl World {
                 0 | 1 => host.driver.campaign()?,
                 2 => host.driver.forget_leader()?,
                 3 => host.driver.report_unreachable(peer)?,
-                4 => host.driver.report_snapshot(peer, flag)?,
+                4 => {
+                    let reports = [SnapshotReport::Failed, SnapshotReport::Arrived, SnapshotReport::UnderWay];
+                    host.driver.report_snapshot(peer, reports[(detail >> 41) as usize % 3])?
+                }
                 // Not for long: somebody has to lead.
                 5 => host.driver.set_electable(flag || detail >> 41 & 3 != 0)?,
                 6 => host.driver.set_commit_broadcast(flag)?,
@@ -187,7 +190,7 @@ pub fn check_refusal(id: u64, done: Result<()>, expected: Option<Error>, same: b
 fn forged(s: &Status, runs: &[TermRun], from: u64, chance: u64) -> Option<(Vec<u8>, Option<Error>)> {
     let mut m = proto::Message { to: s.id, from, term: s.term, ..proto::Message::default() };
     let known = s.leader != 0 && s.leader != from;
-    let expected = match (chance >> 8) % 10 {
+    let expected = match (chance >> 8) % 11 {
         // A second leader in this term.
         0 if s.term > 0 && (s.role == Role::Leader || known) => {
             m.r#type = MessageKind::Heartbeat as i32;
@@ -239,6 +242,17 @@ fn forged(s: &Status, runs: &[TermRun], from: u64, chance: u64) -> Option<(Vec<u
         9 if s.role == Role::Leader => {
             (m.r#type, m.context) = (MessageKind::HeartbeatResp as i32, vec![0xff; 8].into());
             None
+        }
+        // A snapshot that ends at a committed entry, and with another one.
+        10 if s.term > 0 && s.commit >= s.first_index && s.role == Role::Follower && !known => {
+            m.r#type = MessageKind::Snap as i32;
+            m.term = s.term + 1;
+            let conf_state = Some(proto::ConfState { voters: vec![s.id, from], ..Default::default() });
+            m.snapshot = Some(proto::Snapshot {
+                metadata: Some(proto::SnapshotMetadata { conf_state, index: s.commit, term: s.term + 1 }),
+                ..Default::default()
+            });
+            Some(Error::Implausible)
         }
         // From an id that is reserved, or of a kind that never comes from a peer.
         6 => {

@@ -78,7 +78,7 @@ fn config_in(c: &Config) -> raftcore_config {
         id group seed election_ticks heartbeat_ticks read_timeout_ticks snapshot_timeout_ticks vote_fence_ticks max_peers
         max_inflight_msgs max_outstanding max_entries_per_ready max_messages max_reads max_tokens priority
         max_apply_unpersisted recent_bytes catchup_bytes max_size_per_msg max_committed_size_per_ready
-        max_uncommitted_size max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes
+        max_uncommitted_size max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes own_write_timeout_ticks
     }
     (out.flags, out.storage) = (c.flags.0, c.storage as u32);
     out
@@ -115,13 +115,12 @@ impl Twin {
         set_window(peer: u64 => peer, max_msgs: u32 => max_msgs, max_bytes: u64 => max_bytes) = raftcore_set_window;
         set_commit_broadcast(on: bool => u32::from(on)) = raftcore_set_commit_broadcast;
         report_unreachable(peer: u64 => peer) = raftcore_report_unreachable;
-        report_snapshot(peer: u64 => peer, arrived: bool => u32::from(arrived)) = raftcore_report_snapshot;
+        report_snapshot(peer: u64 => peer, report: SnapshotReport => report as u32) = raftcore_report_snapshot;
         compacted(index: u64 => index) = raftcore_compacted;
         advance(number: u64 => number) = raftcore_advance;
         persisted(number: u64 => number) = raftcore_persisted;
         applied(index: u64 => index) = raftcore_applied;
         release(number: u64 => number) = raftcore_release;
-        skip_conf(index: u64 => index) = raftcore_skip_conf;
         supply_none(id: u64 => id, why: Missing => why as u32) = raftcore_supply_none;
     }
 
@@ -142,10 +141,10 @@ impl Twin {
         unsafe { raftcore_boot_conf(self.node, &raw const conf, before.index, before.term) }
     }
 
-    pub fn boot_terms(&mut self, runs: &[TermRun]) -> i32 {
+    pub fn boot_terms(&mut self, runs: &[TermRun], last: u64) -> i32 {
         let runs: Vec<_> = runs.iter().map(|run| raftcore_run { first: run.first, term: run.term }).collect();
         // SAFETY: a live node, an array.
-        unsafe { raftcore_boot_terms(self.node, runs.as_ptr(), runs.len()) }
+        unsafe { raftcore_boot_terms(self.node, runs.as_ptr(), runs.len(), last) }
     }
 
     pub fn boot_entries<'a>(&mut self, entries: impl Iterator<Item = EntryRef<'a>>) -> i32 {
@@ -194,6 +193,18 @@ impl Twin {
         }
     }
 
+    pub fn skip_conf(&mut self, index: u64) -> std::result::Result<Vec<u8>, i32> {
+        // SAFETY: integers and pointers that may be NULL.
+        let mut out: raftcore_conf = unsafe { zeroed() };
+        out.struct_size = size_of::<raftcore_conf>() as u32;
+        // SAFETY: a live node, a struct as large as it says.
+        match unsafe { raftcore_skip_conf(self.node, index, &raw mut out) } {
+            // SAFETY: of this very answer.
+            RAFTCORE_OK => Ok(unsafe { bytes_of(out.bytes) }.to_vec()),
+            code => Err(code),
+        }
+    }
+
     pub fn next_fetch(&mut self) -> std::result::Result<Option<Fetch>, i32> {
         // SAFETY: integers only.
         let mut out: raftcore_fetch = unsafe { zeroed() };
@@ -202,7 +213,11 @@ impl Twin {
         match unsafe { raftcore_next_fetch(self.node, &raw mut out) } {
             RAFTCORE_OK => Ok(Some(Fetch {
                 id: out.id,
-                kind: if out.kind == RAFTCORE_FETCH_ENTRIES { FetchKind::Entries } else { FetchKind::Snapshot },
+                kind: match out.kind {
+                    RAFTCORE_FETCH_ENTRIES => FetchKind::Entries,
+                    RAFTCORE_FETCH_SNAPSHOT => FetchKind::Snapshot,
+                    _ => FetchKind::Apply,
+                },
                 peer: out.peer,
                 first: out.first,
                 last: out.last,
