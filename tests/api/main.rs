@@ -22,6 +22,7 @@ mod looking;
 mod membership;
 mod order;
 mod outstanding;
+mod own_log;
 mod proposals;
 mod reads;
 mod recent;
