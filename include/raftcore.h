@@ -109,309 +109,337 @@
 #endif
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * Version
- * ================================================================================================================== */
+ * ============================================================================================== */
 
-#define RAFTCORE_ABI_VERSION                   1                /* goes into raftcore_config; grows only when something
-                                                                   that exists changes */
-#define RAFTCORE_VERSION_MAJOR                 0                /* of this page; raftcore_version_string tells of the
-                                                                   library that runs */
-#define RAFTCORE_VERSION_MINOR                 1
-#define RAFTCORE_VERSION_PATCH                 0
+/* goes into raftcore_config; grows only when something that exists changes */
+#define RAFTCORE_ABI_VERSION   1
+
+/* of this page; raftcore_version_string tells of the library that runs */
+#define RAFTCORE_VERSION_MAJOR 0
+#define RAFTCORE_VERSION_MINOR 1
+#define RAFTCORE_VERSION_PATCH 0
 
 /* Bits of raftcore_features. */
-#define RAFTCORE_FEATURE_CHECKED               UINT64_C(1)      /* built with internal checks, for tests */
+#define RAFTCORE_FEATURE_CHECKED UINT64_C(1) /* built with internal checks, for tests */
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * Codes
- * ================================================================================================================== */
+ * ============================================================================================== */
 
-#define RAFTCORE_OK                            0                /* done */
-#define RAFTCORE_NONE                          1                /* nothing there: no ready, fetch or event */
-#define RAFTCORE_IGNORED                       2                /* a supply that is no longer wanted; nothing done */
-#define RAFTCORE_E_NULL                        (-1)             /* a required pointer is NULL */
-#define RAFTCORE_E_HANDLE                      (-2)             /* not a live node: freed, or never made */
-#define RAFTCORE_E_BUSY                        (-3)             /* another thread is in the node */
-#define RAFTCORE_E_PANIC                       (-4)             /* a bug was caught; the node is poisoned now */
-#define RAFTCORE_E_POISONED                    (-5)             /* poisoned earlier; looking inside and free still
-                                                                   work */
-#define RAFTCORE_E_ABI                         (-6)             /* abi_version or struct_size is not one this library
-                                                                   knows */
-#define RAFTCORE_E_ARG                         (-7)             /* out of range, or a number or index never handed
-                                                                   out */
-#define RAFTCORE_E_STATE                       (-8)             /* a call out of order: see "Which call when" above */
-#define RAFTCORE_E_STALE                       (-9)             /* acknowledged before; harmless */
-#define RAFTCORE_E_NOMEM                       (-10)            /* an allocation failed */
-#define RAFTCORE_E_FULL                        (-11)            /* a configured capacity is reached: retry after
-                                                                   advance */
-#define RAFTCORE_E_TOO_SMALL                   (-12)            /* the caller's buffer; the needed size was stored */
-#define RAFTCORE_E_DECODE                      (-13)            /* malformed bytes */
-#define RAFTCORE_E_NO_LEADER                   (-14)            /* no leader is known, or a transfer is under way */
-#define RAFTCORE_E_NO_PEER                     (-15)            /* a response from somebody unknown; or no such peer */
-#define RAFTCORE_E_CONF_BUSY                   (-16)            /* a configuration change is in flight */
-#define RAFTCORE_E_CONF                        (-17)            /* a change that is invalid here; the detail says why */
-#define RAFTCORE_E_CORRUPT                     (-18)            /* boot data contradict each other */
-#define RAFTCORE_E_UNSUPPORTED                 (-19)            /* not in this library, or not in this storage mode */
-#define RAFTCORE_E_NOT_FOR_ME                  (-20)            /* message to another id or group, from self, or of a
-                                                                   local kind */
-#define RAFTCORE_E_IMPLAUSIBLE                 (-21)            /* message contradicts what is committed here; an event
-                                                                   tells */
+#define RAFTCORE_OK      0 /* done */
+#define RAFTCORE_NONE    1 /* nothing there: no ready, fetch or event */
+#define RAFTCORE_IGNORED 2 /* a supply that is no longer wanted; nothing done */
+
+#define RAFTCORE_E_NULL        (-1)  /* a required pointer is NULL */
+#define RAFTCORE_E_HANDLE      (-2)  /* not a live node: freed, or never made */
+#define RAFTCORE_E_BUSY        (-3)  /* another thread is in the node */
+#define RAFTCORE_E_PANIC       (-4)  /* a bug was caught; the node is poisoned now */
+#define RAFTCORE_E_POISONED    (-5)  /* poisoned earlier; looking inside and free still work */
+#define RAFTCORE_E_ABI         (-6)  /* abi_version or struct_size is not one this library knows */
+#define RAFTCORE_E_ARG         (-7)  /* out of range, or a number or index never handed out */
+#define RAFTCORE_E_STATE       (-8)  /* a call out of order: see "Which call when" above */
+#define RAFTCORE_E_STALE       (-9)  /* acknowledged before; harmless */
+#define RAFTCORE_E_NOMEM       (-10) /* an allocation failed */
+#define RAFTCORE_E_FULL        (-11) /* a configured capacity is reached: retry after advance */
+#define RAFTCORE_E_TOO_SMALL   (-12) /* the caller's buffer; the needed size was stored */
+#define RAFTCORE_E_DECODE      (-13) /* malformed bytes */
+#define RAFTCORE_E_NO_LEADER   (-14) /* no leader is known, or a transfer is under way */
+#define RAFTCORE_E_NO_PEER     (-15) /* a response from somebody unknown; or no such peer */
+#define RAFTCORE_E_CONF_BUSY   (-16) /* a configuration change is in flight */
+#define RAFTCORE_E_CONF        (-17) /* a change that is invalid here; the detail says why */
+#define RAFTCORE_E_CORRUPT     (-18) /* boot data contradict each other */
+#define RAFTCORE_E_UNSUPPORTED (-19) /* not in this library, or not in this storage mode */
+#define RAFTCORE_E_NOT_FOR_ME  (-20) /* message to another id or group, from self, or of a local
+                                        kind */
+#define RAFTCORE_E_IMPLAUSIBLE (-21) /* message contradicts what is committed here; an event
+                                        tells */
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * Words of Raft
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /* Roles. */
-#define RAFTCORE_ROLE_FOLLOWER                 0                /* follows a leader, or waits for one */
-#define RAFTCORE_ROLE_CANDIDATE                1
-#define RAFTCORE_ROLE_LEADER                   2
-#define RAFTCORE_ROLE_PRE_CANDIDATE            3                /* asks first whether it could win (PreVote) */
+#define RAFTCORE_ROLE_FOLLOWER      0 /* follows a leader, or waits for one */
+#define RAFTCORE_ROLE_CANDIDATE     1
+#define RAFTCORE_ROLE_LEADER        2
+#define RAFTCORE_ROLE_PRE_CANDIDATE 3 /* asks first whether it could win (PreVote) */
 
 /* Kinds of entries. The numbers are raftpb's, as in all that goes over the wire. */
-#define RAFTCORE_ENTRY_NORMAL                  0                /* data of the application; empty: a leader's first
-                                                                   entry */
-#define RAFTCORE_ENTRY_CONF_CHANGE             1                /* a configuration change, first encoding */
-#define RAFTCORE_ENTRY_CONF_CHANGE_V2          2                /* configuration changes, second encoding */
+#define RAFTCORE_ENTRY_NORMAL         0 /* data of the application; empty: a leader's first entry */
+#define RAFTCORE_ENTRY_CONF_CHANGE    1 /* a configuration change, first encoding */
+#define RAFTCORE_ENTRY_CONF_CHANGE_V2 2 /* configuration changes, second encoding */
 
 /* Kinds of messages. Most hosts never look: a frame goes to raftcore_msg.to, and that is all. */
-#define RAFTCORE_MSG_HUP                       0                /* never leaves a node */
-#define RAFTCORE_MSG_BEAT                      1
-#define RAFTCORE_MSG_PROP                      2                /* proposals on their way to the leader */
-#define RAFTCORE_MSG_APP                       3                /* append entries */
-#define RAFTCORE_MSG_APP_RESP                  4
-#define RAFTCORE_MSG_VOTE                      5
-#define RAFTCORE_MSG_VOTE_RESP                 6
-#define RAFTCORE_MSG_SNAP                      7                /* a snapshot: see raftcore_snapshot_split */
-#define RAFTCORE_MSG_HEARTBEAT                 8
-#define RAFTCORE_MSG_HEARTBEAT_RESP            9
-#define RAFTCORE_MSG_UNREACHABLE               10
-#define RAFTCORE_MSG_SNAP_STATUS               11
-#define RAFTCORE_MSG_CHECK_QUORUM              12
-#define RAFTCORE_MSG_TRANSFER_LEADER           13
-#define RAFTCORE_MSG_TIMEOUT_NOW               14
-#define RAFTCORE_MSG_READ_INDEX                15
-#define RAFTCORE_MSG_READ_INDEX_RESP           16
-#define RAFTCORE_MSG_PRE_VOTE                  17
-#define RAFTCORE_MSG_PRE_VOTE_RESP             18
-#define RAFTCORE_MSG_STORAGE_APPEND            19               /* to RAFTCORE_ID_LOCAL_APPEND;
-                                                                   RAFTCORE_STORAGE_MESSAGES only */
-#define RAFTCORE_MSG_STORAGE_APPEND_RESP       20
-#define RAFTCORE_MSG_STORAGE_APPLY             21               /* to RAFTCORE_ID_LOCAL_APPLY; RAFTCORE_STORAGE_MESSAGES
-                                                                   only */
-#define RAFTCORE_MSG_STORAGE_APPLY_RESP        22
-#define RAFTCORE_MSG_FORGET_LEADER             23
+#define RAFTCORE_MSG_HUP                 0  /* never leaves a node */
+#define RAFTCORE_MSG_BEAT                1
+#define RAFTCORE_MSG_PROP                2  /* proposals on their way to the leader */
+#define RAFTCORE_MSG_APP                 3  /* append entries */
+#define RAFTCORE_MSG_APP_RESP            4
+#define RAFTCORE_MSG_VOTE                5
+#define RAFTCORE_MSG_VOTE_RESP           6
+#define RAFTCORE_MSG_SNAP                7  /* a snapshot: see raftcore_snapshot_split */
+#define RAFTCORE_MSG_HEARTBEAT           8
+#define RAFTCORE_MSG_HEARTBEAT_RESP      9
+#define RAFTCORE_MSG_UNREACHABLE         10
+#define RAFTCORE_MSG_SNAP_STATUS         11
+#define RAFTCORE_MSG_CHECK_QUORUM        12
+#define RAFTCORE_MSG_TRANSFER_LEADER     13
+#define RAFTCORE_MSG_TIMEOUT_NOW         14
+#define RAFTCORE_MSG_READ_INDEX          15
+#define RAFTCORE_MSG_READ_INDEX_RESP     16
+#define RAFTCORE_MSG_PRE_VOTE            17
+#define RAFTCORE_MSG_PRE_VOTE_RESP       18
+#define RAFTCORE_MSG_STORAGE_APPEND      19 /* to RAFTCORE_ID_LOCAL_APPEND;
+                                               RAFTCORE_STORAGE_MESSAGES only */
+#define RAFTCORE_MSG_STORAGE_APPEND_RESP 20
+#define RAFTCORE_MSG_STORAGE_APPLY       21 /* to RAFTCORE_ID_LOCAL_APPLY;
+                                               RAFTCORE_STORAGE_MESSAGES only */
+#define RAFTCORE_MSG_STORAGE_APPLY_RESP  22
+#define RAFTCORE_MSG_FORGET_LEADER       23
 
 /* Targets that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17. */
-#define RAFTCORE_ID_LOCAL_APPEND               UINT64_C(18446744073709551615) /* this node's storage */
-#define RAFTCORE_ID_LOCAL_APPLY                UINT64_C(18446744073709551614)
+#define RAFTCORE_ID_LOCAL_APPEND UINT64_C(18446744073709551615) /* this node's storage */
+#define RAFTCORE_ID_LOCAL_APPLY  UINT64_C(18446744073709551614)
 
 /* Steps of a configuration change. */
-#define RAFTCORE_CHANGE_ADD_NODE               0                /* becomes a voter */
-#define RAFTCORE_CHANGE_REMOVE_NODE            1
-#define RAFTCORE_CHANGE_UPDATE_NODE            2                /* changes nothing; carries a context */
-#define RAFTCORE_CHANGE_ADD_LEARNER            3
+#define RAFTCORE_CHANGE_ADD_NODE    0 /* becomes a voter */
+#define RAFTCORE_CHANGE_REMOVE_NODE 1
+#define RAFTCORE_CHANGE_UPDATE_NODE 2 /* changes nothing; carries a context */
+#define RAFTCORE_CHANGE_ADD_LEARNER 3
 
 /* How a change takes effect. */
-#define RAFTCORE_TRANSITION_AUTO               0                /* in a single step if it can be, else joint and left by
-                                                                   itself */
-#define RAFTCORE_TRANSITION_JOINT_IMPLICIT     1                /* joint, left by itself */
-#define RAFTCORE_TRANSITION_JOINT_EXPLICIT     2                /* joint, left by a later empty change */
-#define RAFTCORE_TRANSITION_V1                 3                /* exactly one change, in the first encoding */
+#define RAFTCORE_TRANSITION_AUTO           0 /* in a single step if it can be, else joint and
+                                                left by itself */
+#define RAFTCORE_TRANSITION_JOINT_IMPLICIT 1 /* joint, left by itself */
+#define RAFTCORE_TRANSITION_JOINT_EXPLICIT 2 /* joint, left by a later empty change */
+#define RAFTCORE_TRANSITION_V1             3 /* exactly one change, in the first encoding */
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * Choices and bits
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /* raftcore_config.storage */
-#define RAFTCORE_STORAGE_SYNC                  0                /* one ready at a time, ended by raftcore_advance */
-#define RAFTCORE_STORAGE_ASYNC                 1                /* several at once: raftcore_persisted, _applied,
-                                                                   _release */
-#define RAFTCORE_STORAGE_MESSAGES              2                /* as etcd's AsyncStorageWrites: raftcore_step_local */
+#define RAFTCORE_STORAGE_SYNC     0 /* one ready at a time, ended by raftcore_advance */
+#define RAFTCORE_STORAGE_ASYNC    1 /* several at once: raftcore_persisted, _applied, _release */
+#define RAFTCORE_STORAGE_MESSAGES 2 /* as etcd's AsyncStorageWrites: raftcore_step_local */
 
 /* raftcore_config.dialect */
-#define RAFTCORE_DIALECT_RAFTPB                0                /* the schema of etcd's raft */
+#define RAFTCORE_DIALECT_RAFTPB 0 /* the schema of etcd's raft */
 
 /* raftcore_config_preset */
-#define RAFTCORE_PRESET_ETCD                   1                /* etcd's choice wherever the defaults differ */
+#define RAFTCORE_PRESET_ETCD 1 /* etcd's choice wherever the defaults differ */
 
 /* raftcore_config.flags */
-#define RAFTCORE_FLAG_PRE_VOTE                 UINT64_C(1)      /* default on: asks before it raises its term */
-#define RAFTCORE_FLAG_CHECK_QUORUM             UINT64_C(2)      /* default on: a leader that hears no quorum steps
-                                                                   down */
-#define RAFTCORE_FLAG_LEASE_READS              UINT64_C(4)      /* reads by lease: bounded clock drift, and
-                                                                   CHECK_QUORUM */
-#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS       UINT64_C(8)      /* views turn to 0xDD when they end; for tests of a
-                                                                   host */
-#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY       UINT64_C(16)     /* etcd: MsgVote may leave before its hard state is
-                                                                   durable */
-#define RAFTCORE_FLAG_STAY_WHEN_REMOVED        UINT64_C(32)     /* etcd: a removed or demoted leader goes on leading */
-#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY    UINT64_C(64)     /* etcd: a refused change is appended as an empty
-                                                                   entry */
-#define RAFTCORE_FLAG_LEASE_IN_TRANSFER        UINT64_C(128)    /* etcd: lease reads go on during a transfer */
-#define RAFTCORE_FLAG_TRANSFER_FENCE           UINT64_C(256)    /* index and term in MsgTimeoutNow; all nodes must be
-                                                                   able */
-#define RAFTCORE_FLAG_COMMIT_IN_VOTES          UINT64_C(512)    /* commit index in votes; all nodes must be able */
-#define RAFTCORE_FLAG_READ_AT_ONCE             UINT64_C(1024)   /* etcd: a read is answered before its index is
-                                                                   applied */
-#define RAFTCORE_FLAG_BATCH_APPEND             UINT64_C(2048)   /* entries join an unsent append to the same peer */
-#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST      UINT64_C(4096)   /* a moved commit waits for the next append or
-                                                                   heartbeat */
-#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR       UINT64_C(8192)   /* a leader that its change removes hands over first */
-#define RAFTCORE_FLAG_NO_CONF_VALIDATION       UINT64_C(16384)  /* etcd: changes are neither validated when proposed nor
-                                                                   kept apart: for all nodes or none */
-#define RAFTCORE_FLAG_NO_FORWARDING            UINT64_C(32768)  /* a follower refuses proposals, passes none on */
-#define RAFTCORE_FLAG_DECODED_MSGS             UINT64_C(65536)  /* raftcore_msg.entries is filled */
-#define RAFTCORE_FLAG_RETIRE_GRACEFULLY        UINT64_C(131072) /* a removed or demoted leader leads on until a quorum
-                                                                   of the others has learned of it; default on, etcd:
-                                                                   off */
-#define RAFTCORE_FLAG_QUIET_COMMIT             UINT64_C(262144) /* an append that only tells the commit index asks a
-                                                                   peer that streams for no answer; default on, etcd:
-                                                                   off */
+
+/* default on: asks before it raises its term */
+#define RAFTCORE_FLAG_PRE_VOTE              UINT64_C(1)
+
+/* default on: a leader that hears no quorum steps down */
+#define RAFTCORE_FLAG_CHECK_QUORUM          UINT64_C(2)
+
+/* reads by lease: bounded clock drift, and CHECK_QUORUM */
+#define RAFTCORE_FLAG_LEASE_READS           UINT64_C(4)
+
+/* views turn to 0xDD when they end; for tests of a host */
+#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS    UINT64_C(8)
+
+/* etcd: MsgVote may leave before its hard state is durable */
+#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY    UINT64_C(16)
+
+/* etcd: a removed or demoted leader goes on leading */
+#define RAFTCORE_FLAG_STAY_WHEN_REMOVED     UINT64_C(32)
+
+/* etcd: a refused change is appended as an empty entry */
+#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY UINT64_C(64)
+
+/* etcd: lease reads go on during a transfer */
+#define RAFTCORE_FLAG_LEASE_IN_TRANSFER     UINT64_C(128)
+
+/* index and term in MsgTimeoutNow; all nodes must be able */
+#define RAFTCORE_FLAG_TRANSFER_FENCE        UINT64_C(256)
+
+/* commit index in votes; all nodes must be able */
+#define RAFTCORE_FLAG_COMMIT_IN_VOTES       UINT64_C(512)
+
+/* etcd: a read is answered before its index is applied */
+#define RAFTCORE_FLAG_READ_AT_ONCE          UINT64_C(1024)
+
+/* entries join an unsent append to the same peer */
+#define RAFTCORE_FLAG_BATCH_APPEND          UINT64_C(2048)
+
+/* a moved commit waits for the next append or heartbeat */
+#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST   UINT64_C(4096)
+
+/* a leader that its change removes hands over first */
+#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR    UINT64_C(8192)
+
+/* etcd: changes are neither validated when proposed nor kept apart: for all nodes or none */
+#define RAFTCORE_FLAG_NO_CONF_VALIDATION    UINT64_C(16384)
+
+/* a follower refuses proposals, passes none on */
+#define RAFTCORE_FLAG_NO_FORWARDING         UINT64_C(32768)
+
+/* raftcore_msg.entries is filled */
+#define RAFTCORE_FLAG_DECODED_MSGS          UINT64_C(65536)
+
+/* a removed or demoted leader leads on until a quorum of the others has learned of it; default
+ * on, etcd: off */
+#define RAFTCORE_FLAG_RETIRE_GRACEFULLY     UINT64_C(131072)
+
+/* an append that only tells the commit index asks a peer that streams for no answer; default on,
+ * etcd: off */
+#define RAFTCORE_FLAG_QUIET_COMMIT          UINT64_C(262144)
 
 /* raftcore_ready.flags */
-#define RAFTCORE_RF_HARD_STATE                 UINT64_C(1)      /* term, vote or commit changed: store them */
-#define RAFTCORE_RF_MUST_SYNC                  UINT64_C(2)      /* what is written must be durable before the host goes
-                                                                   on */
-#define RAFTCORE_RF_SOFT_STATE                 UINT64_C(4)      /* role or leader changed */
-#define RAFTCORE_RF_SNAPSHOT                   UINT64_C(8)      /* a snapshot to install */
+#define RAFTCORE_RF_HARD_STATE UINT64_C(1) /* term, vote or commit changed: store them */
+#define RAFTCORE_RF_MUST_SYNC  UINT64_C(2) /* what is written must be durable before the host
+                                              goes on */
+#define RAFTCORE_RF_SOFT_STATE UINT64_C(4) /* role or leader changed */
+#define RAFTCORE_RF_SNAPSHOT   UINT64_C(8) /* a snapshot to install */
 
 /* raftcore_msg.flags */
-#define RAFTCORE_MF_AFTER                      UINT64_C(1)      /* may leave only when all readies up to its own are
-                                                                   durable */
-#define RAFTCORE_MF_REJECT                     UINT64_C(2)      /* a response that refuses; an append without entries
-                                                                   that needs no answer */
+
+/* may leave only when all readies up to its own are durable */
+#define RAFTCORE_MF_AFTER  UINT64_C(1)
+
+/* a response that refuses; an append without entries that needs no answer */
+#define RAFTCORE_MF_REJECT UINT64_C(2)
 
 /* raftcore_has_ready: what the next ready would hold */
-#define RAFTCORE_HAS_HARD_STATE                1                /* term, vote or commit changed */
-#define RAFTCORE_HAS_SOFT_STATE                2
-#define RAFTCORE_HAS_SNAPSHOT                  4
-#define RAFTCORE_HAS_ENTRIES                   8
-#define RAFTCORE_HAS_MESSAGES                  16               /* own votes and acknowledgements count, too */
-#define RAFTCORE_HAS_COMMITTED                 32
-#define RAFTCORE_HAS_READS                     64
-#define RAFTCORE_HAS_DROPPED                   128
-#define RAFTCORE_HAS_FETCH                     256              /* raftcore_next_fetch has something */
-#define RAFTCORE_HAS_EVENTS                    512              /* raftcore_next_event has something */
+#define RAFTCORE_HAS_HARD_STATE 1   /* term, vote or commit changed */
+#define RAFTCORE_HAS_SOFT_STATE 2
+#define RAFTCORE_HAS_SNAPSHOT   4
+#define RAFTCORE_HAS_ENTRIES    8
+#define RAFTCORE_HAS_MESSAGES   16  /* own votes and acknowledgements count, too */
+#define RAFTCORE_HAS_COMMITTED  32
+#define RAFTCORE_HAS_READS      64
+#define RAFTCORE_HAS_DROPPED    128
+#define RAFTCORE_HAS_FETCH      256 /* raftcore_next_fetch has something */
+#define RAFTCORE_HAS_EVENTS     512 /* raftcore_next_event has something */
 
 /* raftcore_drop.what */
-#define RAFTCORE_DROP_NOT_COMMITTED            1                /* surely not committed: at its index another entry is,
-                                                                   or below it one of a later term */
-#define RAFTCORE_DROP_UNKNOWN                  2                /* may be committed or not: passed on, or under a
-                                                                   snapshot */
-#define RAFTCORE_DROP_READ                     3                /* a read that will not be answered: start it again */
+#define RAFTCORE_DROP_NOT_COMMITTED 1 /* surely not committed: at its index another entry is, or
+                                         below it one of a later term */
+#define RAFTCORE_DROP_UNKNOWN       2 /* may be committed or not: passed on, or under a snapshot */
+#define RAFTCORE_DROP_READ          3 /* a read that will not be answered: start it again */
 
 /* raftcore_fetch.kind */
-#define RAFTCORE_FETCH_ENTRIES                 1                /* answer with raftcore_supply_entries or _none */
-#define RAFTCORE_FETCH_SNAPSHOT                2                /* answer with raftcore_supply_snapshot or _none */
+#define RAFTCORE_FETCH_ENTRIES  1 /* answer with raftcore_supply_entries or _none */
+#define RAFTCORE_FETCH_SNAPSHOT 2 /* answer with raftcore_supply_snapshot or _none */
 
 /* raftcore_supply_none */
-#define RAFTCORE_SUPPLY_GONE                   1                /* compacted away: a snapshot is asked for instead */
-#define RAFTCORE_SUPPLY_LATER                  2                /* not now: asked again later */
+#define RAFTCORE_SUPPLY_GONE  1 /* compacted away: a snapshot is asked for instead */
+#define RAFTCORE_SUPPLY_LATER 2 /* not now: asked again later */
 
 /* raftcore_peer.flow */
-#define RAFTCORE_FLOW_PROBE                    0                /* one append at a time, to find where the logs meet */
-#define RAFTCORE_FLOW_REPLICATE                1                /* appends in flight up to the window */
-#define RAFTCORE_FLOW_SNAPSHOT                 2                /* a snapshot is under way */
+#define RAFTCORE_FLOW_PROBE     0 /* one append at a time, to find where the logs meet */
+#define RAFTCORE_FLOW_REPLICATE 1 /* appends in flight up to the window */
+#define RAFTCORE_FLOW_SNAPSHOT  2 /* a snapshot is under way */
 
 /* raftcore_peer.flags */
-#define RAFTCORE_PF_VOTER                      1u               /* a voter; in a joint configuration of the incoming
-                                                                   half */
-#define RAFTCORE_PF_OUTGOING                   2u               /* a voter of the outgoing half */
-#define RAFTCORE_PF_LEARNER                    4u
-#define RAFTCORE_PF_ACTIVE                     8u               /* heard from since the last quorum check */
-#define RAFTCORE_PF_PAUSED                     16u              /* nothing is sent before it answers */
-#define RAFTCORE_PF_WINDOW_FULL                32u
-#define RAFTCORE_PF_CAUGHT_UP                  64u              /* near enough to be promoted */
-#define RAFTCORE_PF_FETCHING                   128u             /* waits for a supply */
+#define RAFTCORE_PF_VOTER       1u   /* a voter; in a joint configuration of the incoming half */
+#define RAFTCORE_PF_OUTGOING    2u   /* a voter of the outgoing half */
+#define RAFTCORE_PF_LEARNER     4u
+#define RAFTCORE_PF_ACTIVE      8u   /* heard from since the last quorum check */
+#define RAFTCORE_PF_PAUSED      16u  /* nothing is sent before it answers */
+#define RAFTCORE_PF_WINDOW_FULL 32u
+#define RAFTCORE_PF_CAUGHT_UP   64u  /* near enough to be promoted */
+#define RAFTCORE_PF_FETCHING    128u /* waits for a supply */
 
 /* raftcore_event.kind; raftcore_event_text has the words */
-#define RAFTCORE_EVENT_BECAME_FOLLOWER         1                /* peer is the leader; 0: none */
-#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE    2
-#define RAFTCORE_EVENT_BECAME_CANDIDATE        3
-#define RAFTCORE_EVENT_BECAME_LEADER           4                /* leads in term; its first entry is at index */
-#define RAFTCORE_EVENT_LEADER_READY            5                /* that entry is applied: serves reads and changes
-                                                                   now */
-#define RAFTCORE_EVENT_IGNORED                 6                /* a message was ignored: a is its kind */
-#define RAFTCORE_EVENT_ALARM                   7                /* a message contradicts what is held here: a is its
-                                                                   kind, b what it says */
-#define RAFTCORE_EVENT_VOTE_REFUSED            8                /* peer asked in term */
-#define RAFTCORE_EVENT_CAMPAIGN_REFUSED        9
-#define RAFTCORE_EVENT_CONF_APPLIED            10               /* the entry at index is in force; a voters, b
-                                                                   learners */
-#define RAFTCORE_EVENT_CONF_SKIPPED            11
-#define RAFTCORE_EVENT_SNAPSHOT_RESTORED       12
-#define RAFTCORE_EVENT_SNAPSHOT_SENT           13
-#define RAFTCORE_EVENT_SNAPSHOT_ENDED          14               /* a is 1 if it arrived */
-#define RAFTCORE_EVENT_TRANSFER_STARTED        15
-#define RAFTCORE_EVENT_TRANSFER_ENDED          16               /* without success */
-#define RAFTCORE_EVENT_NO_LEADER_LONG          17               /* for a ticks */
-#define RAFTCORE_EVENT_PEER_LAGS               18               /* by a entries */
-#define RAFTCORE_EVENT_PAUSED                  19               /* a ticks came in one burst */
-#define RAFTCORE_EVENT_MESSAGE_LOST            20               /* a is its kind */
-#define RAFTCORE_EVENT_PROPOSAL_REFUSED        21               /* peer passed it on */
-#define RAFTCORE_EVENT_REPAIRED                22               /* at boot: a was stored, b is used */
-#define RAFTCORE_EVENT_TRUNCATED               23               /* from index up to a */
-#define RAFTCORE_EVENT_POISONED                24
+#define RAFTCORE_EVENT_BECAME_FOLLOWER      1  /* peer is the leader; 0: none */
+#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE 2
+#define RAFTCORE_EVENT_BECAME_CANDIDATE     3
+#define RAFTCORE_EVENT_BECAME_LEADER        4  /* leads in term; its first entry is at index */
+#define RAFTCORE_EVENT_LEADER_READY         5  /* that entry is applied: serves reads and changes
+                                                  now */
+#define RAFTCORE_EVENT_IGNORED              6  /* a message was ignored: a is its kind */
+#define RAFTCORE_EVENT_ALARM                7  /* a message contradicts what is held here: a is
+                                                  its kind, b what it says */
+#define RAFTCORE_EVENT_VOTE_REFUSED         8  /* peer asked in term */
+#define RAFTCORE_EVENT_CAMPAIGN_REFUSED     9
+#define RAFTCORE_EVENT_CONF_APPLIED         10 /* the entry at index is in force; a voters, b
+                                                  learners */
+#define RAFTCORE_EVENT_CONF_SKIPPED         11
+#define RAFTCORE_EVENT_SNAPSHOT_RESTORED    12
+#define RAFTCORE_EVENT_SNAPSHOT_SENT        13
+#define RAFTCORE_EVENT_SNAPSHOT_ENDED       14 /* a is 1 if it arrived */
+#define RAFTCORE_EVENT_TRANSFER_STARTED     15
+#define RAFTCORE_EVENT_TRANSFER_ENDED       16 /* without success */
+#define RAFTCORE_EVENT_NO_LEADER_LONG       17 /* for a ticks */
+#define RAFTCORE_EVENT_PEER_LAGS            18 /* by a entries */
+#define RAFTCORE_EVENT_PAUSED               19 /* a ticks came in one burst */
+#define RAFTCORE_EVENT_MESSAGE_LOST         20 /* a is its kind */
+#define RAFTCORE_EVENT_PROPOSAL_REFUSED     21 /* peer passed it on */
+#define RAFTCORE_EVENT_REPAIRED             22 /* at boot: a was stored, b is used */
+#define RAFTCORE_EVENT_TRUNCATED            23 /* from index up to a */
+#define RAFTCORE_EVENT_POISONED             24
 
 /* raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words */
-#define RAFTCORE_REASON_NONE                   0                /* none in particular */
-#define RAFTCORE_REASON_LOWER_TERM             1                /* a message of an older term */
-#define RAFTCORE_REASON_NOT_LEADER             2                /* only a leader takes it */
-#define RAFTCORE_REASON_NOT_FOLLOWER           3                /* only a follower takes it */
-#define RAFTCORE_REASON_LEADER_ALIVE           4                /* a leader is alive: no vote */
-#define RAFTCORE_REASON_VOTE_FENCE             5                /* started too recently to vote */
-#define RAFTCORE_REASON_LATE_VOTE              7                /* an answer to an election that is over */
-#define RAFTCORE_REASON_TRANSFER_FENCE         8                /* a transfer that names another term or a longer log */
-#define RAFTCORE_REASON_NOT_PROMOTABLE         9                /* may not campaign */
-#define RAFTCORE_REASON_CHANGE_UNAPPLIED       10               /* a committed configuration change is not applied
-                                                                   yet */
-#define RAFTCORE_REASON_SECOND_LEADER          11               /* a second leader in this term */
-#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT  12               /* an append contradicts a committed entry */
-#define RAFTCORE_REASON_COMMIT_BEYOND_LOG      13               /* the leader says more is committed than this log has:
-                                                                   acknowledged entries are gone */
-#define RAFTCORE_REASON_ACK_BEYOND_LOG         14               /* an acknowledgement beyond this log */
-#define RAFTCORE_REASON_STALE_REJECT           16               /* an old rejection */
-#define RAFTCORE_REASON_OLD_SNAPSHOT           17               /* a snapshot that is covered already */
-#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF  18               /* a snapshot whose configuration lacks this node */
-#define RAFTCORE_REASON_SNAPSHOT_CONF          19               /* a snapshot whose configuration is invalid */
-#define RAFTCORE_REASON_PEER_SILENT            20               /* the peer is silent */
-#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT       21               /* no report about a snapshot */
-#define RAFTCORE_REASON_OUTBOX_FULL            22               /* too many messages in one ready: this one is lost */
-#define RAFTCORE_REASON_TRANSFER_TARGET        23               /* the transfer's target can't lead */
-#define RAFTCORE_REASON_TRANSFER_DEADLINE      24               /* the transfer took too long */
-#define RAFTCORE_REASON_TRANSFEREE_GONE        25               /* the transfer's target was removed or demoted */
-#define RAFTCORE_REASON_TRANSFER_ABORTED       26               /* the transfer was called off */
-#define RAFTCORE_REASON_LEADERSHIP_LOST        27               /* leadership was lost */
-#define RAFTCORE_REASON_LEADER_CHANGED         28               /* the leader changed */
-#define RAFTCORE_REASON_READ_TIMEOUT           29               /* no answer to a forwarded read in time */
-#define RAFTCORE_REASON_LATE_READ_ANSWER       30               /* an answer to a read that nobody waits for */
-#define RAFTCORE_REASON_READ_CONTEXT           31               /* a read context that was never issued */
-#define RAFTCORE_REASON_FORWARDED              32               /* passed on to the leader */
-#define RAFTCORE_REASON_OVERWRITTEN            33               /* another entry was committed at its index, or one of a
-                                                                   later term below it */
-#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT    34               /* a snapshot covers its index */
-#define RAFTCORE_REASON_FORWARDED_FULL         35               /* a forwarded proposal was refused: a limit is
-                                                                   reached */
-#define RAFTCORE_REASON_FORWARDED_CONF         36               /* a forwarded configuration change was refused */
-#define RAFTCORE_REASON_NO_LEADER              37               /* no leader is known */
-#define RAFTCORE_REASON_NO_QUORUM              39               /* no quorum was heard within an election timeout */
-#define RAFTCORE_REASON_REMOVED                40               /* this node was removed or demoted */
-#define RAFTCORE_REASON_HIGHER_TERM            41               /* a message of a higher term */
-#define RAFTCORE_REASON_ELECTION_LOST          42               /* an election was lost */
-#define RAFTCORE_REASON_PRIORITY               43               /* a node of higher priority objects */
-#define RAFTCORE_REASON_VOTED_OTHER            44               /* the vote went to another, or a leader is known */
-#define RAFTCORE_REASON_OLDER_LOG              45               /* the candidate's log is older */
-#define RAFTCORE_REASON_UNKNOWN_PEER           46               /* not a peer */
-#define RAFTCORE_REASON_LEASE                  48               /* lease reads forbid forgetting the leader */
-#define RAFTCORE_REASON_LOG_FULL               50               /* the recent log is full of entries that are not
-                                                                   durable */
-#define RAFTCORE_REASON_TERM_EXHAUSTED         51               /* the term is too high */
-#define RAFTCORE_REASON_LEAVE_REFUSED          52               /* leaving the joint configuration was refused for
-                                                                   now */
+#define RAFTCORE_REASON_NONE                  0  /* none in particular */
+#define RAFTCORE_REASON_LOWER_TERM            1  /* a message of an older term */
+#define RAFTCORE_REASON_NOT_LEADER            2  /* only a leader takes it */
+#define RAFTCORE_REASON_NOT_FOLLOWER          3  /* only a follower takes it */
+#define RAFTCORE_REASON_LEADER_ALIVE          4  /* a leader is alive: no vote */
+#define RAFTCORE_REASON_VOTE_FENCE            5  /* started too recently to vote */
+#define RAFTCORE_REASON_LATE_VOTE             7  /* an answer to an election that is over */
+#define RAFTCORE_REASON_TRANSFER_FENCE        8  /* a transfer that names another term or a
+                                                    longer log */
+#define RAFTCORE_REASON_NOT_PROMOTABLE        9  /* may not campaign */
+#define RAFTCORE_REASON_CHANGE_UNAPPLIED      10 /* a committed configuration change is not
+                                                    applied yet */
+#define RAFTCORE_REASON_SECOND_LEADER         11 /* a second leader in this term */
+#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT 12 /* an append contradicts a committed entry */
+#define RAFTCORE_REASON_COMMIT_BEYOND_LOG     13 /* the leader says more is committed than this
+                                                    log has: acknowledged entries are gone */
+#define RAFTCORE_REASON_ACK_BEYOND_LOG        14 /* an acknowledgement beyond this log */
+#define RAFTCORE_REASON_STALE_REJECT          16 /* an old rejection */
+#define RAFTCORE_REASON_OLD_SNAPSHOT          17 /* a snapshot that is covered already */
+#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF 18 /* a snapshot whose configuration lacks this
+                                                    node */
+#define RAFTCORE_REASON_SNAPSHOT_CONF         19 /* a snapshot whose configuration is invalid */
+#define RAFTCORE_REASON_PEER_SILENT           20 /* the peer is silent */
+#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT      21 /* no report about a snapshot */
+#define RAFTCORE_REASON_OUTBOX_FULL           22 /* too many messages in one ready: this one is
+                                                    lost */
+#define RAFTCORE_REASON_TRANSFER_TARGET       23 /* the transfer's target can't lead */
+#define RAFTCORE_REASON_TRANSFER_DEADLINE     24 /* the transfer took too long */
+#define RAFTCORE_REASON_TRANSFEREE_GONE       25 /* the transfer's target was removed or demoted */
+#define RAFTCORE_REASON_TRANSFER_ABORTED      26 /* the transfer was called off */
+#define RAFTCORE_REASON_LEADERSHIP_LOST       27 /* leadership was lost */
+#define RAFTCORE_REASON_LEADER_CHANGED        28 /* the leader changed */
+#define RAFTCORE_REASON_READ_TIMEOUT          29 /* no answer to a forwarded read in time */
+#define RAFTCORE_REASON_LATE_READ_ANSWER      30 /* an answer to a read that nobody waits for */
+#define RAFTCORE_REASON_READ_CONTEXT          31 /* a read context that was never issued */
+#define RAFTCORE_REASON_FORWARDED             32 /* passed on to the leader */
+#define RAFTCORE_REASON_OVERWRITTEN           33 /* another entry was committed at its index, or
+                                                    one of a later term below it */
+#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT   34 /* a snapshot covers its index */
+#define RAFTCORE_REASON_FORWARDED_FULL        35 /* a forwarded proposal was refused: a limit is
+                                                    reached */
+#define RAFTCORE_REASON_FORWARDED_CONF        36 /* a forwarded configuration change was refused */
+#define RAFTCORE_REASON_NO_LEADER             37 /* no leader is known */
+#define RAFTCORE_REASON_NO_QUORUM             39 /* no quorum was heard within an election
+                                                    timeout */
+#define RAFTCORE_REASON_REMOVED               40 /* this node was removed or demoted */
+#define RAFTCORE_REASON_HIGHER_TERM           41 /* a message of a higher term */
+#define RAFTCORE_REASON_ELECTION_LOST         42 /* an election was lost */
+#define RAFTCORE_REASON_PRIORITY              43 /* a node of higher priority objects */
+#define RAFTCORE_REASON_VOTED_OTHER           44 /* the vote went to another, or a leader is
+                                                    known */
+#define RAFTCORE_REASON_OLDER_LOG             45 /* the candidate's log is older */
+#define RAFTCORE_REASON_UNKNOWN_PEER          46 /* not a peer */
+#define RAFTCORE_REASON_LEASE                 48 /* lease reads forbid forgetting the leader */
+#define RAFTCORE_REASON_LOG_FULL              50 /* the recent log is full of entries that are
+                                                    not durable */
+#define RAFTCORE_REASON_TERM_EXHAUSTED        51 /* the term is too high */
+#define RAFTCORE_REASON_LEAVE_REFUSED         52 /* leaving the joint configuration was refused
+                                                    for now */
 
 /**
  * One node. Opaque; its address never moves.
@@ -431,51 +459,76 @@ typedef int32_t raftcore_code;
  * A node's configuration. raftcore_config_init fills in the defaults; set id, seed and what differs.
  */
 typedef struct raftcore_config {
-    uint32_t struct_size;               /* sizeof(raftcore_config) */
-    uint32_t abi_version;               /* RAFTCORE_ABI_VERSION */
-    uint64_t id;                        /* this node, 1 to 2^64-17 */
-    uint64_t group;                     /* any number; frames of another group are refused */
-    uint64_t seed;                      /* must differ at each start, or an old answer could serve a stale read; same
-                                           seed, same calls: same run */
-    uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY |
-                                           QUIET_COMMIT */
-    uint32_t storage;                   /* RAFTCORE_STORAGE_* */
-    uint32_t dialect;                   /* RAFTCORE_DIALECT_RAFTPB */
-    uint32_t election_ticks;            /* without a leader until an election, up to twice as many by chance; above
-                                           heartbeat_ticks; default 10 */
-    uint32_t heartbeat_ticks;           /* between a leader's heartbeats; default 1 */
-    uint32_t read_timeout_ticks;        /* until a read that was passed on fails; default 20 */
-    uint32_t snapshot_timeout_ticks;    /* a peer may stay in snapshot state without a report; 0: for ever; default
-                                           600 */
-    uint32_t vote_fence_ticks;          /* after a boot in which no vote is granted; default UINT32_MAX: election_ticks
-                                           with LEASE_READS, else 0 */
-    uint32_t max_peers;                 /* members of a configuration, 1 to 256; default 16 */
-    uint32_t max_inflight_msgs;         /* appends in flight to one peer, 1 to 65536; default 256 */
-    uint32_t max_outstanding;           /* readies outstanding, 1 to 1024; one in SYNC; default 8 */
-    uint32_t max_entries_per_ready;     /* to store, and to apply, in one ready; default 1024 */
-    uint32_t max_messages;              /* in one ready, 16 or more; default 1024 */
-    uint32_t max_reads;                 /* reads waiting; default 1024 */
-    uint32_t max_tokens;                /* proposals with a token waiting; default 8192 */
-    int32_t priority;                   /* among equal logs the higher wins; default 0 */
-    uint32_t max_apply_unpersisted;     /* ASYNC: entries handed out for apply this far beyond what is durable; default
-                                           0 */
-    uint64_t recent_bytes;              /* entries kept in memory; at least 4 * block_bytes; default 16 MiB */
-    uint64_t catchup_bytes;             /* entries supplied for peers far behind, all together; default 8 MiB */
-    uint64_t max_size_per_msg;          /* payload of one append; one entry goes at least; default 1 MiB */
+    uint32_t struct_size;                /* sizeof(raftcore_config) */
+    uint32_t abi_version;                /* RAFTCORE_ABI_VERSION */
+    uint64_t id;                         /* this node, 1 to 2^64-17 */
+    uint64_t group;                      /* any number; frames of another group are refused */
+
+    /* must differ at each start, or an old answer could serve a stale read; same seed, same
+     * calls: same run */
+    uint64_t seed;
+
+    /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY | QUIET_COMMIT */
+    uint64_t flags;
+    uint32_t storage;                    /* RAFTCORE_STORAGE_* */
+    uint32_t dialect;                    /* RAFTCORE_DIALECT_RAFTPB */
+
+    /* without a leader until an election, up to twice as many by chance; above heartbeat_ticks;
+     * default 10 */
+    uint32_t election_ticks;
+    uint32_t heartbeat_ticks;            /* between a leader's heartbeats; default 1 */
+    uint32_t read_timeout_ticks;         /* until a read that was passed on fails; default 20 */
+
+    /* a peer may stay in snapshot state without a report; 0: for ever; default 600 */
+    uint32_t snapshot_timeout_ticks;
+
+    /* after a boot in which no vote is granted; default UINT32_MAX: election_ticks with
+     * LEASE_READS, else 0 */
+    uint32_t vote_fence_ticks;
+    uint32_t max_peers;                  /* members of a configuration, 1 to 256; default 16 */
+
+    /* appends in flight to one peer, 1 to 65536; default 256 */
+    uint32_t max_inflight_msgs;
+
+    /* readies outstanding, 1 to 1024; one in SYNC; default 8 */
+    uint32_t max_outstanding;
+    uint32_t max_entries_per_ready;      /* to store, and to apply, in one ready; default 1024 */
+    uint32_t max_messages;               /* in one ready, 16 or more; default 1024 */
+    uint32_t max_reads;                  /* reads waiting; default 1024 */
+    uint32_t max_tokens;                 /* proposals with a token waiting; default 8192 */
+    int32_t priority;                    /* among equal logs the higher wins; default 0 */
+
+    /* ASYNC: entries handed out for apply this far beyond what is durable; default 0 */
+    uint32_t max_apply_unpersisted;
+
+    /* entries kept in memory; at least 4 * block_bytes; default 16 MiB */
+    uint64_t recent_bytes;
+
+    /* entries supplied for peers far behind, all together; default 8 MiB */
+    uint64_t catchup_bytes;
+
+    /* payload of one append; one entry goes at least; default 1 MiB */
+    uint64_t max_size_per_msg;
     uint64_t max_committed_size_per_ready; /* handed out and not yet applied; default 4 MiB */
-    uint64_t max_uncommitted_size;      /* payload of a leader's uncommitted entries; default 8 MiB */
-    uint64_t max_inflight_bytes;        /* in flight to one peer; 0: no limit (default) */
-    uint64_t max_entry_bytes;           /* payload of one entry, to 2^30; default 4 MiB */
-    uint64_t max_snapshot_bytes;        /* snapshot data that may pass through the core, to 2^31; default 1 MiB */
-    uint64_t block_bytes;               /* unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB */
+
+    /* payload of a leader's uncommitted entries; default 8 MiB */
+    uint64_t max_uncommitted_size;
+    uint64_t max_inflight_bytes;         /* in flight to one peer; 0: no limit (default) */
+    uint64_t max_entry_bytes;            /* payload of one entry, to 2^30; default 4 MiB */
+
+    /* snapshot data that may pass through the core, to 2^31; default 1 MiB */
+    uint64_t max_snapshot_bytes;
+
+    /* unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB */
+    uint64_t block_bytes;
 } raftcore_config;
 
 /**
  * Bytes. ptr may be NULL if len is 0. On POSIX systems an array of these is an array of struct iovec.
  */
 typedef struct raftcore_slice {
-    const uint8_t *ptr;                 /* first byte */
-    size_t len;                         /* bytes */
+    const uint8_t *ptr; /* first byte */
+    size_t len;         /* bytes */
 } raftcore_slice;
 
 /**
@@ -484,227 +537,241 @@ typedef struct raftcore_slice {
  * Into a call: bytes if bytes.ptr is not NULL, else the ids. Out of one: both.
  */
 typedef struct raftcore_conf {
-    uint32_t struct_size;               /* sizeof(raftcore_conf) */
-    uint32_t auto_leave;                /* 1: a joint configuration is left by itself */
-    const uint64_t *voters;             /* in a joint configuration: the incoming half */
-    const uint64_t *outgoing;           /* the outgoing half; empty unless joint */
-    const uint64_t *learners;           /* learners */
-    const uint64_t *learners_next;      /* learners once the joint configuration is left */
-    uint32_t n_voters;                  /* count of voters */
-    uint32_t n_outgoing;                /* count of outgoing */
-    uint32_t n_learners;                /* count of learners */
-    uint32_t n_learners_next;           /* count of learners_next */
-    raftcore_slice bytes;               /* as raftpb ConfState: what a host stores */
-    raftcore_slice context;             /* out of raftcore_apply_conf: the change's own context, an address for
-                                           example */
+    uint32_t struct_size;          /* sizeof(raftcore_conf) */
+    uint32_t auto_leave;           /* 1: a joint configuration is left by itself */
+    const uint64_t *voters;        /* in a joint configuration: the incoming half */
+    const uint64_t *outgoing;      /* the outgoing half; empty unless joint */
+    const uint64_t *learners;      /* learners */
+    const uint64_t *learners_next; /* learners once the joint configuration is left */
+    uint32_t n_voters;             /* count of voters */
+    uint32_t n_outgoing;           /* count of outgoing */
+    uint32_t n_learners;           /* count of learners */
+    uint32_t n_learners_next;      /* count of learners_next */
+    raftcore_slice bytes;          /* as raftpb ConfState: what a host stores */
+
+    /* out of raftcore_apply_conf: the change's own context, an address for example */
+    raftcore_slice context;
 } raftcore_conf;
 
 /**
  * A stretch of the log that has one term, up to the next run.
  */
 typedef struct raftcore_run {
-    uint64_t first;                     /* first index */
-    uint64_t term;                      /* term */
+    uint64_t first; /* first index */
+    uint64_t term;  /* term */
 } raftcore_run;
 
 /**
  * An entry of the log.
  */
 typedef struct raftcore_entry {
-    uint64_t term;                      /* of the leader that made it */
-    uint64_t index;                     /* position in the log, from 1 */
-    uint32_t kind;                      /* RAFTCORE_ENTRY_* */
-    uint32_t reserved0;                 /* 0 */
-    raftcore_slice data;                /* the proposal; empty: a leader's first entry */
-    uint64_t token;                     /* in committed, on the node that took the proposal: the proposer's. 0
-                                           elsewhere */
+    uint64_t term;       /* of the leader that made it */
+    uint64_t index;      /* position in the log, from 1 */
+    uint32_t kind;       /* RAFTCORE_ENTRY_* */
+    uint32_t reserved0;  /* 0 */
+    raftcore_slice data; /* the proposal; empty: a leader's first entry */
+
+    /* in committed, on the node that took the proposal: the proposer's. 0 elsewhere */
+    uint64_t token;
 } raftcore_entry;
 
 /**
  * A message to send. Hosts with a stream per peer write frame to the peer named to, and look at nothing else but flags.
  */
 typedef struct raftcore_msg {
-    uint64_t to;                        /* peer */
-    uint64_t from;                      /* this node */
-    uint64_t term;                      /* 0 in a proposal that is passed on */
-    uint64_t log_term;                  /* term of the entry at index, in most kinds */
-    uint64_t index;                     /* what it is about; see raftpb */
-    uint64_t commit;                    /* sender's commit index */
-    uint64_t reject_hint;               /* of a refused append: where to try next */
-    uint64_t vote;                      /* of a local storage message */
-    uint64_t flags;                     /* RAFTCORE_MF_* */
-    uint32_t kind;                      /* RAFTCORE_MSG_* */
-    uint32_t reserved0;                 /* 0 */
-    const raftcore_slice *frame;        /* gather list; its bytes: u32 length of the message, u64 group (little-endian),
-                                           the raftpb message */
-    const raftcore_entry *entries;      /* what an append or a proposal carries, to look at: the whole message is frame.
-                                           NULL without RAFTCORE_FLAG_DECODED_MSGS */
-    uint32_t n_frame;                   /* slices in frame, 1 or more */
-    uint32_t frame_bytes;               /* their bytes together */
-    uint32_t n_entries;                 /* entries in entries */
-    uint32_t entry_stride;              /* bytes from one of them to the next */
+    uint64_t to;                   /* peer */
+    uint64_t from;                 /* this node */
+    uint64_t term;                 /* 0 in a proposal that is passed on */
+    uint64_t log_term;             /* term of the entry at index, in most kinds */
+    uint64_t index;                /* what it is about; see raftpb */
+    uint64_t commit;               /* sender's commit index */
+    uint64_t reject_hint;          /* of a refused append: where to try next */
+    uint64_t vote;                 /* of a local storage message */
+    uint64_t flags;                /* RAFTCORE_MF_* */
+    uint32_t kind;                 /* RAFTCORE_MSG_* */
+    uint32_t reserved0;            /* 0 */
+
+    /* gather list; its bytes: u32 length of the message, u64 group (little-endian), the raftpb
+     * message */
+    const raftcore_slice *frame;
+
+    /* what an append or a proposal carries, to look at: the whole message is frame. NULL without
+     * RAFTCORE_FLAG_DECODED_MSGS */
+    const raftcore_entry *entries;
+    uint32_t n_frame;              /* slices in frame, 1 or more */
+    uint32_t frame_bytes;          /* their bytes together */
+    uint32_t n_entries;            /* entries in entries */
+    uint32_t entry_stride;         /* bytes from one of them to the next */
 } raftcore_msg;
 
 /**
  * A read that may be served now.
  */
 typedef struct raftcore_read {
-    uint64_t token;                     /* the caller's */
-    uint64_t index;                     /* the state to read must have applied this index */
+    uint64_t token; /* the caller's */
+    uint64_t index; /* the state to read must have applied this index */
 } raftcore_read;
 
 /**
  * A proposal or read that has failed.
  */
 typedef struct raftcore_drop {
-    uint64_t token;                     /* the caller's */
-    uint32_t what;                      /* RAFTCORE_DROP_* */
-    uint32_t reason;                    /* see raftcore_reason_text */
+    uint64_t token;  /* the caller's */
+    uint32_t what;   /* RAFTCORE_DROP_* */
+    uint32_t reason; /* see raftcore_reason_text */
 } raftcore_drop;
 
 /**
  * A proposal committed in a span that comes without entries.
  */
 typedef struct raftcore_done {
-    uint64_t token;                     /* the caller's */
-    uint64_t index;                     /* of its entry */
+    uint64_t token; /* the caller's */
+    uint64_t index; /* of its entry */
 } raftcore_done;
 
 /**
  * One batch of work. See raftcore_get_ready.
  */
 typedef struct raftcore_ready {
-    uint32_t struct_size;               /* caller: sizeof(raftcore_ready) */
-    uint32_t role;                      /* RAFTCORE_ROLE_* */
-    uint64_t flags;                     /* RAFTCORE_RF_* */
-    uint64_t number;                    /* 1, 2, 3, ... since boot */
-    uint64_t term;                      /* hard state as of this batch, changed or not */
-    uint64_t vote;                      /* 0: none */
-    uint64_t commit;                    /* highest index known to be committed */
-    uint64_t leader;                    /* 0: none known */
-    uint64_t snapshot_index;            /* RAFTCORE_RF_SNAPSHOT: covers the log up to here */
-    uint64_t snapshot_term;             /* term of the entry at snapshot_index */
-    uint64_t committed_first;           /* to apply: from here */
-    uint64_t committed_last;            /* to here, both included; 0, 0: nothing */
-    raftcore_slice snapshot_conf;       /* configuration of the snapshot, as raftpb ConfState */
-    raftcore_slice snapshot_data;       /* empty if the data travel the host's way */
-    const raftcore_entry *entries;      /* to store: replace everything from entries[0].index on */
-    const raftcore_entry *committed;    /* to apply; empty although the span is not: read the host's log */
-    const raftcore_msg *msgs;           /* to send, in order */
-    const raftcore_read *reads;         /* reads to serve */
-    const raftcore_drop *dropped;       /* proposals and reads that failed */
-    const raftcore_done *done;          /* tokens of a span that comes without entries */
-    uint32_t n_entries;                 /* count of entries */
-    uint32_t n_committed;               /* count of committed */
-    uint32_t n_msgs;                    /* count of msgs */
-    uint32_t n_reads;                   /* count of reads */
-    uint32_t n_dropped;                 /* count of dropped */
-    uint32_t n_done;                    /* count of done */
-    uint32_t entry_stride;              /* bytes from one entry to the next: step by this, not by sizeof */
-    uint32_t msg_stride;                /* of msgs */
-    uint32_t read_stride;               /* of reads */
-    uint32_t drop_stride;               /* of dropped */
-    uint32_t done_stride;               /* of done */
-    uint32_t reserved0;                 /* 0 */
+    uint32_t struct_size;            /* caller: sizeof(raftcore_ready) */
+    uint32_t role;                   /* RAFTCORE_ROLE_* */
+    uint64_t flags;                  /* RAFTCORE_RF_* */
+    uint64_t number;                 /* 1, 2, 3, ... since boot */
+    uint64_t term;                   /* hard state as of this batch, changed or not */
+    uint64_t vote;                   /* 0: none */
+    uint64_t commit;                 /* highest index known to be committed */
+    uint64_t leader;                 /* 0: none known */
+    uint64_t snapshot_index;         /* RAFTCORE_RF_SNAPSHOT: covers the log up to here */
+    uint64_t snapshot_term;          /* term of the entry at snapshot_index */
+    uint64_t committed_first;        /* to apply: from here */
+    uint64_t committed_last;         /* to here, both included; 0, 0: nothing */
+    raftcore_slice snapshot_conf;    /* configuration of the snapshot, as raftpb ConfState */
+    raftcore_slice snapshot_data;    /* empty if the data travel the host's way */
+    const raftcore_entry *entries;   /* to store: replace everything from entries[0].index on */
+
+    /* to apply; empty although the span is not: read the host's log */
+    const raftcore_entry *committed;
+    const raftcore_msg *msgs;        /* to send, in order */
+    const raftcore_read *reads;      /* reads to serve */
+    const raftcore_drop *dropped;    /* proposals and reads that failed */
+    const raftcore_done *done;       /* tokens of a span that comes without entries */
+    uint32_t n_entries;              /* count of entries */
+    uint32_t n_committed;            /* count of committed */
+    uint32_t n_msgs;                 /* count of msgs */
+    uint32_t n_reads;                /* count of reads */
+    uint32_t n_dropped;              /* count of dropped */
+    uint32_t n_done;                 /* count of done */
+
+    /* bytes from one entry to the next: step by this, not by sizeof */
+    uint32_t entry_stride;
+    uint32_t msg_stride;             /* of msgs */
+    uint32_t read_stride;            /* of reads */
+    uint32_t drop_stride;            /* of dropped */
+    uint32_t done_stride;            /* of done */
+    uint32_t reserved0;              /* 0 */
 } raftcore_ready;
 
 /**
  * A request to read the host's log, or to make a snapshot, for a peer that is far behind.
  */
 typedef struct raftcore_fetch {
-    uint32_t struct_size;               /* sizeof(raftcore_fetch) */
-    uint32_t kind;                      /* RAFTCORE_FETCH_* */
-    uint64_t id;                        /* goes into the answer */
-    uint64_t peer;                      /* for whom */
-    uint64_t first;                     /* ENTRIES: from this index; SNAPSHOT: at least up to first - 1 */
-    uint64_t last;                      /* ENTRIES: to this index, both included */
-    uint64_t max_bytes;                 /* ENTRIES: more than this is not of use now */
+    uint32_t struct_size; /* sizeof(raftcore_fetch) */
+    uint32_t kind;        /* RAFTCORE_FETCH_* */
+    uint64_t id;          /* goes into the answer */
+    uint64_t peer;        /* for whom */
+    uint64_t first;       /* ENTRIES: from this index; SNAPSHOT: at least up to first - 1 */
+    uint64_t last;        /* ENTRIES: to this index, both included */
+    uint64_t max_bytes;   /* ENTRIES: more than this is not of use now */
 } raftcore_fetch;
 
 /**
  * What a peer says when a connection opens.
  */
 typedef struct raftcore_hello_info {
-    uint32_t struct_size;               /* sizeof(raftcore_hello_info) */
-    uint32_t version;                   /* of the wire format */
-    uint64_t features;                  /* what it is able to do */
-    uint64_t group;                     /* its group */
-    uint64_t id;                        /* its id */
+    uint32_t struct_size; /* sizeof(raftcore_hello_info) */
+    uint32_t version;     /* of the wire format */
+    uint64_t features;    /* what it is able to do */
+    uint64_t group;       /* its group */
+    uint64_t id;          /* its id */
 } raftcore_hello_info;
 
 /**
  * One step of a configuration change.
  */
 typedef struct raftcore_change {
-    uint64_t id;                        /* whom it concerns */
-    uint32_t kind;                      /* RAFTCORE_CHANGE_* */
-    uint32_t reserved0;                 /* 0 */
+    uint64_t id;        /* whom it concerns */
+    uint32_t kind;      /* RAFTCORE_CHANGE_* */
+    uint32_t reserved0; /* 0 */
 } raftcore_change;
 
 /**
  * A node as it is now.
  */
 typedef struct raftcore_status {
-    uint32_t struct_size;               /* sizeof(raftcore_status) */
-    uint32_t role;                      /* RAFTCORE_ROLE_* */
-    uint64_t id;                        /* this node */
-    uint64_t group;                     /* its group */
-    uint64_t term;                      /* current term */
-    uint64_t vote;                      /* whom it voted for in term; 0: nobody */
-    uint64_t commit;                    /* highest index known to be committed */
-    uint64_t applied;                   /* highest index the host has applied */
-    uint64_t durable;                   /* highest index on this node's disk, of this log */
-    uint64_t leader;                    /* 0: none known */
-    uint64_t transferee;                /* who is to lead next; 0: nobody */
-    uint64_t first_index;               /* of the log after the snapshot */
-    uint64_t last_index;                /* end of the log */
-    uint64_t last_term;                 /* its term */
-    uint64_t recent_first;              /* first entry still in memory */
-    uint64_t safe_to_compact;           /* entries up to here are applied, and on every member that a leader knows:
-                                           nobody will need them as entries */
-    uint64_t memory_bytes;              /* held by the node */
-    uint64_t messages_dropped;          /* outgoing ones lost because a limit was reached */
-    uint64_t messages_refused;          /* incoming ones answered with an error */
-    uint64_t messages_ignored;          /* incoming ones that had no effect */
-    uint64_t proposals_refused;         /* proposals answered with an error */
-    uint64_t reads_failed;              /* reads in dropped */
-    uint64_t events_lost;               /* events that came while too many were waiting */
-    uint64_t implausible;               /* messages that contradict what is committed here: look into these */
-    uint32_t n_peers;                   /* members, this node included */
-    uint32_t n_outstanding;             /* readies handed out and not ended */
-    uint32_t promotable;                /* 1: could lead */
-    uint32_t electable;                 /* as raftcore_set_electable left it */
-    uint32_t election_elapsed;          /* ticks since the election timer was reset */
-    uint32_t election_timeout;          /* ticks at which it fires */
-    uint32_t n_reads;                   /* reads waiting */
-    uint32_t n_tokens;                  /* tokens waiting */
+    uint32_t struct_size;       /* sizeof(raftcore_status) */
+    uint32_t role;              /* RAFTCORE_ROLE_* */
+    uint64_t id;                /* this node */
+    uint64_t group;             /* its group */
+    uint64_t term;              /* current term */
+    uint64_t vote;              /* whom it voted for in term; 0: nobody */
+    uint64_t commit;            /* highest index known to be committed */
+    uint64_t applied;           /* highest index the host has applied */
+    uint64_t durable;           /* highest index on this node's disk, of this log */
+    uint64_t leader;            /* 0: none known */
+    uint64_t transferee;        /* who is to lead next; 0: nobody */
+    uint64_t first_index;       /* of the log after the snapshot */
+    uint64_t last_index;        /* end of the log */
+    uint64_t last_term;         /* its term */
+    uint64_t recent_first;      /* first entry still in memory */
+
+    /* entries up to here are applied, and on every member that a leader knows: nobody will need
+     * them as entries */
+    uint64_t safe_to_compact;
+    uint64_t memory_bytes;      /* held by the node */
+    uint64_t messages_dropped;  /* outgoing ones lost because a limit was reached */
+    uint64_t messages_refused;  /* incoming ones answered with an error */
+    uint64_t messages_ignored;  /* incoming ones that had no effect */
+    uint64_t proposals_refused; /* proposals answered with an error */
+    uint64_t reads_failed;      /* reads in dropped */
+    uint64_t events_lost;       /* events that came while too many were waiting */
+
+    /* messages that contradict what is committed here: look into these */
+    uint64_t implausible;
+    uint32_t n_peers;           /* members, this node included */
+    uint32_t n_outstanding;     /* readies handed out and not ended */
+    uint32_t promotable;        /* 1: could lead */
+    uint32_t electable;         /* as raftcore_set_electable left it */
+    uint32_t election_elapsed;  /* ticks since the election timer was reset */
+    uint32_t election_timeout;  /* ticks at which it fires */
+    uint32_t n_reads;           /* reads waiting */
+    uint32_t n_tokens;          /* tokens waiting */
 } raftcore_status;
 
 /**
  * A leader's view of one member.
  */
 typedef struct raftcore_peer {
-    uint64_t id;                        /* whom */
-    uint64_t match_index;               /* highest index known to be in its log */
-    uint64_t next_index;                /* next index to send */
-    uint64_t pending_snapshot;          /* index of the snapshot under way; 0: none */
-    uint64_t inflight_bytes;            /* payload in flight */
-    uint32_t inflight_msgs;             /* appends in flight */
-    uint32_t flow;                      /* RAFTCORE_FLOW_* */
-    uint32_t flags;                     /* RAFTCORE_PF_* */
-    uint32_t silent_ticks;              /* since it was last heard */
+    uint64_t id;               /* whom */
+    uint64_t match_index;      /* highest index known to be in its log */
+    uint64_t next_index;       /* next index to send */
+    uint64_t pending_snapshot; /* index of the snapshot under way; 0: none */
+    uint64_t inflight_bytes;   /* payload in flight */
+    uint32_t inflight_msgs;    /* appends in flight */
+    uint32_t flow;             /* RAFTCORE_FLOW_* */
+    uint32_t flags;            /* RAFTCORE_PF_* */
+    uint32_t silent_ticks;     /* since it was last heard */
 } raftcore_peer;
 
 /**
  * Something that happened, for logs, traces and tests.
  */
 typedef struct raftcore_event {
-    uint32_t kind;                      /* RAFTCORE_EVENT_* */
-    uint32_t reason;                    /* see raftcore_reason_text */
-    uint64_t peer;                      /* whom it concerns; 0: nobody */
-    uint64_t term;                      /* the node's term then */
-    uint64_t index;                     /* 0: none */
-    uint64_t a;                         /* see RAFTCORE_EVENT_* */
+    uint32_t kind;   /* RAFTCORE_EVENT_* */
+    uint32_t reason; /* see raftcore_reason_text */
+    uint64_t peer;   /* whom it concerns; 0: nobody */
+    uint64_t term;   /* the node's term then */
+    uint64_t index;  /* 0: none */
+    uint64_t a;      /* see RAFTCORE_EVENT_* */
     uint64_t b;
 } raftcore_event;
 
@@ -715,11 +782,11 @@ typedef struct raftcore_event {
  * elements has count 0 and place 0. Records lie stride bytes apart.
  */
 typedef struct raftcore_flat {
-    uint32_t layout;                    /* 1; another layout gets another number */
-    uint32_t role;                      /* RAFTCORE_ROLE_* */
-    uint64_t total_bytes;               /* of the whole, a multiple of 8 */
-    uint64_t flags;                     /* RAFTCORE_RF_* */
-    uint64_t number;                    /* as in raftcore_ready, up to committed_last */
+    uint32_t layout;              /* 1; another layout gets another number */
+    uint32_t role;                /* RAFTCORE_ROLE_* */
+    uint64_t total_bytes;         /* of the whole, a multiple of 8 */
+    uint64_t flags;               /* RAFTCORE_RF_* */
+    uint64_t number;              /* as in raftcore_ready, up to committed_last */
     uint64_t term;
     uint64_t vote;
     uint64_t commit;
@@ -728,16 +795,16 @@ typedef struct raftcore_flat {
     uint64_t snapshot_term;
     uint64_t committed_first;
     uint64_t committed_last;
-    uint64_t snapshot_conf_at;          /* place of the snapshot's configuration */
+    uint64_t snapshot_conf_at;    /* place of the snapshot's configuration */
     uint64_t snapshot_conf_bytes;
-    uint64_t snapshot_data_at;          /* place of the snapshot's data */
+    uint64_t snapshot_data_at;    /* place of the snapshot's data */
     uint64_t snapshot_data_bytes;
-    uint64_t entries_at;                /* raftcore_flat_entry[n_entries] */
-    uint64_t committed_at;              /* raftcore_flat_entry[n_committed] */
-    uint64_t msgs_at;                   /* raftcore_flat_msg[n_msgs] */
-    uint64_t reads_at;                  /* raftcore_read[n_reads] */
-    uint64_t dropped_at;                /* raftcore_drop[n_dropped] */
-    uint64_t done_at;                   /* raftcore_done[n_done] */
+    uint64_t entries_at;          /* raftcore_flat_entry[n_entries] */
+    uint64_t committed_at;        /* raftcore_flat_entry[n_committed] */
+    uint64_t msgs_at;             /* raftcore_flat_msg[n_msgs] */
+    uint64_t reads_at;            /* raftcore_read[n_reads] */
+    uint64_t dropped_at;          /* raftcore_drop[n_dropped] */
+    uint64_t done_at;             /* raftcore_done[n_done] */
     uint32_t n_entries;
     uint32_t n_committed;
     uint32_t n_msgs;
@@ -749,27 +816,27 @@ typedef struct raftcore_flat {
     uint32_t read_stride;
     uint32_t drop_stride;
     uint32_t done_stride;
-    uint32_t reserved0;                 /* 0 */
+    uint32_t reserved0;           /* 0 */
 } raftcore_flat;
 
 /**
  * An entry of a flat batch.
  */
 typedef struct raftcore_flat_entry {
-    uint64_t term;                      /* as in raftcore_entry */
+    uint64_t term;       /* as in raftcore_entry */
     uint64_t index;
     uint64_t token;
-    uint64_t data_at;                   /* place of the data */
+    uint64_t data_at;    /* place of the data */
     uint64_t data_bytes;
-    uint32_t kind;                      /* RAFTCORE_ENTRY_* */
-    uint32_t reserved0;                 /* 0 */
+    uint32_t kind;       /* RAFTCORE_ENTRY_* */
+    uint32_t reserved0;  /* 0 */
 } raftcore_flat_entry;
 
 /**
  * A message of a flat batch.
  */
 typedef struct raftcore_flat_msg {
-    uint64_t to;                        /* as in raftcore_msg */
+    uint64_t to;          /* as in raftcore_msg */
     uint64_t from;
     uint64_t term;
     uint64_t log_term;
@@ -777,21 +844,21 @@ typedef struct raftcore_flat_msg {
     uint64_t commit;
     uint64_t reject_hint;
     uint64_t vote;
-    uint64_t flags;                     /* RAFTCORE_MF_* */
-    uint64_t frame_at;                  /* place of the frame: header and message in one piece */
+    uint64_t flags;       /* RAFTCORE_MF_* */
+    uint64_t frame_at;    /* place of the frame: header and message in one piece */
     uint64_t frame_bytes;
-    uint32_t kind;                      /* RAFTCORE_MSG_* */
-    uint32_t reserved0;                 /* 0 */
+    uint32_t kind;        /* RAFTCORE_MSG_* */
+    uint32_t reserved0;   /* 0 */
 } raftcore_flat_msg;
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 1  Make and free
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * The ABI of the library that runs. It suits this page if it equals RAFTCORE_ABI_VERSION.
@@ -928,7 +995,8 @@ raftcore_boot_state(raftcore_node *node, uint64_t term, uint64_t vote, uint64_t 
  * Rust               Node::boot_conf, Node::boot_conf_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t before_first, uint64_t before_first_term);
+raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t before_first,
+    uint64_t before_first_term);
 
 /**
  * Restores which term each part of the log has. Left out where raftcore_boot_entries starts at the first entry.
@@ -998,9 +1066,9 @@ RAFTCORE_API raftcore_code
 raftcore_free(raftcore_node *node);
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 2  The loop
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * Time passes.
@@ -1050,8 +1118,8 @@ raftcore_step(raftcore_node *node, uint64_t peer, const uint8_t *msg, size_t len
  * Rust          Node::step_frames
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_step_frames(raftcore_node *node, uint64_t peer, const uint8_t *buf, size_t len, size_t *consumed_out,
-    uint32_t *rejected_out);
+raftcore_step_frames(raftcore_node *node, uint64_t peer, const uint8_t *buf, size_t len,
+    size_t *consumed_out, uint32_t *rejected_out);
 
 /**
  * Proposes one entry. A follower passes it on to the leader.
@@ -1079,7 +1147,8 @@ raftcore_propose(raftcore_node *node, const raftcore_slice *parts, size_t count,
  * Rust     Node::propose_many
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_propose_many(raftcore_node *node, const raftcore_slice *entries, const uint64_t *tokens, size_t count);
+raftcore_propose_many(raftcore_node *node, const raftcore_slice *entries, const uint64_t *tokens,
+    size_t count);
 
 /**
  * What the next ready would hold beside one that is outstanding, and whether fetches and events wait.
@@ -1182,8 +1251,8 @@ raftcore_supply_entries(raftcore_node *node, uint64_t id, const raftcore_entry *
  * Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_supply_snapshot(raftcore_node *node, uint64_t id, uint64_t index, const raftcore_conf *conf,
-    raftcore_slice data);
+raftcore_supply_snapshot(raftcore_node *node, uint64_t id, uint64_t index,
+    const raftcore_conf *conf, raftcore_slice data);
 
 /**
  * Answers an ask with nothing.
@@ -1272,8 +1341,8 @@ raftcore_flatten(const raftcore_msg *m, uint8_t *buf, size_t cap, size_t *need_o
  * Rust       wire::parse_message
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_snapshot_split(const uint8_t *msg, size_t len, raftcore_slice *data_out, uint64_t *index_out,
-    uint64_t *term_out);
+raftcore_snapshot_split(const uint8_t *msg, size_t len, raftcore_slice *data_out,
+    uint64_t *index_out, uint64_t *term_out);
 
 /**
  * Writes the frame that opens a connection: version, features, group and id of this node.
@@ -1302,9 +1371,9 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_hello_read(const uint8_t *frame, size_t len, raftcore_hello_info *out);
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 3  Reads and membership
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * Starts a linearizable read: one that sees every write completed before it began. It costs no log entry.
@@ -1337,8 +1406,8 @@ raftcore_read_index(raftcore_node *node, uint64_t token);
  * Rust        Node::propose_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_propose_conf(raftcore_node *node, const raftcore_change *c, size_t count, uint32_t transition,
-    raftcore_slice context, uint64_t token);
+raftcore_propose_conf(raftcore_node *node, const raftcore_change *c, size_t count,
+    uint32_t transition, raftcore_slice context, uint64_t token);
 
 /**
  * Applies a committed configuration entry: from here on the new configuration is in force on this node. Store it together
@@ -1455,7 +1524,8 @@ raftcore_set_priority(raftcore_node *node, int32_t priority);
  * Rust                Node::set_window
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_set_window(raftcore_node *node, uint64_t peer, uint32_t max_inflight_msgs, uint64_t max_inflight_bytes);
+raftcore_set_window(raftcore_node *node, uint64_t peer, uint32_t max_inflight_msgs,
+    uint64_t max_inflight_bytes);
 
 /**
  * Whether a leader tells of a moved commit index at once, or with the next append or heartbeat.
@@ -1480,9 +1550,9 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_election_timeout(raftcore_node *node, uint32_t ticks);
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 4  Asynchronous storage
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * The writes of readies up to number are durable: snapshot, entries and hard state. RAFTCORE_STORAGE_ASYNC only. Their messages
@@ -1546,9 +1616,9 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_step_local(raftcore_node *node, const uint8_t *msg, size_t len);
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 5  Many nodes
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * Time passes for many nodes in one call.
@@ -1563,12 +1633,13 @@ raftcore_step_local(raftcore_node *node, const uint8_t *msg, size_t len);
  * Rust       Node::tick, Node::has_ready
  */
 RAFTCORE_API size_t
-raftcore_tick_many(raftcore_node *const *nodes, size_t count, uint32_t ticks, uint32_t *ready_out, size_t cap);
+raftcore_tick_many(raftcore_node *const *nodes, size_t count, uint32_t ticks, uint32_t *ready_out,
+    size_t cap);
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 6  Looking inside
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * A node as it is now.
@@ -1643,7 +1714,7 @@ RAFTCORE_API size_t
 raftcore_error_detail(const raftcore_node *node, char *buf, size_t cap);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}
+#endif
 
-#endif  /* RAFTCORE_H */
+#endif /* RAFTCORE_H */

@@ -8,6 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What arranges the page for C, for its tests: build.rs is its user.
+#[allow(dead_code)]
+#[path = "../mk/header/mod.rs"]
+mod header;
+
 /// The units of `src/`, lowest first: one uses units of its own line or of lines above it in this list, never in a circle.
 const LAYERS: &[&[&str]] = &[
     &["types", "error", "config", "event", "rng", "fault"],

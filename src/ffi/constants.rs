@@ -1,12 +1,11 @@
 //! The constants of the C page.
 //!
-//! They are plain numbers, since that is how cbindgen copies them; layout.rs holds them to the core's own. The doc comments are for C
-//! readers: a paragraph before the last becomes a heading, the last stands behind the constant.
+//! They are plain numbers, since cbindgen copies them as they are written; layout.rs holds them to the core's own. The doc comments are for
+//! C readers. The last paragraph of a comment is the note of its constant; a paragraph before it is a heading above the constant. A list
+//! is the constants of one prefix; `mk/header/raftcore.h.in` says where on the page each list stands.
 
 #![allow(missing_docs)] // those whose names say it all
 
-/// ==== Version
-///
 /// goes into raftcore_config; grows only when something that exists changes
 pub const RAFTCORE_ABI_VERSION: u32 = 1;
 /// of this page; raftcore_version_string tells of the library that runs
@@ -18,8 +17,6 @@ pub const RAFTCORE_VERSION_PATCH: u32 = 0;
 /// built with internal checks, for tests
 pub const RAFTCORE_FEATURE_CHECKED: u64 = 1;
 
-/// ==== Codes
-///
 /// done
 pub const RAFTCORE_OK: i32 = 0;
 /// nothing there: no ready, fetch or event
@@ -69,8 +66,6 @@ pub const RAFTCORE_E_NOT_FOR_ME: i32 = -20;
 /// message contradicts what is committed here; an event tells
 pub const RAFTCORE_E_IMPLAUSIBLE: i32 = -21;
 
-/// ==== Words of Raft
-///
 /// Roles.
 ///
 /// follows a leader, or waits for one
@@ -146,8 +141,6 @@ pub const RAFTCORE_TRANSITION_JOINT_EXPLICIT: u32 = 2;
 /// exactly one change, in the first encoding
 pub const RAFTCORE_TRANSITION_V1: u32 = 3;
 
-/// ==== Choices and bits
-///
 /// raftcore_config.storage
 ///
 /// one ready at a time, ended by raftcore_advance

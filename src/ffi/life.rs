@@ -11,8 +11,6 @@ use super::types::*;
 use super::{ConfIn, STRUCT_SIZE_MAX, Sized32, array, conf_in, entries_in, place, struct_in, text_out};
 use crate::{Config, EntryId, Error, Flags, HardState, Node, StorageMode, TermRun};
 
-/// ==== 1  Make and free
-///
 /// The ABI of the library that runs. It suits this page if it equals RAFTCORE_ABI_VERSION.
 ///
 /// Thread   Any thread, at any time.

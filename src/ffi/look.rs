@@ -7,8 +7,6 @@ use super::guard::{Needs, guard, guard_value};
 use super::types::*;
 use super::{NULL, StructOut, optional, place, text_out, texts};
 
-/// ==== 6  Looking inside
-///
 /// A node as it is now.
 ///
 /// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.

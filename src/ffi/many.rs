@@ -5,8 +5,6 @@ use super::constants::*;
 use super::guard::{Needs, guard, guard_value};
 use super::types::*;
 
-/// ==== 5  Many nodes
-///
 /// Time passes for many nodes in one call.
 ///
 /// nodes      Handles; NULL only if count is 0. One that is NULL, freed or in use counts as one with an error.

@@ -10,8 +10,6 @@ use crate::{AppliedConf, Change, ChangeEncoding, ChangeKind, Error, Transition};
 /// Changes of one proposal, at most.
 const CHANGES_MAX: usize = 64;
 
-/// ==== 3  Reads and membership
-///
 /// Starts a linearizable read: one that sees every write completed before it began. It costs no log entry.
 ///
 /// token    Comes back exactly once: in raftcore_ready.reads, when the state may be read, or in raftcore_ready.dropped. It is

@@ -1,7 +1,7 @@
 //! The C ABI: thin. Each function goes through the guard, converts what came, calls one method of [`Node`](crate::Node), converts back.
 //!
 //! The doc comments of exported functions and types are for C readers: `make header` turns them into `include/raftcore.h`, in the order of
-//! the `mod` lines below and of the source. Everything here sees only the public Rust face.
+//! the source and of the template `mk/header/raftcore.h.in`. Everything here sees only the public Rust face.
 //!
 //! Here: what comes in as pointers, and how structs grow. Sizes follow the rules of Linux's openat2: the caller says how large his struct
 //! is; what a shorter one lacks counts as zero, what a longer one has beyond ours must be zero.

@@ -11,8 +11,6 @@ use super::{
 use crate::wire;
 use crate::{Error, Missing, Supplied};
 
-/// ==== 2  The loop
-///
 /// Time passes.
 ///
 /// node     Live handle, as in every call.

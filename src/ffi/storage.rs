@@ -7,8 +7,6 @@ use super::life::done;
 use super::types::*;
 use crate::Error;
 
-/// ==== 4  Asynchronous storage
-///
 /// The writes of readies up to number are durable: snapshot, entries and hard state. RAFTCORE_STORAGE_ASYNC only. Their messages
 /// with RAFTCORE_MF_AFTER may go now.
 ///
