@@ -1,95 +1,85 @@
 /*
- * raftcore: a Raft consensus core. It owns no thread, clock, socket or file, and it calls nothing back.
+ * raftcore: a Raft consensus core. A node has no thread, clock, socket or file, and no callbacks.
  *
- * You have a database, a disk and a network. You tell a node that time has passed (raftcore_tick), that bytes came from a peer
- * (raftcore_step_frames), that something shall be replicated (raftcore_propose). You take out batches of work, called readies, do
- * them your way, and say so.
+ * You own the database, the disk and the network. Call raftcore_tick when time has passed,
+ * raftcore_step_frames when bytes have arrived from a peer, and raftcore_propose to replicate data.
+ * The node returns its work in portions, called readies. You do the work of a ready your own way,
+ * then acknowledge the ready.
  *
- * The page is in six groups; who stops after the second has a working host:
+ *     1  Make and free          a configuration, a node, its boot from disk, its end
+ *     2  The loop               tick, step, propose, get_ready, advance; peers far behind; frames
+ *     3  Reads and membership   linearizable reads, changes of the membership, leadership
+ *     4  Asynchronous storage   several readies at a time, for hosts with a disk thread
+ *     5  Many nodes             thousands of groups in a process
+ *     6  Looking inside         status, peers, events, texts
+ *     7  The flat form          a ready as one run of bytes, for languages other than C
  *
- *     1  Make and free            a configuration, a node, its boot from disk, its end
- *     2  The loop                 tick, step, propose, get_ready, advance; what peers far behind need; frames
- *     3  Reads and membership     linearizable reads, changes of the configuration, who leads
- *     4  Asynchronous storage     several readies at a time, for hosts with a disk thread
- *     5  Many nodes               thousands of groups in a process
- *     6  Looking inside           status, peers, events, texts
+ *     A  Which call when        the calls that are legal in each state
+ *     B  Numbers                error codes, flags, and kinds of messages, events and reasons
+ *
+ * Groups 1 and 2 are enough for a working host, such as examples-c/minimal.c.
  *
  * The loop
  *
- *     after every tick, step, propose, ..., on one thread (this is RAFTCORE_STORAGE_SYNC):
+ *     With one ready at a time (RAFTCORE_STORAGE_SYNC), run this after every tick, step or propose:
  *
- *         while (raftcore_next_fetch(n, &f) == RAFTCORE_OK)         rare: a peer is far behind
- *             raftcore_supply_entries(n, f.id, ...)                 or _snapshot, or _none
+ *         while (raftcore_next_fetch(n, &f) == RAFTCORE_OK)      rare: a peer is far behind
+ *             raftcore_supply_entries(n, f.id, ...)              or _snapshot, or _none
  *         while (raftcore_get_ready(n, &rd) == RAFTCORE_OK) {
- *             1  store rd: first the snapshot, which replaces everything; then rd.entries, which replace all from
- *                entries[0].index on; then term, vote and commit. Make it durable if RAFTCORE_RF_MUST_SYNC.
- *             2  send rd.msgs, each to its peer
- *             3  apply rd.committed in order; a configuration entry goes to raftcore_apply_conf;
- *                an empty normal entry is a leader's own: nothing to do
- *             4  answer rd.reads and rd.dropped
+ *             1  Store the snapshot, which replaces all state; then rd.entries, which replace the
+ *                log from entries[0].index on; then term, vote and commit.
+ *                If RAFTCORE_RF_MUST_SYNC is set, make the write durable.
+ *             2  Send each of rd.msgs to its peer.
+ *             3  Apply rd.committed in order. Pass a configuration entry to raftcore_apply_conf.
+ *                Ignore an empty normal entry: a new leader appends one.
+ *             4  Answer rd.reads and rd.dropped.
  *             5  raftcore_advance(n, rd.number)
  *         }
  *
- *     examples-c/minimal.c is that as a program.
- *
  * Durability
  *
- *     A message with RAFTCORE_MF_AFTER may leave only when all readies up to its own are durable; any other may leave at once.
- *     No hard state may outlive the entries it commits: write a ready as one transaction, or in the order above.
- *     State that is stored as applied = i is stored together with the configuration of the last configuration entry up to i.
- *     A write that failed has no call: free the node, and boot again from what is on disk.
- *
- * Which call when                     before boot_done   running   a ready is outstanding          poisoned
- *
- *     boot_*                          in order           STATE     STATE                           POISONED
- *     get_ready                       STATE              yes       SYNC: the same one again        POISONED
- *                                                                  else the next; FULL at max_outstanding
- *     advance                         STATE              STALE     SYNC, ASYNC: yes                POISONED
- *     persisted, applied              STATE              STALE     ASYNC: yes                      POISONED
- *     release                         STATE              STALE     ASYNC, MESSAGES: yes            POISONED
- *     apply_conf, skip_conf           STATE              (1)       yes                             POISONED
- *     step_local                      STATE              MESSAGES  MESSAGES: yes                   POISONED
- *     all others that do something    STATE              yes       yes                             POISONED
- *     has_ready, group 6, free        yes                yes       yes                             yes
- *
- *     (1) with MESSAGES, where a ready may be released before its entries are applied. In another mode than those named: STATE.
+ *     Send a message with RAFTCORE_MF_AFTER only when all readies up to its own are durable. Any
+ *     other message may leave at once.
+ *     Never let a commit index reach the disk before the entries that it covers: write a ready as
+ *     one transaction, or in the order above.
+ *     When you store the state as of an applied index, store the configuration as of that index in
+ *     the same write.
+ *     You cannot report a failed write. If a write fails, free the node and boot again from what is
+ *     on disk.
  *
  * Lifetimes
  *
- *     In:   what you pass is borrowed for the call, and copied if it is kept.
- *     Out:  what a ready points to stays where and as it is until raftcore_advance or raftcore_release of its number, or
- *           raftcore_free, whatever else you call. Out-parameters are written only on success.
- *     RAFTCORE_FLAG_DEBUG_POISON_VIEWS overwrites what has ended, so that a stale read shows in your tests.
+ *     Arguments are borrowed for the call. The node copies what it keeps.
+ *     The memory behind a ready stays valid and unchanged until raftcore_advance or raftcore_release
+ *     of its number, or raftcore_free. Any other call is allowed in between.
+ *     Out-parameters are written on success only.
  *
  * Threads
  *
- *     Any thread may use a node, one at a time; a second one is answered RAFTCORE_E_BUSY. Different nodes are independent. Nothing
- *     is thread-local; no locks, threads or descriptors are held, so fork is safe. Nothing throws or longjmps.
+ *     Any thread may use a node, one thread at a time. A second thread gets RAFTCORE_E_BUSY.
+ *     Different nodes are independent. The library has no thread-local state, keeps no locks,
+ *     threads or descriptors, and survives fork. No call throws or longjmps.
  *
  * Errors
  *
- *     0 is done, above 0 is information, below 0 is an error, and then the node is unchanged, but for RAFTCORE_E_PANIC.
- *     raftcore_strerror names the code, raftcore_error_detail has the numbers: what was seen, what is allowed, which setting.
- *     Beside what stands at each function, any call on a node may answer:
- *
- *         RAFTCORE_E_NULL      a pointer is NULL that may not be. A pointer may be NULL only where its line says so.
- *         RAFTCORE_E_HANDLE    the node was freed, or never made
- *         RAFTCORE_E_BUSY      another thread is in the node
- *         RAFTCORE_E_PANIC     a bug of ours was caught. The node does nothing any more; your process lives.
- *         RAFTCORE_E_POISONED  as above, earlier. Looking inside (group 6) and raftcore_free work.
- *         RAFTCORE_E_STATE     not now: see the table
- *         RAFTCORE_E_ARG       an unknown flag or kind, a reserved field that is not 0, a pointer that is not aligned
- *         RAFTCORE_E_ABI       a struct_size that this library does not know
+ *     A negative code is an error, a positive code is information. After an error the node is
+ *     unchanged, except after RAFTCORE_E_PANIC. raftcore_strerror names the code, and
+ *     raftcore_error_detail explains it: the value, the limit, the setting.
+ *     Each function lists its own codes. Any call may also return RAFTCORE_E_NULL, _HANDLE, _BUSY,
+ *     _PANIC, _POISONED, _STATE, _ARG or _ABI (see appendix B). A pointer may be NULL only if the
+ *     function says so.
  *
  * Versions
  *
- *     A struct that begins with struct_size may grow at its end: set struct_size to its sizeof. A shorter one than the library's
- *     counts as filled with zeros, which mean the old behaviour; a longer one is taken if what the library does not know is zero.
- *     Step through arrays by the stride that comes with them. Functions, codes, kinds and bits are only added: ignore what you do
- *     not know on the way out. Anything else raises RAFTCORE_ABI_VERSION and the soname. The wire has a version of its own.
+ *     A struct that begins with struct_size may grow at its end. Set struct_size to its sizeof. The
+ *     library takes a shorter struct as filled up with zeros, which mean the old behaviour, and
+ *     accepts a longer struct if the unknown part is zero.
+ *     Step through an array by its stride. Ignore kinds, codes and bits that you do not know, since
+ *     new versions add some. Any other change raises RAFTCORE_ABI_VERSION and the soname. The wire
+ *     format has a version of its own.
  */
 
-/* Generated from src/ffi by `make header`. */
+/* Generated from src/ffi and mk/header/raftcore.h.in by `make header`. */
 
 #ifndef RAFTCORE_H
 #define RAFTCORE_H
@@ -108,10 +98,9 @@
 #  define RAFTCORE_API
 #endif
 
-
-/* ==============================================================================================
- * Version
- * ============================================================================================== */
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* goes into raftcore_config; grows only when something that exists changes */
 #define RAFTCORE_ABI_VERSION   1
@@ -121,739 +110,15 @@
 #define RAFTCORE_VERSION_MINOR 1
 #define RAFTCORE_VERSION_PATCH 0
 
-/* Bits of raftcore_features. */
-#define RAFTCORE_FEATURE_CHECKED UINT64_C(1) /* built with internal checks, for tests */
-
-
-/* ==============================================================================================
- * Codes
- * ============================================================================================== */
-
-#define RAFTCORE_OK      0 /* done */
-#define RAFTCORE_NONE    1 /* nothing there: no ready, fetch or event */
-#define RAFTCORE_IGNORED 2 /* a supply that is no longer wanted; nothing done */
-
-#define RAFTCORE_E_NULL        (-1)  /* a required pointer is NULL */
-#define RAFTCORE_E_HANDLE      (-2)  /* not a live node: freed, or never made */
-#define RAFTCORE_E_BUSY        (-3)  /* another thread is in the node */
-#define RAFTCORE_E_PANIC       (-4)  /* a bug was caught; the node is poisoned now */
-#define RAFTCORE_E_POISONED    (-5)  /* poisoned earlier; looking inside and free still work */
-#define RAFTCORE_E_ABI         (-6)  /* abi_version or struct_size is not one this library knows */
-#define RAFTCORE_E_ARG         (-7)  /* out of range, or a number or index never handed out */
-#define RAFTCORE_E_STATE       (-8)  /* a call out of order: see "Which call when" above */
-#define RAFTCORE_E_STALE       (-9)  /* acknowledged before; harmless */
-#define RAFTCORE_E_NOMEM       (-10) /* an allocation failed */
-#define RAFTCORE_E_FULL        (-11) /* a configured capacity is reached: retry after advance */
-#define RAFTCORE_E_TOO_SMALL   (-12) /* the caller's buffer; the needed size was stored */
-#define RAFTCORE_E_DECODE      (-13) /* malformed bytes */
-#define RAFTCORE_E_NO_LEADER   (-14) /* no leader is known, or a transfer is under way */
-#define RAFTCORE_E_NO_PEER     (-15) /* a response from somebody unknown; or no such peer */
-#define RAFTCORE_E_CONF_BUSY   (-16) /* a configuration change is in flight */
-#define RAFTCORE_E_CONF        (-17) /* a change that is invalid here; the detail says why */
-#define RAFTCORE_E_CORRUPT     (-18) /* boot data contradict each other */
-#define RAFTCORE_E_UNSUPPORTED (-19) /* not in this library, or not in this storage mode */
-#define RAFTCORE_E_NOT_FOR_ME  (-20) /* message to another id or group, from self, or of a local
-                                        kind */
-#define RAFTCORE_E_IMPLAUSIBLE (-21) /* message contradicts what is committed here; an event
-                                        tells */
-
-
-/* ==============================================================================================
- * Words of Raft
- * ============================================================================================== */
-
-/* Roles. */
-#define RAFTCORE_ROLE_FOLLOWER      0 /* follows a leader, or waits for one */
-#define RAFTCORE_ROLE_CANDIDATE     1
-#define RAFTCORE_ROLE_LEADER        2
-#define RAFTCORE_ROLE_PRE_CANDIDATE 3 /* asks first whether it could win (PreVote) */
-
-/* Kinds of entries. The numbers are raftpb's, as in all that goes over the wire. */
-#define RAFTCORE_ENTRY_NORMAL         0 /* data of the application; empty: a leader's first entry */
-#define RAFTCORE_ENTRY_CONF_CHANGE    1 /* a configuration change, first encoding */
-#define RAFTCORE_ENTRY_CONF_CHANGE_V2 2 /* configuration changes, second encoding */
-
-/* Kinds of messages. Most hosts never look: a frame goes to raftcore_msg.to, and that is all. */
-#define RAFTCORE_MSG_HUP                 0  /* never leaves a node */
-#define RAFTCORE_MSG_BEAT                1
-#define RAFTCORE_MSG_PROP                2  /* proposals on their way to the leader */
-#define RAFTCORE_MSG_APP                 3  /* append entries */
-#define RAFTCORE_MSG_APP_RESP            4
-#define RAFTCORE_MSG_VOTE                5
-#define RAFTCORE_MSG_VOTE_RESP           6
-#define RAFTCORE_MSG_SNAP                7  /* a snapshot: see raftcore_snapshot_split */
-#define RAFTCORE_MSG_HEARTBEAT           8
-#define RAFTCORE_MSG_HEARTBEAT_RESP      9
-#define RAFTCORE_MSG_UNREACHABLE         10
-#define RAFTCORE_MSG_SNAP_STATUS         11
-#define RAFTCORE_MSG_CHECK_QUORUM        12
-#define RAFTCORE_MSG_TRANSFER_LEADER     13
-#define RAFTCORE_MSG_TIMEOUT_NOW         14
-#define RAFTCORE_MSG_READ_INDEX          15
-#define RAFTCORE_MSG_READ_INDEX_RESP     16
-#define RAFTCORE_MSG_PRE_VOTE            17
-#define RAFTCORE_MSG_PRE_VOTE_RESP       18
-#define RAFTCORE_MSG_STORAGE_APPEND      19 /* to RAFTCORE_ID_LOCAL_APPEND;
-                                               RAFTCORE_STORAGE_MESSAGES only */
-#define RAFTCORE_MSG_STORAGE_APPEND_RESP 20
-#define RAFTCORE_MSG_STORAGE_APPLY       21 /* to RAFTCORE_ID_LOCAL_APPLY;
-                                               RAFTCORE_STORAGE_MESSAGES only */
-#define RAFTCORE_MSG_STORAGE_APPLY_RESP  22
-#define RAFTCORE_MSG_FORGET_LEADER       23
-
-/* Targets that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17. */
-#define RAFTCORE_ID_LOCAL_APPEND UINT64_C(18446744073709551615) /* this node's storage */
-#define RAFTCORE_ID_LOCAL_APPLY  UINT64_C(18446744073709551614)
-
-/* Steps of a configuration change. */
-#define RAFTCORE_CHANGE_ADD_NODE    0 /* becomes a voter */
-#define RAFTCORE_CHANGE_REMOVE_NODE 1
-#define RAFTCORE_CHANGE_UPDATE_NODE 2 /* changes nothing; carries a context */
-#define RAFTCORE_CHANGE_ADD_LEARNER 3
-
-/* How a change takes effect. */
-#define RAFTCORE_TRANSITION_AUTO           0 /* in a single step if it can be, else joint and
-                                                left by itself */
-#define RAFTCORE_TRANSITION_JOINT_IMPLICIT 1 /* joint, left by itself */
-#define RAFTCORE_TRANSITION_JOINT_EXPLICIT 2 /* joint, left by a later empty change */
-#define RAFTCORE_TRANSITION_V1             3 /* exactly one change, in the first encoding */
-
-
-/* ==============================================================================================
- * Choices and bits
- * ============================================================================================== */
-
-/* raftcore_config.storage */
-#define RAFTCORE_STORAGE_SYNC     0 /* one ready at a time, ended by raftcore_advance */
-#define RAFTCORE_STORAGE_ASYNC    1 /* several at once: raftcore_persisted, _applied, _release */
-#define RAFTCORE_STORAGE_MESSAGES 2 /* as etcd's AsyncStorageWrites: raftcore_step_local */
-
-/* raftcore_config.dialect */
-#define RAFTCORE_DIALECT_RAFTPB 0 /* the schema of etcd's raft */
-
-/* raftcore_config_preset */
-#define RAFTCORE_PRESET_ETCD 1 /* etcd's choice wherever the defaults differ */
-
-/* raftcore_config.flags */
-
-/* default on: asks before it raises its term */
-#define RAFTCORE_FLAG_PRE_VOTE              UINT64_C(1)
-
-/* default on: a leader that hears no quorum steps down */
-#define RAFTCORE_FLAG_CHECK_QUORUM          UINT64_C(2)
-
-/* reads by lease: bounded clock drift, and CHECK_QUORUM */
-#define RAFTCORE_FLAG_LEASE_READS           UINT64_C(4)
-
-/* views turn to 0xDD when they end; for tests of a host */
-#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS    UINT64_C(8)
-
-/* etcd: MsgVote may leave before its hard state is durable */
-#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY    UINT64_C(16)
-
-/* etcd: a removed or demoted leader goes on leading */
-#define RAFTCORE_FLAG_STAY_WHEN_REMOVED     UINT64_C(32)
-
-/* etcd: a refused change is appended as an empty entry */
-#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY UINT64_C(64)
-
-/* etcd: lease reads go on during a transfer */
-#define RAFTCORE_FLAG_LEASE_IN_TRANSFER     UINT64_C(128)
-
-/* index and term in MsgTimeoutNow; all nodes must be able */
-#define RAFTCORE_FLAG_TRANSFER_FENCE        UINT64_C(256)
-
-/* commit index in votes; all nodes must be able */
-#define RAFTCORE_FLAG_COMMIT_IN_VOTES       UINT64_C(512)
-
-/* etcd: a read is answered before its index is applied */
-#define RAFTCORE_FLAG_READ_AT_ONCE          UINT64_C(1024)
-
-/* entries join an unsent append to the same peer */
-#define RAFTCORE_FLAG_BATCH_APPEND          UINT64_C(2048)
-
-/* a moved commit waits for the next append or heartbeat */
-#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST   UINT64_C(4096)
-
-/* a leader that its change removes hands over first */
-#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR    UINT64_C(8192)
-
-/* etcd: changes are neither validated when proposed nor kept apart: for all nodes or none */
-#define RAFTCORE_FLAG_NO_CONF_VALIDATION    UINT64_C(16384)
-
-/* a follower refuses proposals, passes none on */
-#define RAFTCORE_FLAG_NO_FORWARDING         UINT64_C(32768)
-
-/* raftcore_msg.entries is filled */
-#define RAFTCORE_FLAG_DECODED_MSGS          UINT64_C(65536)
-
-/* a removed or demoted leader leads on until a quorum of the others has learned of it; default
- * on, etcd: off */
-#define RAFTCORE_FLAG_RETIRE_GRACEFULLY     UINT64_C(131072)
-
-/* an append that only tells the commit index asks a peer that streams for no answer; default on,
- * etcd: off */
-#define RAFTCORE_FLAG_QUIET_COMMIT          UINT64_C(262144)
-
-/* raftcore_ready.flags */
-#define RAFTCORE_RF_HARD_STATE UINT64_C(1) /* term, vote or commit changed: store them */
-#define RAFTCORE_RF_MUST_SYNC  UINT64_C(2) /* what is written must be durable before the host
-                                              goes on */
-#define RAFTCORE_RF_SOFT_STATE UINT64_C(4) /* role or leader changed */
-#define RAFTCORE_RF_SNAPSHOT   UINT64_C(8) /* a snapshot to install */
-
-/* raftcore_msg.flags */
-
-/* may leave only when all readies up to its own are durable */
-#define RAFTCORE_MF_AFTER  UINT64_C(1)
-
-/* a response that refuses; an append without entries that needs no answer */
-#define RAFTCORE_MF_REJECT UINT64_C(2)
-
-/* raftcore_has_ready: what the next ready would hold */
-#define RAFTCORE_HAS_HARD_STATE 1   /* term, vote or commit changed */
-#define RAFTCORE_HAS_SOFT_STATE 2
-#define RAFTCORE_HAS_SNAPSHOT   4
-#define RAFTCORE_HAS_ENTRIES    8
-#define RAFTCORE_HAS_MESSAGES   16  /* own votes and acknowledgements count, too */
-#define RAFTCORE_HAS_COMMITTED  32
-#define RAFTCORE_HAS_READS      64
-#define RAFTCORE_HAS_DROPPED    128
-#define RAFTCORE_HAS_FETCH      256 /* raftcore_next_fetch has something */
-#define RAFTCORE_HAS_EVENTS     512 /* raftcore_next_event has something */
-
-/* raftcore_drop.what */
-#define RAFTCORE_DROP_NOT_COMMITTED 1 /* surely not committed: at its index another entry is, or
-                                         below it one of a later term */
-#define RAFTCORE_DROP_UNKNOWN       2 /* may be committed or not: passed on, or under a snapshot */
-#define RAFTCORE_DROP_READ          3 /* a read that will not be answered: start it again */
-
-/* raftcore_fetch.kind */
-#define RAFTCORE_FETCH_ENTRIES  1 /* answer with raftcore_supply_entries or _none */
-#define RAFTCORE_FETCH_SNAPSHOT 2 /* answer with raftcore_supply_snapshot or _none */
-
-/* raftcore_supply_none */
-#define RAFTCORE_SUPPLY_GONE  1 /* compacted away: a snapshot is asked for instead */
-#define RAFTCORE_SUPPLY_LATER 2 /* not now: asked again later */
-
-/* raftcore_peer.flow */
-#define RAFTCORE_FLOW_PROBE     0 /* one append at a time, to find where the logs meet */
-#define RAFTCORE_FLOW_REPLICATE 1 /* appends in flight up to the window */
-#define RAFTCORE_FLOW_SNAPSHOT  2 /* a snapshot is under way */
-
-/* raftcore_peer.flags */
-#define RAFTCORE_PF_VOTER       1u   /* a voter; in a joint configuration of the incoming half */
-#define RAFTCORE_PF_OUTGOING    2u   /* a voter of the outgoing half */
-#define RAFTCORE_PF_LEARNER     4u
-#define RAFTCORE_PF_ACTIVE      8u   /* heard from since the last quorum check */
-#define RAFTCORE_PF_PAUSED      16u  /* nothing is sent before it answers */
-#define RAFTCORE_PF_WINDOW_FULL 32u
-#define RAFTCORE_PF_CAUGHT_UP   64u  /* near enough to be promoted */
-#define RAFTCORE_PF_FETCHING    128u /* waits for a supply */
-
-/* raftcore_event.kind; raftcore_event_text has the words */
-#define RAFTCORE_EVENT_BECAME_FOLLOWER      1  /* peer is the leader; 0: none */
-#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE 2
-#define RAFTCORE_EVENT_BECAME_CANDIDATE     3
-#define RAFTCORE_EVENT_BECAME_LEADER        4  /* leads in term; its first entry is at index */
-#define RAFTCORE_EVENT_LEADER_READY         5  /* that entry is applied: serves reads and changes
-                                                  now */
-#define RAFTCORE_EVENT_IGNORED              6  /* a message was ignored: a is its kind */
-#define RAFTCORE_EVENT_ALARM                7  /* a message contradicts what is held here: a is
-                                                  its kind, b what it says */
-#define RAFTCORE_EVENT_VOTE_REFUSED         8  /* peer asked in term */
-#define RAFTCORE_EVENT_CAMPAIGN_REFUSED     9
-#define RAFTCORE_EVENT_CONF_APPLIED         10 /* the entry at index is in force; a voters, b
-                                                  learners */
-#define RAFTCORE_EVENT_CONF_SKIPPED         11
-#define RAFTCORE_EVENT_SNAPSHOT_RESTORED    12
-#define RAFTCORE_EVENT_SNAPSHOT_SENT        13
-#define RAFTCORE_EVENT_SNAPSHOT_ENDED       14 /* a is 1 if it arrived */
-#define RAFTCORE_EVENT_TRANSFER_STARTED     15
-#define RAFTCORE_EVENT_TRANSFER_ENDED       16 /* without success */
-#define RAFTCORE_EVENT_NO_LEADER_LONG       17 /* for a ticks */
-#define RAFTCORE_EVENT_PEER_LAGS            18 /* by a entries */
-#define RAFTCORE_EVENT_PAUSED               19 /* a ticks came in one burst */
-#define RAFTCORE_EVENT_MESSAGE_LOST         20 /* a is its kind */
-#define RAFTCORE_EVENT_PROPOSAL_REFUSED     21 /* peer passed it on */
-#define RAFTCORE_EVENT_REPAIRED             22 /* at boot: a was stored, b is used */
-#define RAFTCORE_EVENT_TRUNCATED            23 /* from index up to a */
-#define RAFTCORE_EVENT_POISONED             24
-
-/* raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words */
-#define RAFTCORE_REASON_NONE                  0  /* none in particular */
-#define RAFTCORE_REASON_LOWER_TERM            1  /* a message of an older term */
-#define RAFTCORE_REASON_NOT_LEADER            2  /* only a leader takes it */
-#define RAFTCORE_REASON_NOT_FOLLOWER          3  /* only a follower takes it */
-#define RAFTCORE_REASON_LEADER_ALIVE          4  /* a leader is alive: no vote */
-#define RAFTCORE_REASON_VOTE_FENCE            5  /* started too recently to vote */
-#define RAFTCORE_REASON_LATE_VOTE             7  /* an answer to an election that is over */
-#define RAFTCORE_REASON_TRANSFER_FENCE        8  /* a transfer that names another term or a
-                                                    longer log */
-#define RAFTCORE_REASON_NOT_PROMOTABLE        9  /* may not campaign */
-#define RAFTCORE_REASON_CHANGE_UNAPPLIED      10 /* a committed configuration change is not
-                                                    applied yet */
-#define RAFTCORE_REASON_SECOND_LEADER         11 /* a second leader in this term */
-#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT 12 /* an append contradicts a committed entry */
-#define RAFTCORE_REASON_COMMIT_BEYOND_LOG     13 /* the leader says more is committed than this
-                                                    log has: acknowledged entries are gone */
-#define RAFTCORE_REASON_ACK_BEYOND_LOG        14 /* an acknowledgement beyond this log */
-#define RAFTCORE_REASON_STALE_REJECT          16 /* an old rejection */
-#define RAFTCORE_REASON_OLD_SNAPSHOT          17 /* a snapshot that is covered already */
-#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF 18 /* a snapshot whose configuration lacks this
-                                                    node */
-#define RAFTCORE_REASON_SNAPSHOT_CONF         19 /* a snapshot whose configuration is invalid */
-#define RAFTCORE_REASON_PEER_SILENT           20 /* the peer is silent */
-#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT      21 /* no report about a snapshot */
-#define RAFTCORE_REASON_OUTBOX_FULL           22 /* too many messages in one ready: this one is
-                                                    lost */
-#define RAFTCORE_REASON_TRANSFER_TARGET       23 /* the transfer's target can't lead */
-#define RAFTCORE_REASON_TRANSFER_DEADLINE     24 /* the transfer took too long */
-#define RAFTCORE_REASON_TRANSFEREE_GONE       25 /* the transfer's target was removed or demoted */
-#define RAFTCORE_REASON_TRANSFER_ABORTED      26 /* the transfer was called off */
-#define RAFTCORE_REASON_LEADERSHIP_LOST       27 /* leadership was lost */
-#define RAFTCORE_REASON_LEADER_CHANGED        28 /* the leader changed */
-#define RAFTCORE_REASON_READ_TIMEOUT          29 /* no answer to a forwarded read in time */
-#define RAFTCORE_REASON_LATE_READ_ANSWER      30 /* an answer to a read that nobody waits for */
-#define RAFTCORE_REASON_READ_CONTEXT          31 /* a read context that was never issued */
-#define RAFTCORE_REASON_FORWARDED             32 /* passed on to the leader */
-#define RAFTCORE_REASON_OVERWRITTEN           33 /* another entry was committed at its index, or
-                                                    one of a later term below it */
-#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT   34 /* a snapshot covers its index */
-#define RAFTCORE_REASON_FORWARDED_FULL        35 /* a forwarded proposal was refused: a limit is
-                                                    reached */
-#define RAFTCORE_REASON_FORWARDED_CONF        36 /* a forwarded configuration change was refused */
-#define RAFTCORE_REASON_NO_LEADER             37 /* no leader is known */
-#define RAFTCORE_REASON_NO_QUORUM             39 /* no quorum was heard within an election
-                                                    timeout */
-#define RAFTCORE_REASON_REMOVED               40 /* this node was removed or demoted */
-#define RAFTCORE_REASON_HIGHER_TERM           41 /* a message of a higher term */
-#define RAFTCORE_REASON_ELECTION_LOST         42 /* an election was lost */
-#define RAFTCORE_REASON_PRIORITY              43 /* a node of higher priority objects */
-#define RAFTCORE_REASON_VOTED_OTHER           44 /* the vote went to another, or a leader is
-                                                    known */
-#define RAFTCORE_REASON_OLDER_LOG             45 /* the candidate's log is older */
-#define RAFTCORE_REASON_UNKNOWN_PEER          46 /* not a peer */
-#define RAFTCORE_REASON_LEASE                 48 /* lease reads forbid forgetting the leader */
-#define RAFTCORE_REASON_LOG_FULL              50 /* the recent log is full of entries that are
-                                                    not durable */
-#define RAFTCORE_REASON_TERM_EXHAUSTED        51 /* the term is too high */
-#define RAFTCORE_REASON_LEAVE_REFUSED         52 /* leaving the joint configuration was refused
-                                                    for now */
-
-/**
- * One node. Opaque; its address never moves.
- *
- * Freed handles are kept apart for a while, so that a call on one answers RAFTCORE_E_HANDLE. That is best effort: after
- * 256 more frees the place may hold another node.
- */
-typedef struct raftcore_node raftcore_node;
-
 /**
  * What a call answers: 0 done, above 0 an information, below 0 an error. Unknown numbers may come from a newer library:
  * take a negative one as fatal to the call only.
  */
 typedef int32_t raftcore_code;
 
-/**
- * A node's configuration. raftcore_config_init fills in the defaults; set id, seed and what differs.
- */
-typedef struct raftcore_config {
-    uint32_t struct_size;                /* sizeof(raftcore_config) */
-    uint32_t abi_version;                /* RAFTCORE_ABI_VERSION */
-    uint64_t id;                         /* this node, 1 to 2^64-17 */
-    uint64_t group;                      /* any number; frames of another group are refused */
-
-    /* must differ at each start, or an old answer could serve a stale read; same seed, same
-     * calls: same run */
-    uint64_t seed;
-
-    /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY | QUIET_COMMIT */
-    uint64_t flags;
-    uint32_t storage;                    /* RAFTCORE_STORAGE_* */
-    uint32_t dialect;                    /* RAFTCORE_DIALECT_RAFTPB */
-
-    /* without a leader until an election, up to twice as many by chance; above heartbeat_ticks;
-     * default 10 */
-    uint32_t election_ticks;
-    uint32_t heartbeat_ticks;            /* between a leader's heartbeats; default 1 */
-    uint32_t read_timeout_ticks;         /* until a read that was passed on fails; default 20 */
-
-    /* a peer may stay in snapshot state without a report; 0: for ever; default 600 */
-    uint32_t snapshot_timeout_ticks;
-
-    /* after a boot in which no vote is granted; default UINT32_MAX: election_ticks with
-     * LEASE_READS, else 0 */
-    uint32_t vote_fence_ticks;
-    uint32_t max_peers;                  /* members of a configuration, 1 to 256; default 16 */
-
-    /* appends in flight to one peer, 1 to 65536; default 256 */
-    uint32_t max_inflight_msgs;
-
-    /* readies outstanding, 1 to 1024; one in SYNC; default 8 */
-    uint32_t max_outstanding;
-    uint32_t max_entries_per_ready;      /* to store, and to apply, in one ready; default 1024 */
-    uint32_t max_messages;               /* in one ready, 16 or more; default 1024 */
-    uint32_t max_reads;                  /* reads waiting; default 1024 */
-    uint32_t max_tokens;                 /* proposals with a token waiting; default 8192 */
-    int32_t priority;                    /* among equal logs the higher wins; default 0 */
-
-    /* ASYNC: entries handed out for apply this far beyond what is durable; default 0 */
-    uint32_t max_apply_unpersisted;
-
-    /* entries kept in memory; at least 4 * block_bytes; default 16 MiB */
-    uint64_t recent_bytes;
-
-    /* entries supplied for peers far behind, all together; default 8 MiB */
-    uint64_t catchup_bytes;
-
-    /* payload of one append; one entry goes at least; default 1 MiB */
-    uint64_t max_size_per_msg;
-    uint64_t max_committed_size_per_ready; /* handed out and not yet applied; default 4 MiB */
-
-    /* payload of a leader's uncommitted entries; default 8 MiB */
-    uint64_t max_uncommitted_size;
-    uint64_t max_inflight_bytes;         /* in flight to one peer; 0: no limit (default) */
-    uint64_t max_entry_bytes;            /* payload of one entry, to 2^30; default 4 MiB */
-
-    /* snapshot data that may pass through the core, to 2^31; default 1 MiB */
-    uint64_t max_snapshot_bytes;
-
-    /* unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB */
-    uint64_t block_bytes;
-} raftcore_config;
-
-/**
- * Bytes. ptr may be NULL if len is 0. On POSIX systems an array of these is an array of struct iovec.
- */
-typedef struct raftcore_slice {
-    const uint8_t *ptr; /* first byte */
-    size_t len;         /* bytes */
-} raftcore_slice;
-
-/**
- * A configuration: who votes, who learns.
- *
- * Into a call: bytes if bytes.ptr is not NULL, else the ids. Out of one: both.
- */
-typedef struct raftcore_conf {
-    uint32_t struct_size;          /* sizeof(raftcore_conf) */
-    uint32_t auto_leave;           /* 1: a joint configuration is left by itself */
-    const uint64_t *voters;        /* in a joint configuration: the incoming half */
-    const uint64_t *outgoing;      /* the outgoing half; empty unless joint */
-    const uint64_t *learners;      /* learners */
-    const uint64_t *learners_next; /* learners once the joint configuration is left */
-    uint32_t n_voters;             /* count of voters */
-    uint32_t n_outgoing;           /* count of outgoing */
-    uint32_t n_learners;           /* count of learners */
-    uint32_t n_learners_next;      /* count of learners_next */
-    raftcore_slice bytes;          /* as raftpb ConfState: what a host stores */
-
-    /* out of raftcore_apply_conf: the change's own context, an address for example */
-    raftcore_slice context;
-} raftcore_conf;
-
-/**
- * A stretch of the log that has one term, up to the next run.
- */
-typedef struct raftcore_run {
-    uint64_t first; /* first index */
-    uint64_t term;  /* term */
-} raftcore_run;
-
-/**
- * An entry of the log.
- */
-typedef struct raftcore_entry {
-    uint64_t term;       /* of the leader that made it */
-    uint64_t index;      /* position in the log, from 1 */
-    uint32_t kind;       /* RAFTCORE_ENTRY_* */
-    uint32_t reserved0;  /* 0 */
-    raftcore_slice data; /* the proposal; empty: a leader's first entry */
-
-    /* in committed, on the node that took the proposal: the proposer's. 0 elsewhere */
-    uint64_t token;
-} raftcore_entry;
-
-/**
- * A message to send. Hosts with a stream per peer write frame to the peer named to, and look at nothing else but flags.
- */
-typedef struct raftcore_msg {
-    uint64_t to;                   /* peer */
-    uint64_t from;                 /* this node */
-    uint64_t term;                 /* 0 in a proposal that is passed on */
-    uint64_t log_term;             /* term of the entry at index, in most kinds */
-    uint64_t index;                /* what it is about; see raftpb */
-    uint64_t commit;               /* sender's commit index */
-    uint64_t reject_hint;          /* of a refused append: where to try next */
-    uint64_t vote;                 /* of a local storage message */
-    uint64_t flags;                /* RAFTCORE_MF_* */
-    uint32_t kind;                 /* RAFTCORE_MSG_* */
-    uint32_t reserved0;            /* 0 */
-
-    /* gather list; its bytes: u32 length of the message, u64 group (little-endian), the raftpb
-     * message */
-    const raftcore_slice *frame;
-
-    /* what an append or a proposal carries, to look at: the whole message is frame. NULL without
-     * RAFTCORE_FLAG_DECODED_MSGS */
-    const raftcore_entry *entries;
-    uint32_t n_frame;              /* slices in frame, 1 or more */
-    uint32_t frame_bytes;          /* their bytes together */
-    uint32_t n_entries;            /* entries in entries */
-    uint32_t entry_stride;         /* bytes from one of them to the next */
-} raftcore_msg;
-
-/**
- * A read that may be served now.
- */
-typedef struct raftcore_read {
-    uint64_t token; /* the caller's */
-    uint64_t index; /* the state to read must have applied this index */
-} raftcore_read;
-
-/**
- * A proposal or read that has failed.
- */
-typedef struct raftcore_drop {
-    uint64_t token;  /* the caller's */
-    uint32_t what;   /* RAFTCORE_DROP_* */
-    uint32_t reason; /* see raftcore_reason_text */
-} raftcore_drop;
-
-/**
- * A proposal committed in a span that comes without entries.
- */
-typedef struct raftcore_done {
-    uint64_t token; /* the caller's */
-    uint64_t index; /* of its entry */
-} raftcore_done;
-
-/**
- * One batch of work. See raftcore_get_ready.
- */
-typedef struct raftcore_ready {
-    uint32_t struct_size;            /* caller: sizeof(raftcore_ready) */
-    uint32_t role;                   /* RAFTCORE_ROLE_* */
-    uint64_t flags;                  /* RAFTCORE_RF_* */
-    uint64_t number;                 /* 1, 2, 3, ... since boot */
-    uint64_t term;                   /* hard state as of this batch, changed or not */
-    uint64_t vote;                   /* 0: none */
-    uint64_t commit;                 /* highest index known to be committed */
-    uint64_t leader;                 /* 0: none known */
-    uint64_t snapshot_index;         /* RAFTCORE_RF_SNAPSHOT: covers the log up to here */
-    uint64_t snapshot_term;          /* term of the entry at snapshot_index */
-    uint64_t committed_first;        /* to apply: from here */
-    uint64_t committed_last;         /* to here, both included; 0, 0: nothing */
-    raftcore_slice snapshot_conf;    /* configuration of the snapshot, as raftpb ConfState */
-    raftcore_slice snapshot_data;    /* empty if the data travel the host's way */
-    const raftcore_entry *entries;   /* to store: replace everything from entries[0].index on */
-
-    /* to apply; empty although the span is not: read the host's log */
-    const raftcore_entry *committed;
-    const raftcore_msg *msgs;        /* to send, in order */
-    const raftcore_read *reads;      /* reads to serve */
-    const raftcore_drop *dropped;    /* proposals and reads that failed */
-    const raftcore_done *done;       /* tokens of a span that comes without entries */
-    uint32_t n_entries;              /* count of entries */
-    uint32_t n_committed;            /* count of committed */
-    uint32_t n_msgs;                 /* count of msgs */
-    uint32_t n_reads;                /* count of reads */
-    uint32_t n_dropped;              /* count of dropped */
-    uint32_t n_done;                 /* count of done */
-
-    /* bytes from one entry to the next: step by this, not by sizeof */
-    uint32_t entry_stride;
-    uint32_t msg_stride;             /* of msgs */
-    uint32_t read_stride;            /* of reads */
-    uint32_t drop_stride;            /* of dropped */
-    uint32_t done_stride;            /* of done */
-    uint32_t reserved0;              /* 0 */
-} raftcore_ready;
-
-/**
- * A request to read the host's log, or to make a snapshot, for a peer that is far behind.
- */
-typedef struct raftcore_fetch {
-    uint32_t struct_size; /* sizeof(raftcore_fetch) */
-    uint32_t kind;        /* RAFTCORE_FETCH_* */
-    uint64_t id;          /* goes into the answer */
-    uint64_t peer;        /* for whom */
-    uint64_t first;       /* ENTRIES: from this index; SNAPSHOT: at least up to first - 1 */
-    uint64_t last;        /* ENTRIES: to this index, both included */
-    uint64_t max_bytes;   /* ENTRIES: more than this is not of use now */
-} raftcore_fetch;
-
-/**
- * What a peer says when a connection opens.
- */
-typedef struct raftcore_hello_info {
-    uint32_t struct_size; /* sizeof(raftcore_hello_info) */
-    uint32_t version;     /* of the wire format */
-    uint64_t features;    /* what it is able to do */
-    uint64_t group;       /* its group */
-    uint64_t id;          /* its id */
-} raftcore_hello_info;
-
-/**
- * One step of a configuration change.
- */
-typedef struct raftcore_change {
-    uint64_t id;        /* whom it concerns */
-    uint32_t kind;      /* RAFTCORE_CHANGE_* */
-    uint32_t reserved0; /* 0 */
-} raftcore_change;
-
-/**
- * A node as it is now.
- */
-typedef struct raftcore_status {
-    uint32_t struct_size;       /* sizeof(raftcore_status) */
-    uint32_t role;              /* RAFTCORE_ROLE_* */
-    uint64_t id;                /* this node */
-    uint64_t group;             /* its group */
-    uint64_t term;              /* current term */
-    uint64_t vote;              /* whom it voted for in term; 0: nobody */
-    uint64_t commit;            /* highest index known to be committed */
-    uint64_t applied;           /* highest index the host has applied */
-    uint64_t durable;           /* highest index on this node's disk, of this log */
-    uint64_t leader;            /* 0: none known */
-    uint64_t transferee;        /* who is to lead next; 0: nobody */
-    uint64_t first_index;       /* of the log after the snapshot */
-    uint64_t last_index;        /* end of the log */
-    uint64_t last_term;         /* its term */
-    uint64_t recent_first;      /* first entry still in memory */
-
-    /* entries up to here are applied, and on every member that a leader knows: nobody will need
-     * them as entries */
-    uint64_t safe_to_compact;
-    uint64_t memory_bytes;      /* held by the node */
-    uint64_t messages_dropped;  /* outgoing ones lost because a limit was reached */
-    uint64_t messages_refused;  /* incoming ones answered with an error */
-    uint64_t messages_ignored;  /* incoming ones that had no effect */
-    uint64_t proposals_refused; /* proposals answered with an error */
-    uint64_t reads_failed;      /* reads in dropped */
-    uint64_t events_lost;       /* events that came while too many were waiting */
-
-    /* messages that contradict what is committed here: look into these */
-    uint64_t implausible;
-    uint32_t n_peers;           /* members, this node included */
-    uint32_t n_outstanding;     /* readies handed out and not ended */
-    uint32_t promotable;        /* 1: could lead */
-    uint32_t electable;         /* as raftcore_set_electable left it */
-    uint32_t election_elapsed;  /* ticks since the election timer was reset */
-    uint32_t election_timeout;  /* ticks at which it fires */
-    uint32_t n_reads;           /* reads waiting */
-    uint32_t n_tokens;          /* tokens waiting */
-} raftcore_status;
-
-/**
- * A leader's view of one member.
- */
-typedef struct raftcore_peer {
-    uint64_t id;               /* whom */
-    uint64_t match_index;      /* highest index known to be in its log */
-    uint64_t next_index;       /* next index to send */
-    uint64_t pending_snapshot; /* index of the snapshot under way; 0: none */
-    uint64_t inflight_bytes;   /* payload in flight */
-    uint32_t inflight_msgs;    /* appends in flight */
-    uint32_t flow;             /* RAFTCORE_FLOW_* */
-    uint32_t flags;            /* RAFTCORE_PF_* */
-    uint32_t silent_ticks;     /* since it was last heard */
-} raftcore_peer;
-
-/**
- * Something that happened, for logs, traces and tests.
- */
-typedef struct raftcore_event {
-    uint32_t kind;   /* RAFTCORE_EVENT_* */
-    uint32_t reason; /* see raftcore_reason_text */
-    uint64_t peer;   /* whom it concerns; 0: nobody */
-    uint64_t term;   /* the node's term then */
-    uint64_t index;  /* 0: none */
-    uint64_t a;      /* see RAFTCORE_EVENT_* */
-    uint64_t b;
-} raftcore_event;
-
-/**
- * The head of a flat batch: see raftcore_ready_flat.
- *
- * Every number is little-endian, every place (`_at`) an offset in bytes from buf[0] and a multiple of 8. A list without
- * elements has count 0 and place 0. Records lie stride bytes apart.
- */
-typedef struct raftcore_flat {
-    uint32_t layout;              /* 1; another layout gets another number */
-    uint32_t role;                /* RAFTCORE_ROLE_* */
-    uint64_t total_bytes;         /* of the whole, a multiple of 8 */
-    uint64_t flags;               /* RAFTCORE_RF_* */
-    uint64_t number;              /* as in raftcore_ready, up to committed_last */
-    uint64_t term;
-    uint64_t vote;
-    uint64_t commit;
-    uint64_t leader;
-    uint64_t snapshot_index;
-    uint64_t snapshot_term;
-    uint64_t committed_first;
-    uint64_t committed_last;
-    uint64_t snapshot_conf_at;    /* place of the snapshot's configuration */
-    uint64_t snapshot_conf_bytes;
-    uint64_t snapshot_data_at;    /* place of the snapshot's data */
-    uint64_t snapshot_data_bytes;
-    uint64_t entries_at;          /* raftcore_flat_entry[n_entries] */
-    uint64_t committed_at;        /* raftcore_flat_entry[n_committed] */
-    uint64_t msgs_at;             /* raftcore_flat_msg[n_msgs] */
-    uint64_t reads_at;            /* raftcore_read[n_reads] */
-    uint64_t dropped_at;          /* raftcore_drop[n_dropped] */
-    uint64_t done_at;             /* raftcore_done[n_done] */
-    uint32_t n_entries;
-    uint32_t n_committed;
-    uint32_t n_msgs;
-    uint32_t n_reads;
-    uint32_t n_dropped;
-    uint32_t n_done;
-    uint32_t entry_stride;
-    uint32_t msg_stride;
-    uint32_t read_stride;
-    uint32_t drop_stride;
-    uint32_t done_stride;
-    uint32_t reserved0;           /* 0 */
-} raftcore_flat;
-
-/**
- * An entry of a flat batch.
- */
-typedef struct raftcore_flat_entry {
-    uint64_t term;       /* as in raftcore_entry */
-    uint64_t index;
-    uint64_t token;
-    uint64_t data_at;    /* place of the data */
-    uint64_t data_bytes;
-    uint32_t kind;       /* RAFTCORE_ENTRY_* */
-    uint32_t reserved0;  /* 0 */
-} raftcore_flat_entry;
-
-/**
- * A message of a flat batch.
- */
-typedef struct raftcore_flat_msg {
-    uint64_t to;          /* as in raftcore_msg */
-    uint64_t from;
-    uint64_t term;
-    uint64_t log_term;
-    uint64_t index;
-    uint64_t commit;
-    uint64_t reject_hint;
-    uint64_t vote;
-    uint64_t flags;       /* RAFTCORE_MF_* */
-    uint64_t frame_at;    /* place of the frame: header and message in one piece */
-    uint64_t frame_bytes;
-    uint32_t kind;        /* RAFTCORE_MSG_* */
-    uint32_t reserved0;   /* 0 */
-} raftcore_flat_msg;
-
-#ifdef __cplusplus
-extern "C" {
-#endif
+#define RAFTCORE_OK      0 /* done */
+#define RAFTCORE_NONE    1 /* nothing there: no ready, fetch or event */
+#define RAFTCORE_IGNORED 2 /* a supply that is no longer wanted; nothing done */
 
 
 /* ==============================================================================================
@@ -884,6 +149,9 @@ raftcore_version_string(void);
 RAFTCORE_API uint64_t
 raftcore_features(void);
 
+/* Bits of raftcore_features. */
+#define RAFTCORE_FEATURE_CHECKED UINT64_C(1) /* built with internal checks, for tests */
+
 /**
  * A code in a few words. raftcore_error_detail says more about one that a node has just answered.
  *
@@ -894,6 +162,76 @@ raftcore_features(void);
  */
 RAFTCORE_API const char *
 raftcore_strerror(raftcore_code code);
+
+/**
+ * A node's configuration. raftcore_config_init fills in the defaults; set id, seed and what differs.
+ */
+typedef struct raftcore_config {
+    uint32_t struct_size;            /* sizeof(raftcore_config) */
+    uint32_t abi_version;            /* RAFTCORE_ABI_VERSION */
+    uint64_t id;                     /* this node, 1 to 2^64-17 */
+    uint64_t group;                  /* any number; frames of another group are refused */
+
+    /* must differ at each start, or an old answer could serve a stale read; same seed, same
+     * calls: same run */
+    uint64_t seed;
+
+    /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY | QUIET_COMMIT */
+    uint64_t flags;
+    uint32_t storage;                /* RAFTCORE_STORAGE_* */
+    uint32_t dialect;                /* RAFTCORE_DIALECT_RAFTPB */
+
+    /* without a leader until an election, up to twice as many by chance; above heartbeat_ticks;
+     * default 10 */
+    uint32_t election_ticks;
+    uint32_t heartbeat_ticks;        /* between a leader's heartbeats; default 1 */
+    uint32_t read_timeout_ticks;     /* until a read that was passed on fails; default 20 */
+
+    /* a peer may stay in snapshot state without a report; 0: for ever; default 600 */
+    uint32_t snapshot_timeout_ticks;
+
+    /* after a boot in which no vote is granted; default UINT32_MAX: election_ticks with
+     * LEASE_READS, else 0 */
+    uint32_t vote_fence_ticks;
+    uint32_t max_peers;              /* members of a configuration, 1 to 256; default 16 */
+    uint32_t max_inflight_msgs;      /* appends in flight to one peer, 1 to 65536; default 256 */
+    uint32_t max_outstanding;        /* readies outstanding, 1 to 1024; one in SYNC; default 8 */
+    uint32_t max_entries_per_ready;  /* to store, and to apply, in one ready; default 1024 */
+    uint32_t max_messages;           /* in one ready, 16 or more; default 1024 */
+    uint32_t max_reads;              /* reads waiting; default 1024 */
+    uint32_t max_tokens;             /* proposals with a token waiting; default 8192 */
+    int32_t priority;                /* among equal logs the higher wins; default 0 */
+
+    /* ASYNC: entries handed out for apply this far beyond what is durable; default 0 */
+    uint32_t max_apply_unpersisted;
+
+    /* entries kept in memory; at least 4 * block_bytes; default 16 MiB */
+    uint64_t recent_bytes;
+
+    /* entries supplied for peers far behind, all together; default 8 MiB */
+    uint64_t catchup_bytes;
+
+    /* payload of one append; one entry goes at least; default 1 MiB */
+    uint64_t max_size_per_msg;
+    uint64_t max_committed_size_per_ready; /* handed out and not yet applied; default 4 MiB */
+    uint64_t max_uncommitted_size;   /* payload of a leader's uncommitted entries; default 8 MiB */
+    uint64_t max_inflight_bytes;     /* in flight to one peer; 0: no limit (default) */
+    uint64_t max_entry_bytes;        /* payload of one entry, to 2^30; default 4 MiB */
+
+    /* snapshot data that may pass through the core, to 2^31; default 1 MiB */
+    uint64_t max_snapshot_bytes;
+
+    /* unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB */
+    uint64_t block_bytes;
+} raftcore_config;
+
+/* raftcore_config.storage */
+#define RAFTCORE_STORAGE_SYNC     0 /* one ready at a time, ended by raftcore_advance */
+#define RAFTCORE_STORAGE_ASYNC    1 /* several at once: raftcore_persisted, _applied, _release */
+#define RAFTCORE_STORAGE_MESSAGES 2 /* as etcd's AsyncStorageWrites: raftcore_step_local */
+
+/* raftcore_config.dialect */
+#define RAFTCORE_DIALECT_RAFTPB 0 /* the schema of etcd's raft */
 
 /**
  * Fills in the defaults. Call it first: it is what makes a program that is compiled against a newer page safe.
@@ -920,6 +258,9 @@ raftcore_config_init(raftcore_config *c, uint32_t struct_size);
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_config_preset(raftcore_config *c, uint32_t preset);
 
+/* raftcore_config_preset */
+#define RAFTCORE_PRESET_ETCD 1 /* etcd's choice wherever the defaults differ */
+
 /**
  * Which field of a configuration is at fault, and what is allowed.
  *
@@ -944,6 +285,14 @@ raftcore_config_error(const raftcore_config *c, char *buf, size_t cap);
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_footprint(const raftcore_config *c, size_t *bytes_out);
+
+/**
+ * One node. Opaque; its address never moves.
+ *
+ * Freed handles are kept apart for a while, so that a call on one answers RAFTCORE_E_HANDLE. That is best effort: after
+ * 256 more frees the place may hold another node.
+ */
+typedef struct raftcore_node raftcore_node;
 
 /**
  * Makes a node. It then wants its stored state: raftcore_boot_state, _conf, _terms, _entries as far as there is any, and
@@ -981,6 +330,36 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot_state(raftcore_node *node, uint64_t term, uint64_t vote, uint64_t commit);
 
 /**
+ * Bytes. ptr may be NULL if len is 0. On POSIX systems an array of these is an array of struct iovec.
+ */
+typedef struct raftcore_slice {
+    const uint8_t *ptr; /* first byte */
+    size_t len;         /* bytes */
+} raftcore_slice;
+
+/**
+ * A configuration: who votes, who learns.
+ *
+ * Into a call: bytes if bytes.ptr is not NULL, else the ids. Out of one: both.
+ */
+typedef struct raftcore_conf {
+    uint32_t struct_size;          /* sizeof(raftcore_conf) */
+    uint32_t auto_leave;           /* 1: a joint configuration is left by itself */
+    const uint64_t *voters;        /* in a joint configuration: the incoming half */
+    const uint64_t *outgoing;      /* the outgoing half; empty unless joint */
+    const uint64_t *learners;      /* learners */
+    const uint64_t *learners_next; /* learners once the joint configuration is left */
+    uint32_t n_voters;             /* count of voters */
+    uint32_t n_outgoing;           /* count of outgoing */
+    uint32_t n_learners;           /* count of learners */
+    uint32_t n_learners_next;      /* count of learners_next */
+    raftcore_slice bytes;          /* as raftpb ConfState: what a host stores */
+
+    /* out of raftcore_apply_conf: the change's own context, an address for example */
+    raftcore_slice context;
+} raftcore_conf;
+
+/**
  * Restores the configuration as of the applied index: what the last raftcore_apply_conf or snapshot gave.
  *
  * conf               Its bytes as stored, or the ids. Copied.
@@ -999,6 +378,14 @@ raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t befo
     uint64_t before_first_term);
 
 /**
+ * A stretch of the log that has one term, up to the next run.
+ */
+typedef struct raftcore_run {
+    uint64_t first; /* first index */
+    uint64_t term;  /* term */
+} raftcore_run;
+
+/**
  * Restores which term each part of the log has. Left out where raftcore_boot_entries starts at the first entry.
  *
  * runs     In order, the first from before_first + 1; the last reaches to the end of the log. May be NULL if count is 0. Copied.
@@ -1009,6 +396,25 @@ raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t befo
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot_terms(raftcore_node *node, const raftcore_run *runs, size_t count);
+
+/**
+ * An entry of the log.
+ */
+typedef struct raftcore_entry {
+    uint64_t term;       /* of the leader that made it */
+    uint64_t index;      /* position in the log, from 1 */
+    uint32_t kind;       /* RAFTCORE_ENTRY_* */
+    uint32_t reserved0;  /* 0 */
+    raftcore_slice data; /* the proposal; empty: a leader's first entry */
+
+    /* in committed, on the node that took the proposal: the proposer's. 0 elsewhere */
+    uint64_t token;
+} raftcore_entry;
+
+/* Kinds of entries. The numbers are raftpb's, as in all that goes over the wire. */
+#define RAFTCORE_ENTRY_NORMAL         0 /* data of the application; empty: a leader's first entry */
+#define RAFTCORE_ENTRY_CONF_CHANGE    1 /* a configuration change, first encoding */
+#define RAFTCORE_ENTRY_CONF_CHANGE_V2 2 /* configuration changes, second encoding */
 
 /**
  * Restores entries of the log, in order, in as many calls as it takes: at least all that are not yet applied.
@@ -1161,6 +567,129 @@ RAFTCORE_API int32_t
 raftcore_has_ready(const raftcore_node *node);
 
 /**
+ * A message to send. Hosts with a stream per peer write frame to the peer named to, and look at nothing else but flags.
+ */
+typedef struct raftcore_msg {
+    uint64_t to;                   /* peer */
+    uint64_t from;                 /* this node */
+    uint64_t term;                 /* 0 in a proposal that is passed on */
+    uint64_t log_term;             /* term of the entry at index, in most kinds */
+    uint64_t index;                /* what it is about; see raftpb */
+    uint64_t commit;               /* sender's commit index */
+    uint64_t reject_hint;          /* of a refused append: where to try next */
+    uint64_t vote;                 /* of a local storage message */
+    uint64_t flags;                /* RAFTCORE_MF_* */
+    uint32_t kind;                 /* RAFTCORE_MSG_* */
+    uint32_t reserved0;            /* 0 */
+
+    /* gather list; its bytes: u32 length of the message, u64 group (little-endian), the raftpb
+     * message */
+    const raftcore_slice *frame;
+
+    /* what an append or a proposal carries, to look at: the whole message is frame. NULL without
+     * RAFTCORE_FLAG_DECODED_MSGS */
+    const raftcore_entry *entries;
+    uint32_t n_frame;              /* slices in frame, 1 or more */
+    uint32_t frame_bytes;          /* their bytes together */
+    uint32_t n_entries;            /* entries in entries */
+    uint32_t entry_stride;         /* bytes from one of them to the next */
+} raftcore_msg;
+
+/* raftcore_msg.flags */
+
+/* may leave only when all readies up to its own are durable */
+#define RAFTCORE_MF_AFTER  UINT64_C(1)
+
+/* a response that refuses; an append without entries that needs no answer */
+#define RAFTCORE_MF_REJECT UINT64_C(2)
+
+/**
+ * A read that may be served now.
+ */
+typedef struct raftcore_read {
+    uint64_t token; /* the caller's */
+    uint64_t index; /* the state to read must have applied this index */
+} raftcore_read;
+
+/**
+ * A proposal or read that has failed.
+ */
+typedef struct raftcore_drop {
+    uint64_t token;  /* the caller's */
+    uint32_t what;   /* RAFTCORE_DROP_* */
+    uint32_t reason; /* see raftcore_reason_text */
+} raftcore_drop;
+
+/* raftcore_drop.what */
+#define RAFTCORE_DROP_NOT_COMMITTED 1 /* surely not committed: at its index another entry is, or
+                                         below it one of a later term */
+#define RAFTCORE_DROP_UNKNOWN       2 /* may be committed or not: passed on, or under a snapshot */
+#define RAFTCORE_DROP_READ          3 /* a read that will not be answered: start it again */
+
+/**
+ * A proposal committed in a span that comes without entries.
+ */
+typedef struct raftcore_done {
+    uint64_t token; /* the caller's */
+    uint64_t index; /* of its entry */
+} raftcore_done;
+
+/**
+ * One batch of work. See raftcore_get_ready.
+ */
+typedef struct raftcore_ready {
+    uint32_t struct_size;            /* caller: sizeof(raftcore_ready) */
+    uint32_t role;                   /* RAFTCORE_ROLE_* */
+    uint64_t flags;                  /* RAFTCORE_RF_* */
+    uint64_t number;                 /* 1, 2, 3, ... since boot */
+    uint64_t term;                   /* hard state as of this batch, changed or not */
+    uint64_t vote;                   /* 0: none */
+    uint64_t commit;                 /* highest index known to be committed */
+    uint64_t leader;                 /* 0: none known */
+    uint64_t snapshot_index;         /* RAFTCORE_RF_SNAPSHOT: covers the log up to here */
+    uint64_t snapshot_term;          /* term of the entry at snapshot_index */
+    uint64_t committed_first;        /* to apply: from here */
+    uint64_t committed_last;         /* to here, both included; 0, 0: nothing */
+    raftcore_slice snapshot_conf;    /* configuration of the snapshot, as raftpb ConfState */
+    raftcore_slice snapshot_data;    /* empty if the data travel the host's way */
+    const raftcore_entry *entries;   /* to store: replace everything from entries[0].index on */
+
+    /* to apply; empty although the span is not: read the host's log */
+    const raftcore_entry *committed;
+    const raftcore_msg *msgs;        /* to send, in order */
+    const raftcore_read *reads;      /* reads to serve */
+    const raftcore_drop *dropped;    /* proposals and reads that failed */
+    const raftcore_done *done;       /* tokens of a span that comes without entries */
+    uint32_t n_entries;              /* count of entries */
+    uint32_t n_committed;            /* count of committed */
+    uint32_t n_msgs;                 /* count of msgs */
+    uint32_t n_reads;                /* count of reads */
+    uint32_t n_dropped;              /* count of dropped */
+    uint32_t n_done;                 /* count of done */
+
+    /* bytes from one entry to the next: step by this, not by sizeof */
+    uint32_t entry_stride;
+    uint32_t msg_stride;             /* of msgs */
+    uint32_t read_stride;            /* of reads */
+    uint32_t drop_stride;            /* of dropped */
+    uint32_t done_stride;            /* of done */
+    uint32_t reserved0;              /* 0 */
+} raftcore_ready;
+
+/* raftcore_ready.flags */
+#define RAFTCORE_RF_HARD_STATE UINT64_C(1) /* term, vote or commit changed: store them */
+#define RAFTCORE_RF_MUST_SYNC  UINT64_C(2) /* what is written must be durable before the host
+                                              goes on */
+#define RAFTCORE_RF_SOFT_STATE UINT64_C(4) /* role or leader changed */
+#define RAFTCORE_RF_SNAPSHOT   UINT64_C(8) /* a snapshot to install */
+
+/* Roles. */
+#define RAFTCORE_ROLE_FOLLOWER      0 /* follows a leader, or waits for one */
+#define RAFTCORE_ROLE_CANDIDATE     1
+#define RAFTCORE_ROLE_LEADER        2
+#define RAFTCORE_ROLE_PRE_CANDIDATE 3 /* asks first whether it could win (PreVote) */
+
+/**
  * Takes the next batch of work.
  *
  * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
@@ -1178,26 +707,6 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_ready(raftcore_node *node, raftcore_ready *out);
 
 /**
- * Takes the next batch of work as one run of bytes, for languages to which pointers are a burden.
- *
- * It begins with a raftcore_flat; behind it lie the records of all lists, and behind these the bytes they name. All is
- * little-endian; each place is an offset from buf[0], a multiple of 8. A frame is in one piece and can be sent as it is. Decoded
- * entries of messages are not in it.
- *
- * buf       Caller's buffer, of any alignment; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
- * need_out  RAFTCORE_OK: bytes written. RAFTCORE_E_TOO_SMALL: bytes needed; any amount may be asked again. May be NULL.
- * Lives     The bytes are the caller's. The batch is outstanding as any other: acknowledge it.
- * Memory    Does not allocate.
- * Returns   RAFTCORE_OK           one batch
- *           RAFTCORE_NONE         nothing to do
- *           RAFTCORE_E_TOO_SMALL  the batch is not taken; it comes with the next call, unchanged
- *           RAFTCORE_E_FULL       as raftcore_get_ready
- * Rust      Node::ready
- */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_ready_flat(raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_out);
-
-/**
  * All work of a batch is done: it and those before it are persisted, applied and released in one.
  *
  * number   raftcore_ready.number
@@ -1211,6 +720,23 @@ raftcore_ready_flat(raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_advance(raftcore_node *node, uint64_t number);
+
+/**
+ * A request to read the host's log, or to make a snapshot, for a peer that is far behind.
+ */
+typedef struct raftcore_fetch {
+    uint32_t struct_size; /* sizeof(raftcore_fetch) */
+    uint32_t kind;        /* RAFTCORE_FETCH_* */
+    uint64_t id;          /* goes into the answer */
+    uint64_t peer;        /* for whom */
+    uint64_t first;       /* ENTRIES: from this index; SNAPSHOT: at least up to first - 1 */
+    uint64_t last;        /* ENTRIES: to this index, both included */
+    uint64_t max_bytes;   /* ENTRIES: more than this is not of use now */
+} raftcore_fetch;
+
+/* raftcore_fetch.kind */
+#define RAFTCORE_FETCH_ENTRIES  1 /* answer with raftcore_supply_entries or _none */
+#define RAFTCORE_FETCH_SNAPSHOT 2 /* answer with raftcore_supply_snapshot or _none */
 
 /**
  * Asks what the node lacks: old entries, or a snapshot, for a peer that is far behind. At most one ask for each peer; each is
@@ -1267,6 +793,10 @@ raftcore_supply_snapshot(raftcore_node *node, uint64_t id, uint64_t index,
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_supply_none(raftcore_node *node, uint64_t id, uint32_t why);
+
+/* raftcore_supply_none */
+#define RAFTCORE_SUPPLY_GONE  1 /* compacted away: a snapshot is asked for instead */
+#define RAFTCORE_SUPPLY_LATER 2 /* not now: asked again later */
 
 /**
  * The host has dropped the entries up to index from its log; it has the state as of there, or later.
@@ -1357,6 +887,17 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_hello(const raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_out);
 
 /**
+ * What a peer says when a connection opens.
+ */
+typedef struct raftcore_hello_info {
+    uint32_t struct_size; /* sizeof(raftcore_hello_info) */
+    uint32_t version;     /* of the wire format */
+    uint64_t features;    /* what it is able to do */
+    uint64_t group;       /* its group */
+    uint64_t id;          /* its id */
+} raftcore_hello_info;
+
+/**
  * Reads the frame that opened a connection. Whether version, group and id suit is the host's to judge.
  *
  * frame    One whole frame, header included.
@@ -1388,6 +929,28 @@ raftcore_hello_read(const uint8_t *frame, size_t len, raftcore_hello_info *out);
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_read_index(raftcore_node *node, uint64_t token);
+
+/**
+ * One step of a configuration change.
+ */
+typedef struct raftcore_change {
+    uint64_t id;        /* whom it concerns */
+    uint32_t kind;      /* RAFTCORE_CHANGE_* */
+    uint32_t reserved0; /* 0 */
+} raftcore_change;
+
+/* Steps of a configuration change. */
+#define RAFTCORE_CHANGE_ADD_NODE    0 /* becomes a voter */
+#define RAFTCORE_CHANGE_REMOVE_NODE 1
+#define RAFTCORE_CHANGE_UPDATE_NODE 2 /* changes nothing; carries a context */
+#define RAFTCORE_CHANGE_ADD_LEARNER 3
+
+/* How a change takes effect. */
+#define RAFTCORE_TRANSITION_AUTO           0 /* in a single step if it can be, else joint and
+                                                left by itself */
+#define RAFTCORE_TRANSITION_JOINT_IMPLICIT 1 /* joint, left by itself */
+#define RAFTCORE_TRANSITION_JOINT_EXPLICIT 2 /* joint, left by a later empty change */
+#define RAFTCORE_TRANSITION_V1             3 /* exactly one change, in the first encoding */
 
 /**
  * Proposes a change of the configuration. One at a time: the next may come when this one is applied.
@@ -1615,6 +1178,10 @@ raftcore_release(raftcore_node *node, uint64_t number);
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_step_local(raftcore_node *node, const uint8_t *msg, size_t len);
 
+/* Targets that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17. */
+#define RAFTCORE_ID_LOCAL_APPEND UINT64_C(18446744073709551615) /* this node's storage */
+#define RAFTCORE_ID_LOCAL_APPLY  UINT64_C(18446744073709551614)
+
 
 /* ==============================================================================================
  * 5  Many nodes
@@ -1643,6 +1210,49 @@ raftcore_tick_many(raftcore_node *const *nodes, size_t count, uint32_t ticks, ui
 
 /**
  * A node as it is now.
+ */
+typedef struct raftcore_status {
+    uint32_t struct_size;       /* sizeof(raftcore_status) */
+    uint32_t role;              /* RAFTCORE_ROLE_* */
+    uint64_t id;                /* this node */
+    uint64_t group;             /* its group */
+    uint64_t term;              /* current term */
+    uint64_t vote;              /* whom it voted for in term; 0: nobody */
+    uint64_t commit;            /* highest index known to be committed */
+    uint64_t applied;           /* highest index the host has applied */
+    uint64_t durable;           /* highest index on this node's disk, of this log */
+    uint64_t leader;            /* 0: none known */
+    uint64_t transferee;        /* who is to lead next; 0: nobody */
+    uint64_t first_index;       /* of the log after the snapshot */
+    uint64_t last_index;        /* end of the log */
+    uint64_t last_term;         /* its term */
+    uint64_t recent_first;      /* first entry still in memory */
+
+    /* entries up to here are applied, and on every member that a leader knows: nobody will need
+     * them as entries */
+    uint64_t safe_to_compact;
+    uint64_t memory_bytes;      /* held by the node */
+    uint64_t messages_dropped;  /* outgoing ones lost because a limit was reached */
+    uint64_t messages_refused;  /* incoming ones answered with an error */
+    uint64_t messages_ignored;  /* incoming ones that had no effect */
+    uint64_t proposals_refused; /* proposals answered with an error */
+    uint64_t reads_failed;      /* reads in dropped */
+    uint64_t events_lost;       /* events that came while too many were waiting */
+
+    /* messages that contradict what is committed here: look into these */
+    uint64_t implausible;
+    uint32_t n_peers;           /* members, this node included */
+    uint32_t n_outstanding;     /* readies handed out and not ended */
+    uint32_t promotable;        /* 1: could lead */
+    uint32_t electable;         /* as raftcore_set_electable left it */
+    uint32_t election_elapsed;  /* ticks since the election timer was reset */
+    uint32_t election_timeout;  /* ticks at which it fires */
+    uint32_t n_reads;           /* reads waiting */
+    uint32_t n_tokens;          /* tokens waiting */
+} raftcore_status;
+
+/**
+ * A node as it is now.
  *
  * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
  * Memory   Does not allocate.
@@ -1652,6 +1262,36 @@ raftcore_tick_many(raftcore_node *const *nodes, size_t count, uint32_t ticks, ui
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_status(const raftcore_node *node, raftcore_status *out);
+
+/**
+ * A leader's view of one member.
+ */
+typedef struct raftcore_peer {
+    uint64_t id;               /* whom */
+    uint64_t match_index;      /* highest index known to be in its log */
+    uint64_t next_index;       /* next index to send */
+    uint64_t pending_snapshot; /* index of the snapshot under way; 0: none */
+    uint64_t inflight_bytes;   /* payload in flight */
+    uint32_t inflight_msgs;    /* appends in flight */
+    uint32_t flow;             /* RAFTCORE_FLOW_* */
+    uint32_t flags;            /* RAFTCORE_PF_* */
+    uint32_t silent_ticks;     /* since it was last heard */
+} raftcore_peer;
+
+/* raftcore_peer.flow */
+#define RAFTCORE_FLOW_PROBE     0 /* one append at a time, to find where the logs meet */
+#define RAFTCORE_FLOW_REPLICATE 1 /* appends in flight up to the window */
+#define RAFTCORE_FLOW_SNAPSHOT  2 /* a snapshot is under way */
+
+/* raftcore_peer.flags */
+#define RAFTCORE_PF_VOTER       1u   /* a voter; in a joint configuration of the incoming half */
+#define RAFTCORE_PF_OUTGOING    2u   /* a voter of the outgoing half */
+#define RAFTCORE_PF_LEARNER     4u
+#define RAFTCORE_PF_ACTIVE      8u   /* heard from since the last quorum check */
+#define RAFTCORE_PF_PAUSED      16u  /* nothing is sent before it answers */
+#define RAFTCORE_PF_WINDOW_FULL 32u
+#define RAFTCORE_PF_CAUGHT_UP   64u  /* near enough to be promoted */
+#define RAFTCORE_PF_FETCHING    128u /* waits for a supply */
 
 /**
  * A leader's view of the members, itself included, by id. On others only id and membership mean something.
@@ -1664,6 +1304,19 @@ raftcore_get_status(const raftcore_node *node, raftcore_status *out);
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_peers(const raftcore_node *node, raftcore_peer *out, size_t cap, size_t *count_out);
+
+/**
+ * Something that happened, for logs, traces and tests.
+ */
+typedef struct raftcore_event {
+    uint32_t kind;   /* RAFTCORE_EVENT_* */
+    uint32_t reason; /* see raftcore_reason_text */
+    uint64_t peer;   /* whom it concerns; 0: nobody */
+    uint64_t term;   /* the node's term then */
+    uint64_t index;  /* 0: none */
+    uint64_t a;      /* see RAFTCORE_EVENT_* */
+    uint64_t b;
+} raftcore_event;
 
 /**
  * Takes the oldest event. If nobody does, later ones are lost, and counted in raftcore_status.events_lost.
@@ -1712,6 +1365,357 @@ raftcore_digest(const raftcore_node *node, uint32_t with_random);
  */
 RAFTCORE_API size_t
 raftcore_error_detail(const raftcore_node *node, char *buf, size_t cap);
+
+
+/* ==============================================================================================
+ * 7  The flat form
+ * ============================================================================================== */
+
+/**
+ * The head of a flat batch: see raftcore_ready_flat.
+ *
+ * Every number is little-endian, every place (`_at`) an offset in bytes from buf[0] and a multiple of 8. A list without
+ * elements has count 0 and place 0. Records lie stride bytes apart.
+ */
+typedef struct raftcore_flat {
+    uint32_t layout;              /* 1; another layout gets another number */
+    uint32_t role;                /* RAFTCORE_ROLE_* */
+    uint64_t total_bytes;         /* of the whole, a multiple of 8 */
+    uint64_t flags;               /* RAFTCORE_RF_* */
+    uint64_t number;              /* as in raftcore_ready, up to committed_last */
+    uint64_t term;
+    uint64_t vote;
+    uint64_t commit;
+    uint64_t leader;
+    uint64_t snapshot_index;
+    uint64_t snapshot_term;
+    uint64_t committed_first;
+    uint64_t committed_last;
+    uint64_t snapshot_conf_at;    /* place of the snapshot's configuration */
+    uint64_t snapshot_conf_bytes;
+    uint64_t snapshot_data_at;    /* place of the snapshot's data */
+    uint64_t snapshot_data_bytes;
+    uint64_t entries_at;          /* raftcore_flat_entry[n_entries] */
+    uint64_t committed_at;        /* raftcore_flat_entry[n_committed] */
+    uint64_t msgs_at;             /* raftcore_flat_msg[n_msgs] */
+    uint64_t reads_at;            /* raftcore_read[n_reads] */
+    uint64_t dropped_at;          /* raftcore_drop[n_dropped] */
+    uint64_t done_at;             /* raftcore_done[n_done] */
+    uint32_t n_entries;
+    uint32_t n_committed;
+    uint32_t n_msgs;
+    uint32_t n_reads;
+    uint32_t n_dropped;
+    uint32_t n_done;
+    uint32_t entry_stride;
+    uint32_t msg_stride;
+    uint32_t read_stride;
+    uint32_t drop_stride;
+    uint32_t done_stride;
+    uint32_t reserved0;           /* 0 */
+} raftcore_flat;
+
+/**
+ * An entry of a flat batch.
+ */
+typedef struct raftcore_flat_entry {
+    uint64_t term;       /* as in raftcore_entry */
+    uint64_t index;
+    uint64_t token;
+    uint64_t data_at;    /* place of the data */
+    uint64_t data_bytes;
+    uint32_t kind;       /* RAFTCORE_ENTRY_* */
+    uint32_t reserved0;  /* 0 */
+} raftcore_flat_entry;
+
+/**
+ * A message of a flat batch.
+ */
+typedef struct raftcore_flat_msg {
+    uint64_t to;          /* as in raftcore_msg */
+    uint64_t from;
+    uint64_t term;
+    uint64_t log_term;
+    uint64_t index;
+    uint64_t commit;
+    uint64_t reject_hint;
+    uint64_t vote;
+    uint64_t flags;       /* RAFTCORE_MF_* */
+    uint64_t frame_at;    /* place of the frame: header and message in one piece */
+    uint64_t frame_bytes;
+    uint32_t kind;        /* RAFTCORE_MSG_* */
+    uint32_t reserved0;   /* 0 */
+} raftcore_flat_msg;
+
+/**
+ * Takes the next batch of work as one run of bytes, for languages to which pointers are a burden.
+ *
+ * It begins with a raftcore_flat; behind it lie the records of all lists, and behind these the bytes they name. All is
+ * little-endian; each place is an offset from buf[0], a multiple of 8. A frame is in one piece and can be sent as it is. Decoded
+ * entries of messages are not in it.
+ *
+ * buf       Caller's buffer, of any alignment; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
+ * need_out  RAFTCORE_OK: bytes written. RAFTCORE_E_TOO_SMALL: bytes needed; any amount may be asked again. May be NULL.
+ * Lives     The bytes are the caller's. The batch is outstanding as any other: acknowledge it.
+ * Memory    Does not allocate.
+ * Returns   RAFTCORE_OK           one batch
+ *           RAFTCORE_NONE         nothing to do
+ *           RAFTCORE_E_TOO_SMALL  the batch is not taken; it comes with the next call, unchanged
+ *           RAFTCORE_E_FULL       as raftcore_get_ready
+ * Rust      Node::ready
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_ready_flat(raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_out);
+
+
+/* ==============================================================================================
+ * A  Which call when
+ * ============================================================================================== */
+
+/*
+ *                           before       no ready       a ready is             the node is
+ *     call                  boot_done    outstanding    outstanding            poisoned
+ *
+ *     boot_*                in order     STATE          STATE                  POISONED
+ *     get_ready             STATE        yes            SYNC: the same ready   POISONED
+ *                                                       else: the next, or
+ *                                                       FULL at max_outstanding
+ *     advance               STATE        STALE          SYNC, ASYNC            POISONED
+ *     persisted, applied    STATE        STALE          ASYNC                  POISONED
+ *     release               STATE        STALE          ASYNC, MESSAGES        POISONED
+ *     apply_conf, skip_conf STATE        MESSAGES       yes                    POISONED
+ *     step_local            STATE        MESSAGES       MESSAGES               POISONED
+ *     has_ready, free,
+ *     all of group 6        yes          yes            yes                    yes
+ *     all other calls       STATE        yes            yes                    POISONED
+ *
+ * STATE, STALE, FULL and POISONED are the codes RAFTCORE_E_*. SYNC, ASYNC and MESSAGES are the modes
+ * RAFTCORE_STORAGE_* in which the call is legal; in the other modes the code is RAFTCORE_E_STATE.
+ */
+
+
+/* ==============================================================================================
+ * B  Numbers
+ * ============================================================================================== */
+
+/*
+ * Numbers that are missing in a list were never published and stay unused.
+ */
+
+#define RAFTCORE_E_NULL        (-1)  /* a required pointer is NULL */
+#define RAFTCORE_E_HANDLE      (-2)  /* not a live node: freed, or never made */
+#define RAFTCORE_E_BUSY        (-3)  /* another thread is in the node */
+#define RAFTCORE_E_PANIC       (-4)  /* a bug was caught; the node is poisoned now */
+#define RAFTCORE_E_POISONED    (-5)  /* poisoned earlier; looking inside and free still work */
+#define RAFTCORE_E_ABI         (-6)  /* abi_version or struct_size is not one this library knows */
+#define RAFTCORE_E_ARG         (-7)  /* out of range, or a number or index never handed out */
+#define RAFTCORE_E_STATE       (-8)  /* a call out of order: see appendix A, "Which call when" */
+#define RAFTCORE_E_STALE       (-9)  /* acknowledged before; harmless */
+#define RAFTCORE_E_NOMEM       (-10) /* an allocation failed */
+#define RAFTCORE_E_FULL        (-11) /* a configured capacity is reached: retry after advance */
+#define RAFTCORE_E_TOO_SMALL   (-12) /* the caller's buffer; the needed size was stored */
+#define RAFTCORE_E_DECODE      (-13) /* malformed bytes */
+#define RAFTCORE_E_NO_LEADER   (-14) /* no leader is known, or a transfer is under way */
+#define RAFTCORE_E_NO_PEER     (-15) /* a response from somebody unknown; or no such peer */
+#define RAFTCORE_E_CONF_BUSY   (-16) /* a configuration change is in flight */
+#define RAFTCORE_E_CONF        (-17) /* a change that is invalid here; the detail says why */
+#define RAFTCORE_E_CORRUPT     (-18) /* boot data contradict each other */
+#define RAFTCORE_E_UNSUPPORTED (-19) /* not in this library, or not in this storage mode */
+#define RAFTCORE_E_NOT_FOR_ME  (-20) /* message to another id or group, from self, or of a local
+                                        kind */
+#define RAFTCORE_E_IMPLAUSIBLE (-21) /* message contradicts what is committed here; an event
+                                        tells */
+
+/* raftcore_config.flags */
+
+/* default on: asks before it raises its term */
+#define RAFTCORE_FLAG_PRE_VOTE              UINT64_C(1)
+
+/* default on: a leader that hears no quorum steps down */
+#define RAFTCORE_FLAG_CHECK_QUORUM          UINT64_C(2)
+
+/* reads by lease: bounded clock drift, and CHECK_QUORUM */
+#define RAFTCORE_FLAG_LEASE_READS           UINT64_C(4)
+
+/* views turn to 0xDD when they end; for tests of a host */
+#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS    UINT64_C(8)
+
+/* etcd: MsgVote may leave before its hard state is durable */
+#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY    UINT64_C(16)
+
+/* etcd: a removed or demoted leader goes on leading */
+#define RAFTCORE_FLAG_STAY_WHEN_REMOVED     UINT64_C(32)
+
+/* etcd: a refused change is appended as an empty entry */
+#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY UINT64_C(64)
+
+/* etcd: lease reads go on during a transfer */
+#define RAFTCORE_FLAG_LEASE_IN_TRANSFER     UINT64_C(128)
+
+/* index and term in MsgTimeoutNow; all nodes must be able */
+#define RAFTCORE_FLAG_TRANSFER_FENCE        UINT64_C(256)
+
+/* commit index in votes; all nodes must be able */
+#define RAFTCORE_FLAG_COMMIT_IN_VOTES       UINT64_C(512)
+
+/* etcd: a read is answered before its index is applied */
+#define RAFTCORE_FLAG_READ_AT_ONCE          UINT64_C(1024)
+
+/* entries join an unsent append to the same peer */
+#define RAFTCORE_FLAG_BATCH_APPEND          UINT64_C(2048)
+
+/* a moved commit waits for the next append or heartbeat */
+#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST   UINT64_C(4096)
+
+/* a leader that its change removes hands over first */
+#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR    UINT64_C(8192)
+
+/* etcd: changes are neither validated when proposed nor kept apart: for all nodes or none */
+#define RAFTCORE_FLAG_NO_CONF_VALIDATION    UINT64_C(16384)
+
+/* a follower refuses proposals, passes none on */
+#define RAFTCORE_FLAG_NO_FORWARDING         UINT64_C(32768)
+
+/* raftcore_msg.entries is filled */
+#define RAFTCORE_FLAG_DECODED_MSGS          UINT64_C(65536)
+
+/* a removed or demoted leader leads on until a quorum of the others has learned of it; default
+ * on, etcd: off */
+#define RAFTCORE_FLAG_RETIRE_GRACEFULLY     UINT64_C(131072)
+
+/* an append that only tells the commit index asks a peer that streams for no answer; default on,
+ * etcd: off */
+#define RAFTCORE_FLAG_QUIET_COMMIT          UINT64_C(262144)
+
+/* raftcore_has_ready: what the next ready would hold */
+#define RAFTCORE_HAS_HARD_STATE 1   /* term, vote or commit changed */
+#define RAFTCORE_HAS_SOFT_STATE 2
+#define RAFTCORE_HAS_SNAPSHOT   4
+#define RAFTCORE_HAS_ENTRIES    8
+#define RAFTCORE_HAS_MESSAGES   16  /* own votes and acknowledgements count, too */
+#define RAFTCORE_HAS_COMMITTED  32
+#define RAFTCORE_HAS_READS      64
+#define RAFTCORE_HAS_DROPPED    128
+#define RAFTCORE_HAS_FETCH      256 /* raftcore_next_fetch has something */
+#define RAFTCORE_HAS_EVENTS     512 /* raftcore_next_event has something */
+
+/* Kinds of messages. Most hosts never look: a frame goes to raftcore_msg.to, and that is all. */
+#define RAFTCORE_MSG_HUP                 0  /* never leaves a node */
+#define RAFTCORE_MSG_BEAT                1
+#define RAFTCORE_MSG_PROP                2  /* proposals on their way to the leader */
+#define RAFTCORE_MSG_APP                 3  /* append entries */
+#define RAFTCORE_MSG_APP_RESP            4
+#define RAFTCORE_MSG_VOTE                5
+#define RAFTCORE_MSG_VOTE_RESP           6
+#define RAFTCORE_MSG_SNAP                7  /* a snapshot: see raftcore_snapshot_split */
+#define RAFTCORE_MSG_HEARTBEAT           8
+#define RAFTCORE_MSG_HEARTBEAT_RESP      9
+#define RAFTCORE_MSG_UNREACHABLE         10
+#define RAFTCORE_MSG_SNAP_STATUS         11
+#define RAFTCORE_MSG_CHECK_QUORUM        12
+#define RAFTCORE_MSG_TRANSFER_LEADER     13
+#define RAFTCORE_MSG_TIMEOUT_NOW         14
+#define RAFTCORE_MSG_READ_INDEX          15
+#define RAFTCORE_MSG_READ_INDEX_RESP     16
+#define RAFTCORE_MSG_PRE_VOTE            17
+#define RAFTCORE_MSG_PRE_VOTE_RESP       18
+#define RAFTCORE_MSG_STORAGE_APPEND      19 /* to RAFTCORE_ID_LOCAL_APPEND;
+                                               RAFTCORE_STORAGE_MESSAGES only */
+#define RAFTCORE_MSG_STORAGE_APPEND_RESP 20
+#define RAFTCORE_MSG_STORAGE_APPLY       21 /* to RAFTCORE_ID_LOCAL_APPLY;
+                                               RAFTCORE_STORAGE_MESSAGES only */
+#define RAFTCORE_MSG_STORAGE_APPLY_RESP  22
+#define RAFTCORE_MSG_FORGET_LEADER       23
+
+/* raftcore_event.kind; raftcore_event_text has the words */
+#define RAFTCORE_EVENT_BECAME_FOLLOWER      1  /* peer is the leader; 0: none */
+#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE 2
+#define RAFTCORE_EVENT_BECAME_CANDIDATE     3
+#define RAFTCORE_EVENT_BECAME_LEADER        4  /* leads in term; its first entry is at index */
+#define RAFTCORE_EVENT_LEADER_READY         5  /* that entry is applied: serves reads and changes
+                                                  now */
+#define RAFTCORE_EVENT_IGNORED              6  /* a message was ignored: a is its kind */
+#define RAFTCORE_EVENT_ALARM                7  /* a message contradicts what is held here: a is
+                                                  its kind, b what it says */
+#define RAFTCORE_EVENT_VOTE_REFUSED         8  /* peer asked in term */
+#define RAFTCORE_EVENT_CAMPAIGN_REFUSED     9
+#define RAFTCORE_EVENT_CONF_APPLIED         10 /* the entry at index is in force; a voters, b
+                                                  learners */
+#define RAFTCORE_EVENT_CONF_SKIPPED         11
+#define RAFTCORE_EVENT_SNAPSHOT_RESTORED    12
+#define RAFTCORE_EVENT_SNAPSHOT_SENT        13
+#define RAFTCORE_EVENT_SNAPSHOT_ENDED       14 /* a is 1 if it arrived */
+#define RAFTCORE_EVENT_TRANSFER_STARTED     15
+#define RAFTCORE_EVENT_TRANSFER_ENDED       16 /* without success */
+#define RAFTCORE_EVENT_NO_LEADER_LONG       17 /* for a ticks */
+#define RAFTCORE_EVENT_PEER_LAGS            18 /* by a entries */
+#define RAFTCORE_EVENT_PAUSED               19 /* a ticks came in one burst */
+#define RAFTCORE_EVENT_MESSAGE_LOST         20 /* a is its kind */
+#define RAFTCORE_EVENT_PROPOSAL_REFUSED     21 /* peer passed it on */
+#define RAFTCORE_EVENT_REPAIRED             22 /* at boot: a was stored, b is used */
+#define RAFTCORE_EVENT_TRUNCATED            23 /* from index up to a */
+#define RAFTCORE_EVENT_POISONED             24
+
+/* raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words */
+#define RAFTCORE_REASON_NONE                  0  /* none in particular */
+#define RAFTCORE_REASON_LOWER_TERM            1  /* a message of an older term */
+#define RAFTCORE_REASON_NOT_LEADER            2  /* only a leader takes it */
+#define RAFTCORE_REASON_NOT_FOLLOWER          3  /* only a follower takes it */
+#define RAFTCORE_REASON_LEADER_ALIVE          4  /* a leader is alive: no vote */
+#define RAFTCORE_REASON_VOTE_FENCE            5  /* started too recently to vote */
+#define RAFTCORE_REASON_LATE_VOTE             7  /* an answer to an election that is over */
+#define RAFTCORE_REASON_TRANSFER_FENCE        8  /* a transfer that names another term or a
+                                                    longer log */
+#define RAFTCORE_REASON_NOT_PROMOTABLE        9  /* may not campaign */
+#define RAFTCORE_REASON_CHANGE_UNAPPLIED      10 /* a committed configuration change is not
+                                                    applied yet */
+#define RAFTCORE_REASON_SECOND_LEADER         11 /* a second leader in this term */
+#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT 12 /* an append contradicts a committed entry */
+#define RAFTCORE_REASON_COMMIT_BEYOND_LOG     13 /* the leader says more is committed than this
+                                                    log has: acknowledged entries are gone */
+#define RAFTCORE_REASON_ACK_BEYOND_LOG        14 /* an acknowledgement beyond this log */
+#define RAFTCORE_REASON_STALE_REJECT          16 /* an old rejection */
+#define RAFTCORE_REASON_OLD_SNAPSHOT          17 /* a snapshot that is covered already */
+#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF 18 /* a snapshot whose configuration lacks this
+                                                    node */
+#define RAFTCORE_REASON_SNAPSHOT_CONF         19 /* a snapshot whose configuration is invalid */
+#define RAFTCORE_REASON_PEER_SILENT           20 /* the peer is silent */
+#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT      21 /* no report about a snapshot */
+#define RAFTCORE_REASON_OUTBOX_FULL           22 /* too many messages in one ready: this one is
+                                                    lost */
+#define RAFTCORE_REASON_TRANSFER_TARGET       23 /* the transfer's target can't lead */
+#define RAFTCORE_REASON_TRANSFER_DEADLINE     24 /* the transfer took too long */
+#define RAFTCORE_REASON_TRANSFEREE_GONE       25 /* the transfer's target was removed or demoted */
+#define RAFTCORE_REASON_TRANSFER_ABORTED      26 /* the transfer was called off */
+#define RAFTCORE_REASON_LEADERSHIP_LOST       27 /* leadership was lost */
+#define RAFTCORE_REASON_LEADER_CHANGED        28 /* the leader changed */
+#define RAFTCORE_REASON_READ_TIMEOUT          29 /* no answer to a forwarded read in time */
+#define RAFTCORE_REASON_LATE_READ_ANSWER      30 /* an answer to a read that nobody waits for */
+#define RAFTCORE_REASON_READ_CONTEXT          31 /* a read context that was never issued */
+#define RAFTCORE_REASON_FORWARDED             32 /* passed on to the leader */
+#define RAFTCORE_REASON_OVERWRITTEN           33 /* another entry was committed at its index, or
+                                                    one of a later term below it */
+#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT   34 /* a snapshot covers its index */
+#define RAFTCORE_REASON_FORWARDED_FULL        35 /* a forwarded proposal was refused: a limit is
+                                                    reached */
+#define RAFTCORE_REASON_FORWARDED_CONF        36 /* a forwarded configuration change was refused */
+#define RAFTCORE_REASON_NO_LEADER             37 /* no leader is known */
+#define RAFTCORE_REASON_NO_QUORUM             39 /* no quorum was heard within an election
+                                                    timeout */
+#define RAFTCORE_REASON_REMOVED               40 /* this node was removed or demoted */
+#define RAFTCORE_REASON_HIGHER_TERM           41 /* a message of a higher term */
+#define RAFTCORE_REASON_ELECTION_LOST         42 /* an election was lost */
+#define RAFTCORE_REASON_PRIORITY              43 /* a node of higher priority objects */
+#define RAFTCORE_REASON_VOTED_OTHER           44 /* the vote went to another, or a leader is
+                                                    known */
+#define RAFTCORE_REASON_OLDER_LOG             45 /* the candidate's log is older */
+#define RAFTCORE_REASON_UNKNOWN_PEER          46 /* not a peer */
+#define RAFTCORE_REASON_LEASE                 48 /* lease reads forbid forgetting the leader */
+#define RAFTCORE_REASON_LOG_FULL              50 /* the recent log is full of entries that are
+                                                    not durable */
+#define RAFTCORE_REASON_TERM_EXHAUSTED        51 /* the term is too high */
+#define RAFTCORE_REASON_LEAVE_REFUSED         52 /* leaving the joint configuration was refused
+                                                    for now */
 
 #ifdef __cplusplus
 }

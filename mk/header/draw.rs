@@ -6,7 +6,7 @@ use super::sources::Sources;
 /// Columns of the page.
 const WIDTH: usize = 100;
 /// The column of a struct's notes, at most.
-const NOTE_AT: usize = 40;
+const NOTE_AT: usize = 36;
 /// Bits of a field of type `uint32_t`: unsigned, as the field is.
 const UNSIGNED: &str = "RAFTCORE_PF_";
 

@@ -37,7 +37,7 @@ pub const RAFTCORE_E_POISONED: i32 = -5;
 pub const RAFTCORE_E_ABI: i32 = -6;
 /// out of range, or a number or index never handed out
 pub const RAFTCORE_E_ARG: i32 = -7;
-/// a call out of order: see "Which call when" above
+/// a call out of order: see appendix A, "Which call when"
 pub const RAFTCORE_E_STATE: i32 = -8;
 /// acknowledged before; harmless
 pub const RAFTCORE_E_STALE: i32 = -9;
