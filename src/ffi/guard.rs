@@ -32,10 +32,10 @@ const IDLE: u32 = 0x7261_6674;
 const BUSY: u32 = 0x7261_6675;
 const DEAD: u32 = 0xdead_7261;
 
-/// One node. Opaque; its address never moves.
+/// A node. The struct is opaque and never moves.
 ///
-/// Freed handles are kept apart for a while, so that a call on one answers RAFTCORE_E_HANDLE. That is best effort: after
-/// 256 more frees the place may hold another node.
+/// A call on a freed node returns RAFTCORE_E_HANDLE. The check is best effort: after 256 more frees,
+/// another node may have the address.
 #[allow(non_camel_case_types)]
 pub struct raftcore_node {
     state: AtomicU32,
