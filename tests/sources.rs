@@ -225,6 +225,21 @@ fn every_exported_function_goes_through_a_guard() {
     none(faults);
 }
 
+#[test]
+fn the_c_abi_has_sizes_of_type_size_t() {
+    let mut faults = Vec::new();
+    for file in rust_files("src/ffi") {
+        for part in file.text.split("extern \"C\" fn ").skip(1) {
+            let signature = part.split('{').next().unwrap_or("");
+            if words(signature).any(|word| word == "usize") {
+                let name = words(signature).next().unwrap_or("");
+                faults.push(format!("{}: {name} takes or returns a `usize`: write `libc::size_t`", file.name));
+            }
+        }
+    }
+    none(faults);
+}
+
 // ---- the shape of the tree -------------------------------------------------------------------------------------------
 
 #[test]

@@ -1,5 +1,7 @@
 //! Group 3 of the page: reads, and who is in the group and who leads it.
 
+use libc::size_t;
+
 use super::constants::*;
 use super::guard::{Answer, Needs, Refusal, guard};
 use super::life::{done, simply};
@@ -44,7 +46,7 @@ pub unsafe extern "C" fn raftcore_read_index(node: *mut raftcore_node, token: u6
 pub unsafe extern "C" fn raftcore_propose_conf(
     node: *mut raftcore_node,
     c: *const raftcore_change,
-    count: usize,
+    count: size_t,
     transition: u32,
     context: raftcore_slice,
     token: u64,

@@ -50,9 +50,10 @@ pub use rounds::*;
 pub use storage::*;
 pub use types::*;
 
-use core::ffi::c_char;
 use core::mem::{MaybeUninit, size_of};
 use core::slice;
+
+use libc::c_char;
 
 use guard::Refusal;
 

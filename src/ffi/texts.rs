@@ -1,7 +1,8 @@
 //! The texts of codes, events and reasons as C strings: the core's own, each with a NUL behind it, copied once into static memory.
 
-use core::ffi::c_char;
 use std::sync::OnceLock;
+
+use libc::c_char;
 
 use super::constants::*;
 use super::types::*;

@@ -4,6 +4,8 @@
 
 #![allow(missing_docs)] // where the name says enough, or another struct
 
+use libc::size_t;
+
 /// The result of a call: 0 is success, above 0 is information, below 0 is an error.
 ///
 /// A newer library may return codes that this page lacks. Treat an unknown negative code as the
@@ -20,7 +22,7 @@ pub struct raftcore_slice {
     /// First byte
     pub ptr: *const u8,
     /// Number of bytes
-    pub len: usize,
+    pub len: size_t,
 }
 
 /// An entry of the log.
