@@ -1,95 +1,95 @@
 /*
- * raftcore: a Raft consensus core. It owns no thread, clock, socket or file, and it calls nothing back.
+ * raftcore: a Raft consensus core. A node has no thread, clock, socket or file, and no callbacks.
  *
- * You have a database, a disk and a network. You tell a node that time has passed (raftcore_tick), that bytes came from a peer
- * (raftcore_step_frames), that something shall be replicated (raftcore_propose). You take out batches of work, called readies, do
- * them your way, and say so.
+ * You own the database, the disk and the network. Call raftcore_tick when time has passed,
+ * raftcore_step_frames when bytes have arrived from a peer, and raftcore_propose to replicate data.
+ * The node returns its work in portions, called readies. You do the work of a ready your own way,
+ * then acknowledge the ready.
  *
- * The page is in six groups; who stops after the second has a working host:
+ *     1  Make and free          a configuration, a node, its boot from disk, its end
+ *     2  The loop               tick, step, propose, get_ready, advance; peers far behind; frames
+ *     3  Reads and membership   linearizable reads, changes of the membership, leadership
+ *     4  Asynchronous storage   several readies at a time, for hosts with a disk thread
+ *     5  Many nodes             thousands of groups in a process
+ *     6  Looking inside         status, peers, events, texts
+ *     7  The flat form          a ready as one run of bytes, for languages other than C
  *
- *     1  Make and free            a configuration, a node, its boot from disk, its end
- *     2  The loop                 tick, step, propose, get_ready, advance; what peers far behind need; frames
- *     3  Reads and membership     linearizable reads, changes of the configuration, who leads
- *     4  Asynchronous storage     several readies at a time, for hosts with a disk thread
- *     5  Many nodes               thousands of groups in a process
- *     6  Looking inside           status, peers, events, texts
+ *     A  Which call when        the calls that are legal in each state
+ *     B  Numbers                error codes, flags, and kinds of messages, events and reasons
+ *
+ * Groups 1 and 2 are enough for a working host, such as examples-c/minimal.c.
  *
  * The loop
  *
- *     after every tick, step, propose, ..., on one thread (this is RAFTCORE_STORAGE_SYNC):
+ *     With one ready at a time (RAFTCORE_STORAGE_SYNC), run this after every tick, step or propose:
  *
- *         while (raftcore_next_fetch(n, &f) == RAFTCORE_OK)         rare: a peer is far behind
- *             raftcore_supply_entries(n, f.id, ...)                 or _snapshot, or _none
- *         while (raftcore_get_ready(n, &rd) == RAFTCORE_OK) {
- *             1  store rd: first the snapshot, which replaces everything; then rd.entries, which replace all from
- *                entries[0].index on; then term, vote and commit. Make it durable if RAFTCORE_RF_MUST_SYNC.
- *             2  send rd.msgs, each to its peer
- *             3  apply rd.committed in order; a configuration entry goes to raftcore_apply_conf;
- *                an empty normal entry is a leader's own: nothing to do
- *             4  answer rd.reads and rd.dropped
- *             5  raftcore_advance(n, rd.number)
+ *     again:
+ *         while (raftcore_next_fetch(n, &f) == RAFTCORE_OK)
+ *             ENTRIES, APPLY: raftcore_supply_entries, with entries of your log from f.first on
+ *             SNAPSHOT: raftcore_supply_snapshot; if RAFTCORE_E_TOO_LARGE, supply it without data and
+ *             send the data to f.peer yourself: an everyday case, no reason to stop
+ *             If a supply fails: raftcore_supply_none(n, f.id, RAFTCORE_SUPPLY_LATER)
+ *         if (raftcore_get_ready(n, &rd) == RAFTCORE_OK) {
+ *             1  Store the snapshot, which replaces all state; then rd.entries, which replace the
+ *                log from entries[0].index on; then term, vote and commit.
+ *                If RAFTCORE_RF_MUST_SYNC is set, make the write durable.
+ *             2  Send rd.msgs to the peers.
+ *             3  Apply rd.committed in order. Pass a membership change to raftcore_apply_conf.
+ *                Ignore an empty normal entry, which a new leader appends.
+ *             4  Answer rd.reads and rd.dropped.
+ *             5  raftcore_advance(n, rd.number), and again
  *         }
+ *         while (raftcore_next_event(n, &e) == RAFTCORE_OK)
+ *             log e: events explain why a node stands still
  *
- *     examples-c/minimal.c is that as a program.
+ *     Before you sleep, raftcore_has_ready must be 0. raftcore_turn does a turn of the loop in one
+ *     call.
  *
  * Durability
  *
- *     A message with RAFTCORE_MF_AFTER may leave only when all readies up to its own are durable; any other may leave at once.
- *     No hard state may outlive the entries it commits: write a ready as one transaction, or in the order above.
- *     State that is stored as applied = i is stored together with the configuration of the last configuration entry up to i.
- *     A write that failed has no call: free the node, and boot again from what is on disk.
- *
- * Which call when                     before boot_done   running   a ready is outstanding          poisoned
- *
- *     boot_*                          in order           STATE     STATE                           POISONED
- *     get_ready                       STATE              yes       SYNC: the same one again        POISONED
- *                                                                  else the next; FULL at max_outstanding
- *     advance                         STATE              STALE     SYNC, ASYNC: yes                POISONED
- *     persisted, applied              STATE              STALE     ASYNC: yes                      POISONED
- *     release                         STATE              STALE     ASYNC, MESSAGES: yes            POISONED
- *     apply_conf, skip_conf           STATE              (1)       yes                             POISONED
- *     step_local                      STATE              MESSAGES  MESSAGES: yes                   POISONED
- *     all others that do something    STATE              yes       yes                             POISONED
- *     has_ready, group 6, free        yes                yes       yes                             yes
- *
- *     (1) with MESSAGES, where a ready may be released before its entries are applied. In another mode than those named: STATE.
+ *     Send a message with RAFTCORE_MF_AFTER only when all readies up to its own are durable. Without
+ *     the flag, a message may leave at once.
+ *     Never let a commit index reach the disk before the entries that it covers: write a ready as
+ *     one transaction, or in the order above.
+ *     When you store the state as of an applied index, store the membership as of the index in the
+ *     same write.
+ *     You cannot report a failed write. If a write or a flush fails, never retry it: end the process
+ *     and boot again from what is on disk.
+ *     Never boot an emptied disk under its old id.
  *
  * Lifetimes
  *
- *     In:   what you pass is borrowed for the call, and copied if it is kept.
- *     Out:  what a ready points to stays where and as it is until raftcore_advance or raftcore_release of its number, or
- *           raftcore_free, whatever else you call. Out-parameters are written only on success.
- *     RAFTCORE_FLAG_DEBUG_POISON_VIEWS overwrites what has ended, so that a stale read shows in your tests.
+ *     A node borrows your arguments for the call, and copies the data to keep.
+ *     The memory behind a ready stays valid and unchanged until raftcore_advance or raftcore_release
+ *     of its number, or raftcore_free, whichever other calls you make.
+ *     Out-parameters are written on success only.
  *
  * Threads
  *
- *     Any thread may use a node, one at a time; a second one is answered RAFTCORE_E_BUSY. Different nodes are independent. Nothing
- *     is thread-local; no locks, threads or descriptors are held, so fork is safe. Nothing throws or longjmps.
+ *     Any thread may use a node, one thread at a time. A second thread gets RAFTCORE_E_BUSY.
+ *     Different nodes are independent. Between calls the library holds no locks, threads or
+ *     descriptors, so fork is safe. No call throws or longjmps.
  *
  * Errors
  *
- *     0 is done, above 0 is information, below 0 is an error, and then the node is unchanged, but for RAFTCORE_E_PANIC.
- *     raftcore_strerror names the code, raftcore_error_detail has the numbers: what was seen, what is allowed, which setting.
- *     Beside what stands at each function, any call on a node may answer:
- *
- *         RAFTCORE_E_NULL      a pointer is NULL that may not be. A pointer may be NULL only where its line says so.
- *         RAFTCORE_E_HANDLE    the node was freed, or never made
- *         RAFTCORE_E_BUSY      another thread is in the node
- *         RAFTCORE_E_PANIC     a bug of ours was caught. The node does nothing any more; your process lives.
- *         RAFTCORE_E_POISONED  as above, earlier. Looking inside (group 6) and raftcore_free work.
- *         RAFTCORE_E_STATE     not now: see the table
- *         RAFTCORE_E_ARG       an unknown flag or kind, a reserved field that is not 0, a pointer that is not aligned
- *         RAFTCORE_E_ABI       a struct_size that this library does not know
+ *     A negative code is an error, a positive code is information. After an error the node is
+ *     unchanged, except after RAFTCORE_E_PANIC. raftcore_strerror names the code, and
+ *     raftcore_error_detail explains it: the value, the limit, the setting.
+ *     A function lists only its special codes. Every function may return RAFTCORE_E_NULL, _HANDLE,
+ *     _BUSY, _PANIC, _POISONED, _STATE, _ARG or _ABI: see appendix B. A pointer may be NULL only if
+ *     the function says so.
  *
  * Versions
  *
- *     A struct that begins with struct_size may grow at its end: set struct_size to its sizeof. A shorter one than the library's
- *     counts as filled with zeros, which mean the old behaviour; a longer one is taken if what the library does not know is zero.
- *     Step through arrays by the stride that comes with them. Functions, codes, kinds and bits are only added: ignore what you do
- *     not know on the way out. Anything else raises RAFTCORE_ABI_VERSION and the soname. The wire has a version of its own.
+ *     A struct that begins with struct_size may grow at its end. Set struct_size to its sizeof. The
+ *     library takes a shorter struct as filled up with zeros, which mean the old behaviour, and
+ *     accepts a longer struct if the unknown part is zero.
+ *     Step through an array by its stride. Ignore kinds, codes and bits that you do not know, since
+ *     new versions add some. Any other change raises RAFTCORE_ABI_VERSION and the soname. The wire
+ *     format has a version of its own.
  */
 
-/* Generated from src/ffi by `make header`. */
+/* Generated from src/ffi and mk/header/raftcore.h.in by `make header`. */
 
 #ifndef RAFTCORE_H
 #define RAFTCORE_H
@@ -108,793 +108,35 @@
 #  define RAFTCORE_API
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-/* ==================================================================================================================
- * Version
- * ================================================================================================================== */
-
-#define RAFTCORE_ABI_VERSION                   1                /* goes into raftcore_config; grows only when something
-                                                                   that exists changes */
-#define RAFTCORE_VERSION_MAJOR                 0                /* of this page; raftcore_version_string tells of the
-                                                                   library that runs */
-#define RAFTCORE_VERSION_MINOR                 1
-#define RAFTCORE_VERSION_PATCH                 0
-
-/* Bits of raftcore_features. */
-#define RAFTCORE_FEATURE_CHECKED               UINT64_C(1)      /* built with internal checks, for tests */
-
-
-/* ==================================================================================================================
- * Codes
- * ================================================================================================================== */
-
-#define RAFTCORE_OK                            0                /* done */
-#define RAFTCORE_NONE                          1                /* nothing there: no ready, fetch or event */
-#define RAFTCORE_IGNORED                       2                /* a supply that is no longer wanted; nothing done */
-#define RAFTCORE_LAST                          3                /* raftcore_turn: a ready, and nothing can follow it
-                                                                   before something happens */
-#define RAFTCORE_FETCH_FIRST                   4                /* raftcore_turn: raftcore_next_fetch has something,
-                                                                   which comes first */
-#define RAFTCORE_E_NULL                        (-1)             /* a required pointer is NULL */
-#define RAFTCORE_E_HANDLE                      (-2)             /* not a live node: freed, or never made */
-#define RAFTCORE_E_BUSY                        (-3)             /* another thread is in the node */
-#define RAFTCORE_E_PANIC                       (-4)             /* a bug was caught; the node is poisoned now */
-#define RAFTCORE_E_POISONED                    (-5)             /* poisoned earlier; looking inside and free still
-                                                                   work */
-#define RAFTCORE_E_ABI                         (-6)             /* abi_version or struct_size is not one this library
-                                                                   knows */
-#define RAFTCORE_E_ARG                         (-7)             /* out of range, or a number or index never handed
-                                                                   out */
-#define RAFTCORE_E_STATE                       (-8)             /* a call out of order: see "Which call when" above */
-#define RAFTCORE_E_STALE                       (-9)             /* acknowledged before; harmless */
-#define RAFTCORE_E_NOMEM                       (-10)            /* an allocation failed */
-#define RAFTCORE_E_FULL                        (-11)            /* a configured capacity is reached: retry after
-                                                                   advance */
-#define RAFTCORE_E_TOO_SMALL                   (-12)            /* the caller's buffer; the needed size was stored */
-#define RAFTCORE_E_DECODE                      (-13)            /* malformed bytes */
-#define RAFTCORE_E_NO_LEADER                   (-14)            /* no leader is known, or a transfer is under way */
-#define RAFTCORE_E_NO_PEER                     (-15)            /* a response from somebody unknown; or no such peer */
-#define RAFTCORE_E_CONF_BUSY                   (-16)            /* a configuration change is in flight */
-#define RAFTCORE_E_CONF                        (-17)            /* a change that is invalid here; the detail says why */
-#define RAFTCORE_E_CORRUPT                     (-18)            /* boot data contradict each other */
-#define RAFTCORE_E_UNSUPPORTED                 (-19)            /* not in this library, or not in this storage mode */
-#define RAFTCORE_E_NOT_FOR_ME                  (-20)            /* message to another id or group, from self, or of a
-                                                                   local kind */
-#define RAFTCORE_E_IMPLAUSIBLE                 (-21)            /* message contradicts what is committed here; an event
-                                                                   tells */
-#define RAFTCORE_E_TOO_LARGE                   (-22)            /* above a configured limit; snapshot data of that size
-                                                                   travel beside the core */
-#define RAFTCORE_E_NOT_LEADER                  (-23)            /* another node leads: raftcore_status.leader names
-                                                                   it */
-
-
-/* ==================================================================================================================
- * Words of Raft
- * ================================================================================================================== */
-
-/* Roles. */
-#define RAFTCORE_ROLE_FOLLOWER                 0                /* follows a leader, or waits for one */
-#define RAFTCORE_ROLE_CANDIDATE                1
-#define RAFTCORE_ROLE_LEADER                   2
-#define RAFTCORE_ROLE_PRE_CANDIDATE            3                /* asks first whether it could win (PreVote) */
-
-/* Kinds of entries. The numbers are raftpb's, as in all that goes over the wire. */
-#define RAFTCORE_ENTRY_NORMAL                  0                /* data of the application; empty: a leader's first
-                                                                   entry */
-#define RAFTCORE_ENTRY_CONF_CHANGE             1                /* a configuration change, first encoding */
-#define RAFTCORE_ENTRY_CONF_CHANGE_V2          2                /* configuration changes, second encoding */
-
-/* Kinds of messages. Most hosts never look: a frame goes to raftcore_msg.to, and that is all. */
-#define RAFTCORE_MSG_HUP                       0                /* never leaves a node */
-#define RAFTCORE_MSG_BEAT                      1
-#define RAFTCORE_MSG_PROP                      2                /* proposals on their way to the leader */
-#define RAFTCORE_MSG_APP                       3                /* append entries */
-#define RAFTCORE_MSG_APP_RESP                  4
-#define RAFTCORE_MSG_VOTE                      5
-#define RAFTCORE_MSG_VOTE_RESP                 6
-#define RAFTCORE_MSG_SNAP                      7                /* a snapshot: see raftcore_snapshot_split */
-#define RAFTCORE_MSG_HEARTBEAT                 8
-#define RAFTCORE_MSG_HEARTBEAT_RESP            9
-#define RAFTCORE_MSG_UNREACHABLE               10
-#define RAFTCORE_MSG_SNAP_STATUS               11
-#define RAFTCORE_MSG_CHECK_QUORUM              12
-#define RAFTCORE_MSG_TRANSFER_LEADER           13
-#define RAFTCORE_MSG_TIMEOUT_NOW               14
-#define RAFTCORE_MSG_READ_INDEX                15
-#define RAFTCORE_MSG_READ_INDEX_RESP           16
-#define RAFTCORE_MSG_PRE_VOTE                  17
-#define RAFTCORE_MSG_PRE_VOTE_RESP             18
-#define RAFTCORE_MSG_STORAGE_APPEND            19               /* to RAFTCORE_ID_LOCAL_APPEND;
-                                                                   RAFTCORE_STORAGE_MESSAGES only */
-#define RAFTCORE_MSG_STORAGE_APPEND_RESP       20
-#define RAFTCORE_MSG_STORAGE_APPLY             21               /* to RAFTCORE_ID_LOCAL_APPLY; RAFTCORE_STORAGE_MESSAGES
-                                                                   only */
-#define RAFTCORE_MSG_STORAGE_APPLY_RESP        22
-#define RAFTCORE_MSG_FORGET_LEADER             23
-
-/* Targets that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17. */
-#define RAFTCORE_ID_LOCAL_APPEND               UINT64_C(18446744073709551615) /* this node's storage */
-#define RAFTCORE_ID_LOCAL_APPLY                UINT64_C(18446744073709551614)
-
-/* Steps of a configuration change. */
-#define RAFTCORE_CHANGE_ADD_NODE               0                /* becomes a voter */
-#define RAFTCORE_CHANGE_REMOVE_NODE            1
-#define RAFTCORE_CHANGE_UPDATE_NODE            2                /* changes nothing; carries a context */
-#define RAFTCORE_CHANGE_ADD_LEARNER            3
-
-/* How a change takes effect. */
-#define RAFTCORE_TRANSITION_AUTO               0                /* in a single step if it can be, else joint and left by
-                                                                   itself */
-#define RAFTCORE_TRANSITION_JOINT_IMPLICIT     1                /* joint, left by itself */
-#define RAFTCORE_TRANSITION_JOINT_EXPLICIT     2                /* joint, left by a later empty change */
-#define RAFTCORE_TRANSITION_V1                 3                /* exactly one change, in the first encoding */
-
-
-/* ==================================================================================================================
- * Choices and bits
- * ================================================================================================================== */
-
-/* raftcore_config.storage */
-#define RAFTCORE_STORAGE_SYNC                  0                /* one ready at a time, ended by raftcore_advance */
-#define RAFTCORE_STORAGE_ASYNC                 1                /* several at once: raftcore_persisted, _applied,
-                                                                   _release */
-#define RAFTCORE_STORAGE_MESSAGES              2                /* as etcd's AsyncStorageWrites: raftcore_step_local */
-
-/* raftcore_config.dialect */
-#define RAFTCORE_DIALECT_RAFTPB                0                /* the schema of etcd's raft */
-
-/* raftcore_config_preset */
-#define RAFTCORE_PRESET_ETCD                   1                /* etcd's choice wherever the defaults differ */
-
-/* raftcore_config.flags */
-#define RAFTCORE_FLAG_PRE_VOTE                 UINT64_C(1)      /* default on: asks before it raises its term */
-#define RAFTCORE_FLAG_CHECK_QUORUM             UINT64_C(2)      /* default on: a leader that hears no quorum steps
-                                                                   down */
-#define RAFTCORE_FLAG_LEASE_READS              UINT64_C(4)      /* reads by lease: bounded clock drift, and
-                                                                   CHECK_QUORUM */
-#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS       UINT64_C(8)      /* views turn to 0xDD when they end; for tests of a
-                                                                   host */
-#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY       UINT64_C(16)     /* etcd: MsgVote may leave before its hard state is
-                                                                   durable */
-#define RAFTCORE_FLAG_STAY_WHEN_REMOVED        UINT64_C(32)     /* etcd: a removed or demoted leader goes on leading */
-#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY    UINT64_C(64)     /* etcd: a refused change is appended as an empty
-                                                                   entry */
-#define RAFTCORE_FLAG_LEASE_IN_TRANSFER        UINT64_C(128)    /* etcd: lease reads go on during a transfer */
-#define RAFTCORE_FLAG_TRANSFER_FENCE           UINT64_C(256)    /* index and term in MsgTimeoutNow; all nodes must be
-                                                                   able */
-#define RAFTCORE_FLAG_COMMIT_IN_VOTES          UINT64_C(512)    /* commit index in votes; all nodes must be able */
-#define RAFTCORE_FLAG_READ_AT_ONCE             UINT64_C(1024)   /* etcd: a read is answered before its index is
-                                                                   applied */
-#define RAFTCORE_FLAG_BATCH_APPEND             UINT64_C(2048)   /* entries join an unsent append to the same peer */
-#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST      UINT64_C(4096)   /* a moved commit waits for the next append or
-                                                                   heartbeat */
-#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR       UINT64_C(8192)   /* a leader that its change removes hands over first */
-#define RAFTCORE_FLAG_NO_CONF_VALIDATION       UINT64_C(16384)  /* etcd: changes are neither validated when proposed nor
-                                                                   kept apart: for all nodes or none */
-#define RAFTCORE_FLAG_FORWARDING               UINT64_C(32768)  /* a follower passes proposals on to the leader, and
-                                                                   their tokens come back as unknown; default off, etcd:
-                                                                   on */
-#define RAFTCORE_FLAG_DECODED_MSGS             UINT64_C(65536)  /* raftcore_msg.entries is filled */
-#define RAFTCORE_FLAG_RETIRE_GRACEFULLY        UINT64_C(131072) /* a removed or demoted leader leads on until a quorum
-                                                                   of the others has learned of it; default on, etcd:
-                                                                   off */
-#define RAFTCORE_FLAG_QUIET_COMMIT             UINT64_C(262144) /* an append that only tells the commit index asks a
-                                                                   peer that streams for no answer; default on, etcd:
-                                                                   off */
-#define RAFTCORE_FLAG_COMMITTED_SPANS          UINT64_C(524288) /* committed entries that left the recent log come as a
-                                                                   span without entries, which raftcore_applied
-                                                                   confirms */
-#define RAFTCORE_FLAG_CONF_APART               UINT64_C(1048576) /* changes are applied apart from their entries, by
-                                                                   raftcore_apply_change, late or never; default off,
-                                                                   etcd: on */
-#define RAFTCORE_FLAG_SNAPSHOT_ANY_CONF        UINT64_C(2097152) /* a supplied snapshot may have a configuration without
-                                                                   its receiver; default off, etcd: on */
-
-/* raftcore_ready.flags */
-#define RAFTCORE_RF_HARD_STATE                 UINT64_C(1)      /* term, vote or commit changed: store them */
-#define RAFTCORE_RF_MUST_SYNC                  UINT64_C(2)      /* what is written must be durable before the host goes
-                                                                   on */
-#define RAFTCORE_RF_SOFT_STATE                 UINT64_C(4)      /* role or leader changed */
-#define RAFTCORE_RF_SNAPSHOT                   UINT64_C(8)      /* a snapshot to install */
-
-/* raftcore_msg.flags */
-#define RAFTCORE_MF_AFTER                      UINT64_C(1)      /* may leave only when all readies up to its own are
-                                                                   durable */
-#define RAFTCORE_MF_REJECT                     UINT64_C(2)      /* a response that refuses; an append without entries
-                                                                   that needs no answer */
-
-/* raftcore_has_ready: what the next ready would hold */
-#define RAFTCORE_HAS_HARD_STATE                1                /* term, vote or commit changed */
-#define RAFTCORE_HAS_SOFT_STATE                2
-#define RAFTCORE_HAS_SNAPSHOT                  4
-#define RAFTCORE_HAS_ENTRIES                   8
-#define RAFTCORE_HAS_MESSAGES                  16               /* own votes and acknowledgements count, too */
-#define RAFTCORE_HAS_COMMITTED                 32
-#define RAFTCORE_HAS_READS                     64
-#define RAFTCORE_HAS_DROPPED                   128
-#define RAFTCORE_HAS_FETCH                     256              /* raftcore_next_fetch has something */
-#define RAFTCORE_HAS_EVENTS                    512              /* raftcore_next_event has something */
-
-/* raftcore_drop.what */
-#define RAFTCORE_DROP_NOT_COMMITTED            1                /* surely not committed: at its index another entry is,
-                                                                   or below it one of a later term */
-#define RAFTCORE_DROP_UNKNOWN                  2                /* may be committed or not: passed on, or under a
-                                                                   snapshot */
-#define RAFTCORE_DROP_READ                     3                /* a read that will not be answered: start it again */
-
-/* raftcore_fetch.kind */
-#define RAFTCORE_FETCH_ENTRIES                 1                /* answer with raftcore_supply_entries or _none */
-#define RAFTCORE_FETCH_SNAPSHOT                2                /* answer with raftcore_supply_snapshot or _none */
-#define RAFTCORE_FETCH_APPLY                   3                /* this node's own log, to apply; answer with
-                                                                   raftcore_supply_entries, or _none with LATER */
-
-/* raftcore_supply_none */
-#define RAFTCORE_SUPPLY_GONE                   1                /* compacted away: a snapshot is asked for instead */
-#define RAFTCORE_SUPPLY_LATER                  2                /* not now: asked again later */
-
-/* raftcore_report_snapshot */
-#define RAFTCORE_SNAPSHOT_FAILED               0                /* it did not arrive: it is asked for again */
-#define RAFTCORE_SNAPSHOT_ARRIVED              1                /* it arrived with all its data */
-#define RAFTCORE_SNAPSHOT_UNDER_WAY            2                /* it is being sent: snapshot_timeout_ticks begin
-                                                                   anew */
-
-/* raftcore_frame_next */
-#define RAFTCORE_FRAME_HEADER                  12               /* bytes before a frame's message: u32 length of the
-                                                                   message, u64 group, both little-endian */
-
-/* raftcore_peer.flow */
-#define RAFTCORE_FLOW_PROBE                    0                /* one append at a time, to find where the logs meet */
-#define RAFTCORE_FLOW_REPLICATE                1                /* appends in flight up to the window */
-#define RAFTCORE_FLOW_SNAPSHOT                 2                /* a snapshot is under way */
-
-/* raftcore_peer.flags */
-#define RAFTCORE_PF_VOTER                      1u               /* a voter; in a joint configuration of the incoming
-                                                                   half */
-#define RAFTCORE_PF_OUTGOING                   2u               /* a voter of the outgoing half */
-#define RAFTCORE_PF_LEARNER                    4u
-#define RAFTCORE_PF_ACTIVE                     8u               /* heard from since the last quorum check */
-#define RAFTCORE_PF_PAUSED                     16u              /* nothing is sent before it answers */
-#define RAFTCORE_PF_WINDOW_FULL                32u
-#define RAFTCORE_PF_CAUGHT_UP                  64u              /* near enough to be promoted */
-#define RAFTCORE_PF_FETCHING                   128u             /* waits for a supply */
-
-/* raftcore_event.kind; raftcore_event_text has the words */
-#define RAFTCORE_EVENT_BECAME_FOLLOWER         1                /* peer is the leader; 0: none */
-#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE    2
-#define RAFTCORE_EVENT_BECAME_CANDIDATE        3
-#define RAFTCORE_EVENT_BECAME_LEADER           4                /* leads in term; its first entry is at index */
-#define RAFTCORE_EVENT_LEADER_READY            5                /* that entry is applied: serves reads and changes
-                                                                   now */
-#define RAFTCORE_EVENT_IGNORED                 6                /* a message was ignored: a is its kind */
-#define RAFTCORE_EVENT_ALARM                   7                /* a message contradicts what is held here: a is its
-                                                                   kind, b what it says */
-#define RAFTCORE_EVENT_VOTE_REFUSED            8                /* peer asked in term */
-#define RAFTCORE_EVENT_CAMPAIGN_REFUSED        9
-#define RAFTCORE_EVENT_CONF_APPLIED            10               /* the entry at index is in force; a voters, b
-                                                                   learners */
-#define RAFTCORE_EVENT_CONF_SKIPPED            11
-#define RAFTCORE_EVENT_SNAPSHOT_RESTORED       12
-#define RAFTCORE_EVENT_SNAPSHOT_SENT           13
-#define RAFTCORE_EVENT_SNAPSHOT_ENDED          14               /* a is 1 if it arrived */
-#define RAFTCORE_EVENT_TRANSFER_STARTED        15
-#define RAFTCORE_EVENT_TRANSFER_ENDED          16               /* without success */
-#define RAFTCORE_EVENT_NO_LEADER_LONG          17               /* for a ticks */
-#define RAFTCORE_EVENT_PEER_LAGS               18               /* by a entries */
-#define RAFTCORE_EVENT_PAUSED                  19               /* a ticks came in one burst */
-#define RAFTCORE_EVENT_MESSAGE_LOST            20               /* a is its kind */
-#define RAFTCORE_EVENT_PROPOSAL_REFUSED        21               /* peer passed it on */
-#define RAFTCORE_EVENT_REPAIRED                22               /* at boot: a was stored, b is used */
-#define RAFTCORE_EVENT_TRUNCATED               23               /* from index up to a; from b on they were this node's
-                                                                   own, appended while it led (0: none) */
-#define RAFTCORE_EVENT_POISONED                24
-#define RAFTCORE_EVENT_APPLY_WAITS             25               /* the host was asked for its own entries from index on,
-                                                                   a ticks ago; nothing is applied before they come */
-
-/* raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words */
-#define RAFTCORE_REASON_NONE                   0                /* none in particular */
-#define RAFTCORE_REASON_LOWER_TERM             1                /* a message of an older term */
-#define RAFTCORE_REASON_NOT_LEADER             2                /* only a leader takes it */
-#define RAFTCORE_REASON_NOT_FOLLOWER           3                /* only a follower takes it */
-#define RAFTCORE_REASON_LEADER_ALIVE           4                /* a leader is alive: no vote */
-#define RAFTCORE_REASON_VOTE_FENCE             5                /* started too recently to vote */
-#define RAFTCORE_REASON_LATE_VOTE              7                /* an answer to an election that is over */
-#define RAFTCORE_REASON_TRANSFER_FENCE         8                /* a transfer that names another term or a longer log */
-#define RAFTCORE_REASON_NOT_PROMOTABLE         9                /* may not campaign */
-#define RAFTCORE_REASON_CHANGE_UNAPPLIED       10               /* a committed configuration change is not applied
-                                                                   yet */
-#define RAFTCORE_REASON_SECOND_LEADER          11               /* a second leader in this term */
-#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT  12               /* an append contradicts a committed entry */
-#define RAFTCORE_REASON_COMMIT_BEYOND_LOG      13               /* the leader says more is committed than this log has:
-                                                                   acknowledged entries are gone */
-#define RAFTCORE_REASON_ACK_BEYOND_LOG         14               /* an acknowledgement beyond this log */
-#define RAFTCORE_REASON_STALE_REJECT           16               /* an old rejection */
-#define RAFTCORE_REASON_OLD_SNAPSHOT           17               /* a snapshot that is covered already */
-#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF  18               /* a snapshot whose configuration lacks this node */
-#define RAFTCORE_REASON_SNAPSHOT_CONF          19               /* a snapshot whose configuration is invalid */
-#define RAFTCORE_REASON_PEER_SILENT            20               /* the peer is silent */
-#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT       21               /* no report about a snapshot */
-#define RAFTCORE_REASON_OUTBOX_FULL            22               /* too many messages in one ready: this one is lost */
-#define RAFTCORE_REASON_TRANSFER_TARGET        23               /* the transfer's target can't lead */
-#define RAFTCORE_REASON_TRANSFER_DEADLINE      24               /* the transfer took too long */
-#define RAFTCORE_REASON_TRANSFEREE_GONE        25               /* the transfer's target was removed or demoted */
-#define RAFTCORE_REASON_TRANSFER_ABORTED       26               /* the transfer was called off */
-#define RAFTCORE_REASON_LEADERSHIP_LOST        27               /* leadership was lost */
-#define RAFTCORE_REASON_LEADER_CHANGED         28               /* the leader changed */
-#define RAFTCORE_REASON_READ_TIMEOUT           29               /* no answer to a forwarded read in time */
-#define RAFTCORE_REASON_LATE_READ_ANSWER       30               /* an answer to a read that nobody waits for */
-#define RAFTCORE_REASON_READ_CONTEXT           31               /* a read context that was never issued */
-#define RAFTCORE_REASON_FORWARDED              32               /* passed on to the leader */
-#define RAFTCORE_REASON_OVERWRITTEN            33               /* another entry was committed at its index, or one of a
-                                                                   later term below it */
-#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT    34               /* a snapshot covers its index */
-#define RAFTCORE_REASON_FORWARDED_FULL         35               /* a forwarded proposal was refused: a limit is
-                                                                   reached */
-#define RAFTCORE_REASON_FORWARDED_CONF         36               /* a forwarded configuration change was refused */
-#define RAFTCORE_REASON_NO_LEADER              37               /* no leader is known */
-#define RAFTCORE_REASON_NO_QUORUM              39               /* no quorum was heard within an election timeout */
-#define RAFTCORE_REASON_REMOVED                40               /* this node was removed or demoted */
-#define RAFTCORE_REASON_HIGHER_TERM            41               /* a message of a higher term */
-#define RAFTCORE_REASON_ELECTION_LOST          42               /* an election was lost */
-#define RAFTCORE_REASON_PRIORITY               43               /* a node of higher priority objects */
-#define RAFTCORE_REASON_VOTED_OTHER            44               /* the vote went to another, or a leader is known */
-#define RAFTCORE_REASON_OLDER_LOG              45               /* the candidate's log is older */
-#define RAFTCORE_REASON_UNKNOWN_PEER           46               /* not a peer */
-#define RAFTCORE_REASON_LEASE                  48               /* lease reads forbid forgetting the leader */
-#define RAFTCORE_REASON_LOG_FULL               50               /* the recent log is full of entries that are not
-                                                                   durable */
-#define RAFTCORE_REASON_TERM_EXHAUSTED         51               /* the term is too high */
-#define RAFTCORE_REASON_LEAVE_REFUSED          52               /* leaving the joint configuration was refused for
-                                                                   now */
-#define RAFTCORE_REASON_SNAPSHOT_CONFLICT      53               /* a snapshot contradicts a committed entry */
-#define RAFTCORE_REASON_OWN_WRITE              54               /* this leader's own writes take too long */
+#define RAFTCORE_ABI_VERSION   1 /* Version of the ABI; grows when an existing item changes */
+#define RAFTCORE_VERSION_MAJOR 0 /* Version of this page */
+#define RAFTCORE_VERSION_MINOR 1
+#define RAFTCORE_VERSION_PATCH 0
 
 /**
- * One node. Opaque; its address never moves.
+ * The result of a call: 0 is success, above 0 is information, below 0 is an error.
  *
- * Freed handles are kept apart for a while, so that a call on one answers RAFTCORE_E_HANDLE. That is best effort: after
- * 256 more frees the place may hold another node.
- */
-typedef struct raftcore_node raftcore_node;
-
-/**
- * What a call answers: 0 done, above 0 an information, below 0 an error. Unknown numbers may come from a newer library:
- * take a negative one as fatal to the call only.
+ * A newer library may return codes that this page lacks. Treat an unknown negative code as the
+ * failure of this call alone.
  */
 typedef int32_t raftcore_code;
 
-/**
- * A node's configuration. raftcore_config_init fills in the defaults; set id, seed and what differs.
- */
-typedef struct raftcore_config {
-    uint32_t struct_size;               /* sizeof(raftcore_config) */
-    uint32_t abi_version;               /* RAFTCORE_ABI_VERSION */
-    uint64_t id;                        /* this node, 1 to 2^64-17 */
-    uint64_t group;                     /* any number; frames of another group are refused */
-    uint64_t seed;                      /* not 0; draw another one at each start, or an old answer could serve a stale
-                                           read */
-    uint64_t flags;                     /* RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY |
-                                           QUIET_COMMIT */
-    uint32_t storage;                   /* RAFTCORE_STORAGE_* */
-    uint32_t dialect;                   /* RAFTCORE_DIALECT_RAFTPB */
-    uint32_t election_ticks;            /* without a leader until an election, up to twice as many by chance; above
-                                           heartbeat_ticks; default 10 */
-    uint32_t heartbeat_ticks;           /* between a leader's heartbeats; default 1 */
-    uint32_t read_timeout_ticks;        /* until a read that was passed on fails; default 20 */
-    uint32_t snapshot_timeout_ticks;    /* a peer may stay in snapshot state without a report; 0: for ever; default
-                                           600 */
-    uint32_t vote_fence_ticks;          /* after a boot in which no vote is granted; default UINT32_MAX: election_ticks
-                                           with LEASE_READS, else 0 */
-    uint32_t max_peers;                 /* members of a configuration, 1 to 256; default 16 */
-    uint32_t max_inflight_msgs;         /* appends in flight to one peer, 1 to 65536; default 256 */
-    uint32_t max_outstanding;           /* readies outstanding, 1 to 1024; one in SYNC; default 8 */
-    uint32_t max_entries_per_ready;     /* to store, and to apply, in one ready; default 1024 */
-    uint32_t max_messages;              /* in one ready, 16 or more; default 1024 */
-    uint32_t max_reads;                 /* reads waiting; default 1024 */
-    uint32_t max_tokens;                /* proposals with a token waiting; default 8192 */
-    int32_t priority;                   /* among equal logs the higher wins; default 0 */
-    uint32_t max_apply_unpersisted;     /* ASYNC: entries handed out for apply this far beyond what is durable; default
-                                           0 */
-    uint64_t recent_bytes;              /* entries kept in memory; at least 4 * block_bytes; default 16 MiB */
-    uint64_t catchup_bytes;             /* entries supplied for peers far behind, all together; default 8 MiB */
-    uint64_t max_size_per_msg;          /* payload of one append; one entry goes at least; default 1 MiB */
-    uint64_t max_committed_size_per_ready; /* handed out and not yet applied; default 4 MiB */
-    uint64_t max_uncommitted_size;      /* payload of a leader's uncommitted entries; default 8 MiB */
-    uint64_t max_inflight_bytes;        /* in flight to one peer; 0: no limit (default) */
-    uint64_t max_entry_bytes;           /* payload of one entry, to 2^30; default 4 MiB */
-    uint64_t max_snapshot_bytes;        /* snapshot data that may pass through the core, to 2^31; default 1 MiB */
-    uint64_t block_bytes;               /* unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB */
-    uint32_t own_write_timeout_ticks;   /* a leader whose own writes make nothing durable for so long steps down; 0:
-                                           never; default 100 */
-    uint32_t reserved0;                 /* 0 */
-} raftcore_config;
-
-/**
- * Bytes. ptr may be NULL if len is 0. On POSIX systems an array of these is an array of struct iovec.
- */
-typedef struct raftcore_slice {
-    const uint8_t *ptr;                 /* first byte */
-    size_t len;                         /* bytes */
-} raftcore_slice;
-
-/**
- * A configuration: who votes, who learns.
- *
- * Into a call: bytes if bytes.ptr is not NULL, else the ids. Out of one: both.
- */
-typedef struct raftcore_conf {
-    uint32_t struct_size;               /* sizeof(raftcore_conf) */
-    uint32_t auto_leave;                /* 1: a joint configuration is left by itself */
-    const uint64_t *voters;             /* in a joint configuration: the incoming half */
-    const uint64_t *outgoing;           /* the outgoing half; empty unless joint */
-    const uint64_t *learners;           /* learners */
-    const uint64_t *learners_next;      /* learners once the joint configuration is left */
-    uint32_t n_voters;                  /* count of voters */
-    uint32_t n_outgoing;                /* count of outgoing */
-    uint32_t n_learners;                /* count of learners */
-    uint32_t n_learners_next;           /* count of learners_next */
-    raftcore_slice bytes;               /* what a host stores: a raftpb ConfState that carries index (field 15) */
-    raftcore_slice context;             /* out of raftcore_apply_conf: the change's own context, an address for
-                                           example */
-    uint64_t index;                     /* what it is as of; 0: not known. The bytes carry it, too */
-} raftcore_conf;
-
-/**
- * A stretch of the log that has one term, up to the next run.
- */
-typedef struct raftcore_run {
-    uint64_t first;                     /* first index */
-    uint64_t term;                      /* term */
-} raftcore_run;
-
-/**
- * An entry of the log.
- */
-typedef struct raftcore_entry {
-    uint64_t term;                      /* of the leader that made it */
-    uint64_t index;                     /* position in the log, from 1 */
-    uint32_t kind;                      /* RAFTCORE_ENTRY_* */
-    uint32_t reserved0;                 /* 0 */
-    raftcore_slice data;                /* the proposal; empty: a leader's first entry */
-    uint64_t token;                     /* in committed, on the node that took the proposal: the proposer's. 0
-                                           elsewhere */
-} raftcore_entry;
-
-/**
- * What a host has stored of a node: see raftcore_boot. All zero, with conf NULL: an empty disk.
- */
-typedef struct raftcore_stored {
-    uint32_t struct_size;               /* sizeof(raftcore_stored) */
-    uint32_t reserved0;                 /* 0 */
-    uint64_t term;                      /* hard state, as last stored */
-    uint64_t vote;                      /* 0: none */
-    uint64_t commit;                    /* highest index known to be committed */
-    uint64_t applied;                   /* what the state machine has applied */
-    uint64_t before_first;              /* where the log begins: the index before its first entry, which a snapshot or a
-                                           compaction covers; founders: 1 */
-    uint64_t before_first_term;         /* the term there; founders: 1 */
-    uint64_t last;                      /* index of the log's last entry; before_first if there is none */
-    const raftcore_conf *conf;          /* as of applied; NULL: none was ever stored */
-    const raftcore_run *runs;           /* the term of each part of the log; NULL where entries begin at its first */
-    const raftcore_entry *entries;      /* those above applied, at least, up to last; NULL if there are none */
-    size_t n_runs;                      /* count of runs */
-    size_t n_entries;                   /* count of entries */
-    size_t reserved1;                   /* 0 */
-} raftcore_stored;
-
-/**
- * One frame of a stream: see raftcore_frame_next.
- */
-typedef struct raftcore_frame {
-    uint32_t struct_size;               /* sizeof(raftcore_frame) */
-    uint32_t reserved0;                 /* 0 */
-    uint64_t group;                     /* its group */
-    raftcore_slice msg;                 /* the message, inside the buffer */
-    uint64_t bytes;                     /* of the whole frame, header included; RAFTCORE_NONE: how many there must be, 0
-                                           if that can't be told yet */
-} raftcore_frame;
-
-/**
- * A message to send. Hosts with a stream per peer write frame to the peer named to, and look at nothing else but flags.
- */
-typedef struct raftcore_msg {
-    uint64_t to;                        /* peer */
-    uint64_t from;                      /* this node */
-    uint64_t term;                      /* 0 in a proposal that is passed on */
-    uint64_t log_term;                  /* term of the entry at index, in most kinds */
-    uint64_t index;                     /* what it is about, as in raftpb; of RAFTCORE_MSG_SNAP: what the snapshot
-                                           covers, log_term the term there */
-    uint64_t commit;                    /* sender's commit index */
-    uint64_t reject_hint;               /* of a refused append: where to try next */
-    uint64_t vote;                      /* of a local storage message */
-    uint64_t flags;                     /* RAFTCORE_MF_* */
-    uint32_t kind;                      /* RAFTCORE_MSG_* */
-    uint32_t reserved0;                 /* 0 */
-    const raftcore_slice *frame;        /* gather list; its bytes: u32 length of the message, u64 group (little-endian),
-                                           the raftpb message */
-    const raftcore_entry *entries;      /* what an append or a proposal carries, to look at: the whole message is frame.
-                                           NULL without RAFTCORE_FLAG_DECODED_MSGS */
-    uint32_t n_frame;                   /* slices in frame, 1 or more */
-    uint32_t frame_bytes;               /* their bytes together */
-    uint32_t n_entries;                 /* entries in entries */
-    uint32_t entry_stride;              /* bytes from one of them to the next */
-    raftcore_slice context;             /* of a heartbeat, its answer, a vote; empty for most */
-    raftcore_slice snapshot_conf;       /* of RAFTCORE_MSG_SNAP: the configuration as of index, as raftpb ConfState */
-} raftcore_msg;
-
-/**
- * A read that may be served now.
- */
-typedef struct raftcore_read {
-    uint64_t token;                     /* the caller's */
-    uint64_t index;                     /* the state to read must have applied this index */
-} raftcore_read;
-
-/**
- * A proposal or read that has failed.
- */
-typedef struct raftcore_drop {
-    uint64_t token;                     /* the caller's */
-    uint32_t what;                      /* RAFTCORE_DROP_* */
-    uint32_t reason;                    /* see raftcore_reason_text */
-} raftcore_drop;
-
-/**
- * A proposal committed in a span that comes without entries.
- */
-typedef struct raftcore_done {
-    uint64_t token;                     /* the caller's */
-    uint64_t index;                     /* of its entry */
-} raftcore_done;
-
-/**
- * One batch of work. See raftcore_get_ready.
- */
-typedef struct raftcore_ready {
-    uint32_t struct_size;               /* caller: sizeof(raftcore_ready) */
-    uint32_t role;                      /* RAFTCORE_ROLE_* */
-    uint64_t flags;                     /* RAFTCORE_RF_* */
-    uint64_t number;                    /* 1, 2, 3, ... since boot */
-    uint64_t term;                      /* hard state as of this batch, changed or not */
-    uint64_t vote;                      /* 0: none */
-    uint64_t commit;                    /* highest index known to be committed */
-    uint64_t leader;                    /* 0: none known */
-    uint64_t snapshot_index;            /* RAFTCORE_RF_SNAPSHOT: covers the log up to here */
-    uint64_t snapshot_term;             /* term of the entry at snapshot_index */
-    uint64_t committed_first;           /* to apply: from here */
-    uint64_t committed_last;            /* to here, both included; 0, 0: nothing */
-    raftcore_slice snapshot_conf;       /* configuration of the snapshot, as raftpb ConfState */
-    raftcore_slice snapshot_data;       /* empty if the data travel the host's way */
-    const raftcore_entry *entries;      /* to store: replace everything from entries[0].index on */
-    const raftcore_entry *committed;    /* to apply, all of the span. Only with RAFTCORE_FLAG_COMMITTED_SPANS may it be
-                                           empty: read the host's log then */
-    const raftcore_msg *msgs;           /* to send, in order */
-    const raftcore_read *reads;         /* reads to serve */
-    const raftcore_drop *dropped;       /* proposals and reads that failed */
-    const raftcore_done *done;          /* tokens of a span that comes without entries */
-    uint32_t n_entries;                 /* count of entries */
-    uint32_t n_committed;               /* count of committed */
-    uint32_t n_msgs;                    /* count of msgs */
-    uint32_t n_reads;                   /* count of reads */
-    uint32_t n_dropped;                 /* count of dropped */
-    uint32_t n_done;                    /* count of done */
-    uint32_t entry_stride;              /* bytes from one entry to the next: step by this, not by sizeof */
-    uint32_t msg_stride;                /* of msgs */
-    uint32_t read_stride;               /* of reads */
-    uint32_t drop_stride;               /* of dropped */
-    uint32_t done_stride;               /* of done */
-    uint32_t reserved0;                 /* 0 */
-} raftcore_ready;
-
-/**
- * A request to read the host's log or to make a snapshot: for a peer that is far behind, or for this node to apply.
- */
-typedef struct raftcore_fetch {
-    uint32_t struct_size;               /* sizeof(raftcore_fetch) */
-    uint32_t kind;                      /* RAFTCORE_FETCH_* */
-    uint64_t id;                        /* goes into the answer */
-    uint64_t peer;                      /* for whom; APPLY: this node itself */
-    uint64_t first;                     /* ENTRIES, APPLY: from this index; SNAPSHOT: at least up to first - 1 */
-    uint64_t last;                      /* ENTRIES, APPLY: to this index, both included */
-    uint64_t max_bytes;                 /* ENTRIES, APPLY: more than this is not taken now, but for one entry */
-} raftcore_fetch;
-
-/**
- * What a peer says when a connection opens.
- */
-typedef struct raftcore_hello_info {
-    uint32_t struct_size;               /* sizeof(raftcore_hello_info) */
-    uint32_t version;                   /* of the wire format */
-    uint64_t features;                  /* what it is able to do */
-    uint64_t group;                     /* its group */
-    uint64_t id;                        /* its id */
-} raftcore_hello_info;
-
-/**
- * What has happened since the last raftcore_turn, and what became of the frames.
- */
-typedef struct raftcore_input {
-    uint32_t struct_size;               /* sizeof(raftcore_input) */
-    uint32_t ticks;                     /* that passed; 0: none */
-    uint64_t done;                      /* as raftcore_advance of this ready; 0: none */
-    uint64_t persisted;                 /* ASYNC: as raftcore_persisted; 0: none */
-    uint64_t applied;                   /* ASYNC: as raftcore_applied; 0: none */
-    uint64_t released;                  /* ASYNC: as raftcore_release; 0: none */
-    uint64_t peer;                      /* whose frames these are; 0: unchecked */
-    raftcore_slice frames;              /* as raftcore_step_frames; may be empty */
-    uint64_t consumed;                  /* out: bytes of whole frames that were taken */
-    uint32_t rejected;                  /* out: frames refused among these */
-    raftcore_code first;                /* out: why the first of them was: a code; 0: none was */
-} raftcore_input;
-
-/**
- * One step of a configuration change.
- */
-typedef struct raftcore_change {
-    uint64_t id;                        /* whom it concerns */
-    uint32_t kind;                      /* RAFTCORE_CHANGE_* */
-    uint32_t reserved0;                 /* 0 */
-} raftcore_change;
-
-/**
- * A node as it is now.
- */
-typedef struct raftcore_status {
-    uint32_t struct_size;               /* sizeof(raftcore_status) */
-    uint32_t role;                      /* RAFTCORE_ROLE_* */
-    uint64_t id;                        /* this node */
-    uint64_t group;                     /* its group */
-    uint64_t term;                      /* current term */
-    uint64_t vote;                      /* whom it voted for in term; 0: nobody */
-    uint64_t commit;                    /* highest index known to be committed */
-    uint64_t applied;                   /* highest index the host has applied */
-    uint64_t durable;                   /* highest index on this node's disk, of this log */
-    uint64_t leader;                    /* 0: none known */
-    uint64_t transferee;                /* who is to lead next; 0: nobody */
-    uint64_t first_index;               /* of the log after the snapshot */
-    uint64_t last_index;                /* end of the log */
-    uint64_t last_term;                 /* its term */
-    uint64_t recent_first;              /* first entry still in memory */
-    uint64_t safe_to_compact;           /* entries up to here are applied, and on every member that a leader knows:
-                                           nobody will need them as entries */
-    uint64_t memory_bytes;              /* held by the node */
-    uint64_t messages_dropped;          /* outgoing ones lost because a limit was reached */
-    uint64_t messages_refused;          /* incoming ones answered with an error */
-    uint64_t messages_ignored;          /* incoming ones that had no effect */
-    uint64_t proposals_refused;         /* proposals answered with an error */
-    uint64_t reads_failed;              /* reads in dropped */
-    uint64_t events_lost;               /* events that came while too many were waiting */
-    uint64_t implausible;               /* messages that contradict what is committed here: look into these */
-    uint32_t n_peers;                   /* members, this node included */
-    uint32_t n_outstanding;             /* readies handed out and not ended */
-    uint32_t promotable;                /* 1: could lead */
-    uint32_t electable;                 /* as raftcore_set_electable left it */
-    uint32_t election_elapsed;          /* ticks since the election timer was reset */
-    uint32_t election_timeout;          /* ticks at which it fires */
-    uint32_t n_reads;                   /* reads waiting */
-    uint32_t n_tokens;                  /* tokens waiting */
-    uint64_t last_ready;                /* number of the newest ready handed out; 0: none yet */
-    uint64_t late_ticks;                /* ticks that came while a ready waited to be taken: 0 for a host that is never
-                                           late */
-    uint64_t apply_waits;               /* first entry that the host is asked for to apply it (RAFTCORE_FETCH_APPLY); 0:
-                                           none */
-} raftcore_status;
-
-/**
- * A leader's view of one member.
- */
-typedef struct raftcore_peer {
-    uint64_t id;                        /* whom */
-    uint64_t match_index;               /* highest index known to be in its log */
-    uint64_t next_index;                /* next index to send */
-    uint64_t pending_snapshot;          /* index of the snapshot under way; 0: none */
-    uint64_t inflight_bytes;            /* payload in flight */
-    uint32_t inflight_msgs;             /* appends in flight */
-    uint32_t flow;                      /* RAFTCORE_FLOW_* */
-    uint32_t flags;                     /* RAFTCORE_PF_* */
-    uint32_t silent_ticks;              /* since it was last heard */
-} raftcore_peer;
-
-/**
- * Something that happened, for logs, traces and tests.
- */
-typedef struct raftcore_event {
-    uint32_t kind;                      /* RAFTCORE_EVENT_* */
-    uint32_t reason;                    /* see raftcore_reason_text */
-    uint64_t peer;                      /* whom it concerns; 0: nobody */
-    uint64_t term;                      /* the node's term then */
-    uint64_t index;                     /* 0: none */
-    uint64_t a;                         /* see RAFTCORE_EVENT_* */
-    uint64_t b;
-} raftcore_event;
-
-/**
- * The head of a flat batch: see raftcore_ready_flat.
- *
- * Every number is little-endian, every place (`_at`) an offset in bytes from buf[0] and a multiple of 8. A list without
- * elements has count 0 and place 0. Records lie stride bytes apart.
- */
-typedef struct raftcore_flat {
-    uint32_t layout;                    /* 1; another layout gets another number */
-    uint32_t role;                      /* RAFTCORE_ROLE_* */
-    uint64_t total_bytes;               /* of the whole, a multiple of 8 */
-    uint64_t flags;                     /* RAFTCORE_RF_* */
-    uint64_t number;                    /* as in raftcore_ready, up to committed_last */
-    uint64_t term;
-    uint64_t vote;
-    uint64_t commit;
-    uint64_t leader;
-    uint64_t snapshot_index;
-    uint64_t snapshot_term;
-    uint64_t committed_first;
-    uint64_t committed_last;
-    uint64_t snapshot_conf_at;          /* place of the snapshot's configuration */
-    uint64_t snapshot_conf_bytes;
-    uint64_t snapshot_data_at;          /* place of the snapshot's data */
-    uint64_t snapshot_data_bytes;
-    uint64_t entries_at;                /* raftcore_flat_entry[n_entries] */
-    uint64_t committed_at;              /* raftcore_flat_entry[n_committed] */
-    uint64_t msgs_at;                   /* raftcore_flat_msg[n_msgs] */
-    uint64_t reads_at;                  /* raftcore_read[n_reads] */
-    uint64_t dropped_at;                /* raftcore_drop[n_dropped] */
-    uint64_t done_at;                   /* raftcore_done[n_done] */
-    uint32_t n_entries;
-    uint32_t n_committed;
-    uint32_t n_msgs;
-    uint32_t n_reads;
-    uint32_t n_dropped;
-    uint32_t n_done;
-    uint32_t entry_stride;
-    uint32_t msg_stride;
-    uint32_t read_stride;
-    uint32_t drop_stride;
-    uint32_t done_stride;
-    uint32_t reserved0;                 /* 0 */
-} raftcore_flat;
-
-/**
- * An entry of a flat batch.
- */
-typedef struct raftcore_flat_entry {
-    uint64_t term;                      /* as in raftcore_entry */
-    uint64_t index;
-    uint64_t token;
-    uint64_t data_at;                   /* place of the data */
-    uint64_t data_bytes;
-    uint32_t kind;                      /* RAFTCORE_ENTRY_* */
-    uint32_t reserved0;                 /* 0 */
-} raftcore_flat_entry;
-
-/**
- * A message of a flat batch.
- */
-typedef struct raftcore_flat_msg {
-    uint64_t to;                        /* as in raftcore_msg */
-    uint64_t from;
-    uint64_t term;
-    uint64_t log_term;
-    uint64_t index;
-    uint64_t commit;
-    uint64_t reject_hint;
-    uint64_t vote;
-    uint64_t flags;                     /* RAFTCORE_MF_* */
-    uint64_t frame_at;                  /* place of the frame: header and message in one piece */
-    uint64_t frame_bytes;
-    uint32_t kind;                      /* RAFTCORE_MSG_* */
-    uint32_t reserved0;                 /* 0 */
-    uint64_t context_at;                /* place of the context */
-    uint64_t context_bytes;
-    uint64_t snapshot_conf_at;          /* place of the ConfState of RAFTCORE_MSG_SNAP */
-    uint64_t snapshot_conf_bytes;
-} raftcore_flat_msg;
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
+#define RAFTCORE_OK          0 /* Success */
+#define RAFTCORE_NONE        1 /* Nothing to return: no ready, fetch or event */
+#define RAFTCORE_IGNORED     2 /* Nothing done: the supply is no longer needed */
+#define RAFTCORE_LAST        3 /* From raftcore_turn: a ready, and nothing can follow it before
+                                  something happens */
+#define RAFTCORE_FETCH_FIRST 4 /* From raftcore_turn: a fetch waits; answer it, then take the
+                                  next turn */
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 1  Make and free
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * The ABI of the library that runs. It suits this page if it equals RAFTCORE_ABI_VERSION.
@@ -920,6 +162,9 @@ raftcore_version_string(void);
 RAFTCORE_API uint64_t
 raftcore_features(void);
 
+/* Bits of raftcore_features. */
+#define RAFTCORE_FEATURE_CHECKED UINT64_C(1) /* Built with internal checks, for tests */
+
 /**
  * A code in a few words. raftcore_error_detail says more about one that a node has just answered.
  *
@@ -930,6 +175,70 @@ raftcore_features(void);
  */
 RAFTCORE_API const char *
 raftcore_strerror(raftcore_code code);
+
+/**
+ * The configuration of a node.
+ *
+ * raftcore_config_init fills in the defaults. Then set id and seed, and change other fields if you
+ * like. A note ends with the default in brackets, or with [range; default].
+ */
+typedef struct raftcore_config {
+    uint32_t struct_size;            /* sizeof(raftcore_config) */
+    uint32_t abi_version;            /* RAFTCORE_ABI_VERSION */
+    uint64_t id;                     /* This node [1 to 2^64-17] */
+    uint64_t group;                  /* Group of the node; frames of other groups are refused */
+
+    /* Not 0. Choose another seed at each start, or a read could be served by an answer from
+     * before the restart. With equal seeds and equal calls, two runs are equal. */
+    uint64_t seed;
+
+    /* RAFTCORE_FLAG_* [PRE_VOTE, CHECK_QUORUM, RETIRE_GRACEFULLY, QUIET_COMMIT] */
+    uint64_t flags;
+    uint32_t storage;                /* RAFTCORE_STORAGE_* [SYNC] */
+    uint32_t dialect;                /* RAFTCORE_DIALECT_* [RAFTPB] */
+
+    /* Ticks without a leader before an election, by chance up to twice as many [above
+     * heartbeat_ticks; 10] */
+    uint32_t election_ticks;
+    uint32_t heartbeat_ticks;        /* Ticks between a leader's heartbeats [1] */
+    uint32_t read_timeout_ticks;     /* Ticks until a forwarded read fails [20] */
+    uint32_t snapshot_timeout_ticks; /* Ticks to wait for a snapshot report; 0: for ever [600] */
+
+    /* Ticks after boot during which the node grants no vote [UINT32_MAX: election_ticks with
+     * RAFTCORE_FLAG_LEASE_READS, else 0] */
+    uint32_t vote_fence_ticks;
+    uint32_t max_peers;              /* Members of the group [1 to 256; 16] */
+    uint32_t max_inflight_msgs;      /* Appends in flight to a peer [1 to 65536; 256] */
+    uint32_t max_outstanding;        /* Outstanding readies; one in SYNC [1 to 1024; 8] */
+    uint32_t max_entries_per_ready;  /* Entries to store, and to apply, in a ready [1024] */
+    uint32_t max_messages;           /* Messages in a ready [16 or more; 1024] */
+    uint32_t max_reads;              /* Waiting reads [1024] */
+    uint32_t max_tokens;             /* Waiting proposals with a token [8192] */
+    int32_t priority;                /* Among equal logs the higher priority wins [0] */
+    uint32_t max_apply_unpersisted;  /* ASYNC: entries to apply that are not yet durable [0] */
+    uint64_t recent_bytes;           /* Entries in memory [4 * block_bytes or more; 16 MiB] */
+    uint64_t catchup_bytes;          /* Entries supplied for peers, all together [8 MiB] */
+    uint64_t max_size_per_msg;       /* Payload of an append with several entries [1 MiB] */
+    uint64_t max_committed_size_per_ready; /* Committed entries returned, not yet applied [4 MiB] */
+    uint64_t max_uncommitted_size;   /* Payload of a leader's uncommitted entries [8 MiB] */
+    uint64_t max_inflight_bytes;     /* Payload in flight to a peer; 0: no limit [0] */
+    uint64_t max_entry_bytes;        /* Payload of an entry [up to 2^30; 4 MiB] */
+    uint64_t max_snapshot_bytes;     /* Snapshot data inside messages [up to 2^31; 1 MiB] */
+    uint64_t block_bytes;            /* Unit of memory for entries [4 KiB to 16 MiB; 256 KiB] */
+
+    /* A leader steps down if nothing more of its own log becomes durable for so long; 0: never
+     * [100] */
+    uint32_t own_write_timeout_ticks;
+    uint32_t reserved0;              /* 0 */
+} raftcore_config;
+
+/* raftcore_config.storage */
+#define RAFTCORE_STORAGE_SYNC     0 /* One ready at a time, ended by raftcore_advance */
+#define RAFTCORE_STORAGE_ASYNC    1 /* Several readies: raftcore_persisted, _applied, _release */
+#define RAFTCORE_STORAGE_MESSAGES 2 /* Like etcd's AsyncStorageWrites: raftcore_step_local */
+
+/* raftcore_config.dialect */
+#define RAFTCORE_DIALECT_RAFTPB 0 /* The schema of etcd's raft */
 
 /**
  * Fills in the defaults. Call it first: it is what makes a program that is compiled against a newer page safe.
@@ -955,6 +264,9 @@ raftcore_config_init(raftcore_config *c, uint32_t struct_size);
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_config_preset(raftcore_config *c, uint32_t preset);
+
+/* Presets of raftcore_config_preset. */
+#define RAFTCORE_PRESET_ETCD 1 /* The choices of etcd's raft, wherever the defaults differ */
 
 /**
  * Which field of a configuration is at fault, and what is allowed.
@@ -995,6 +307,14 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_footprint(const raftcore_config *c, size_t *bytes_out);
 
 /**
+ * A node. The struct is opaque and never moves.
+ *
+ * A call on a freed node returns RAFTCORE_E_HANDLE. The check is best effort: after 256 more frees,
+ * another node may have the address.
+ */
+typedef struct raftcore_node raftcore_node;
+
+/**
  * Makes a node. Then tell it what is stored of it: raftcore_boot.
  *
  * c        Copied.
@@ -1010,6 +330,92 @@ raftcore_footprint(const raftcore_config *c, size_t *bytes_out);
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_new(const raftcore_config *c, raftcore_node **out);
+
+/**
+ * Bytes. ptr may be NULL if len is 0. On POSIX systems, an array of slices is an array of struct
+ * iovec.
+ */
+typedef struct raftcore_slice {
+    const uint8_t *ptr; /* First byte */
+    size_t len;         /* Number of bytes */
+} raftcore_slice;
+
+/**
+ * The membership of a group.
+ *
+ * As an argument: the library reads bytes if bytes.ptr is not NULL, else the ids. As a result:
+ * both are set.
+ */
+typedef struct raftcore_conf {
+    uint32_t struct_size;          /* sizeof(raftcore_conf) */
+    uint32_t auto_leave;           /* 1: a joint membership is left automatically */
+    const uint64_t *voters;        /* Voters; in a joint membership the incoming half */
+    const uint64_t *outgoing;      /* Voters of the outgoing half; empty unless joint */
+    const uint64_t *learners;      /* Learners */
+    const uint64_t *learners_next; /* Learners after the joint membership */
+    uint32_t n_voters;             /* Number of voters */
+    uint32_t n_outgoing;           /* Number of outgoing */
+    uint32_t n_learners;           /* Number of learners */
+    uint32_t n_learners_next;      /* Number of learners_next */
+
+    /* The membership as raftpb ConfState with index as field 15, for your disk */
+    raftcore_slice bytes;
+    raftcore_slice context;        /* Result of raftcore_apply_conf: the change's context */
+
+    /* The index that the membership is as of; 0: not known. The bytes carry the index, too. */
+    uint64_t index;
+} raftcore_conf;
+
+/**
+ * A part of the log with one term, up to the first index of the next run.
+ */
+typedef struct raftcore_run {
+    uint64_t first; /* First index */
+    uint64_t term;  /* Term of all entries */
+} raftcore_run;
+
+/**
+ * An entry of the log.
+ */
+typedef struct raftcore_entry {
+    uint64_t term;       /* Term of the leader that made the entry */
+    uint64_t index;      /* Position in the log, from 1 */
+    uint32_t kind;       /* RAFTCORE_ENTRY_* */
+    uint32_t reserved0;  /* 0 */
+    raftcore_slice data; /* Data of the proposal */
+    uint64_t token;      /* In committed, on the node of the proposal: its token; else 0 */
+} raftcore_entry;
+
+/* Kinds of entries, with raftpb's numbers. */
+#define RAFTCORE_ENTRY_NORMAL         0 /* Data of the application; empty: a leader's first entry */
+#define RAFTCORE_ENTRY_CONF_CHANGE    1 /* A membership change, first encoding */
+#define RAFTCORE_ENTRY_CONF_CHANGE_V2 2 /* Membership changes, second encoding */
+
+/**
+ * Everything that you have stored of a node. See raftcore_boot.
+ *
+ * All zero with conf NULL is an empty disk.
+ */
+typedef struct raftcore_stored {
+    uint32_t struct_size;          /* sizeof(raftcore_stored) */
+    uint32_t reserved0;            /* 0 */
+    uint64_t term;                 /* Hard state, as last stored */
+    uint64_t vote;                 /* Candidate with the vote in term; 0: none */
+    uint64_t commit;               /* Commit index of the hard state */
+    uint64_t applied;              /* Index up to which your state machine has applied the log */
+
+    /* Index before the first entry of the log: the end of the last snapshot or compaction;
+     * founders: 1 */
+    uint64_t before_first;
+    uint64_t before_first_term;    /* Term at before_first; founders: 1 */
+    uint64_t last;                 /* Index of the last entry; before_first if the log is empty */
+    const raftcore_conf *conf;     /* Membership as of applied; NULL: the disk is empty */
+    const raftcore_run *runs;      /* Terms of the log; NULL if entries begin at before_first + 1 */
+    const raftcore_entry *entries; /* Entries up to last: those above applied at least */
+    size_t n_runs;                 /* Number of runs */
+    size_t n_entries;              /* Number of entries */
+    size_t reserved1;              /* 0 */
+} raftcore_stored;
 
 /**
  * Boots a node from what its host has stored; then it runs. The data are checked against each other: what was forgotten is refused.
@@ -1064,7 +470,8 @@ raftcore_boot_state(raftcore_node *node, uint64_t term, uint64_t vote, uint64_t 
  * Rust               Node::boot_conf, Node::boot_conf_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t before_first, uint64_t before_first_term);
+raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t before_first,
+    uint64_t before_first_term);
 
 /**
  * Restores which term each part of the log has, and where the log ends: entries that are forgotten show then.
@@ -1137,9 +544,9 @@ RAFTCORE_API raftcore_code
 raftcore_free(raftcore_node *node);
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 2  The loop
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * Time passes.
@@ -1192,8 +599,25 @@ raftcore_step(raftcore_node *node, uint64_t peer, const uint8_t *msg, size_t len
  * Rust          Node::step_frames
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_step_frames(raftcore_node *node, uint64_t peer, const uint8_t *buf, size_t len, size_t *consumed_out,
-    uint32_t *rejected_out, raftcore_code *first_out);
+raftcore_step_frames(raftcore_node *node, uint64_t peer, const uint8_t *buf, size_t len,
+    size_t *consumed_out, uint32_t *rejected_out, raftcore_code *first_out);
+
+/**
+ * A frame of a stream. See raftcore_frame_next.
+ */
+typedef struct raftcore_frame {
+    uint32_t struct_size; /* sizeof(raftcore_frame) */
+    uint32_t reserved0;   /* 0 */
+    uint64_t group;       /* Group of the frame */
+    raftcore_slice msg;   /* The message, inside your buffer */
+
+    /* Bytes of the whole frame, header included. With RAFTCORE_NONE: bytes needed; 0: unknown */
+    uint64_t bytes;
+} raftcore_frame;
+
+/* Bytes before the message of a frame: length of the message (u32) and group (u64), both
+ * little-endian. */
+#define RAFTCORE_FRAME_HEADER 12
 
 /**
  * Walks a receive buffer: the next frame, which is not stepped.
@@ -1239,7 +663,8 @@ raftcore_propose(raftcore_node *node, const raftcore_slice *parts, size_t count,
  * Rust     Node::propose_many
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_propose_many(raftcore_node *node, const raftcore_slice *entries, const uint64_t *tokens, size_t count);
+raftcore_propose_many(raftcore_node *node, const raftcore_slice *entries, const uint64_t *tokens,
+    size_t count);
 
 /**
  * Proposes an entry of any kind as it is: a change that was encoded elsewhere, say.
@@ -1266,6 +691,133 @@ RAFTCORE_API int32_t
 raftcore_has_ready(const raftcore_node *node);
 
 /**
+ * A message to send.
+ *
+ * A host with a stream per peer writes frame to the peer `to`, and otherwise reads flags only.
+ */
+typedef struct raftcore_msg {
+    uint64_t to;                   /* Receiver */
+    uint64_t from;                 /* This node */
+    uint64_t term;                 /* Term of the sender; 0 in a forwarded proposal */
+    uint64_t log_term;             /* Term of the entry at index, in most kinds */
+
+    /* Depends on kind: see raftpb. In RAFTCORE_MSG_SNAP index and log_term are those of the
+     * snapshot. */
+    uint64_t index;
+    uint64_t commit;               /* Commit index of the sender */
+    uint64_t reject_hint;          /* In a refused append: where to try next */
+    uint64_t vote;                 /* In a local storage message: vote of the hard state */
+    uint64_t flags;                /* RAFTCORE_MF_* */
+    uint32_t kind;                 /* RAFTCORE_MSG_* */
+    uint32_t reserved0;            /* 0 */
+
+    /* Gather list of the frame: length of the message (u32) and group (u64), both little-endian,
+     * then the raftpb message. */
+    const raftcore_slice *frame;
+
+    /* Entries of an append or a proposal, for inspection: frame has the whole message. NULL
+     * without RAFTCORE_FLAG_DECODED_MSGS. */
+    const raftcore_entry *entries;
+    uint32_t n_frame;              /* Slices in frame, 1 or more */
+    uint32_t frame_bytes;          /* Bytes of the frame */
+    uint32_t n_entries;            /* Number of entries */
+    uint32_t entry_stride;         /* Bytes from one entry to the next */
+
+    /* Context of a heartbeat, its answer, or a vote; empty in most messages */
+    raftcore_slice context;
+
+    /* In RAFTCORE_MSG_SNAP: the membership as of index, as raftpb ConfState */
+    raftcore_slice snapshot_conf;
+} raftcore_msg;
+
+/* raftcore_msg.flags */
+#define RAFTCORE_MF_AFTER  UINT64_C(1) /* Send only when all readies up to this one are durable */
+#define RAFTCORE_MF_REJECT UINT64_C(2) /* In a response: a refusal. In an append: needs no answer */
+
+/**
+ * A read that may be served now.
+ */
+typedef struct raftcore_read {
+    uint64_t token; /* Token of raftcore_read_index */
+    uint64_t index; /* Serve from a state with this index applied */
+} raftcore_read;
+
+/**
+ * A proposal or read that has failed.
+ */
+typedef struct raftcore_drop {
+    uint64_t token;  /* Token of the proposal or read */
+    uint32_t what;   /* RAFTCORE_DROP_* */
+    uint32_t reason; /* RAFTCORE_REASON_* */
+} raftcore_drop;
+
+/* raftcore_drop.what */
+#define RAFTCORE_DROP_NOT_COMMITTED 1 /* Never committed: another entry has the proposal's place */
+#define RAFTCORE_DROP_UNKNOWN       2 /* Possibly committed: forwarded, or under a snapshot */
+#define RAFTCORE_DROP_READ          3 /* A read that failed: start the read again */
+
+/**
+ * A committed proposal whose entry is not in committed.
+ */
+typedef struct raftcore_done {
+    uint64_t token; /* Token of the proposal */
+    uint64_t index; /* Index of its entry */
+} raftcore_done;
+
+/**
+ * A portion of work. See raftcore_get_ready.
+ */
+typedef struct raftcore_ready {
+    uint32_t struct_size;            /* sizeof(raftcore_ready), set by you */
+    uint32_t role;                   /* RAFTCORE_ROLE_* */
+    uint64_t flags;                  /* RAFTCORE_RF_* */
+    uint64_t number;                 /* 1, 2, 3, ... since boot */
+    uint64_t term;                   /* Hard state as of this ready, changed or not */
+    uint64_t vote;                   /* Candidate with the vote in term; 0: none */
+    uint64_t commit;                 /* Highest index known to be committed */
+    uint64_t leader;                 /* 0: none known */
+    uint64_t snapshot_index;         /* Last index of the snapshot (RAFTCORE_RF_SNAPSHOT) */
+    uint64_t snapshot_term;          /* Term of the entry at snapshot_index */
+    uint64_t committed_first;        /* First index to apply; 0: nothing to apply */
+    uint64_t committed_last;         /* Last index to apply */
+    raftcore_slice snapshot_conf;    /* Membership of the snapshot, as raftpb ConfState */
+    raftcore_slice snapshot_data;    /* Empty if the data travel over your own channel */
+    const raftcore_entry *entries;   /* To store: replace the log from entries[0].index on */
+
+    /* To apply: all of committed_first..committed_last. With RAFTCORE_FLAG_COMMITTED_SPANS it
+     * may be empty: then read these entries from your own log. */
+    const raftcore_entry *committed;
+    const raftcore_msg *msgs;        /* To send, in order */
+    const raftcore_read *reads;      /* Reads to serve */
+    const raftcore_drop *dropped;    /* Proposals and reads that failed */
+    const raftcore_done *done;       /* Committed tokens, if committed is empty */
+    uint32_t n_entries;              /* Number of entries */
+    uint32_t n_committed;            /* Number of committed */
+    uint32_t n_msgs;                 /* Number of msgs */
+    uint32_t n_reads;                /* Number of reads */
+    uint32_t n_dropped;              /* Number of dropped */
+    uint32_t n_done;                 /* Number of done */
+    uint32_t entry_stride;           /* Bytes from one entry to the next; not always sizeof */
+    uint32_t msg_stride;             /* Stride of msgs */
+    uint32_t read_stride;            /* Stride of reads */
+    uint32_t drop_stride;            /* Stride of dropped */
+    uint32_t done_stride;            /* Stride of done */
+    uint32_t reserved0;              /* 0 */
+} raftcore_ready;
+
+/* raftcore_ready.flags */
+#define RAFTCORE_RF_HARD_STATE UINT64_C(1) /* Term, vote or commit has changed: store all three */
+#define RAFTCORE_RF_MUST_SYNC  UINT64_C(2) /* The write must be durable before you go on */
+#define RAFTCORE_RF_SOFT_STATE UINT64_C(4) /* Role or leader has changed */
+#define RAFTCORE_RF_SNAPSHOT   UINT64_C(8) /* A snapshot to install */
+
+/* Roles of a node. */
+#define RAFTCORE_ROLE_FOLLOWER      0 /* Follows a leader, or waits for a leader */
+#define RAFTCORE_ROLE_CANDIDATE     1 /* Asks for votes */
+#define RAFTCORE_ROLE_LEADER        2
+#define RAFTCORE_ROLE_PRE_CANDIDATE 3 /* Asks for votes without raising the term (PreVote) */
+
+/**
  * Takes the next batch of work.
  *
  * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
@@ -1283,26 +835,6 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_ready(raftcore_node *node, raftcore_ready *out);
 
 /**
- * Takes the next batch of work as one run of bytes, for languages to which pointers are a burden.
- *
- * It begins with a raftcore_flat; behind it lie the records of all lists, and behind these the bytes they name. All is
- * little-endian; each place is an offset from buf[0], a multiple of 8. A frame is in one piece and can be sent as it is. Decoded
- * entries of messages are not in it.
- *
- * buf       Caller's buffer, of any alignment; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
- * need_out  RAFTCORE_OK: bytes written. RAFTCORE_E_TOO_SMALL: bytes needed; any amount may be asked again. May be NULL.
- * Lives     The bytes are the caller's. The batch is outstanding as any other: acknowledge it.
- * Memory    Does not allocate.
- * Returns   RAFTCORE_OK           one batch
- *           RAFTCORE_NONE         nothing to do
- *           RAFTCORE_E_TOO_SMALL  the batch is not taken; it comes with the next call, unchanged
- *           RAFTCORE_E_FULL       as raftcore_get_ready
- * Rust      Node::ready
- */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_ready_flat(raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_out);
-
-/**
  * All work of a batch is done: it and those before it are persisted, applied and released in one.
  *
  * number   raftcore_ready.number
@@ -1316,6 +848,26 @@ raftcore_ready_flat(raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_advance(raftcore_node *node, uint64_t number);
+
+/**
+ * A request for entries of your log, or for a snapshot: for a peer that is far behind, or for this node
+ * to apply.
+ */
+typedef struct raftcore_fetch {
+    uint32_t struct_size; /* sizeof(raftcore_fetch) */
+    uint32_t kind;        /* RAFTCORE_FETCH_* */
+    uint64_t id;          /* Number of this fetch, for the answer */
+    uint64_t peer;        /* Peer that lacks the entries; APPLY: this node */
+    uint64_t first;       /* ENTRIES, APPLY: first index; SNAPSHOT: cover first - 1 at least */
+    uint64_t last;        /* ENTRIES, APPLY: last index */
+    uint64_t max_bytes;   /* ENTRIES, APPLY: more bytes are not taken, except one entry */
+} raftcore_fetch;
+
+/* raftcore_fetch.kind */
+#define RAFTCORE_FETCH_ENTRIES  1 /* Answer with raftcore_supply_entries or _none */
+#define RAFTCORE_FETCH_SNAPSHOT 2 /* Answer with raftcore_supply_snapshot or _none */
+#define RAFTCORE_FETCH_APPLY    3 /* Entries of your own log, to apply. Answer with
+                                     raftcore_supply_entries, or _none with LATER */
 
 /**
  * Asks what the node lacks: old entries, or a snapshot, for a peer that is far behind; or entries of this node's own log, which
@@ -1361,8 +913,8 @@ raftcore_supply_entries(raftcore_node *node, uint64_t id, const raftcore_entry *
  * Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_supply_snapshot(raftcore_node *node, uint64_t id, uint64_t index, const raftcore_conf *conf,
-    raftcore_slice data);
+raftcore_supply_snapshot(raftcore_node *node, uint64_t id, uint64_t index,
+    const raftcore_conf *conf, raftcore_slice data);
 
 /**
  * Answers an ask with nothing.
@@ -1378,6 +930,10 @@ raftcore_supply_snapshot(raftcore_node *node, uint64_t id, uint64_t index, const
  */
 RAFTCORE_API raftcore_code
 raftcore_supply_none(raftcore_node *node, uint64_t id, uint32_t why);
+
+/* Causes for raftcore_supply_none. */
+#define RAFTCORE_SUPPLY_GONE  1 /* Compacted: the node will fetch a snapshot instead */
+#define RAFTCORE_SUPPLY_LATER 2 /* Not available now: the node will fetch again */
 
 /**
  * The host has dropped the entries up to index from its log; it has the state as of there, or later.
@@ -1413,6 +969,17 @@ raftcore_report_unreachable(raftcore_node *node, uint64_t peer);
  */
 RAFTCORE_API raftcore_code
 raftcore_report_snapshot(raftcore_node *node, uint64_t peer, uint32_t how);
+
+/* Reports for raftcore_report_snapshot. */
+
+/* The snapshot did not arrive: the node will fetch another snapshot */
+#define RAFTCORE_SNAPSHOT_FAILED    0
+
+/* The snapshot arrived with all data */
+#define RAFTCORE_SNAPSHOT_ARRIVED   1
+
+/* The snapshot is being sent: snapshot_timeout_ticks start anew */
+#define RAFTCORE_SNAPSHOT_UNDER_WAY 2
 
 /**
  * How many ticks may pass before the node does something by itself: so long a host may sleep, if nothing else comes. The
@@ -1453,8 +1020,8 @@ raftcore_flatten(const raftcore_msg *m, uint8_t *buf, size_t cap, size_t *need_o
  * Rust       wire::parse_message
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_snapshot_split(const uint8_t *msg, size_t len, raftcore_slice *data_out, uint64_t *index_out,
-    uint64_t *term_out);
+raftcore_snapshot_split(const uint8_t *msg, size_t len, raftcore_slice *data_out,
+    uint64_t *index_out, uint64_t *term_out);
 
 /**
  * Writes the frame that opens a connection: version, features, group and id of this node.
@@ -1467,6 +1034,17 @@ raftcore_snapshot_split(const uint8_t *msg, size_t len, raftcore_slice *data_out
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_hello(const raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_out);
+
+/**
+ * The contents of the frame that opens a connection.
+ */
+typedef struct raftcore_hello_info {
+    uint32_t struct_size; /* sizeof(raftcore_hello_info) */
+    uint32_t version;     /* Version of the wire format */
+    uint64_t features;    /* Abilities of the sender */
+    uint64_t group;       /* Group of the sender */
+    uint64_t id;          /* Id of the sender */
+} raftcore_hello_info;
 
 /**
  * Reads the frame that opened a connection. Whether version, group and id suit is the host's to judge.
@@ -1499,18 +1077,21 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_view(raftcore_node *node, uint64_t number, raftcore_ready *out);
 
 /**
- * The same in the form of raftcore_ready_flat.
- *
- * number    As in raftcore_view.
- * buf       As in raftcore_ready_flat; so need_out.
- * Memory    Does not allocate.
- * Returns   RAFTCORE_OK           the ready
- *           RAFTCORE_NONE         none of this number is outstanding
- *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
- * Rust      Node::view
+ * What happened since the last turn, and what became of the frames. See raftcore_turn.
  */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_view_flat(raftcore_node *node, uint64_t number, uint8_t *buf, size_t cap, size_t *need_out);
+typedef struct raftcore_input {
+    uint32_t struct_size;  /* sizeof(raftcore_input) */
+    uint32_t ticks;        /* Ticks that passed */
+    uint64_t done;         /* As raftcore_advance(done); 0: none */
+    uint64_t persisted;    /* ASYNC: as raftcore_persisted(persisted); 0: none */
+    uint64_t applied;      /* ASYNC: as raftcore_applied(applied); 0: none */
+    uint64_t released;     /* ASYNC: as raftcore_release(released); 0: none */
+    uint64_t peer;         /* Authenticated sender of the frames; 0: unchecked */
+    raftcore_slice frames; /* As raftcore_step_frames; may be empty */
+    uint64_t consumed;     /* Result: bytes of whole frames that the node took */
+    uint32_t rejected;     /* Result: refused frames among them */
+    raftcore_code first;   /* Result: code of the first refused frame; RAFTCORE_OK: none */
+} raftcore_input;
 
 /**
  * One turn of the loop in one call: acknowledges, ticks, steps, looks for a fetch, takes the next ready. For languages in which a
@@ -1532,22 +1113,10 @@ raftcore_view_flat(raftcore_node *node, uint64_t number, uint8_t *buf, size_t ca
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_turn(raftcore_node *node, raftcore_input *in, raftcore_ready *out);
 
-/**
- * The same in the form of raftcore_ready_flat.
- *
- * in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL come with an empty one: all was taken in.
- * buf       As in raftcore_ready_flat; so need_out.
- * Memory    Does not allocate.
- * Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL
- * Rust      Node::turn
- */
-RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_turn_flat(raftcore_node *node, raftcore_input *in, uint8_t *buf, size_t cap, size_t *need_out);
 
-
-/* ==================================================================================================================
+/* ==============================================================================================
  * 3  Reads and membership
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * Starts a linearizable read: one that sees every write completed before it began. It costs no log entry.
@@ -1562,6 +1131,27 @@ raftcore_turn_flat(raftcore_node *node, raftcore_input *in, uint8_t *buf, size_t
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_read_index(raftcore_node *node, uint64_t token);
+
+/**
+ * One step of a membership change.
+ */
+typedef struct raftcore_change {
+    uint64_t id;        /* Node that the step is about */
+    uint32_t kind;      /* RAFTCORE_CHANGE_* */
+    uint32_t reserved0; /* 0 */
+} raftcore_change;
+
+/* raftcore_change.kind */
+#define RAFTCORE_CHANGE_ADD_NODE    0 /* Adds or promotes a voter */
+#define RAFTCORE_CHANGE_REMOVE_NODE 1 /* Removes a voter or learner */
+#define RAFTCORE_CHANGE_UPDATE_NODE 2 /* Changes nothing; carries a context */
+#define RAFTCORE_CHANGE_ADD_LEARNER 3 /* Adds a learner, or demotes a voter */
+
+/* Transitions of a membership change: see raftcore_propose_conf. */
+#define RAFTCORE_TRANSITION_AUTO           0 /* In one step if possible, else as JOINT_IMPLICIT */
+#define RAFTCORE_TRANSITION_JOINT_IMPLICIT 1 /* Joint, then left automatically */
+#define RAFTCORE_TRANSITION_JOINT_EXPLICIT 2 /* Joint, until you propose an empty change */
+#define RAFTCORE_TRANSITION_V1             3 /* Exactly one change, in the first encoding */
 
 /**
  * Proposes a change of the configuration. One at a time: the next may come when this one is applied.
@@ -1579,8 +1169,8 @@ raftcore_read_index(raftcore_node *node, uint64_t token);
  * Rust        Node::propose_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_propose_conf(raftcore_node *node, const raftcore_change *c, size_t count, uint32_t transition,
-    raftcore_slice context, uint64_t token);
+raftcore_propose_conf(raftcore_node *node, const raftcore_change *c, size_t count,
+    uint32_t transition, raftcore_slice context, uint64_t token);
 
 /**
  * Applies a committed configuration entry: from here on the new configuration is in force on this node. Store it together
@@ -1732,7 +1322,8 @@ raftcore_set_priority(raftcore_node *node, int32_t priority);
  * Rust                Node::set_window
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
-raftcore_set_window(raftcore_node *node, uint64_t peer, uint32_t max_inflight_msgs, uint64_t max_inflight_bytes);
+raftcore_set_window(raftcore_node *node, uint64_t peer, uint32_t max_inflight_msgs,
+    uint64_t max_inflight_bytes);
 
 /**
  * Whether a leader tells of a moved commit index at once, or with the next append or heartbeat.
@@ -1757,9 +1348,11 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_election_timeout(raftcore_node *node, uint32_t ticks);
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 4  Asynchronous storage
- * ================================================================================================================== */
+ * ============================================================================================== */
+
+/* With RAFTCORE_STORAGE_ASYNC and RAFTCORE_STORAGE_MESSAGES. docs/durability.md has both loops. */
 
 /**
  * The writes of readies up to number are durable: snapshot, entries and hard state. RAFTCORE_STORAGE_ASYNC only. Their messages
@@ -1823,10 +1416,14 @@ raftcore_release(raftcore_node *node, uint64_t number);
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_step_local(raftcore_node *node, const uint8_t *msg, size_t len);
 
+/* Receivers that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17. */
+#define RAFTCORE_ID_LOCAL_APPEND UINT64_C(18446744073709551615) /* The node's storage */
+#define RAFTCORE_ID_LOCAL_APPLY  UINT64_C(18446744073709551614) /* The node's state machine */
 
-/* ==================================================================================================================
+
+/* ==============================================================================================
  * 5  Many nodes
- * ================================================================================================================== */
+ * ============================================================================================== */
 
 /**
  * Time passes for many nodes in one call.
@@ -1841,12 +1438,59 @@ raftcore_step_local(raftcore_node *node, const uint8_t *msg, size_t len);
  * Rust       Node::tick, Node::has_ready
  */
 RAFTCORE_API size_t
-raftcore_tick_many(raftcore_node *const *nodes, size_t count, uint32_t ticks, uint32_t *ready_out, size_t cap);
+raftcore_tick_many(raftcore_node *const *nodes, size_t count, uint32_t ticks, uint32_t *ready_out,
+    size_t cap);
 
 
-/* ==================================================================================================================
+/* ==============================================================================================
  * 6  Looking inside
- * ================================================================================================================== */
+ * ============================================================================================== */
+
+/**
+ * The state of a node.
+ */
+typedef struct raftcore_status {
+    uint32_t struct_size;       /* sizeof(raftcore_status) */
+    uint32_t role;              /* RAFTCORE_ROLE_* */
+    uint64_t id;                /* This node */
+    uint64_t group;             /* Group of the node */
+    uint64_t term;              /* Current term */
+    uint64_t vote;              /* Candidate with the vote in term; 0: none */
+    uint64_t commit;            /* Highest index known to be committed */
+    uint64_t applied;           /* Highest index that you have applied */
+    uint64_t durable;           /* Highest index of this log on the node's disk */
+    uint64_t leader;            /* 0: none known */
+    uint64_t transferee;        /* Next leader, during a transfer; 0: none */
+    uint64_t first_index;       /* First index after the snapshot */
+    uint64_t last_index;        /* Last index of the log */
+    uint64_t last_term;         /* Term of the last entry */
+    uint64_t recent_first;      /* First index with its entry in memory */
+    uint64_t safe_to_compact;   /* Compact up to here: no known member needs the entries */
+    uint64_t memory_bytes;      /* Memory of the node */
+    uint64_t messages_dropped;  /* Outgoing messages lost at a limit */
+    uint64_t messages_refused;  /* Incoming messages refused with an error */
+    uint64_t messages_ignored;  /* Incoming messages without effect */
+    uint64_t proposals_refused; /* Proposals refused with an error */
+    uint64_t reads_failed;      /* Reads in raftcore_ready.dropped */
+    uint64_t events_lost;       /* Events lost because nobody fetched older events */
+    uint64_t implausible;       /* Messages that contradict committed entries: investigate */
+    uint32_t n_peers;           /* Members, this node included */
+    uint32_t n_outstanding;     /* Outstanding readies */
+    uint32_t promotable;        /* 1: the node could lead */
+    uint32_t electable;         /* Value of raftcore_set_electable */
+    uint32_t election_elapsed;  /* Ticks since the last reset of the election timer */
+    uint32_t election_timeout;  /* Ticks at which the election timer fires */
+    uint32_t n_reads;           /* Waiting reads */
+    uint32_t n_tokens;          /* Waiting proposals with a token */
+    uint64_t last_ready;        /* Number of the newest ready; 0: none yet */
+
+    /* Ticks that came while a ready was waiting. A host that drains every ready before it sleeps
+     * has 0 */
+    uint64_t late_ticks;
+
+    /* First entry that the node needs from your log to apply (RAFTCORE_FETCH_APPLY); 0: none */
+    uint64_t apply_waits;
+} raftcore_status;
 
 /**
  * A node as it is now.
@@ -1861,6 +1505,36 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_status(const raftcore_node *node, raftcore_status *out);
 
 /**
+ * A member, in the view of the leader.
+ */
+typedef struct raftcore_peer {
+    uint64_t id;               /* The member */
+    uint64_t match_index;      /* Highest index known to be in the member's log */
+    uint64_t next_index;       /* Next index to send */
+    uint64_t pending_snapshot; /* Last index of the snapshot under way; 0: none */
+    uint64_t inflight_bytes;   /* Payload in flight */
+    uint32_t inflight_msgs;    /* Appends in flight */
+    uint32_t flow;             /* RAFTCORE_FLOW_* */
+    uint32_t flags;            /* RAFTCORE_PF_* */
+    uint32_t silent_ticks;     /* Ticks since the last message from the member */
+} raftcore_peer;
+
+/* raftcore_peer.flow */
+#define RAFTCORE_FLOW_PROBE     0 /* One append at a time, to find where the logs meet */
+#define RAFTCORE_FLOW_REPLICATE 1 /* Appends in flight up to the window */
+#define RAFTCORE_FLOW_SNAPSHOT  2 /* A snapshot is under way */
+
+/* raftcore_peer.flags */
+#define RAFTCORE_PF_VOTER       1u   /* Voter; of the incoming half in a joint membership */
+#define RAFTCORE_PF_OUTGOING    2u   /* Voter of the outgoing half */
+#define RAFTCORE_PF_LEARNER     4u   /* Learner */
+#define RAFTCORE_PF_ACTIVE      8u   /* Heard since the last quorum check */
+#define RAFTCORE_PF_PAUSED      16u  /* Nothing is sent before an answer */
+#define RAFTCORE_PF_WINDOW_FULL 32u  /* The window of appends in flight is full */
+#define RAFTCORE_PF_CAUGHT_UP   64u  /* Near enough to the leader's log to be promoted */
+#define RAFTCORE_PF_FETCHING    128u /* A fetch waits for your supply */
+
+/**
  * A leader's view of the members, itself included, by id. On others only id and membership mean something.
  *
  * out        Room for cap records; may be NULL if cap is 0. At most cap are written.
@@ -1871,6 +1545,19 @@ raftcore_get_status(const raftcore_node *node, raftcore_status *out);
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_peers(const raftcore_node *node, raftcore_peer *out, size_t cap, size_t *count_out);
+
+/**
+ * An event of a node, for logs, traces and tests.
+ */
+typedef struct raftcore_event {
+    uint32_t kind;   /* RAFTCORE_EVENT_* */
+    uint32_t reason; /* RAFTCORE_REASON_* */
+    uint64_t peer;   /* Peer of the event; 0: none */
+    uint64_t term;   /* Term of the node at the event */
+    uint64_t index;  /* 0: none */
+    uint64_t a;      /* Depends on kind */
+    uint64_t b;
+} raftcore_event;
 
 /**
  * Takes the oldest event. If nobody does, later ones are lost, and counted in raftcore_status.events_lost.
@@ -1921,8 +1608,452 @@ raftcore_digest(const raftcore_node *node, uint32_t with_random);
 RAFTCORE_API size_t
 raftcore_error_detail(const raftcore_node *node, char *buf, size_t cap);
 
-#ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
 
-#endif  /* RAFTCORE_H */
+/* ==============================================================================================
+ * 7  The flat form
+ * ============================================================================================== */
+
+/* The node copies a ready into your buffer: one run of bytes, without pointers. */
+
+/**
+ * The head of a flat ready: see raftcore_ready_flat.
+ *
+ * Numbers are little-endian. A place (`_at`) is an offset in bytes from buf[0], and a multiple of
+ * 8. An empty list has count 0 and place 0. Records of a list lie stride bytes apart.
+ */
+typedef struct raftcore_flat {
+    uint32_t layout;              /* 1; any other layout has another number */
+    uint32_t role;                /* RAFTCORE_ROLE_* */
+    uint64_t total_bytes;         /* Bytes of the whole ready, a multiple of 8 */
+    uint64_t flags;               /* RAFTCORE_RF_* */
+    uint64_t number;              /* As in raftcore_ready, up to committed_last */
+    uint64_t term;
+    uint64_t vote;
+    uint64_t commit;
+    uint64_t leader;
+    uint64_t snapshot_index;
+    uint64_t snapshot_term;
+    uint64_t committed_first;
+    uint64_t committed_last;
+    uint64_t snapshot_conf_at;    /* Place of the snapshot's membership */
+    uint64_t snapshot_conf_bytes;
+    uint64_t snapshot_data_at;    /* Place of the snapshot's data */
+    uint64_t snapshot_data_bytes;
+    uint64_t entries_at;          /* raftcore_flat_entry[n_entries] */
+    uint64_t committed_at;        /* raftcore_flat_entry[n_committed] */
+    uint64_t msgs_at;             /* raftcore_flat_msg[n_msgs] */
+    uint64_t reads_at;            /* raftcore_read[n_reads] */
+    uint64_t dropped_at;          /* raftcore_drop[n_dropped] */
+    uint64_t done_at;             /* raftcore_done[n_done] */
+    uint32_t n_entries;
+    uint32_t n_committed;
+    uint32_t n_msgs;
+    uint32_t n_reads;
+    uint32_t n_dropped;
+    uint32_t n_done;
+    uint32_t entry_stride;
+    uint32_t msg_stride;
+    uint32_t read_stride;
+    uint32_t drop_stride;
+    uint32_t done_stride;
+    uint32_t reserved0;           /* 0 */
+} raftcore_flat;
+
+/**
+ * An entry of a flat ready.
+ */
+typedef struct raftcore_flat_entry {
+    uint64_t term;       /* As in raftcore_entry */
+    uint64_t index;
+    uint64_t token;
+    uint64_t data_at;    /* Place of the data */
+    uint64_t data_bytes;
+    uint32_t kind;       /* RAFTCORE_ENTRY_* */
+    uint32_t reserved0;  /* 0 */
+} raftcore_flat_entry;
+
+/**
+ * A message of a flat ready.
+ */
+typedef struct raftcore_flat_msg {
+    uint64_t to;                  /* As in raftcore_msg */
+    uint64_t from;
+    uint64_t term;
+    uint64_t log_term;
+    uint64_t index;
+    uint64_t commit;
+    uint64_t reject_hint;
+    uint64_t vote;
+    uint64_t flags;               /* RAFTCORE_MF_* */
+    uint64_t frame_at;            /* Place of the frame: header and message in one piece */
+    uint64_t frame_bytes;
+    uint32_t kind;                /* RAFTCORE_MSG_* */
+    uint32_t reserved0;           /* 0 */
+    uint64_t context_at;          /* Place of the context */
+    uint64_t context_bytes;
+    uint64_t snapshot_conf_at;    /* Place of the ConfState of RAFTCORE_MSG_SNAP */
+    uint64_t snapshot_conf_bytes;
+} raftcore_flat_msg;
+
+/**
+ * Takes the next batch of work as one run of bytes, for languages to which pointers are a burden.
+ *
+ * It begins with a raftcore_flat; behind it lie the records of all lists, and behind these the bytes they name. All is
+ * little-endian; each place is an offset from buf[0], a multiple of 8. A frame is in one piece and can be sent as it is. Decoded
+ * entries of messages are not in it.
+ *
+ * buf       Caller's buffer, of any alignment; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
+ * need_out  RAFTCORE_OK: bytes written. RAFTCORE_E_TOO_SMALL: bytes needed; any amount may be asked again. May be NULL.
+ * Lives     The bytes are the caller's. The batch is outstanding as any other: acknowledge it.
+ * Memory    Does not allocate.
+ * Returns   RAFTCORE_OK           one batch
+ *           RAFTCORE_NONE         nothing to do
+ *           RAFTCORE_E_TOO_SMALL  the batch is not taken; it comes with the next call, unchanged
+ *           RAFTCORE_E_FULL       as raftcore_get_ready
+ * Rust      Node::ready
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_ready_flat(raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_out);
+
+/**
+ * The same in the form of raftcore_ready_flat.
+ *
+ * number    As in raftcore_view.
+ * buf       As in raftcore_ready_flat; so need_out.
+ * Memory    Does not allocate.
+ * Returns   RAFTCORE_OK           the ready
+ *           RAFTCORE_NONE         none of this number is outstanding
+ *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
+ * Rust      Node::view
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_view_flat(raftcore_node *node, uint64_t number, uint8_t *buf, size_t cap,
+    size_t *need_out);
+
+/**
+ * The same in the form of raftcore_ready_flat.
+ *
+ * in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL come with an empty one: all was taken in.
+ * buf       As in raftcore_ready_flat; so need_out.
+ * Memory    Does not allocate.
+ * Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL
+ * Rust      Node::turn
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_turn_flat(raftcore_node *node, raftcore_input *in, uint8_t *buf, size_t cap,
+    size_t *need_out);
+
+
+/* ==============================================================================================
+ * Appendix A  Which call when
+ * ============================================================================================== */
+
+/*
+ *                           before       no ready       a ready is             the node is
+ *     call                  boot_done    outstanding    outstanding            poisoned
+ *
+ *     boot_*                in order     STATE          STATE                  POISONED
+ *     get_ready, turn       STATE        yes            SYNC: the same ready   POISONED
+ *                                                       else: the next, or
+ *                                                       FULL at max_outstanding
+ *     advance               STATE        STALE          SYNC, ASYNC            POISONED
+ *     persisted             STATE        STALE          ASYNC                  POISONED
+ *     applied               STATE        STALE          ASYNC; SYNC for a span POISONED
+ *                                                       without entries
+ *     release               STATE        STALE          ASYNC, MESSAGES        POISONED
+ *     apply_conf, skip_conf STATE        MESSAGES       yes                    POISONED
+ *     step_local            STATE        MESSAGES       MESSAGES               POISONED
+ *     has_ready, free,
+ *     all of group 6        yes          yes            yes                    yes
+ *     all other calls       STATE        yes            yes                    POISONED
+ *
+ * STATE, STALE, FULL and POISONED are the codes RAFTCORE_E_*. SYNC, ASYNC and MESSAGES are the modes
+ * RAFTCORE_STORAGE_* in which the call is legal; in the other modes the code is RAFTCORE_E_STATE.
+ */
+
+
+/* ==============================================================================================
+ * Appendix B  Numbers
+ * ============================================================================================== */
+
+/*
+ * Numbers that are missing in a list were never published and stay unused.
+ */
+
+/* Error codes. */
+#define RAFTCORE_E_NULL        (-1)  /* A required pointer is NULL */
+#define RAFTCORE_E_HANDLE      (-2)  /* Not a live node: freed, or never made */
+#define RAFTCORE_E_BUSY        (-3)  /* Another thread is in the node */
+#define RAFTCORE_E_PANIC       (-4)  /* A bug in the core was caught; the node is poisoned now */
+#define RAFTCORE_E_POISONED    (-5)  /* Poisoned earlier; has_ready, free and group 6 still work */
+#define RAFTCORE_E_ABI         (-6)  /* The library does not know this abi_version or struct_size */
+#define RAFTCORE_E_ARG         (-7)  /* Out of range: a value, kind, flag, number or index; or a
+                                        reserved field is not 0, or a pointer is not aligned */
+#define RAFTCORE_E_STATE       (-8)  /* Out of order: see appendix A, "Which call when" */
+#define RAFTCORE_E_STALE       (-9)  /* Acknowledged before; harmless */
+#define RAFTCORE_E_NOMEM       (-10) /* An allocation failed */
+#define RAFTCORE_E_FULL        (-11) /* A configured capacity is reached: retry after advance */
+#define RAFTCORE_E_TOO_SMALL   (-12) /* The buffer is too small; the needed size was stored */
+#define RAFTCORE_E_DECODE      (-13) /* Malformed bytes */
+#define RAFTCORE_E_NO_LEADER   (-14) /* No leader is known, or a transfer is under way */
+#define RAFTCORE_E_NO_PEER     (-15) /* No such peer, or a response from an unknown node */
+#define RAFTCORE_E_CONF_BUSY   (-16) /* A membership change is in flight */
+#define RAFTCORE_E_CONF        (-17) /* A membership change that is invalid here */
+#define RAFTCORE_E_CORRUPT     (-18) /* The stored state contradicts itself */
+#define RAFTCORE_E_UNSUPPORTED (-19) /* Not in this library, or not in this storage mode */
+#define RAFTCORE_E_NOT_FOR_ME  (-20) /* A message to another node or group, from this node, or of
+                                        a local kind */
+#define RAFTCORE_E_IMPLAUSIBLE (-21) /* A message contradicts committed entries: see the event */
+#define RAFTCORE_E_TOO_LARGE   (-22) /* Above a configured limit; send snapshot data of this size
+                                        beside the core */
+#define RAFTCORE_E_NOT_LEADER  (-23) /* Another node leads: see raftcore_status.leader */
+
+/* raftcore_config.flags. Flags with [on] are set by raftcore_config_init and cleared by
+ * RAFTCORE_PRESET_ETCD; flags with [etcd] are set by RAFTCORE_PRESET_ETCD. */
+
+/* [on] Before an election, a node asks for votes without raising the term. */
+#define RAFTCORE_FLAG_PRE_VOTE              UINT64_C(1)
+
+/* [on] A leader that hears no quorum steps down. Nodes that hear a leader grant no votes. */
+#define RAFTCORE_FLAG_CHECK_QUORUM          UINT64_C(2)
+
+/* A leader serves reads on a lease, without a round of heartbeats. Requires CHECK_QUORUM, and
+ * clocks with bounded drift. */
+#define RAFTCORE_FLAG_LEASE_READS           UINT64_C(4)
+
+/* The memory of a ready turns to 0xDD when the ready ends, so that tests of a host find stale
+ * reads. */
+#define RAFTCORE_FLAG_DEBUG_POISON_VIEWS    UINT64_C(8)
+
+/* [etcd] A MsgVote may leave before its hard state is durable. */
+#define RAFTCORE_FLAG_VOTE_REQUEST_EARLY    UINT64_C(16)
+
+/* [etcd] A removed or demoted leader goes on leading. */
+#define RAFTCORE_FLAG_STAY_WHEN_REMOVED     UINT64_C(32)
+
+/* [etcd] A leader appends a refused membership change as an empty entry. */
+#define RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY UINT64_C(64)
+
+/* [etcd] Lease reads go on while leadership is transferred. */
+#define RAFTCORE_FLAG_LEASE_IN_TRANSFER     UINT64_C(128)
+
+/* MsgTimeoutNow carries index and term, for a check by the receiver. All nodes must support the
+ * flag. */
+#define RAFTCORE_FLAG_TRANSFER_FENCE        UINT64_C(256)
+
+/* Votes carry the commit index. All nodes must support the flag. */
+#define RAFTCORE_FLAG_COMMIT_IN_VOTES       UINT64_C(512)
+
+/* [etcd] A read is answered before its index is applied. */
+#define RAFTCORE_FLAG_READ_AT_ONCE          UINT64_C(1024)
+
+/* New entries join an unsent append to the peer. */
+#define RAFTCORE_FLAG_BATCH_APPEND          UINT64_C(2048)
+
+/* A new commit index waits for the next append or heartbeat. */
+#define RAFTCORE_FLAG_NO_COMMIT_BROADCAST   UINT64_C(4096)
+
+/* A leader that a change removes transfers leadership first. */
+#define RAFTCORE_FLAG_NOMINATE_SUCCESSOR    UINT64_C(8192)
+
+/* As in etcd's raft, a leader neither validates membership changes nor keeps them apart. Set
+ * this flag on all nodes or on none, and write the commit index together with the entries. */
+#define RAFTCORE_FLAG_NO_CONF_VALIDATION    UINT64_C(16384)
+
+/* [etcd] A follower forwards proposals to the leader. Their outcome stays unknown there: tokens
+ * come back as RAFTCORE_DROP_UNKNOWN. Without the flag a follower refuses proposals. */
+#define RAFTCORE_FLAG_FORWARDING            UINT64_C(32768)
+
+/* The node fills in raftcore_msg.entries. */
+#define RAFTCORE_FLAG_DECODED_MSGS          UINT64_C(65536)
+
+/* [on] A removed or demoted leader leads on until a quorum of the new membership knows the
+ * change. */
+#define RAFTCORE_FLAG_RETIRE_GRACEFULLY     UINT64_C(131072)
+
+/* [on] An append that carries only a commit index requests no answer from a replicating peer. */
+#define RAFTCORE_FLAG_QUIET_COMMIT          UINT64_C(262144)
+
+/* Committed entries that left the recent log come as a span without entries. Read them from your
+ * log, and confirm them with raftcore_applied before raftcore_advance. */
+#define RAFTCORE_FLAG_COMMITTED_SPANS       UINT64_C(524288)
+
+/* [etcd] Membership changes are applied apart from their entries, with raftcore_apply_change,
+ * late or never. */
+#define RAFTCORE_FLAG_CONF_APART            UINT64_C(1048576)
+
+/* [etcd] The membership of a supplied snapshot may lack the receiver. */
+#define RAFTCORE_FLAG_SNAPSHOT_ANY_CONF     UINT64_C(2097152)
+
+/* Bits of raftcore_has_ready: contents of the next ready, waiting fetches and events. */
+#define RAFTCORE_HAS_HARD_STATE 1   /* Term, vote or commit has changed */
+#define RAFTCORE_HAS_SOFT_STATE 2
+#define RAFTCORE_HAS_SNAPSHOT   4
+#define RAFTCORE_HAS_ENTRIES    8
+#define RAFTCORE_HAS_MESSAGES   16  /* Own votes and acknowledgements count as messages */
+#define RAFTCORE_HAS_COMMITTED  32
+#define RAFTCORE_HAS_READS      64
+#define RAFTCORE_HAS_DROPPED    128
+#define RAFTCORE_HAS_FETCH      256 /* raftcore_next_fetch has a fetch */
+#define RAFTCORE_HAS_EVENTS     512 /* raftcore_next_event has an event */
+
+/* Kinds of messages, with raftpb's numbers. A host that sends each frame to raftcore_msg.to
+ * needs no kinds. */
+#define RAFTCORE_MSG_HUP                 0  /* Local: never leaves a node */
+#define RAFTCORE_MSG_BEAT                1  /* Local */
+#define RAFTCORE_MSG_PROP                2  /* Proposals, forwarded to the leader */
+#define RAFTCORE_MSG_APP                 3  /* Entries to append */
+#define RAFTCORE_MSG_APP_RESP            4
+#define RAFTCORE_MSG_VOTE                5
+#define RAFTCORE_MSG_VOTE_RESP           6
+#define RAFTCORE_MSG_SNAP                7  /* A snapshot: see raftcore_snapshot_split */
+#define RAFTCORE_MSG_HEARTBEAT           8
+#define RAFTCORE_MSG_HEARTBEAT_RESP      9
+#define RAFTCORE_MSG_UNREACHABLE         10 /* Local */
+#define RAFTCORE_MSG_SNAP_STATUS         11 /* Local */
+#define RAFTCORE_MSG_CHECK_QUORUM        12 /* Local */
+#define RAFTCORE_MSG_TRANSFER_LEADER     13
+#define RAFTCORE_MSG_TIMEOUT_NOW         14
+#define RAFTCORE_MSG_READ_INDEX          15
+#define RAFTCORE_MSG_READ_INDEX_RESP     16
+#define RAFTCORE_MSG_PRE_VOTE            17
+#define RAFTCORE_MSG_PRE_VOTE_RESP       18
+#define RAFTCORE_MSG_STORAGE_APPEND      19 /* Local: to RAFTCORE_ID_LOCAL_APPEND */
+#define RAFTCORE_MSG_STORAGE_APPEND_RESP 20 /* Local */
+#define RAFTCORE_MSG_STORAGE_APPLY       21 /* Local: to RAFTCORE_ID_LOCAL_APPLY */
+#define RAFTCORE_MSG_STORAGE_APPLY_RESP  22 /* Local */
+#define RAFTCORE_MSG_FORGET_LEADER       23 /* Local */
+
+/* raftcore_event.kind; raftcore_event_text has the words. The notes explain fields. */
+
+/* peer: the leader, or 0 */
+#define RAFTCORE_EVENT_BECAME_FOLLOWER      1
+#define RAFTCORE_EVENT_BECAME_PRE_CANDIDATE 2
+#define RAFTCORE_EVENT_BECAME_CANDIDATE     3
+
+/* index: first entry of the term */
+#define RAFTCORE_EVENT_BECAME_LEADER        4
+
+/* index: now applied, so reads and changes work */
+#define RAFTCORE_EVENT_LEADER_READY         5
+
+/* a: kind of the message */
+#define RAFTCORE_EVENT_IGNORED              6
+
+/* An implausible message. a: kind, b: its claim */
+#define RAFTCORE_EVENT_ALARM                7
+
+/* peer: the candidate, index: end of its log */
+#define RAFTCORE_EVENT_VOTE_REFUSED         8
+#define RAFTCORE_EVENT_CAMPAIGN_REFUSED     9
+
+/* index: the entry, a: voters, b: learners */
+#define RAFTCORE_EVENT_CONF_APPLIED         10
+
+/* index: the entry */
+#define RAFTCORE_EVENT_CONF_SKIPPED         11
+
+/* index: end of the snapshot */
+#define RAFTCORE_EVENT_SNAPSHOT_RESTORED    12
+
+/* peer: the receiver, index: end of the snapshot */
+#define RAFTCORE_EVENT_SNAPSHOT_SENT        13
+
+/* peer: the receiver, a: 1 if the data arrived */
+#define RAFTCORE_EVENT_SNAPSHOT_ENDED       14
+
+/* peer: the next leader */
+#define RAFTCORE_EVENT_TRANSFER_STARTED     15
+
+/* The transfer to peer failed */
+#define RAFTCORE_EVENT_TRANSFER_ENDED       16
+
+/* a: ticks without a leader */
+#define RAFTCORE_EVENT_NO_LEADER_LONG       17
+
+/* a: entries that peer lacks */
+#define RAFTCORE_EVENT_PEER_LAGS            18
+
+/* a: ticks in one burst */
+#define RAFTCORE_EVENT_PAUSED               19
+
+/* a: kind of the message */
+#define RAFTCORE_EVENT_MESSAGE_LOST         20
+
+/* peer: the follower that forwarded the proposal */
+#define RAFTCORE_EVENT_PROPOSAL_REFUSED     21
+
+/* At boot. a: the stored value, b: the value used */
+#define RAFTCORE_EVENT_REPAIRED             22
+
+/* Entries from index to a were overwritten. b: the first of them that this node appended as
+ * leader; 0: none */
+#define RAFTCORE_EVENT_TRUNCATED            23
+
+/* See raftcore_error_detail */
+#define RAFTCORE_EVENT_POISONED             24
+
+/* a: ticks since RAFTCORE_FETCH_APPLY of entries from index on. Nothing is applied before the
+ * supply */
+#define RAFTCORE_EVENT_APPLY_WAITS          25
+
+/* raftcore_event.reason and raftcore_drop.reason; raftcore_reason_text has the words. */
+#define RAFTCORE_REASON_NONE                  0  /* No particular reason */
+#define RAFTCORE_REASON_LOWER_TERM            1  /* A message of an older term */
+#define RAFTCORE_REASON_NOT_LEADER            2  /* For leaders only */
+#define RAFTCORE_REASON_NOT_FOLLOWER          3  /* For followers only */
+#define RAFTCORE_REASON_LEADER_ALIVE          4  /* A leader is alive: no vote */
+#define RAFTCORE_REASON_VOTE_FENCE            5  /* The node started too recently to vote */
+#define RAFTCORE_REASON_LATE_VOTE             7  /* A response to a finished election */
+#define RAFTCORE_REASON_TRANSFER_FENCE        8  /* A transfer with another term or a longer log */
+#define RAFTCORE_REASON_NOT_PROMOTABLE        9  /* The node may not campaign */
+#define RAFTCORE_REASON_CHANGE_UNAPPLIED      10 /* A committed membership change is unapplied */
+#define RAFTCORE_REASON_SECOND_LEADER         11 /* A second leader in the term */
+#define RAFTCORE_REASON_CONFLICT_BELOW_COMMIT 12 /* An append contradicts a committed entry */
+#define RAFTCORE_REASON_COMMIT_BEYOND_LOG     13 /* The leader's commit index lies beyond this
+                                                    log: acknowledged entries are gone */
+#define RAFTCORE_REASON_ACK_BEYOND_LOG        14 /* An acknowledgement beyond this log */
+#define RAFTCORE_REASON_STALE_REJECT          16 /* An old rejection */
+#define RAFTCORE_REASON_OLD_SNAPSHOT          17 /* A snapshot that the log covers already */
+#define RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF 18 /* The snapshot's membership lacks this node */
+#define RAFTCORE_REASON_SNAPSHOT_CONF         19 /* The snapshot's membership is invalid */
+#define RAFTCORE_REASON_PEER_SILENT           20 /* The peer is silent */
+#define RAFTCORE_REASON_SNAPSHOT_TIMEOUT      21 /* No report about a snapshot in time */
+#define RAFTCORE_REASON_OUTBOX_FULL           22 /* max_messages is reached: the message is lost */
+#define RAFTCORE_REASON_TRANSFER_TARGET       23 /* The transfer's target cannot lead */
+#define RAFTCORE_REASON_TRANSFER_DEADLINE     24 /* The transfer took too long */
+#define RAFTCORE_REASON_TRANSFEREE_GONE       25 /* The transfer's target was removed or demoted */
+#define RAFTCORE_REASON_TRANSFER_ABORTED      26 /* The transfer was aborted */
+#define RAFTCORE_REASON_LEADERSHIP_LOST       27 /* Leadership was lost */
+#define RAFTCORE_REASON_LEADER_CHANGED        28 /* The leader changed */
+#define RAFTCORE_REASON_READ_TIMEOUT          29 /* No response to a forwarded read in time */
+#define RAFTCORE_REASON_LATE_READ_ANSWER      30 /* A response to a finished read */
+#define RAFTCORE_REASON_READ_CONTEXT          31 /* A read context that was never issued */
+#define RAFTCORE_REASON_FORWARDED             32 /* Forwarded to the leader */
+#define RAFTCORE_REASON_OVERWRITTEN           33 /* Another entry was committed at the entry's
+                                                    index, or an entry of a later term below */
+#define RAFTCORE_REASON_COVERED_BY_SNAPSHOT   34 /* A snapshot covers the entry's index */
+#define RAFTCORE_REASON_FORWARDED_FULL        35 /* A forwarded proposal was refused, at a limit
+                                                    or for lack of memory */
+#define RAFTCORE_REASON_FORWARDED_CONF        36 /* A forwarded membership change was refused */
+#define RAFTCORE_REASON_NO_LEADER             37 /* No leader is known */
+#define RAFTCORE_REASON_NO_QUORUM             39 /* No quorum heard within an election timeout */
+#define RAFTCORE_REASON_REMOVED               40 /* This node was removed or demoted */
+#define RAFTCORE_REASON_HIGHER_TERM           41 /* A message of a higher term */
+#define RAFTCORE_REASON_ELECTION_LOST         42 /* An election was lost */
+#define RAFTCORE_REASON_PRIORITY              43 /* A node of higher priority objects */
+#define RAFTCORE_REASON_VOTED_OTHER           44 /* Voted for another node, or a leader is known */
+#define RAFTCORE_REASON_OLDER_LOG             45 /* The candidate's log is older */
+#define RAFTCORE_REASON_UNKNOWN_PEER          46 /* Not a peer */
+#define RAFTCORE_REASON_LEASE                 48 /* Lease reads forbid forgetting the leader */
+#define RAFTCORE_REASON_LOG_FULL              50 /* Entries that are not durable fill the log */
+#define RAFTCORE_REASON_TERM_EXHAUSTED        51 /* The term is too high */
+#define RAFTCORE_REASON_LEAVE_REFUSED         52 /* Leaving the joint membership failed for now */
+#define RAFTCORE_REASON_SNAPSHOT_CONFLICT     53 /* A snapshot contradicts a committed entry */
+#define RAFTCORE_REASON_OWN_WRITE             54 /* The leader's own writes take too long */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RAFTCORE_H */

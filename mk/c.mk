@@ -48,11 +48,15 @@ $(C_OUT)/libraftcore.so: $(C_OUT)/raftcore.o
 
 # ---- the header
 
-$(C_OUT)/raftcore.h: $(wildcard src/ffi/*.rs) cbindgen.toml mk/header.awk | $(CBINDGEN)
-	@mkdir -p $(C_OUT)
-	$(CBINDGEN) --quiet --config cbindgen.toml src/ffi/mod.rs > $@.tmp
-	awk -f mk/header.awk $@.tmp > $@
-	@rm $@.tmp
+# build.rs writes it with the feature `header`, in a target directory of its own, since it needs cbindgen and the library does not.
+# Cargo says in which folder.
+C_HEADER := target/header
+
+$(C_OUT)/raftcore.h: $(wildcard src/ffi/*.rs mk/header/*) build.rs cbindgen.toml Cargo.toml Cargo.lock
+	@mkdir -p $(C_OUT) $(C_HEADER)
+	$(CARGO) check --quiet --lib --features header --target-dir $(C_HEADER) --message-format json-render-diagnostics \
+	    > $(C_HEADER)/messages
+	cp "$$(sed -n '/"package_id":"path+file/s/.*"out_dir":"\([^"]*\)".*/\1/p' $(C_HEADER)/messages)/raftcore.h" $@
 
 header: $(C_OUT)/raftcore.h
 	cp $< include/raftcore.h

@@ -1,7 +1,8 @@
 //! Group 1 of the page: the library itself, and a node from its configuration to its end.
 
-use core::ffi::c_char;
 use core::mem::size_of;
+
+use libc::{c_char, size_t};
 
 use super::constants::*;
 use super::guard::{Call, Needs, Refusal, admit, dismiss, guard, guard_free, guard_value};
@@ -11,8 +12,6 @@ use super::types::*;
 use super::{ConfIn, STRUCT_SIZE_MAX, Sized32, array, conf_in, entries_in, place, struct_in, text_out};
 use crate::{Config, EntryId, Error, Flags, HardState, Node, StorageMode, Stored, StoredConf, TermRun};
 
-/// ==== 1  Make and free
-///
 /// The ABI of the library that runs. It suits this page if it equals RAFTCORE_ABI_VERSION.
 ///
 /// Thread   Any thread, at any time.
@@ -116,7 +115,7 @@ pub unsafe extern "C" fn raftcore_config_preset(c: *mut raftcore_config, preset:
 /// Returns  The length of the whole text, without the NUL; 0 if raftcore_new would take the configuration.
 /// Rust     Config::check
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn raftcore_config_error(c: *const raftcore_config, buf: *mut c_char, cap: usize) -> usize {
+pub unsafe extern "C" fn raftcore_config_error(c: *const raftcore_config, buf: *mut c_char, cap: size_t) -> size_t {
     guard_value(1, || {
         // SAFETY: the page asks for a struct as large as it says.
         let config = unsafe { struct_in(c) }.and_then(|given| config_in(&given));
@@ -160,7 +159,7 @@ pub unsafe extern "C" fn raftcore_frame_limit(c: *const raftcore_config, bytes_o
 /// Rust       Node::footprint
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn raftcore_footprint(c: *const raftcore_config, bytes_out: *mut usize) -> raftcore_code {
+pub unsafe extern "C" fn raftcore_footprint(c: *const raftcore_config, bytes_out: *mut size_t) -> raftcore_code {
     plain(|| {
         // SAFETY: the page asks for a struct as large as it says, and a place for the answer.
         let (given, out) = unsafe { (struct_in(c)?, place(bytes_out)?) };
@@ -312,7 +311,7 @@ pub unsafe extern "C" fn raftcore_boot_conf(
 pub unsafe extern "C" fn raftcore_boot_terms(
     node: *mut raftcore_node,
     runs: *const raftcore_run,
-    count: usize,
+    count: size_t,
     last: u64,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
@@ -336,7 +335,7 @@ pub unsafe extern "C" fn raftcore_boot_terms(
 pub unsafe extern "C" fn raftcore_boot_entries(
     node: *mut raftcore_node,
     e: *const raftcore_entry,
-    count: usize,
+    count: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` entries that can be read for as long as the call lasts.

@@ -1,14 +1,12 @@
 //! Group 6 of the page: what changes nothing.
 
-use core::ffi::c_char;
+use libc::{c_char, size_t};
 
 use super::constants::*;
 use super::guard::{Needs, guard, guard_value};
 use super::types::*;
 use super::{NULL, StructOut, optional, place, text_out, texts};
 
-/// ==== 6  Looking inside
-///
 /// A node as it is now.
 ///
 /// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
@@ -76,8 +74,8 @@ pub unsafe extern "C" fn raftcore_get_status(node: *const raftcore_node, out: *m
 pub unsafe extern "C" fn raftcore_get_peers(
     node: *const raftcore_node,
     out: *mut raftcore_peer,
-    cap: usize,
-    count_out: *mut usize,
+    cap: size_t,
+    count_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Live, |call| {
         // SAFETY: the page asks for places for the answers.
@@ -171,7 +169,7 @@ pub unsafe extern "C" fn raftcore_digest(node: *const raftcore_node, with_random
 /// Returns  The length of the whole text, without the NUL: at most 255. 0 if there is no such node, or another thread is in it.
 /// Rust     Node::error_detail
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn raftcore_error_detail(node: *const raftcore_node, buf: *mut c_char, cap: usize) -> usize {
+pub unsafe extern "C" fn raftcore_error_detail(node: *const raftcore_node, buf: *mut c_char, cap: size_t) -> size_t {
     // SAFETY: the page asks for `cap` writable bytes.
     unsafe { text_out(b"", buf, cap) };
     let mut whole = 0;

@@ -1,12 +1,12 @@
 //! Group 5 of the page: what makes thousands of nodes cheap.
 
+use libc::size_t;
+
 use super::array;
 use super::constants::*;
 use super::guard::{Needs, guard, guard_value};
 use super::types::*;
 
-/// ==== 5  Many nodes
-///
 /// Time passes for many nodes in one call.
 ///
 /// nodes      Handles; NULL only if count is 0. One that is NULL, freed or in use counts as one with an error.
@@ -20,11 +20,11 @@ use super::types::*;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_tick_many(
     nodes: *const *mut raftcore_node,
-    count: usize,
+    count: size_t,
     ticks: u32,
     ready_out: *mut u32,
-    cap: usize,
-) -> usize {
+    cap: size_t,
+) -> size_t {
     // SAFETY: the page asks for `count` handles.
     let nodes = guard_value(&[][..], || unsafe { array(nodes, count) }.unwrap_or_default());
     let mut found = 0;

@@ -1,5 +1,7 @@
 //! Group 3 of the page: reads, and who is in the group and who leads it.
 
+use libc::size_t;
+
 use super::constants::*;
 use super::guard::{Answer, Needs, Refusal, guard, guard_free};
 use super::life::{done, simply};
@@ -11,8 +13,6 @@ use crate::{AppliedConf, Change, ChangeEncoding, ChangeKind, EntryKind, Error, T
 /// Changes of one proposal, at most.
 const CHANGES_MAX: usize = 64;
 
-/// ==== 3  Reads and membership
-///
 /// Starts a linearizable read: one that sees every write completed before it began. It costs no log entry.
 ///
 /// token    Comes back exactly once: in raftcore_ready.reads, when the state may be read, or in raftcore_ready.dropped. It is
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn raftcore_read_index(node: *mut raftcore_node, token: u6
 pub unsafe extern "C" fn raftcore_propose_conf(
     node: *mut raftcore_node,
     c: *const raftcore_change,
-    count: usize,
+    count: size_t,
     transition: u32,
     context: raftcore_slice,
     token: u64,
@@ -204,8 +204,8 @@ pub unsafe extern "C" fn raftcore_apply_change(
 pub unsafe extern "C" fn raftcore_conf_encode(
     conf: *const raftcore_conf,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard_free(|| {
         // SAFETY: the page asks for a configuration that can be read, and a place for the answer.

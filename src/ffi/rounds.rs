@@ -1,5 +1,7 @@
 //! Group 2 of the page: what a host calls round after round.
 
+use libc::size_t;
+
 use super::constants::*;
 use super::guard::{Held, Needs, Refusal, guard, guard_after, guard_free};
 use super::life::{done, simply};
@@ -12,8 +14,6 @@ use super::{
 use crate::wire;
 use crate::{EntryKind, Error, Missing, SnapshotReport, Supplied};
 
-/// ==== 2  The loop
-///
 /// Time passes.
 ///
 /// node     Live handle, as in every call.
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn raftcore_step(
     node: *mut raftcore_node,
     peer: u64,
     msg: *const u8,
-    len: usize,
+    len: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `len` readable bytes.
@@ -79,8 +79,8 @@ pub unsafe extern "C" fn raftcore_step_frames(
     node: *mut raftcore_node,
     peer: u64,
     buf: *const u8,
-    len: usize,
-    consumed_out: *mut usize,
+    len: size_t,
+    consumed_out: *mut size_t,
     rejected_out: *mut u32,
     first_out: *mut raftcore_code,
 ) -> raftcore_code {
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn raftcore_step_frames(
 #[must_use]
 pub unsafe extern "C" fn raftcore_frame_next(
     buf: *const u8,
-    len: usize,
+    len: size_t,
     limit: u64,
     out: *mut raftcore_frame,
 ) -> raftcore_code {
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn raftcore_frame_next(
 pub unsafe extern "C" fn raftcore_propose(
     node: *mut raftcore_node,
     parts: *const raftcore_slice,
-    count: usize,
+    count: size_t,
     token: u64,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn raftcore_propose_many(
     node: *mut raftcore_node,
     entries: *const raftcore_slice,
     tokens: *const u64,
-    count: usize,
+    count: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` slices and, if not NULL, tokens, readable for as long as the call lasts.
@@ -292,8 +292,8 @@ pub unsafe extern "C" fn raftcore_get_ready(node: *mut raftcore_node, out: *mut 
 pub unsafe extern "C" fn raftcore_ready_flat(
     node: *mut raftcore_node,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         if buf.is_null() && cap > 0 {
@@ -380,7 +380,7 @@ pub unsafe extern "C" fn raftcore_supply_entries(
     node: *mut raftcore_node,
     id: u64,
     e: *const raftcore_entry,
-    count: usize,
+    count: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` entries that can be read for as long as the call lasts.
@@ -516,8 +516,8 @@ pub unsafe extern "C" fn raftcore_ticks_until_due(node: *const raftcore_node, ti
 pub unsafe extern "C" fn raftcore_flatten(
     m: *const raftcore_msg,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     without_node(|| {
         // SAFETY: the page asks for a message of an outstanding ready, whose slices can be read, and a place for the answer.
@@ -560,7 +560,7 @@ pub unsafe extern "C" fn raftcore_flatten(
 #[must_use]
 pub unsafe extern "C" fn raftcore_snapshot_split(
     msg: *const u8,
-    len: usize,
+    len: size_t,
     data_out: *mut raftcore_slice,
     index_out: *mut u64,
     term_out: *mut u64,
@@ -596,8 +596,8 @@ pub unsafe extern "C" fn raftcore_snapshot_split(
 pub unsafe extern "C" fn raftcore_hello(
     node: *const raftcore_node,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         if buf.is_null() && cap > 0 {
@@ -634,7 +634,7 @@ pub unsafe extern "C" fn raftcore_hello(
 #[must_use]
 pub unsafe extern "C" fn raftcore_hello_read(
     frame: *const u8,
-    len: usize,
+    len: size_t,
     out: *mut raftcore_hello_info,
 ) -> raftcore_code {
     without_node(|| {

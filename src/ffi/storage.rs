@@ -1,13 +1,13 @@
 //! Group 4 of the page: the acknowledgements of a host that stores and applies elsewhere.
 
+use libc::size_t;
+
 use super::array;
 use super::constants::*;
 use super::guard::{Needs, guard};
 use super::life::done;
 use super::types::*;
 
-/// ==== 4  Asynchronous storage
-///
 /// The writes of readies up to number are durable: snapshot, entries and hard state. RAFTCORE_STORAGE_ASYNC only. Their messages
 /// with RAFTCORE_MF_AFTER may go now.
 ///
@@ -81,7 +81,7 @@ pub unsafe extern "C" fn raftcore_release(node: *mut raftcore_node, number: u64)
 /// Rust     Node::step_local
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn raftcore_step_local(node: *mut raftcore_node, msg: *const u8, len: usize) -> raftcore_code {
+pub unsafe extern "C" fn raftcore_step_local(node: *mut raftcore_node, msg: *const u8, len: size_t) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `len` readable bytes.
         let message = unsafe { array(msg, len) }?;

@@ -1,5 +1,7 @@
 //! Group 2 of the page, its end: an outstanding ready once more, and a whole turn of the loop in one call.
 
+use libc::size_t;
+
 use super::constants::*;
 use super::guard::{Answer, Call, Needs, Refusal, guard};
 use super::output::Outlook;
@@ -54,8 +56,8 @@ pub unsafe extern "C" fn raftcore_view_flat(
     node: *mut raftcore_node,
     number: u64,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         if buf.is_null() && cap > 0 {
@@ -123,8 +125,8 @@ pub unsafe extern "C" fn raftcore_turn_flat(
     node: *mut raftcore_node,
     r#in: *mut raftcore_input,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         if buf.is_null() && cap > 0 {
@@ -215,7 +217,7 @@ pub(super) fn flat_out(
     call: &Call<'_>,
     flat: Option<core::result::Result<usize, usize>>,
     need: Option<&mut MaybeUninit<usize>>,
-    cap: usize,
+    cap: size_t,
     taken: raftcore_code,
 ) -> Answer {
     let Some(flat) = flat else { return Ok(RAFTCORE_NONE) };

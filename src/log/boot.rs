@@ -150,7 +150,10 @@ impl Boot {
             }
             if index.max(entry.term) > MAX_POSITION || entry.term < term || entry.term == 0 {
                 let found = entry.term;
-                return corrupt(detail, format_args!("the entry at index {index} is of term {found}, behind term {term}"));
+                return corrupt(
+                    detail,
+                    format_args!("the entry at index {index} is of term {found}, behind term {term}"),
+                );
             }
             if let Some(run) = run.filter(|&run| run != entry.term) {
                 let found = entry.term;

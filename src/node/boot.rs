@@ -58,11 +58,7 @@ impl Node {
     ///
     /// # Errors
     /// As those calls.
-    pub fn boot<'a>(
-        &mut self,
-        stored: &Stored<'_>,
-        entries: impl Iterator<Item = EntryRef<'a>> + Clone,
-    ) -> Result<()> {
+    pub fn boot<'a>(&mut self, stored: &Stored<'_>, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<()> {
         if stored.state != HardState::default() {
             self.boot_state(stored.state)?;
         }

@@ -5,9 +5,9 @@ pub(crate) mod boot;
 pub(crate) mod hooks;
 mod look;
 mod output;
+pub use boot::{Stored, StoredConf};
 #[cfg(feature = "capi")]
 pub(crate) use output::Outlook;
-pub use boot::{Stored, StoredConf};
 pub use output::{Input, Turn};
 
 use crate::config::{Config, Flags, StorageMode};
@@ -268,7 +268,9 @@ impl Node {
     #[cold]
     fn refuse_group(&mut self, group: u64) -> Result<()> {
         self.raft.counters.messages_refused += 1;
-        self.raft.detail.set(format_args!("a frame of group {group}, this node is of group {}", self.raft.config.group));
+        self.raft
+            .detail
+            .set(format_args!("a frame of group {group}, this node is of group {}", self.raft.config.group));
         Err(Error::NotForMe)
     }
 

@@ -172,7 +172,8 @@ impl<'a> Entries<'a> {
         let (mut slots, mut index) = (self.slots.as_slice(), self.index);
         if let [slot] = slots {
             let place = slot.place;
-            let (from, to) = (place.offset as usize + usize::from(slot.head), place.offset as usize + place.len as usize);
+            let (from, to) =
+                (place.offset as usize + usize::from(slot.head), place.offset as usize + place.len as usize);
             let data = self.bytes.get(from..to).unwrap_or(&[]);
             let (at, len) = (if data.is_empty() { std::ptr::null() } else { data.as_ptr() }, data.len());
             return put(RawEntry { term: slot.term, index, kind: slot.kind, data: at, len });

@@ -4,6 +4,8 @@
 set -eu
 awk '
     FILENAME != ARGV[3] { proven[$0] = 1; next }
+    comment { comment = !index($0, "*/"); next }
+    (at = index($0, "/*")) { comment = !index($0, "*/"); $0 = substr($0, 1, at - 1) }
     /^typedef struct raftcore_[a-z_]* \{/ { name = $3; structs++; want("SIZE(" name ","); want("    " name ", "); next }
     /^}/ { name = "" }
     name != "" && match($0, /[a-z_0-9]+;/) { fields++; want("AT(" name ", " substr($0, RSTART, RLENGTH - 1) ",") }
