@@ -185,6 +185,9 @@ impl Boot {
     /// Whether nothing was forgotten, and the marks fit the log.
     fn check_marks(&self, log: &Log, applied: Index, detail: &mut Detail) -> Result<()> {
         let (last, commit) = (log.last(), self.state.commit);
+        if let Some(told) = self.last.filter(|&told| told != last) {
+            return corrupt(detail, format_args!("the log ends at {told}, entries were given up to {last}"));
+        }
         if applied > last {
             return corrupt(detail, format_args!("applied {applied} is beyond the last entry {last}"));
         }
@@ -197,9 +200,6 @@ impl Boot {
                 detail,
                 format_args!("the entries from {} to {missing} are missing: applied is {applied}", applied + 1),
             );
-        }
-        if let Some(told) = self.last.filter(|&told| told != last) {
-            return corrupt(detail, format_args!("the log ends at {told}, entries were given up to {last}"));
         }
         match self.runs.last().filter(|run| run.first > last) {
             Some(run) => corrupt(

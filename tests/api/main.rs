@@ -6,6 +6,7 @@ mod appends;
 mod apply;
 mod batches;
 mod boot;
+mod contracts;
 mod corners;
 mod departures;
 mod digest;
