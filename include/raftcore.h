@@ -23,27 +23,34 @@
  *
  *     With one ready at a time (RAFTCORE_STORAGE_SYNC), run this after every tick, step or propose:
  *
- *     again:
- *         while (raftcore_next_fetch(n, &f) == RAFTCORE_OK)
- *             ENTRIES, APPLY: raftcore_supply_entries, with entries of your log from f.first on
- *             SNAPSHOT: raftcore_supply_snapshot; if RAFTCORE_E_TOO_LARGE, supply it without data and
- *             send the data to f.peer yourself: an everyday case, no reason to stop
- *             If a supply fails: raftcore_supply_none(n, f.id, RAFTCORE_SUPPLY_LATER)
- *         if (raftcore_get_ready(n, &rd) == RAFTCORE_OK) {
- *             1  Store the snapshot, which replaces all state; then rd.entries, which replace the
- *                log from entries[0].index on; then term, vote and commit.
- *                If RAFTCORE_RF_MUST_SYNC is set, make the write durable.
- *             2  Send rd.msgs to the peers.
- *             3  Apply rd.committed in order. Pass a membership change to raftcore_apply_conf.
- *                Ignore an empty normal entry, which a new leader appends.
- *             4  Answer rd.reads and rd.dropped.
- *             5  raftcore_advance(n, rd.number), and again
+ *         for (;;) {
+ *             while (raftcore_next_fetch(n, &f) == RAFTCORE_OK)
+ *                 supply(n, &f);
+ *             if (raftcore_get_ready(n, &rd) != RAFTCORE_OK)
+ *                 break;
+ *             store(&rd);
+ *             send_all(&rd);
+ *             apply(n, &rd);
+ *             answer(&rd);
+ *             raftcore_advance(n, rd.number);
  *         }
  *         while (raftcore_next_event(n, &e) == RAFTCORE_OK)
- *             log e: events explain why a node stands still
+ *             log_event(&e);
  *
- *     Before you sleep, raftcore_has_ready must be 0. raftcore_turn does a turn of the loop in one
- *     call.
+ *     supply     Answer a fetch. ENTRIES and APPLY: raftcore_supply_entries, with entries of your log
+ *                from f.first on. SNAPSHOT: raftcore_supply_snapshot; if it returns
+ *                RAFTCORE_E_TOO_LARGE, supply the snapshot without data and send the data to f.peer
+ *                yourself: an everyday case. If a supply fails, raftcore_supply_none with LATER.
+ *     store      The snapshot, which replaces all state; then rd.entries, which replace the log from
+ *                entries[0].index on; then term, vote and commit. If RAFTCORE_RF_MUST_SYNC is set,
+ *                make the write durable.
+ *     send_all   Send rd.msgs to the peers.
+ *     apply      Apply rd.committed in order. Pass a membership change to raftcore_apply_conf. Ignore
+ *                an empty normal entry, which a new leader appends.
+ *     answer     Serve rd.reads; report rd.dropped.
+ *     log_event  Log the event: events explain why a node stands still.
+ *
+ *     Before you sleep, raftcore_has_ready must be 0. raftcore_turn is a pass of the loop in one call.
  *
  * Durability
  *
