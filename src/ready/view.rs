@@ -362,6 +362,20 @@ impl<'a> MessageRef<'a> {
         piece.map_or(&[], |piece| piece_bytes(self.raft, self.batch, piece))
     }
 
+    /// Its scalars, as they stand on the wire.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn head(&self) -> wire::Head {
+        self.message.head()
+    }
+
+    /// Whether it is one of those that most are: without a context, and no snapshot.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn has_short_head(&self) -> bool {
+        self.message.short_head().is_some()
+    }
+
     /// Whether it may leave only once all batches up to its own are durable.
     pub fn after(&self) -> bool {
         self.message.after
