@@ -1,7 +1,7 @@
 # Workload W1 and what it is compared with. Everything is built under target/bench; benches/README.md says what is measured.
 
 BENCH        := target/bench
-BENCH_CARGO   = $(CARGO) build --quiet --release --locked --target-dir $(BENCH)/cargo --manifest-path
+BENCH_CARGO   = $(CARGO) build --quiet --message-format=json-render-diagnostics --release --locked --target-dir $(BENCH)/cargo --manifest-path
 BENCH_FLAGS   = -O2 -g -std=c11 $(C_WARN) -Iinclude
 # Built beside each other: two codecs, one program each.
 BENCH_PEERS   = $(BENCH)/raft-rs-protobuf $(if $(BENCH_PROTOC),$(BENCH)/raft-rs-prost)
@@ -28,21 +28,13 @@ bench-scale: $(BENCH)/scale $(BENCH)/scale-report  ## what an entry costs as vot
 # Cargo and make decide what is to be done: each is asked every time.
 .PHONY: bench-build
 $(BENCH)/scale: bench-build
-	@mkdir -p $(BENCH)
-	@$(BENCH_CARGO) benches/w1/Cargo.toml --bin scale
-	@cmp -s $(BENCH)/cargo/release/scale $@ || cp $(BENCH)/cargo/release/scale $@
+	@mk/built $@ scale $(BENCH_CARGO) benches/w1/Cargo.toml --bin scale
 $(BENCH)/w1-rust: bench-build
-	@mkdir -p $(BENCH)
-	@$(BENCH_CARGO) benches/w1/Cargo.toml --bin w1
-	@cmp -s $(BENCH)/cargo/release/w1 $@ || cp $(BENCH)/cargo/release/w1 $@
+	@mk/built $@ w1 $(BENCH_CARGO) benches/w1/Cargo.toml --bin w1
 $(BENCH)/floor $(BENCH)/bench $(BENCH)/scale-report: bench-build
-	@mkdir -p $(BENCH)
-	@$(BENCH_CARGO) benches/kit/Cargo.toml
-	@cmp -s $(BENCH)/cargo/release/$(@F) $@ || cp $(BENCH)/cargo/release/$(@F) $@
+	@mk/built $@ $(@F) $(BENCH_CARGO) benches/kit/Cargo.toml
 $(BENCH)/raft-rs-%: bench-build
-	@mkdir -p $(BENCH)
-	@PROTOC=$(BENCH_PROTOC) $(BENCH_CARGO) benches/raft-rs/Cargo.toml --features $*
-	@cmp -s $(BENCH)/cargo/release/w1-raft-rs $@ || cp $(BENCH)/cargo/release/w1-raft-rs $@
+	@PROTOC='$(BENCH_PROTOC)' mk/built $@ w1-raft-rs $(BENCH_CARGO) benches/raft-rs/Cargo.toml --features $*
 
 $(BENCH)/w1-c: benches/w1/w1.c include/raftcore.h target/c/libraftcore.a
 	@mkdir -p $(BENCH)

@@ -32,6 +32,7 @@ $(CARGO_MUTANTS):
 
 .PHONY: cargo-mutants
 cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, all suites; an hour, resumed where it was stopped; FILES=… takes a part; tests/mutants/README.md
-	$(CARGO) build --quiet --release --locked --target-dir target/tools/cargo --manifest-path tests/mutants/at-once/Cargo.toml
-	target/tools/cargo/release/at-once $(CARGO_MUTANTS) $(FILES)
+	mk/built target/tools/at-once at-once $(CARGO) build --quiet --message-format=json-render-diagnostics --release --locked \
+	    --target-dir target/tools/cargo --manifest-path tests/mutants/at-once/Cargo.toml
+	target/tools/at-once $(CARGO_MUTANTS) $(FILES)
 	@[ "$(REWRITE)" != 1 ] || mk/held tests/mutants/README.md cargo-mutants 0 < target/report/cargo-mutants.md
