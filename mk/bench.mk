@@ -42,8 +42,9 @@ $(BENCH)/w1-c: benches/w1/w1.c include/raftcore.h target/c/libraftcore.a
 
 $(BENCH)/w1-go: bench-build go-lib
 	@mkdir -p $(BENCH)
-	cd benches/go && $(GO) build -o $(CURDIR)/$@ .
+	cd benches/go && $(GO) build -o ../../$@ .
 $(BENCH)/w1-python: bench-build target/c/libraftcore.so mk/bench.mk
 	@mkdir -p $(BENCH)
-	@printf '#!/bin/sh\nexec env %s $(PYTHON) $(CURDIR)/benches/w1/w1.py "$$@"\n' '$(PY_ENV)' > $@
+	@printf '%s\n' '#!/bin/sh' 'cd "$$(dirname "$$0")/../.." || exit 1' '$(PY_ENV)' \
+	    'exec $(PYTHON) benches/w1/w1.py "$$@"' > $@
 	@chmod +x $@

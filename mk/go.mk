@@ -13,14 +13,14 @@ go-lib: target/c/libraftcore.a  ## put the library where the Go package links it
 	@cat $< include/raftcore.h | cksum | sed 's|.*|static const char raftcore_lib_stamp[] __attribute__((used)) = "&";|' > bindings/go/lib_stamp.h
 
 # The binding's tests plain, and with every checker that Go has; linked fully static; and against what pkg-config says, which is here
-# the same archive. Then the example: three processes, killed with -9.
+# the same archive, found from the file's own place. Then the example: three processes, killed with -9.
 GO_MODULE := cd bindings/go && $(GO)
 GO_PC     := target/go/raftcore.pc
 
 $(GO_PC): mk/go.mk
 	@mkdir -p $(@D)
-	@printf '%s\n' 'Name: raftcore' 'Description: Raft core' 'Version: 0' 'Cflags: -I$(CURDIR)/include' \
-	    'Libs: $(CURDIR)/target/c/libraftcore.a -lm -lpthread -ldl' > $@
+	@printf '%s\n' 'Name: raftcore' 'Description: Raft core' 'Version: 0' 'Cflags: -I"$${pcfiledir}/../../include"' \
+	    'Libs: "$${pcfiledir}/../c/libraftcore.a" $(C_LIBS)' > $@
 
 go-test: go-lib $(GO_PC)  ## the Go package and its example: plain, -race, -asan, cgocheck2, fully static, and a system library
 	cd bindings/go && test -z "$$(gofmt -l .)"
@@ -30,5 +30,5 @@ go-test: go-lib $(GO_PC)  ## the Go package and its example: plain, -race, -asan
 	$(GO_MODULE) test -count=1 -asan ./...
 	cd bindings/go && GOEXPERIMENT=cgocheck2 $(GO) test -count=1 ./...
 	$(GO_MODULE) test -count=1 -ldflags '-extldflags "-static"' ./...
-	cd bindings/go && PKG_CONFIG_PATH=$(CURDIR)/$(dir $(GO_PC)) $(GO) test -count=1 -tags raftcore_system ./...
+	export PKG_CONFIG_PATH="$$PWD/$(dir $(GO_PC))"; cd bindings/go && $(GO) test -count=1 -tags raftcore_system ./...
 	cd bindings/go/examples/kv && $(GO) vet ./... && $(GO) test -count=1 ./...

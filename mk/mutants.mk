@@ -8,10 +8,10 @@ MUTANTS := target/mutants
 # of this package, cargo keeps what a wrapper compiled apart from everything else.
 define MUTANTS_BUILD
 	@mkdir -p $(MUTANTS)
-	@RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/mutants/rustc $(CARGO) test --quiet --features capi $(1) $(2) --no-run \
+	@RUSTC_WORKSPACE_WRAPPER="$$PWD/tests/mutants/rustc" $(CARGO) test --quiet --features capi $(1) $(2) --no-run \
 	    --message-format=json > $(MUTANTS)/build.json
-	@for exe in $$(sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' $(MUTANTS)/build.json); do \
-	    name=$$(basename $$exe); name=$${name%-*}; ln -sf $$exe $(MUTANTS)/$$(test $$name = raftcore && echo lib || echo $$name); \
+	@sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' $(MUTANTS)/build.json | while IFS= read -r exe; do \
+	    name=$${exe##*/}; name=$${name%-*}; ln -sf "$$exe" $(MUTANTS)/$$(test $$name = raftcore && echo lib || echo $$name); \
 	done
 endef
 
