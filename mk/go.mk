@@ -6,7 +6,10 @@ GO_LIB := bindings/go/target
 
 # The checksum is a string in the package's object, so that Go's build cache sees a new archive: it links again what has changed, and looks
 # neither at archives nor at what a header's comment says.
+# In `#cgo` lines Go takes a path with blanks, but not with any character.
 go-lib: target/c/libraftcore.a  ## put the library where the Go package links it from: bindings/go/target
+	@unfit=$$(printf %s "$$PWD" | tr -d 'A-Za-z0-9_+.,/=:$$@%! ~^\200-\377-'); test -z "$$unfit" || \
+	    { echo "go cannot link from a folder with $$unfit in its path: $$PWD"; exit 1; }
 	@mkdir -p $(GO_LIB)/include
 	cp include/raftcore.h $(GO_LIB)/include/raftcore.h
 	cp $< $(GO_LIB)/libraftcore.a
@@ -19,8 +22,8 @@ GO_PC     := target/go/raftcore.pc
 
 $(GO_PC): mk/go.mk
 	@mkdir -p $(@D)
-	@printf '%s\n' 'Name: raftcore' 'Description: Raft core' 'Version: 0' 'Cflags: -I"$${pcfiledir}/../../include"' \
-	    'Libs: "$${pcfiledir}/../c/libraftcore.a" $(C_LIBS)' > $@
+	@printf '%s\n' 'Name: raftcore' 'Description: Raft core' 'Version: 0' 'Cflags: -I$${pcfiledir}/../../include' \
+	    'Libs: $${pcfiledir}/../c/libraftcore.a $(C_LIBS)' > $@
 
 go-test: go-lib $(GO_PC)  ## the Go package and its example: plain, -race, -asan, cgocheck2, fully static, and a system library
 	cd bindings/go && test -z "$$(gofmt -l .)"
