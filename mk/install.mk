@@ -31,3 +31,4 @@ uninstall:
 
 install-test: target/c/libraftcore.a target/c/libraftcore.so  ## installs, and builds programs against it in every way
 	tests/install/run
+	tests/install/elsewhere
