@@ -21,10 +21,11 @@ python-types: target/c/libraftcore.so $(PY_TOOLS)/bin/mypy
 	@test ! -x $(PY_TOOLS)/bin/mypy || { cd $(PY) && ../../$(PY_TOOLS)/bin/mypy --cache-dir=../../$(PY_OUT)/mypy && \
 	    MYPYPATH=src ../../$(PY_TOOLS)/bin/mypy --strict --cache-dir=../../$(PY_OUT)/mypy ../../tests/faces/replay.py ../../benches/w1/w1.py; }
 
-# What a user does: pip install. It needs setuptools, which pip fetches.
+# What a user does: pip install, with cargo and without. It needs setuptools, which pip fetches.
 python-wheel:
 	@rm -rf $(PY_OUT)/clean && $(PYTHON) -m venv $(PY_OUT)/clean
 	@if $(PY_OUT)/clean/bin/pip download --quiet --no-deps --dest $(PY_OUT)/have 'setuptools>=70.1' >/dev/null 2>&1; then \
+	    CARGO=no-cargo $(PY_OUT)/clean/bin/pip install --disable-pip-version-check ./$(PY) 2>&1 | grep 'raftcore needs Rust .* no `no-cargo`' && \
 	    $(PY_OUT)/clean/bin/pip install --quiet --disable-pip-version-check ./$(PY) && cd $(PY)/tests && \
 	    env -u PYTHONPATH -u RAFTCORE_LIBRARY PYTHONDONTWRITEBYTECODE=1 ../../../$(PY_OUT)/clean/bin/python -m unittest test_node test_cluster; \
 	else test "$(CI)" != true && echo 'skipped: the Python wheel: pip can fetch no setuptools here'; fi

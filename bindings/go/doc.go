@@ -49,5 +49,6 @@
 // # Linking
 //
 // The archive and its header are put into this folder by `make go-lib` at the top of the repository; programs link it statically, also
-// with -ldflags '-extldflags "-static"'. With the build tag raftcore_system the library is what `pkg-config raftcore` says.
+// with -ldflags '-extldflags "-static"'. The build tag raftcore_static takes the archive of an installed library instead, as pkg-config
+// says; the tag raftcore_system takes the shared library.
 package raftcore

@@ -5,6 +5,11 @@
 #ifndef RAFTCORE_GO_GLUE_H
 #define RAFTCORE_GO_GLUE_H
 
+#if defined(__has_include)
+#if !__has_include(<raftcore.h>)
+#error "raftcore: run `make go-lib` at the top of the repository, or build with -tags raftcore_system against an installed library"
+#endif
+#endif
 #include <raftcore.h>
 #include <stdlib.h>
 #include <string.h>
