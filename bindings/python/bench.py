@@ -114,8 +114,8 @@ class Entries(Host):
         return node.has_ready() & MORE != 0
 
 
-class Pointers(Entries):
-    """The same with ready(), which reads the node's own memory."""
+class Own(Entries):
+    """The same with ready(), in memory of its own."""
 
     def take(self) -> raftcore.Ready | None:
         return self.node.ready()
@@ -206,7 +206,7 @@ def main() -> None:
         (Counted, "batches kept, entries counted"),
         (Batches, "batches kept, data of each taken"),
         (Entries, "an object an entry, ready_flat()"),
-        (Pointers, "an object an entry, ready()"),
+        (Own, "an object an entry, ready()"),
     ):
         print(f"W1 batch {batch} size {size}: {what:36} {w1(kind, batch, size):12,.0f} committed entries a second")
     calls()

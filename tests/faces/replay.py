@@ -86,7 +86,7 @@ def ready_text(rd: raftcore.Ready | raftcore.FlatReady) -> str:
     head = "number flags role leader term vote commit snapshot_index snapshot_term".split()
     messages = rd.messages()
     for message, view in zip(messages, rd.message_views()):
-        assert b"".join(view.frame) == message.frame, "a message's view and copy differ"
+        assert view.frame == message.frame, "a message's view and copy differ"
     for entry, entry_view in zip(rd.entries(), rd.entry_views()):
         assert bytes(entry_view.data) == entry.data, "an entry's view and copy differ"
     return " ".join(

@@ -3,8 +3,8 @@
 import raftcore
 from raftcore import FRAME_HEADER, ChangeKind, EntryKind, FetchKind, MsgKind, Storage, Supply
 
-# How a host takes a ready and looks at it: with ready_flat() or ready(), as bytes or as views.
-FACES = [("flat", False), ("flat", True), ("pointers", False), ("pointers", True)]
+# How a host takes a ready and looks at it: in the node's buffer or in memory of its own, as bytes or as views.
+FACES = [("flat", False), ("flat", True), ("own", False), ("own", True)]
 
 
 class Host:
@@ -41,7 +41,7 @@ class Host:
 
     def take(self):
         try:
-            if self.taken == "pointers":
+            if self.taken == "own":
                 return self.node.ready()
             if self.storage == Storage.SYNC:
                 return self.node.ready_flat()  # in the node's buffer
@@ -68,7 +68,7 @@ class Host:
     def messages(self, ready):
         if not self.views:
             return ready.messages()
-        return [raftcore.Message(*view[:3], b"".join(view.frame)) for view in ready.message_views()]
+        return [raftcore.Message(*view[:3], bytes(view.frame)) for view in ready.message_views()]
 
     def store(self, ready):
         assert ready.must_sync or not ready.n_entries

@@ -1,6 +1,5 @@
 """raftcore: a Raft consensus core. It owns no thread, clock, socket or file, and it calls nothing back. Begin with Node."""
 
-from ._abi import Event, Fetch, HelloInfo, Peer, Status
 from ._config import Config
 from ._constants import (
     ID_LOCAL_APPEND,
@@ -42,12 +41,14 @@ from ._errors import (
     NoMemoryError,
     NoPeerError,
     NotForMeError,
+    NotLeaderError,
     NullError,
     PanicError,
     PoisonedError,
     RaftError,
     StaleError,
     StateError,
+    TooLargeError,
     TooSmallError,
     UnsupportedError,
 )
@@ -58,10 +59,8 @@ from ._node import (
     NodeArray,
     Snapshot,
     abi_version,
-    event_text,
     features,
     hello_read,
-    reason_text,
     snapshot_split,
     version,
 )
@@ -78,6 +77,7 @@ from ._ready import (
     Read,
     Ready,
 )
+from ._records import Event, Fetch, HelloInfo, Peer, Status, event_text, reason_text
 
 FRAME_HEADER = 12
 """Bytes before the message in a frame: u32 length of the message, u64 group, both little-endian."""
@@ -130,6 +130,7 @@ __all__ = [
     "Node",
     "NodeArray",
     "NotForMeError",
+    "NotLeaderError",
     "NullError",
     "PanicError",
     "Peer",
@@ -148,6 +149,7 @@ __all__ = [
     "Status",
     "Storage",
     "Supply",
+    "TooLargeError",
     "TooSmallError",
     "Transition",
     "UnsupportedError",

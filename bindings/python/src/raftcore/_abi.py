@@ -1,6 +1,6 @@
 """include/raftcore.h for ctypes: its structs, its functions, the library. tests/test_abi.py holds all of it to the header.
 
-A struct is declared once, as in C: an annotation is both the field's ctype and the type that a reader of the field gets.
+A struct is declared as in C: an annotation is both the ctype of a field and the type that a reader of the field gets.
 """
 
 import ctypes
@@ -21,15 +21,6 @@ Ptr = Annotated[Optional[int], c_void_p]
 
 # ---- structs
 
-
-class Record(Structure):
-    """A struct that prints its fields."""
-
-    def __repr__(self) -> str:
-        fields = [name for name in self.__annotations__ if name not in ("struct_size", "abi_version", "reserved0")]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in fields)})"
-
-
 _S = TypeVar("_S", bound=type[Structure])
 
 
@@ -40,7 +31,7 @@ def _struct(cls: _S) -> _S:
 
 
 @_struct
-class Config(Record):
+class Config(Structure):
     struct_size: U32
     abi_version: U32
     id: U64
@@ -97,7 +88,7 @@ class Conf(Structure):
 
 
 @_struct
-class Run(Record):
+class Run(Structure):
     first: U64
     term: U64
 
@@ -189,7 +180,7 @@ class Ready(Structure):
 
 
 @_struct
-class Fetch(Record):
+class Fetch(Structure):
     struct_size: U32
     kind: U32
     id: U64
@@ -200,7 +191,7 @@ class Fetch(Record):
 
 
 @_struct
-class HelloInfo(Record):
+class HelloInfo(Structure):
     struct_size: U32
     version: U32
     features: U64
@@ -216,7 +207,7 @@ class Change(Structure):
 
 
 @_struct
-class Status(Record):
+class Status(Structure):
     struct_size: U32
     role: U32
     id: U64
@@ -252,7 +243,7 @@ class Status(Record):
 
 
 @_struct
-class Peer(Record):
+class Peer(Structure):
     id: U64
     match_index: U64
     next_index: U64
@@ -265,7 +256,7 @@ class Peer(Record):
 
 
 @_struct
-class Event(Record):
+class Event(Structure):
     kind: U32
     reason: U32
     peer: U64
