@@ -9,6 +9,7 @@ Three rules keep this safe in a language without pointers:
   token out of the list Node._turn, and puts the token back at its end; both are atomic. A method that finds no token raises BusyError.
 - An exception may interrupt any line, since signal handlers may raise. A method that is interrupted never puts its token back, so a
   method that finds no token looks at the stacks: see Node._alone. State of several parts is replaced by a single assignment.
+  With Storage.ASYNC the library hands out a ready once, so an interrupted call must not lose the ready: see Node._marked.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from typing import Annotated, Any, NamedTuple, NoReturn, Union
 
 from . import _abi
 from ._config import Config
-from ._constants import Supply, Transition
-from ._errors import ArgError, BusyError, ClosedError, RaftError, TooSmallError, error
-from ._ready import Buffer, Entry, EntryView, FlatReady, Ready, flat_ready
+from ._constants import Storage, Supply, Transition
+from ._errors import ArgError, BusyError, ClosedError, RaftError, StateError, TooSmallError, error
+from ._ready import Buffer, Entry, EntryView, FlatReady, Ready, UnseenFlatReady, UnseenReady, unpack_head
 from ._records import (
     Event,
     Fetch,
@@ -51,6 +52,7 @@ _POINTER = "Q" if sizeof(ctypes.c_void_p) == 8 else "I"  # an array's code for p
 _ENTRY = Struct("@2Q2IPNQ")
 _SIZE = Struct("<8xQ").unpack_from  # of a flat ready: its size in bytes
 _STATUS_BYTES = sizeof(_abi.Status)
+_new = tuple.__new__  # of a NamedTuple: half the time of a call of its class
 _FLAT_BYTES = 64 * 1024  # of a node's buffer for readies; the buffer grows when a ready is larger
 
 AnyEntry = Union[Entry, EntryView, tuple[int, int, int, Buffer]]
@@ -135,12 +137,12 @@ class Node:
             config.check()
             raise error(code)
         try:
-            self._begin(handle)
+            self._begin(handle, raw.storage != Storage.SYNC)
         except BaseException:
             _free(handle, ())
             raise
 
-    def _begin(self, handle: ctypes.c_void_p) -> None:
+    def _begin(self, handle: ctypes.c_void_p, marks: bool) -> None:
         arrays: weakref.WeakSet[NodeArray] = weakref.WeakSet()
         finalize = weakref.finalize(self, _free, handle, arrays)
         # Not at exit: a daemon thread may still be in a call, and the process gives its memory back anyway.
@@ -153,7 +155,9 @@ class Node:
         self._count_at = byref(self._count)
         self._number = c_uint64()
         self._length = c_size_t()
-        self._flat = _Flat(_FLAT_BYTES)
+        self._flat = _Flat(_FLAT_BYTES, 0)
+        self._marks = marks
+        self._lease: list[int] = []
         self._staged = _Staged(bytearray(1), [], 0, array(_POINTER))
         self._finalize = finalize
         self._handle = handle
@@ -254,7 +258,7 @@ class Node:
         try:
             self._call(_abi.try_clone, byref(handle))
             clone = Node.__new__(Node)
-            clone._begin(handle)
+            clone._begin(handle, self._marks)
         except BaseException:
             _free(handle, ())
             raise
@@ -387,19 +391,23 @@ class Node:
         into: a buffer of your own. If it is too small, TooSmallError has the size, and the ready comes with the next call. Raises FullError
         if max_outstanding readies are unfinished.
         """
-        if into is not None:
-            return self._ready_into(into)
+        target = None if into is None else memoryview(into).cast("B")
         turn = self._turn
         try:
             turn.pop()
         except IndexError:
             self._alone()
+        if target is not None:
+            return self._ready_into(target)
+        if self._marks:
+            return self._marked(False)  # type: ignore[no-any-return] # no variable: see _marked
         flat = self._flat
         code = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
         if code == _TOO_SMALL:
             code = self._take_larger(2)
         if code == 0:
-            ready = flat_ready(FlatReady, self._flat.view, None)
+            view = self._flat.view
+            ready = _new(FlatReady, unpack_head(view) + (view, None))
             turn.append(None)
             return ready
         if code < 0:
@@ -417,9 +425,11 @@ class Node:
             turn.pop()
         except IndexError:
             self._alone()
-        code = self._take()
+        if self._marks:
+            return self._marked(True)  # type: ignore[no-any-return]
+        code = self._take(1)
         if code == 0:
-            ready = self._own()
+            ready = self._own(Ready)
             turn.append(None)
             return ready
         if code < 0:
@@ -427,53 +437,84 @@ class Node:
         turn.append(None)
         return None
 
-    def _ready_into(self, into: bytearray) -> FlatReady | None:
-        target = memoryview(into).cast("B")
+    def _ready_into(self, target: memoryview) -> FlatReady | None:
         turn = self._turn
-        try:
-            turn.pop()
-        except IndexError:
-            self._alone()
-        code = self._take()
+        code = 0 if self._lease and self._is_lost() else self._take(1)
         if code < 0:
             self._fail(code)
         if code == _NONE:
             turn.append(None)
             return None
-        memory = self._flat.view
-        (size,) = _SIZE(memory)
+        view = self._flat.view
+        (size,) = _SIZE(view)
         if size > len(target):
             turn.append(None)
             small = TooSmallError(f"the buffer has {len(target)} bytes, the ready takes {size}")
             small.needed = size
             raise small
-        target[:size] = memory[:size]
-        ready = flat_ready(FlatReady, target.toreadonly(), None)
-        turn.append(None)
-        return ready
+        target[:size] = view[:size]
+        view = target.toreadonly()
+        if self._marks:
+            return (_new(UnseenFlatReady, unpack_head(view) + (view, self._lease)), turn.append(None))[0]  # type: ignore[func-returns-value]
+        return (_new(FlatReady, unpack_head(view) + (view, None)), turn.append(None))[0]  # type: ignore[func-returns-value]
 
-    def _take(self) -> int:
+    def _marked(self, own: bool) -> Any:
+        """Takes the next ready, with ASYNC and MESSAGES; or the last one again if it was lost on its way to the host.
+
+        An exception may interrupt at any line behind the library's call, also in the host before it has stored the result. So before the
+        call the lease notes the number of the ready that is in the memory. The library writes another number there, in the same step in
+        which it hands out a ready. The ready holds the lease, and its first reader empties the lease.
+        """
+        code = 0 if self._lease and self._is_lost() else self._take(1 if own else 2)
+        if code == 0:
+            # No local variable holds the ready or the lease: a traceback would hold the frame.
+            if own:
+                return (self._own(UnseenReady), self._turn.append(None))[0]  # type: ignore[func-returns-value]
+            view = self._flat.view
+            return (_new(UnseenFlatReady, unpack_head(view) + (view, self._lease)), self._turn.append(None))[0]  # type: ignore[func-returns-value]
+        self._lease.clear()
+        if code < 0:
+            self._fail(code)
+        self._turn.append(None)
+        return None
+
+    def _is_lost(self) -> bool:
+        """True if the library handed out a ready since the lease was made, and nobody holds or has read that ready."""
+        noted = self._lease[:1]  # a copy: its reader may be in another thread
+        return noted != [] and noted[0] != self._flat.number.value and sys.getrefcount(self._lease) == _UNHELD
+
+    def _refuse_lost(self, number: int) -> None:
+        """Raises StateError if the host acknowledges a ready that was lost on its way: it can't have stored that ready."""
+        if self._lease and self._is_lost() and number >= self._flat.number.value:
+            raise StateError(f"ready {self._flat.number.value} never reached you: take it again with ready() or ready_flat()")
+
+    def _take(self, growth: int) -> int:
         """Has the library write the next ready into self._flat, and returns the code."""
         flat = self._flat
+        if self._marks:
+            self._lease = [flat.number.value]
         code: int = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
-        return self._take_larger(1) if code == _TOO_SMALL else code
+        return self._take_larger(growth) if code == _TOO_SMALL else code
 
     def _take_larger(self, growth: int) -> int:
-        """The same with a larger buffer. Views of the old one keep the old one."""
+        """The same with a larger buffer. Views of the old buffer keep the old buffer."""
         code = _TOO_SMALL
         while code == _TOO_SMALL:
-            flat = self._flat = _Flat(max(self._size.value, growth * self._flat.room.value, _FLAT_BYTES))
+            size = max(self._size.value, growth * self._flat.room.value, _FLAT_BYTES)
+            flat = self._flat = _Flat(size, self._flat.number.value)
             code = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
         return code
 
-    def _own(self) -> Ready:
+    def _own(self, cls: type[Ready]) -> Ready:
         """Returns the ready in self._flat in memory of its own: a small one is copied; a large one keeps the buffer."""
         flat = self._flat
         (size,) = _SIZE(flat.view)
-        if 2 * size <= len(flat.view) or size <= _FLAT_BYTES:
-            return flat_ready(Ready, memoryview(bytes(flat.view[:size])), None)
-        flat.room = c_size_t(0)  # so the next ready gets another buffer
-        return flat_ready(Ready, flat.view, None)
+        view = flat.view
+        if 2 * size <= len(view) or size <= _FLAT_BYTES:
+            view = memoryview(bytes(view[:size]))
+        else:
+            flat.room = c_size_t(0)  # so the next ready gets another buffer
+        return _new(cls, unpack_head(view) + (view, self._lease))
 
     def advance(self, number: int) -> None:
         """All work of ready `number`, and of those before it, is done. Not with Storage.MESSAGES.
@@ -482,6 +523,8 @@ class Node:
         """
         if number >> 64:
             raise _too_big(number, 64)
+        if self._lease:
+            self._refuse_lost(number)
         code = _abi.bare_advance(self._handle, c_uint64(number))
         if code < 0:
             raise self._error(code)
@@ -491,6 +534,7 @@ class Node:
 
         A write that failed can't be reported: close the node, and boot from disk. Raises StaleError if reported before.
         """
+        self._refuse_lost(number)
         self._call(_abi.persisted, _u64(number))
 
     def applied(self, index: int) -> None:
@@ -505,6 +549,7 @@ class Node:
 
         Raises StaleError if released before.
         """
+        self._refuse_lost(number)
         self._call(_abi.release, _u64(number))
 
     # ---- what the node lacks
@@ -797,6 +842,17 @@ def _free(handle: ctypes.c_void_p, arrays: Iterable[NodeArray]) -> None:
         _abi.free(value)
 
 
+class _Unheld:
+    """What sys.getrefcount says of a list that only its owner holds."""
+
+    def __init__(self) -> None:
+        self.lease: list[int] = []
+        self.count = sys.getrefcount(self.lease)
+
+
+_UNHELD = _Unheld().count
+
+
 class _Staged(NamedTuple):
     """Entries of propose_many: their bytes, their lengths and the sum of these, and the raftcore_slice[] of them."""
 
@@ -811,12 +867,13 @@ class _Flat:
 
     __slots__ = ("at", "number", "room", "view")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, number: int) -> None:
         own = bytearray(size)
         self.view = memoryview(own).toreadonly()
         self.at = (ctypes.c_char * size).from_buffer(own)  # what a c_void_p takes for its address
         self.room = c_size_t(size)
         self.number = c_uint64.__ctype_le__.from_buffer(own, 24)  # type: ignore[attr-defined] # of the ready in it
+        self.number.value = number
 
 
 def _u64(number: int) -> int:

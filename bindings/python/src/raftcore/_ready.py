@@ -155,7 +155,7 @@ class _Head(NamedTuple):
     drop_stride: Annotated[int, "bytes from a record to the next"]
     done_stride: Annotated[int, "bytes from a record to the next"]
     memory: Annotated[memoryview, "where the ready is"]
-    lease: Annotated[Any, "for Node: see _node.py"]
+    lease: Annotated[Any, "see UnseenFlatReady"]
 
 
 class FlatReady(_Head):
@@ -183,7 +183,10 @@ class FlatReady(_Head):
             view = view.cast("B")
         if len(view) < cls._HEAD.size:
             raise ValueError(f"{len(view)} bytes are no ready")
-        ready = flat_ready(cls, view, None)
+        head = unpack_head(view)
+        if head[0] != 1:
+            raise ValueError(f"a ready of layout {head[0]}: this package reads layout 1")
+        ready = _new(cls, head + (view, None))
         lists = (
             (ready.entries_at, ready.n_entries, ready.entry_stride, 48),
             (ready.committed_at, ready.n_committed, ready.entry_stride, 48),
@@ -207,7 +210,7 @@ class FlatReady(_Head):
 
     def keep(self) -> Ready:
         """Returns the same ready in memory of its own."""
-        return flat_ready(Ready, memoryview(bytes(self.buffer)), None)
+        return own_ready(bytes(self.buffer))
 
     @property
     def must_sync(self) -> bool:
@@ -363,7 +366,45 @@ class Ready(FlatReady):
         return self
 
 
-_unpack_head = FlatReady._HEAD.unpack_from
+class UnseenFlatReady(FlatReady):
+    """A FlatReady whose holder has not looked at it. The first look makes it a FlatReady, and empties the list in `lease`.
+
+    So the node knows whether a ready was lost on its way to the host: see Node._is_lost.
+    """
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        _item(self, -1).clear()  # first: if an exception interrupts here, the next look repeats both
+        self.__class__ = FlatReady  # type: ignore[assignment]
+        return getattr(self, name)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.__getattribute__("__getitem__")(place)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self[:])
+
+
+class UnseenReady(Ready):
+    """The same of a Ready."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        _item(self, -1).clear()
+        self.__class__ = Ready  # type: ignore[assignment]
+        return getattr(self, name)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.__getattribute__("__getitem__")(place)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self[:])
+
+
+_item = tuple.__getitem__
+unpack_head = FlatReady._HEAD.unpack_from
 _unpack_message = Struct(FlatReady._MESSAGE).unpack_from
 _unpack_frame = Struct("<Q64x2Q").unpack_from  # of a message: to, and where its frame is
 _unpack_place = Struct("<24xQ").unpack_from  # of an entry's data
@@ -380,12 +421,9 @@ def _take(size: int) -> Callable[[memoryview, int], tuple[Any, ...]]:
     return lambda memory, at: (bytes(memory[at : at + size]),)
 
 
-def flat_ready(cls: type[_R], memory: memoryview, lease: Any) -> _R:
-    """Returns the ready at the begin of memory, without the checks of FlatReady(buffer)."""
-    head = _unpack_head(memory)
-    if head[0] != 1:
-        raise ValueError(f"a ready of layout {head[0]}: this package reads layout 1")
-    return _new(cls, head + (memory, lease))
+def own_ready(memory: bytes) -> Ready:
+    """Returns the ready in memory, without the checks of Ready(memory)."""
+    return _new(Ready, unpack_head(memory) + (memoryview(memory), None))
 
 
 @lru_cache(256)
