@@ -11,7 +11,7 @@ from pathlib import Path
 from struct import calcsize
 
 import raftcore
-from raftcore import _abi, _errors, _ready
+from raftcore import _abi, _errors, _node, _ready
 
 ROOT = Path(__file__).parents[3]
 HEADER = ROOT / "include" / "raftcore.h"
@@ -69,6 +69,7 @@ GROUPS = {
     "DROP": raftcore.DropWhat,
     "FETCH": raftcore.FetchKind,
     "SUPPLY": raftcore.Supply,
+    "SNAPSHOT": raftcore.SnapshotReport,
     "FLOW": raftcore.Flow,
     "PF": raftcore.PeerFlag,
     "EVENT": raftcore.EventKind,
@@ -130,7 +131,11 @@ class AbiTest(unittest.TestCase):
 
     def test_every_constant_is_there_with_its_number(self):
         classes = (IntEnum, IntFlag)
-        for name, value in constants().items():
+        found = constants()
+        codes = [found.pop(name) for name in ("OK", "NONE", "LAST", "FETCH_FIRST", "IGNORED")]
+        self.assertEqual(codes, [0, _node._NONE, _node._LAST, _node._FETCH_FIRST, 2])
+        self.assertEqual(found.pop("FRAME_HEADER"), raftcore.FRAME_HEADER)
+        for name, value in found.items():
             group, _, member = name.partition("_")
             with self.subTest(name):
                 if group in GROUPS:
@@ -141,12 +146,9 @@ class AbiTest(unittest.TestCase):
                 elif group == "ID":
                     self.assertEqual(getattr(raftcore, name), value)
                 else:
-                    self.assertIn(
-                        name,
-                        ("H", "OK", "NONE", "IGNORED", "ABI_VERSION") + tuple(f"VERSION_{n}" for n in ("MAJOR", "MINOR", "PATCH")),
-                    )
+                    self.assertIn(name, ("H", "ABI_VERSION", "VERSION_MAJOR", "VERSION_MINOR", "VERSION_PATCH"))
         self.assertEqual(
-            sum(len(group.__members__) for group in GROUPS.values()), sum(n.partition("_")[0] in GROUPS for n in constants())
+            sum(len(group.__members__) for group in GROUPS.values()), sum(n.partition("_")[0] in GROUPS for n in found)
         )
         self.assertEqual(constants()["ABI_VERSION"], _abi.ABI_VERSION)
         self.assertEqual(raftcore.version(), ".".join(str(constants()[f"VERSION_{n}"]) for n in ("MAJOR", "MINOR", "PATCH")))
@@ -171,7 +173,9 @@ class AbiTest(unittest.TestCase):
             struct = getattr(_abi, record.__name__)
             self.assertEqual(list(record._fields), [name for name, _ in struct._fields_ if name not in ("struct_size", "reserved0")])
         names = [name for name, _ in _abi.Config._fields_]
-        self.assertEqual(list(raftcore.Config.__slots__), names[2:])
+        self.assertEqual(list(raftcore.Config.__slots__), names[2:-1])
+        self.assertEqual(_node._INPUT.size, ctypes.sizeof(_abi.Input))
+        self.assertEqual(list(raftcore.Stored._fields[:7]), [name for name, _ in _abi.Stored._fields_[2:9]])
 
 
 if __name__ == "__main__":

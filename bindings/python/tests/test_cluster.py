@@ -122,6 +122,15 @@ class ClusterTest(unittest.TestCase):
         self.assertEqual(cluster[2].reads[0].index, leader.applied)
 
     @everywhere()
+    def test_a_follower_refuses_a_proposal_and_names_the_leader(self, cluster):
+        cluster.elect()
+
+        with self.assertRaises(raftcore.NotLeaderError) as caught:
+            cluster[2].node.propose(b"a", token=5)
+        self.assertEqual((caught.exception.leader, caught.exception.code), (1, -23))
+        self.assertIn("node 1 leads", str(caught.exception))
+
+    @everywhere(flags=raftcore.Config(1).flags | raftcore.Flag.FORWARDING)
     def test_what_fails_comes_back_with_its_reason(self, cluster):
         cluster.elect()
 

@@ -184,13 +184,13 @@ class LifeTest(unittest.TestCase):
         next(events)
         array = raftcore.NodeArray([node, node])
         calls = {
-            "boot_state": (0, 0, 1), "boot_conf": (Conf((1,)), 1, 1), "boot_terms": ([(1, 1)],), "boot_entries": ([(1, 2, 0, b"")],),
+            "boot_state": (0, 0, 1), "boot_conf": (Conf((1,)), 1, 1), "boot_terms": ([(1, 1)], 1), "boot_entries": ([(1, 2, 0, b"")],),
             "boot_done": (1,), "step": (0, b"a"), "step_frames": (0, b"a"), "step_local": (b"a",), "propose": (b"a",),
             "propose_many": ([b"a"],), "read_index": (1,), "advance": (1,), "persisted": (1,), "applied": (1,), "release": (1,),
             "supply_entries": (1, [(1, 1, 0, b"")]), "supply_snapshot": (1, 1, Conf((1,))), "supply_none": (1,), "compacted": (1,),
             "report_unreachable": (1,), "report_snapshot": (1, True), "propose_conf": ([],), "apply_conf": ((1, 1, 1, b""),),
             "skip_conf": (1,), "set_electable": (True,), "set_priority": (1,), "set_window": (1, 1), "set_commit_broadcast": (True,),
-            "set_election_timeout": (1,),
+            "set_election_timeout": (1,), "propose_entry": (0, b""), "apply_change": (1, b""), "view": (1,), "message_entries": (1,),
         }  # fmt: skip
         node.close()
         node.close()
@@ -238,7 +238,7 @@ class LifeTest(unittest.TestCase):
 
         nodes = [sole() for _ in range(4)]
         kept = Mine(Config(9))
-        kept.boot_done(0)
+        kept.boot()
         kept.me = kept
         atexit.register(lambda: [kept.ready(), nodes[0].ready(), nodes[0].conf()])
 
@@ -292,9 +292,10 @@ class ArgumentTest(unittest.TestCase):
         fresh = Node(Config(2))
         fresh.boot_state(1, 0, 1)
         fresh.boot_conf(Conf((2,)), 1, 1)
-        refused(lambda: fresh.boot_terms([(1,)] * 1000), ValueError)
-        refused(lambda: fresh.boot_terms([(2, 1, 1)]), ValueError)
+        refused(lambda: fresh.boot_terms([(1,)] * 1000, 3), ValueError)
+        refused(lambda: fresh.boot_terms([(2, 1, 1)], 3), ValueError)
         refused(lambda: fresh.boot_entries([(1, 2, 0, 10**12)]), TypeError)
+        fresh.boot_terms([], 3)
         fresh.boot_entries(iter([(1, 2, 0, Liar(b"abc")), (1, 3, 0, memoryview(b"12345678").cast("Q"))]))
         fresh.boot_done(1)
 
@@ -363,7 +364,7 @@ class InBetweenTest(unittest.TestCase):
                     node.propose_many(data)
                     node.ready_flat()
                     node.ready()
-                    assert node.step_frames(1, b"abc") == (0, 0)
+                    assert node.step_frames(1, b"abc") == (0, 0, None)
                     assert node.conf().voters == (1,)
                     node.peers()
             finally:
@@ -412,7 +413,7 @@ class InBetweenTest(unittest.TestCase):
         while time.monotonic() < until:
             try:
                 node.propose_many([b"abcdefgh"] * random.randrange(100))
-                assert node.step_frames(1, b"abc") == (0, 0)
+                assert node.step_frames(1, b"abc") == (0, 0, None)
                 assert node.conf().voters == (1,)
                 while (rd := node.ready()) is not None:
                     rd.entries()
@@ -528,7 +529,7 @@ class InBetweenTest(unittest.TestCase):
             except raftcore.FullError:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)
-            assert node.conf().voters == (1,) and node.step_frames(1, b"abc") == (0, 0)
+            assert node.conf().voters == (1,) and node.step_frames(1, b"abc") == (0, 0, None)
             drain(node)
             compact(node)
         assert stopped > 100, stopped

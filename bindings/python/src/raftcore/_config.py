@@ -8,7 +8,7 @@ import secrets
 from . import _abi
 from ._errors import ArgError, error
 
-_SET_HERE = ("struct_size", "abi_version")  # by this package, not by a caller
+_SET_HERE = ("struct_size", "abi_version", "reserved0")  # by this package, not by a caller
 
 
 class Config:
@@ -51,6 +51,7 @@ class Config:
         "max_entry_bytes": "bytes of payload of an entry, up to 2**30; default 4 MiB",
         "max_snapshot_bytes": "bytes of snapshot data that a message may carry, up to 2**31; default 1 MiB",
         "block_bytes": "unit of the memory for entries, bytes, 4 KiB to 16 MiB; default 256 KiB",
+        "own_write_timeout_ticks": "a leader whose own log gets no further on its disk for so many ticks steps down; 0: never; default 100",
     }
 
     id: int
@@ -82,6 +83,7 @@ class Config:
     max_entry_bytes: int
     max_snapshot_bytes: int
     block_bytes: int
+    own_write_timeout_ticks: int
 
     def __init__(
         self,
@@ -116,6 +118,7 @@ class Config:
         max_entry_bytes: int | None = None,
         max_snapshot_bytes: int | None = None,
         block_bytes: int | None = None,
+        own_write_timeout_ticks: int | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in _FIELDS and value is not None}
         given.setdefault("seed", secrets.randbelow(2**64 - 1) + 1)
@@ -133,6 +136,12 @@ class Config:
         text = ctypes.create_string_buffer(256)
         if _abi.config_error(ctypes.byref(raw), text, len(text)):
             raise ArgError(text.value.decode())
+
+    def frame_limit(self) -> int:
+        """Returns the bytes of the largest frame that a peer of equal settings sends, header included."""
+        raw, size = self._raw(), ctypes.c_uint64()
+        _check(_abi.frame_limit(ctypes.byref(raw), ctypes.byref(size)))
+        return size.value
 
     def footprint(self) -> int:
         """Returns an upper bound of the bytes that a node takes when it is made."""

@@ -135,10 +135,13 @@ class Flag(_Bits):
     NO_COMMIT_BROADCAST = 4096, "A moved commit index waits for the next append or heartbeat."
     NOMINATE_SUCCESSOR = 8192, "A leader that a change removes transfers leadership first."
     NO_CONF_VALIDATION = 16384, "etcd. Changes are not validated when proposed. For all nodes or none."
-    NO_FORWARDING = 32768, "A follower refuses proposals, and forwards none."
+    FORWARDING = 32768, "etcd. A follower forwards proposals to the leader, and their tokens come back as DropWhat.UNKNOWN. Else NotLeaderError."
     DECODED_MSGS = 65536, "Node.message_entries works."
     RETIRE_GRACEFULLY = 131072, "Default on, etcd off. A removed leader leads until a quorum of the others has learned of the change."
     QUIET_COMMIT = 262144, "Default on, etcd off. An append that only moves the commit index asks a streaming peer for no answer."
+    COMMITTED_SPANS = 524288, "Entries that left the node's memory are committed as a span: read them from your log, and confirm with applied."
+    CONF_APART = 1048576, "etcd. Membership changes are applied apart from their entries, by apply_change, late or never."
+    SNAPSHOT_ANY_CONF = 2097152, "etcd. The membership of a supplied snapshot may lack the receiver."
 
 
 class ReadyFlag(_Bits):
@@ -175,7 +178,7 @@ class Has(_Bits):
 class DropWhat(_Number):
     """What became of a proposal or read that failed."""
 
-    NOT_COMMITTED = 1, "The proposal is not committed and never will be: propose it again."
+    NOT_COMMITTED = 1, "The proposal is not committed and never will be: propose the data again."
     UNKNOWN = 2, "The proposal may be committed or not. Put an id into the data, and look for it in the state before you propose again."
     READ = 3, "The read has no answer: start the read again."
 
@@ -185,6 +188,7 @@ class FetchKind(_Number):
 
     ENTRIES = 1, "Entries for a peer. Answer with supply_entries; or supply_none, GONE if they are compacted away."
     SNAPSHOT = 2, "A snapshot for a peer. Answer with supply_snapshot, or supply_none with LATER."
+    APPLY = 3, "Entries of this node's own log, to apply. Answer with supply_entries, or supply_none with LATER. Nothing is applied before."
 
 
 class Supply(_Number):
@@ -192,6 +196,14 @@ class Supply(_Number):
 
     GONE = 1, "The entries are compacted away: the node asks for a snapshot instead."
     LATER = 2, "Not now: the node asks again later."
+
+
+class SnapshotReport(_Number):
+    """What became of a snapshot: Node.report_snapshot."""
+
+    FAILED = 0, "The snapshot did not arrive: the node will fetch another snapshot."
+    ARRIVED = 1, "The snapshot arrived with all its data."
+    UNDER_WAY = 2, "The snapshot is still being sent: snapshot_timeout_ticks start anew."
 
 
 class Flow(_Number):
@@ -240,8 +252,9 @@ class EventKind(_Number):
     MESSAGE_LOST = 20, "A message was lost because a limit was reached: `a` is its `MsgKind`."
     PROPOSAL_REFUSED = 21, "A proposal that `peer` forwarded was refused."
     REPAIRED = 22, "The boot repaired a stored value: `a` was stored, `b` is used."
-    TRUNCATED = 23, "The entries from `index` to `a` were overwritten."
+    TRUNCATED = 23, "The entries from `index` to `a` were overwritten. `b`: the first of them that this node appended as leader; 0: none."
     POISONED = 24, "The library caught a bug of its own: close the node, and boot from disk."
+    APPLY_WAITS = 25, "For `a` ticks a fetch of kind APPLY waits for entries from `index` on. Nothing is applied before you supply them."
 
 
 class Reason(_Number):
@@ -295,6 +308,8 @@ class Reason(_Number):
     LOG_FULL = 50, "The memory for the log is full of entries that are not durable."
     TERM_EXHAUSTED = 51, "The term is too high."
     LEAVE_REFUSED = 52, "Leaving the joint membership was refused for now."
+    SNAPSHOT_CONFLICT = 53, "A snapshot contradicts a committed entry."
+    OWN_WRITE = 54, "The leader's own writes take too long."
 
 
 class Feature(_Bits):

@@ -12,11 +12,12 @@ class RaftError(Exception):
 
     `code` is the number in include/raftcore.h. `detail` is the library's text for this call: what was seen, what is allowed, and
     which setting decides; empty if the code says enough. The message of the exception is the detail, or else the text of the code.
-    A code from a newer library comes as RaftError itself.
+    A code from a newer library comes as RaftError itself. `taken` is only for Node.turn, which may fail after it took frames.
     """
 
     code: int = 0
     detail: str
+    taken: int = 0
 
     def __init__(self, detail: str = "", code: int = 0) -> None:
         self.code = code or self.code

@@ -6,7 +6,7 @@ Three rules keep this safe in a language without pointers:
   everything else is copied before the call returns.
 - A call of the library is atomic: it keeps the GIL. Some methods take several steps, with scratch objects that belong to the node, or
   with memory of the node. Between these steps another thread, a signal handler or a finalizer may call in. So such a method takes a
-  token out of the list Node._turn, and puts the token back at its end; both are atomic. A method that finds no token raises BusyError.
+  token out of the list Node._gate, and puts the token back at its end; both are atomic. A method that finds no token raises BusyError.
 - An exception may interrupt any line, since signal handlers may raise. A method that is interrupted never puts its token back, so a
   method that finds no token looks at the stacks: see Node._alone. State of several parts is replaced by a single assignment.
   With Storage.ASYNC the library hands out a ready once, so an interrupted call must not lose the ready: see Node._marked.
@@ -20,18 +20,19 @@ import threading
 import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from ctypes import byref, c_size_t, c_uint32, c_uint64, sizeof
-from dataclasses import dataclass
+from ctypes import byref, c_int32, c_size_t, c_uint32, c_uint64, sizeof
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from struct import Struct
+from struct import error as StructError
 from types import FrameType, FunctionType, TracebackType
 from typing import Annotated, Any, NamedTuple, NoReturn, Union
 
 from . import _abi
 from ._config import Config
 from ._constants import Storage, Supply, Transition
-from ._errors import ArgError, BusyError, ClosedError, RaftError, StateError, TooSmallError, error
-from ._ready import Buffer, Entry, EntryView, FlatReady, Ready, UnseenFlatReady, UnseenReady, unpack_head
+from ._errors import ArgError, BusyError, ClosedError, NotLeaderError, RaftError, StateError, TooSmallError, error
+from ._ready import Buffer, Entry, EntryView, FlatReady, Ready, UnseenFlatReady, UnseenReady, own_ready, unpack_head
 from ._records import (
     Event,
     Fetch,
@@ -46,16 +47,20 @@ from ._records import (
     read_status,
 )
 
-_NONE = 1
-_TOO_SMALL = -12
+_NONE, _LAST, _FETCH_FIRST = 1, 3, 4
+_FULL, _NOMEM, _TOO_SMALL, _NOT_LEADER = -11, -10, -12, -23
 _POINTER = "Q" if sizeof(ctypes.c_void_p) == 8 else "I"  # an array's code for pointers and lengths
 _ENTRY = Struct("@2Q2IPNQ")
 _SIZE = Struct("<8xQ").unpack_from  # of a flat ready: its size in bytes
+_INPUT = Struct("@2I5QPNQIi")
+_TAKEN = Struct("@QIi").unpack_from
+_TAKEN_AT: int = _abi.Input.consumed.offset  # type: ignore[attr-defined] # for mypy an int: see _abi.py
 _STATUS_BYTES = sizeof(_abi.Status)
 _new = tuple.__new__  # of a NamedTuple: half the time of a call of its class
 _FLAT_BYTES = 64 * 1024  # of a node's buffer for readies; the buffer grows when a ready is larger
 
 AnyEntry = Union[Entry, EntryView, tuple[int, int, int, Buffer]]
+"""Term, index, kind, data: what boot and supply calls take for an entry."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,9 @@ class Conf:
     learners       learners
     learners_next  learners once the joint membership is left
     auto_leave     True: a joint membership is left automatically
-    encoded        the membership as bytes: store these. Empty unless a node returned this Conf.
+    encoded        the membership as bytes: store these. Empty unless a node returned this Conf: see encode
     context        from apply_conf: the context of the change, the new node's address for example
+    index          the log index that the membership is as of; 0: not known. The encoded bytes carry the index, too.
     """
 
     voters: tuple[int, ...] = ()
@@ -78,6 +84,43 @@ class Conf:
     auto_leave: bool = False
     encoded: bytes = b""
     context: bytes = b""
+    index: int = 0
+
+    def encode(self) -> bytes:
+        """Returns the membership as bytes, as a host stores it. Needs no node."""
+        given, _held = _conf_in(replace(self, encoded=b""))
+        size = c_size_t()
+        _abi.conf_encode(byref(given), None, 0, byref(size))
+        text = ctypes.create_string_buffer(size.value)
+        code = _abi.conf_encode(byref(given), text, size, byref(size))
+        if code < 0:
+            raise error(code)
+        return text.raw
+
+
+@documented
+class Stored(NamedTuple):
+    """All that a host has stored of a node: see Node.boot. Stored() is an empty disk."""
+
+    term: Annotated[int, "hard state: current term"] = 0
+    vote: Annotated[int, "hard state: vote in `term`; 0: none"] = 0
+    commit: Annotated[int, "hard state: commit index"] = 0
+    applied: Annotated[int, "index up to which the state machine has applied the log"] = 0
+    before_first: Annotated[int, "index before the log's first entry: the end of the last snapshot or compaction"] = 0
+    before_first_term: Annotated[int, "term of the entry at before_first"] = 0
+    last: Annotated[int, "index of the log's last entry; before_first if the log is empty"] = 0
+    conf: Annotated[Union[Conf, bytes, None], "membership as of `applied`, as Conf or encoded; None: the disk is empty"] = None
+    runs: Annotated[Iterable[tuple[int, int]], "(first index, term) of each part of the log; empty if entries begin at its first entry"] = ()
+    entries: Annotated[Iterable[AnyEntry], "entries up to `last`, in order: at least all above `applied`"] = ()
+
+    @classmethod
+    def founder(cls, voters: Iterable[int]) -> Stored:
+        """Returns what a founder of a group stores before its first boot, and then boots from.
+
+        Found a group once, with equal voters on each founder. Membership is entry 1 of term 1.
+        """
+        conf = Conf(voters=tuple(voters), index=1)
+        return cls(commit=1, applied=1, before_first=1, before_first_term=1, last=1, conf=conf)
 
 
 @documented
@@ -97,6 +140,27 @@ class Snapshot(NamedTuple):
     data: Annotated[bytes, "the state; empty if the data come over a channel of your own"]
 
 
+@documented
+class Frame(NamedTuple):
+    """A frame of a receive buffer: see frame_next."""
+
+    group: Annotated[int, "the group of the frame"]
+    message: Annotated[bytes, "the message, without the header of the frame"]
+    size: Annotated[int, "bytes of the frame, header included: the next frame is so far on"]
+
+
+@documented
+class Turn(NamedTuple):
+    """What Node.turn returns."""
+
+    ready: Annotated[Union[FlatReady, None], "the next ready, in the node's buffer; None: nothing to do"]
+    last: Annotated[bool, "True: nothing can follow `ready` before something happens. Sleep, and let the next turn acknowledge it"]
+    fetch: Annotated[bool, "True: a fetch waits. Answer node.fetches(), then take the next turn"]
+    taken: Annotated[int, "bytes of whole frames that the node took"]
+    refused: Annotated[int, "refused frames among them"]
+    first: Annotated[Union[RaftError, None], "why the first of these was refused. DecodeError and `taken` 0: close the connection"]
+
+
 class Node:
     """A Raft node. Tick it, give it frames and proposals, take readies, do their work, and acknowledge them.
 
@@ -109,14 +173,21 @@ class Node:
 
     The loop of a host with Storage.SYNC, after every tick, step_frames, propose, and so on:
 
-        for event in node.events(): ...               # log them
-        for fetch in node.fetches(): ...              # supply_entries, supply_snapshot, supply_none
-        while (rd := node.ready_flat()) is not None:
-            ...                                       # 1 store rd.entries(), and term, vote, commit if rd.has_hard_state
-            ...                                       # 2 send rd.messages()
-            ...                                       # 3 apply rd.committed(); apply_conf(entry) if entry.kind
-            ...                                       # 4 answer rd.reads() and rd.dropped()
-            node.advance(rd.number)                   # 5
+        while True:
+            for fetch in node.fetches():
+                supply(fetch)         # supply_entries, supply_snapshot or supply_none: see `FetchKind`
+            rd = node.ready_flat()
+            if rd is None:
+                break
+            store(rd)                 # 1 snapshot, entries, hard state, in one transaction
+            send(rd)                  # 2 rd.messages()
+            apply(rd)                 # 3 rd.committed(); node.apply_conf(entry) if entry.kind
+            answer(rd)                # 4 rd.reads(), rd.dropped()
+            node.advance(rd.number)   # 5
+        for event in node.events():
+            log(event)                # events explain why a node stands still
+
+    Before you sleep, has_ready must be 0. turn is a pass of this loop in a single call.
 
     Close a node with close() or `with`; a node that is garbage is closed, too. A call on a closed node raises ClosedError. A node can't
     be copied or pickled.
@@ -148,11 +219,16 @@ class Node:
         # Not at exit: a daemon thread may still be in a call, and the process gives its memory back anyway.
         finalize.atexit = False  # type: ignore[misc] # a property
         self._arrays = arrays
-        self._turn: list[None] = [None]
+        self._gate: list[None] = [None]
         self._size = c_size_t()
         self._size_at = byref(self._size)
         self._count = c_uint32()
         self._count_at = byref(self._count)
+        self._first = c_int32()
+        self._first_at = byref(self._first)
+        self._input = bytearray(sizeof(_abi.Input))
+        self._input_at = (ctypes.c_char * len(self._input)).from_buffer(self._input)
+        self._frames = ctypes.c_char_p.from_buffer(self._input, _abi.Input.frames.offset)
         self._number = c_uint64()
         self._length = c_size_t()
         self._flat = _Flat(_FLAT_BYTES, 0)
@@ -165,13 +241,13 @@ class Node:
     def close(self) -> None:
         """Ends the node. Writes and sends nothing; what is on disk boots the next node. A second close does nothing."""
         if self._finalize is not None:
-            turn = self._turn
+            gate = self._gate
             try:
-                turn.pop()
+                gate.pop()
             except IndexError:
                 self._alone()
             self._finalize()
-            turn.append(None)
+            gate.append(None)
 
     @property
     def closed(self) -> bool:
@@ -208,10 +284,11 @@ class Node:
                     raise BusyError("another call on this node is in progress, in a second thread or under a signal handler")
                 frame = frame.f_back
 
-    def _fail(self, code: int) -> NoReturn:
+    def _fail(self, code: int, taken: int = 0) -> NoReturn:
         """Ends a call that failed."""
         failed = self._error(code)
-        self._turn.append(None)
+        failed.taken = taken
+        self._gate.append(None)
         raise failed
 
     def _error(self, code: int) -> RaftError:
@@ -219,29 +296,52 @@ class Node:
             return ClosedError()
         text = ctypes.create_string_buffer(256)
         _abi.error_detail(self._handle, text, len(text))
-        return error(code, text.value.decode(errors="replace"))
+        failed = error(code, text.value.decode(errors="replace"))
+        if isinstance(failed, NotLeaderError):
+            failed.leader = self.status().leader
+        return failed
 
-    # ---- boot: in this order, and only what there is
+    # ---- boot
+
+    def boot(self, stored: Stored = Stored()) -> None:
+        """Boots the node from all that the host has stored of it; then the node runs. The parts are checked against each other.
+
+        An empty disk, as of a node that joins a group: boot(). A founder of a group: Stored.founder. Raises CorruptError if parts are missing
+        or contradict each other: restore this disk from a backup, or rejoin under a new id. Raises ConfError or DecodeError if the membership
+        is invalid. After an error, close the node.
+        """
+        packed, count, _entries = _entries_in(stored.entries)
+        runs = _u64s([number for first, term in stored.runs for number in (first, term)])
+        raw = _abi.Stored(
+            sizeof(_abi.Stored), 0, *map(_u64, stored[:7]), None, runs.buffer_info()[0], None, len(runs) // 2, count, 0
+        )
+        if stored.conf is not None:
+            given, _conf = _conf_in(stored.conf)
+            raw.conf = ctypes.addressof(given)
+        raw.entries = _abi.address_of(packed)
+        self._call(_abi.boot, byref(raw))
+
+    # boot in pieces, in this order, for a log whose entries above `applied` do not fit into memory at once
 
     def boot_state(self, term: int, vote: int, commit: int) -> None:
-        """Restores the hard state as it was stored. Founders of a group: (0, 0, 1). Raises CorruptError if the numbers can't be."""
+        """Restores the hard state as it was stored. Raises CorruptError if the numbers can't be."""
         self._call(_abi.boot_state, _u64(term), _u64(vote), _u64(commit))
 
     def boot_conf(self, conf: Conf | bytes, before_first: int, before_first_term: int) -> None:
-        """Restores the membership as of the applied index, and the index before the log's first entry. Founders: (conf, 1, 1).
+        """Restores the membership as of the applied index, and the index before the log's first entry.
 
         Raises DecodeError or ConfError if conf is no valid membership.
         """
         given, _held = _conf_in(conf)
         self._call(_abi.boot_conf, byref(given), _u64(before_first), _u64(before_first_term))
 
-    def boot_terms(self, runs: Iterable[tuple[int, int]]) -> None:
-        """Restores the term of each part of the log, as (first index, term) pairs. Not needed if boot_entries begins at the first entry.
+    def boot_terms(self, runs: Iterable[tuple[int, int]], last: int) -> None:
+        """Restores the term of each part of the log, as (first index, term) pairs, and the index of the last entry.
 
-        Raises CorruptError if the runs contradict each other.
+        runs may be empty if boot_entries begins at the first entry. Raises CorruptError if the runs contradict each other.
         """
         flat = _u64s([number for first, term in runs for number in (first, term)])
-        self._call(_abi.boot_terms, flat.buffer_info()[0], len(flat) // 2)
+        self._call(_abi.boot_terms, flat.buffer_info()[0], len(flat) // 2, _u64(last))
 
     def boot_entries(self, entries: Iterable[AnyEntry]) -> None:
         """Restores entries, in order, in as many calls as you like: at least all that are not applied. CorruptError: a gap."""
@@ -281,27 +381,32 @@ class Node:
         held, size = _address(message)
         self._call(_abi.step, _u64(peer), held, size)
 
-    def step_frames(self, peer: int, data: Buffer) -> tuple[int, int]:
-        """Gives the node frames from a receive buffer; the last may be incomplete. Returns (bytes taken, frames refused).
+    def step_frames(self, peer: int, data: Buffer) -> tuple[int, int, RaftError | None]:
+        """Gives the node frames from a receive buffer; the last may be incomplete.
 
-        Keep the bytes that were not taken, and append to them. Raises DecodeError if data begin with no frame: close the connection.
+        Returns (bytes taken, frames refused among them, why the first of these was refused). Keep the bytes that were not taken, and append
+        to them. Raises DecodeError if data begin with no frame: close the connection. If a snapshot's data come over a channel of your own,
+        step no message before its data are there: walk the buffer with frame_next, look with snapshot_split, and use step.
         """
         if peer >> 64:
             raise _too_big(peer, 64)
         held, size = (data, len(data)) if type(data) is bytes else _address(data)
-        turn = self._turn
+        gate = self._gate
         try:
-            turn.pop()
+            gate.pop()
         except IndexError:
             self._alone()
         self._number.value = peer
         self._length.value = size
-        code = _abi.bare_step_frames(self._handle, self._number, held, self._length, self._size_at, self._count_at)
+        code = _abi.bare_step_frames(
+            self._handle, self._number, held, self._length, self._size_at, self._count_at, self._first_at
+        )
         del held
         if code < 0:
             self._fail(code)
-        taken = self._size.value, self._count.value
-        turn.append(None)
+        refused = self._count.value
+        taken = self._size.value, refused, self._error(self._first.value) if refused else None
+        gate.append(None)
         return taken
 
     def step_local(self, message: Buffer) -> None:
@@ -313,9 +418,11 @@ class Node:
         self._call(_abi.step_local, held, size)
 
     def propose(self, *parts: Buffer, token: int = 0) -> None:
-        """Proposes an entry; parts are joined. A token other than 0 comes back exactly once: with the committed entry, or in dropped().
+        """Proposes an entry, at the leader; parts are joined. A token other than 0 comes back exactly once: with the committed entry, or
+        in dropped() with what is known.
 
-        Raises NoLeaderError or FullError: retry later. Raises ArgError: the entry is larger than max_entry_bytes.
+        Raises NotLeaderError: propose at its `leader`. NoLeaderError or FullError: retry later. TooLargeError: above max_entry_bytes.
+        After an error no token was taken.
         """
         data = parts[0] if len(parts) == 1 and type(parts[0]) is bytes else b"".join(parts)
         one = _abi.Slice(_abi.address_of(data), len(data))
@@ -332,16 +439,16 @@ class Node:
         numbers = None if tokens is None else _u64s(tokens)
         if numbers is not None and len(numbers) != len(lengths):
             raise ValueError(f"{len(numbers)} tokens for {len(lengths)} entries")
-        turn = self._turn
+        gate = self._gate
         try:
-            turn.pop()
+            gate.pop()
         except IndexError:
             self._alone()
         slices = self._stage(joined, lengths)
         code = _abi.propose_many(self._handle, slices, None if numbers is None else numbers.buffer_info()[0], len(lengths))
         if code < 0:
             self._fail(code)
-        turn.append(None)
+        gate.append(None)
 
     def _stage(self, joined: bytes, lengths: list[int]) -> int:
         """Copies entries to memory that stays, and returns the address of their raftcore_slice[].
@@ -351,7 +458,7 @@ class Node:
         staged = self._staged
         if lengths != staged.lengths or len(joined) != staged.size:
             if sum(lengths) != len(joined):
-                self._turn.append(None)
+                self._gate.append(None)
                 raise TypeError("the length of an entry is not the number of its bytes")
             data = staged.data if len(joined) <= len(staged.data) else bytearray(2 * len(joined))
             begin = ctypes.addressof(ctypes.c_char.from_buffer(data))
@@ -361,6 +468,15 @@ class Node:
             staged = self._staged = _Staged(data, lengths, len(joined), slices)
         memoryview(staged.data)[: len(joined)] = joined
         return staged.slices.buffer_info()[0]
+
+    def propose_entry(self, kind: int, data: Buffer, token: int = 0) -> None:
+        """Proposes an entry of any kind as it is: a membership change that was encoded elsewhere, for example.
+
+        Raises as propose and propose_conf, and DecodeError or UnsupportedError if the data are no change.
+        """
+        data = bytes(memoryview(data))
+        given = _abi.Slice(_abi.address_of(data), len(data))
+        self._call(_abi.propose_entry, _u32(kind), given, _u64(token))
 
     def read_index(self, token: int) -> None:
         """Starts a linearizable read. The token comes back exactly once: in reads() when the state may be read, or in dropped().
@@ -392,9 +508,9 @@ class Node:
         if max_outstanding readies are unfinished.
         """
         target = None if into is None else memoryview(into).cast("B")
-        turn = self._turn
+        gate = self._gate
         try:
-            turn.pop()
+            gate.pop()
         except IndexError:
             self._alone()
         if target is not None:
@@ -408,11 +524,11 @@ class Node:
         if code == 0:
             view = self._flat.view
             ready = _new(FlatReady, unpack_head(view) + (view, None))
-            turn.append(None)
+            gate.append(None)
             return ready
         if code < 0:
             self._fail(code)
-        turn.append(None)
+        gate.append(None)
         return None
 
     def ready(self) -> Ready | None:
@@ -420,9 +536,9 @@ class Node:
 
         With Storage.SYNC the same ready comes again until it is advanced. Raises FullError if max_outstanding readies are unfinished.
         """
-        turn = self._turn
+        gate = self._gate
         try:
-            turn.pop()
+            gate.pop()
         except IndexError:
             self._alone()
         if self._marks:
@@ -430,33 +546,33 @@ class Node:
         code = self._take(1)
         if code == 0:
             ready = self._own(Ready)
-            turn.append(None)
+            gate.append(None)
             return ready
         if code < 0:
             self._fail(code)
-        turn.append(None)
+        gate.append(None)
         return None
 
     def _ready_into(self, target: memoryview) -> FlatReady | None:
-        turn = self._turn
+        gate = self._gate
         code = 0 if self._lease and self._is_lost() else self._take(1)
         if code < 0:
             self._fail(code)
         if code == _NONE:
-            turn.append(None)
+            gate.append(None)
             return None
         view = self._flat.view
         (size,) = _SIZE(view)
         if size > len(target):
-            turn.append(None)
+            gate.append(None)
             small = TooSmallError(f"the buffer has {len(target)} bytes, the ready takes {size}")
             small.needed = size
             raise small
         target[:size] = view[:size]
         view = target.toreadonly()
         if self._marks:
-            return (_new(UnseenFlatReady, unpack_head(view) + (view, self._lease)), turn.append(None))[0]  # type: ignore[func-returns-value]
-        return (_new(FlatReady, unpack_head(view) + (view, None)), turn.append(None))[0]  # type: ignore[func-returns-value]
+            return (_new(UnseenFlatReady, unpack_head(view) + (view, self._lease)), gate.append(None))[0]  # type: ignore[func-returns-value]
+        return (_new(FlatReady, unpack_head(view) + (view, None)), gate.append(None))[0]  # type: ignore[func-returns-value]
 
     def _marked(self, own: bool) -> Any:
         """Takes the next ready, with ASYNC and MESSAGES; or the last one again if it was lost on its way to the host.
@@ -469,14 +585,16 @@ class Node:
         if code == 0:
             # No local variable holds the ready or the lease: a traceback would hold the frame.
             if own:
-                return (self._own(UnseenReady), self._turn.append(None))[0]  # type: ignore[func-returns-value]
-            view = self._flat.view
-            return (_new(UnseenFlatReady, unpack_head(view) + (view, self._lease)), self._turn.append(None))[0]  # type: ignore[func-returns-value]
+                return (self._own(UnseenReady), self._gate.append(None))[0]  # type: ignore[func-returns-value]
+            return (self._unseen(), self._gate.append(None))[0]  # type: ignore[func-returns-value]
         self._lease.clear()
         if code < 0:
             self._fail(code)
-        self._turn.append(None)
+        self._gate.append(None)
         return None
+
+    def _unseen(self) -> FlatReady:
+        return _new(UnseenFlatReady, unpack_head(self._flat.view) + (self._flat.view, self._lease))
 
     def _is_lost(self) -> bool:
         """True if the library handed out a ready since the lease was made, and nobody holds or has read that ready."""
@@ -513,8 +631,134 @@ class Node:
         if 2 * size <= len(view) or size <= _FLAT_BYTES:
             view = memoryview(bytes(view[:size]))
         else:
-            flat.room = c_size_t(0)  # so the next ready gets another buffer
+            flat.room = _NO_ROOM  # so the next ready gets another buffer
         return _new(cls, unpack_head(view) + (view, self._lease))
+
+    def turn(
+        self,
+        done: int = 0,
+        ticks: int = 0,
+        peer: int = 0,
+        frames: Buffer = b"",
+        *,
+        persisted: int = 0,
+        applied: int = 0,
+        released: int = 0,
+    ) -> Turn:
+        """Makes a pass of the loop in a single call: acknowledges, ticks, steps frames, looks for a fetch, takes the next ready.
+
+        done is as in advance, persisted, applied and released as in those calls (0: none); peer and frames are as in step_frames. Refused
+        frames and repeated acknowledgements are no errors here. An error of an acknowledgement (StateError, ArgError): nothing after it was
+        done. FullError: everything else was done; `taken` of the exception has the bytes of frames. Not with Storage.MESSAGES.
+        """
+        data = frames if type(frames) is bytes else bytes(memoryview(frames))
+        if self._lease:
+            self._refuse_lost(max(done, persisted, released))
+        gate = self._gate
+        try:
+            gate.pop()
+        except IndexError:
+            self._alone()
+        size = len(data)
+        try:
+            _INPUT.pack_into(self._input, 0, _INPUT.size, ticks, done, persisted, applied, released, peer, 0, size, 0, 0, 0)
+        except StructError:
+            gate.append(None)
+            raise ArgError("a number that its field does not hold") from None
+        if size:
+            self._frames.value = data
+        if self._marks:
+            return self._turn_marked()
+        flat = self._flat
+        code = _abi.bare_turn_flat(self._handle, self._input_at, flat.at, flat.room, self._size_at)
+        taken, refused, first = _TAKEN(self._input, _TAKEN_AT)
+        failed = self._error(first) if refused else None
+        if code == _TOO_SMALL:
+            code = self._turn_larger()
+        if code < 0:
+            self._fail(code, taken)
+        view = self._flat.view
+        ready = _new(FlatReady, unpack_head(view) + (view, None)) if code == 0 or code == _LAST else None
+        gate.append(None)
+        return _new(Turn, (ready, code == _LAST, code == _FETCH_FIRST, taken, refused, failed))
+
+    def _turn_marked(self) -> Turn:
+        """The end of turn with ASYNC: as _marked."""
+        lost = bool(self._lease) and self._is_lost()
+        flat = self._flat
+        if not lost:
+            self._lease = [flat.number.value]
+        room = _NO_ROOM if lost else flat.room  # without room the library takes in all, and hands out nothing
+        code = _abi.bare_turn_flat(self._handle, self._input_at, flat.at, room, self._size_at)
+        taken, refused, first = _TAKEN(self._input, _TAKEN_AT)
+        failed = self._error(first) if refused else None
+        if lost and code in (_TOO_SMALL, _NONE, _FETCH_FIRST, _FULL, _NOMEM):
+            code = 0
+        if code == _TOO_SMALL:
+            code = self._turn_larger()
+        if code == 0:
+            return (
+                _new(Turn, (self._unseen(), False, False, taken, refused, failed)),
+                self._gate.append(None),  # type: ignore[func-returns-value]
+            )[0]
+        if not lost:
+            self._lease.clear()
+        if code < 0:
+            self._fail(code, taken)
+        self._gate.append(None)
+        return _new(Turn, (None, False, code == _FETCH_FIRST, taken, refused, failed))
+
+    def _turn_larger(self) -> int:
+        """The end of a turn that took everything in, with a larger buffer for the ready."""
+        code = _TOO_SMALL
+        while code == _TOO_SMALL:
+            self._flat = flat = _Flat(max(self._size.value, 2 * self._flat.room.value, _FLAT_BYTES), self._flat.number.value)
+            _INPUT.pack_into(self._input, 0, _INPUT.size, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+            code = _abi.bare_turn_flat(self._handle, self._input_at, flat.at, flat.room, self._size_at)
+        return code
+
+    def view(self, number: int) -> Ready | None:
+        """Returns an unfinished ready once more, in memory of its own. None: no such ready is unfinished.
+
+        Status.last_ready is the number of the newest.
+        """
+        if self._lease and self._is_lost() and number == self._flat.number.value:
+            return self.ready()
+        size = c_size_t()
+        code, view = _TOO_SMALL, bytearray()
+        while code == _TOO_SMALL:
+            view = bytearray(size.value)
+            at = (ctypes.c_char * len(view)).from_buffer(view)
+            code = _abi.view_flat(self._handle, _u64(number), at, len(view), byref(size))
+        if code < 0:
+            raise self._error(code)
+        return None if code == _NONE else own_ready(view)
+
+    def message_entries(self, number: int) -> list[list[Entry]]:
+        """Returns the entries in the messages of an unfinished ready, in the order of messages(). Needs Flag.DECODED_MSGS.
+
+        Raises ArgError if no such ready is unfinished.
+        """
+        raw = _abi.Ready(struct_size=sizeof(_abi.Ready))
+        gate = self._gate
+        try:
+            gate.pop()  # until all is read: the memory of raw is the node's
+        except IndexError:
+            self._alone()
+        code = _abi.view(self._handle, _u64(number), byref(raw))
+        if code < 0:
+            self._fail(code)
+        found = []
+        if code == 0:
+            for place in range(raw.n_msgs):
+                message = _abi.Msg.from_address((raw.msgs or 0) + place * raw.msg_stride)
+                places = [(message.entries or 0) + place * message.entry_stride for place in range(message.n_entries)]
+                entries = map(_abi.Entry.from_address, places)
+                found.append([Entry(entry.term, entry.index, entry.kind, _bytes(entry.data), entry.token) for entry in entries])
+        gate.append(None)
+        if code == _NONE:
+            raise ArgError(f"ready {number} is not unfinished")
+        return found
 
     def advance(self, number: int) -> None:
         """All work of ready `number`, and of those before it, is done. Not with Storage.MESSAGES.
@@ -538,7 +782,9 @@ class Node:
         self._call(_abi.persisted, _u64(number))
 
     def applied(self, index: int) -> None:
-        """The state machine has applied all entries up to index, and what it stores says so. Storage.ASYNC only.
+        """The state machine has applied all entries up to index, and what it stores says so. Storage.ASYNC.
+
+        With Storage.SYNC only for a span that came without entries (Flag.COMMITTED_SPANS), before advance.
 
         Raises StateError if a membership change up to index was neither applied nor skipped, StaleError if reported before.
         """
@@ -555,7 +801,10 @@ class Node:
     # ---- what the node lacks
 
     def next_fetch(self) -> Fetch | None:
-        """Returns what the node lacks for a peer that is far behind; None: nothing. Each fetch is returned once."""
+        """Returns a request for entries of the host's log, or for a snapshot; None: there is none. Each fetch is returned once.
+
+        A fetch is for a peer that is far behind, or for this node to apply: see `FetchKind`.
+        """
         raw = _abi.Fetch(struct_size=sizeof(_abi.Fetch))
         return None if self._call(_abi.next_fetch, byref(raw)) == _NONE else read_fetch(raw)
 
@@ -564,7 +813,8 @@ class Node:
         return iter(self.next_fetch, None)
 
     def supply_entries(self, id: int, entries: Iterable[AnyEntry]) -> bool:
-        """Answers a fetch with entries, one or more, from fetch.first on without a gap. False: no longer wanted, nothing done.
+        """Answers a fetch with entries, one or more, from fetch.first on without a gap. What does not fit is not taken. False: no longer
+        wanted, nothing done.
 
         Raises ArgError if the entries are not those asked for; the fetch stays open.
         """
@@ -574,8 +824,9 @@ class Node:
     def supply_snapshot(self, id: int, index: int, conf: Conf | bytes, data: Buffer = b"") -> bool:
         """Answers a fetch with the state as of index, and the membership as of index. False: no longer wanted, nothing done.
 
-        If data are larger than max_snapshot_bytes, leave them out, and send them over a channel of your own; they must arrive before the
-        peer steps the message. An error here must not end the host: the fetch stays open; answer it with supply_none(id, Supply.LATER).
+        Raises TooLargeError if data are above max_snapshot_bytes, an everyday case: supply the snapshot without data, and send the data over
+        a channel of your own; the peer must have them before it steps the message. After an error the fetch stays open. No error here should
+        end the host: answer with supply_none(id, Supply.LATER).
         """
         given, _held = _conf_in(conf)
         data = bytes(memoryview(data))
@@ -583,7 +834,10 @@ class Node:
         return self._call(_abi.supply_snapshot, _u64(id), _u64(index), byref(given), state) == 0
 
     def supply_none(self, id: int, why: int = Supply.LATER) -> bool:
-        """Answers a fetch with nothing: see `Supply`. False: no longer wanted, nothing done."""
+        """Answers a fetch with nothing: see `Supply`. False: no longer wanted, nothing done.
+
+        Raises CorruptError for GONE in answer to FetchKind.APPLY: committed entries that are not applied can't be gone.
+        """
         return self._call(_abi.supply_none, _u64(id), _u32(why)) == 0
 
     def compacted(self, index: int) -> None:
@@ -597,9 +851,12 @@ class Node:
         """Messages to peer were lost, or may have been. Raises NoPeerError if peer is no member: harmless."""
         self._call(_abi.report_unreachable, _u64(peer))
 
-    def report_snapshot(self, peer: int, arrived: bool) -> None:
-        """Reports how a snapshot to peer ended. Raises NoPeerError if peer is no member: harmless."""
-        self._call(_abi.report_snapshot, _u64(peer), bool(arrived))
+    def report_snapshot(self, peer: int, how: int) -> None:
+        """Reports what became of a snapshot to peer: see `SnapshotReport`. Raises NoPeerError if peer is no member: harmless.
+
+        Without a report the wait ends with the peer's acknowledgement, or after snapshot_timeout_ticks.
+        """
+        self._call(_abi.report_snapshot, _u64(peer), _u32(how))
 
     # ---- membership and leadership
 
@@ -630,9 +887,20 @@ class Node:
         packed, _, _held = _entries_in((entry,))
         return self._conf(_abi.apply_conf, packed)
 
-    def skip_conf(self, index: int) -> None:
-        """Passes over a committed membership entry. Right only if every member does the same. Raises StaleError if done before."""
-        self._call(_abi.skip_conf, _u64(index))
+    def skip_conf(self, index: int) -> Conf:
+        """Passes over a committed membership entry. Right only if every member does the same.
+
+        Returns the membership, unchanged, as of index: store it as after apply_conf. Raises StaleError if done before.
+        """
+        return self._conf(_abi.skip_conf, _u64(index))
+
+    def apply_change(self, kind: int, data: Buffer) -> Conf:
+        """Applies a membership change that belongs to no entry, at any time: etcd's ApplyConfChange. Only with Flag.CONF_APART.
+
+        Raises as apply_conf, and StateError without the flag.
+        """
+        data = bytes(memoryview(data))
+        return self._conf(_abi.apply_change, _u32(kind), _abi.Slice(_abi.address_of(data), len(data)))
 
     def conf(self) -> Conf:
         """Returns the membership in force."""
@@ -640,9 +908,9 @@ class Node:
 
     def _conf(self, call: Any, *given: Any) -> Conf:
         out = _abi.Conf(struct_size=sizeof(_abi.Conf))
-        turn = self._turn
+        gate = self._gate
         try:
-            turn.pop()  # until all is read: the memory of out is the node's
+            gate.pop()  # until all is read: the memory of out is the node's
         except IndexError:
             self._alone()
         code = call(self._handle, *given, byref(out))
@@ -656,8 +924,9 @@ class Node:
             out.auto_leave != 0,
             _bytes(out.bytes),
             _bytes(out.context),
+            out.index,
         )
-        turn.append(None)
+        gate.append(None)
         return conf
 
     def transfer(self, to: int = 0) -> None:
@@ -817,6 +1086,20 @@ def hello_read(frame: Buffer) -> HelloInfo:
     return read_hello(raw)
 
 
+def frame_next(data: Buffer, limit: int) -> Frame | None:
+    """Returns the first frame of a receive buffer, which is not stepped; None: the frame is incomplete.
+
+    limit is the size of the largest frame to expect: Config.frame_limit. Step the message with Node.step if the group is that of the node.
+    Raises DecodeError if the frame is larger than limit: close the connection.
+    """
+    raw = _abi.Frame(struct_size=sizeof(_abi.Frame))
+    held, size = _address(data)
+    code = _abi.frame_next(held, size, _u64(limit), byref(raw))
+    if code < 0:
+        raise error(code)
+    return None if code == _NONE else Frame(raw.group, _bytes(raw.msg), raw.bytes)
+
+
 def snapshot_split(message: Buffer) -> Snapshot | None:
     """Returns the snapshot in an incoming message, which comes without the header of a frame. None: another kind of message.
 
@@ -851,6 +1134,9 @@ class _Unheld:
 
 
 _UNHELD = _Unheld().count
+
+
+_NO_ROOM = c_size_t(0)
 
 
 class _Staged(NamedTuple):
@@ -930,6 +1216,7 @@ def _conf_in(conf: Conf | bytes) -> tuple[_abi.Conf, Any]:
     given.voters, given.outgoing, given.learners, given.learners_next = (ids.buffer_info()[0] for ids in lists)
     given.n_voters, given.n_outgoing, given.n_learners, given.n_learners_next = map(len, lists)
     given.auto_leave = conf.auto_leave
+    given.index = _u64(conf.index)
     return given, lists
 
 

@@ -76,12 +76,14 @@ class MessageHead(NamedTuple):
     from_: Annotated[int, "this node"]
     term: Annotated[int, "the sender's term; 0 in a forwarded proposal"]
     log_term: Annotated[int, "term of the entry at `index`, in most kinds"]
-    index: Annotated[int, "the log index concerned"]  # type: ignore[assignment] # not tuple.index
+    index: Annotated[int, "the log index concerned; in MsgKind.SNAP index and log_term are the snapshot's"]  # type: ignore[assignment]
     commit: Annotated[int, "the sender's commit index"]
     reject_hint: Annotated[int, "of a refused append: the index to try next"]
     vote: Annotated[int, "of a local storage message"]
     flags: Annotated[int, "bits of `MsgFlag`"]
     kind: Annotated[int, "`MsgKind`"]
+    context: Annotated[bytes, "of a heartbeat, its response, or a vote; empty in most messages"]
+    snapshot_conf: Annotated[bytes, "in MsgKind.SNAP: the membership as of `index`, encoded"]
 
 
 @documented
@@ -103,7 +105,7 @@ class Drop(NamedTuple):
 
 @documented
 class Done(NamedTuple):
-    """A proposal committed in a span that comes without entries."""
+    """A proposal committed in a span that comes without entries (Flag.COMMITTED_SPANS)."""
 
     token: Annotated[int, "the caller's"]
     index: Annotated[int, "the index of its entry"]  # type: ignore[assignment] # not tuple.index
@@ -171,8 +173,8 @@ class FlatReady(_Head):
     _HEAD = Struct("<2I21Q11I4x")
     _ENTRY = "<5QI4x"
     _DATA = "<24x2Q8x"
-    _MESSAGE = "<Q56x3QI4x"
-    _MESSAGE_HEAD = "<9Q16xI4x"
+    _MESSAGE = "<Q56x3QI36x"
+    _MESSAGE_HEAD = "<9Q16xI4x4Q"
     _PAIR = "<2Q"  # reads, done
     _DROP = "<Q2I"
 
@@ -190,7 +192,7 @@ class FlatReady(_Head):
         lists = (
             (ready.entries_at, ready.n_entries, ready.entry_stride, 48),
             (ready.committed_at, ready.n_committed, ready.entry_stride, 48),
-            (ready.msgs_at, ready.n_msgs, ready.msg_stride, 96),
+            (ready.msgs_at, ready.n_msgs, ready.msg_stride, 128),
             (ready.reads_at, ready.n_reads, ready.read_stride, 16),
             (ready.dropped_at, ready.n_dropped, ready.drop_stride, 16),
             (ready.done_at, ready.n_done, ready.done_stride, 16),
@@ -198,6 +200,16 @@ class FlatReady(_Head):
         if any(count and (stride < least or at + count * stride > len(view)) for at, count, stride, least in lists):
             raise ValueError("a list of the ready reaches beyond its bytes")
         return ready
+
+    def __eq__(self, other: object) -> bool:
+        """Readies are equal if their bytes are."""
+        return isinstance(other, FlatReady) and self.buffer == other.buffer
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.number)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles hold a copy of the bytes."""
@@ -251,7 +263,10 @@ class FlatReady(_Head):
         return self._entry_views(self.entries_at, self.n_entries)
 
     def committed(self) -> list[Entry]:
-        """Returns the entries to apply, in order."""
+        """Returns the entries to apply, in order: all from committed_first to committed_last.
+
+        With Flag.COMMITTED_SPANS the list may be empty although the span is not: then read these entries from your own log.
+        """
         return self._entries(self.committed_at, self.n_committed)
 
     def committed_views(self) -> list[EntryView]:
@@ -309,7 +324,10 @@ class FlatReady(_Head):
 
     def message_heads(self) -> list[MessageHead]:
         """Returns the fields of the messages, in the order of messages()."""
-        return [_new(MessageHead, record) for record in self._messages(self._MESSAGE_HEAD)]
+        return [
+            _new(MessageHead, (*head, self._bytes(context_at, context_bytes), self._bytes(conf_at, conf_bytes)))
+            for *head, context_at, context_bytes, conf_at, conf_bytes in self._messages(self._MESSAGE_HEAD)
+        ]
 
     def reads(self) -> list[Read]:
         """Returns the reads to serve."""
@@ -320,7 +338,7 @@ class FlatReady(_Head):
         return [_new(Drop, record) for record in self._unpack(self._DROP, self.drop_stride, self.dropped_at, self.n_dropped)]
 
     def done(self) -> list[Done]:
-        """Returns the tokens of a span that comes without entries."""
+        """Returns the tokens of a span that comes without entries. Empty without Flag.COMMITTED_SPANS."""
         return [_new(Done, record) for record in self._unpack(self._PAIR, self.done_stride, self.done_at, self.n_done)]
 
     def __repr__(self) -> str:
@@ -421,9 +439,9 @@ def _take(size: int) -> Callable[[memoryview, int], tuple[Any, ...]]:
     return lambda memory, at: (bytes(memory[at : at + size]),)
 
 
-def own_ready(memory: bytes) -> Ready:
-    """Returns the ready in memory, without the checks of Ready(memory)."""
-    return _new(Ready, unpack_head(memory) + (memoryview(memory), None))
+def own_ready(memory: bytes | bytearray) -> Ready:
+    """Returns the ready in memory that nobody else has, without the checks of Ready(memory)."""
+    return _new(Ready, unpack_head(memory) + (memoryview(memory).toreadonly(), None))
 
 
 @lru_cache(256)

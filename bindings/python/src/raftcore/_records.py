@@ -59,6 +59,9 @@ class Status(NamedTuple):
     election_timeout: Annotated[int, "ticks at which the election timer fires"]
     n_reads: Annotated[int, "reads waiting"]
     n_tokens: Annotated[int, "tokens of proposals waiting"]
+    last_ready: Annotated[int, "number of the newest ready; 0: none yet"]
+    late_ticks: Annotated[int, "ticks that came while a ready was waiting: 0 if the host drains every ready before it sleeps"]
+    apply_waits: Annotated[int, "first index that the node needs from the host's log to apply (FetchKind.APPLY); 0: none"]
 
 
 @documented
@@ -100,10 +103,10 @@ class Fetch(NamedTuple):
 
     kind: Annotated[int, "`FetchKind`"]
     id: Annotated[int, "goes into the answer"]
-    peer: Annotated[int, "the member that needs the answer"]
+    peer: Annotated[int, "the member that needs the answer; APPLY: this node"]
     first: Annotated[int, "entries: first index; snapshot: at least up to first - 1"]
     last: Annotated[int, "entries: last index, included"]
-    max_bytes: Annotated[int, "entries: payload that the node can use now, bytes"]
+    max_bytes: Annotated[int, "entries: the node takes no more than this payload, bytes, but at least one entry"]
 
 
 @documented
