@@ -62,6 +62,7 @@ type host struct {
 	waiting []job  // readies whose messages wait for the disk
 	input   Input  // of the next turn
 	start   uint64 // applied at boot
+	group   *group
 }
 
 type job struct {
@@ -80,6 +81,9 @@ type group struct {
 	config  func(*Config)
 	// Messages may be refused: a node that left still answers, for example.
 	lenient bool
+	log     []Message         // all that were sent
+	lost    MessageKind       // messages of this kind get lost, except MsgHup, which is none
+	beside  map[uint64][]byte // snapshots that travel beside the core, by index; nil: none may
 }
 
 func newGroup(tb testing.TB, mode StorageMode, config func(*Config), ids ...uint64) *group {
@@ -101,7 +105,7 @@ func (g *group) add(id uint64) *host {
 	if g.config != nil {
 		g.config(&cfg)
 	}
-	h := &host{tb: g.tb, id: id, cfg: cfg, tokens: map[uint64]uint64{}}
+	h := &host{tb: g.tb, group: g, id: id, cfg: cfg, tokens: map[uint64]uint64{}}
 	g.hosts[id] = h
 	g.tb.Cleanup(func() {
 		if h.node != nil {
@@ -141,6 +145,9 @@ func (h *host) store(rd *Ready) {
 		h.applied = rd.SnapshotIndex
 		h.conf = Conf{Bytes: rd.SnapshotConf}
 		h.state = unpack(rd.SnapshotData)
+		if len(rd.SnapshotData) == 0 {
+			h.state = unpack(h.group.beside[rd.SnapshotIndex])
+		}
 	}
 	if len(rd.Entries) > 0 {
 		keep := rd.Entries[0].Index - h.before - 1
@@ -220,6 +227,10 @@ func (g *group) serve(h *host) (busy bool) {
 		switch {
 		case f.Kind == FetchSnapshot:
 			_, err = n.SupplySnapshot(f.ID, h.applied, h.conf, pack(h.state))
+			if errors.Is(err, ErrTooLarge) && g.beside != nil {
+				g.beside[h.applied] = pack(h.state)
+				_, err = n.SupplySnapshot(f.ID, h.applied, h.conf, nil)
+			}
 		case f.First <= h.before:
 			_, err = n.SupplyNone(f.ID, SupplyGone)
 		default:
@@ -448,9 +459,10 @@ func (g *group) settle() {
 		}
 		queue := g.queue
 		g.queue = nil
+		g.log = append(g.log, queue...)
 		for _, m := range queue {
 			to := g.hosts[m.To]
-			if to == nil || g.cut[m.To] || g.cut[m.From] {
+			if to == nil || g.cut[m.To] || g.cut[m.From] || g.lost != MsgHup && g.lost == m.Kind {
 				continue
 			}
 			busy = true
