@@ -23,7 +23,7 @@ build: target/c/libraftcore.a target/c/libraftcore.so  ## the library: for Rust,
 	$(CARGO) build --release
 minimal:  ## build and run examples-c/minimal.c: three nodes in one process
 kv: target/c/libraftcore.a  ## build the replicated key-value server of examples-c/kv
-	$(MAKE) -C examples-c/kv RAFTCORE_LIB=$(CURDIR)/target/c/libraftcore.a
+	$(MAKE) -C examples-c/kv RAFTCORE_LIB=../../target/c/libraftcore.a
 demo:  ## three servers, one killed with -9 under load, a fourth added; FILE=… loads another file, KEEP=1 leaves them up
 	@.ci/setup demo
 	@$(MAKE) -s kv

@@ -1,8 +1,8 @@
-// W1 through the Go binding, as a host with StorageSync does it: ../w1/w1.c call by call.
+// W1 through the Go binding, as a host with StorageSync does it: the work of ../w1/w1.c, with Turn.
 //
 //	w1-go ROUNDS BATCH SIZE [REPS]
 //
-// No repetitions: one run that nobody times, to be counted under callgrind.
+// REPS 0: one run without timing, for callgrind.
 package main
 
 import (
@@ -32,6 +32,7 @@ type arrival struct {
 
 type host struct {
 	node         *raftcore.Node
+	input        raftcore.Input // of the next turn
 	state        raftcore.HardState
 	applied      uint64
 	stored, done uint64 // stand for the disk and the state machine: so much of each entry is looked at
@@ -63,7 +64,7 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// hold stops with a word if it does not.
+// hold stops the program unless the condition holds.
 func hold(holds bool, what string) {
 	if !holds {
 		broken(what)
@@ -90,16 +91,18 @@ func w1_network(g *group, to *inbox, from uint64, pieces [][]byte) {
 	to.arrived = append(to.arrived, arrival{from, len(to.bytes)})
 }
 
-// work is every batch that there is: store, send, apply, answer, advance.
+// work does the work of every ready: store, send, apply, answer. The last acknowledgement goes with the
+// next turn.
 func (g *group) work(h *host) {
 	var rd raftcore.ReadyView
-	for done := uint64(0); ; done = rd.Number {
-		found, err := h.node.Turn(done, &rd)
+	for found := raftcore.FoundReady; found != raftcore.FoundLast; {
+		var err error
+		found, err = h.node.Turn(&h.input, &rd)
 		must(err)
 		if found == raftcore.FoundNothing {
 			return
 		}
-		hold(found == raftcore.FoundReady && !rd.HasSnapshot(), "no fetch, no snapshot")
+		hold(found != raftcore.FoundFetch && !rd.HasSnapshot(), "no fetch, no snapshot")
 		entries := rd.Entries
 		for i := range entries.Len() {
 			e := entries.View(i)
@@ -124,6 +127,7 @@ func (g *group) work(h *host) {
 			h.done += e.Index() ^ uint64(e.DataLen())
 		}
 		hold(rd.Reads.Len() == 0 && rd.Dropped.Len() == 0, "nothing to answer")
+		h.input.Done = rd.Number
 	}
 }
 
@@ -138,13 +142,19 @@ func (g *group) settle() {
 				continue
 			}
 			g.in[i], g.reading = g.reading, mine
-			start := raftcore.FrameHeader // it tells a host of many groups for which one a message is
-			for _, m := range mine.arrived {
-				must(h.node.Step(m.from, mine.bytes[start:m.end]))
-				start = m.end + raftcore.FrameHeader
+			start := 0
+			for i, m := range mine.arrived {
+				if i == len(mine.arrived)-1 {
+					h.input.Peer, h.input.Frames = m.from, mine.bytes[start:]
+					break
+				}
+				must(h.node.Step(m.from, mine.bytes[start+raftcore.FrameHeader:m.end]))
+				start = m.end
 			}
-			mine.bytes, mine.arrived = mine.bytes[:0], mine.arrived[:0]
+			size := len(mine.bytes) - start
 			g.work(h)
+			hold(h.input.Consumed == size && h.input.Refused == nil, "all frames are taken")
+			mine.bytes, mine.arrived = mine.bytes[:0], mine.arrived[:0]
 			busy = true
 		}
 	}
@@ -156,6 +166,7 @@ func (g *group) run(rounds uint64) {
 		g.settle()
 		if round%g.keep == 0 {
 			for i := range g.hosts {
+				g.work(&g.hosts[i]) // the last acknowledgement
 				must(g.hosts[i].node.Compacted(g.hosts[i].applied))
 			}
 		}
@@ -178,9 +189,7 @@ func (g *group) found(i, size int) {
 	cfg.MaxSizePerMsg = 16 << 20
 	node, err := raftcore.NewNode(cfg)
 	must(err)
-	must(node.BootState(raftcore.HardState{Commit: 1}))
-	must(node.BootConf(raftcore.Conf{Voters: []uint64{1, 2, 3}}, 1, 1))
-	must(node.BootDone(1))
+	must(node.Boot(raftcore.Founder(1, 2, 3)))
 	g.hosts[i] = host{node: node, applied: 1}
 }
 

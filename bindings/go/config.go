@@ -9,63 +9,87 @@ package raftcore
 // #cgo nocallback raftcore_config_error
 // #cgo noescape raftcore_footprint
 // #cgo nocallback raftcore_footprint
+// #cgo noescape raftcore_frame_limit
+// #cgo nocallback raftcore_frame_limit
 import "C"
 
-import "math/rand/v2"
+import (
+	"crypto/rand"
+	"encoding/binary"
+)
 
-// Config is a node's configuration. Take [DefaultConfig] or [EtcdConfig], set ID and what shall differ; a Config that was filled by
-// hand from nothing is refused.
+// Config has the settings of a node. Start from [DefaultConfig] or [EtcdConfig], set ID, and change what
+// you need. (Who is in the group is a [Conf].)
 type Config struct {
 	ID    uint64 // this node, 1 to 2^64-17
 	Group uint64 // any number; frames of another group are refused
-	// Must differ at each start, or an old answer could serve a stale read: DefaultConfig draws one at random. Same seed, same calls:
-	// same run.
+	// Must differ at each start: with the same seed an old answer could serve a stale read. DefaultConfig
+	// draws a seed from crypto/rand. 0 is refused. With one seed, the same calls make the same run.
 	Seed    uint64
 	Flags   Flags       // default FlagPreVote | FlagCheckQuorum | FlagRetireGracefully | FlagQuietCommit
-	Storage StorageMode // how the host says that work is done
-	Dialect Dialect
-	// Without a leader until an election, up to twice as many by chance; above HeartbeatTicks; default 10.
+	Storage StorageMode // how you acknowledge readies; default StorageSync
+	Dialect Dialect     // default DialectRaftpb
+
+	// Ticks without a leader until an election; a random number up to twice as many. Must be above
+	// HeartbeatTicks. Default 10.
 	ElectionTicks    uint32
-	HeartbeatTicks   uint32 // between a leader's heartbeats; default 1
+	HeartbeatTicks   uint32 // between heartbeats of a leader; default 1
 	ReadTimeoutTicks uint32 // until a read that was passed on fails; default 20
-	// A peer may stay in snapshot state without a report; 0: for ever; default 600.
+	// Ticks for which a leader waits for a report about a snapshot, see [Node.ReportSnapshot]; 0: for
+	// ever; default 600.
 	SnapshotTimeoutTicks uint32
-	// After a boot in which no vote is granted; default math.MaxUint32: ElectionTicks with FlagLeaseReads, else 0.
-	VoteFenceTicks     uint32
-	MaxPeers           uint32 // members of a configuration, 1 to 256; default 16
-	MaxInflightMsgs    uint32 // appends in flight to one peer, 1 to 65536; default 256
-	MaxOutstanding     uint32 // readies outstanding, 1 to 1024; one in SYNC; default 8
-	MaxEntriesPerReady uint32 // to store, and to apply, in one ready; default 1024
-	MaxMessages        uint32 // in one ready, 16 or more; default 1024
-	MaxReads           uint32 // reads waiting; default 1024
-	MaxTokens          uint32 // proposals with a token waiting; default 8192
-	Priority           int32  // among equal logs the higher wins; default 0
-	// ASYNC: entries handed out for apply this far beyond what is durable; default 0.
-	MaxApplyUnpersisted      uint32
+	// Ticks after a boot for which the node refuses to vote. Default math.MaxUint32: ElectionTicks with
+	// FlagLeaseReads, else 0.
+	VoteFenceTicks uint32
+	// A leader steps down if its own log has not become durable any further for so many ticks; 0: never;
+	// default 100.
+	OwnWriteTimeoutTicks uint32
+
+	MaxPeers           uint32 // members of the group, 1 to 256; default 16
+	MaxInflightMsgs    uint32 // appends in flight to a peer, 1 to 65536; default 256
+	MaxOutstanding     uint32 // outstanding readies, 1 to 1024; with StorageSync 1; default 8
+	MaxEntriesPerReady uint32 // entries to store, and entries to apply, in a ready; default 1024
+	MaxMessages        uint32 // messages in a ready, 16 or more; default 1024
+	MaxReads           uint32 // waiting reads; default 1024
+	MaxTokens          uint32 // waiting proposals with a token; default 8192
+	Priority           int32  // among equal logs the higher priority wins; default 0
+	// StorageAsync: how far entries to apply may be ahead of the durable log, in entries; default 0.
+	MaxApplyUnpersisted uint32
+
 	RecentBytes              uint64 // entries kept in memory; at least 4 * BlockBytes; default 16 MiB
-	CatchupBytes             uint64 // entries supplied for peers far behind, all together; default 8 MiB
-	MaxSizePerMsg            uint64 // payload of one append; one entry goes at least; default 1 MiB
-	MaxCommittedSizePerReady uint64 // handed out and not yet applied; default 4 MiB
+	CatchupBytes             uint64 // supplied entries for peers that are far behind, in total; default 8 MiB
+	MaxSizePerMsg            uint64 // payload of an append, except for a single entry; default 1 MiB
+	MaxCommittedSizePerReady uint64 // entries to apply that are outstanding; default 4 MiB
 	MaxUncommittedSize       uint64 // payload of a leader's uncommitted entries; default 8 MiB
-	MaxInflightBytes         uint64 // in flight to one peer; 0: no limit (default)
-	MaxEntryBytes            uint64 // payload of one entry, to 2^30; default 4 MiB
-	MaxSnapshotBytes         uint64 // snapshot data that may pass through the core, to 2^31; default 1 MiB
-	BlockBytes               uint64 // unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB
+	MaxInflightBytes         uint64 // payload in flight to a peer; 0: no limit (default)
+	MaxEntryBytes            uint64 // payload of an entry, to 2^30; default 4 MiB
+	// Snapshot data that may pass through the core, to 2^31; default 1 MiB. Send larger data yourself:
+	// see [Node.SupplySnapshot].
+	MaxSnapshotBytes uint64
+	BlockBytes       uint64 // unit of memory for entries, 4 KiB to 16 MiB; default 256 KiB
 }
 
-// DefaultConfig is the library's default, with a Seed drawn at random. Beside a system library that does not know this package's
-// header it is empty, and NewNode says so.
+// DefaultConfig returns the defaults, with another Seed at each call. Tests that must repeat a run set
+// the Seed.
+//
+// If the linked library does not know the header of this package, the result is empty, and NewNode
+// fails.
 func DefaultConfig() Config {
 	var c C.raftcore_config
 	if C.raftcore_config_init(&c, C.sizeof_raftcore_config) < 0 {
 		return Config{}
 	}
 	cfg := configFromC(&c)
-	cfg.Seed = rand.Uint64()
+	for cfg.Seed == 0 {
+		var b [8]byte
+		rand.Read(b[:]) // never fails
+		cfg.Seed = binary.LittleEndian.Uint64(b[:])
+	}
 	return cfg
 }
 
-// EtcdConfig is DefaultConfig with the choices of etcd's raft wherever it differs; docs/departures.md names them.
+// EtcdConfig returns DefaultConfig with the choices of etcd's raft where they differ, as
+// docs/departures.md lists them.
 func EtcdConfig() Config {
 	cfg := DefaultConfig()
 	c := cfg.toC()
@@ -75,7 +99,8 @@ func EtcdConfig() Config {
 	return configFromC(&c)
 }
 
-// Check says which field is at fault, and what is allowed; nil if [NewNode] would take the configuration.
+// Check returns the first setting that is out of range, and what is allowed; nil if [NewNode] takes the
+// settings.
 func (cfg Config) Check() error {
 	if text := cfg.fault(); text != "" {
 		return &Error{Op: "Check", Code: ErrArg, Detail: text}
@@ -83,7 +108,7 @@ func (cfg Config) Check() error {
 	return nil
 }
 
-// Footprint is an upper bound of the memory that [NewNode] will take, in bytes.
+// Footprint returns how many bytes of memory [NewNode] takes, at most.
 func (cfg Config) Footprint() (uint64, error) {
 	c := cfg.toC()
 	var n C.size_t
@@ -93,13 +118,31 @@ func (cfg Config) Footprint() (uint64, error) {
 	return uint64(n), nil
 }
 
+// FrameLimit returns the length of the largest frame that a peer with the same settings sends, its
+// header included. A receive buffer must hold as much. See [NextFrame].
+func (cfg Config) FrameLimit() (uint64, error) {
+	if text := cfg.fault(); text != "" {
+		return 0, &Error{Op: "FrameLimit", Code: ErrArg, Detail: text}
+	}
+	c := cfg.toC()
+	var n C.uint64_t
+	if code := C.raftcore_frame_limit(&c, &n); code < 0 {
+		return 0, &Error{Op: "FrameLimit", Code: Code(code), Detail: cfg.fault()}
+	}
+	return uint64(n), nil
+}
+
+// fault returns the setting at fault, as Check shows it.
 func (cfg Config) fault() string {
+	if cfg.ElectionTicks == 0 && cfg.HeartbeatTicks == 0 && cfg.BlockBytes == 0 {
+		return "these settings do not come from DefaultConfig() or EtcdConfig(): start from one of them, then set ID"
+	}
 	c := cfg.toC()
 	var text [256]C.char
 	if C.raftcore_config_error(&c, &text[0], C.size_t(len(text))) == 0 {
 		return ""
 	}
-	return C.GoString(&text[0])
+	return inGo(C.GoString(&text[0]))
 }
 
 func (cfg Config) toC() C.raftcore_config {
@@ -135,6 +178,7 @@ func (cfg Config) toC() C.raftcore_config {
 		max_entry_bytes:              C.uint64_t(cfg.MaxEntryBytes),
 		max_snapshot_bytes:           C.uint64_t(cfg.MaxSnapshotBytes),
 		block_bytes:                  C.uint64_t(cfg.BlockBytes),
+		own_write_timeout_ticks:      C.uint32_t(cfg.OwnWriteTimeoutTicks),
 	}
 }
 
@@ -169,5 +213,6 @@ func configFromC(c *C.raftcore_config) Config {
 		MaxEntryBytes:            uint64(c.max_entry_bytes),
 		MaxSnapshotBytes:         uint64(c.max_snapshot_bytes),
 		BlockBytes:               uint64(c.block_bytes),
+		OwnWriteTimeoutTicks:     uint32(c.own_write_timeout_ticks),
 	}
 }

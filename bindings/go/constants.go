@@ -9,16 +9,17 @@ import "C"
 
 import "strconv"
 
-// Ids of nodes are 1 to 2^64-17. These are targets of messages that are no peers, with [StorageMessages].
+// With [StorageMessages] some messages go to these ids, which are no peers. Ids of nodes are 1 to
+// 2^64-17.
 const (
 	IDLocalAppend uint64 = C.RAFTCORE_ID_LOCAL_APPEND // this node's storage
 	IDLocalApply  uint64 = C.RAFTCORE_ID_LOCAL_APPLY  // this node's state machine
 )
 
-// None stands for nobody wherever an id is meant.
+// None is no id.
 const None uint64 = 0
 
-// Role is what a node is at the moment.
+// Role is the role of a node.
 type Role uint32
 
 const (
@@ -28,7 +29,7 @@ const (
 	RolePreCandidate Role = C.RAFTCORE_ROLE_PRE_CANDIDATE // asks first whether it could win (PreVote)
 )
 
-// EntryKind is a kind of entry. The numbers are raftpb's, as in all that goes over the wire.
+// EntryKind is a kind of entry. The numbers are those of raftpb.
 type EntryKind uint32
 
 const (
@@ -37,13 +38,13 @@ const (
 	EntryConfChangeV2 EntryKind = C.RAFTCORE_ENTRY_CONF_CHANGE_V2 // configuration changes, second encoding
 )
 
-// MessageKind is a kind of message. Most hosts never look: a frame goes to Message.To, and that is all.
+// MessageKind is a kind of message. Most hosts need only [MsgSnap].
 type MessageKind uint32
 
 const (
 	MsgHup               MessageKind = C.RAFTCORE_MSG_HUP // never leaves a node
 	MsgBeat              MessageKind = C.RAFTCORE_MSG_BEAT
-	MsgProp              MessageKind = C.RAFTCORE_MSG_PROP // proposals on their way to the leader
+	MsgProp              MessageKind = C.RAFTCORE_MSG_PROP // proposals that are passed on to the leader
 	MsgApp               MessageKind = C.RAFTCORE_MSG_APP  // append entries
 	MsgAppResp           MessageKind = C.RAFTCORE_MSG_APP_RESP
 	MsgVote              MessageKind = C.RAFTCORE_MSG_VOTE
@@ -81,19 +82,19 @@ const (
 type Transition uint32
 
 const (
-	TransitionAuto          Transition = C.RAFTCORE_TRANSITION_AUTO           // in a single step if it can be, else joint and left by itself
-	TransitionJointImplicit Transition = C.RAFTCORE_TRANSITION_JOINT_IMPLICIT // joint, left by itself
+	TransitionAuto          Transition = C.RAFTCORE_TRANSITION_AUTO           // in a single step if possible, else joint and left automatically
+	TransitionJointImplicit Transition = C.RAFTCORE_TRANSITION_JOINT_IMPLICIT // joint, left automatically
 	TransitionJointExplicit Transition = C.RAFTCORE_TRANSITION_JOINT_EXPLICIT // joint, left by a later empty change
 	TransitionV1            Transition = C.RAFTCORE_TRANSITION_V1             // exactly one change, in the first encoding
 )
 
-// StorageMode is how the host says that work is done.
+// StorageMode is how you acknowledge readies.
 type StorageMode uint32
 
 const (
-	StorageSync     StorageMode = C.RAFTCORE_STORAGE_SYNC     // one ready at a time, ended by [Node.Advance]
-	StorageAsync    StorageMode = C.RAFTCORE_STORAGE_ASYNC    // several at once: [Node.Persisted], [Node.Applied], [Node.Release]
-	StorageMessages StorageMode = C.RAFTCORE_STORAGE_MESSAGES // as etcd's AsyncStorageWrites: [Node.StepLocal]
+	StorageSync     StorageMode = C.RAFTCORE_STORAGE_SYNC     // one ready at a time, until [Node.Advance]
+	StorageAsync    StorageMode = C.RAFTCORE_STORAGE_ASYNC    // several readies at a time: [Node.Persisted], [Node.Applied], [Node.Release]
+	StorageMessages StorageMode = C.RAFTCORE_STORAGE_MESSAGES // like AsyncStorageWrites of etcd's raft: [Node.StepLocal]
 )
 
 // Dialect is a schema of messages.
@@ -107,35 +108,63 @@ const (
 type Flags uint64
 
 const (
-	FlagPreVote            Flags = C.RAFTCORE_FLAG_PRE_VOTE              // default on: asks before it raises its term
-	FlagCheckQuorum        Flags = C.RAFTCORE_FLAG_CHECK_QUORUM          // default on: a leader that hears no quorum steps down
-	FlagLeaseReads         Flags = C.RAFTCORE_FLAG_LEASE_READS           // reads by lease: bounded clock drift, and FlagCheckQuorum
-	FlagDebugPoisonViews   Flags = C.RAFTCORE_FLAG_DEBUG_POISON_VIEWS    // views turn to 0xDD when they end; for tests of a host
-	FlagVoteRequestEarly   Flags = C.RAFTCORE_FLAG_VOTE_REQUEST_EARLY    // etcd: MsgVote may leave before its hard state is durable
-	FlagStayWhenRemoved    Flags = C.RAFTCORE_FLAG_STAY_WHEN_REMOVED     // etcd: a removed or demoted leader goes on leading
-	FlagRefusedConfAsEmpty Flags = C.RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY // etcd: a refused change is appended as an empty entry
-	FlagLeaseInTransfer    Flags = C.RAFTCORE_FLAG_LEASE_IN_TRANSFER     // etcd: lease reads go on during a transfer
-	FlagTransferFence      Flags = C.RAFTCORE_FLAG_TRANSFER_FENCE        // index and term in MsgTimeoutNow; all nodes must be able
-	FlagCommitInVotes      Flags = C.RAFTCORE_FLAG_COMMIT_IN_VOTES       // commit index in votes; all nodes must be able
-	FlagReadAtOnce         Flags = C.RAFTCORE_FLAG_READ_AT_ONCE          // etcd: a read is answered before its index is applied
-	FlagBatchAppend        Flags = C.RAFTCORE_FLAG_BATCH_APPEND          // entries join an unsent append to the same peer
-	FlagNoCommitBroadcast  Flags = C.RAFTCORE_FLAG_NO_COMMIT_BROADCAST   // a moved commit waits for the next append or heartbeat
-	FlagNominateSuccessor  Flags = C.RAFTCORE_FLAG_NOMINATE_SUCCESSOR    // a leader that its change removes hands over first
-	FlagNoConfValidation   Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION    // etcd: changes are neither validated nor kept apart: for all nodes or none
-	FlagNoForwarding       Flags = C.RAFTCORE_FLAG_NO_FORWARDING         // a follower refuses proposals, passes none on
-	FlagDecodedMsgs        Flags = C.RAFTCORE_FLAG_DECODED_MSGS          // messages of a view have their entries
-	// Default on: a leader that is removed or demoted leads on until the others know. Without it, it steps down at once.
+	// Default on: a node asks whether it could win before it raises its term.
+	FlagPreVote Flags = C.RAFTCORE_FLAG_PRE_VOTE
+	// Default on: a leader that hears no quorum steps down.
+	FlagCheckQuorum Flags = C.RAFTCORE_FLAG_CHECK_QUORUM
+	// Reads by lease. Needs clocks of bounded drift, and FlagCheckQuorum.
+	FlagLeaseReads Flags = C.RAFTCORE_FLAG_LEASE_READS
+	// Bytes of a view turn to 0xDD when the view ends: for tests of a host.
+	FlagDebugPoisonViews Flags = C.RAFTCORE_FLAG_DEBUG_POISON_VIEWS
+	// etcd: MsgVote may leave before its hard state is durable.
+	FlagVoteRequestEarly Flags = C.RAFTCORE_FLAG_VOTE_REQUEST_EARLY
+	// etcd: a removed or demoted leader goes on leading.
+	FlagStayWhenRemoved Flags = C.RAFTCORE_FLAG_STAY_WHEN_REMOVED
+	// etcd: a refused change is appended as an empty entry.
+	FlagRefusedConfAsEmpty Flags = C.RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY
+	// etcd: lease reads go on during a transfer of leadership.
+	FlagLeaseInTransfer Flags = C.RAFTCORE_FLAG_LEASE_IN_TRANSFER
+	// Index and term in MsgTimeoutNow. All nodes must know this flag.
+	FlagTransferFence Flags = C.RAFTCORE_FLAG_TRANSFER_FENCE
+	// Commit index in votes. All nodes must know this flag.
+	FlagCommitInVotes Flags = C.RAFTCORE_FLAG_COMMIT_IN_VOTES
+	// etcd: a read returns before its index is applied.
+	FlagReadAtOnce Flags = C.RAFTCORE_FLAG_READ_AT_ONCE
+	// Entries join an unsent append to the same peer.
+	FlagBatchAppend Flags = C.RAFTCORE_FLAG_BATCH_APPEND
+	// A higher commit index waits for the next append or heartbeat.
+	FlagNoCommitBroadcast Flags = C.RAFTCORE_FLAG_NO_COMMIT_BROADCAST
+	// A leader that its own change removes hands leadership over first.
+	FlagNominateSuccessor Flags = C.RAFTCORE_FLAG_NOMINATE_SUCCESSOR
+	// etcd: changes are not validated when proposed, and may overlap. Set it on all nodes or on none.
+	FlagNoConfValidation Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION
+	// A follower passes proposals on to the leader, see [Node.Propose]; default off, etcd: on.
+	FlagForwarding Flags = C.RAFTCORE_FLAG_FORWARDING
+	// Messages of a view have their entries.
+	FlagDecodedMsgs Flags = C.RAFTCORE_FLAG_DECODED_MSGS
+	// Default on, etcd: off. A removed or demoted leader leads on until a quorum of the others has
+	// learned of the change. Without this flag it steps down at once.
 	FlagRetireGracefully Flags = C.RAFTCORE_FLAG_RETIRE_GRACEFULLY
-	// Default on: an append that only tells the commit index asks a peer that streams for no answer.
+	// Default on, etcd: off. An append with nothing but a commit index asks a peer that streams for no
+	// answer.
 	FlagQuietCommit Flags = C.RAFTCORE_FLAG_QUIET_COMMIT
+	// Committed entries that left memory come as a span without entries: read CommittedFirst to
+	// CommittedLast from your log, and call [Node.Applied] before [Node.Advance]. Default off: the node
+	// asks for the entries by [FetchApply].
+	FlagCommittedSpans Flags = C.RAFTCORE_FLAG_COMMITTED_SPANS
+	// Changes are applied apart from their entries by [Node.ApplyChange], late or never; default off,
+	// etcd: on.
+	FlagConfApart Flags = C.RAFTCORE_FLAG_CONF_APART
+	// A supplied snapshot may have a membership without its receiver; default off, etcd: on.
+	FlagSnapshotAnyConf Flags = C.RAFTCORE_FLAG_SNAPSHOT_ANY_CONF
 )
 
-// ReadyFlags say what changed with a ready.
+// ReadyFlags are bits of a ready.
 type ReadyFlags uint64
 
 const (
 	ReadyHardState ReadyFlags = C.RAFTCORE_RF_HARD_STATE // term, vote or commit changed: store them
-	ReadyMustSync  ReadyFlags = C.RAFTCORE_RF_MUST_SYNC  // what is written must be durable before the host goes on
+	ReadyMustSync  ReadyFlags = C.RAFTCORE_RF_MUST_SYNC  // the writes must be durable before you go on
 	ReadySoftState ReadyFlags = C.RAFTCORE_RF_SOFT_STATE // role or leader changed
 	ReadySnapshot  ReadyFlags = C.RAFTCORE_RF_SNAPSHOT   // a snapshot to install
 )
@@ -148,7 +177,7 @@ const (
 	MessageReject MessageFlags = C.RAFTCORE_MF_REJECT // a response that refuses; an append without entries that needs no answer
 )
 
-// Pending is what a node has for its host: see [Node.Pending].
+// Pending is what a node has for you: see [Node.Pending].
 type Pending uint32
 
 const (
@@ -156,7 +185,7 @@ const (
 	HasSoftState Pending = C.RAFTCORE_HAS_SOFT_STATE
 	HasSnapshot  Pending = C.RAFTCORE_HAS_SNAPSHOT
 	HasEntries   Pending = C.RAFTCORE_HAS_ENTRIES
-	HasMessages  Pending = C.RAFTCORE_HAS_MESSAGES // own votes and acknowledgements count, too
+	HasMessages  Pending = C.RAFTCORE_HAS_MESSAGES // own votes and acknowledgements count too
 	HasCommitted Pending = C.RAFTCORE_HAS_COMMITTED
 	HasReads     Pending = C.RAFTCORE_HAS_READS
 	HasDropped   Pending = C.RAFTCORE_HAS_DROPPED
@@ -164,29 +193,55 @@ const (
 	HasEvents    Pending = C.RAFTCORE_HAS_EVENTS // [Node.NextEvent] has something
 )
 
-// DropKind is what became of a proposal or read that failed.
+// DropKind is the outcome of a proposal or read that has failed.
 type DropKind uint32
 
 const (
-	DropNotCommitted DropKind = C.RAFTCORE_DROP_NOT_COMMITTED // surely not committed: at its index another entry is, or below it one of a later term
-	DropUnknown      DropKind = C.RAFTCORE_DROP_UNKNOWN       // may be committed or not: passed on, or under a snapshot
-	DropRead         DropKind = C.RAFTCORE_DROP_READ          // a read that will not be answered: start it again
+	// Surely not committed: another entry is committed at its index, or one of a later term below it.
+	DropNotCommitted DropKind = C.RAFTCORE_DROP_NOT_COMMITTED
+	// Committed or not, which this node can't know: the proposal was passed on, or a snapshot covers it.
+	DropUnknown DropKind = C.RAFTCORE_DROP_UNKNOWN
+	// A read that will not be served. Start the read again.
+	DropRead DropKind = C.RAFTCORE_DROP_READ
 )
+
+// String returns the outcome in a few words.
+func (k DropKind) String() string {
+	switch k {
+	case DropNotCommitted:
+		return "not committed"
+	case DropUnknown:
+		return "committed or not"
+	case DropRead:
+		return "read not served"
+	}
+	return orNumber("outcome ", "", uint32(k))
+}
 
 // FetchKind is what a node lacks.
 type FetchKind uint32
 
 const (
-	FetchEntries  FetchKind = C.RAFTCORE_FETCH_ENTRIES  // answer with [Node.SupplyEntries] or [Node.SupplyNone]
-	FetchSnapshot FetchKind = C.RAFTCORE_FETCH_SNAPSHOT // answer with [Node.SupplySnapshot] or [Node.SupplyNone]
+	FetchEntries  FetchKind = C.RAFTCORE_FETCH_ENTRIES  // for a peer: [Node.SupplyEntries] or [Node.SupplyNone]
+	FetchSnapshot FetchKind = C.RAFTCORE_FETCH_SNAPSHOT // for a peer: [Node.SupplySnapshot] or [Node.SupplyNone]
+	FetchApply    FetchKind = C.RAFTCORE_FETCH_APPLY    // this node's own log, to apply: [Node.SupplyEntries], or SupplyLater
 )
 
-// SupplyNone is why a fetch is answered with nothing.
+// SupplyNone is the reason why a fetch is answered with nothing.
 type SupplyNone uint32
 
 const (
-	SupplyGone  SupplyNone = C.RAFTCORE_SUPPLY_GONE  // compacted away: a snapshot is asked for instead
-	SupplyLater SupplyNone = C.RAFTCORE_SUPPLY_LATER // not now: asked again later
+	SupplyGone  SupplyNone = C.RAFTCORE_SUPPLY_GONE  // compacted away: the node asks for a snapshot instead
+	SupplyLater SupplyNone = C.RAFTCORE_SUPPLY_LATER // not now: the node asks again later
+)
+
+// SnapshotReport is the argument of [Node.ReportSnapshot].
+type SnapshotReport uint32
+
+const (
+	SnapshotFailed   SnapshotReport = C.RAFTCORE_SNAPSHOT_FAILED    // the snapshot did not arrive: the node asks for another
+	SnapshotArrived  SnapshotReport = C.RAFTCORE_SNAPSHOT_ARRIVED   // the snapshot arrived, with all its data
+	SnapshotUnderWay SnapshotReport = C.RAFTCORE_SNAPSHOT_UNDER_WAY // still being sent: SnapshotTimeoutTicks begin anew
 )
 
 // Flow is how a leader sends to a peer.
@@ -195,7 +250,7 @@ type Flow uint32
 const (
 	FlowProbe     Flow = C.RAFTCORE_FLOW_PROBE     // one append at a time, to find where the logs meet
 	FlowReplicate Flow = C.RAFTCORE_FLOW_REPLICATE // appends in flight up to the window
-	FlowSnapshot  Flow = C.RAFTCORE_FLOW_SNAPSHOT  // a snapshot is under way
+	FlowSnapshot  Flow = C.RAFTCORE_FLOW_SNAPSHOT  // a snapshot is in flight
 )
 
 // PeerFlags are bits of a [Peer].
@@ -212,37 +267,38 @@ const (
 	PeerFetching   PeerFlags = C.RAFTCORE_PF_FETCHING  // waits for a supply
 )
 
-// EventKind is what happened; its String has the words.
+// EventKind is what happened.
 type EventKind uint32
 
 const (
-	EventBecameFollower     EventKind = C.RAFTCORE_EVENT_BECAME_FOLLOWER // peer is the leader; 0: none
+	EventBecameFollower     EventKind = C.RAFTCORE_EVENT_BECAME_FOLLOWER // Peer is the leader; 0: none
 	EventBecamePreCandidate EventKind = C.RAFTCORE_EVENT_BECAME_PRE_CANDIDATE
 	EventBecameCandidate    EventKind = C.RAFTCORE_EVENT_BECAME_CANDIDATE
-	EventBecameLeader       EventKind = C.RAFTCORE_EVENT_BECAME_LEADER // leads in term; its first entry is at index
-	EventLeaderReady        EventKind = C.RAFTCORE_EVENT_LEADER_READY  // that entry is applied: serves reads and changes now
-	EventIgnored            EventKind = C.RAFTCORE_EVENT_IGNORED       // a message was ignored: a is its kind
-	EventAlarm              EventKind = C.RAFTCORE_EVENT_ALARM         // a message contradicts what is held here: a is its kind, b what it says
-	EventVoteRefused        EventKind = C.RAFTCORE_EVENT_VOTE_REFUSED  // peer asked in term
+	EventBecameLeader       EventKind = C.RAFTCORE_EVENT_BECAME_LEADER // leads in Term; its first entry is at Index
+	EventLeaderReady        EventKind = C.RAFTCORE_EVENT_LEADER_READY  // that entry is applied: reads and changes are served now
+	EventIgnored            EventKind = C.RAFTCORE_EVENT_IGNORED       // a message was ignored; A is its kind
+	EventAlarm              EventKind = C.RAFTCORE_EVENT_ALARM         // a message contradicts this node's log; A is its kind, B what it says
+	EventVoteRefused        EventKind = C.RAFTCORE_EVENT_VOTE_REFUSED  // Peer asked in Term
 	EventCampaignRefused    EventKind = C.RAFTCORE_EVENT_CAMPAIGN_REFUSED
-	EventConfApplied        EventKind = C.RAFTCORE_EVENT_CONF_APPLIED // the entry at index is in force; a voters, b learners
+	EventConfApplied        EventKind = C.RAFTCORE_EVENT_CONF_APPLIED // the entry at Index is in force: A voters, B learners
 	EventConfSkipped        EventKind = C.RAFTCORE_EVENT_CONF_SKIPPED
 	EventSnapshotRestored   EventKind = C.RAFTCORE_EVENT_SNAPSHOT_RESTORED
 	EventSnapshotSent       EventKind = C.RAFTCORE_EVENT_SNAPSHOT_SENT
-	EventSnapshotEnded      EventKind = C.RAFTCORE_EVENT_SNAPSHOT_ENDED // a is 1 if it arrived
+	EventSnapshotEnded      EventKind = C.RAFTCORE_EVENT_SNAPSHOT_ENDED // A is 1 if it arrived
 	EventTransferStarted    EventKind = C.RAFTCORE_EVENT_TRANSFER_STARTED
 	EventTransferEnded      EventKind = C.RAFTCORE_EVENT_TRANSFER_ENDED   // without success
-	EventNoLeaderLong       EventKind = C.RAFTCORE_EVENT_NO_LEADER_LONG   // for a ticks
-	EventPeerLags           EventKind = C.RAFTCORE_EVENT_PEER_LAGS        // by a entries
-	EventPaused             EventKind = C.RAFTCORE_EVENT_PAUSED           // a ticks came in one burst
-	EventMessageLost        EventKind = C.RAFTCORE_EVENT_MESSAGE_LOST     // a is its kind
-	EventProposalRefused    EventKind = C.RAFTCORE_EVENT_PROPOSAL_REFUSED // peer passed it on
-	EventRepaired           EventKind = C.RAFTCORE_EVENT_REPAIRED         // at boot: a was stored, b is used
-	EventTruncated          EventKind = C.RAFTCORE_EVENT_TRUNCATED        // from index up to a
+	EventNoLeaderLong       EventKind = C.RAFTCORE_EVENT_NO_LEADER_LONG   // for A ticks
+	EventPeerLags           EventKind = C.RAFTCORE_EVENT_PEER_LAGS        // by A entries
+	EventPaused             EventKind = C.RAFTCORE_EVENT_PAUSED           // A ticks came in one burst
+	EventMessageLost        EventKind = C.RAFTCORE_EVENT_MESSAGE_LOST     // A is its kind
+	EventProposalRefused    EventKind = C.RAFTCORE_EVENT_PROPOSAL_REFUSED // Peer passed it on
+	EventRepaired           EventKind = C.RAFTCORE_EVENT_REPAIRED         // at boot: A was stored, B is used
+	EventTruncated          EventKind = C.RAFTCORE_EVENT_TRUNCATED        // from Index up to A; from B on the entries were this node's own, from when it led (0: none)
 	EventPoisoned           EventKind = C.RAFTCORE_EVENT_POISONED
+	EventApplyWaits         EventKind = C.RAFTCORE_EVENT_APPLY_WAITS // FetchApply for entries from Index on is unanswered for A ticks; nothing is applied before
 )
 
-// Reason is why; its String has the words.
+// Reason is why something happened.
 type Reason uint32
 
 const (
@@ -294,14 +350,16 @@ const (
 	ReasonLogFull             Reason = C.RAFTCORE_REASON_LOG_FULL              // the recent log is full of entries that are not durable
 	ReasonTermExhausted       Reason = C.RAFTCORE_REASON_TERM_EXHAUSTED        // the term is too high
 	ReasonLeaveRefused        Reason = C.RAFTCORE_REASON_LEAVE_REFUSED         // leaving the joint configuration was refused for now
+	ReasonSnapshotConflict    Reason = C.RAFTCORE_REASON_SNAPSHOT_CONFLICT     // a snapshot contradicts a committed entry
+	ReasonOwnWrite            Reason = C.RAFTCORE_REASON_OWN_WRITE             // this leader's own writes take too long
 )
 
-// String has the kind in a few words; an unknown one has its number.
+// String returns the kind in a few words. The words for an unknown kind hold its number.
 func (k EventKind) String() string {
 	return orNumber("event ", C.GoString(C.raftcore_event_text(C.uint32_t(k))), uint32(k))
 }
 
-// String has the reason in a few words; empty for [ReasonNone].
+// String returns the reason in a few words; empty for [ReasonNone].
 func (r Reason) String() string {
 	if r == ReasonNone {
 		return ""
@@ -316,7 +374,7 @@ func orNumber(what, text string, number uint32) string {
 	return text
 }
 
-// String names the role.
+// String returns the name of the role.
 func (r Role) String() string {
 	switch r {
 	case RoleFollower:

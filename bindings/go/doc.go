@@ -1,53 +1,105 @@
-// Package raftcore is a Raft consensus core: elections, replication, membership, linearizable reads and snapshots as one state
-// machine without a goroutine, clock, socket or file of its own. Who knows RawNode of etcd's raft knows [Node]: tell it that time has
-// passed (Tick), that bytes came from a peer (Step, StepFrames), that something shall be replicated (Propose); take out batches of work
-// (Ready), do them with your disk and your network, and say so (Advance).
+// Package raftcore is a Raft consensus core: elections, replication, membership, linearizable reads and
+// snapshots. The core is a state machine without a goroutine, clock, socket or file of its own.
+//
+// If you know RawNode of etcd's raft, you know [Node]: call Tick on a timer, Step for each message
+// received (or StepFrames for each read from a connection), Propose to replicate data. Ready returns
+// work for your disk and your network. Advance acknowledges the work.
+//
+// # Start
+//
+// To found a group, store [Founder] on each founder's disk, once, and boot from it. To join a group,
+// boot from an empty disk ([Stored]{}) under an id that was never used, and add the node as a learner:
+// see [Node.ProposeConfChange]. To restart, boot from what is stored: see [Node.Boot].
 //
 // # The loop
 //
-// After every Tick, Step, Propose and so on (this is [StorageSync], the default):
+// After every Tick, StepFrames, Propose and so on, with [StorageSync], the default:
 //
-//	for {
-//		for { // rare: a peer is far behind
+//	for n.HasReady() { // must be false before you sleep
+//		for {
 //			f, ok, err := n.NextFetch()
-//			if err != nil { return err }
-//			if !ok { break }
-//			n.SupplyEntries(f.ID, ...) // or SupplySnapshot, or SupplyNone
+//			check(err)
+//			if !ok {
+//				break
+//			}
+//			// With a log: SupplyEntries, SupplySnapshot, or SupplyNone. An error concerns this one fetch.
+//			if _, err := n.SupplyNone(f.ID, raftcore.SupplyLater); err != nil {
+//				log.Print(err)
+//			}
 //		}
 //		rd, ok, err := n.Ready()
-//		if err != nil { return err }
-//		if !ok { break }
-//		// 1. Store: first the snapshot, which replaces everything; then rd.Entries, which replace all from Entries[0].Index on; then
-//		//    rd.HardState. Make it durable if rd.MustSync().
+//		check(err)
+//		if !ok {
+//			continue
+//		}
+//		// 1. Store: first the snapshot, which replaces everything; then rd.Entries, which replace all from
+//		//    Entries[0].Index on; then rd.HardState. Make them durable if rd.MustSync(). If a write or a
+//		//    flush fails, end the process.
 //		// 2. Send rd.Messages, each Frame to the peer named To.
-//		// 3. Apply rd.CommittedEntries in order; a configuration entry goes to n.ApplyConfChange; an empty normal entry is a
-//		//    leader's own: nothing to do. State stored as applied = i is stored together with the configuration of the last
-//		//    configuration entry up to i. If the span CommittedFirst to CommittedLast comes without entries, read your own log.
+//		// 3. Apply. Store the applied index and the membership (ApplyConfChange) with your data, in one
+//		//    transaction.
+//		for _, e := range rd.CommittedEntries {
+//			if e.Kind != raftcore.EntryNormal {
+//				_, err := n.ApplyConfChange(e)
+//				check(err)
+//			} else if len(e.Data) > 0 { // an empty entry is a leader's first
+//				fmt.Printf("entry %d of term %d is committed: %q, token %d\n", e.Index, e.Term, e.Data, e.Token)
+//			}
+//		}
 //		// 4. Answer rd.Reads and rd.Dropped.
-//		if err := n.Advance(rd.Number); err != nil { return err } // 5
+//		check(n.Advance(rd.Number)) // 5.
+//	}
+//	for {
+//		e, ok, err := n.NextEvent()
+//		check(err)
+//		if !ok {
+//			return
+//		}
+//		fmt.Println("event:", e)
 //	}
 //
-// No hard state may outlive the entries it commits: write a ready as one transaction, or in the order above. A write that failed has no
-// call: close the node, and boot another from what is on disk. examples/kv is a whole host: bbolt, HTTP, three processes.
+// Before you sleep, HasReady must be false. Events are no work, but only events explain why a node
+// stands still: log them.
+//
+// The package example is this loop as a program. [Node.Turn] is the loop with one crossing into C for
+// each ready. examples/kv is a server: bbolt, TCP, HTTP, three processes.
+//
+// # Rules
+//
+//   - Store the applied index, the membership ([Conf].Bytes) and your data in one transaction.
+//   - Never let a commit index reach the disk before the entries that it covers: write a ready as one
+//     transaction, or in the order of the loop.
+//   - A failed write or flush is final. You cannot report it, and you must not retry it: after a failed
+//     fsync the kernel may have dropped the data, and the next fsync succeeds. End the process. The next
+//     one boots from what is on disk.
+//   - Never boot an emptied disk under its old id, and never found a group twice.
+//   - Acknowledge every ready, even one that looks empty.
+//   - Errors of Step, StepFrames and of all Supply calls concern one message or one peer: log them. Data
+//     above MaxSnapshotBytes are [ErrTooLarge] in SupplySnapshot: supply the snapshot without data, and
+//     send the data over a connection of your own.
+//   - Propose at the leader. Other nodes return [ErrNotLeader], with the leader in [Error.Leader]. A
+//     proposal whose token returns as [DropUnknown] may have been committed: before you retry, read, or
+//     put an id of your own into the data.
 //
 // # Copies and views
 //
-// What a call returns is a copy, and the caller's own. [Node.ReadyView] gives a batch as it lies in the node's memory instead, without
-// copying or allocating: all of it ends with Advance or Release of that batch, and with Close. [Node.Turn] does Advance, the look for
-// fetches and ReadyView in one crossing, which is the quickest loop. [FlagDebugPoisonViews] overwrites what
-// has ended, so that a stale read shows in tests. What is passed in is borrowed for the call.
+// What a call returns is yours. [Node.ReadyView] and [Node.Turn] return a ready in the node's memory
+// instead, and neither copy nor allocate: see [ReadyView]. What you pass in is borrowed for the call.
 //
 // # Errors
 //
-// A call that failed left the node as it was, and returns an [*Error]: errors.Is(err, raftcore.ErrFull) asks for a code, and its Detail
-// has the numbers. Poisoned nodes ([ErrPanic]: a bug of the library was caught) still work for Status, Events and Close.
+// A call that failed left the node unchanged, and returns an [*Error]: errors.Is(err,
+// raftcore.ErrFull) tests for a code, and Error.Detail has the numbers. A poisoned node ([ErrPanic]: a
+// bug of the library was caught) still answers Status, Peers, NextEvent and Close.
 //
 // # Goroutines
 //
-// A node may be used by any goroutines; calls wait for each other, and none takes long. Different nodes are independent.
+// A node may be used by any goroutines. Calls wait for each other, and no call takes long. Different
+// nodes are independent.
 //
 // # Linking
 //
-// The archive and its header are put into this folder by `make go-lib` at the top of the repository; programs link it statically, also
-// with -ldflags '-extldflags "-static"'. With the build tag raftcore_system the library is what `pkg-config raftcore` says.
+// `make go-lib` at the top of the repository puts the archive and its header into this folder. Programs
+// link the archive statically. With the build tag raftcore_static the archive is that of an installed
+// library, which `pkg-config` names; with raftcore_system the library is the shared one.
 package raftcore

@@ -1,35 +1,48 @@
-/* What the Go side needs in C: a struct for all that comes out of calls, and calls whose arguments hold pointers.
+/* The C side of the Go package: a struct for the results of calls, and calls whose arguments hold
+ * pointers.
  *
- * Everything that the library fills lies in C memory, one block a node, so that no call allocates in Go or pins anything. Structs
- * that hold pointers to Go memory are made here, on C's stack or in C memory, and are not looked at once the call is over. */
+ * The library writes results into C memory, one block for each node, so that a call allocates and
+ * pins nothing in Go. A struct that points to Go memory lives on C's stack or in C memory, and is not
+ * read after the call. */
 #ifndef RAFTCORE_GO_GLUE_H
 #define RAFTCORE_GO_GLUE_H
 
+#if defined(__has_include)
+#if !__has_include(<raftcore.h>)
+#error "raftcore: run `make go-lib` at the top of the repository, or build with -tags raftcore_system against an installed library"
+#endif
+#endif
 #include <raftcore.h>
 #include <stdlib.h>
 #include <string.h>
 
+#if RAFTCORE_ABI_VERSION != 1 || !defined(RAFTCORE_FRAME_HEADER)
+#error "raftcore.h is not the header of this package: run `make go-lib` at the top of the repository"
+#endif
+
 typedef struct goraft_host {
     raftcore_node *node;
     raftcore_ready ready;
+    raftcore_input done; /* all zero, except for the field done */
     raftcore_fetch fetch;
     raftcore_conf conf;
     raftcore_status status;
     raftcore_event event;
     size_t need;
     uint32_t word;
-    uint32_t has_fetch; /* fetch is one that nobody has seen */
+    raftcore_code first;
     char detail[256];
-    uint8_t *scratch;       /* for what is copied here on its way in */
+    uint8_t *scratch; /* for copies of arguments */
     size_t scratch_cap;
 } goraft_host;
 
-/* Room for what comes out of a call on a node that was, or is to be, made. */
+/* Returns room for the results of a node that will be made. */
 static inline goraft_host *goraft_host_make(void) {
     goraft_host *h = calloc(1, sizeof *h);
     if (h == NULL)
         return NULL;
     h->ready.struct_size = sizeof h->ready;
+    h->done.struct_size = sizeof h->done;
     h->fetch.struct_size = sizeof h->fetch;
     h->conf.struct_size = sizeof h->conf;
     h->status.struct_size = sizeof h->status;
@@ -41,14 +54,7 @@ static inline raftcore_code goraft_new(goraft_host *h, const raftcore_config *c)
 }
 
 static inline raftcore_code goraft_clone(const goraft_host *h, goraft_host *twin) {
-    twin->fetch = h->fetch;
-    twin->has_fetch = h->has_fetch;
     return raftcore_try_clone(h->node, &twin->node);
-}
-
-static inline raftcore_code goraft_has_ready(const goraft_host *h) {
-    raftcore_code bits = raftcore_has_ready(h->node);
-    return bits >= 0 && h->has_fetch ? bits | RAFTCORE_HAS_FETCH : bits;
 }
 
 static inline raftcore_code goraft_host_free(goraft_host *h) {
@@ -58,7 +64,8 @@ static inline raftcore_code goraft_host_free(goraft_host *h) {
     return code;
 }
 
-/* At least size bytes of scratch, some also for none; what was there is lost. NULL: no memory. */
+/* Returns scratch memory of at least size bytes, and not NULL for 0. The old contents are lost. NULL:
+ * no memory. */
 static inline void *goraft_scratch(goraft_host *h, size_t size) {
     if (size > h->scratch_cap || h->scratch == NULL) {
         size_t cap = size < 4096 ? 4096 : size + size / 2;
@@ -77,32 +84,57 @@ static inline void goraft_scratch_trim(goraft_host *h, size_t most) {
     }
 }
 
-/* The host as a number: Go looks through a pointer to pointers at each call, even one into C memory. */
+/* The host is passed as a number: Go scans a pointer to pointers at each call, even one into C memory. */
 static inline raftcore_code goraft_get_ready(uintptr_t host) {
     goraft_host *h = (goraft_host *)host;
     return raftcore_get_ready(h->node, &h->ready);
 }
 
-/* One turn of a host's loop: the end of batch done, if it is not 0, then what there is to do. A fetch is kept until NextFetch takes it. */
-enum { GORAFT_FETCH = 100 };
-static inline raftcore_code goraft_turn(uintptr_t host, uint64_t done) {
+static inline raftcore_code goraft_view(uintptr_t host, uint64_t number) {
     goraft_host *h = (goraft_host *)host;
-    raftcore_code code = done == 0 ? RAFTCORE_OK : raftcore_advance(h->node, done);
-    if (code < 0)
-        return code;
-    code = h->has_fetch ? RAFTCORE_OK : raftcore_next_fetch(h->node, &h->fetch);
-    h->has_fetch = code == RAFTCORE_OK;
-    if (code != RAFTCORE_NONE)
-        return code < 0 ? code : GORAFT_FETCH;
-    return raftcore_get_ready(h->node, &h->ready);
+    return raftcore_view(h->node, number, &h->ready);
+}
+
+/* A turn that only acknowledges ready done (0: none). */
+static inline raftcore_code goraft_turn_done(uintptr_t host, uint64_t done) {
+    goraft_host *h = (goraft_host *)host;
+    h->done.done = done;
+    return raftcore_turn(h->node, &h->done, &h->ready);
+}
+
+/* A turn with all of its input. need, word and first say what became of the frames. */
+static inline raftcore_code goraft_turn(uintptr_t host, uint32_t ticks, uint64_t done, uint64_t persisted,
+                                        uint64_t applied, uint64_t released, uint64_t peer,
+                                        const uint8_t *frames, size_t len) {
+    goraft_host *h = (goraft_host *)host;
+    raftcore_input in = {0};
+    raftcore_code code;
+    in.struct_size = sizeof in;
+    in.ticks = ticks;
+    in.done = done;
+    in.persisted = persisted;
+    in.applied = applied;
+    in.released = released;
+    in.peer = peer;
+    in.frames.ptr = frames;
+    in.frames.len = len;
+    code = raftcore_turn(h->node, &in, &h->ready);
+    h->need = (size_t)in.consumed;
+    h->word = in.rejected;
+    h->first = in.first;
+    return code;
+}
+
+/* Whether the views of ready number have ended, after a turn that failed somewhere. */
+static inline int goraft_ended(uintptr_t host, uint64_t number) {
+    goraft_host *h = (goraft_host *)host;
+    if (raftcore_get_status(h->node, &h->status) != RAFTCORE_OK || number > h->status.last_ready)
+        return 0;
+    return raftcore_view(h->node, number, &h->ready) == RAFTCORE_NONE;
 }
 
 static inline raftcore_code goraft_next_fetch(uintptr_t host) {
     goraft_host *h = (goraft_host *)host;
-    if (h->has_fetch) {
-        h->has_fetch = 0;
-        return RAFTCORE_OK;
-    }
     return raftcore_next_fetch(h->node, &h->fetch);
 }
 
@@ -111,9 +143,15 @@ static inline raftcore_code goraft_propose(raftcore_node *node, const uint8_t *d
     return raftcore_propose(node, &part, 1, token);
 }
 
-/* The entries lie one behind the other in data, as long as lens says. */
-static inline raftcore_code goraft_propose_flat(goraft_host *h, const uint8_t *data, const uint32_t *lens, const uint64_t *tokens,
-                                                size_t count) {
+static inline raftcore_code goraft_propose_entry(raftcore_node *node, uint32_t kind, const uint8_t *data, size_t len,
+                                                 uint64_t token) {
+    raftcore_slice all = {data, len};
+    return raftcore_propose_entry(node, kind, all, token);
+}
+
+/* The entries lie one behind the other in data; lens has the length of each. */
+static inline raftcore_code goraft_propose_flat(goraft_host *h, const uint8_t *data, const uint32_t *lens,
+                                                const uint64_t *tokens, size_t count) {
     raftcore_slice *entries = goraft_scratch(h, count * sizeof *entries);
     size_t i;
     if (entries == NULL)
@@ -126,9 +164,10 @@ static inline raftcore_code goraft_propose_flat(goraft_host *h, const uint8_t *d
     return raftcore_propose_many(h->node, entries, tokens, count);
 }
 
-/* kinds and ids in turn: id, kind, id, kind, ... */
-static inline raftcore_code goraft_propose_conf(goraft_host *h, const uint64_t *changes, size_t count, uint32_t transition,
-                                                const uint8_t *context, size_t context_len, uint64_t token) {
+/* changes: id, kind, id, kind, ... */
+static inline raftcore_code goraft_propose_conf(goraft_host *h, const uint64_t *changes, size_t count,
+                                                uint32_t transition, const uint8_t *context, size_t context_len,
+                                                uint64_t token) {
     raftcore_slice text = {context, context_len};
     raftcore_change *c = goraft_scratch(h, count * sizeof *c);
     size_t i;
@@ -142,8 +181,8 @@ static inline raftcore_code goraft_propose_conf(goraft_host *h, const uint64_t *
     return raftcore_propose_conf(h->node, c, count, transition, text, token);
 }
 
-static inline raftcore_code goraft_apply_conf(goraft_host *h, uint64_t term, uint64_t index, uint32_t kind, const uint8_t *data,
-                                              size_t len) {
+static inline raftcore_code goraft_apply_conf(goraft_host *h, uint64_t term, uint64_t index, uint32_t kind,
+                                              const uint8_t *data, size_t len) {
     raftcore_entry e = {0};
     e.term = term;
     e.index = index;
@@ -153,8 +192,24 @@ static inline raftcore_code goraft_apply_conf(goraft_host *h, uint64_t term, uin
     return raftcore_apply_conf(h->node, &e, &h->conf);
 }
 
-/* A configuration: ids one list behind the other, n their counts; or bytes, if there are any. */
-static inline raftcore_conf goraft_conf(const uint64_t *ids, const uint32_t *n, uint32_t auto_leave, const uint8_t *bytes,
+static inline raftcore_code goraft_skip_conf(goraft_host *h, uint64_t index) {
+    return raftcore_skip_conf(h->node, index, &h->conf);
+}
+
+static inline raftcore_code goraft_apply_change(goraft_host *h, uint32_t kind, const uint8_t *data, size_t len) {
+    raftcore_slice change = {data, len};
+    return raftcore_apply_change(h->node, kind, change, &h->conf);
+}
+
+/* A configuration in pieces that hold no pointers in Go's eyes: bytes if there are any; else ids, the
+ * four lists one behind the other, and n, their counts. */
+typedef struct goraft_members {
+    uint64_t index;
+    uint32_t auto_leave;
+    uint32_t n[4];
+} goraft_members;
+
+static inline raftcore_conf goraft_conf(const uint64_t *ids, const goraft_members *m, const uint8_t *bytes,
                                         size_t bytes_len) {
     raftcore_conf conf = {0};
     conf.struct_size = sizeof conf;
@@ -163,43 +218,78 @@ static inline raftcore_conf goraft_conf(const uint64_t *ids, const uint32_t *n, 
         conf.bytes.len = bytes_len;
         return conf;
     }
-    conf.auto_leave = auto_leave;
+    conf.index = m->index;
+    conf.auto_leave = m->auto_leave;
     conf.voters = ids;
-    conf.outgoing = conf.voters + n[0];
-    conf.learners = conf.outgoing + n[1];
-    conf.learners_next = conf.learners + n[2];
-    conf.n_voters = n[0];
-    conf.n_outgoing = n[1];
-    conf.n_learners = n[2];
-    conf.n_learners_next = n[3];
+    conf.outgoing = conf.voters + m->n[0];
+    conf.learners = conf.outgoing + m->n[1];
+    conf.learners_next = conf.learners + m->n[2];
+    conf.n_voters = m->n[0];
+    conf.n_outgoing = m->n[1];
+    conf.n_learners = m->n[2];
+    conf.n_learners_next = m->n[3];
     return conf;
 }
 
-static inline raftcore_code goraft_boot_conf(goraft_host *h, const uint64_t *ids, const uint32_t *n, uint32_t auto_leave,
-                                             const uint8_t *bytes, size_t bytes_len, uint64_t before_first, uint64_t term) {
-    raftcore_conf conf = goraft_conf(ids, n, auto_leave, bytes, bytes_len);
+static inline raftcore_code goraft_conf_encode(const uint64_t *ids, const goraft_members *m, uint8_t *buf, size_t cap,
+                                               size_t *need) {
+    raftcore_conf conf = goraft_conf(ids, m, NULL, 0);
+    return raftcore_conf_encode(&conf, buf, cap, need);
+}
+
+/* s has the numbers and the counts; its pointers are set here. has_conf: 0, there is no configuration. */
+static inline raftcore_code goraft_boot(goraft_host *h, const raftcore_stored *s, int has_conf, const uint64_t *ids,
+                                        const goraft_members *m, const uint8_t *bytes, size_t bytes_len,
+                                        const raftcore_run *runs, const raftcore_entry *entries) {
+    raftcore_conf conf = goraft_conf(ids, m, bytes, bytes_len);
+    raftcore_stored stored = *s;
+    stored.struct_size = sizeof stored;
+    stored.conf = has_conf ? &conf : NULL;
+    stored.runs = stored.n_runs > 0 ? runs : NULL;
+    stored.entries = stored.n_entries > 0 ? entries : NULL;
+    return raftcore_boot(h->node, &stored);
+}
+
+static inline raftcore_code goraft_boot_conf(goraft_host *h, const uint64_t *ids, const goraft_members *m,
+                                             const uint8_t *bytes, size_t bytes_len, uint64_t before_first,
+                                             uint64_t term) {
+    raftcore_conf conf = goraft_conf(ids, m, bytes, bytes_len);
     return raftcore_boot_conf(h->node, &conf, before_first, term);
 }
 
 static inline raftcore_code goraft_supply_snapshot(goraft_host *h, uint64_t id, uint64_t index, const uint64_t *ids,
-                                                   const uint32_t *n, uint32_t auto_leave, const uint8_t *bytes,
-                                                   size_t bytes_len, const uint8_t *data, size_t len) {
-    raftcore_conf conf = goraft_conf(ids, n, auto_leave, bytes, bytes_len);
+                                                   const goraft_members *m, const uint8_t *bytes, size_t bytes_len,
+                                                   const uint8_t *data, size_t len) {
+    raftcore_conf conf = goraft_conf(ids, m, bytes, bytes_len);
     raftcore_slice state = {data, len};
     return raftcore_supply_snapshot(h->node, id, index, &conf, state);
 }
 
-/* Handles as numbers, so that Go does not look through a long list of pointers at each call. */
-static inline size_t goraft_tick_many(const uintptr_t *nodes, size_t count, uint32_t ticks, uint32_t *found, size_t cap) {
+/* Handles are numbers, so that Go does not scan a long list of pointers at each call. */
+static inline size_t goraft_tick_many(const uintptr_t *nodes, size_t count, uint32_t ticks, uint32_t *found,
+                                      size_t cap) {
     return raftcore_tick_many((raftcore_node *const *)nodes, count, ticks, found, cap);
 }
 
-/* Where the data of a snapshot begin in msg, and how long they are. */
+/* out: where the snapshot's data begin in msg, their length, index, term. */
 static inline raftcore_code goraft_snapshot_split(const uint8_t *msg, size_t len, uint64_t out[4]) {
     raftcore_slice data = {0};
     raftcore_code code = raftcore_snapshot_split(msg, len, &data, &out[2], &out[3]);
     out[0] = code == RAFTCORE_OK && data.len > 0 ? (uint64_t)(data.ptr - msg) : 0;
     out[1] = data.len;
+    return code;
+}
+
+/* out: the frame's group, its bytes, where its message begins in buf, the message's length. */
+static inline raftcore_code goraft_frame_next(const uint8_t *buf, size_t len, uint64_t limit, uint64_t out[4]) {
+    raftcore_frame frame = {0};
+    raftcore_code code;
+    frame.struct_size = sizeof frame;
+    code = raftcore_frame_next(buf, len, limit, &frame);
+    out[0] = frame.group;
+    out[1] = frame.bytes;
+    out[2] = code == RAFTCORE_OK && frame.msg.len > 0 ? (uint64_t)(frame.msg.ptr - buf) : 0;
+    out[3] = frame.msg.len;
     return code;
 }
 

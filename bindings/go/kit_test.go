@@ -1,6 +1,7 @@
 package raftcore
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -25,9 +26,7 @@ func founder(tb testing.TB, cfg Config, voters ...uint64) *Node {
 	tb.Helper()
 	n, err := NewNode(cfg)
 	must(tb, err)
-	must(tb, n.BootState(HardState{Commit: 1}))
-	must(tb, n.BootConf(Conf{Voters: voters}, 1, 1))
-	must(tb, n.BootDone(1))
+	must(tb, n.Boot(Founder(voters...)))
 	tb.Cleanup(func() { n.Close() })
 	return n
 }
@@ -60,7 +59,10 @@ type host struct {
 	tokens  map[uint64]uint64
 	dropped []Drop
 	reads   []Read
-	waiting []job // batches whose messages wait for the disk
+	waiting []job  // readies whose messages wait for the disk
+	input   Input  // of the next turn
+	start   uint64 // applied at boot
+	group   *group
 }
 
 type job struct {
@@ -69,23 +71,28 @@ type job struct {
 
 type group struct {
 	fetches int // found by Turn
+	lasts   int
 	tb      testing.TB
 	mode    StorageMode
+	asked   map[FetchKind]int
 	hosts   map[uint64]*host
 	queue   []Message
 	cut     map[uint64]bool
 	config  func(*Config)
 	// Messages may be refused: a node that left still answers, for example.
 	lenient bool
+	log     []Message         // all that were sent
+	lost    MessageKind       // messages of this kind get lost, except MsgHup, which is none
+	beside  map[uint64][]byte // snapshots that travel beside the core, by index; nil: none may
 }
 
 func newGroup(tb testing.TB, mode StorageMode, config func(*Config), ids ...uint64) *group {
-	g := &group{tb: tb, mode: mode, hosts: map[uint64]*host{}, cut: map[uint64]bool{}, config: config}
+	g := &group{tb: tb, mode: mode, asked: map[FetchKind]int{}, hosts: map[uint64]*host{}, cut: map[uint64]bool{}, config: config}
 	for _, id := range ids {
 		h := g.add(id)
 		h.hard = HardState{Commit: 1}
 		h.before, h.terms, h.applied = 1, 1, 1
-		h.conf = Conf{Voters: ids}
+		h.conf = Conf{Voters: ids, Index: 1}
 		h.boot()
 	}
 	return g
@@ -98,7 +105,7 @@ func (g *group) add(id uint64) *host {
 	if g.config != nil {
 		g.config(&cfg)
 	}
-	h := &host{tb: g.tb, id: id, cfg: cfg, tokens: map[uint64]uint64{}}
+	h := &host{tb: g.tb, group: g, id: id, cfg: cfg, tokens: map[uint64]uint64{}}
 	g.hosts[id] = h
 	g.tb.Cleanup(func() {
 		if h.node != nil {
@@ -115,18 +122,16 @@ func (h *host) boot() {
 		must(h.tb, h.node.Close())
 	}
 	h.cfg.Seed += 100
-	h.waiting = nil
+	h.waiting, h.input, h.start = nil, Input{}, h.applied
 	n, err := NewNode(h.cfg)
 	must(h.tb, err)
 	h.node = n
+	stored := Stored{HardState: h.hard, Applied: h.applied, BeforeFirst: h.before, BeforeFirstTerm: h.terms,
+		Last: h.last(), Entries: h.log}
 	if h.hard != (HardState{}) {
-		must(h.tb, n.BootState(h.hard))
-		must(h.tb, n.BootConf(h.conf, h.before, h.terms))
-		if len(h.log) > 0 {
-			must(h.tb, n.BootEntries(h.log))
-		}
+		stored.Conf = &h.conf
 	}
-	must(h.tb, n.BootDone(h.applied))
+	must(h.tb, n.Boot(stored))
 }
 
 func (h *host) last() uint64 { return h.before + uint64(len(h.log)) }
@@ -140,6 +145,9 @@ func (h *host) store(rd *Ready) {
 		h.applied = rd.SnapshotIndex
 		h.conf = Conf{Bytes: rd.SnapshotConf}
 		h.state = unpack(rd.SnapshotData)
+		if len(rd.SnapshotData) == 0 {
+			h.state = unpack(h.group.beside[rd.SnapshotIndex])
+		}
 	}
 	if len(rd.Entries) > 0 {
 		keep := rd.Entries[0].Index - h.before - 1
@@ -156,6 +164,9 @@ func (h *host) apply(rd *Ready) {
 		for i := rd.CommittedFirst; i <= rd.CommittedLast; i++ {
 			list = append(list, h.entry(i))
 		}
+	}
+	if h.cfg.Flags&FlagCommittedSpans == 0 && uint64(len(rd.CommittedEntries)) != span(rd) {
+		h.tb.Fatalf("%d committed entries in a span of %d", len(rd.CommittedEntries), span(rd))
 	}
 	for _, e := range list {
 		switch {
@@ -176,6 +187,13 @@ func (h *host) apply(rd *Ready) {
 	}
 	h.dropped = append(h.dropped, rd.Dropped...)
 	h.reads = append(h.reads, rd.Reads...)
+}
+
+func span(rd *Ready) uint64 {
+	if rd.CommittedLast == 0 {
+		return 0
+	}
+	return rd.CommittedLast - rd.CommittedFirst + 1
 }
 
 func pack(state []string) []byte {
@@ -205,9 +223,14 @@ func (g *group) serve(h *host) (busy bool) {
 			return busy
 		}
 		busy = true
+		g.asked[f.Kind]++
 		switch {
 		case f.Kind == FetchSnapshot:
 			_, err = n.SupplySnapshot(f.ID, h.applied, h.conf, pack(h.state))
+			if errors.Is(err, ErrTooLarge) && g.beside != nil {
+				g.beside[h.applied] = pack(h.state)
+				_, err = n.SupplySnapshot(f.ID, h.applied, h.conf, nil)
+			}
 		case f.First <= h.before:
 			_, err = n.SupplyNone(f.ID, SupplyGone)
 		default:
@@ -220,48 +243,105 @@ func (g *group) serve(h *host) (busy bool) {
 // turns is work with StorageSync, by Turn.
 func (g *group) turns(h *host) (busy bool) {
 	var v ReadyView
-	for done := uint64(0); ; busy = true {
-		found, err := h.node.Turn(done, &v)
+	for {
+		found, err := h.node.Turn(&h.input, &v)
 		must(g.tb, err)
-		done = 0
 		switch found {
 		case FoundNothing:
 			return busy
 		case FoundFetch:
 			if pending, err := h.node.Pending(); err != nil || pending&HasFetch == 0 {
-				g.tb.Fatalf("Turn found a fetch, and there is none pending: %v, %v", pending, err)
-			}
-			twin, err := h.node.Clone()
-			must(g.tb, err)
-			_, ok, err := twin.NextFetch()
-			must(g.tb, err)
-			if must(g.tb, twin.Close()); !ok {
-				g.tb.Fatal("a clone lacks the fetch that Turn found")
+				g.tb.Fatalf("Turn found a fetch, and none is pending: %v, %v", pending, err)
 			}
 			g.fetches++
 			if !g.serve(h) {
 				g.tb.Fatal("Turn found a fetch that NextFetch does not have")
 			}
-		case FoundReady:
+		case FoundReady, FoundLast:
 			var rd Ready
 			v.CopyTo(&rd)
 			h.store(&rd)
 			g.queue = append(g.queue, rd.Messages...)
 			h.apply(&rd)
-			done = v.Number
+			h.input.Done = v.Number
+			if found == FoundLast {
+				g.lasts++
+				if h.id == 1 { // half of the hosts leave the acknowledgement to their next turn
+					return true
+				}
+			}
+		}
+		busy = true
+	}
+}
+
+// turnsAsync is work with StorageAsync, by Turn: the next turn has what the disk has done.
+func (g *group) turnsAsync(h *host) (busy bool) {
+	var v ReadyView
+	for {
+		found, err := h.node.Turn(&h.input, &v)
+		if errors.Is(err, ErrFull) || err == nil && found == FoundNothing {
+			rd := g.disk(h)
+			if rd == nil {
+				return busy
+			}
+			h.input = Input{Persisted: rd.Number, Released: rd.Number}
+			if h.applied > h.start {
+				h.input.Applied = h.applied
+			}
+			continue
+		}
+		must(g.tb, err)
+		busy = true
+		if found == FoundFetch {
+			g.fetches++
+			g.serve(h)
+			continue
+		}
+		var rd Ready
+		v.CopyTo(&rd)
+		g.sendEarly(&rd)
+		h.apply(&rd)
+		h.waiting = append(h.waiting, job{rd})
+	}
+}
+
+// sendEarly sends what need not wait for the disk.
+func (g *group) sendEarly(rd *Ready) {
+	for _, m := range rd.Messages {
+		if m.Flags&MessageAfter == 0 {
+			g.queue = append(g.queue, m)
 		}
 	}
 }
 
-// work does one turn of a host; whether there was anything to do. In StorageSync every second host uses Turn.
+// disk does all writes that wait, in order, and then sends what waited. It returns the newest ready.
+func (g *group) disk(h *host) (newest *Ready) {
+	for i := range h.waiting {
+		newest = &h.waiting[i].rd
+		h.store(newest)
+		for _, m := range newest.Messages {
+			if m.Flags&MessageAfter != 0 {
+				g.queue = append(g.queue, m)
+			}
+		}
+	}
+	h.waiting = nil
+	return newest
+}
+
+// work does one turn of a host, and reports whether there was anything to do. Every second host uses Turn.
 func (g *group) work(h *host) bool {
-	if g.mode == StorageSync && h.id%2 == 1 {
+	switch {
+	case g.mode == StorageSync && h.id%2 == 1:
 		return g.turns(h)
+	case g.mode == StorageAsync && h.id%2 == 1:
+		return g.turnsAsync(h)
 	}
 	n, busy := h.node, g.serve(h)
 	for {
 		rd, ok, err := n.Ready()
-		if err != nil && g.mode != StorageSync && err.(*Error).Code == ErrFull {
+		if err != nil && g.mode != StorageSync && errors.Is(err, ErrFull) {
 			break
 		}
 		must(g.tb, err)
@@ -276,11 +356,7 @@ func (g *group) work(h *host) bool {
 			h.apply(&rd)
 			must(g.tb, n.Advance(rd.Number))
 		case StorageAsync:
-			for _, m := range rd.Messages {
-				if m.Flags&MessageAfter == 0 {
-					g.queue = append(g.queue, m)
-				}
-			}
+			g.sendEarly(&rd)
 			h.apply(&rd)
 			h.waiting = append(h.waiting, job{rd})
 		case StorageMessages:
@@ -299,25 +375,16 @@ func (g *group) work(h *host) bool {
 			must(g.tb, n.Release(rd.Number))
 		}
 	}
-	// The disk is done with all of them at once, in order.
+	last := uint64(0)
 	for _, j := range h.waiting {
-		h.store(&j.rd)
-		for _, m := range j.rd.Messages {
-			if m.Flags&MessageAfter != 0 {
-				g.queue = append(g.queue, m)
-			}
-		}
+		last = max(last, j.rd.CommittedLast)
 	}
-	if k := len(h.waiting); k > 0 {
-		rd := &h.waiting[k-1].rd
+	if rd := g.disk(h); rd != nil {
 		must(g.tb, n.Persisted(rd.Number))
-		for _, j := range h.waiting {
-			if j.rd.CommittedLast != 0 {
-				must(g.tb, n.Applied(j.rd.CommittedLast))
-			}
+		if last != 0 {
+			must(g.tb, n.Applied(last))
 		}
 		must(g.tb, n.Release(rd.Number))
-		h.waiting = nil
 	}
 	return busy
 }
@@ -392,16 +459,17 @@ func (g *group) settle() {
 		}
 		queue := g.queue
 		g.queue = nil
+		g.log = append(g.log, queue...)
 		for _, m := range queue {
 			to := g.hosts[m.To]
-			if to == nil || g.cut[m.To] || g.cut[m.From] {
+			if to == nil || g.cut[m.To] || g.cut[m.From] || g.lost != MsgHup && g.lost == m.Kind {
 				continue
 			}
 			busy = true
-			used, rejected, err := to.node.StepFrames(m.From, m.Frame)
+			took, err := to.node.StepFrames(m.From, m.Frame)
 			must(g.tb, err)
-			if used != len(m.Frame) || rejected > 0 && !g.lenient {
-				g.tb.Fatalf("node %d took %d of %d bytes, rejected %d of %+v", m.To, used, len(m.Frame), rejected, m.MessageHead)
+			if took.Consumed != len(m.Frame) || (took.Rejected > 0) != (took.Refused != nil) || took.Rejected > 0 && !g.lenient {
+				g.tb.Fatalf("node %d: %+v of %d bytes, %+v", m.To, took, len(m.Frame), m.MessageHead)
 			}
 		}
 	}

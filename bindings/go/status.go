@@ -3,52 +3,57 @@ package raftcore
 // #include "glue.h"
 import "C"
 
-// Status is a node as it is now.
+import "fmt"
+
+// Status is the state of a node.
 type Status struct {
-	Role             Role   // what it is
+	Role             Role
 	ID               uint64 // this node
 	Group            uint64 // its group
 	Term             uint64 // current term
-	Vote             uint64 // whom it voted for in term; 0: nobody
+	Vote             uint64 // who got the node's vote in Term; 0: nobody
 	Commit           uint64 // highest index known to be committed
-	Applied          uint64 // highest index the host has applied
+	Applied          uint64 // highest index that you have applied
 	Durable          uint64 // highest index on this node's disk, of this log
 	Leader           uint64 // 0: none known
-	Transferee       uint64 // who is to lead next; 0: nobody
-	FirstIndex       uint64 // of the log after the snapshot
-	LastIndex        uint64 // end of the log
+	Transferee       uint64 // target of a transfer of leadership; 0: no transfer
+	FirstIndex       uint64 // first index of the log, behind the snapshot
+	LastIndex        uint64 // last index of the log
 	LastTerm         uint64 // its term
 	RecentFirst      uint64 // first entry still in memory
-	SafeToCompact    uint64 // entries up to here are applied, and on every member that a leader knows
+	SafeToCompact    uint64 // up to here entries are applied, and stored on each member that a leader knows
 	MemoryBytes      uint64 // held by the node
-	MessagesDropped  uint64 // outgoing ones lost because a limit was reached
-	MessagesRefused  uint64 // incoming ones answered with an error
-	MessagesIgnored  uint64 // incoming ones that had no effect
-	ProposalsRefused uint64 // proposals answered with an error
+	MessagesDropped  uint64 // outgoing messages that were lost because a limit was reached
+	MessagesRefused  uint64 // incoming messages that failed with an error
+	MessagesIgnored  uint64 // incoming messages without effect
+	ProposalsRefused uint64 // proposals that failed with an error
 	ReadsFailed      uint64 // reads in Ready.Dropped
-	EventsLost       uint64 // events that came while too many were waiting
-	Implausible      uint64 // messages that contradict what is committed here: look into these
+	EventsLost       uint64 // events that were lost, since nobody took them
+	Implausible      uint64 // messages that contradict committed entries: look into these
 	Peers            uint32 // members, this node included
-	Outstanding      uint32 // readies handed out and not ended
+	Outstanding      uint32 // outstanding readies
 	Promotable       bool   // could lead
 	Electable        bool   // as SetElectable left it
 	ElectionElapsed  uint32 // ticks since the election timer was reset
 	ElectionTimeout  uint32 // ticks at which it fires
-	Reads            uint32 // reads waiting
-	Tokens           uint32 // tokens waiting
+	Reads            uint32 // waiting reads
+	Tokens           uint32 // waiting tokens
+	LastReady        uint64 // number of the newest ready; 0: none yet
+	LateTicks        uint64 // ticks that came while a ready waited to be taken; 0 on a host that is never late
+	ApplyWaits       uint64 // first entry of an unanswered FetchApply; 0: none
 }
 
-// Peer is a leader's view of one member.
+// Peer is a member as a leader sees it.
 type Peer struct {
-	ID              uint64 // whom
+	ID              uint64
 	Match           uint64 // highest index known to be in its log
 	Next            uint64 // next index to send
-	PendingSnapshot uint64 // index of the snapshot under way; 0: none
+	PendingSnapshot uint64 // index of the snapshot in flight; 0: none
 	InflightBytes   uint64 // payload in flight
 	InflightMsgs    uint32 // appends in flight
 	Flow            Flow
 	Flags           PeerFlags
-	SilentTicks     uint32 // since it was last heard
+	SilentTicks     uint32 // since the leader last heard from the peer
 }
 
 func peerFromC(c *C.raftcore_peer) Peer {
@@ -65,14 +70,32 @@ func peerFromC(c *C.raftcore_peer) Peer {
 	}
 }
 
-// Event is something that happened, for logs, traces and tests.
+// Event is something that happened, for logs and tests.
 type Event struct {
 	Kind   EventKind
 	Reason Reason
-	Peer   uint64 // whom it concerns; 0: nobody
-	Term   uint64 // the node's term then
+	Peer   uint64 // the node that the event is about; 0: none
+	Term   uint64 // the node's term at the time
 	Index  uint64 // 0: none
-	A, B   uint64 // see the Event… constants
+	A, B   uint64 // see the constants of EventKind
+}
+
+// String returns the event as a line for a log.
+func (e Event) String() string {
+	s := e.Kind.String()
+	if e.Reason != ReasonNone {
+		s += ": " + e.Reason.String()
+	}
+	s += fmt.Sprintf(" (term %d", e.Term)
+	for _, field := range [...]struct {
+		name  string
+		value uint64
+	}{{"node", e.Peer}, {"index", e.Index}, {"a", e.A}, {"b", e.B}} {
+		if field.value != 0 {
+			s += fmt.Sprintf(", %s %d", field.name, field.value)
+		}
+	}
+	return s + ")"
 }
 
 func statusFromC(c *C.raftcore_status) Status {
@@ -108,5 +131,8 @@ func statusFromC(c *C.raftcore_status) Status {
 		ElectionTimeout:  uint32(c.election_timeout),
 		Reads:            uint32(c.n_reads),
 		Tokens:           uint32(c.n_tokens),
+		LastReady:        uint64(c.last_ready),
+		LateTicks:        uint64(c.late_ticks),
+		ApplyWaits:       uint64(c.apply_waits),
 	}
 }

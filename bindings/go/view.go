@@ -5,32 +5,35 @@ import "C"
 
 import (
 	"iter"
+	"runtime"
 	"unsafe"
 )
 
 // Entry is an entry of the log.
 type Entry struct {
-	Term  uint64 // of the leader that made it
+	Term  uint64 // of the leader that made the entry
 	Index uint64 // position in the log, from 1
 	Kind  EntryKind
 	Data  []byte // the proposal; empty: a leader's first entry
-	Token uint64 // in committed entries, on the node that took the proposal: the proposer's. 0 elsewhere
+	Token uint64 // of a committed entry, on the node that took the proposal; 0 elsewhere
 }
 
-// Message is a message to send. Hosts with a stream per peer write Frame to the peer named To, and look at nothing else but
-// MessageAfter in Flags.
+// Message is a message to send. If you have a stream for each peer, write Frame to the peer named To,
+// and look at nothing else but MessageAfter in Flags.
 type Message struct {
 	MessageHead
-	Frame []byte // u32 length of the message, u64 group (little-endian), the raftpb message
+	Frame        []byte // u32 length of the message, u64 group (little-endian), the raftpb message
+	Context      []byte // of a heartbeat, its answer, a vote; empty for most messages
+	SnapshotConf []byte // of [MsgSnap]: the membership as of Index, as Conf.Bytes
 }
 
-// MessageHead is what a message says beside its bytes.
+// MessageHead has the numbers of a message.
 type MessageHead struct {
 	To         uint64 // peer
 	From       uint64 // this node
 	Term       uint64 // 0 in a proposal that is passed on
 	LogTerm    uint64 // term of the entry at Index, in most kinds
-	Index      uint64 // what it is about; see raftpb
+	Index      uint64 // as in raftpb; of [MsgSnap]: what the snapshot covers
 	Commit     uint64 // sender's commit index
 	RejectHint uint64 // of a refused append: where to try next
 	Vote       uint64 // of a local storage message
@@ -38,20 +41,21 @@ type MessageHead struct {
 	Kind       MessageKind
 }
 
-// Read is a read that may be served now: from a state that has applied Index.
+// Read is a read that you may serve now, from a state that has applied Index. Where a ready has a read,
+// the state has.
 type Read struct {
 	Token uint64
 	Index uint64
 }
 
-// Drop is a proposal or read that has failed.
+// Drop is a proposal or a read that has failed.
 type Drop struct {
 	Token  uint64
-	What   DropKind
+	What   DropKind // the outcome, as far as the node knows
 	Reason Reason
 }
 
-// Done is a proposal committed in a span that comes without entries.
+// Done is a proposal that was committed in a span without entries: see [FlagCommittedSpans].
 type Done struct {
 	Token uint64
 	Index uint64 // of its entry
@@ -64,51 +68,55 @@ type HardState struct {
 	Commit uint64
 }
 
-// ReadyHead is what [Ready] and [ReadyView] have in common.
+// ReadyHead has the numbers of [Ready] and [ReadyView].
 type ReadyHead struct {
-	Number         uint64 // 1, 2, 3, ... since boot: what Advance and its parts take
+	Number         uint64 // 1, 2, 3, ... since boot: the argument of Advance
 	Flags          ReadyFlags
-	HardState      // as of this batch, changed or not
+	HardState      // as of this ready, changed or not
 	Role           Role
 	Leader         uint64 // 0: none known
-	SnapshotIndex  uint64 // with a snapshot: covers the log up to here
+	SnapshotIndex  uint64 // of a snapshot: the index up to which it covers the log
 	SnapshotTerm   uint64 // term of the entry at SnapshotIndex
-	CommittedFirst uint64 // to apply: from here
-	CommittedLast  uint64 // to here, both included; 0, 0: nothing
+	CommittedFirst uint64 // to apply: from this index
+	CommittedLast  uint64 // to this one, both included; 0, 0: nothing
 }
 
-// HardStateChanged says that term, vote or commit are to be stored.
+// HardStateChanged reports whether term, vote or commit must be stored.
 func (h *ReadyHead) HardStateChanged() bool { return h.Flags&ReadyHardState != 0 }
 
-// MustSync says that what is written must be durable before the host goes on.
+// MustSync reports whether the writes must be durable before you go on.
 func (h *ReadyHead) MustSync() bool { return h.Flags&ReadyMustSync != 0 }
 
-// SoftStateChanged says that role or leader have changed.
+// SoftStateChanged reports whether role or leader have changed.
 func (h *ReadyHead) SoftStateChanged() bool { return h.Flags&ReadySoftState != 0 }
 
-// HasSnapshot says that there is a snapshot to install.
+// HasSnapshot reports whether there is a snapshot to install.
 func (h *ReadyHead) HasSnapshot() bool { return h.Flags&ReadySnapshot != 0 }
 
-// Ready is one batch of work; the caller's own. See [Node.Ready].
+// Ready is one unit of work. A Ready is yours. See [Node.Ready].
 type Ready struct {
 	ReadyHead
-	SnapshotConf     []byte    // configuration of the snapshot, as raftpb ConfState
-	SnapshotData     []byte    // empty if the data travel the host's way
-	Entries          []Entry   // to store: replace everything from Entries[0].Index on
-	CommittedEntries []Entry   // to apply; empty although the span is not: read the host's log
+	SnapshotConf     []byte    // membership of the snapshot, as Conf.Bytes
+	SnapshotData     []byte    // empty if the data travel beside the core
+	Entries          []Entry   // to store: replace all from Entries[0].Index on
+	CommittedEntries []Entry   // to apply, all from CommittedFirst to CommittedLast
 	Messages         []Message // to send, in order
 	Reads            []Read    // reads to serve
-	Dropped          []Drop    // proposals and reads that failed
-	Done             []Done    // tokens of a span that comes without entries
+	Dropped          []Drop    // proposals and reads that have failed
+	Done             []Done    // tokens of a span without entries: see [FlagCommittedSpans]
 
-	bytes []byte // what the slices above lie in
+	bytes []byte // holds the bytes of the slices above
 }
 
-// ReadyView is one batch of work as it lies in the node's memory, with the same fields as [Ready].
+// ReadyView is a ready in the node's memory, with the fields of [Ready].
 //
-// All that it gives out, every []byte above all, ends with [Node.Advance] or [Node.Release] of its Number, and with [Node.Close]; until
-// then it stays where and as it is, whatever else is called. Nothing may be written through it. Who keeps a []byte and not the view must
-// keep the Node, too: one that nobody holds any more is closed.
+// A view, and every []byte from it, ends with [Node.Advance] or [Node.Release] of its Number, and with
+// [Node.Close]. Until then nothing moves or changes, whatever else you call. Do not write through a
+// view.
+//
+// The lists and entries of a view that has ended panic. A []byte can't: FlagDebugPoisonViews
+// overwrites its bytes, so that a stale read shows in your tests. If you keep a []byte, keep the Node or
+// the view as well: the collector closes a node that nothing refers to.
 type ReadyView struct {
 	ReadyHead
 	SnapshotConf     []byte
@@ -120,46 +128,62 @@ type ReadyView struct {
 	Dropped          ListView[Drop]
 	Done             ListView[Done]
 
-	node *Node // not closed by the collector as long as the view is held
+	life life
 }
 
-// EntriesView is a list of entries in the node's memory: see [ReadyView] for how long.
+// life is for how long a view is valid: as long as this ready of this node is outstanding.
+type life struct {
+	core  *core
+	ready uint64
+}
+
+// check panics if the view has ended. The panic is a constant, so that the compiler inlines accessors.
+func (l life) check() {
+	if l.core.ended.Load() >= l.ready {
+		panic("raftcore: a view was used after its ready, or its node, had ended")
+	}
+}
+
+// EntriesView is a list of entries. See [ReadyView] for how long it is valid.
 type EntriesView struct {
 	first     unsafe.Pointer
 	n, stride uint32
+	life      life
 }
 
-// MessagesView is a list of messages in the node's memory: see [ReadyView] for how long.
+// MessagesView is a list of messages. See [ReadyView] for how long it is valid.
 type MessagesView struct {
 	first     unsafe.Pointer
 	n, stride uint32
+	life      life
 }
 
-// ListView is a list of small records in the node's memory: see [ReadyView] for how long.
+// ListView is a list of small records. See [ReadyView] for how long it is valid.
 type ListView[T Read | Drop | Done] struct {
 	first     unsafe.Pointer
 	n, stride uint32
+	life      life
 }
 
-// MessageView is a message in the node's memory: see [ReadyView] for how long.
+// MessageView is a message in the node's memory. See [ReadyView] for how long it is valid.
 type MessageView struct {
 	MessageHead
 	Bytes   int         // length of the frame
-	Entries EntriesView // what an append or a proposal carries, to look at; empty without FlagDecodedMsgs
+	Entries EntriesView // of an append or a proposal, to look at; empty without FlagDecodedMsgs
 
-	pieces unsafe.Pointer
-	n      uint32
+	c    *C.raftcore_msg
+	life life
 }
 
-// record is the i-th of n; as with a slice, a place beyond the end is the caller's fault and panics.
+// record returns the i-th of n records. As with a slice, an index beyond the end panics.
 func record(first unsafe.Pointer, n, stride uint32, i int) unsafe.Pointer {
 	if uint(i) >= uint(n) {
-		panic("raftcore: a place beyond the end of a list")
+		panic("raftcore: index out of range in a view")
 	}
 	return unsafe.Add(first, uintptr(i)*uintptr(stride))
 }
 
-// bytesOf is a slice of C's as one of Go's, with no room to append in place.
+// bytesOf returns a C slice as a Go slice without spare capacity.
 func bytesOf(s *C.raftcore_slice) []byte {
 	if s.len == 0 {
 		return nil
@@ -167,42 +191,79 @@ func bytesOf(s *C.raftcore_slice) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(s.ptr)), int(s.len))
 }
 
-// Len is the number of entries.
+// Len returns the number of entries.
 func (v EntriesView) Len() int { return int(v.n) }
 
-// At is the i-th entry, its Data a view.
+// At returns the i-th entry. Its Data are a view.
 func (v EntriesView) At(i int) Entry {
 	e := (*C.raftcore_entry)(record(v.first, v.n, v.stride, i))
-	return Entry{uint64(e.term), uint64(e.index), EntryKind(e.kind), bytesOf(&e.data), uint64(e.token)}
+	v.life.check()
+	entry := Entry{uint64(e.term), uint64(e.index), EntryKind(e.kind), bytesOf(&e.data), uint64(e.token)}
+	runtime.KeepAlive(v.life.core)
+	return entry
 }
 
-// View is the i-th entry where it lies: for who looks at a field or two.
+// View returns the i-th entry in place: quicker than At if you look at a field or two.
 func (v EntriesView) View(i int) EntryView {
-	return EntryView{(*C.raftcore_entry)(record(v.first, v.n, v.stride, i))}
+	return EntryView{(*C.raftcore_entry)(record(v.first, v.n, v.stride, i)), v.life}
 }
 
-// EntryView is an entry in the node's memory: see [ReadyView] for how long. Its fields are those of [Entry].
-type EntryView struct{ c *C.raftcore_entry }
+// EntryView is an entry in the node's memory, with the fields of [Entry]. See [ReadyView] for how long
+// it is valid.
+type EntryView struct {
+	c    *C.raftcore_entry
+	life life
+}
 
-// Term is that of the leader that made the entry.
-func (e EntryView) Term() uint64 { return uint64(e.c.term) }
+// Term returns the term of the leader that made the entry.
+func (e EntryView) Term() uint64 {
+	e.life.check()
+	x := uint64(e.c.term)
+	runtime.KeepAlive(e.life.core)
+	return x
+}
 
-// Index is its position in the log.
-func (e EntryView) Index() uint64 { return uint64(e.c.index) }
+// Index returns the position in the log.
+func (e EntryView) Index() uint64 {
+	e.life.check()
+	x := uint64(e.c.index)
+	runtime.KeepAlive(e.life.core)
+	return x
+}
 
-// Kind is what it is for.
-func (e EntryView) Kind() EntryKind { return EntryKind(e.c.kind) }
+// Kind returns the kind.
+func (e EntryView) Kind() EntryKind {
+	e.life.check()
+	x := EntryKind(e.c.kind)
+	runtime.KeepAlive(e.life.core)
+	return x
+}
 
-// Data is a view.
-func (e EntryView) Data() []byte { return bytesOf(&e.c.data) }
+// Data returns the data, as a view.
+func (e EntryView) Data() []byte {
+	e.life.check()
+	x := bytesOf(&e.c.data)
+	runtime.KeepAlive(e.life.core)
+	return x
+}
 
-// DataLen is how many bytes Data has.
-func (e EntryView) DataLen() int { return int(e.c.data.len) }
+// DataLen returns the length of Data.
+func (e EntryView) DataLen() int {
+	e.life.check()
+	x := int(e.c.data.len)
+	runtime.KeepAlive(e.life.core)
+	return x
+}
 
-// Token is the proposer's, on the node that took the proposal.
-func (e EntryView) Token() uint64 { return uint64(e.c.token) }
+// Token returns the token of the proposal, on the node that took the proposal.
+func (e EntryView) Token() uint64 {
+	e.life.check()
+	x := uint64(e.c.token)
+	runtime.KeepAlive(e.life.core)
+	return x
+}
 
-// All gives the entries in order, their Data views.
+// All iterates over the entries in order. Their Data are views.
 func (v EntriesView) All() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for i := range int(v.n) {
@@ -213,13 +274,14 @@ func (v EntriesView) All() iter.Seq[Entry] {
 	}
 }
 
-// Len is the number of messages.
+// Len returns the number of messages.
 func (v MessagesView) Len() int { return int(v.n) }
 
-// At is the i-th message.
+// At returns the i-th message.
 func (v MessagesView) At(i int) MessageView {
 	m := (*C.raftcore_msg)(record(v.first, v.n, v.stride, i))
-	return MessageView{
+	v.life.check()
+	view := MessageView{
 		MessageHead: MessageHead{
 			To:         uint64(m.to),
 			From:       uint64(m.from),
@@ -233,13 +295,15 @@ func (v MessagesView) At(i int) MessageView {
 			Kind:       MessageKind(m.kind),
 		},
 		Bytes:   int(m.frame_bytes),
-		Entries: EntriesView{unsafe.Pointer(m.entries), uint32(m.n_entries), uint32(m.entry_stride)},
-		pieces:  unsafe.Pointer(m.frame),
-		n:       uint32(m.n_frame),
+		Entries: EntriesView{unsafe.Pointer(m.entries), uint32(m.n_entries), uint32(m.entry_stride), v.life},
+		c:       m,
+		life:    v.life,
 	}
+	runtime.KeepAlive(v.life.core)
+	return view
 }
 
-// All gives the messages in order.
+// All iterates over the messages in order.
 func (v MessagesView) All() iter.Seq[MessageView] {
 	return func(yield func(MessageView) bool) {
 		for i := range int(v.n) {
@@ -250,33 +314,59 @@ func (v MessagesView) All() iter.Seq[MessageView] {
 	}
 }
 
-// AppendFrame appends the whole frame to buf: a copy, the caller's own.
+// AppendFrame appends the frame to buf: a copy, which is yours.
 func (m *MessageView) AppendFrame(buf []byte) []byte {
-	for i := range int(m.n) {
-		buf = append(buf, m.pieceView(i)...)
+	for _, piece := range m.pieces() {
+		buf = append(buf, bytesOf(&piece)...)
 	}
+	runtime.KeepAlive(m.life.core)
 	return buf
 }
 
-// AppendPiecesView appends the frame's pieces to list, as net.Buffers takes them; each one is a view.
+// AppendPiecesView appends the pieces of the frame to list, as net.Buffers takes them. Each piece is a
+// view.
 func (m *MessageView) AppendPiecesView(list [][]byte) [][]byte {
-	for i := range int(m.n) {
-		list = append(list, m.pieceView(i))
+	for _, piece := range m.pieces() {
+		list = append(list, bytesOf(&piece))
 	}
+	runtime.KeepAlive(m.life.core)
 	return list
 }
 
-func (m *MessageView) pieceView(i int) []byte {
-	return bytesOf((*C.raftcore_slice)(record(m.pieces, m.n, C.sizeof_raftcore_slice, i)))
+func (m *MessageView) pieces() []C.raftcore_slice {
+	m.life.check()
+	return unsafe.Slice(m.c.frame, int(m.c.n_frame))
 }
 
-// Len is the number of records.
+// ContextView returns the context of a heartbeat, its answer or a vote, as a view.
+func (m *MessageView) ContextView() []byte {
+	m.life.check()
+	x := bytesOf(&m.c.context)
+	runtime.KeepAlive(m.life.core)
+	return x
+}
+
+// SnapshotConfView returns the membership of a [MsgSnap] as of Index, as a view.
+func (m *MessageView) SnapshotConfView() []byte {
+	m.life.check()
+	x := bytesOf(&m.c.snapshot_conf)
+	runtime.KeepAlive(m.life.core)
+	return x
+}
+
+// Len returns the number of records.
 func (v ListView[T]) Len() int { return int(v.n) }
 
-// At is the i-th record.
-func (v ListView[T]) At(i int) T { return *(*T)(record(v.first, v.n, v.stride, i)) }
+// At returns the i-th record.
+func (v ListView[T]) At(i int) T {
+	at := (*T)(record(v.first, v.n, v.stride, i))
+	v.life.check()
+	x := *at
+	runtime.KeepAlive(v.life.core)
+	return x
+}
 
-// All gives the records in order.
+// All iterates over the records in order.
 func (v ListView[T]) All() iter.Seq[T] {
 	return func(yield func(T) bool) {
 		for i := range int(v.n) {
@@ -298,7 +388,8 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Done{}.Index)-unsafe.Offsetof(C.raftcore_done{}.index)]
 )
 
-func (v *ReadyView) fill(n *Node, c *C.raftcore_ready) {
+func (v *ReadyView) fill(core *core, c *C.raftcore_ready) {
+	l := life{core, uint64(c.number)}
 	v.ReadyHead = ReadyHead{
 		Number:         uint64(c.number),
 		Flags:          ReadyFlags(c.flags),
@@ -312,18 +403,21 @@ func (v *ReadyView) fill(n *Node, c *C.raftcore_ready) {
 	}
 	v.SnapshotConf = bytesOf(&c.snapshot_conf)
 	v.SnapshotData = bytesOf(&c.snapshot_data)
-	v.Entries = EntriesView{unsafe.Pointer(c.entries), uint32(c.n_entries), uint32(c.entry_stride)}
-	v.CommittedEntries = EntriesView{unsafe.Pointer(c.committed), uint32(c.n_committed), uint32(c.entry_stride)}
-	v.Messages = MessagesView{unsafe.Pointer(c.msgs), uint32(c.n_msgs), uint32(c.msg_stride)}
-	v.Reads = ListView[Read]{unsafe.Pointer(c.reads), uint32(c.n_reads), uint32(c.read_stride)}
-	v.Dropped = ListView[Drop]{unsafe.Pointer(c.dropped), uint32(c.n_dropped), uint32(c.drop_stride)}
-	v.Done = ListView[Done]{unsafe.Pointer(c.done), uint32(c.n_done), uint32(c.done_stride)}
-	v.node = n
+	v.Entries = EntriesView{unsafe.Pointer(c.entries), uint32(c.n_entries), uint32(c.entry_stride), l}
+	v.CommittedEntries = EntriesView{unsafe.Pointer(c.committed), uint32(c.n_committed), uint32(c.entry_stride), l}
+	v.Messages = MessagesView{unsafe.Pointer(c.msgs), uint32(c.n_msgs), uint32(c.msg_stride), l}
+	v.Reads = ListView[Read]{unsafe.Pointer(c.reads), uint32(c.n_reads), uint32(c.read_stride), l}
+	v.Dropped = ListView[Drop]{unsafe.Pointer(c.dropped), uint32(c.n_dropped), uint32(c.drop_stride), l}
+	v.Done = ListView[Done]{unsafe.Pointer(c.done), uint32(c.n_done), uint32(c.done_stride), l}
+	v.life = l
 }
 
-// CopyTo makes rd a copy that is the caller's own. What rd held before is reused, and so no longer valid; a rd that is used again and
-// again soon costs no allocation.
+// CopyTo makes rd a copy that is yours. The former contents of rd end, since their memory is used again:
+// a loop that reuses one Ready soon allocates nothing.
 func (v *ReadyView) CopyTo(rd *Ready) {
+	if v.life.core != nil {
+		v.life.check()
+	}
 	size := len(v.SnapshotConf) + len(v.SnapshotData)
 	for i := range v.Entries.Len() {
 		size += len(v.Entries.At(i).Data)
@@ -332,7 +426,8 @@ func (v *ReadyView) CopyTo(rd *Ready) {
 		size += len(v.CommittedEntries.At(i).Data)
 	}
 	for i := range v.Messages.Len() {
-		size += v.Messages.At(i).Bytes
+		m := v.Messages.At(i)
+		size += m.Bytes + len(m.ContextView()) + len(m.SnapshotConfView())
 	}
 	if cap(rd.bytes) < size {
 		rd.bytes = make([]byte, 0, size)
@@ -367,15 +462,17 @@ func (v *ReadyView) CopyTo(rd *Ready) {
 		m := v.Messages.At(i)
 		at := len(b)
 		b = m.AppendFrame(b)
-		rd.Messages = append(rd.Messages, Message{MessageHead: m.MessageHead, Frame: b[at:len(b):len(b)]})
+		frame := b[at:len(b):len(b)]
+		rd.Messages = append(rd.Messages, Message{m.MessageHead, frame, keep(m.ContextView()), keep(m.SnapshotConfView())})
 	}
 	rd.Reads = copyList(rd.Reads, v.Reads)
 	rd.Dropped = copyList(rd.Dropped, v.Dropped)
 	rd.Done = copyList(rd.Done, v.Done)
 	rd.bytes = b
+	runtime.KeepAlive(v.life.core)
 }
 
-// room is list emptied, with place for n.
+// room returns list emptied, with capacity for n.
 func room[T any](list []T, n int) []T {
 	if cap(list) < n {
 		return make([]T, 0, n)

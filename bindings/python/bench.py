@@ -26,9 +26,7 @@ class Host:
     def __init__(self, id: int) -> None:
         self.id = id
         self.node = raftcore.Node(raftcore.Config(id, seed=id))
-        self.node.boot_state(0, 0, 1)
-        self.node.boot_conf(raftcore.Conf(NODES), 1, 1)
-        self.node.boot_done(1)
+        self.node.boot(raftcore.Stored.founder(NODES))
         self.inbox: list[tuple[int, bytes]] = []
         self.log: list[Any] = []
         self.applied = 1
@@ -41,7 +39,7 @@ class Host:
 
     def compact(self) -> None:
         self.log.clear()
-        self.node.compacted(self.applied)
+        self.node.compacted(self.node.status().applied)
 
 
 class Batches(Host):
@@ -89,6 +87,35 @@ class Counted(Batches):
         pass
 
 
+class Turns(Batches):
+    """As Batches, with turn: an acknowledgement, the frames of a peer and the next ready in a single call."""
+
+    def __init__(self, id: int) -> None:
+        super().__init__(id)
+        self.done = 0
+
+    def turn(self, hosts: dict[int, Host]) -> bool:
+        peer, frames = self.inbox.pop(0) if self.inbox else (0, b"")
+        turn = self.node.turn(self.done, 0, peer, frames)
+        self.done = 0
+        rd = turn.ready
+        if rd is None:
+            return bool(self.inbox)
+        if rd.n_entries:
+            self.batches[self.end : self.end + rd.size] = rd.buffer
+            self.log.append(self.end)
+            self.end += rd.size
+        if rd.n_msgs:
+            for to, frame in rd.frames():
+                hosts[to].inbox.append((self.id, frame))
+        if rd.n_committed:
+            self.apply(rd)
+            self.entries += rd.n_committed
+            self.applied = rd.committed_last
+        self.done = rd.number
+        return not turn.last or bool(self.inbox)
+
+
 class Entries(Host):
     """It makes an object of each entry that it stores or applies."""
 
@@ -114,8 +141,8 @@ class Entries(Host):
         return node.has_ready() & MORE != 0
 
 
-class Pointers(Entries):
-    """The same with ready(), which reads the node's own memory."""
+class Own(Entries):
+    """The same with ready(), in memory of its own."""
 
     def take(self) -> raftcore.Ready | None:
         return self.node.ready()
@@ -182,7 +209,7 @@ def calls() -> None:
         settle(hosts, hosts[1])
 
     flat = raftcore.Node(raftcore.Config(9, seed=9))
-    flat.boot_done(0)
+    flat.boot()
     while (rd := flat.ready_flat()) is not None:
         flat.advance(rd.number)
     print(f"{'tick(0)':34} {cost(lambda: node.tick(0)):8.0f} ns")
@@ -205,8 +232,9 @@ def main() -> None:
     for kind, what in (
         (Counted, "batches kept, entries counted"),
         (Batches, "batches kept, data of each taken"),
+        (Turns, "the same, in turns"),
         (Entries, "an object an entry, ready_flat()"),
-        (Pointers, "an object an entry, ready()"),
+        (Own, "an object an entry, ready()"),
     ):
         print(f"W1 batch {batch} size {size}: {what:36} {w1(kind, batch, size):12,.0f} committed entries a second")
     calls()

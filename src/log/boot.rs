@@ -97,7 +97,8 @@ impl Boot {
         }
         let ends = runs.last().map_or(before.index, |run| run.first);
         if last < ends || last > MAX_POSITION || runs.last().is_some_and(|run| run.term > MAX_POSITION) {
-            return corrupt(detail, format_args!("the log can't end at {last}: its last term run begins at {ends}"));
+            let what = if runs.is_empty() { "it begins behind index" } else { "its last term run begins at" };
+            return corrupt(detail, format_args!("the log can't end at {last}: {what} {ends}"));
         }
         self.runs.try_reserve_exact(runs.len()).map_err(|_| Error::NoMem)?;
         self.runs.extend_from_slice(runs);

@@ -94,8 +94,8 @@ impl Node {
         Ok(Self { raft: self.raft.try_clone()?, readies: self.readies.try_clone()?, boot })
     }
 
-    /// An upper bound of the memory a node of this configuration takes, bytes. Term runs, snapshots on their way and entries larger
-    /// than a block come on top.
+    /// An upper bound of the memory a node of this configuration takes, bytes. On top come term runs, snapshots in flight, entries larger
+    /// than a block, and entries of the node's own log that were supplied to be applied, up to `max_committed_size_per_ready`.
     ///
     /// # Errors
     /// [`Error::Arg`].

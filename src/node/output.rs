@@ -127,7 +127,7 @@ impl Node {
         *stepped = StepFrames::default();
         self.still_running()?;
         if input.done != 0 {
-            fresh(self.advance(input.done))?;
+            fresh(self.advance_in_turn(input.done))?;
         }
         if input.persisted | input.applied | input.released != 0 {
             self.acknowledge_apart(input)?;
@@ -144,6 +144,12 @@ impl Node {
             Err(error) => *stepped = StepFrames { consumed: 0, rejected: 1, first: Some(error) },
         }
         Ok(())
+    }
+
+    /// Apart from `advance`, which is compiled into its callers.
+    #[inline(never)]
+    fn advance_in_turn(&mut self, number: u64) -> Result<()> {
+        self.advance(number)
     }
 
     #[inline(never)]
@@ -220,6 +226,7 @@ impl Node {
     /// # Errors
     /// [`Error::Stale`]: advanced before. [`Error::Arg`]: never handed out. [`Error::State`]: MESSAGES, or a configuration entry that is
     /// neither applied nor skipped.
+    #[inline(always)]
     pub fn advance(&mut self, number: u64) -> Result<()> {
         self.still_running()?;
         let Self { raft, readies, .. } = self;

@@ -51,18 +51,17 @@ static void fail_each(uint32_t storage) {
         conf.struct_size = sizeof conf;
         conf.voters = ids;
         conf.n_voters = 3;
+        raftcore_stored stored = kit_founder(&conf);
+        stored.term = 2;
+        stored.last = 3;
+        stored.entries = e;
+        stored.n_entries = 2;
 
         heap_calls = 0;
         heap_fail_at = n;
         raftcore_code code = raftcore_new(&c, &node);
         if (code == RAFTCORE_OK) {
-            code = raftcore_boot_state(node, 2, 0, 1);
-            if (code == RAFTCORE_OK)
-                code = raftcore_boot_conf(node, &conf, 1, 1);
-            if (code == RAFTCORE_OK)
-                code = raftcore_boot_entries(node, e, 2);
-            if (code == RAFTCORE_OK)
-                code = raftcore_boot_done(node, 1);
+            code = raftcore_boot(node, &stored);
             if (code == RAFTCORE_OK)
                 code = raftcore_try_clone(node, &clone);
             heap_fail_at = 0;
@@ -90,6 +89,7 @@ static void fail_while_running(void) {
     kit_reset();
     for (uint64_t id = 1; id <= 3; id++) {
         raftcore_config c = kit_config(id, RAFTCORE_STORAGE_SYNC);
+        c.flags |= RAFTCORE_FLAG_FORWARDING;
         kit_found(&c, 3);
     }
     uint64_t leader = kit_elect();
@@ -115,6 +115,7 @@ static void fail_to_show(void) {
     kit_reset();
     for (uint64_t id = 1; id <= 3; id++) {
         raftcore_config c = kit_config(id, RAFTCORE_STORAGE_ASYNC);
+        c.flags |= RAFTCORE_FLAG_FORWARDING;
         kit_found(&c, 3);
     }
     uint64_t at = kit_elect() % 3 + 1;

@@ -1,6 +1,5 @@
 """raftcore: a Raft consensus core. It owns no thread, clock, socket or file, and it calls nothing back. Begin with Node."""
 
-from ._abi import Event, Fetch, HelloInfo, Peer, Status
 from ._config import Config
 from ._constants import (
     ID_LOCAL_APPEND,
@@ -22,6 +21,7 @@ from ._constants import (
     ReadyFlag,
     Reason,
     Role,
+    SnapshotReport,
     Storage,
     Supply,
     Transition,
@@ -42,26 +42,30 @@ from ._errors import (
     NoMemoryError,
     NoPeerError,
     NotForMeError,
+    NotLeaderError,
     NullError,
     PanicError,
     PoisonedError,
     RaftError,
     StaleError,
     StateError,
+    TooLargeError,
     TooSmallError,
     UnsupportedError,
 )
 from ._node import (
     Change,
     Conf,
+    Frame,
     Node,
     NodeArray,
     Snapshot,
+    Stored,
+    Turn,
     abi_version,
-    event_text,
     features,
+    frame_next,
     hello_read,
-    reason_text,
     snapshot_split,
     version,
 )
@@ -78,6 +82,7 @@ from ._ready import (
     Read,
     Ready,
 )
+from ._records import Event, Fetch, HelloInfo, Peer, Status, event_text, reason_text
 
 FRAME_HEADER = 12
 """Bytes before the message in a frame: u32 length of the message, u64 group, both little-endian."""
@@ -112,6 +117,7 @@ __all__ = [
     "Flag",
     "FlatReady",
     "Flow",
+    "Frame",
     "FullError",
     "HandleError",
     "Has",
@@ -130,6 +136,7 @@ __all__ = [
     "Node",
     "NodeArray",
     "NotForMeError",
+    "NotLeaderError",
     "NullError",
     "PanicError",
     "Peer",
@@ -143,17 +150,22 @@ __all__ = [
     "Reason",
     "Role",
     "Snapshot",
+    "SnapshotReport",
     "StaleError",
     "StateError",
     "Status",
     "Storage",
+    "Stored",
     "Supply",
+    "TooLargeError",
     "TooSmallError",
     "Transition",
+    "Turn",
     "UnsupportedError",
     "abi_version",
     "event_text",
     "features",
+    "frame_next",
     "hello_read",
     "reason_text",
     "snapshot_split",
