@@ -41,8 +41,8 @@
  *                log from f.first on. SNAPSHOT: raftcore_supply_snapshot; if the code is
  *                RAFTCORE_E_TOO_LARGE, supply the snapshot without data and send the data to f.peer
  *                yourself: an everyday case. If a supply fails, raftcore_supply_none with LATER.
- *     store      Write the snapshot, which replaces your whole state; then rd.entries, which replace
- *                the log from entries[0].index on; then term, vote and commit. If
+ *     store      Write the snapshot, which replaces your whole state; then rd.entries, which
+ *                replace the log from entries[0].index on; then term, vote and commit. If
  *                RAFTCORE_RF_MUST_SYNC is set, make the write durable.
  *     send_all   Send rd.msgs to the peers.
  *     apply      Apply rd.committed in order. Pass a membership change to raftcore_apply_conf.
