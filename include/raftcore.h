@@ -37,45 +37,47 @@
  *         while (raftcore_next_event(n, &e) == RAFTCORE_OK)
  *             log_event(&e);
  *
- *     supply     Answer a fetch. ENTRIES and APPLY: raftcore_supply_entries, with entries of your log
- *                from f.first on. SNAPSHOT: raftcore_supply_snapshot; if it returns
+ *     supply     Answer a fetch. ENTRIES and APPLY: raftcore_supply_entries, with entries of your
+ *                log from f.first on. SNAPSHOT: raftcore_supply_snapshot; if the code is
  *                RAFTCORE_E_TOO_LARGE, supply the snapshot without data and send the data to f.peer
  *                yourself: an everyday case. If a supply fails, raftcore_supply_none with LATER.
- *     store      The snapshot, which replaces all state; then rd.entries, which replace the log from
- *                entries[0].index on; then term, vote and commit. If RAFTCORE_RF_MUST_SYNC is set,
- *                make the write durable.
+ *     store      Write the snapshot, which replaces your whole state; then rd.entries, which replace
+ *                the log from entries[0].index on; then term, vote and commit. If
+ *                RAFTCORE_RF_MUST_SYNC is set, make the write durable.
  *     send_all   Send rd.msgs to the peers.
- *     apply      Apply rd.committed in order. Pass a membership change to raftcore_apply_conf. Ignore
- *                an empty normal entry, which a new leader appends.
+ *     apply      Apply rd.committed in order. Pass a membership change to raftcore_apply_conf.
+ *                Ignore an empty normal entry, which a new leader appends.
  *     answer     Serve rd.reads; report rd.dropped.
  *     log_event  Log the event: events explain why a node stands still.
  *
- *     Before you sleep, raftcore_has_ready must be 0. raftcore_turn is a pass of the loop in one call.
+ *     Before you sleep, raftcore_has_ready must be 0. raftcore_turn does a pass of the loop in one
+ *     call.
  *
  * Durability
  *
- *     Send a message with RAFTCORE_MF_AFTER only when all readies up to its own are durable. Without
- *     the flag, a message may leave at once.
+ *     Send a message with RAFTCORE_MF_AFTER only when all readies up to its own are durable.
+ *     Without the flag, a message may leave at once.
  *     Never let a commit index reach the disk before the entries that it covers: write a ready as
  *     one transaction, or in the order above.
  *     When you store the state as of an applied index, store the membership as of the index in the
  *     same write.
- *     You cannot report a failed write. If a write or a flush fails, never retry it: end the process
- *     and boot again from what is on disk.
+ *     You cannot report a failed write. If a write or a flush fails, never retry it: end the
+ *     process and boot again from what is on disk. docs/snapshots.md: snapshots in files.
  *     Never boot an emptied disk under its old id.
  *
  * Lifetimes
  *
  *     A node borrows your arguments for the call, and copies the data to keep.
- *     The memory behind a ready stays valid and unchanged until raftcore_advance or raftcore_release
- *     of its number, or raftcore_free, whichever other calls you make.
+ *     The memory behind a ready stays valid and unchanged until raftcore_advance or
+ *     raftcore_release of its number, or raftcore_free, whichever other calls you make.
  *     Out-parameters are written on success only.
  *
  * Threads
  *
  *     Any thread may use a node, one thread at a time. A second thread gets RAFTCORE_E_BUSY.
- *     Different nodes are independent. Between calls the library holds no locks, threads or
- *     descriptors, so fork is safe. No call throws or longjmps.
+ *     Different nodes are independent. Functions without a node may run on any thread, at any
+ *     time. The library has no locks, threads or descriptors, so fork is safe. No call throws or
+ *     longjmps.
  *
  * Errors
  *
@@ -146,25 +148,21 @@ typedef int32_t raftcore_code;
  * ============================================================================================== */
 
 /**
- * The ABI of the library that runs. It suits this page if it equals RAFTCORE_ABI_VERSION.
- *
- * Thread   Any thread, at any time.
+ * Returns the ABI version of the library that runs. The version must equal RAFTCORE_ABI_VERSION.
  */
 RAFTCORE_API uint32_t
 raftcore_abi_version(void);
 
 /**
- * The version of the library that runs, as "0.1.0". Never NULL; lives for ever.
+ * Returns the version of the library that runs, such as "0.1.0".
  *
- * Thread   Any thread, at any time.
+ * Lives    For ever. Never NULL.
  */
 RAFTCORE_API const char *
 raftcore_version_string(void);
 
 /**
- * What the library that runs is able to do: RAFTCORE_FEATURE_*.
- *
- * Thread   Any thread, at any time.
+ * Returns the abilities of the library that runs: RAFTCORE_FEATURE_*.
  */
 RAFTCORE_API uint64_t
 raftcore_features(void);
@@ -173,11 +171,10 @@ raftcore_features(void);
 #define RAFTCORE_FEATURE_CHECKED UINT64_C(1) /* Built with internal checks, for tests */
 
 /**
- * A code in a few words. raftcore_error_detail says more about one that a node has just answered.
+ * Returns the text of a code. raftcore_error_detail explains the last error of a node.
  *
- * code     Any number; an unknown one has a text, too.
+ * code     Any number. An unknown code has a text, too.
  * Lives    For ever. Never NULL.
- * Thread   Any thread, at any time.
  * Rust     Error::text
  */
 RAFTCORE_API const char *
@@ -248,25 +245,28 @@ typedef struct raftcore_config {
 #define RAFTCORE_DIALECT_RAFTPB 0 /* The schema of etcd's raft */
 
 /**
- * Fills in the defaults. Call it first: it is what makes a program that is compiled against a newer page safe.
+ * Fills in the defaults.
  *
- * c            Caller's struct; need not be initialized. Set id and seed afterwards, and what shall differ.
+ * Call this function first. Then a program stays correct when compiled against a newer page, since
+ * new fields get their defaults.
+ *
+ * c            Your struct, with any contents. Set id and seed afterwards.
  * struct_size  sizeof(raftcore_config)
- * Returns      RAFTCORE_OK     done; abi_version is set to this library's, too
- *              RAFTCORE_E_ABI  struct_size is not one this library knows
+ * Returns      RAFTCORE_OK     filled in, abi_version as well
+ *              RAFTCORE_E_ABI  unknown struct_size: header and library don't fit
  * Rust         Config::new
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_config_init(raftcore_config *c, uint32_t struct_size);
 
 /**
- * Changes the fields in which a known library differs from the defaults, and no other.
+ * Sets the fields in which another library differs from the defaults.
  *
  * c        A configuration after raftcore_config_init.
  * preset   RAFTCORE_PRESET_ETCD
- * Returns  RAFTCORE_OK     done
- *          RAFTCORE_E_ARG  no such preset, or a field is out of its range
- *          RAFTCORE_E_ABI  struct_size or abi_version is not one this library knows
+ * Returns  RAFTCORE_OK     set
+ *          RAFTCORE_E_ARG  unknown preset, or a field out of range: see raftcore_config_error
+ *          RAFTCORE_E_ABI  unknown struct_size or abi_version: call raftcore_config_init first
  * Rust     Config::preset_etcd
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -276,38 +276,42 @@ raftcore_config_preset(raftcore_config *c, uint32_t preset);
 #define RAFTCORE_PRESET_ETCD 1 /* The choices of etcd's raft, wherever the defaults differ */
 
 /**
- * Which field of a configuration is at fault, and what is allowed.
+ * Names the faulty field of a configuration, and the allowed values.
  *
- * c        May be NULL: that is a fault, too.
- * buf      Gets a text with a NUL at its end, cut to cap bytes; may be NULL if cap is 0.
- * Returns  The length of the whole text, without the NUL; 0 if raftcore_new would take the configuration.
+ * c        May be NULL, which is a fault.
+ * buf      Receives the text with a NUL at the end, cut to cap bytes. May be NULL if cap is 0.
+ * Returns  Length of the whole text without the NUL; 0 if raftcore_new accepts the configuration.
  * Rust     Config::check
  */
 RAFTCORE_API size_t
 raftcore_config_error(const raftcore_config *c, char *buf, size_t cap);
 
 /**
- * The largest frame that a peer of the same configuration sends, header included: so much a receive buffer must be able to hold.
+ * Returns the size of the largest frame that a peer with an equal configuration sends.
+ *
+ * Your receive buffer must hold a frame of this size.
  *
  * c          Only read.
- * bytes_out  Bytes.
+ * bytes_out  Receives the number of bytes, header included.
  * Returns    RAFTCORE_OK     *bytes_out is set
- *            RAFTCORE_E_ARG  a field is out of its range: see raftcore_config_error
- *            RAFTCORE_E_ABI  struct_size or abi_version is not one this library knows
+ *            RAFTCORE_E_ARG  a field is out of range: see raftcore_config_error
+ *            RAFTCORE_E_ABI  unknown struct_size or abi_version: call raftcore_config_init first
  * Rust       Config::frame_limit
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_frame_limit(const raftcore_config *c, uint64_t *bytes_out);
 
 /**
- * How much memory raftcore_new will take.
+ * Returns an upper bound for the memory of a node.
+ *
+ * Above the bound, a node takes memory only for entries larger than block_bytes, snapshots in
+ * flight, terms beyond the first thousands, and unusually large readies.
  *
  * c          Only read.
- * bytes_out  An upper bound. More is taken later only for entries larger than block_bytes, terms beyond the first
- *            thousands, and batches that are much larger than usual.
+ * bytes_out  Receives the bound in bytes.
  * Returns    RAFTCORE_OK     *bytes_out is set
- *            RAFTCORE_E_ARG  a field is out of its range: see raftcore_config_error
- *            RAFTCORE_E_ABI  struct_size or abi_version is not one this library knows
+ *            RAFTCORE_E_ARG  a field is out of range: see raftcore_config_error
+ *            RAFTCORE_E_ABI  unknown struct_size or abi_version: call raftcore_config_init first
  * Rust       Node::footprint
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -322,17 +326,17 @@ raftcore_footprint(const raftcore_config *c, size_t *bytes_out);
 typedef struct raftcore_node raftcore_node;
 
 /**
- * Makes a node. Then tell it what is stored of it: raftcore_boot.
+ * Makes a node. Boot the node next: raftcore_boot.
  *
  * c        Copied.
- * out      The new handle. Written only if the result is RAFTCORE_OK.
+ * out      Receives the handle.
  * Lives    Until raftcore_free.
- * Memory   Takes what the node needs while it runs; see raftcore_footprint.
+ * Memory   Allocates; a running node grows up to raftcore_footprint.
  * Returns  RAFTCORE_OK             a node
- *          RAFTCORE_E_ARG          a field is out of its range: see raftcore_config_error
- *          RAFTCORE_E_ABI          struct_size or abi_version is not one this library knows
- *          RAFTCORE_E_UNSUPPORTED  a dialect this library does not speak
- *          RAFTCORE_E_NOMEM        nothing is left behind
+ *          RAFTCORE_E_ARG          a field is out of range: see raftcore_config_error
+ *          RAFTCORE_E_ABI          unknown struct_size or abi_version: call raftcore_config_init
+ *          RAFTCORE_E_UNSUPPORTED  unknown dialect
+ *          RAFTCORE_E_NOMEM        nothing is left behind: retry
  * Rust     Node::new
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -425,55 +429,63 @@ typedef struct raftcore_stored {
 } raftcore_stored;
 
 /**
- * Boots a node from what its host has stored; then it runs. The data are checked against each other: what was forgotten is refused.
+ * Boots a node from everything that you have stored of the node. Then the node runs.
  *
- * An empty disk, as of a node that joins a group: all zero, conf NULL. A founder of a group first stores, then boots from:
- * commit 1, applied 1, before_first 1, before_first_term 1, last 1, and conf with the founders as voters; found a group once,
- * with the same founders on each. After a call that fails the node can only be freed.
+ * To join a group, boot from an empty disk: all zero, conf NULL.
  *
- * stored   Caller's struct, with struct_size set. Copied. If the entries above applied don't fit into memory at once, call
- *          raftcore_boot_state, _conf, _terms, _entries and _done instead: the same in pieces.
- * Returns  RAFTCORE_OK         the node runs. The first ready tells what had to be repaired, if anything.
- *          RAFTCORE_E_CORRUPT  stored data contradict each other, or some are missing: the detail says which
- *          RAFTCORE_E_CONF     no valid configuration, or more than max_peers members
- *          RAFTCORE_E_DECODE   stored->conf->bytes are no configuration
- *          RAFTCORE_E_STATE    booted before; or conf is NULL though there is a log
- *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
- *          RAFTCORE_E_NOMEM    an allocation failed
- *          and the codes any call may return (see "Errors" above).
+ * To found a group, each founder first stores, then boots from: commit 1, applied 1,
+ * before_first 1, before_first_term 1, last 1, conf with all founders as voters, the rest zero.
+ * Found a group once.
+ *
+ * The call compares the data, and refuses a disk with missing parts. After an error, free the
+ * node. If memory does not hold the entries above applied at once, boot in pieces:
+ * raftcore_boot_state, _conf, _terms, _entries and _done.
+ *
+ * stored   Your struct, with struct_size set. Copied.
+ * Returns  RAFTCORE_OK         the node runs; the first ready contains repairs, if any
+ *          RAFTCORE_E_CORRUPT  data contradict each other or are missing: raftcore_error_detail
+ *                              says which; complete the data, or put a new node in its place
+ *          RAFTCORE_E_CONF     the membership is invalid, or has more than max_peers members
+ *          RAFTCORE_E_DECODE   stored->conf->bytes are not a membership
+ *          RAFTCORE_E_STATE    booted before; or conf is NULL although there is a log
+ *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
+ *                              entries
+ *          RAFTCORE_E_NOMEM    an allocation failed: retry with a new node
  * Rust     Node::boot
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot(raftcore_node *node, const raftcore_stored *stored);
 
 /**
- * Restores the hard state: what the last stored ready with RAFTCORE_RF_HARD_STATE said. The first of the calls that boot in pieces.
+ * Restores the hard state. First call of a boot in pieces.
  *
- * They come in the order of this page, each at most once (raftcore_boot_entries as often as it takes), and only those for which
- * there is something.
+ * A boot in pieces makes the calls in the order of this page, each once, and raftcore_boot_entries
+ * as often as needed. Leave out a call if there is nothing to restore, except raftcore_boot_done.
+ * After an error, free the node.
  *
- * term     As stored; so vote and commit.
- * Returns  RAFTCORE_OK         done
+ * term     As in the last stored ready with RAFTCORE_RF_HARD_STATE. So vote and commit.
+ * Returns  RAFTCORE_OK         restored
  *          RAFTCORE_E_STATE    out of order
- *          RAFTCORE_E_CORRUPT  a vote for nobody that can be, or numbers that no term or index has
- *          and the codes any call may return (see "Errors" above), as in all that follow.
+ *          RAFTCORE_E_CORRUPT  vote is a reserved id, or a number is out of range
  * Rust     Node::boot_state
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot_state(raftcore_node *node, uint64_t term, uint64_t vote, uint64_t commit);
 
 /**
- * Restores the configuration as of the applied index: what the last raftcore_apply_conf or snapshot gave.
+ * Restores the membership as of the applied index, and where the log begins.
  *
- * conf               Its bytes as stored, or the ids. Copied.
- * before_first       Where the log begins: the index before its first entry, which the last snapshot or compaction covers; 1 for
- *                    founders.
- * before_first_term  The term there.
- * Returns            RAFTCORE_OK         done
- *                    RAFTCORE_E_DECODE   conf->bytes are no ConfState
- *                    RAFTCORE_E_CONF     no valid configuration, or more than max_peers members; the detail says which
- *                    RAFTCORE_E_CORRUPT  before_first and its term can't be
- *                    RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
+ * conf               The bytes from raftcore_apply_conf or a snapshot, or the ids. Copied.
+ * before_first       Index before the first entry of the log, the end of the last snapshot or
+ *                    compaction. Founders: 1.
+ * before_first_term  Term at before_first. Founders: 1.
+ * Returns            RAFTCORE_OK         restored
+ *                    RAFTCORE_E_DECODE   conf->bytes are not a membership
+ *                    RAFTCORE_E_CONF     invalid, or more than max_peers members:
+ *                                        raftcore_error_detail says which
+ *                    RAFTCORE_E_CORRUPT  no log begins at before_first with this term
+ *                    RAFTCORE_E_STATE    out of order
+ *                    RAFTCORE_E_NOMEM    an allocation failed
  * Rust               Node::boot_conf, Node::boot_conf_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -481,70 +493,73 @@ raftcore_boot_conf(raftcore_node *node, const raftcore_conf *conf, uint64_t befo
     uint64_t before_first_term);
 
 /**
- * Restores which term each part of the log has, and where the log ends: entries that are forgotten show then.
+ * Restores the terms of the log and the end of the log, so that missing entries are noticed.
  *
- * runs     In order, the first from before_first + 1; the last reaches to last. May be NULL if count is 0, which is right where
- *          raftcore_boot_entries starts at the first entry. Copied.
- * last     Index of the log's last entry; before_first if there is none.
- * Returns  RAFTCORE_OK         done
- *          RAFTCORE_E_CORRUPT  indexes or terms don't rise, or contradict what came before
- *          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf was forgotten
- *          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
+ * runs     Sorted. The first run begins at before_first + 1, the last run ends at last. Copied.
+ *          May be NULL if count is 0: then raftcore_boot_entries begins at before_first + 1.
+ * last     Index of the last entry; before_first if the log is empty.
+ * Returns  RAFTCORE_OK         restored
+ *          RAFTCORE_E_CORRUPT  an index or a term does not rise, or contradicts an earlier call
+ *          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf is missing
+ *          RAFTCORE_E_NOMEM    an allocation failed
  * Rust     Node::boot_terms
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot_terms(raftcore_node *node, const raftcore_run *runs, size_t count, uint64_t last);
 
 /**
- * Restores entries of the log, in order, in as many calls as it takes: at least all that are not yet applied.
+ * Restores entries in order, at least the entries above the applied index. Repeat as needed.
  *
- * e        May be NULL if count is 0. Copied; tokens are ignored.
- * Returns  RAFTCORE_OK         done
- *          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts what came before
- *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
- *          RAFTCORE_E_ARG      an unknown kind of entry; node unchanged
- *          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
+ * e        Copied, without tokens. May be NULL if count is 0.
+ * Returns  RAFTCORE_OK         restored
+ *          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts an earlier call
+ *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
+ *                              entries
+ *          RAFTCORE_E_ARG      unknown kind of entry; the node is unchanged
+ *          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf is missing
+ *          RAFTCORE_E_NOMEM    an allocation failed
  * Rust     Node::boot_entries
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot_entries(raftcore_node *node, const raftcore_entry *e, size_t count);
 
 /**
- * Ends the boot: the node runs. The first ready tells what had to be repaired, if anything.
+ * Ends a boot in pieces. Then the node runs.
  *
- * applied  What the state machine has applied, as stored with it.
- * Returns  RAFTCORE_OK         the node runs
- *          RAFTCORE_E_CORRUPT  commit or applied lie beyond the log, or entries are missing; the detail says which
- *          RAFTCORE_E_STATE    done before
+ * applied  Applied index, as stored with your state.
+ * Returns  RAFTCORE_OK         the node runs; the first ready contains repairs, if any
+ *          RAFTCORE_E_CORRUPT  commit or applied lies beyond the log, or entries are missing:
+ *                              raftcore_error_detail says which
+ *          RAFTCORE_E_STATE    done before, or raftcore_boot_conf is missing
  * Rust     Node::boot_done
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_boot_done(raftcore_node *node, uint64_t applied);
 
 /**
- * Makes a second node of the same state, for tests and explorers: the same calls on both give the same answers.
+ * Copies a node, for tests and explorers: equal calls on both nodes have equal results.
  *
- * node     The original; unchanged. Its views are not the clone's.
- * out      The clone. Written only if the result is RAFTCORE_OK.
+ * node     The original. Unchanged. The memory of outstanding readies belongs to the original.
+ * out      Receives the copy.
  * Lives    Until raftcore_free.
  * Returns  RAFTCORE_OK       a node
- *          RAFTCORE_E_STATE  in the middle of its boot
- *          RAFTCORE_E_NOMEM  nothing is left behind
+ *          RAFTCORE_E_STATE  the original is within its boot
+ *          RAFTCORE_E_NOMEM  nothing is left behind: retry
  * Rust     Node::try_clone
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_try_clone(const raftcore_node *node, raftcore_node **out);
 
 /**
- * Ends a node. Nothing is written or sent; what is on disk boots the next one.
+ * Frees a node. The call writes and sends nothing; you boot the next node from the disk.
  *
- * node     May be NULL: nothing happens. A second free answers RAFTCORE_E_HANDLE.
- * Lives    All that the node ever handed out ends here.
- * Thread   Any thread, if no other is in the node.
- * Returns  RAFTCORE_OK        it is gone
- *          RAFTCORE_E_BUSY    another thread is in it: it is still there
+ * node     May be NULL: nothing happens.
+ * Lives    Ends all memory that the node has returned.
+ * Thread   Any thread, while no other thread is in the node.
+ * Returns  RAFTCORE_OK        freed
+ *          RAFTCORE_E_BUSY    another thread is in the node: retry, the node still exists
  *          RAFTCORE_E_HANDLE  freed before, or never made
- *          The answer may be ignored.
+ *          You may ignore the result.
  * Rust     drop
  */
 RAFTCORE_API raftcore_code
@@ -556,53 +571,57 @@ raftcore_free(raftcore_node *node);
  * ============================================================================================== */
 
 /**
- * Time passes.
+ * Advances the clock of a node.
  *
- * node     Live handle, as in every call.
- * ticks    How many; more than 1 to catch up in one call. More than two election timeouts count as two: nothing can have been
- *          heard in between. 0 does nothing.
- * Thread   Any thread, one call at a time on a node. Different nodes are independent. So in every call.
+ * ticks    Ticks that have passed; several at once if you are late. More than two election
+ *          timeouts count as two: the node has heard nothing in between. 0 does nothing.
  * Memory   Does not allocate.
  * Returns  RAFTCORE_OK       done
- *          RAFTCORE_E_STATE  before raftcore_boot_done; so in every call from here on
- *          and the codes any call may return (see "Errors" above).
+ *          RAFTCORE_E_STATE  before the end of the boot; so in every call from here on
  * Rust     Node::tick
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_tick(raftcore_node *node, uint32_t ticks);
 
 /**
- * A message has come.
+ * Takes a message from a peer.
  *
- * peer     Whom the transport authenticated: a message from another id is refused. 0: unchecked.
- * msg      A raftpb message, without the header of a frame. Borrowed for the call.
- * Memory   Does not allocate, for messages of the usual kinds with entries up to block_bytes.
- * Returns  RAFTCORE_OK             taken, or ignored as Raft asks
- *          RAFTCORE_E_DECODE       no message; the connection is suspect
- *          RAFTCORE_E_NOT_FOR_ME   to another node, from somebody else than peer, or of a kind that peers never send
- *          RAFTCORE_E_NO_PEER      a response from somebody who is no member
- *          RAFTCORE_E_IMPLAUSIBLE  contradicts what is committed here; an event tells
- *          RAFTCORE_E_NO_LEADER    a proposal that was passed on, and nobody to take it
- *          RAFTCORE_E_FULL         nothing happened; the message may be dropped, it will come again. So with RAFTCORE_E_NOMEM.
- *          RAFTCORE_E_UNSUPPORTED  a value that this version does not know
+ * peer     The sender that your transport has authenticated. A message from another id is refused.
+ *          0: unchecked.
+ * msg      A raftpb message, without the frame header. Borrowed for the call.
+ * Memory   Does not allocate for the usual kinds of messages with entries up to block_bytes.
+ * Returns  RAFTCORE_OK             taken, or ignored as Raft requires
+ *          RAFTCORE_E_DECODE       not a message: close the connection
+ *          RAFTCORE_E_NOT_FOR_ME   for another node, from a sender other than peer, or of a local
+ *                                  kind: check your routing
+ *          RAFTCORE_E_NO_PEER      a response from a node that is not a member: drop the message
+ *          RAFTCORE_E_IMPLAUSIBLE  contradicts committed entries: investigate; see the event
+ *          RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_CONF, RAFTCORE_E_CONF_BUSY
+ *                                  a forwarded proposal that is refused: drop the message
+ *          RAFTCORE_E_FULL, RAFTCORE_E_NOMEM
+ *                                  nothing done: drop the message, the sender sends again
+ *          RAFTCORE_E_UNSUPPORTED  a value from a newer version: drop the message
  * Rust     Node::step
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_step(raftcore_node *node, uint64_t peer, const uint8_t *msg, size_t len);
 
 /**
- * Frames have come: point it at the receive buffer.
+ * Takes all whole frames of a receive buffer.
+ *
+ * Do not call this function on a connection that may bring a snapshot without data, since the
+ * message is stepped at once. Walk the frames with raftcore_frame_next: docs/snapshots.md.
  *
  * peer          As in raftcore_step.
- * buf           Frames, the last of which may be incomplete. Borrowed for the call.
- * consumed_out  Bytes of whole frames that were taken; keep the rest and append to it.
- * rejected_out  Frames among these that raftcore_step would have refused, each counted and skipped. May be NULL.
- * first_out     The code of the first of these, RAFTCORE_OK if there is none; raftcore_error_detail has its text. May be NULL.
+ * buf           Frames; the last frame may be incomplete. Borrowed for the call.
+ * consumed_out  Receives the bytes of the whole frames. Keep the rest, and append to the rest.
+ * rejected_out  Receives the number of frames that raftcore_step would have refused. The call
+ *               skips them. May be NULL.
+ * first_out     Receives the code of the first refused frame; RAFTCORE_OK: none.
+ *               raftcore_error_detail has the text. May be NULL.
  * Memory        As raftcore_step.
- * Returns       RAFTCORE_OK        both are set
- *               RAFTCORE_E_DECODE  buf begins with a length that no frame has: drop the connection
- * A snapshot whose data travel beside the core must not be stepped before they are there: on a connection that may bring one, walk
- * with raftcore_frame_next, look with raftcore_snapshot_split, and step each message by raftcore_step.
+ * Returns       RAFTCORE_OK        done
+ *               RAFTCORE_E_DECODE  buf begins with an impossible length: close the connection
  * Rust          Node::step_frames
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -627,44 +646,48 @@ typedef struct raftcore_frame {
 #define RAFTCORE_FRAME_HEADER 12
 
 /**
- * Walks a receive buffer: the next frame, which is not stepped.
+ * Finds the next frame of a receive buffer.
  *
- * buf      Frames, the last of which may be incomplete.
- * limit    The largest frame that is expected, header included: raftcore_frame_limit.
- * out      Caller's struct, with struct_size set. out->msg points into buf.
- * Thread   Any; needs no node.
- * Returns  RAFTCORE_OK        a whole frame: out->msg goes to raftcore_step if out->group is this node's; out->bytes to the next one
- *          RAFTCORE_NONE      incomplete: out->bytes are needed, 0 if not even the header is there
- *          RAFTCORE_E_DECODE  longer than limit: drop the connection
+ * buf      Frames; the last frame may be incomplete.
+ * limit    The largest frame that you accept: raftcore_frame_limit.
+ * out      With struct_size set. out->msg points into buf.
+ * Returns  RAFTCORE_OK        a frame of out->bytes: pass out->msg to raftcore_step if out->group
+ *                             is the group of your node
+ *          RAFTCORE_NONE      incomplete: read until out->bytes are there; 0: no whole header yet
+ *          RAFTCORE_E_DECODE  larger than limit: close the connection
  * Rust     wire::next_frame
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_frame_next(const uint8_t *buf, size_t len, uint64_t limit, raftcore_frame *out);
 
 /**
- * Proposes one entry, at the leader.
+ * Proposes an entry at the leader.
  *
- * parts    The entry's data in pieces, joined in order. May be NULL if count is 0. Copied.
- * token    Comes back exactly once: with the committed entry, or in raftcore_ready.dropped with what is known. 0: none.
- *          With RAFTCORE_FLAG_FORWARDING a follower passes the entry on; then nobody here can know its outcome, and the token comes
- *          back as RAFTCORE_DROP_UNKNOWN, though the entry may commit: put an id of your own into the data to recognise it.
- * Memory   Does not allocate, for entries up to block_bytes.
- * Returns  RAFTCORE_OK            taken; that is not yet committed
+ * With RAFTCORE_FLAG_FORWARDING, a follower forwards the entry to the leader. The follower does
+ * not learn the outcome: the token comes back as RAFTCORE_DROP_UNKNOWN, although the entry may
+ * commit. Put an id of your own into the data to recognise the entry.
+ *
+ * parts    The data in pieces, in order. Copied. May be NULL if count is 0.
+ * token    Comes back exactly once: with the committed entry, or in raftcore_ready.dropped with
+ *          the known outcome. 0: no token.
+ * Memory   Does not allocate for entries up to block_bytes.
+ * Returns  RAFTCORE_OK            taken, not yet committed
  *          RAFTCORE_E_NOT_LEADER  propose at raftcore_status.leader
  *          RAFTCORE_E_NO_LEADER   retry when raftcore_ready.leader changes
- *          RAFTCORE_E_FULL        max_uncommitted_size, max_tokens or recent_bytes is reached: retry after advance
- *          RAFTCORE_E_TOO_LARGE   larger than max_entry_bytes, or than half of recent_bytes
- *          A negative code: no token was taken.
+ *          RAFTCORE_E_FULL        max_uncommitted_size, max_tokens or recent_bytes is reached:
+ *                                 retry after advance
+ *          RAFTCORE_E_TOO_LARGE   above max_entry_bytes or half of recent_bytes: split the data
+ *          After an error, the token does not come back.
  * Rust     Node::propose_parts
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_propose(raftcore_node *node, const raftcore_slice *parts, size_t count, uint64_t token);
 
 /**
- * Proposes several entries, all or none.
+ * Proposes several entries: all or nothing.
  *
- * entries  One slice for each entry. May be NULL if count is 0. Copied.
- * tokens   One for each entry. NULL: none has one.
+ * entries  A slice per entry. Copied. May be NULL if count is 0.
+ * tokens   A token per entry. May be NULL: no tokens.
  * Memory   As raftcore_propose.
  * Returns  As raftcore_propose.
  * Rust     Node::propose_many
@@ -674,24 +697,27 @@ raftcore_propose_many(raftcore_node *node, const raftcore_slice *entries, const 
     size_t count);
 
 /**
- * Proposes an entry of any kind as it is: a change that was encoded elsewhere, say.
+ * Proposes an entry of any kind, for example a change that was encoded elsewhere.
  *
  * kind     RAFTCORE_ENTRY_*
- * data     Copied. A change is checked as by raftcore_propose_conf.
+ * data     Copied. A membership change is checked as in raftcore_propose_conf.
  * token    As in raftcore_propose.
  * Returns  As raftcore_propose and raftcore_propose_conf, and
- *          RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED  data that are no change
+ *          RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED  not a membership change
  * Rust     Node::propose_entry
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_propose_entry(raftcore_node *node, uint32_t kind, raftcore_slice data, uint64_t token);
 
 /**
- * What the next ready would hold beside one that is outstanding, and whether fetches and events wait. Before you sleep, all but
- * RAFTCORE_HAS_EVENTS must be 0, and that after you have logged the events; raftcore_status.late_ticks tells of hosts that forget.
+ * Returns the waiting work as RAFTCORE_HAS_*: the contents of the next ready, fetches, events.
+ *
+ * An outstanding ready does not count. Before you sleep, drain the events and do all work until
+ * the result is 0. raftcore_status.late_ticks counts the ticks that found a ready waiting.
  *
  * Memory   Does not allocate.
- * Returns  RAFTCORE_HAS_* (0: nothing), or a negative code. Works on a poisoned node, and before raftcore_boot_done.
+ * Returns  RAFTCORE_HAS_*, 0: nothing; or a negative code. Works on a poisoned node and before the
+ *          end of the boot, too.
  * Rust     Node::has_ready
  */
 RAFTCORE_API int32_t
@@ -825,32 +851,34 @@ typedef struct raftcore_ready {
 #define RAFTCORE_ROLE_PRE_CANDIDATE 3 /* Asks for votes without raising the term (PreVote) */
 
 /**
- * Takes the next batch of work.
+ * Returns the next ready.
  *
- * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
- * Lives    Everything that *out points to belongs to the node and is valid, unmoved and unchanged, until
- *          raftcore_advance or raftcore_release of out->number, or raftcore_free. Any other call in between is allowed.
+ * out      With struct_size set.
+ * Lives    The memory behind *out stays valid and unchanged until raftcore_advance or
+ *          raftcore_release of out->number, or raftcore_free, whichever other calls you make.
  * Memory   Does not allocate.
- * Returns  RAFTCORE_OK       one batch; with RAFTCORE_STORAGE_SYNC the same one until it is advanced
+ * Returns  RAFTCORE_OK       a ready; with RAFTCORE_STORAGE_SYNC the same ready until you advance
  *          RAFTCORE_NONE     nothing to do
- *          RAFTCORE_E_FULL   max_outstanding batches are outstanding: acknowledge one first
- *          RAFTCORE_E_NOMEM  an unusually large batch: it comes with the next call
- *          RAFTCORE_E_ABI    out->struct_size is not one this library knows
+ *          RAFTCORE_E_FULL   max_outstanding readies are outstanding: acknowledge a ready first
+ *          RAFTCORE_E_NOMEM  an unusually large ready: call again
+ *          RAFTCORE_E_ABI    unknown out->struct_size
  * Rust     Node::ready
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_ready(raftcore_node *node, raftcore_ready *out);
 
 /**
- * All work of a batch is done: it and those before it are persisted, applied and released in one.
+ * Acknowledges a ready and all earlier readies: persisted, applied and released at once.
  *
  * number   raftcore_ready.number
- * Lives    The views of readies up to number end here.
+ * Lives    Ends the memory of the readies up to number.
  * Memory   Does not allocate.
- * Returns  RAFTCORE_OK       done
- *          RAFTCORE_E_STALE  acknowledged before; harmless
- *          RAFTCORE_E_ARG    never handed out
- *          RAFTCORE_E_STATE  a configuration entry in it was neither applied nor skipped; or RAFTCORE_STORAGE_MESSAGES
+ * Returns  RAFTCORE_OK       acknowledged
+ *          RAFTCORE_E_STALE  acknowledged before: harmless
+ *          RAFTCORE_E_ARG    the node has not returned such a ready
+ *          RAFTCORE_E_STATE  a membership change is neither applied nor skipped: call
+ *                            raftcore_apply_conf; or a span without entries is not confirmed: call
+ *                            raftcore_applied; or RAFTCORE_STORAGE_MESSAGES
  * Rust     Node::advance
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -877,46 +905,54 @@ typedef struct raftcore_fetch {
                                      raftcore_supply_entries, or _none with LATER */
 
 /**
- * Asks what the node lacks: old entries, or a snapshot, for a peer that is far behind; or entries of this node's own log, which
- * left the recent log before they were applied (RAFTCORE_FETCH_APPLY: any boot with more than recent_bytes of unapplied log).
+ * Returns the next fetch: entries or a snapshot that the node needs from you.
  *
- * At most one for each peer and one for this node. Each is handed out once and waits for its answer; nothing else waits, but that
- * nothing is applied before RAFTCORE_FETCH_APPLY is answered. Legal at any time, also with a ready outstanding.
+ * A peer far behind needs old entries or a snapshot. This node needs entries of its own log
+ * if they left memory before they were applied: RAFTCORE_FETCH_APPLY, after any boot with more
+ * than recent_bytes of unapplied log.
  *
- * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
- * Returns  RAFTCORE_OK    answer it with raftcore_supply_entries, _snapshot or _none
- *          RAFTCORE_NONE  nothing is lacking
+ * A node has at most one fetch per peer, and one of its own, and returns a fetch once. Until you
+ * answer, the peer waits, or nothing is applied (RAFTCORE_FETCH_APPLY); everything else goes on.
+ * You may call at any time, with a ready outstanding, too.
+ *
+ * out      With struct_size set.
+ * Returns  RAFTCORE_OK    answer with raftcore_supply_entries, _snapshot or _none
+ *          RAFTCORE_NONE  no fetch
  * Rust     Node::next_fetch
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_next_fetch(raftcore_node *node, raftcore_fetch *out);
 
 /**
- * Answers a fetch of entries, for a peer or to apply.
+ * Answers a fetch with entries, for a peer or to apply.
  *
  * id       raftcore_fetch.id
- * e        One entry or more, from raftcore_fetch.first on, without a gap. What does not fit is not taken. Copied.
- * Returns  RAFTCORE_OK       the append, or the committed entries, come with the next ready
- *          RAFTCORE_IGNORED  no longer wanted; nothing done
- *          RAFTCORE_E_ARG    contradicts the log, or not what was asked; the ask is still open
- *          RAFTCORE_E_NOMEM  the ask is still open
+ * e        At least an entry, from raftcore_fetch.first on, without a gap. Copied. The node leaves
+ *          out the entries that do not fit.
+ * Returns  RAFTCORE_OK       the next ready has the append, or the committed entries
+ *          RAFTCORE_IGNORED  no longer needed; nothing done
+ *          RAFTCORE_E_ARG    contradicts the fetch or the log; the fetch stays open
+ *          RAFTCORE_E_NOMEM  the fetch stays open: retry
  * Rust     Node::supply_entries
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_supply_entries(raftcore_node *node, uint64_t id, const raftcore_entry *e, size_t count);
 
 /**
- * Answers an ask for a snapshot.
+ * Answers a fetch with a snapshot. docs/snapshots.md shows the whole path.
  *
  * id       raftcore_fetch.id
- * index    What the snapshot covers: at least raftcore_fetch.first - 1, at most what is committed.
- * conf     The configuration as of index, the peer in it.
- * data     The state, up to max_snapshot_bytes. Copied. Empty: you send it to the peer beside the core, over a connection of your
- *          own, and the peer's host must have it before it steps the message (docs/snapshots.md).
+ * index    End of the snapshot: at least raftcore_fetch.first - 1, at most the commit index.
+ * conf     Membership as of index, with the peer.
+ * data     The state, up to max_snapshot_bytes. Copied. Empty: you send the data to the peer over
+ *          your own channel, and the peer's host must have the data before raftcore_step.
  * Returns  As raftcore_supply_entries, and
- *          RAFTCORE_E_TOO_LARGE  more data than max_snapshot_bytes: an everyday case. Supply none, and send them beside the core.
- *          RAFTCORE_E_CONF       no valid configuration. One without the peer is RAFTCORE_E_ARG.
- *          The fetch stays open.
+ *          RAFTCORE_E_TOO_LARGE  above max_snapshot_bytes, an everyday case: supply no data, and
+ *                                send the data over your own channel
+ *          RAFTCORE_E_ARG        index out of range, or conf lacks the peer: make a new snapshot
+ *          RAFTCORE_E_CONF       the membership is invalid
+ *          RAFTCORE_E_DECODE     conf->bytes are not a membership
+ *          After an error, the fetch stays open.
  * Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -924,15 +960,17 @@ raftcore_supply_snapshot(raftcore_node *node, uint64_t id, uint64_t index,
     const raftcore_conf *conf, raftcore_slice data);
 
 /**
- * Answers an ask with nothing.
+ * Answers a fetch with nothing.
  *
  * id       raftcore_fetch.id
- * why      RAFTCORE_SUPPLY_GONE: the entries are compacted away, so a snapshot is asked for.
- *          RAFTCORE_SUPPLY_LATER: asked again, not before that peer's next answer to a heartbeat.
- * Returns  RAFTCORE_OK       noted
- *          RAFTCORE_IGNORED  no longer wanted; nothing done
- *          RAFTCORE_E_ARG    neither of the two, or an id that was never handed out
- *          RAFTCORE_E_CORRUPT  GONE for RAFTCORE_FETCH_APPLY: committed entries that are not applied can't be gone
+ * why      RAFTCORE_SUPPLY_GONE: the entries are compacted; the node fetches a snapshot.
+ *          RAFTCORE_SUPPLY_LATER: the node fetches again, after the peer's next answer to a
+ *          heartbeat; with RAFTCORE_FETCH_APPLY, after the next tick.
+ * Returns  RAFTCORE_OK         noted
+ *          RAFTCORE_IGNORED    no longer needed; nothing done
+ *          RAFTCORE_E_ARG      unknown why, or the node has not returned such a fetch
+ *          RAFTCORE_E_CORRUPT  GONE with RAFTCORE_FETCH_APPLY: the log has lost entries that are
+ *                              not applied; the fetch stays open: end the process, repair the disk
  * Rust     Node::supply_none
  */
 RAFTCORE_API raftcore_code
@@ -943,35 +981,37 @@ raftcore_supply_none(raftcore_node *node, uint64_t id, uint32_t why);
 #define RAFTCORE_SUPPLY_LATER 2 /* Not available now: the node will fetch again */
 
 /**
- * The host has dropped the entries up to index from its log; it has the state as of there, or later.
+ * Reports that your log begins after index, and that you have a snapshot at index or later.
  *
- * index    At most what is applied.
+ * index    At most the applied index.
  * Returns  RAFTCORE_OK       noted
- *          RAFTCORE_E_STALE  dropped before
- *          RAFTCORE_E_ARG    beyond what is applied
+ *          RAFTCORE_E_STALE  reported before: harmless
+ *          RAFTCORE_E_ARG    beyond the applied index
  * Rust     Node::compacted
  */
 RAFTCORE_API raftcore_code
 raftcore_compacted(raftcore_node *node, uint64_t index);
 
 /**
- * Messages to peer were lost, or may have been: the connection broke.
+ * Reports that messages to a peer were lost, or may have been, since the connection broke.
  *
  * Returns  RAFTCORE_OK         noted
- *          RAFTCORE_E_NO_PEER  not a member
+ *          RAFTCORE_E_NO_PEER  not a member: harmless
  * Rust     Node::report_unreachable
  */
 RAFTCORE_API raftcore_code
 raftcore_report_unreachable(raftcore_node *node, uint64_t peer);
 
 /**
- * What became of the snapshot to peer. Without a report the wait ends with the peer's acknowledgement, or after
- * snapshot_timeout_ticks: so report RAFTCORE_SNAPSHOT_UNDER_WAY while a long one is being sent.
+ * Reports the state of a snapshot in flight to a peer.
+ *
+ * Without a report, the node waits for the peer's acknowledgement, at most snapshot_timeout_ticks.
+ * So report RAFTCORE_SNAPSHOT_UNDER_WAY every few ticks while the data are in flight.
  *
  * how      RAFTCORE_SNAPSHOT_*
  * Returns  RAFTCORE_OK         noted
- *          RAFTCORE_E_NO_PEER  not a member
- *          RAFTCORE_E_ARG      how is none of these
+ *          RAFTCORE_E_NO_PEER  not a member: stop sending
+ *          RAFTCORE_E_ARG      unknown how
  * Rust     Node::report_snapshot
  */
 RAFTCORE_API raftcore_code
@@ -989,10 +1029,9 @@ raftcore_report_snapshot(raftcore_node *node, uint64_t peer, uint32_t how);
 #define RAFTCORE_SNAPSHOT_UNDER_WAY 2
 
 /**
- * How many ticks may pass before the node does something by itself: so long a host may sleep, if nothing else comes. The
- * ticks that have passed are then told in one raftcore_tick.
+ * Returns how many ticks you may sleep if nothing arrives. Then pass all to one raftcore_tick.
  *
- * ticks_out  At least 1; UINT32_MAX: nothing will happen.
+ * ticks_out  Receives 1 or more; UINT32_MAX: no tick has an effect.
  * Memory     Does not allocate.
  * Returns    RAFTCORE_OK  *ticks_out is set
  * Rust       Node::ticks_until_due
@@ -1001,12 +1040,11 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_ticks_until_due(const raftcore_node *node, uint32_t *ticks_out);
 
 /**
- * Joins the pieces of a message's frame, for transports that can't gather.
+ * Joins the slices of a message's frame, for transports without gather lists.
  *
- * m         From a ready that is outstanding.
- * buf       Caller's buffer; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
- * need_out  m->frame_bytes, also if that is more than cap. May be NULL.
- * Thread    Any; needs no node.
+ * m         From an outstanding ready.
+ * buf       Your buffer. May be NULL if cap is 0.
+ * need_out  Receives m->frame_bytes, with RAFTCORE_E_TOO_SMALL as well. May be NULL.
  * Returns   RAFTCORE_OK           written
  *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
  */
@@ -1014,16 +1052,16 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_flatten(const raftcore_msg *m, uint8_t *buf, size_t cap, size_t *need_out);
 
 /**
- * Looks into an incoming message before raftcore_step: is it a snapshot, and where are its data?
+ * Finds a snapshot in an incoming message, before raftcore_step.
  *
- * msg        A raftpb message, without the header of a frame.
- * data_out   The data, inside msg; empty if they travel beside the core: then wait for them before you step the message.
- * index_out  What the snapshot covers. May be NULL.
- * term_out   The term there. May be NULL.
- * Thread     Any; needs no node.
+ * msg        A raftpb message, without the frame header.
+ * data_out   Receives the data, inside msg. Empty: the data arrive over your own channel; wait for
+ *            the data before you step the message.
+ * index_out  Receives the end of the snapshot. May be NULL.
+ * term_out   Receives the term at the end. May be NULL.
  * Returns    RAFTCORE_OK        a snapshot
  *            RAFTCORE_NONE      another message; nothing is set
- *            RAFTCORE_E_DECODE  no message
+ *            RAFTCORE_E_DECODE  not a message: close the connection
  * Rust       wire::parse_message
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1031,10 +1069,10 @@ raftcore_snapshot_split(const uint8_t *msg, size_t len, raftcore_slice *data_out
     uint64_t *index_out, uint64_t *term_out);
 
 /**
- * Writes the frame that opens a connection: version, features, group and id of this node.
+ * Writes the frame that opens a connection: version, features, group and id of the node.
  *
- * buf       Caller's buffer; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
- * need_out  Bytes of the frame, also if that is more than cap. May be NULL.
+ * buf       Your buffer. May be NULL if cap is 0.
+ * need_out  Receives the size of the frame, with RAFTCORE_E_TOO_SMALL as well. May be NULL.
  * Returns   RAFTCORE_OK           written
  *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
  * Rust      Node::hello
@@ -1054,30 +1092,30 @@ typedef struct raftcore_hello_info {
 } raftcore_hello_info;
 
 /**
- * Reads the frame that opened a connection. Whether version, group and id suit is the host's to judge.
+ * Reads the frame that opens a connection. You judge version, group and id.
  *
- * frame    One whole frame, header included.
- * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
- * Thread   Any; needs no node.
- * Returns  RAFTCORE_OK        out->id is there
- *          RAFTCORE_E_DECODE  no such frame
- *          RAFTCORE_E_ABI     out->struct_size is not one this library knows
+ * frame    A whole frame, with its header.
+ * out      With struct_size set.
+ * Returns  RAFTCORE_OK        out->id is the sender
+ *          RAFTCORE_E_DECODE  not a hello frame: close the connection
+ *          RAFTCORE_E_ABI     unknown out->struct_size
  * Rust     wire::read_hello
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_hello_read(const uint8_t *frame, size_t len, raftcore_hello_info *out);
 
 /**
- * An outstanding ready once more: one whose number is not at hand, or that an exception kept from its host.
+ * Returns an outstanding ready again, for example a ready that an exception kept from you.
  *
- * number   Of a ready that was not advanced or released; raftcore_status.last_ready is the newest.
+ * number   Number of a ready that is neither advanced nor released. raftcore_status.last_ready is
+ *          the newest.
  * out      As in raftcore_get_ready.
  * Lives    As in raftcore_get_ready.
- * Memory   Does not allocate, if raftcore_get_ready has given that ready.
+ * Memory   Does not allocate, if raftcore_get_ready has returned the ready.
  * Returns  RAFTCORE_OK       the ready
- *          RAFTCORE_NONE     none of this number is outstanding
+ *          RAFTCORE_NONE     no such ready is outstanding
  *          RAFTCORE_E_NOMEM  retry
- *          RAFTCORE_E_ABI    out->struct_size is not one this library knows
+ *          RAFTCORE_E_ABI    unknown out->struct_size
  * Rust     Node::view
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1101,20 +1139,24 @@ typedef struct raftcore_input {
 } raftcore_input;
 
 /**
- * One turn of the loop in one call: acknowledges, ticks, steps, looks for a fetch, takes the next ready. For languages in which a
- * crossing is slow, and for hosts that count: a round of three nodes takes nine crossings instead of thirty-one.
+ * Does a turn of the loop: acknowledges, ticks, steps, looks for a fetch, takes the next ready.
  *
- * in       Caller's struct, with struct_size set. What it tells is done in this order: done, persisted, applied, released, ticks,
- *          frames. Its out fields are always set. A frame that is refused is no error of the turn, nor is an acknowledgement that
- *          was given before.
- * out      As in raftcore_get_ready. Written if the result is RAFTCORE_OK or RAFTCORE_LAST.
+ * A host saves calls, which counts in languages with slow foreign calls.
+ *
+ * in       Your struct, with struct_size set. The node takes done, persisted, applied, released,
+ *          ticks and frames, in this order, and always sets the results. A refused frame is not an
+ *          error of the turn, and neither is a repeated acknowledgement.
+ * out      As in raftcore_get_ready. Written with RAFTCORE_OK and RAFTCORE_LAST.
  * Lives    As in raftcore_get_ready.
  * Memory   Does not allocate.
- * Returns  RAFTCORE_OK           a ready; another may follow
- *          RAFTCORE_LAST         a ready, and nothing can follow it before something happens: its number goes into the next turn's done
+ * Returns  RAFTCORE_OK           a ready; another ready may follow
+ *          RAFTCORE_LAST         a ready, and no other before something happens: do the work, then
+ *                                pass its number as done with the next turn
  *          RAFTCORE_NONE         nothing to do
- *          RAFTCORE_FETCH_FIRST  a fetch waits, and no ready was taken: raftcore_next_fetch, supply, and the next turn
- *          A negative code of an acknowledgement: nothing after it was done. Of the ready (as raftcore_get_ready): all else was.
+ *          RAFTCORE_FETCH_FIRST  no ready was taken: answer raftcore_next_fetch, then turn again
+ *                                with an empty input
+ *          A negative code       of an acknowledgement: the turn ended there; of the ready, as in
+ *                                raftcore_get_ready: the rest of the turn is done
  * Rust     Node::turn
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1126,14 +1168,16 @@ raftcore_turn(raftcore_node *node, raftcore_input *in, raftcore_ready *out);
  * ============================================================================================== */
 
 /**
- * Starts a linearizable read: one that sees every write completed before it began. It costs no log entry.
+ * Starts a linearizable read, which sees every write that completed before the call.
  *
- * token    Comes back exactly once: in raftcore_ready.reads, when the state may be read, or in raftcore_ready.dropped. It is
- *          the caller's own number and need not be unique.
+ * A read costs no log entry.
+ *
+ * token    Your number for the read, not necessarily unique. Comes back exactly once: in
+ *          raftcore_ready.reads when you may read the state, or in raftcore_ready.dropped.
  * Memory   Does not allocate.
- * Returns  RAFTCORE_OK           it is under way
+ * Returns  RAFTCORE_OK           started
  *          RAFTCORE_E_NO_LEADER  retry when raftcore_ready.leader changes
- *          RAFTCORE_E_FULL       max_reads are waiting: retry after advance
+ *          RAFTCORE_E_FULL       max_reads reads are waiting: retry after advance
  * Rust     Node::read_index
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1161,18 +1205,20 @@ typedef struct raftcore_change {
 #define RAFTCORE_TRANSITION_V1             3 /* Exactly one change, in the first encoding */
 
 /**
- * Proposes a change of the configuration. One at a time: the next may come when this one is applied.
+ * Proposes a membership change. The next change may follow when this change is applied.
  *
- * c           1 to 64 changes. Copied. None at all (c may be NULL then) leaves a joint configuration.
+ * c           1 to 64 changes. Copied. May be NULL if count is 0: leave the joint membership.
  * transition  RAFTCORE_TRANSITION_*
- * context     Travels with the change and comes out of raftcore_apply_conf on every node: the new node's address, say. May be
- *             empty. Copied.
+ * context     Your data, which raftcore_apply_conf returns on every node: for example the address
+ *             of the new node. Copied. May be empty.
  * token       As in raftcore_propose.
- * Returns     RAFTCORE_OK            taken; that is not yet committed
- *             RAFTCORE_E_CONF_BUSY   another change is in flight: retry after it is applied
- *             RAFTCORE_E_CONF        invalid here, or more than max_peers members; the detail says why
- *             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL  as raftcore_propose
- *             RAFTCORE_E_ARG         an unknown kind or transition, a reserved id, or more than 64 changes
+ * Returns     RAFTCORE_OK            taken, not yet committed
+ *             RAFTCORE_E_CONF_BUSY   another change is in flight: retry when it is applied
+ *             RAFTCORE_E_CONF        invalid here, or more than max_peers members:
+ *                                    raftcore_error_detail says why
+ *             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL
+ *                                    as in raftcore_propose
+ *             RAFTCORE_E_ARG         unknown kind or transition, reserved id, or over 64 changes
  * Rust        Node::propose_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1180,35 +1226,39 @@ raftcore_propose_conf(raftcore_node *node, const raftcore_change *c, size_t coun
     uint32_t transition, raftcore_slice context, uint64_t token);
 
 /**
- * Applies a committed configuration entry: from here on the new configuration is in force on this node. Store it together
- * with the applied index.
+ * Applies a committed membership change. The new membership is in force on this node at once.
  *
- * e        The entry as handed out in raftcore_ready.committed, or as read from the host's log; lowest index first. Its data
- *          are borrowed for the call.
- * out      Caller's struct, with struct_size set: the new configuration, and the change's context. Written only if the
- *          result is RAFTCORE_OK.
- * Lives    What *out points to is valid until the next raftcore_apply_conf or raftcore_get_conf, or raftcore_free.
- * Returns  RAFTCORE_OK        applied
- *          RAFTCORE_E_ARG     not a configuration entry, never handed out, or an earlier one comes first
- *          RAFTCORE_E_STALE   applied or skipped before
- *          RAFTCORE_E_CONF    can't be applied: a member that does not understand a change must stop rather than differ. So
- *                             with RAFTCORE_E_DECODE and RAFTCORE_E_UNSUPPORTED.
- *          RAFTCORE_E_NOMEM   retry
+ * Store the result in the same write as the applied index.
+ *
+ * e        The entry from raftcore_ready.committed, or from your log; lower indexes first. The
+ *          call borrows the data.
+ * out      With struct_size set. Receives the new membership, and the context of the change.
+ * Lives    *out stays valid until the next call that returns a membership of this node, or
+ *          raftcore_free.
+ * Returns  RAFTCORE_OK       applied
+ *          RAFTCORE_E_ARG    not a membership change, not yet returned, or an earlier change is
+ *                            still open
+ *          RAFTCORE_E_STALE  applied or skipped before: harmless
+ *          RAFTCORE_E_CONF, RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED
+ *                            not applicable: stop the node, since a member must not go on without
+ *                            a change; or skip the change on every member
+ *          RAFTCORE_E_NOMEM  retry
  * Rust     Node::apply_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_apply_conf(raftcore_node *node, const raftcore_entry *e, raftcore_conf *out);
 
 /**
- * Passes over a committed configuration entry, as if it were empty. Right only if every member does the same.
+ * Skips a committed membership change. Correct only if every member skips the change.
  *
- * index    The entry's.
- * out      As in raftcore_apply_conf: the configuration, unchanged, as of index. Store it together with the applied index.
- *          May be NULL.
+ * index    Index of the entry.
+ * out      Receives the unchanged membership, as of index. Store it with the applied index. May be
+ *          NULL.
  * Lives    As in raftcore_apply_conf.
  * Returns  RAFTCORE_OK       skipped
- *          RAFTCORE_E_ARG    not a configuration entry that was handed out, or an earlier one comes first
- *          RAFTCORE_E_STALE  applied or skipped before
+ *          RAFTCORE_E_ARG    not a membership change, not yet returned, or an earlier change is
+ *                            still open
+ *          RAFTCORE_E_STALE  applied or skipped before: harmless
  *          RAFTCORE_E_NOMEM  retry
  * Rust     Node::skip_conf
  */
@@ -1216,90 +1266,98 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_skip_conf(raftcore_node *node, uint64_t index, raftcore_conf *out);
 
 /**
- * Applies a change that belongs to no entry, at any time: etcd's ApplyConfChange. Only with RAFTCORE_FLAG_CONF_APART.
+ * Applies a membership change without an entry, at any time, like etcd's ApplyConfChange.
+ *
+ * Requires RAFTCORE_FLAG_CONF_APART.
  *
  * kind     RAFTCORE_ENTRY_CONF_CHANGE or RAFTCORE_ENTRY_CONF_CHANGE_V2
- * data     The change, encoded. Borrowed for the call.
- * out      As in raftcore_apply_conf; its index is 0.
+ * data     The encoded change. Borrowed for the call.
+ * out      As in raftcore_apply_conf; index is 0.
  * Lives    As in raftcore_apply_conf.
- * Returns  RAFTCORE_OK       in force
- *          RAFTCORE_E_STATE  without the flag
- *          RAFTCORE_E_ARG    kind is none of the two
- *          RAFTCORE_E_CONF, RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED, RAFTCORE_E_NOMEM as raftcore_apply_conf
+ * Returns  RAFTCORE_OK       applied
+ *          RAFTCORE_E_STATE  the flag is not set
+ *          RAFTCORE_E_ARG    another kind
+ *          RAFTCORE_E_CONF, RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED, RAFTCORE_E_NOMEM
+ *                            as in raftcore_apply_conf
  * Rust     Node::apply_change
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_apply_change(raftcore_node *node, uint32_t kind, raftcore_slice data, raftcore_conf *out);
 
 /**
- * Encodes a configuration from its ids: what a founder stores, for one.
+ * Encodes a membership, for example for the first disk of a founder.
  *
- * conf      Its ids, and index (what it is as of; 0: not known).
- * buf       Caller's buffer; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
- * need_out  Bytes of the encoding, also if that is more than cap. May be NULL.
- * Thread    Any; needs no node.
+ * conf      The ids and index, without bytes. Index 0: not known.
+ * buf       Your buffer. May be NULL if cap is 0.
+ * need_out  Receives the size of the encoding, with RAFTCORE_E_TOO_SMALL as well. May be NULL.
  * Returns   RAFTCORE_OK           written
  *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
- *           RAFTCORE_E_ARG        conf->bytes are set
+ *           RAFTCORE_E_ARG        conf->bytes is not empty
  * Rust      wire::write_stored_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_conf_encode(const raftcore_conf *conf, uint8_t *buf, size_t cap, size_t *need_out);
 
 /**
- * The configuration in force.
+ * Returns the membership in force.
  *
- * out      Caller's struct, with struct_size set; context comes out empty. Written only if the result is RAFTCORE_OK.
- * Lives    What *out points to is valid until the next raftcore_apply_conf or raftcore_get_conf, or raftcore_free.
- * Returns  RAFTCORE_OK     *out is set
- *          RAFTCORE_E_ABI  out->struct_size is not one this library knows
+ * out      With struct_size set. Receives an empty context.
+ * Lives    As in raftcore_apply_conf.
+ * Returns  RAFTCORE_OK       *out is set
+ *          RAFTCORE_E_NOMEM  retry
+ *          RAFTCORE_E_ABI    unknown out->struct_size
  * Rust     Node::conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_get_conf(raftcore_node *node, raftcore_conf *out);
 
 /**
- * Starts an election now. It is no error if the node may not (a learner, a pending snapshot or change): an event tells why.
+ * Starts an election now.
  *
- * Returns  RAFTCORE_OK  asked
+ * A node that may not campaign (a learner, a pending snapshot or change) reports the reason in an
+ * event.
+ *
+ * Returns  RAFTCORE_OK  started, or see the event
  * Rust     Node::campaign
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_campaign(raftcore_node *node);
 
 /**
- * Hands leadership over. Proposals are refused meanwhile; after election_ticks without success the leader goes on.
+ * Transfers leadership. Meanwhile the leader refuses proposals, for at most election_ticks.
  *
- * to       A voter. 0: the one that is furthest and alive.
- * Returns  RAFTCORE_OK           under way; raftcore_ready.leader will tell
- *          RAFTCORE_E_NO_PEER    not a voter, or nobody can; 0 at a follower, which passes on a wish but can't choose
- *          RAFTCORE_E_NO_LEADER  not the leader, and none is known to ask
+ * to       A voter. 0: an active voter with the longest log, chosen by the leader.
+ * Returns  RAFTCORE_OK           started: watch raftcore_ready.leader
+ *          RAFTCORE_E_NO_PEER    not a voter, or no voter can lead; 0 at a follower: name a voter
+ *          RAFTCORE_E_NO_LEADER  a follower that knows no leader: retry later
  * Rust     Node::transfer
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_transfer(raftcore_node *node, uint64_t to);
 
 /**
- * Ends a transfer that is under way. If its target has started its election already, that goes on.
+ * Aborts a transfer of leadership. If the target has started an election, the election goes on.
  *
- * Returns  RAFTCORE_OK       ended
- *          RAFTCORE_E_STATE  none is under way
+ * Returns  RAFTCORE_OK       aborted
+ *          RAFTCORE_E_STATE  no transfer is under way
  * Rust     Node::abort_transfer
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_abort_transfer(raftcore_node *node);
 
 /**
- * A follower forgets who leads, so that it may vote at once.
+ * Lets a follower forget the leader, and so vote at once.
  *
- * Returns  RAFTCORE_OK  done; nothing on others, and with lease reads
+ * Returns  RAFTCORE_OK  done; without effect on other roles, and with lease reads
  * Rust     Node::forget_leader
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_forget_leader(raftcore_node *node);
 
 /**
- * Whether the node starts elections: off for maintenance. It votes and follows all the same; a leader goes on leading.
+ * Sets whether the node starts elections: 0 for maintenance.
+ *
+ * A node with 0 still votes and follows. A leader goes on leading.
  *
  * electable  1 or 0
  * Returns    RAFTCORE_OK     done
@@ -1310,7 +1368,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_electable(raftcore_node *node, uint32_t electable);
 
 /**
- * Changes raftcore_config.priority: among equal logs the higher wins.
+ * Sets raftcore_config.priority: among equal logs the higher priority wins.
  *
  * Returns  RAFTCORE_OK  done
  * Rust     Node::set_priority
@@ -1319,10 +1377,10 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_priority(raftcore_node *node, int32_t priority);
 
 /**
- * Changes the window of one peer, until it leaves the configuration.
+ * Sets the window of a peer, until the peer leaves the membership.
  *
- * max_inflight_msgs   Appends, 1 to 65536.
- * max_inflight_bytes  Payload; 0: no limit.
+ * max_inflight_msgs   Appends in flight, 1 to 65536.
+ * max_inflight_bytes  Payload in flight; 0: no limit.
  * Returns             RAFTCORE_OK         done
  *                     RAFTCORE_E_NO_PEER  not a member
  *                     RAFTCORE_E_ARG      out of range
@@ -1333,9 +1391,9 @@ raftcore_set_window(raftcore_node *node, uint64_t peer, uint32_t max_inflight_ms
     uint64_t max_inflight_bytes);
 
 /**
- * Whether a leader tells of a moved commit index at once, or with the next append or heartbeat.
+ * Sets when a leader sends a new commit index: at once, or with the next append or heartbeat.
  *
- * on       1 (default; see RAFTCORE_FLAG_NO_COMMIT_BROADCAST) or 0
+ * on       1: at once (default; see RAFTCORE_FLAG_NO_COMMIT_BROADCAST); 0: later
  * Returns  RAFTCORE_OK     done
  *          RAFTCORE_E_ARG  neither 0 nor 1
  * Rust     Node::set_commit_broadcast
@@ -1344,7 +1402,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_commit_broadcast(raftcore_node *node, uint32_t on);
 
 /**
- * Sets the randomized election timeout, until the node draws the next: for tests and explorers.
+ * Sets the randomized election timeout, until the node draws the next, for tests and explorers.
  *
  * ticks    1 or more
  * Returns  RAFTCORE_OK     done
@@ -1362,17 +1420,18 @@ raftcore_set_election_timeout(raftcore_node *node, uint32_t ticks);
 /* With RAFTCORE_STORAGE_ASYNC and RAFTCORE_STORAGE_MESSAGES. docs/durability.md has both loops. */
 
 /**
- * The writes of readies up to number are durable: snapshot, entries and hard state. RAFTCORE_STORAGE_ASYNC only. Their messages
- * with RAFTCORE_MF_AFTER may go now.
+ * Reports that snapshot, entries and hard state of the readies up to number are durable.
  *
- * Cumulative, and independent of raftcore_applied and raftcore_release. A write that fails has no call: free the node and boot
- * again from what is on disk.
+ * Then send the messages with RAFTCORE_MF_AFTER of these readies. Only with
+ * RAFTCORE_STORAGE_ASYNC. A report covers earlier readies, and is independent of raftcore_applied
+ * and raftcore_release. You cannot report a failed write: free the node, and boot again from what
+ * is on disk.
  *
  * number   raftcore_ready.number
  * Memory   Does not allocate.
  * Returns  RAFTCORE_OK       noted
- *          RAFTCORE_E_STALE  told before; harmless
- *          RAFTCORE_E_ARG    never handed out
+ *          RAFTCORE_E_STALE  reported before: harmless
+ *          RAFTCORE_E_ARG    the node has not returned such a ready
  *          RAFTCORE_E_STATE  another storage mode
  * Rust     Node::persisted
  */
@@ -1380,29 +1439,34 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_persisted(raftcore_node *node, uint64_t number);
 
 /**
- * The state machine has applied all entries up to index, and what it stores says so. RAFTCORE_STORAGE_ASYNC; and with
- * RAFTCORE_STORAGE_SYNC for a span that came without entries (RAFTCORE_FLAG_COMMITTED_SPANS), before raftcore_advance.
+ * Reports that your state machine has applied all entries up to index, and stored the index.
  *
- * index    Of a committed entry that was handed out; it may lie inside a ready's span.
+ * With RAFTCORE_STORAGE_ASYNC. With RAFTCORE_STORAGE_SYNC only for a span without entries
+ * (RAFTCORE_FLAG_COMMITTED_SPANS), before raftcore_advance.
+ *
+ * index    Index of a returned committed entry, anywhere in a ready.
  * Memory   Does not allocate.
  * Returns  RAFTCORE_OK       noted
- *          RAFTCORE_E_STALE  told before; harmless
- *          RAFTCORE_E_ARG    never handed out
- *          RAFTCORE_E_STATE  a configuration entry up to index was neither applied nor skipped; or another storage mode
+ *          RAFTCORE_E_STALE  reported before: harmless
+ *          RAFTCORE_E_ARG    the node has not returned such an entry
+ *          RAFTCORE_E_STATE  a membership change up to index is neither applied nor skipped: call
+ *                            raftcore_apply_conf; or another storage mode
  * Rust     Node::applied
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_applied(raftcore_node *node, uint64_t index);
 
 /**
- * Nobody reads the views of readies up to number any more. Not with RAFTCORE_STORAGE_SYNC.
+ * Reports that you no longer read the memory of the readies up to number.
+ *
+ * With RAFTCORE_STORAGE_ASYNC and RAFTCORE_STORAGE_MESSAGES.
  *
  * number   raftcore_ready.number
- * Lives    The views of readies up to number end here.
+ * Lives    Ends the memory of the readies up to number.
  * Memory   Does not allocate.
  * Returns  RAFTCORE_OK       released
- *          RAFTCORE_E_STALE  released before; harmless
- *          RAFTCORE_E_ARG    never handed out
+ *          RAFTCORE_E_STALE  released before: harmless
+ *          RAFTCORE_E_ARG    the node has not returned such a ready
  *          RAFTCORE_E_STATE  another storage mode
  * Rust     Node::release
  */
@@ -1410,12 +1474,14 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_release(raftcore_node *node, uint64_t number);
 
 /**
- * A response of local work has come: one of those that a message to RAFTCORE_ID_LOCAL_APPEND or RAFTCORE_ID_LOCAL_APPLY carries
- * and that is addressed to this node. RAFTCORE_STORAGE_MESSAGES only.
+ * Takes a response of local work, with RAFTCORE_STORAGE_MESSAGES.
  *
- * msg      A raftpb message, without the header of a frame. Borrowed for the call.
+ * Messages to RAFTCORE_ID_LOCAL_APPEND and RAFTCORE_ID_LOCAL_APPLY carry responses. When the work
+ * is done, pass the responses that are addressed to this node.
+ *
+ * msg      A raftpb message, without the frame header. Borrowed for the call.
  * Returns  RAFTCORE_OK            taken
- *          RAFTCORE_E_DECODE      no message
+ *          RAFTCORE_E_DECODE      not a message
  *          RAFTCORE_E_NOT_FOR_ME  not such a response
  *          RAFTCORE_E_STATE       another storage mode
  * Rust     Node::step_local
@@ -1433,15 +1499,17 @@ raftcore_step_local(raftcore_node *node, const uint8_t *msg, size_t len);
  * ============================================================================================== */
 
 /**
- * Time passes for many nodes in one call.
+ * Advances the clocks of many nodes.
  *
- * nodes      Handles; NULL only if count is 0. One that is NULL, freed or in use counts as one with an error.
+ * nodes      Handles. May be NULL if count is 0. A handle that is NULL, freed or in use counts as
+ *            a node with an error.
  * ticks      As in raftcore_tick.
- * ready_out  Positions in nodes of those that have a ready or fetch, or answered with an error (raftcore_tick or
- *            raftcore_get_ready will say which). Ascending; at most cap are written. May be NULL if cap is 0.
- * Thread     As if each node were called in turn.
+ * ready_out  Receives the positions of the nodes with a ready, a fetch or an error, in ascending
+ *            order, at most cap. For the code of an error, call raftcore_tick or
+ *            raftcore_get_ready. May be NULL if cap is 0.
+ * Thread     As if you called raftcore_tick for each node in turn.
  * Memory     Does not allocate.
- * Returns    How many such nodes there are; may be more than cap.
+ * Returns    The number of such nodes, possibly more than cap.
  * Rust       Node::tick, Node::has_ready
  */
 RAFTCORE_API size_t
@@ -1500,12 +1568,13 @@ typedef struct raftcore_status {
 } raftcore_status;
 
 /**
- * A node as it is now.
+ * Returns the state of a node.
  *
- * out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
+ * out      With struct_size set.
  * Memory   Does not allocate.
- * Returns  RAFTCORE_OK     *out is set. Works on a poisoned node, and before raftcore_boot_done; so all of this group.
- *          RAFTCORE_E_ABI  out->struct_size is not one this library knows
+ * Returns  RAFTCORE_OK     *out is set. All calls of this group also work on a poisoned node, and
+ *                          before the end of the boot.
+ *          RAFTCORE_E_ABI  unknown out->struct_size
  * Rust     Node::status
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1542,10 +1611,12 @@ typedef struct raftcore_peer {
 #define RAFTCORE_PF_FETCHING    128u /* A fetch waits for your supply */
 
 /**
- * A leader's view of the members, itself included, by id. On others only id and membership mean something.
+ * Returns the members as the leader sees them, this node included, sorted by id.
  *
- * out        Room for cap records; may be NULL if cap is 0. At most cap are written.
- * count_out  How many members there are; may be more than cap.
+ * On nodes other than the leader, only id and membership have a meaning.
+ *
+ * out        Room for cap records. May be NULL if cap is 0.
+ * count_out  Receives the number of members, possibly more than cap.
  * Memory     Does not allocate.
  * Returns    RAFTCORE_OK  *count_out is set
  * Rust       Node::peers
@@ -1567,49 +1638,56 @@ typedef struct raftcore_event {
 } raftcore_event;
 
 /**
- * Takes the oldest event. If nobody does, later ones are lost, and counted in raftcore_status.events_lost.
+ * Returns the oldest event. If you fetch no events, newer events are lost.
  *
- * out      Written only if the result is RAFTCORE_OK.
+ * raftcore_status.events_lost counts the lost events.
+ *
+ * out      Receives the event.
  * Memory   Does not allocate.
- * Returns  RAFTCORE_OK    one event
- *          RAFTCORE_NONE  no more
+ * Returns  RAFTCORE_OK    an event
+ *          RAFTCORE_NONE  no event
  * Rust     Node::next_event
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_next_event(raftcore_node *node, raftcore_event *out);
 
 /**
- * raftcore_event.kind in a few words. Never NULL; lives for ever.
+ * Returns the text of raftcore_event.kind.
  *
- * Thread   Any thread, at any time.
+ * Lives    For ever. Never NULL.
  */
 RAFTCORE_API const char *
 raftcore_event_text(uint32_t kind);
 
 /**
- * raftcore_event.reason or raftcore_drop.reason in a few words; empty for 0. Never NULL; lives for ever.
+ * Returns the text of raftcore_event.reason or raftcore_drop.reason; empty for 0.
  *
- * Thread   Any thread, at any time.
+ * Lives    For ever. Never NULL.
  */
 RAFTCORE_API const char *
 raftcore_reason_text(uint32_t reason);
 
 /**
- * A number that is equal for nodes of equal meaning: for tests and explorers. Not for storing; it may change with the version.
+ * Returns a number that is equal for nodes in equal states, for tests and explorers.
  *
- * with_random  1: what is random counts, too. 0: not.
- * Returns      The number; 0 if there is no such node, or another thread is in it.
+ * Do not store the number: a new version may compute another.
+ *
+ * with_random  1: include random values; 0: leave them out.
+ * Returns      The number; 0 if the node does not exist, or another thread is in the node.
  * Rust         Node::digest
  */
 RAFTCORE_API uint64_t
 raftcore_digest(const raftcore_node *node, uint32_t with_random);
 
 /**
- * What the last call that failed on this node has to say: numbers, limits, what to do; empty if it has nothing to add. On a poisoned
- * node the cause of that. Settings and calls are named as on this page, without their prefix.
+ * Returns an explanation of the last failed call on a node: numbers, limits, what to do.
  *
- * buf      Gets a text with a NUL at its end, cut to cap bytes; may be NULL if cap is 0.
- * Returns  The length of the whole text, without the NUL: at most 255. 0 if there is no such node, or another thread is in it.
+ * Empty if there is nothing to add. On a poisoned node, the cause. Settings and calls have their
+ * names of this page, without prefix.
+ *
+ * buf      Receives the text with a NUL at the end, cut to cap bytes. May be NULL if cap is 0.
+ * Returns  Length of the whole text without the NUL, at most 255; 0 if the node does not exist, or
+ *          another thread is in the node.
  * Rust     Node::error_detail
  */
 RAFTCORE_API size_t
@@ -1703,19 +1781,19 @@ typedef struct raftcore_flat_msg {
 } raftcore_flat_msg;
 
 /**
- * Takes the next batch of work as one run of bytes, for languages to which pointers are a burden.
+ * Returns the next ready as a run of bytes, for languages without pointers.
  *
- * It begins with a raftcore_flat; behind it lie the records of all lists, and behind these the bytes they name. All is
- * little-endian; each place is an offset from buf[0], a multiple of 8. A frame is in one piece and can be sent as it is. Decoded
- * entries of messages are not in it.
+ * The bytes begin with a raftcore_flat. The records of all lists follow, then the bytes of the
+ * records. Numbers are little-endian. A place is an offset from buf[0], a multiple of 8. A frame
+ * is contiguous, ready to be sent. Messages have no decoded entries.
  *
- * buf       Caller's buffer, of any alignment; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
- * need_out  RAFTCORE_OK: bytes written. RAFTCORE_E_TOO_SMALL: bytes needed; any amount may be asked again. May be NULL.
- * Lives     The bytes are the caller's. The batch is outstanding as any other: acknowledge it.
+ * buf       Your buffer, with any alignment. May be NULL if cap is 0.
+ * need_out  Receives the number of bytes that were written, or are needed. May be NULL.
+ * Lives     The bytes are yours. The ready is outstanding: acknowledge the ready.
  * Memory    Does not allocate.
- * Returns   RAFTCORE_OK           one batch
+ * Returns   RAFTCORE_OK           a ready
  *           RAFTCORE_NONE         nothing to do
- *           RAFTCORE_E_TOO_SMALL  the batch is not taken; it comes with the next call, unchanged
+ *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed: the next call returns this ready
  *           RAFTCORE_E_FULL       as raftcore_get_ready
  * Rust      Node::ready
  */
@@ -1723,13 +1801,13 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_ready_flat(raftcore_node *node, uint8_t *buf, size_t cap, size_t *need_out);
 
 /**
- * The same in the form of raftcore_ready_flat.
+ * Returns an outstanding ready again, in the form of raftcore_ready_flat.
  *
  * number    As in raftcore_view.
- * buf       As in raftcore_ready_flat; so need_out.
+ * buf       As in raftcore_ready_flat. So need_out.
  * Memory    Does not allocate.
  * Returns   RAFTCORE_OK           the ready
- *           RAFTCORE_NONE         none of this number is outstanding
+ *           RAFTCORE_NONE         no such ready is outstanding
  *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
  * Rust      Node::view
  */
@@ -1738,12 +1816,13 @@ raftcore_view_flat(raftcore_node *node, uint64_t number, uint8_t *buf, size_t ca
     size_t *need_out);
 
 /**
- * The same in the form of raftcore_ready_flat.
+ * Does a turn of the loop, in the form of raftcore_ready_flat.
  *
- * in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL come with an empty one: all was taken in.
- * buf       As in raftcore_ready_flat; so need_out.
+ * in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL, pass an empty input, since the old
+ *           input is done.
+ * buf       As in raftcore_ready_flat. So need_out.
  * Memory    Does not allocate.
- * Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL
+ * Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL: *need_out bytes are needed
  * Rust      Node::turn
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1774,8 +1853,9 @@ raftcore_turn_flat(raftcore_node *node, raftcore_input *in, uint8_t *buf, size_t
  *     all of group 6        yes          yes            yes                    yes
  *     all other calls       STATE        yes            yes                    POISONED
  *
- * STATE, STALE, FULL and POISONED are the codes RAFTCORE_E_*. SYNC, ASYNC and MESSAGES are the modes
- * RAFTCORE_STORAGE_* in which the call is legal; in the other modes the code is RAFTCORE_E_STATE.
+ * STATE, STALE, FULL and POISONED are the codes RAFTCORE_E_*. SYNC, ASYNC and MESSAGES are the
+ * modes RAFTCORE_STORAGE_* in which the call is legal; in the other modes the code is
+ * RAFTCORE_E_STATE.
  */
 
 

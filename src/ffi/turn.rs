@@ -10,16 +10,17 @@ use super::{NULL, StructOut, bytes, optional, struct_in};
 use crate::{Error, Input, StepFrames};
 use core::mem::MaybeUninit;
 
-/// An outstanding ready once more: one whose number is not at hand, or that an exception kept from its host.
+/// Returns an outstanding ready again, for example a ready that an exception kept from you.
 ///
-/// number   Of a ready that was not advanced or released; raftcore_status.last_ready is the newest.
+/// number   Number of a ready that is neither advanced nor released. raftcore_status.last_ready is
+///          the newest.
 /// out      As in raftcore_get_ready.
 /// Lives    As in raftcore_get_ready.
-/// Memory   Does not allocate, if raftcore_get_ready has given that ready.
+/// Memory   Does not allocate, if raftcore_get_ready has returned the ready.
 /// Returns  RAFTCORE_OK       the ready
-///          RAFTCORE_NONE     none of this number is outstanding
+///          RAFTCORE_NONE     no such ready is outstanding
 ///          RAFTCORE_E_NOMEM  retry
-///          RAFTCORE_E_ABI    out->struct_size is not one this library knows
+///          RAFTCORE_E_ABI    unknown out->struct_size
 /// Rust     Node::view
 #[unsafe(no_mangle)]
 #[must_use]
@@ -41,13 +42,13 @@ pub unsafe extern "C" fn raftcore_view(
     })
 }
 
-/// The same in the form of raftcore_ready_flat.
+/// Returns an outstanding ready again, in the form of raftcore_ready_flat.
 ///
 /// number    As in raftcore_view.
-/// buf       As in raftcore_ready_flat; so need_out.
+/// buf       As in raftcore_ready_flat. So need_out.
 /// Memory    Does not allocate.
 /// Returns   RAFTCORE_OK           the ready
-///           RAFTCORE_NONE         none of this number is outstanding
+///           RAFTCORE_NONE         no such ready is outstanding
 ///           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
 /// Rust      Node::view
 #[unsafe(no_mangle)]
@@ -69,20 +70,24 @@ pub unsafe extern "C" fn raftcore_view_flat(
     })
 }
 
-/// One turn of the loop in one call: acknowledges, ticks, steps, looks for a fetch, takes the next ready. For languages in which a
-/// crossing is slow, and for hosts that count: a round of three nodes takes nine crossings instead of thirty-one.
+/// Does a turn of the loop: acknowledges, ticks, steps, looks for a fetch, takes the next ready.
 ///
-/// in       Caller's struct, with struct_size set. What it tells is done in this order: done, persisted, applied, released, ticks,
-///          frames. Its out fields are always set. A frame that is refused is no error of the turn, nor is an acknowledgement that
-///          was given before.
-/// out      As in raftcore_get_ready. Written if the result is RAFTCORE_OK or RAFTCORE_LAST.
+/// A host saves calls, which counts in languages with slow foreign calls.
+///
+/// in       Your struct, with struct_size set. The node takes done, persisted, applied, released,
+///          ticks and frames, in this order, and always sets the results. A refused frame is not an
+///          error of the turn, and neither is a repeated acknowledgement.
+/// out      As in raftcore_get_ready. Written with RAFTCORE_OK and RAFTCORE_LAST.
 /// Lives    As in raftcore_get_ready.
 /// Memory   Does not allocate.
-/// Returns  RAFTCORE_OK           a ready; another may follow
-///          RAFTCORE_LAST         a ready, and nothing can follow it before something happens: its number goes into the next turn's done
+/// Returns  RAFTCORE_OK           a ready; another ready may follow
+///          RAFTCORE_LAST         a ready, and no other before something happens: do the work, then
+///                                pass its number as done with the next turn
 ///          RAFTCORE_NONE         nothing to do
-///          RAFTCORE_FETCH_FIRST  a fetch waits, and no ready was taken: raftcore_next_fetch, supply, and the next turn
-///          A negative code of an acknowledgement: nothing after it was done. Of the ready (as raftcore_get_ready): all else was.
+///          RAFTCORE_FETCH_FIRST  no ready was taken: answer raftcore_next_fetch, then turn again
+///                                with an empty input
+///          A negative code       of an acknowledgement: the turn ended there; of the ready, as in
+///                                raftcore_get_ready: the rest of the turn is done
 /// Rust     Node::turn
 #[unsafe(no_mangle)]
 #[must_use]
@@ -112,12 +117,13 @@ pub unsafe extern "C" fn raftcore_turn(
     })
 }
 
-/// The same in the form of raftcore_ready_flat.
+/// Does a turn of the loop, in the form of raftcore_ready_flat.
 ///
-/// in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL come with an empty one: all was taken in.
-/// buf       As in raftcore_ready_flat; so need_out.
+/// in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL, pass an empty input, since the old
+///           input is done.
+/// buf       As in raftcore_ready_flat. So need_out.
 /// Memory    Does not allocate.
-/// Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL
+/// Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL: *need_out bytes are needed
 /// Rust      Node::turn
 #[unsafe(no_mangle)]
 #[must_use]
