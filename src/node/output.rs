@@ -126,6 +126,8 @@ impl Node {
     pub(crate) fn turn_in(&mut self, input: &Input<'_>, stepped: &mut StepFrames) -> Result<()> {
         *stepped = StepFrames::default();
         self.still_running()?;
+        // Before the acknowledgement: the host could not have taken what that brings.
+        let late = input.ticks > 0 && self.is_late();
         if input.done != 0 {
             fresh(self.advance(input.done))?;
         }
@@ -133,7 +135,7 @@ impl Node {
             self.acknowledge_apart(input)?;
         }
         if input.ticks > 0 {
-            self.tick(input.ticks)?;
+            self.ticks_pass(input.ticks, late)?;
         }
         if input.frames.is_empty() {
             return Ok(());
