@@ -173,6 +173,8 @@ impl Node {
             && batch.snapshot.is_none()
             && !raft.apply.paused
             && !raft.conf.auto_leave
+            // Applying a change may make messages.
+            && raft.log.changes().first().is_none_or(|&change| change > raft.log.applying)
             && raft.fetches.untold == 0
             && !raft.lacks_committed()
             && (raft.drained || !self.readies.has_any(raft))
