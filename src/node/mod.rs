@@ -175,7 +175,16 @@ impl Node {
     /// [`Error::State`], [`Error::Poisoned`].
     pub fn tick(&mut self, ticks: u32) -> Result<()> {
         self.running()?;
-        self.note_late_ticks(ticks);
+        let late = self.is_late();
+        self.ticks_pass(ticks, late)
+    }
+
+    /// `late`: a ready was waiting for the host.
+    pub(super) fn ticks_pass(&mut self, ticks: u32, late: bool) -> Result<()> {
+        self.running()?;
+        if late {
+            self.raft.counters.late_ticks += u64::from(ticks);
+        }
         let enough = 2 * self.raft.config.election_ticks;
         if ticks > self.raft.config.election_ticks.max(self.raft.ticks_until_due()) {
             self.raft.event(EventKind::Paused, Reason::None, 0, 0, u64::from(ticks), 0);
@@ -186,12 +195,10 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// Counts ticks that find a ready which the host could have taken: it sleeps, or waits for something else, though there is work.
-    fn note_late_ticks(&mut self, ticks: u32) {
+    /// Whether there is a ready which the host could take: if ticks find one, it sleeps, or waits for something else, though there is work.
+    pub(super) fn is_late(&self) -> bool {
         let busy = self.readies.is_full() && self.readies.len() > 0;
-        if !busy && self.readies.has_any(&self.raft) {
-            self.raft.counters.late_ticks += u64::from(ticks);
-        }
+        !busy && self.readies.has_any(&self.raft)
     }
 
     /// Takes a message of `peer`, whom the host's transport has authenticated (0: unchecked).

@@ -126,6 +126,8 @@ impl Node {
     pub(crate) fn turn_in(&mut self, input: &Input<'_>, stepped: &mut StepFrames) -> Result<()> {
         *stepped = StepFrames::default();
         self.still_running()?;
+        // Before the acknowledgement: the host could not have taken what that brings.
+        let late = input.ticks > 0 && self.is_late();
         if input.done != 0 {
             fresh(self.advance_in_turn(input.done))?;
         }
@@ -133,7 +135,7 @@ impl Node {
             self.acknowledge_apart(input)?;
         }
         if input.ticks > 0 {
-            self.tick(input.ticks)?;
+            self.ticks_pass(input.ticks, late)?;
         }
         if input.frames.is_empty() {
             return Ok(());
@@ -177,6 +179,8 @@ impl Node {
             && batch.snapshot.is_none()
             && !raft.apply.paused
             && !raft.conf.auto_leave
+            // Applying a change may make messages.
+            && raft.log.changes().first().is_none_or(|&change| change > raft.log.applying)
             && raft.fetches.untold == 0
             && !raft.lacks_committed()
             && (raft.drained || !self.readies.has_any(raft))
