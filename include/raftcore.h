@@ -1087,7 +1087,6 @@ raftcore_boot_terms(raftcore_node *node, const raftcore_run *runs, size_t count,
  * e        May be NULL if count is 0. Copied; tokens are ignored.
  * Returns  RAFTCORE_OK         done
  *          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts what came before
- *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
  *          RAFTCORE_E_ARG      an unknown kind of entry; node unchanged
  *          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
  * Rust     Node::boot_entries
@@ -1101,6 +1100,7 @@ raftcore_boot_entries(raftcore_node *node, const raftcore_entry *e, size_t count
  * applied  What the state machine has applied, as stored with it.
  * Returns  RAFTCORE_OK         the node runs
  *          RAFTCORE_E_CORRUPT  commit or applied lie beyond the log, or entries are missing; the detail says which
+ *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
  *          RAFTCORE_E_STATE    done before
  * Rust     Node::boot_done
  */
@@ -1168,7 +1168,8 @@ raftcore_tick(raftcore_node *node, uint32_t ticks);
  *          RAFTCORE_E_NOT_FOR_ME   to another node, from somebody else than peer, or of a kind that peers never send
  *          RAFTCORE_E_NO_PEER      a response from somebody who is no member
  *          RAFTCORE_E_IMPLAUSIBLE  contradicts what is committed here; an event tells
- *          RAFTCORE_E_NO_LEADER    a proposal that was passed on, and nobody to take it
+ *          RAFTCORE_E_NO_LEADER    a proposal that was passed on, and nobody to take it; it may also answer RAFTCORE_E_NOT_LEADER,
+ *                                  RAFTCORE_E_CONF and RAFTCORE_E_CONF_BUSY, as raftcore_propose_conf
  *          RAFTCORE_E_FULL         nothing happened; the message may be dropped, it will come again. So with RAFTCORE_E_NOMEM.
  *          RAFTCORE_E_UNSUPPORTED  a value that this version does not know
  * Rust     Node::step
@@ -1357,6 +1358,7 @@ raftcore_supply_entries(raftcore_node *node, uint64_t id, const raftcore_entry *
  * Returns  As raftcore_supply_entries, and
  *          RAFTCORE_E_TOO_LARGE  more data than max_snapshot_bytes: an everyday case. Supply none, and send them beside the core.
  *          RAFTCORE_E_CONF       no valid configuration. One without the peer is RAFTCORE_E_ARG.
+ *          RAFTCORE_E_DECODE     conf->bytes are no configuration
  *          The fetch stays open.
  * Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
  */

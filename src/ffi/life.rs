@@ -144,7 +144,9 @@ pub unsafe extern "C" fn raftcore_frame_limit(c: *const raftcore_config, bytes_o
     plain(|| {
         // SAFETY: the page asks for a struct as large as it says, and a place for the answer.
         let (given, out) = unsafe { (struct_in(c)?, place(bytes_out)?) };
-        out.write(config_in(&given)?.frame_limit());
+        let config = config_in(&given)?;
+        config.checked()?;
+        out.write(config.frame_limit());
         Ok(RAFTCORE_OK)
     })
 }
@@ -327,7 +329,6 @@ pub unsafe extern "C" fn raftcore_boot_terms(
 /// e        May be NULL if count is 0. Copied; tokens are ignored.
 /// Returns  RAFTCORE_OK         done
 ///          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts what came before
-///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
 ///          RAFTCORE_E_ARG      an unknown kind of entry; node unchanged
 ///          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
 /// Rust     Node::boot_entries
@@ -350,6 +351,7 @@ pub unsafe extern "C" fn raftcore_boot_entries(
 /// applied  What the state machine has applied, as stored with it.
 /// Returns  RAFTCORE_OK         the node runs
 ///          RAFTCORE_E_CORRUPT  commit or applied lie beyond the log, or entries are missing; the detail says which
+///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
 ///          RAFTCORE_E_STATE    done before
 /// Rust     Node::boot_done
 #[unsafe(no_mangle)]
@@ -373,7 +375,10 @@ pub unsafe extern "C" fn raftcore_try_clone(node: *const raftcore_node, out: *mu
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(out) }?;
-        let clone = call.node.try_clone()?;
+        let clone = call.node.try_clone().map_err(|error| match error {
+            Error::State => Refusal::Own(error, "the node is in the middle of its boot"),
+            error => Refusal::Node(error),
+        })?;
         let slots = call.slots.for_clone(call.node.config())?;
         out.write(admit(clone, slots)?);
         Ok(RAFTCORE_OK)

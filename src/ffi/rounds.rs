@@ -41,7 +41,8 @@ pub unsafe extern "C" fn raftcore_tick(node: *mut raftcore_node, ticks: u32) -> 
 ///          RAFTCORE_E_NOT_FOR_ME   to another node, from somebody else than peer, or of a kind that peers never send
 ///          RAFTCORE_E_NO_PEER      a response from somebody who is no member
 ///          RAFTCORE_E_IMPLAUSIBLE  contradicts what is committed here; an event tells
-///          RAFTCORE_E_NO_LEADER    a proposal that was passed on, and nobody to take it
+///          RAFTCORE_E_NO_LEADER    a proposal that was passed on, and nobody to take it; it may also answer RAFTCORE_E_NOT_LEADER,
+///                                  RAFTCORE_E_CONF and RAFTCORE_E_CONF_BUSY, as raftcore_propose_conf
 ///          RAFTCORE_E_FULL         nothing happened; the message may be dropped, it will come again. So with RAFTCORE_E_NOMEM.
 ///          RAFTCORE_E_UNSUPPORTED  a value that this version does not know
 /// Rust     Node::step
@@ -399,6 +400,7 @@ pub unsafe extern "C" fn raftcore_supply_entries(
 /// Returns  As raftcore_supply_entries, and
 ///          RAFTCORE_E_TOO_LARGE  more data than max_snapshot_bytes: an everyday case. Supply none, and send them beside the core.
 ///          RAFTCORE_E_CONF       no valid configuration. One without the peer is RAFTCORE_E_ARG.
+///          RAFTCORE_E_DECODE     conf->bytes are no configuration
 ///          The fetch stays open.
 /// Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
 #[unsafe(no_mangle)]
@@ -498,7 +500,8 @@ pub unsafe extern "C" fn raftcore_ticks_until_due(node: *const raftcore_node, ti
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(ticks_out) }?;
-        out.write(call.node.ticks_until_due()?);
+        let ticks = call.node.ticks_until_due();
+        out.write(ticks.map_err(|error| Refusal::Own(error, "the node is not booted: call boot_done first"))?);
         Ok(RAFTCORE_OK)
     })
 }
