@@ -447,9 +447,9 @@ typedef struct raftcore_stored {
  *                              says which; complete the data, or put a new node in its place
  *          RAFTCORE_E_CONF     the membership is invalid, or has more than max_peers members
  *          RAFTCORE_E_DECODE   stored->conf->bytes are not a membership
- *          RAFTCORE_E_STATE    booted before; or conf is NULL although there is a log
  *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
  *                              entries
+ *          RAFTCORE_E_STATE    booted before; or conf is NULL although there is a log
  *          RAFTCORE_E_NOMEM    an allocation failed: retry with a new node
  * Rust     Node::boot
  */
@@ -513,8 +513,6 @@ raftcore_boot_terms(raftcore_node *node, const raftcore_run *runs, size_t count,
  * e        Copied, without tokens. May be NULL if count is 0.
  * Returns  RAFTCORE_OK         restored
  *          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts an earlier call
- *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
- *                              entries
  *          RAFTCORE_E_ARG      unknown kind of entry; the node is unchanged
  *          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf is missing
  *          RAFTCORE_E_NOMEM    an allocation failed
@@ -530,6 +528,8 @@ raftcore_boot_entries(raftcore_node *node, const raftcore_entry *e, size_t count
  * Returns  RAFTCORE_OK         the node runs; the first ready contains repairs, if any
  *          RAFTCORE_E_CORRUPT  commit or applied lies beyond the log, or entries are missing:
  *                              raftcore_error_detail says which
+ *          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
+ *                              entries
  *          RAFTCORE_E_STATE    done before, or raftcore_boot_conf is missing
  * Rust     Node::boot_done
  */
@@ -1155,8 +1155,8 @@ typedef struct raftcore_input {
  *          RAFTCORE_NONE         nothing to do
  *          RAFTCORE_FETCH_FIRST  no ready was taken: answer raftcore_next_fetch, then turn again
  *                                with an empty input
- *          A negative code       of an acknowledgement: the turn ended there; of the ready, as in
- *                                raftcore_get_ready: the rest of the turn is done
+ *          A negative code       of an acknowledgement: the turn ended there. Of the ready: the rest
+ *                                of the turn is done; the codes are as in raftcore_get_ready
  * Rust     Node::turn
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1216,8 +1216,8 @@ typedef struct raftcore_change {
  *             RAFTCORE_E_CONF_BUSY   another change is in flight: retry when it is applied
  *             RAFTCORE_E_CONF        invalid here, or more than max_peers members:
  *                                    raftcore_error_detail says why
- *             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL
- *                                    as in raftcore_propose
+ *             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL,
+ *             RAFTCORE_E_TOO_LARGE   as in raftcore_propose
  *             RAFTCORE_E_ARG         unknown kind or transition, reserved id, or over 64 changes
  * Rust        Node::propose_conf
  */

@@ -143,7 +143,9 @@ pub unsafe extern "C" fn raftcore_frame_limit(c: *const raftcore_config, bytes_o
     plain(|| {
         // SAFETY: the page asks for a struct as large as it says, and a place for the answer.
         let (given, out) = unsafe { (struct_in(c)?, place(bytes_out)?) };
-        out.write(config_in(&given)?.frame_limit());
+        let config = config_in(&given)?;
+        config.checked()?;
+        out.write(config.frame_limit());
         Ok(RAFTCORE_OK)
     })
 }
@@ -214,9 +216,9 @@ pub unsafe extern "C" fn raftcore_new(c: *const raftcore_config, out: *mut *mut 
 ///                              says which; complete the data, or put a new node in its place
 ///          RAFTCORE_E_CONF     the membership is invalid, or has more than max_peers members
 ///          RAFTCORE_E_DECODE   stored->conf->bytes are not a membership
-///          RAFTCORE_E_STATE    booted before; or conf is NULL although there is a log
 ///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
 ///                              entries
+///          RAFTCORE_E_STATE    booted before; or conf is NULL although there is a log
 ///          RAFTCORE_E_NOMEM    an allocation failed: retry with a new node
 /// Rust     Node::boot
 #[unsafe(no_mangle)]
@@ -336,8 +338,6 @@ pub unsafe extern "C" fn raftcore_boot_terms(
 /// e        Copied, without tokens. May be NULL if count is 0.
 /// Returns  RAFTCORE_OK         restored
 ///          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts an earlier call
-///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
-///                              entries
 ///          RAFTCORE_E_ARG      unknown kind of entry; the node is unchanged
 ///          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf is missing
 ///          RAFTCORE_E_NOMEM    an allocation failed
@@ -362,6 +362,8 @@ pub unsafe extern "C" fn raftcore_boot_entries(
 /// Returns  RAFTCORE_OK         the node runs; the first ready contains repairs, if any
 ///          RAFTCORE_E_CORRUPT  commit or applied lies beyond the log, or entries are missing:
 ///                              raftcore_error_detail says which
+///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
+///                              entries
 ///          RAFTCORE_E_STATE    done before, or raftcore_boot_conf is missing
 /// Rust     Node::boot_done
 #[unsafe(no_mangle)]
@@ -385,7 +387,10 @@ pub unsafe extern "C" fn raftcore_try_clone(node: *const raftcore_node, out: *mu
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(out) }?;
-        let clone = call.node.try_clone()?;
+        let clone = call.node.try_clone().map_err(|error| match error {
+            Error::State => Refusal::Own(error, "the node is in the middle of its boot"),
+            error => Refusal::Node(error),
+        })?;
         let slots = call.slots.for_clone(call.node.config())?;
         out.write(admit(clone, slots)?);
         Ok(RAFTCORE_OK)

@@ -41,8 +41,8 @@ pub unsafe extern "C" fn raftcore_read_index(node: *mut raftcore_node, token: u6
 ///             RAFTCORE_E_CONF_BUSY   another change is in flight: retry when it is applied
 ///             RAFTCORE_E_CONF        invalid here, or more than max_peers members:
 ///                                    raftcore_error_detail says why
-///             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL
-///                                    as in raftcore_propose
+///             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL,
+///             RAFTCORE_E_TOO_LARGE   as in raftcore_propose
 ///             RAFTCORE_E_ARG         unknown kind or transition, reserved id, or over 64 changes
 /// Rust        Node::propose_conf
 #[unsafe(no_mangle)]

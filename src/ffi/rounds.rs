@@ -522,7 +522,8 @@ pub unsafe extern "C" fn raftcore_ticks_until_due(node: *const raftcore_node, ti
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(ticks_out) }?;
-        out.write(call.node.ticks_until_due()?);
+        let ticks = call.node.ticks_until_due();
+        out.write(ticks.map_err(|error| Refusal::Own(error, "the node is not booted: call boot_done first"))?);
         Ok(RAFTCORE_OK)
     })
 }

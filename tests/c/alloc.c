@@ -39,6 +39,12 @@ static void compact(void) {
     }
 }
 
+/* A call that fails for want of memory has nothing to add, whatever failed before. */
+static void plant(raftcore_node *node) {
+    CHECK(raftcore_set_window(node, 1, 0, 0) < 0 && raftcore_error_detail(node, NULL, 0) > 0);
+    CHECK(raftcore_set_electable(node, 2) < 0 && raftcore_error_detail(node, NULL, 0) > 0);
+}
+
 /* Making, booting, cloning: each heap call fails once; it is an answer, nothing leaks, the next try works. */
 static void fail_each(uint32_t storage) {
     uint64_t failed = 0;
@@ -61,10 +67,14 @@ static void fail_each(uint32_t storage) {
         heap_fail_at = n;
         raftcore_code code = raftcore_new(&c, &node);
         if (code == RAFTCORE_OK) {
+            plant(node);
             code = raftcore_boot(node, &stored);
-            if (code == RAFTCORE_OK)
+            if (code == RAFTCORE_OK) {
+                plant(node);
                 code = raftcore_try_clone(node, &clone);
+            }
             heap_fail_at = 0;
+            CHECK(code == RAFTCORE_OK || raftcore_error_detail(node, NULL, 0) == 0);
             if (code == RAFTCORE_OK)
                 OK(clone, raftcore_free(clone));
             OK(node, raftcore_free(node));
@@ -97,10 +107,12 @@ static void fail_while_running(void) {
         static uint8_t large[100 << 10]; /* beyond block_bytes: a block of its own */
         raftcore_slice part = {large, sizeof large};
         heap_calls = 0;
+        plant(kit[leader].node);
         heap_fail_at = 1;
         raftcore_code code = raftcore_propose(kit[leader].node, &part, 1, 0);
         heap_fail_at = 0;
         CHECK(code == RAFTCORE_E_NOMEM || code == RAFTCORE_E_FULL);
+        CHECK(code == RAFTCORE_E_FULL || raftcore_error_detail(kit[leader].node, NULL, 0) == 0);
         round_of_work(leader, i);
         compact();
     }
@@ -122,10 +134,12 @@ static void fail_to_show(void) {
     kit_tick();
     for (uint64_t token = 1; token <= MANY; token++)
         OK(kit[at].node, kit_propose(at, "passed on", token)); /* each comes back at once: its outcome is unknown */
+    plant(kit[at].node);
     heap_calls = 0;
     heap_fail_at = 1;
     CODE(raftcore_get_ready(kit[at].node, &rd), RAFTCORE_E_NOMEM);
     heap_fail_at = 0;
+    CHECK(raftcore_error_detail(kit[at].node, NULL, 0) == 0);
     CHECK(rd.number == 0 && (raftcore_has_ready(kit[at].node) & RAFTCORE_HAS_DROPPED));
     CODE(raftcore_get_ready(kit[at].node, &rd), RAFTCORE_OK);
     CHECK(rd.n_dropped == MANY && rd.n_msgs > 0);
