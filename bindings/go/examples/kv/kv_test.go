@@ -21,7 +21,7 @@ import (
 	raftcore "raftcore.example/go"
 )
 
-// process is one kv process. It may be killed, and started again on the same file.
+// process is a kv process. Tests kill it, and start it again on the same file.
 type process struct {
 	args []string
 	data string
@@ -164,7 +164,7 @@ func request(client *http.Client, method, url, body string) (code int, text stri
 	return resp.StatusCode, resp.Header.Get("Location") + string(b)
 }
 
-// retry asks any node until one has an answer other than "try again".
+// retry asks any node, until the answer is not "try again".
 func retry(t *testing.T, nodes []*process, method, key, body string) (code int, text string) {
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		code, text = request(client, method, nodes[rand.IntN(len(nodes))].url+key, body)
@@ -208,8 +208,8 @@ func leaderOf(t *testing.T, nodes []*process) (leader, other *process) {
 	return leader, other
 }
 
-// Clients write one key after the other, and read each write back by another node at once. Meanwhile nodes
-// are killed with -9, the leader among them, and started again. In the end all are killed, and every
+// Clients write key after key, and read each write back at once, on any node. Meanwhile nodes are
+// killed with -9, the leader among them, and started again. In the end all are killed, and every
 // acknowledged write is read from each of them.
 func Test_no_acknowledged_write_is_lost(t *testing.T) {
 	nodes := cluster(t, "-keep", "100")
@@ -288,7 +288,8 @@ func Test_no_acknowledged_write_is_lost(t *testing.T) {
 	t.Logf("%d acknowledged writes, read from each node", len(acknowledged))
 }
 
-// Where the bug was: bbolt refused such a key where it was applied, and every node ended, at each start.
+// Where the bug was: bbolt refused such a key where it was applied, and every node ended, at each
+// start.
 func Test_a_key_that_bbolt_refuses_is_refused_before_it_is_proposed(t *testing.T) {
 	nodes := cluster(t)
 	retry(t, nodes, "PUT", "/kv/good", "v")
@@ -304,7 +305,7 @@ func Test_a_key_that_bbolt_refuses_is_refused_before_it_is_proposed(t *testing.T
 	}
 }
 
-// Entries that are no write may come from another version, or another program.
+// Such entries may come from another version or program.
 func Test_an_entry_that_is_no_write_changes_nothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kv.db")
 	st, err := openStore(path, 1, 100)
@@ -383,9 +384,9 @@ func Test_a_file_has_one_owner_and_one_process(t *testing.T) {
 	}
 }
 
-// Where the bug was: two of three founders lost their disks, started again with the command lines of every
-// day, founded another group, and an acknowledged write read as "not found". Now they wait, and the third
-// node has the write.
+// Where the bug was: two of three founders lost their disks, started again with the command lines
+// of every day, founded another group, and an acknowledged write read as "not found". Now they
+// wait, and the third node has the write.
 func Test_an_emptied_disk_waits_and_founds_nothing(t *testing.T) {
 	nodes := cluster(t)
 	retry(t, nodes, "PUT", "/kv/key", "v")
@@ -412,7 +413,8 @@ func Test_an_emptied_disk_waits_and_founds_nothing(t *testing.T) {
 	}
 }
 
-// One of three loses its disk: the others go on, and the log of the emptied one says what is wrong.
+// A node of three loses its disk: the group goes on, and the log of the emptied node has the
+// reason.
 func Test_an_emptied_disk_is_named_in_the_log(t *testing.T) {
 	nodes := cluster(t)
 	retry(t, nodes, "PUT", "/kv/key", "v")
@@ -473,8 +475,8 @@ func Test_a_leader_without_an_address_is_named(t *testing.T) {
 	}
 }
 
-// A node whose data are larger than MaxSnapshotBytes comes up by a snapshot beside the core; so a new node
-// joins as a learner, and becomes a voter.
+// A node whose data are larger than MaxSnapshotBytes comes up by a snapshot beside the core; so a
+// new node joins as a learner, and becomes a voter.
 func Test_large_snapshots_travel_beside_the_core(t *testing.T) {
 	nodes := prepare(t, 4, "-keep", "5")
 	for _, p := range nodes[:3] {
@@ -499,7 +501,8 @@ func Test_large_snapshots_travel_beside_the_core(t *testing.T) {
 	if code, text := retry(t, nodes[3:], "GET", "/kv/19", ""); code != 200 || text != value {
 		t.Errorf("%d, %d bytes", code, len(text))
 	}
-	// With three of four voters alive the group goes on: node 4 is a voter, and knows the others' addresses.
+	// With three of four voters alive the group goes on: node 4 is a voter, and knows the others'
+	// addresses.
 	until(t, "node 4 is a voter", func() bool {
 		return strings.Contains(leader.log.String(), "a 4)") // the event: A is the number of voters
 	})

@@ -1,12 +1,12 @@
-// Command kv is a replicated key-value store: raftcore, with bbolt for the log and the data, and HTTP for
-// clients.
+// Command kv is a replicated key-value store: raftcore, with bbolt for the log and the data, and
+// HTTP for clients.
 //
 // The first start of each founder, and only the first, has -found:
 //
 //	kv -found -id 1 -data kv1.db -peers 1=127.0.0.1:7001/127.0.0.1:8001,2=127.0.0.1:7002/127.0.0.1:8002,3=…
 //
-// Later starts are the same without -found. A node with an empty file, and without -found, waits until a
-// member adds it. Give a node that lost its file another id.
+// Later starts are the same without -found. A node with an empty file, and without -found, waits
+// until a member adds it. A node without its file needs a new id.
 //
 //	PUT /kv/KEY     204: committed, on the disks of a majority. 307, 421: write at the leader.
 //	                400: no key for this store. 503: surely not done, try again. 504: done or not.
@@ -17,7 +17,7 @@
 //	                204: the node has left
 //	GET /status     the leader, and how far this node is
 //
-// A node believes what its peers say they are: use it on a network that you trust.
+// Peers are not authenticated: use a trusted network.
 package main
 
 import (

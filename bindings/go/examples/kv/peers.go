@@ -14,9 +14,9 @@ import (
 	raftcore "raftcore.example/go"
 )
 
-// Two kinds of connections begin with a hello. On one, frames follow. On the other follows a frame of
-// snapshotGroup, whose message has an index and a length; then so many bytes, the data of a snapshot that
-// is too large for a message; then one byte comes back.
+// Two kinds of connections begin with a hello. On one, frames follow. On the other follows a frame
+// of snapshotGroup, whose message has an index and a length; then so many bytes, the data of a
+// snapshot that is too large for a message; then one byte comes back.
 const (
 	snapshotGroup  = ^uint64(0)
 	snapshotHeader = raftcore.FrameHeader + 16
@@ -50,10 +50,10 @@ type progress struct {
 	lost     bool              // messages did not get there
 	snapshot bool              // one of them was a snapshot
 	underWay bool              // a snapshot is still being sent
-	next     *raftcore.Message // the data of this snapshot are there: now send it
+	next     *raftcore.Message // a snapshot whose data have arrived: send the message
 }
 
-// listen takes what peers send. Each connection has a goroutine of its own.
+// listen accepts connections of peers, a goroutine for each.
 func listen(l net.Listener, group uint64, arrivals chan<- arrival) {
 	for {
 		conn, err := l.Accept()
@@ -149,8 +149,8 @@ func (o *outbound) send(m raftcore.Message) bool {
 	}
 }
 
-// run sends what is queued, until the queue is closed. After a connection broke, the next message opens
-// another one.
+// run sends what is queued, until the queue is closed. After a connection broke, the next message
+// opens another one.
 func (o *outbound) run() {
 	for m := range o.queue {
 		conn, err := net.DialTimeout("tcp", o.address, time.Second)

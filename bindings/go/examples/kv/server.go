@@ -31,8 +31,8 @@ type call struct {
 	since  time.Time
 }
 
-// server is a node with its disk, its peers and its clients. Other goroutines than that of run touch only
-// the channels and addresses.
+// server is a node with its disk, its peers and its clients. Other goroutines than that of run
+// touch only the channels and addresses.
 type server struct {
 	node      *raftcore.Node
 	limit     uint64 // of a frame
@@ -53,7 +53,7 @@ type server struct {
 	installed int                  // snapshots
 	beside    map[uint64]*snapshot // by peer: data to send, which wait for their message
 	arrived   map[uint64]*snapshot // by peer: data that came, whose message is to come
-	stepped   map[uint64][]byte    // by index: data whose message was stepped
+	stepped   map[uint64][]byte    // by index: data of a stepped message
 }
 
 type status struct {
@@ -110,7 +110,7 @@ func newServer(id uint64, addresses map[uint64]address, path string, found bool,
 	return s, s.connect()
 }
 
-// connect has a sender for each other node whose address is known.
+// connect starts a sender for each peer with a known address.
 func (s *server) connect() error {
 	known, err := s.store.addresses()
 	if err != nil {
@@ -175,8 +175,8 @@ func (s *server) status() status {
 	return <-answer
 }
 
-// run is the loop. It ends if the disk fails, or the library has a bug. Then the process must end: the next
-// one boots from what is on disk.
+// run is the loop. The loop ends if the disk fails, or the library has a bug. Then the process must
+// end. The next process boots from the disk.
 func (s *server) run(tick time.Duration) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -198,7 +198,7 @@ func (s *server) run(tick time.Duration) error {
 			now, err = s.node.Status()
 			answer <- status{now.Leader, now.Term, now.Applied, now.FirstIndex, now.LateTicks, s.installed}
 		}
-		// What else has come goes into the same write.
+		// Other arrivals and calls go into the same write.
 		for more := true; more && err == nil; {
 			select {
 			case a := <-s.arrivals:
@@ -218,7 +218,7 @@ func (s *server) run(tick time.Duration) error {
 	}
 }
 
-// step takes what a peer sent. What is refused does no harm.
+// step takes the frames or the snapshot of a peer. A refused message does no harm.
 func (s *server) step(a arrival) {
 	if a.snapshot != nil {
 		s.arrived[a.from.peer] = a.snapshot
@@ -309,7 +309,8 @@ func (s *server) promote() {
 	}
 	for _, p := range peers {
 		if p.Flags&raftcore.PeerLearner != 0 && p.Flags&raftcore.PeerCaughtUp != 0 {
-			// An error is another change in progress, or leadership that was lost: the next tick tries again.
+			// An error is another change in progress, or leadership that was lost: the next tick
+			// tries again.
 			_ = s.node.ProposeConfChange(raftcore.ConfChange{
 				Changes: []raftcore.Change{{Kind: raftcore.ChangeAddNode, ID: p.ID}},
 			}, 0)
@@ -376,8 +377,8 @@ func (s *server) work() error {
 		if rd.HasSnapshot() && len(rd.SnapshotData) == 0 {
 			rd.SnapshotData = s.stepped[rd.SnapshotIndex]
 		}
-		// 1 and 3: store and apply, in one transaction. If it fails, nothing of this ready has left the node,
-		// and nothing will.
+		// 1 and 3: store and apply, in one transaction. If it fails, nothing of this ready has left
+		// the node, and nothing will.
 		written, moved, err := s.store.work(s.node, &rd)
 		if err != nil {
 			return err
@@ -427,8 +428,8 @@ func (s *server) work() error {
 	}
 }
 
-// fetches answers what the node lacks. An error of an answer concerns one fetch; one of the disk ends the
-// process.
+// fetches answers what the node lacks. An error of an answer concerns one fetch; one of the disk
+// ends the process.
 func (s *server) fetches() error {
 	for {
 		f, ok, err := s.node.NextFetch()

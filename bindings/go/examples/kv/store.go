@@ -13,9 +13,9 @@ import (
 	raftcore "raftcore.example/go"
 )
 
-// store is the disk of a node: log, hard state, data, and what they belong to, in one bbolt file. A ready
-// is one transaction, so it is on disk as a whole or not at all. bbolt syncs each transaction; an error of
-// one is final, since after a failed sync nobody knows what is on disk.
+// store is the disk of a node, in one bbolt file: log, hard state, data, membership, owner. A ready
+// is one transaction, so it is on disk as a whole or not at all. bbolt syncs each transaction; an
+// error of one is final, since after a failed sync nobody knows what is on disk.
 type store struct {
 	db   *bolt.DB
 	keep uint64
@@ -55,7 +55,8 @@ func number(b []byte, i int) uint64 {
 	return binary.BigEndian.Uint64(b[8*i:])
 }
 
-// openStore opens the file of a node, or makes a new one. A file has one owner, and one process at a time.
+// openStore opens the file of a node, or makes a new one. A file has one owner, and one process at
+// a time.
 func openStore(path string, id, keep uint64) (*store, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: 200 * time.Millisecond})
 	if errors.Is(err, bolt.ErrTimeout) {
@@ -127,7 +128,7 @@ func (s *store) found(begin raftcore.Stored, addresses map[uint64]address) error
 	})
 }
 
-// addresses are those of all members.
+// addresses returns the addresses of the members.
 func (s *store) addresses() (map[uint64]address, error) {
 	all := map[uint64]address{}
 	return all, s.db.View(func(tx *bolt.Tx) error {
@@ -193,8 +194,8 @@ func readLog(tx *bolt.Tx, first, last, size uint64) (entries []raftcore.Entry) {
 	return entries
 }
 
-// work stores a ready, and applies its entries. It returns the tokens of applied entries, and whether
-// addresses have changed. An error is final: the process must end.
+// work stores a ready, and applies its entries. Results are the tokens of applied entries, and
+// whether addresses have changed. An error is final: the process must end.
 func (s *store) work(n *raftcore.Node, rd *raftcore.Ready) (written []uint64, moved bool, err error) {
 	if !rd.HasSnapshot() && len(rd.Entries) == 0 && !rd.HardStateChanged() && rd.CommittedLast == 0 {
 		return nil, false, nil
@@ -296,8 +297,8 @@ func encodeAddress(id uint64, at string) []byte { return append(numbers(id), at.
 
 func decodeAddress(b []byte) (id uint64, at []byte) { return number(b, 0), b[min(8, len(b)):] }
 
-// apply applies an entry to the data. An entry that is no write changes nothing, on each node alike: it is
-// in the log, and each start would meet it again.
+// apply applies an entry to the data. An entry that is no write changes nothing, on every node
+// alike: an error would return at each start, with the log.
 func apply(data *bolt.Bucket, e raftcore.Entry) error {
 	if len(e.Data) == 0 { // a leader's first
 		return nil
@@ -359,7 +360,7 @@ func (s *store) get(key string) (value []byte, found bool, err error) {
 // stateVersion begins an encoded state, which must not be empty: see SupplySnapshot.
 const stateVersion = 1
 
-// encodeState encodes the addresses and the data: of each its pairs, then an empty key.
+// encodeState encodes addresses and data: pairs, then an empty key.
 func encodeState(tx *bolt.Tx) []byte {
 	b := []byte{stateVersion}
 	for _, name := range [][]byte{peerBucket, dataBucket} {
