@@ -99,7 +99,7 @@ func BenchmarkStepFrames16(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/16, "ns/frame")
 }
 
-// One entry from Propose to its commit on a sole voter: the calls of a host's loop, without a disk.
+// An entry from Propose to its commit on a sole voter: the calls of a host's loop, without a disk.
 func BenchmarkEntry(b *testing.B) {
 	data := make([]byte, 64)
 	b.Run("Turn", func(b *testing.B) {
@@ -140,8 +140,8 @@ func BenchmarkEntry(b *testing.B) {
 	}
 }
 
-// 64 entries of 64 bytes, proposed together, committed on three nodes of one process: per entry, all three
-// together.
+// 64 entries of 64 bytes, proposed together, committed on three nodes of one process: per entry,
+// all three together.
 func BenchmarkGroup64(b *testing.B) {
 	const batch = 64
 	for _, call := range []string{"ProposeFlat", "ProposeMany", "Propose"} {

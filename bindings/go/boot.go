@@ -50,8 +50,8 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Run{}.Term)-unsafe.Offsetof(C.raftcore_run{}.term)]
 )
 
-// Founder returns what each founder of a group stores before its first boot. All founders must name
-// the same voters. Found a group once: a node whose disk was emptied must not found again.
+// Founder returns what each founder of a group stores before its first boot. Every founder must
+// name the same voters. Found a group once: a node whose disk was emptied must not found again.
 func Founder(voters ...uint64) Stored {
 	return Stored{
 		HardState:       HardState{Commit: 1},
@@ -65,13 +65,13 @@ func Founder(voters ...uint64) Stored {
 
 // Boot gives the node what is stored of it. Then the node runs.
 //
-// Boot checks the data against each other, and refuses what was forgotten; after an error the node can
-// only be closed. The first ready has what had to be repaired, if anything.
+// Boot checks that the data are complete and fit together. After an error the node can only be
+// closed. The first ready has what had to be repaired, if anything.
 //
 // Never boot an emptied disk under the id that it had: the node may have voted, and acknowledged
 // entries. Give the node another id, and add it to the group.
 //
-//   - [ErrCorrupt]: stored data contradict each other, or some are missing.
+//   - [ErrCorrupt]: the stored data contradict themselves, or are incomplete.
 //   - [ErrConf], [ErrDecode]: Conf is no valid membership, or has more than MaxPeers members.
 //   - [ErrState]: booted before; or Conf is nil though there is a log.
 //   - [ErrFull]: [StorageMessages], and the entries above Applied are larger than RecentBytes.
@@ -122,8 +122,8 @@ func (n *Node) Boot(s Stored) error {
 // BootState restores the hard state. BootState is the first of the calls that boot in pieces.
 //
 // They come in the order BootState, BootConf, BootTerms, BootEntries, BootDone, each at most once
-// (BootEntries as often as needed), and only those for which there is something. The fields of [Stored]
-// say what they take, [Node.Boot] which errors they return.
+// (BootEntries as often as needed), and only those for which there is something. For arguments and
+// errors see [Stored] and [Node.Boot].
 func (n *Node) BootState(state HardState) error {
 	c, h := n.lock()
 	if h == nil {
@@ -144,8 +144,8 @@ func (n *Node) BootConf(conf Conf, beforeFirst, term uint64) error {
 		C.size_t(len(conf.Bytes)), C.uint64_t(beforeFirst), C.uint64_t(term)))
 }
 
-// BootTerms restores the terms of the log, and where the log ends: forgotten entries show then. runs
-// may be nil where BootEntries starts at the first entry.
+// BootTerms restores the terms of the log, and where the log ends: forgotten entries show then.
+// runs may be nil where BootEntries starts at the first entry.
 func (n *Node) BootTerms(runs []Run, last uint64) error {
 	c, h := n.lock()
 	if h == nil {
@@ -155,7 +155,7 @@ func (n *Node) BootTerms(runs []Run, last uint64) error {
 		C.size_t(len(runs)), C.uint64_t(last)))
 }
 
-// BootEntries restores entries, in order: at least all that are not yet applied.
+// BootEntries restores entries, in order: at least the unapplied ones.
 func (n *Node) BootEntries(entries []Entry) error {
 	c, h := n.lock()
 	if h == nil {

@@ -151,7 +151,8 @@ func Test_a_membership_is_encoded_without_a_node(t *testing.T) {
 	}
 }
 
-// After a boot with more unapplied log than memory, the node asks for its own log, and nothing is skipped.
+// After a boot with more unapplied log than memory, the node asks for its own log, and nothing is
+// skipped.
 func Test_a_long_log_is_applied_through_fetches(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode StorageMode) {
 		if mode == StorageMessages {

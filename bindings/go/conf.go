@@ -34,8 +34,8 @@ type Conf struct {
 	Context      []byte   // from ApplyConfChange: the context of the change, for example an address
 }
 
-// Encode returns the bytes of a membership from its ids and Index. For example, a founder stores them.
-// Encode needs no node.
+// Encode returns the bytes of a membership from its ids and Index. For example, a founder stores
+// them. Encode needs no node.
 func (conf Conf) Encode() ([]byte, error) {
 	ids, members := conf.flat()
 	buf := make([]byte, 64+10*len(ids))
@@ -64,12 +64,12 @@ type ConfChange struct {
 	Context    []byte // ApplyConfChange returns it on every node; for example the new node's address
 }
 
-// ProposeConfChange proposes a change of the membership, at the leader. One change at a time: propose
-// the next one when this one is applied. token is as in [Node.Propose].
+// ProposeConfChange proposes a change of the membership, at the leader. Propose a single change at
+// a time: the next one after the last one is applied. token is as in [Node.Propose].
 //
-// To add a node, add a learner ([ChangeAddLearner]), wait until [Peer] has PeerCaughtUp, then promote
-// the learner ([ChangeAddNode]). A voter that nobody can reach counts in every quorum: a few of them
-// stop the group for ever.
+// To add a node, add a learner ([ChangeAddLearner]), wait until [Peer] has PeerCaughtUp, then
+// promote the learner ([ChangeAddNode]). A voter that nobody can reach counts in every quorum: a
+// few of them stop the group for ever.
 //
 //   - [ErrConfBusy]: another change is in progress. Retry after it is applied.
 //   - [ErrConf]: the change is invalid here, or the group would have more than MaxPeers members.
@@ -90,11 +90,11 @@ func (n *Node) ProposeConfChange(cc ConfChange, token uint64) error {
 }
 
 // ApplyConfChange applies a committed configuration entry, from Ready.CommittedEntries or from your
-// log, the lowest index first. The new membership is in force on this node from now on. Store its Bytes
-// in the same transaction as the applied index.
+// log, the lowest index first. The new membership is in force on this node from now on. Store its
+// Bytes in the same transaction as the applied index.
 //
-// [ErrStale]: applied or skipped before. [ErrConf], [ErrDecode], [ErrUnsupported]: the entry can't be
-// applied. A member that does not understand a change must stop: it would differ from the others.
+// [ErrStale]: applied or skipped before. [ErrConf], [ErrDecode], [ErrUnsupported]: the entry can't
+// be applied. A member that does not understand a change must stop, or its state would differ.
 func (n *Node) ApplyConfChange(e Entry) (Conf, error) {
 	c, h := n.lock()
 	if h == nil {
@@ -106,8 +106,8 @@ func (n *Node) ApplyConfChange(e Entry) (Conf, error) {
 }
 
 // SkipConfChange passes over a committed configuration entry as if it were empty, and returns the
-// unchanged membership as of index, which you store as after [Node.ApplyConfChange]. Every member must
-// skip the same entries.
+// unchanged membership as of index, which you store as after [Node.ApplyConfChange]. Every member
+// must skip the same entries.
 func (n *Node) SkipConfChange(index uint64) (Conf, error) {
 	c, h := n.lock()
 	if h == nil {
@@ -116,8 +116,8 @@ func (n *Node) SkipConfChange(index uint64) (Conf, error) {
 	return c.conf("SkipConfChange", C.goraft_skip_conf(h, C.uint64_t(index)))
 }
 
-// ApplyChange applies a change that belongs to no entry, at any time, like ApplyConfChange of etcd's
-// raft. The Index of the result is 0. [ErrState]: [FlagConfApart] is not set.
+// ApplyChange applies a change that belongs to no entry, at any time, like ApplyConfChange of
+// etcd's raft. The Index of the result is 0. [ErrState]: [FlagConfApart] is not set.
 func (n *Node) ApplyChange(kind EntryKind, data []byte) (Conf, error) {
 	c, h := n.lock()
 	if h == nil {
@@ -164,7 +164,8 @@ func confFromC(c *C.raftcore_conf) Conf {
 	}
 }
 
-// flat returns all ids one behind the other, and the rest. There is always a first id to point at.
+// flat returns the ids of the four lists in one, and the rest. There is always a first id to point
+// at.
 func (conf *Conf) flat() ([]uint64, C.goraft_members) {
 	ids := slices.Concat(conf.Voters, conf.Outgoing, conf.Learners, conf.LearnersNext, []uint64{0})
 	return ids, C.goraft_members{

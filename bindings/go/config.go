@@ -18,13 +18,14 @@ import (
 	"encoding/binary"
 )
 
-// Config has the settings of a node. Start from [DefaultConfig] or [EtcdConfig], set ID, and change what
-// you need. (Who is in the group is a [Conf].)
+// Config has the settings of a node. Start from [DefaultConfig] or [EtcdConfig], set ID, and change
+// what you need. (The membership is a [Conf].)
 type Config struct {
 	ID    uint64 // this node, 1 to 2^64-17
 	Group uint64 // any number; frames of another group are refused
-	// Must differ at each start: with the same seed an old answer could serve a stale read. DefaultConfig
-	// draws a seed from crypto/rand. 0 is refused. With one seed, the same calls make the same run.
+	// Must differ at each start: with the same seed an old answer could serve a stale read.
+	// DefaultConfig draws a seed from crypto/rand. 0 is refused. Equal seeds and equal calls make
+	// equal runs.
 	Seed    uint64
 	Flags   Flags       // default FlagPreVote | FlagCheckQuorum | FlagRetireGracefully | FlagQuietCommit
 	Storage StorageMode // how you acknowledge readies; default StorageSync
@@ -35,14 +36,14 @@ type Config struct {
 	ElectionTicks    uint32
 	HeartbeatTicks   uint32 // between heartbeats of a leader; default 1
 	ReadTimeoutTicks uint32 // until a read that was passed on fails; default 20
-	// Ticks for which a leader waits for a report about a snapshot, see [Node.ReportSnapshot]; 0: for
-	// ever; default 600.
+	// Ticks for which a leader waits for a report about a snapshot, see [Node.ReportSnapshot]; 0:
+	// for ever; default 600.
 	SnapshotTimeoutTicks uint32
-	// Ticks after a boot for which the node refuses to vote. Default math.MaxUint32: ElectionTicks with
-	// FlagLeaseReads, else 0.
+	// Ticks after a boot for which the node refuses to vote. Default math.MaxUint32: ElectionTicks
+	// with FlagLeaseReads, else 0.
 	VoteFenceTicks uint32
-	// A leader steps down if its own log has not become durable any further for so many ticks; 0: never;
-	// default 100.
+	// A leader steps down if its own log has not become durable any further for so many ticks; 0:
+	// never; default 100.
 	OwnWriteTimeoutTicks uint32
 
 	MaxPeers           uint32 // members of the group, 1 to 256; default 16
@@ -53,7 +54,8 @@ type Config struct {
 	MaxReads           uint32 // waiting reads; default 1024
 	MaxTokens          uint32 // waiting proposals with a token; default 8192
 	Priority           int32  // among equal logs the higher priority wins; default 0
-	// StorageAsync: how far entries to apply may be ahead of the durable log, in entries; default 0.
+	// StorageAsync: how far entries to apply may be ahead of the durable log, in entries; default
+	// 0.
 	MaxApplyUnpersisted uint32
 
 	RecentBytes              uint64 // entries kept in memory; at least 4 * BlockBytes; default 16 MiB
@@ -63,14 +65,14 @@ type Config struct {
 	MaxUncommittedSize       uint64 // payload of a leader's uncommitted entries; default 8 MiB
 	MaxInflightBytes         uint64 // payload in flight to a peer; 0: no limit (default)
 	MaxEntryBytes            uint64 // payload of an entry, to 2^30; default 4 MiB
-	// Snapshot data that may pass through the core, to 2^31; default 1 MiB. Send larger data yourself:
-	// see [Node.SupplySnapshot].
+	// Snapshot data that may pass through the core, to 2^31; default 1 MiB. Send larger data
+	// yourself: see [Node.SupplySnapshot].
 	MaxSnapshotBytes uint64
 	BlockBytes       uint64 // unit of memory for entries, 4 KiB to 16 MiB; default 256 KiB
 }
 
-// DefaultConfig returns the defaults, with another Seed at each call. Tests that must repeat a run set
-// the Seed.
+// DefaultConfig returns the defaults, with another Seed at each call. Tests that must repeat a run
+// set the Seed.
 //
 // If the linked library does not know the header of this package, the result is empty, and NewNode
 // fails.
@@ -99,8 +101,8 @@ func EtcdConfig() Config {
 	return configFromC(&c)
 }
 
-// Check returns the first setting that is out of range, and what is allowed; nil if [NewNode] takes the
-// settings.
+// Check returns the first setting that is out of range, and what is allowed; nil if [NewNode] takes
+// the settings.
 func (cfg Config) Check() error {
 	if text := cfg.fault(); text != "" {
 		return &Error{Op: "Check", Code: ErrArg, Detail: text}

@@ -12,8 +12,8 @@ import "strconv"
 // With [StorageMessages] some messages go to these ids, which are no peers. Ids of nodes are 1 to
 // 2^64-17.
 const (
-	IDLocalAppend uint64 = C.RAFTCORE_ID_LOCAL_APPEND // this node's storage
-	IDLocalApply  uint64 = C.RAFTCORE_ID_LOCAL_APPLY  // this node's state machine
+	IDLocalAppend uint64 = C.RAFTCORE_ID_LOCAL_APPEND // storage of the node
+	IDLocalApply  uint64 = C.RAFTCORE_ID_LOCAL_APPLY  // state machine of the node
 )
 
 // None is no id.
@@ -108,7 +108,7 @@ const (
 type Flags uint64
 
 const (
-	// Default on: a node asks whether it could win before it raises its term.
+	// Default on: a node asks whether an election could succeed, before the term rises.
 	FlagPreVote Flags = C.RAFTCORE_FLAG_PRE_VOTE
 	// Default on: a leader that hears no quorum steps down.
 	FlagCheckQuorum Flags = C.RAFTCORE_FLAG_CHECK_QUORUM
@@ -124,9 +124,9 @@ const (
 	FlagRefusedConfAsEmpty Flags = C.RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY
 	// etcd: lease reads go on during a transfer of leadership.
 	FlagLeaseInTransfer Flags = C.RAFTCORE_FLAG_LEASE_IN_TRANSFER
-	// Index and term in MsgTimeoutNow. All nodes must know this flag.
+	// Index and term in MsgTimeoutNow. Every node must know the flag.
 	FlagTransferFence Flags = C.RAFTCORE_FLAG_TRANSFER_FENCE
-	// Commit index in votes. All nodes must know this flag.
+	// Commit index in votes. Every node must know the flag.
 	FlagCommitInVotes Flags = C.RAFTCORE_FLAG_COMMIT_IN_VOTES
 	// etcd: a read returns before its index is applied.
 	FlagReadAtOnce Flags = C.RAFTCORE_FLAG_READ_AT_ONCE
@@ -136,24 +136,25 @@ const (
 	FlagNoCommitBroadcast Flags = C.RAFTCORE_FLAG_NO_COMMIT_BROADCAST
 	// A leader that its own change removes hands leadership over first.
 	FlagNominateSuccessor Flags = C.RAFTCORE_FLAG_NOMINATE_SUCCESSOR
-	// etcd: changes are not validated when proposed, and may overlap. Set it on all nodes or on none.
+	// etcd: changes are not validated when proposed, and may overlap. Set this flag on every node
+	// or on no node.
 	FlagNoConfValidation Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION
 	// A follower passes proposals on to the leader, see [Node.Propose]; default off, etcd: on.
 	FlagForwarding Flags = C.RAFTCORE_FLAG_FORWARDING
 	// Messages of a view have their entries.
 	FlagDecodedMsgs Flags = C.RAFTCORE_FLAG_DECODED_MSGS
 	// Default on, etcd: off. A removed or demoted leader leads on until a quorum of the others has
-	// learned of the change. Without this flag it steps down at once.
+	// learned of the change. Without the flag the leader steps down at once.
 	FlagRetireGracefully Flags = C.RAFTCORE_FLAG_RETIRE_GRACEFULLY
-	// Default on, etcd: off. An append with nothing but a commit index asks a peer that streams for no
-	// answer.
+	// Default on, etcd: off. An append with nothing but a commit index asks a peer that streams for
+	// no answer.
 	FlagQuietCommit Flags = C.RAFTCORE_FLAG_QUIET_COMMIT
 	// Committed entries that left memory come as a span without entries: read CommittedFirst to
-	// CommittedLast from your log, and call [Node.Applied] before [Node.Advance]. Default off: the node
-	// asks for the entries by [FetchApply].
+	// CommittedLast from your log, and call [Node.Applied] before [Node.Advance]. Default off: the
+	// node asks for the entries by [FetchApply].
 	FlagCommittedSpans Flags = C.RAFTCORE_FLAG_COMMITTED_SPANS
-	// Changes are applied apart from their entries by [Node.ApplyChange], late or never; default off,
-	// etcd: on.
+	// Changes are applied apart from their entries by [Node.ApplyChange], late or never; default
+	// off, etcd: on.
 	FlagConfApart Flags = C.RAFTCORE_FLAG_CONF_APART
 	// A supplied snapshot may have a membership without its receiver; default off, etcd: on.
 	FlagSnapshotAnyConf Flags = C.RAFTCORE_FLAG_SNAPSHOT_ANY_CONF
@@ -197,9 +198,11 @@ const (
 type DropKind uint32
 
 const (
-	// Surely not committed: another entry is committed at its index, or one of a later term below it.
+	// Surely not committed: a different entry is committed at the index, or an entry of a later
+	// term below.
 	DropNotCommitted DropKind = C.RAFTCORE_DROP_NOT_COMMITTED
-	// Committed or not, which this node can't know: the proposal was passed on, or a snapshot covers it.
+	// Committed or not. This node can't know: the proposal was passed on, or a snapshot covers the
+	// index.
 	DropUnknown DropKind = C.RAFTCORE_DROP_UNKNOWN
 	// A read that will not be served. Start the read again.
 	DropRead DropKind = C.RAFTCORE_DROP_READ

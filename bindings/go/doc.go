@@ -1,15 +1,15 @@
-// Package raftcore is a Raft consensus core: elections, replication, membership, linearizable reads and
-// snapshots. The core is a state machine without a goroutine, clock, socket or file of its own.
+// Package raftcore is a Raft consensus core: elections, replication, membership, linearizable reads
+// and snapshots. The core is a state machine without a goroutine, clock, socket or file of its own.
 //
 // If you know RawNode of etcd's raft, you know [Node]: call Tick on a timer, Step for each message
-// received (or StepFrames for each read from a connection), Propose to replicate data. Ready returns
-// work for your disk and your network. Advance acknowledges the work.
+// received (or StepFrames for each read from a connection), Propose to replicate data. Ready
+// returns work for your disk and your network. Advance acknowledges the work.
 //
 // # Start
 //
-// To found a group, store [Founder] on each founder's disk, once, and boot from it. To join a group,
-// boot from an empty disk ([Stored]{}) under an id that was never used, and add the node as a learner:
-// see [Node.ProposeConfChange]. To restart, boot from what is stored: see [Node.Boot].
+// To found a group, store [Founder] on each founder's disk, once, and boot from it. To join a
+// group, boot from an empty disk ([Stored]{}) under an id that was never used, and add the node as
+// a learner: see [Node.ProposeConfChange]. To restart, boot from what is stored: see [Node.Boot].
 //
 // # The loop
 //
@@ -22,7 +22,8 @@
 //			if !ok {
 //				break
 //			}
-//			// With a log: SupplyEntries, SupplySnapshot, or SupplyNone. An error concerns this one fetch.
+//			// With a log: SupplyEntries, SupplySnapshot, or SupplyNone. An error concerns a single
+//			// fetch.
 //			if _, err := n.SupplyNone(f.ID, raftcore.SupplyLater); err != nil {
 //				log.Print(err)
 //			}
@@ -32,12 +33,12 @@
 //		if !ok {
 //			continue
 //		}
-//		// 1. Store: first the snapshot, which replaces everything; then rd.Entries, which replace all from
-//		//    Entries[0].Index on; then rd.HardState. Make them durable if rd.MustSync(). If a write or a
-//		//    flush fails, end the process.
+//		// 1. Store: first the snapshot, which replaces everything; then rd.Entries, which replace
+//		//    all from Entries[0].Index on; then rd.HardState. Make them durable if rd.MustSync().
+//		//    If a write or a flush fails, end the process.
 //		// 2. Send rd.Messages, each Frame to the peer named To.
-//		// 3. Apply. Store the applied index and the membership (ApplyConfChange) with your data, in one
-//		//    transaction.
+//		// 3. Apply. Store the applied index and the membership (ApplyConfChange) with your data, in
+//		//    one transaction.
 //		for _, e := range rd.CommittedEntries {
 //			if e.Kind != raftcore.EntryNormal {
 //				_, err := n.ApplyConfChange(e)
@@ -61,41 +62,41 @@
 // Before you sleep, HasReady must be false. Events are no work, but only events explain why a node
 // stands still: log them.
 //
-// The package example is this loop as a program. [Node.Turn] is the loop with one crossing into C for
-// each ready. examples/kv is a server: bbolt, TCP, HTTP, three processes.
+// The package example is this loop as a program. [Node.Turn] is the loop with one crossing into C
+// for each ready. examples/kv is a server: bbolt, TCP, HTTP, three processes.
 //
 // # Rules
 //
 //   - Store the applied index, the membership ([Conf].Bytes) and your data in one transaction.
-//   - Never let a commit index reach the disk before the entries that it covers: write a ready as one
-//     transaction, or in the order of the loop.
-//   - A failed write or flush is final. You cannot report it, and you must not retry it: after a failed
-//     fsync the kernel may have dropped the data, and the next fsync succeeds. End the process. The next
-//     one boots from what is on disk.
+//   - Never let a commit index reach the disk before the entries that it covers: write a ready as
+//     one transaction, or in the order of the loop.
+//   - A failed write or flush is final. You cannot report it, and you must not retry it: after a
+//     failed fsync the kernel may have dropped the data, and the next fsync succeeds. End the
+//     process. The next process boots from the disk.
 //   - Never boot an emptied disk under its old id, and never found a group twice.
-//   - Acknowledge every ready, even one that looks empty.
-//   - Errors of Step, StepFrames and of all Supply calls concern one message or one peer: log them. Data
-//     above MaxSnapshotBytes are [ErrTooLarge] in SupplySnapshot: supply the snapshot without data, and
-//     send the data over a connection of your own.
-//   - Propose at the leader. Other nodes return [ErrNotLeader], with the leader in [Error.Leader]. A
-//     proposal whose token returns as [DropUnknown] may have been committed: before you retry, read, or
-//     put an id of your own into the data.
+//   - Acknowledge every ready, even an empty one.
+//   - Errors of Step, StepFrames and of all Supply calls concern one message or one peer: log them.
+//     Data above MaxSnapshotBytes are [ErrTooLarge] in SupplySnapshot: supply the snapshot without
+//     data, and send the data over a connection of your own.
+//   - Propose at the leader. Other nodes return [ErrNotLeader], with the leader in [Error.Leader].
+//     A proposal whose token returns as [DropUnknown] may have been committed: before you retry,
+//     read, or put an id of your own into the data.
 //
 // # Copies and views
 //
-// What a call returns is yours. [Node.ReadyView] and [Node.Turn] return a ready in the node's memory
-// instead, and neither copy nor allocate: see [ReadyView]. What you pass in is borrowed for the call.
+// Results are yours. [Node.ReadyView] and [Node.Turn] return a ready in the node's memory instead,
+// and neither copy nor allocate: see [ReadyView]. Arguments are borrowed for the call.
 //
 // # Errors
 //
 // A call that failed left the node unchanged, and returns an [*Error]: errors.Is(err,
-// raftcore.ErrFull) tests for a code, and Error.Detail has the numbers. A poisoned node ([ErrPanic]: a
-// bug of the library was caught) still answers Status, Peers, NextEvent and Close.
+// raftcore.ErrFull) tests for a code, and Error.Detail has the numbers. A poisoned node
+// ([ErrPanic]: a bug of the library was caught) still answers Status, Peers, NextEvent and Close.
 //
 // # Goroutines
 //
-// A node may be used by any goroutines. Calls wait for each other, and no call takes long. Different
-// nodes are independent.
+// A node may be used by any goroutines. Calls wait for the running call, and no call takes long.
+// Different nodes are independent.
 //
 // # Linking
 //

@@ -89,8 +89,8 @@ func (e *Error) Error() string {
 // Unwrap returns the code, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Code }
 
-// failure returns the error of a call that has just failed on h, which is locked. nil: a call without a
-// node.
+// failure returns the error of a call that has just failed on h, which is locked. nil: a call
+// without a node.
 //
 //go:noinline
 func failure(h *C.goraft_host, op string, code C.raftcore_code) error {

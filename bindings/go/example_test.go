@@ -9,14 +9,14 @@ import (
 	raftcore "raftcore.example/go"
 )
 
-// host is a node with its disk, its state machine and its network: here all in memory. A real host
-// differs in these three, not in its order.
+// host is a node with a disk, a state machine and a network, in memory. A real host does the same,
+// in the same order.
 type host struct {
 	id    uint64
 	node  *raftcore.Node
 	limit uint64          // of a frame
 	disk  raftcore.Stored // log, hard state, applied index and membership
-	state []string        // the state machine: all data that were proposed
+	state []string        // the state machine: the proposed data
 	peers map[uint64]*host
 
 	beside  map[uint64][]byte // to each peer: snapshot data that travel beside the core
@@ -79,13 +79,14 @@ func (h *host) work() {
 		if !ok {
 			return
 		}
-		if e.Kind == raftcore.EventAlarm || e.Kind == raftcore.EventApplyWaits { // a real host logs them all
+		if e.Kind == raftcore.EventAlarm || e.Kind == raftcore.EventApplyWaits { // a real host logs every event
 			log.Printf("node %d: %v", h.id, e)
 		}
 	}
 }
 
-// fetches answers what the node lacks. An error concerns this one fetch, and never ends the program.
+// fetches answers what the node lacks. An error concerns a single fetch, and never ends the
+// program.
 func (h *host) fetches() {
 	for {
 		f, ok, err := h.node.NextFetch()
@@ -116,7 +117,8 @@ func (h *host) fetches() {
 	}
 }
 
-// encode encodes the state, in at least one byte: empty data would be data that travel beside the core.
+// encode encodes the state, in at least one byte: empty data would be data that travel beside the
+// core.
 func encode(state []string) []byte { return []byte("state " + strings.Join(state, " ")) }
 
 func decode(data []byte) []string { return strings.Fields(string(data))[1:] }
@@ -214,7 +216,7 @@ func settle(hosts map[uint64]*host) {
 	}
 }
 
-// Each founder of a group stores the same, and boots from it.
+// Every founder of a group stores the same data, and boots from them.
 func ExampleFounder() {
 	disk := raftcore.Founder(1, 2, 3)
 	bytes, err := disk.Conf.Encode() // what goes to the disk in place of disk.Conf
@@ -252,7 +254,7 @@ func ExampleNode_Boot() {
 	// [before after]
 }
 
-// A proposal goes to the leader. Other nodes refuse it, and name the leader.
+// A proposal goes to the leader. A follower refuses the proposal, and names the leader.
 func ExampleNode_Propose() {
 	hosts := three()
 
@@ -269,7 +271,7 @@ func ExampleNode_Propose() {
 	// node 1: token 7 came back with entry 3
 }
 
-// Any node serves linearizable reads: it sees each write that completed before.
+// Any node serves linearizable reads. A read sees every write that completed before.
 func ExampleNode_ReadIndex() {
 	hosts := three()
 	check(hosts[1].node.Propose([]byte("x"), 0))
@@ -360,7 +362,8 @@ func ExampleNode_Turn() {
 			h.fetches()
 			continue
 		}
-		// Store, send, apply and answer, as in the package example. The views end with the next turn.
+		// Store, send, apply and answer, as in the package example. The views end with the next
+		// turn.
 		for e := range rd.CommittedEntries.All() {
 			fmt.Println("entry", e.Index, "of term", e.Term)
 		}

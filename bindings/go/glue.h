@@ -102,7 +102,7 @@ static inline raftcore_code goraft_turn_done(uintptr_t host, uint64_t done) {
     return raftcore_turn(h->node, &h->done, &h->ready);
 }
 
-/* A turn with all of its input. need, word and first say what became of the frames. */
+/* A turn with every input. need, word and first have the result of the frames. */
 static inline raftcore_code goraft_turn(uintptr_t host, uint32_t ticks, uint64_t done, uint64_t persisted,
                                         uint64_t applied, uint64_t released, uint64_t peer,
                                         const uint8_t *frames, size_t len) {
@@ -202,7 +202,7 @@ static inline raftcore_code goraft_apply_change(goraft_host *h, uint32_t kind, c
 }
 
 /* A configuration in pieces that hold no pointers in Go's eyes: bytes if there are any; else ids, the
- * four lists one behind the other, and n, their counts. */
+ * four lists in one array, and n, the counts. */
 typedef struct goraft_members {
     uint64_t index;
     uint32_t auto_leave;

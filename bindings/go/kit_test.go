@@ -81,9 +81,9 @@ type group struct {
 	config  func(*Config)
 	// Messages may be refused: a node that left still answers, for example.
 	lenient bool
-	log     []Message         // all that were sent
-	lost    MessageKind       // messages of this kind get lost, except MsgHup, which is none
-	beside  map[uint64][]byte // snapshots that travel beside the core, by index; nil: none may
+	log     []Message         // everything sent
+	lost    MessageKind       // lost messages; MsgHup: no kind
+	beside  map[uint64][]byte // by index: snapshots beside the core; nil: not allowed
 }
 
 func newGroup(tb testing.TB, mode StorageMode, config func(*Config), ids ...uint64) *group {
@@ -315,7 +315,8 @@ func (g *group) sendEarly(rd *Ready) {
 	}
 }
 
-// disk does all writes that wait, in order, and then sends what waited. It returns the newest ready.
+// disk does the waiting writes in order, then sends the waiting messages. The newest ready is
+// returned.
 func (g *group) disk(h *host) (newest *Ready) {
 	for i := range h.waiting {
 		newest = &h.waiting[i].rd
@@ -330,7 +331,8 @@ func (g *group) disk(h *host) (newest *Ready) {
 	return newest
 }
 
-// work does one turn of a host, and reports whether there was anything to do. Every second host uses Turn.
+// work does one turn of a host, and reports whether there was anything to do. Every second host
+// uses Turn.
 func (g *group) work(h *host) bool {
 	switch {
 	case g.mode == StorageSync && h.id%2 == 1:
@@ -389,7 +391,7 @@ func (g *group) work(h *host) bool {
 	return busy
 }
 
-// respond sends what a message to local storage carries: to the node itself, or to its peers.
+// respond sends the responses in a message to local storage, to the node or to peers.
 func (g *group) respond(h *host, m Message) {
 	for _, r := range responses(m.Frame[12:]) {
 		if to := field(r, 2); to == h.id {
@@ -494,7 +496,7 @@ func (g *group) lead(id uint64) *host {
 	return nil
 }
 
-// same fails unless all hosts that are not cut off have applied the same.
+// same fails unless every connected host has applied want.
 func (g *group) same(want []string) {
 	g.tb.Helper()
 	for id, h := range g.hosts {

@@ -3,8 +3,8 @@ package raftcore
 import "strings"
 
 // The library's texts name settings, calls and constants as raftcore.h does. These tables have Go's
-// names. Test_go_names_are_those_of_fields_and_methods compares the tables with Config, Node and the
-// header.
+// names. Test_go_names_are_those_of_fields_and_methods compares the tables with Config, Node and
+// the header.
 
 // goNames has names of several words.
 var goNames = map[string]string{
@@ -107,7 +107,8 @@ var goNames = map[string]string{
 	"_V2":                        "EntryConfChangeV2",
 }
 
-// goWords has names of one word, which are names only where a text begins with them or brackets follow.
+// goWords has names of one word, which are names only where a text begins with them or brackets
+// follow.
 var goWords = map[string]string{
 	"advance":   "Advance",
 	"applied":   "Applied",

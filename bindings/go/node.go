@@ -75,11 +75,11 @@ import (
 
 // Node is a member of a group. Make a node with [NewNode], and boot it with [Node.Boot].
 //
-// All methods may be called from any goroutine. Calls on a node wait for each other. On a closed node
-// every method fails with [ErrClosed].
+// Methods may be called from any goroutine: a call waits until the running call has ended. On a
+// closed node every method fails with [ErrClosed].
 //
-// A Node must not be copied; go vet reports a copy. A copy is the same node, and [Node.Close] closes
-// both.
+// Do not copy a Node: go vet reports copies. A copy is the same node, and [Node.Close] closes the
+// original too.
 type Node struct {
 	_ noCopy
 	c *core
@@ -103,8 +103,8 @@ type core struct {
 
 // NewNode makes a node. Then call [Node.Boot], once.
 //
-// A node holds memory outside of Go's heap, see [Config.Footprint]. Close frees the memory at once; the
-// collector frees the memory of a node that nothing refers to.
+// A node holds memory outside of Go's heap, see [Config.Footprint]. Close frees the memory at once;
+// the collector frees the memory of a node that nothing refers to.
 func NewNode(cfg Config) (*Node, error) {
 	h := C.goraft_host_make()
 	if h == nil {
@@ -124,8 +124,8 @@ func wrap(h *C.goraft_host) *Node {
 	return &Node{c: c}
 }
 
-// Clone makes a second node of the same state, for tests and explorers. The same calls on both nodes
-// return the same results. Views of the original are not views of the clone.
+// Clone makes a second node of the same state, for tests and explorers. Equal calls on the two
+// nodes have equal results. Views of the original are not views of the clone.
 func (n *Node) Clone() (*Node, error) {
 	c, h := n.lock()
 	if h == nil {
@@ -144,8 +144,8 @@ func (n *Node) Clone() (*Node, error) {
 	return wrap(twin), nil
 }
 
-// Close ends the node and all of its views. Close writes and sends nothing: the next node boots from
-// what is on disk. A second Close does nothing.
+// Close ends the node and all of its views. Close writes and sends nothing: the next node boots
+// from what is on disk. A second Close does nothing.
 func (n *Node) Close() error {
 	c, h := n.lock()
 	if h == nil {
@@ -162,7 +162,8 @@ func (n *Node) Close() error {
 	return nil
 }
 
-// lock locks the node and returns its C side. If the node is closed, nothing is locked and h is nil.
+// lock locks the node and returns its C side. If the node is closed, nothing is locked and h is
+// nil.
 func (n *Node) lock() (c *core, h *C.goraft_host) {
 	c = n.c
 	if c == nil {
@@ -230,8 +231,8 @@ func (n *Node) Tick(ticks uint32) error {
 // check.
 //
 // A refused message does no harm, and must not end the program: [ErrDecode] (drop the connection),
-// [ErrNotForMe], [ErrNoPeer], [ErrImplausible], [ErrNotLeader], [ErrNoLeader], [ErrFull] (the message
-// will come again).
+// [ErrNotForMe], [ErrNoPeer], [ErrImplausible], [ErrNotLeader], [ErrNoLeader], [ErrFull] (the
+// message will come again).
 func (n *Node) Step(peer uint64, msg []byte) error {
 	c, h := n.lock()
 	if h == nil {
@@ -247,8 +248,8 @@ type Stepped struct {
 	Refused  error // why the first of these was refused: an [*Error]; nil if Rejected is 0
 }
 
-// StepFrames takes frames from a peer, as many as a read brought. The last one may be incomplete. peer
-// is as in [Node.Step].
+// StepFrames takes frames from a peer, as many as a read brought. The last one may be incomplete.
+// peer is as in [Node.Step].
 //
 // [ErrDecode]: the buffer begins with a length that no frame has. Drop the connection.
 //
@@ -272,7 +273,7 @@ func (n *Node) StepFrames(peer uint64, buf []byte) (Stepped, error) {
 }
 
 // StepLocal takes a response of local work. Messages to IDLocalAppend and IDLocalApply carry such
-// responses; pass those that are addressed to this node. [StorageMessages] only.
+// responses; pass the responses to this node. [StorageMessages] only.
 func (n *Node) StepLocal(msg []byte) error {
 	c, h := n.lock()
 	if h == nil {
@@ -305,8 +306,8 @@ func (n *Node) ReportUnreachable(peer uint64) error {
 //   - [ErrTooLarge]: the entry is larger than MaxEntryBytes, or than half of RecentBytes.
 //
 // With [FlagForwarding] a follower passes the entry on to the leader. The follower can't learn the
-// outcome: the token returns at once in Ready.Dropped, as [DropUnknown], and the entry may commit all
-// the same. To recognize the entry, put an id of your own into data.
+// outcome: the token returns at once in Ready.Dropped, as [DropUnknown], and the entry may commit
+// all the same. To recognize the entry, put an id of your own into data.
 func (n *Node) Propose(data []byte, token uint64) error {
 	c, h := n.lock()
 	if h == nil {
@@ -315,8 +316,8 @@ func (n *Node) Propose(data []byte, token uint64) error {
 	return c.done("Propose", C.goraft_propose(h.node, pointer(data), C.size_t(len(data)), C.uint64_t(token)))
 }
 
-// ProposeMany proposes several entries, all or none. tokens has a token for each entry, or is nil.
-// Errors are as in [Node.Propose].
+// ProposeMany proposes several entries, or fails and proposes nothing. tokens has a token for each
+// entry, or is nil. Errors are as in [Node.Propose].
 //
 // [Node.ProposeFlat] copies the data once less.
 func (n *Node) ProposeMany(entries [][]byte, tokens []uint64) error {
@@ -356,8 +357,8 @@ func (n *Node) ProposeMany(entries [][]byte, tokens []uint64) error {
 // mostScratch is how much memory for copies a node keeps from one call to the next.
 const mostScratch = 1 << 20
 
-// ProposeFlat is [Node.ProposeMany] for entries that lie one behind the other in data. lengths has the
-// length of each.
+// ProposeFlat is [Node.ProposeMany] for entries that lie one behind the other in data. lengths has
+// the length of each.
 func (n *Node) ProposeFlat(data []byte, lengths []uint32, tokens []uint64) error {
 	size := uint64(0)
 	for _, l := range lengths {
@@ -376,9 +377,9 @@ func (n *Node) ProposeFlat(data []byte, lengths []uint32, tokens []uint64) error
 	return c.done("ProposeFlat", code)
 }
 
-// ProposeEntry proposes an entry of any kind as it is, for example a change that was encoded elsewhere.
-// A change is checked as in [Node.ProposeConfChange]. Errors are as in [Node.Propose] and
-// ProposeConfChange; [ErrDecode], [ErrUnsupported]: data are no change.
+// ProposeEntry proposes an entry of any kind as it is, for example a change that was encoded
+// elsewhere. A change is checked as in [Node.ProposeConfChange]. Errors are as in [Node.Propose]
+// and ProposeConfChange; [ErrDecode], [ErrUnsupported]: data are no change.
 func (n *Node) ProposeEntry(kind EntryKind, data []byte, token uint64) error {
 	c, h := n.lock()
 	if h == nil {
@@ -388,14 +389,14 @@ func (n *Node) ProposeEntry(kind EntryKind, data []byte, token uint64) error {
 		C.goraft_propose_entry(h.node, C.uint32_t(kind), pointer(data), C.size_t(len(data)), C.uint64_t(token)))
 }
 
-// ReadIndex starts a linearizable read, on any node. Such a read sees every write that completed before
-// the read began, and costs no log entry.
+// ReadIndex starts a linearizable read, on any node. Such a read sees every write that completed
+// before the read began, and costs no log entry.
 //
-// token returns exactly once: in Ready.Reads, when the state may be read, or in Ready.Dropped. Tokens
-// of reads need not be unique.
+// token returns exactly once: in Ready.Reads, when the state may be read, or in Ready.Dropped.
+// Tokens of reads need not be unique.
 //
-// [ErrNoLeader]: retry when Ready.Leader changes. [ErrFull]: MaxReads reads are waiting, retry after
-// Advance.
+// [ErrNoLeader]: retry when Ready.Leader changes. [ErrFull]: MaxReads reads are waiting, retry
+// after Advance.
 func (n *Node) ReadIndex(token uint64) error {
 	c, h := n.lock()
 	if h == nil {
@@ -416,8 +417,8 @@ func (n *Node) Campaign() error {
 	return c.done("Campaign", C.raftcore_campaign(h.node))
 }
 
-// TransferLeader hands leadership over to a voter. 0: to the voter with the longest log. Proposals are
-// refused meanwhile. Without success the leader goes on after ElectionTicks.
+// TransferLeader hands leadership over to a voter. 0: to the voter with the longest log. Proposals
+// are refused meanwhile. Without success the leader goes on after ElectionTicks.
 func (n *Node) TransferLeader(to uint64) error {
 	c, h := n.lock()
 	if h == nil {
@@ -446,8 +447,8 @@ func (n *Node) ForgetLeader() error {
 	return c.done("ForgetLeader", C.raftcore_forget_leader(h.node))
 }
 
-// SetElectable sets whether the node starts elections: false for maintenance. The node still votes and
-// follows, and a leader still leads.
+// SetElectable sets whether the node starts elections: false for maintenance. The node still votes
+// and follows, and a leader still leads.
 func (n *Node) SetElectable(electable bool) error {
 	c, h := n.lock()
 	if h == nil {
@@ -465,8 +466,8 @@ func (n *Node) SetPriority(priority int32) error {
 	return c.done("SetPriority", C.raftcore_set_priority(h.node, C.int32_t(priority)))
 }
 
-// SetWindow changes the window of a peer, until the peer leaves the group: maxInflightMsgs appends, 1
-// to 65536, and maxInflightBytes of payload, 0 for no limit.
+// SetWindow changes the window of a peer, until the peer leaves the group: maxInflightMsgs appends,
+// 1 to 65536, and maxInflightBytes of payload, 0 for no limit.
 func (n *Node) SetWindow(peer uint64, maxInflightMsgs uint32, maxInflightBytes uint64) error {
 	c, h := n.lock()
 	if h == nil {
@@ -476,8 +477,8 @@ func (n *Node) SetWindow(peer uint64, maxInflightMsgs uint32, maxInflightBytes u
 		C.raftcore_set_window(h.node, C.uint64_t(peer), C.uint32_t(maxInflightMsgs), C.uint64_t(maxInflightBytes)))
 }
 
-// SetCommitBroadcast sets whether a leader reports a higher commit index at once (true, the default)
-// or with the next append or heartbeat.
+// SetCommitBroadcast sets whether a leader reports a higher commit index at once (true, the
+// default) or with the next append or heartbeat.
 func (n *Node) SetCommitBroadcast(on bool) error {
 	c, h := n.lock()
 	if h == nil {
@@ -486,8 +487,8 @@ func (n *Node) SetCommitBroadcast(on bool) error {
 	return c.done("SetCommitBroadcast", C.raftcore_set_commit_broadcast(h.node, bit(on)))
 }
 
-// SetElectionTimeout sets the random election timeout, until the node draws the next one. For tests and
-// explorers.
+// SetElectionTimeout sets the random election timeout, until the node draws the next one. For tests
+// and explorers.
 func (n *Node) SetElectionTimeout(ticks uint32) error {
 	c, h := n.lock()
 	if h == nil {
@@ -498,8 +499,8 @@ func (n *Node) SetElectionTimeout(ticks uint32) error {
 
 // ---- looking inside
 
-// HasReady reports whether the node has work for you: a ready or a fetch. Before you sleep, HasReady
-// must be false. Status.LateTicks counts the ticks for which a host forgot this rule.
+// HasReady reports whether the node has work for you: a ready or a fetch. Before you sleep,
+// HasReady must be false. Status.LateTicks counts the ticks for which a host forgot this rule.
 //
 // HasReady is false on a closed node.
 func (n *Node) HasReady() bool {
@@ -526,9 +527,9 @@ func (n *Node) Pending() (Pending, error) {
 	return Pending(bits), nil
 }
 
-// TicksUntilDue returns how many ticks may pass before the node does something automatically: at least
-// 1, math.MaxUint32 for never. A host with nothing else to do may sleep so long, and then calls Tick
-// once with all ticks that have passed.
+// TicksUntilDue returns how many ticks may pass before the node does something automatically: at
+// least 1, math.MaxUint32 for never. A host with nothing else to do may sleep so long, and then
+// calls Tick once with all ticks that have passed.
 func (n *Node) TicksUntilDue() (uint32, error) {
 	c, h := n.lock()
 	if h == nil {
@@ -555,8 +556,8 @@ func (n *Node) Status() (Status, error) {
 	return s, nil
 }
 
-// Peers returns the members as a leader sees them, by id, the leader included. On other nodes only ID
-// and the membership flags have a meaning.
+// Peers returns the members as a leader sees them, by id, the leader included. On other nodes only
+// ID and the membership flags have a meaning.
 func (n *Node) Peers() ([]Peer, error) {
 	c, h := n.lock()
 	if h == nil {
@@ -601,9 +602,9 @@ func (n *Node) NextEvent() (Event, bool, error) {
 	return e, code == C.RAFTCORE_OK, nil
 }
 
-// Digest returns a number that is equal for nodes of equal state, for tests and explorers. withRandom
-// includes the random state. Do not store a digest: another version may compute another number. 0 on a
-// closed node.
+// Digest returns a number that is equal for nodes of equal state, for tests and explorers.
+// withRandom includes the random state. Do not store a digest: the number may change with the
+// version. 0 on a closed node.
 func (n *Node) Digest(withRandom bool) uint64 {
 	c, h := n.lock()
 	if h == nil {

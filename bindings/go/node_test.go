@@ -273,8 +273,8 @@ func Test_views_show_what_copies_show_and_end_with_advance(t *testing.T) {
 	if string(copied) != "first" {
 		t.Errorf("after Advance the copy is %q", copied)
 	}
-	// With FlagDebugPoisonViews the records turn to 0xDD, under a view that does not panic; the bytes of
-	// entries do when the recent log gives up their block.
+	// With FlagDebugPoisonViews the records turn to 0xDD, under a view that does not panic; the
+	// bytes of entries do when the recent log gives up their block.
 	if record := (*[64]byte)(view.Messages.first); *record != [64]byte(bytes.Repeat([]byte{0xdd}, 64)) {
 		t.Errorf("after Advance a message is %x", *record)
 	}

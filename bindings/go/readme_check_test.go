@@ -24,7 +24,8 @@ func between(tb testing.TB, s, from, to string) string {
 	return from + part
 }
 
-// The program of the README is the package example, which runs and prints; its loop stands in doc.go.
+// The program of the README is the package example, which runs and prints; its loop stands in
+// doc.go.
 func Test_the_printed_loop_is_the_tested_one(t *testing.T) {
 	readme, doc, example := text(t, "README.md"), text(t, "doc.go"), text(t, "readme_test.go")
 

@@ -37,7 +37,8 @@ func work(n *raftcore.Node) {
 			if !ok {
 				break
 			}
-			// With a log: SupplyEntries, SupplySnapshot, or SupplyNone. An error concerns this one fetch.
+			// With a log: SupplyEntries, SupplySnapshot, or SupplyNone. An error concerns a single
+			// fetch.
 			if _, err := n.SupplyNone(f.ID, raftcore.SupplyLater); err != nil {
 				log.Print(err)
 			}
@@ -47,12 +48,12 @@ func work(n *raftcore.Node) {
 		if !ok {
 			continue
 		}
-		// 1. Store: first the snapshot, which replaces everything; then rd.Entries, which replace all from
-		//    Entries[0].Index on; then rd.HardState. Make them durable if rd.MustSync(). If a write or a
-		//    flush fails, end the process.
+		// 1. Store: first the snapshot, which replaces everything; then rd.Entries, which replace
+		//    all from Entries[0].Index on; then rd.HardState. Make them durable if rd.MustSync().
+		//    If a write or a flush fails, end the process.
 		// 2. Send rd.Messages, each Frame to the peer named To.
-		// 3. Apply. Store the applied index and the membership (ApplyConfChange) with your data, in one
-		//    transaction.
+		// 3. Apply. Store the applied index and the membership (ApplyConfChange) with your data, in
+		//    one transaction.
 		for _, e := range rd.CommittedEntries {
 			if e.Kind != raftcore.EntryNormal {
 				_, err := n.ApplyConfChange(e)
@@ -74,7 +75,7 @@ func work(n *raftcore.Node) {
 	}
 }
 
-// check ends the process: the next one boots from what is on disk.
+// check ends the process. The next process boots from the disk.
 func check(err error) {
 	if err != nil {
 		log.Fatal(err)

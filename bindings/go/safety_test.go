@@ -112,7 +112,8 @@ func panics(f func()) (text any) {
 	return nil
 }
 
-// A view that has ended panics, whatever ended it, instead of showing another ready or freed memory.
+// A view that has ended panics, whatever ended it, instead of showing another ready or freed
+// memory.
 func Test_a_view_that_has_ended_panics(t *testing.T) {
 	view := func(t *testing.T, mode StorageMode) (*Node, ReadyView) {
 		n := founder(t, testConfig(1, mode), 1, 2)
@@ -339,7 +340,8 @@ func Test_goroutines_wait_for_each_other(t *testing.T) {
 	must(t, n.Close())
 }
 
-// Readers, a writer of the loop and a Close at any time: every call returns, and the last ones with ErrClosed.
+// Readers, a writer of the loop and a Close at any time: every call returns, and the last ones with
+// ErrClosed.
 func Test_close_may_come_at_any_time(t *testing.T) {
 	for range 20 {
 		n := solo(t)

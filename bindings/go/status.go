@@ -11,7 +11,7 @@ type Status struct {
 	ID               uint64 // this node
 	Group            uint64 // its group
 	Term             uint64 // current term
-	Vote             uint64 // who got the node's vote in Term; 0: nobody
+	Vote             uint64 // the candidate with the node's vote in Term; 0: none
 	Commit           uint64 // highest index known to be committed
 	Applied          uint64 // highest index that you have applied
 	Durable          uint64 // highest index on this node's disk, of this log

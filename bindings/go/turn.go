@@ -55,8 +55,8 @@ func (n *Node) ReadyInto(rd *Ready) (bool, error) {
 	return true, nil
 }
 
-// ReadyView takes the next ready as [Node.Ready] does. ReadyView copies and allocates nothing: see the
-// type [ReadyView] for how long the view is valid.
+// ReadyView takes the next ready as [Node.Ready] does. ReadyView copies and allocates nothing: see
+// the type [ReadyView] for how long the view is valid.
 func (n *Node) ReadyView() (v ReadyView, ok bool, err error) {
 	c, h := n.lock()
 	if h == nil {
@@ -91,9 +91,9 @@ func (n *Node) View(number uint64) (v ReadyView, ok bool, err error) {
 	return v, code == C.RAFTCORE_OK, nil
 }
 
-// ReadyFlat takes the next ready as one run of bytes, in the layout of raftcore_flat in raftcore.h. The
-// bytes go into buf if they fit, else into a new buffer, and are yours. The ready is outstanding like
-// any other.
+// ReadyFlat takes the next ready as one run of bytes, in the layout of raftcore_flat in raftcore.h.
+// The bytes go into buf if they fit, else into a new buffer, and are yours. The ready is
+// outstanding then.
 func (n *Node) ReadyFlat(buf []byte) ([]byte, bool, error) {
 	c, h := n.lock()
 	if h == nil {
@@ -119,14 +119,14 @@ func (n *Node) ReadyFlat(buf []byte) ([]byte, bool, error) {
 
 // ---- acknowledgements
 
-// Advance acknowledges a ready: all of its work is done, and all work of earlier readies. Their views
-// end.
+// Advance acknowledges a ready: its work is done, and the work of earlier readies. The views of
+// these readies end.
 //
-// Acknowledge every ready, even one that looks empty: the node's own vote and acknowledgement count
-// only then.
+// Acknowledge every ready, even an empty one: the node's own vote and acknowledgement count only
+// then.
 //
-// [ErrStale]: acknowledged before; harmless. [ErrState]: a configuration entry in the ready was neither
-// applied nor skipped, or the mode is [StorageMessages].
+// [ErrStale]: acknowledged before; harmless. [ErrState]: a configuration entry in the ready was
+// neither applied nor skipped, or the mode is [StorageMessages].
 func (n *Node) Advance(number uint64) error {
 	c, h := n.lock()
 	if h == nil {
@@ -139,11 +139,12 @@ func (n *Node) Advance(number uint64) error {
 	return c.done("Advance", code)
 }
 
-// Persisted reports that the writes of readies up to number are durable. Messages with MessageAfter of
-// these readies may leave now. Persisted is independent of Applied and Release. [StorageAsync] only.
+// Persisted reports that the writes of readies up to number are durable. Messages with MessageAfter
+// of these readies may leave now. Persisted is independent of Applied and Release. [StorageAsync]
+// only.
 //
-// You cannot report a failed write. If a write or a flush fails, end the process: the next one boots
-// from what is on disk.
+// You cannot report a failed write. If a write or a flush fails, end the process. The next process
+// boots from the disk.
 func (n *Node) Persisted(number uint64) error {
 	c, h := n.lock()
 	if h == nil {
@@ -194,7 +195,7 @@ type Input struct {
 	Applied   uint64 // index of an entry: [Node.Applied]
 	Released  uint64 // number of a ready: [Node.Release]
 
-	Peer   uint64 // whose frames these are: see [Node.Step]
+	Peer   uint64 // sender of Frames: see [Node.Step]
 	Frames []byte // see [Node.StepFrames]
 
 	Stepped // result: what became of the Frames of the last turn that had some
@@ -210,12 +211,12 @@ const (
 	FoundFetch                // no ready, since a fetch comes first: NextFetch, supply, and the next turn
 )
 
-// Turn is one turn of the loop in one crossing into C. Turn acknowledges, ticks, steps frames, looks
-// for a fetch, and takes the next ready into v, in this order.
+// Turn is one turn of the loop in one crossing into C. Turn acknowledges, ticks, steps frames,
+// looks for a fetch, and takes the next ready into v, in this order.
 //
-// Turn empties in, also if it fails, except for the result in.Stepped. A refused frame is no error of
-// the turn; neither is an acknowledgement that was given before. If in.Refused is [ErrDecode] and
-// in.Consumed is 0, drop the connection: no frame has the length with which the buffer begins.
+// Turn empties in, also if it fails, except for the result in.Stepped. A refused frame is no error
+// of the turn, nor is a repeated acknowledgement. If in.Refused is [ErrDecode] and in.Consumed is
+// 0, drop the connection: no frame has the length with which the buffer begins.
 //
 // After FoundLast you may sleep without another turn. Set Done in the input of the next turn; until
 // then the ready counts as not applied, for Compacted too.
@@ -266,7 +267,8 @@ func (n *Node) Turn(in *Input, v *ReadyView) (Found, error) {
 	return found, nil
 }
 
-// refused returns the reason of the first refused frame. The detail of a failed turn is not the frame's.
+// refused returns the reason of the first refused frame. The detail of a failed turn is not the
+// frame's.
 //
 //go:noinline
 func refused(h *C.goraft_host, turn C.raftcore_code) error {

@@ -49,7 +49,7 @@ func Test_a_turn_acknowledges_and_takes_the_next(t *testing.T) {
 	}
 }
 
-// Ticks and frames come with the turn; what the calls would have done one by one, the turn does.
+// A turn with ticks and frames has the effect of the single calls.
 func Test_a_turn_is_the_calls_in_one(t *testing.T) {
 	one, many := founder(t, testConfig(1, StorageSync), 1, 2), founder(t, testConfig(1, StorageSync), 1, 2)
 	beat := []byte{1 << 3, 8, 2 << 3, 1, 3 << 3, 2, 4 << 3, 2}
@@ -128,7 +128,7 @@ func Test_a_turn_of_many_readies(t *testing.T) {
 	if in.Persisted != 0 || in.Released != 0 || in.Ticks != 0 {
 		t.Errorf("the input was not emptied: %+v", in)
 	}
-	// The same once more is no error.
+	// A repeated acknowledgement is no error.
 	if _, err := n.Turn(&Input{Persisted: last, Released: last}, &v); err != nil {
 		t.Error(err)
 	}

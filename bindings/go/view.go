@@ -18,8 +18,8 @@ type Entry struct {
 	Token uint64 // of a committed entry, on the node that took the proposal; 0 elsewhere
 }
 
-// Message is a message to send. If you have a stream for each peer, write Frame to the peer named To,
-// and look at nothing else but MessageAfter in Flags.
+// Message is a message to send. If you have a stream for each peer, write Frame to the peer named
+// To, and look at nothing else but MessageAfter in Flags.
 type Message struct {
 	MessageHead
 	Frame        []byte // u32 length of the message, u64 group (little-endian), the raftpb message
@@ -41,8 +41,8 @@ type MessageHead struct {
 	Kind       MessageKind
 }
 
-// Read is a read that you may serve now, from a state that has applied Index. Where a ready has a read,
-// the state has.
+// Read is a read that you may serve now, from a state that has applied Index. Where a ready has a
+// read, the state has.
 type Read struct {
 	Token uint64
 	Index uint64
@@ -77,8 +77,8 @@ type ReadyHead struct {
 	Leader         uint64 // 0: none known
 	SnapshotIndex  uint64 // of a snapshot: the index up to which it covers the log
 	SnapshotTerm   uint64 // term of the entry at SnapshotIndex
-	CommittedFirst uint64 // to apply: from this index
-	CommittedLast  uint64 // to this one, both included; 0, 0: nothing
+	CommittedFirst uint64 // to apply: the first index
+	CommittedLast  uint64 // to apply: the last index; 0, 0: nothing
 }
 
 // HardStateChanged reports whether term, vote or commit must be stored.
@@ -110,13 +110,13 @@ type Ready struct {
 
 // ReadyView is a ready in the node's memory, with the fields of [Ready].
 //
-// A view, and every []byte from it, ends with [Node.Advance] or [Node.Release] of its Number, and with
-// [Node.Close]. Until then nothing moves or changes, whatever else you call. Do not write through a
-// view.
+// A view, and every []byte from it, ends with [Node.Advance] or [Node.Release] of its Number, and
+// with [Node.Close]. Until then nothing moves or changes, whatever else you call. Do not write
+// through a view.
 //
 // The lists and entries of a view that has ended panic. A []byte can't: FlagDebugPoisonViews
-// overwrites its bytes, so that a stale read shows in your tests. If you keep a []byte, keep the Node or
-// the view as well: the collector closes a node that nothing refers to.
+// overwrites its bytes, so that a stale read shows in your tests. If you keep a []byte, keep the
+// Node or the view as well: the collector closes a node that nothing refers to.
 type ReadyView struct {
 	ReadyHead
 	SnapshotConf     []byte
@@ -137,7 +137,8 @@ type life struct {
 	ready uint64
 }
 
-// check panics if the view has ended. The panic is a constant, so that the compiler inlines accessors.
+// check panics if the view has ended. The panic is a constant, so that the compiler inlines
+// accessors.
 func (l life) check() {
 	if l.core.ended.Load() >= l.ready {
 		panic("raftcore: a view was used after its ready, or its node, had ended")
@@ -208,8 +209,8 @@ func (v EntriesView) View(i int) EntryView {
 	return EntryView{(*C.raftcore_entry)(record(v.first, v.n, v.stride, i)), v.life}
 }
 
-// EntryView is an entry in the node's memory, with the fields of [Entry]. See [ReadyView] for how long
-// it is valid.
+// EntryView is an entry in the node's memory, with the fields of [Entry]. See [ReadyView] for how
+// long it is valid.
 type EntryView struct {
 	c    *C.raftcore_entry
 	life life
@@ -323,8 +324,8 @@ func (m *MessageView) AppendFrame(buf []byte) []byte {
 	return buf
 }
 
-// AppendPiecesView appends the pieces of the frame to list, as net.Buffers takes them. Each piece is a
-// view.
+// AppendPiecesView appends the pieces of the frame to list, as net.Buffers takes them. Each piece
+// is a view.
 func (m *MessageView) AppendPiecesView(list [][]byte) [][]byte {
 	for _, piece := range m.pieces() {
 		list = append(list, bytesOf(&piece))
@@ -412,8 +413,8 @@ func (v *ReadyView) fill(core *core, c *C.raftcore_ready) {
 	v.life = l
 }
 
-// CopyTo makes rd a copy that is yours. The former contents of rd end, since their memory is used again:
-// a loop that reuses one Ready soon allocates nothing.
+// CopyTo makes rd a copy that is yours. The former contents of rd end, since their memory is used
+// again: a loop with one Ready soon allocates nothing.
 func (v *ReadyView) CopyTo(rd *Ready) {
 	if v.life.core != nil {
 		v.life.check()

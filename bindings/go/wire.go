@@ -52,8 +52,9 @@ func NextFrame(buf []byte, limit uint64) (f Frame, ok bool, err error) {
 	return f, true, nil
 }
 
-// SplitSnapshot looks into a message before you step it. ok reports whether the message is a snapshot.
-// data are the snapshot's data, a part of msg, and index and term what the snapshot covers.
+// SplitSnapshot looks into a message before you step it. ok reports whether the message is a
+// snapshot. data are the snapshot's data, a part of msg, and index and term what the snapshot
+// covers.
 //
 // If data is empty, the data travel beside the core: step the message only when you have them.
 func SplitSnapshot(msg []byte) (data []byte, index, term uint64, ok bool, err error) {
@@ -69,8 +70,8 @@ func SplitSnapshot(msg []byte) (data []byte, index, term uint64, ok bool, err er
 	return msg[at:end:end], uint64(out[2]), uint64(out[3]), true, nil
 }
 
-// HelloInfo is what a peer says when a connection opens. Your transport decides whether version, group
-// and id are acceptable.
+// HelloInfo is what a peer says when a connection opens. Your transport decides whether version,
+// group and id are acceptable.
 type HelloInfo struct {
 	Version  uint32 // of the wire format
 	Features uint64 // what the peer can do
@@ -133,8 +134,8 @@ func coreOf(n *Node) *core {
 }
 
 // Tick is [Node.Tick] for every node. Tick appends to found the positions of nodes with a ready, a
-// fetch or an error; the node's own Tick or Ready returns the error. A node that is closed, or in use by
-// another goroutine, counts as a node with an error, and was not ticked.
+// fetch or an error; the node's own Tick or Ready returns the error. A node that is closed, or in
+// use by another goroutine, counts as a node with an error, and was not ticked.
 func (t *Ticker) Tick(ticks uint32, found []int) []int {
 	for i, n := range t.nodes {
 		t.handles[i], t.locked[i] = 0, nil

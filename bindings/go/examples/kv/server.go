@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log"
-	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
 	raftcore "raftcore.example/go"
 )
 
@@ -16,45 +18,70 @@ const (
 )
 
 var (
+	errKey     = fmt.Errorf("a key has 1 to %d bytes", bolt.MaxKeySize)
 	errRefused = errors.New("not done: try again")
-	errUnknown = errors.New("no answer in time: it may be done or not")
+	errUnknown = errors.New("done or not, nobody here can know")
 )
 
-// call is a request of a client, for the loop's goroutine.
+// call is a request of a client, for the goroutine of the loop.
 type call struct {
-	write []byte // nil: a read
-	id    uint64
-	done  chan error // room for the one answer
-	since time.Time
+	write  []byte               // a write
+	change *raftcore.ConfChange // a change of the membership
+	done   chan error           // of either, or of a read; has room for the one answer
+	since  time.Time
 }
 
-// server is a node with its disk, its peers and its clients. run is the only goroutine that touches anything but the channels.
+// server is a node with its disk, its peers and its clients. Other goroutines than that of run
+// touch only the channels and addresses.
 type server struct {
-	node    *raftcore.Node
-	store   *store
-	peers   map[uint64]*outbound
-	calls   chan call
-	chunks  chan chunk
-	losses  chan lost
-	waiting map[uint64]call // by id: writes until applied here, reads until they may be served
+	node      *raftcore.Node
+	limit     uint64 // of a frame
+	store     *store
+	addresses atomic.Pointer[map[uint64]address]
+	given     map[uint64]address // by the command line, until there are some in the store
+	hello     []byte
+	peers     map[uint64]*outbound
 
+	calls    chan call
+	arrivals chan arrival
+	progress chan progress
+	statuses chan chan status
+
+	token     uint64          // the newest one
+	waiting   map[uint64]call // by token
 	compacted uint64
-	installed int // snapshots
-	statuses  chan chan status
+	installed int                  // snapshots
+	beside    map[uint64]*snapshot // by peer: data to send, which wait for their message
+	arrived   map[uint64]*snapshot // by peer: data that came, whose message is to come
+	stepped   map[uint64][]byte    // by index: data of a stepped message
 }
 
 type status struct {
-	Leader, Term, Applied, First uint64
-	Snapshots                    int
+	Leader, Term, Applied, First, LateTicks uint64
+	Snapshots                               int
 }
 
-func newServer(id uint64, addresses map[uint64]string, path string, keep uint64) (*server, error) {
+func newServer(id uint64, addresses map[uint64]address, path string, found bool, keep uint64) (*server, error) {
 	cfg := raftcore.DefaultConfig()
 	cfg.ID = id
 	cfg.Group = group
-	cfg.MaxSnapshotBytes = 1 << 30
-
-	st, err := openStore(path, keep, func() ([]byte, error) { return founders(cfg, addresses) })
+	limit, err := cfg.FrameLimit()
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStore(path, id, keep)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		var voters []uint64
+		for id := range addresses {
+			voters = append(voters, id)
+		}
+		err = st.found(raftcore.Founder(voters...), addresses)
+	} else if st.empty() {
+		log.Print("the file is empty: this node waits until it is added to a group (to found a group, start each founder once with -found)")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -70,54 +97,71 @@ func newServer(id uint64, addresses map[uint64]string, path string, keep uint64)
 		return nil, err
 	}
 	s := &server{
-		node: node, store: st, peers: map[uint64]*outbound{}, waiting: map[uint64]call{}, compacted: st.before,
-		calls: make(chan call, 1024), chunks: make(chan chunk, 1024), losses: make(chan lost, 16), statuses: make(chan chan status),
+		node: node, limit: limit, store: st, given: addresses, hello: hello, peers: map[uint64]*outbound{},
+		calls: make(chan call, 1024), arrivals: make(chan arrival, 1024), progress: make(chan progress, 16),
+		statuses: make(chan chan status), waiting: map[uint64]call{}, compacted: st.before,
+		beside: map[uint64]*snapshot{}, arrived: map[uint64]*snapshot{}, stepped: map[uint64][]byte{},
 	}
-	l, err := net.Listen("tcp", addresses[id])
+	l, err := net.Listen("tcp", addresses[id].raft)
 	if err != nil {
 		return nil, err
 	}
-	go listen(l, group, s.chunks)
-	for peer, address := range addresses {
-		if peer != id {
-			s.peers[peer] = &outbound{peer, make(chan raftcore.Message, 4096)}
-			go s.peers[peer].run(address, hello, s.losses)
+	go listen(l, group, s.arrivals)
+	return s, s.connect()
+}
+
+// connect starts a sender for each peer with a known address.
+func (s *server) connect() error {
+	known, err := s.store.addresses()
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 { // a node that joins
+		known = s.given
+	}
+	s.addresses.Store(&known)
+	self, err := s.node.Status()
+	if err != nil {
+		return err
+	}
+	for peer, at := range known {
+		if o := s.peers[peer]; peer == self.ID || o != nil && o.address == at.raft {
+			continue
+		}
+		o := &outbound{peer, at.raft, s.hello, make(chan raftcore.Message, 4096), s.progress}
+		if old := s.peers[peer]; old != nil {
+			close(old.queue)
+		}
+		s.peers[peer] = o
+		go o.run()
+	}
+	for peer, o := range s.peers {
+		if known[peer].raft == "" {
+			close(o.queue)
+			delete(s.peers, peer)
 		}
 	}
-	return s, nil
+	return nil
 }
 
-// founders is the first configuration, as it is stored. A node that lives no longer than this call makes bytes of the ids.
-func founders(cfg raftcore.Config, addresses map[uint64]string) ([]byte, error) {
-	node, err := raftcore.NewNode(cfg)
-	if err != nil {
-		return nil, err
-	}
-	defer node.Close()
-	var conf raftcore.Conf
-	for id := range addresses {
-		conf.Voters = append(conf.Voters, id)
-	}
-	if err := errors.Join(node.BootState(raftcore.HardState{Commit: 1}), node.BootConf(conf, 1, 1), node.BootDone(1)); err != nil {
-		return nil, err
-	}
-	conf, err = node.Conf()
-	return conf.Bytes, err
-}
-
-// put replicates a write, and answers once it is applied here.
+// put replicates a write, and returns once it is applied here.
 func (s *server) put(key string, value []byte) error {
-	id := rand.Uint64() // known again when it is applied, whoever passed it on
-	return s.ask(call{write: encodeWrite(id, key, value), id: id})
+	if !isKey([]byte(key)) { // before it is proposed: bbolt could not apply it
+		return errKey
+	}
+	return s.ask(call{write: encodeWrite(key, value)})
 }
 
 // get reads what was written before.
 func (s *server) get(key string) (value []byte, found bool, err error) {
-	if err := s.ask(call{id: rand.Uint64()}); err != nil {
+	if err := s.ask(call{}); err != nil {
 		return nil, false, err
 	}
 	return s.store.get(key)
 }
+
+// change changes the membership, and returns once the change is applied here.
+func (s *server) change(c raftcore.ConfChange) error { return s.ask(call{change: &c}) }
 
 func (s *server) ask(c call) error {
 	c.done, c.since = make(chan error, 1), time.Now()
@@ -131,31 +175,34 @@ func (s *server) status() status {
 	return <-answer
 }
 
-// run is the loop. It ends if the disk fails, or the library has a bug: the process then starts again from what is on disk.
+// run is the loop. The loop ends if the disk fails, or the library has a bug. Then the process must
+// end. The next process boots from the disk.
 func (s *server) run(tick time.Duration) error {
 	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
 	for {
 		var err error
 		select {
 		case <-ticker.C:
 			err = s.node.Tick(1)
 			s.expire()
-		case c := <-s.chunks:
-			err = s.step(c)
+			s.promote()
+		case a := <-s.arrivals:
+			s.step(a)
 		case c := <-s.calls:
 			s.begin(c)
-		case l := <-s.losses:
-			err = s.lost(l)
+		case p := <-s.progress:
+			s.report(p)
 		case answer := <-s.statuses:
 			var now raftcore.Status
 			now, err = s.node.Status()
-			answer <- status{now.Leader, now.Term, now.Applied, now.FirstIndex, s.installed}
+			answer <- status{now.Leader, now.Term, now.Applied, now.FirstIndex, now.LateTicks, s.installed}
 		}
-		// What else has come goes into the same write.
+		// Other arrivals and calls go into the same write.
 		for more := true; more && err == nil; {
 			select {
-			case c := <-s.chunks:
-				err = s.step(c)
+			case a := <-s.arrivals:
+				s.step(a)
 			case c := <-s.calls:
 				s.begin(c)
 			default:
@@ -171,118 +218,236 @@ func (s *server) run(tick time.Duration) error {
 	}
 }
 
-// step takes what a peer sent.
-func (s *server) step(c chunk) error {
-	data := c.data
-	if len(c.from.rest) > 0 {
-		data = append(c.from.rest, data...)
+// step takes the frames or the snapshot of a peer. A refused message does no harm.
+func (s *server) step(a arrival) {
+	if a.snapshot != nil {
+		s.arrived[a.from.peer] = a.snapshot
+		close(a.snapshot.taken)
+		return
 	}
-	used, _, err := s.node.StepFrames(c.from.peer, data)
-	if errors.Is(err, raftcore.ErrDecode) {
-		log.Printf("peer %d: %v", c.from.peer, err)
-		c.from.rest = nil
-		return c.from.conn.Close()
+	buf := a.frames
+	if len(a.from.rest) > 0 {
+		buf = append(a.from.rest, buf...)
 	}
-	c.from.rest = data[used:]
-	return err
+	for {
+		f, ok, err := raftcore.NextFrame(buf, s.limit)
+		if err != nil {
+			log.Printf("node %d: %v", a.from.peer, err)
+			a.from.rest = nil
+			a.from.conn.Close()
+			return
+		}
+		if !ok {
+			a.from.rest = buf
+			return
+		}
+		buf = buf[f.Bytes:]
+		if f.Group != group {
+			log.Printf("node %d: a frame of group %d", a.from.peer, f.Group)
+			continue
+		}
+		data, index, _, isSnapshot, err := raftcore.SplitSnapshot(f.Message)
+		if err == nil && isSnapshot && len(data) == 0 {
+			have := s.arrived[a.from.peer]
+			if have == nil || have.index != index {
+				log.Printf("node %d: the snapshot at %d came before its data", a.from.peer, index)
+				continue // the leader sends it again
+			}
+			delete(s.arrived, a.from.peer)
+			s.stepped[index] = have.data
+		}
+		if err := s.node.Step(a.from.peer, f.Message); err != nil {
+			log.Printf("node %d: %v", a.from.peer, err)
+		}
+	}
 }
 
 // begin takes a client's request.
 func (s *server) begin(c call) {
+	s.token++
 	var err error
-	if c.write != nil {
-		err = s.node.Propose(c.write, c.id)
-	} else {
-		err = s.node.ReadIndex(c.id)
+	switch {
+	case c.write != nil:
+		err = s.node.Propose(c.write, s.token)
+	case c.change != nil:
+		err = s.node.ProposeConfChange(*c.change, s.token)
+	default:
+		err = s.node.ReadIndex(s.token)
 	}
 	if err != nil {
-		c.done <- errors.Join(errRefused, err)
+		c.done <- err
 		return
 	}
-	s.waiting[c.id] = c
+	s.waiting[s.token] = c
 }
 
-func (s *server) end(id uint64, err error) {
-	if c, ok := s.waiting[id]; ok {
-		delete(s.waiting, id)
+func (s *server) end(token uint64, err error) {
+	if c, ok := s.waiting[token]; ok {
+		delete(s.waiting, token)
 		c.done <- err
 	}
 }
 
 func (s *server) expire() {
-	for id, c := range s.waiting {
-		if time.Since(c.since) > timeout {
-			s.end(id, errUnknown)
+	for token, c := range s.waiting {
+		if time.Since(c.since) <= timeout {
+			continue
+		}
+		if c.write == nil && c.change == nil {
+			s.end(token, errRefused)
+		} else {
+			s.end(token, errUnknown)
 		}
 	}
 }
 
-func (s *server) lost(l lost) error {
-	if l.snapshot {
-		if err := s.node.ReportSnapshot(l.peer, false); err != nil && !errors.Is(err, raftcore.ErrNoPeer) {
+// promote lets a learner vote that has caught up. On a node that does not lead there is none.
+func (s *server) promote() {
+	peers, err := s.node.Peers()
+	if err != nil {
+		return
+	}
+	for _, p := range peers {
+		if p.Flags&raftcore.PeerLearner != 0 && p.Flags&raftcore.PeerCaughtUp != 0 {
+			// An error is another change in progress, or leadership that was lost: the next tick
+			// tries again.
+			_ = s.node.ProposeConfChange(raftcore.ConfChange{
+				Changes: []raftcore.Change{{Kind: raftcore.ChangeAddNode, ID: p.ID}},
+			}, 0)
+		}
+	}
+}
+
+// report passes on what a sender has reported. A peer that has left the group is no fault.
+func (s *server) report(p progress) {
+	var err error
+	switch {
+	case p.next != nil:
+		if o := s.peers[p.peer]; o != nil && !o.send(*p.next) {
+			s.report(progress{peer: p.peer, lost: true, snapshot: true})
+		}
+	case p.underWay:
+		err = s.node.ReportSnapshot(p.peer, raftcore.SnapshotUnderWay)
+	case p.lost:
+		if p.snapshot {
+			err = s.node.ReportSnapshot(p.peer, raftcore.SnapshotFailed)
+		}
+		if err == nil {
+			err = s.node.ReportUnreachable(p.peer)
+		}
+	}
+	if err != nil && !errors.Is(err, raftcore.ErrNoPeer) {
+		log.Print(err)
+	}
+}
+
+// send sends a message of a ready.
+func (s *server) send(m raftcore.Message) {
+	o := s.peers[m.To]
+	if o == nil {
+		return
+	}
+	if b := s.beside[m.To]; b != nil && m.Kind == raftcore.MsgSnap {
+		delete(s.beside, m.To)
+		if b.index == m.Index {
+			go o.sendSnapshot(m, b.data)
+		} else {
+			s.report(progress{peer: m.To, lost: true, snapshot: true})
+		}
+		return
+	}
+	if !o.send(m) {
+		s.report(progress{peer: m.To, lost: true, snapshot: m.Kind == raftcore.MsgSnap})
+	}
+}
+
+// work does all work of the node, in the order of the contract. An error ends the process.
+func (s *server) work() error {
+	for s.node.HasReady() {
+		if err := s.fetches(); err != nil {
 			return err
 		}
-	}
-	if err := s.node.ReportUnreachable(l.peer); err != nil && !errors.Is(err, raftcore.ErrNoPeer) {
-		return err
-	}
-	return nil
-}
-
-// work does all that the node has to do. The order is the contract.
-func (s *server) work() error {
-	for {
-		f, ok, err := s.node.NextFetch()
+		rd, ok, err := s.node.Ready()
 		if err != nil {
 			return err
 		}
 		if !ok {
-			break
+			continue
 		}
-		if err := s.store.answer(s.node, f); err != nil {
+		if rd.HasSnapshot() && len(rd.SnapshotData) == 0 {
+			rd.SnapshotData = s.stepped[rd.SnapshotIndex]
+		}
+		// 1 and 3: store and apply, in one transaction. If it fails, nothing of this ready has left
+		// the node, and nothing will.
+		written, moved, err := s.store.work(s.node, &rd)
+		if err != nil {
 			return err
-		}
-	}
-	for {
-		rd, ok, err := s.node.Ready()
-		if err != nil || !ok {
-			return err
-		}
-		// 1 and 3: store and apply, in one transaction.
-		if err := s.store.work(s.node, &rd, func(request uint64) { s.end(request, nil) }); err != nil {
-			return err
-		}
-		if rd.HasSnapshot() {
-			s.installed++
-			s.compacted = s.store.before
 		}
 		for _, m := range rd.Messages { // 2
-			if o := s.peers[m.To]; o != nil && !o.send(m) {
-				if err := s.lost(lost{m.To, m.Kind == raftcore.MsgSnap}); err != nil {
-					return err
-				}
+			s.send(m)
+		}
+		if moved {
+			if err := s.connect(); err != nil {
+				return err
 			}
 		}
-		for _, r := range rd.Reads { // 4
+		for _, token := range written { // 4
+			s.end(token, nil)
+		}
+		for _, r := range rd.Reads {
 			s.end(r.Token, nil)
 		}
 		for _, d := range rd.Dropped {
-			switch {
-			case d.What == raftcore.DropUnknown && d.Reason == raftcore.ReasonForwarded: // its number comes by when it is applied
-			case d.What == raftcore.DropUnknown:
+			if d.What == raftcore.DropUnknown {
 				s.end(d.Token, errUnknown)
-			default:
-				s.end(d.Token, errRefused)
+			} else {
+				s.end(d.Token, fmt.Errorf("%w (%v)", errRefused, d.Reason))
 			}
 		}
 		if err := s.node.Advance(rd.Number); err != nil { // 5
 			return err
 		}
+		if rd.HasSnapshot() {
+			s.installed++
+			s.compacted = s.store.before
+			clear(s.stepped)
+		}
 		if s.store.before > s.compacted {
 			s.compacted = s.store.before
-			if err := s.node.Compacted(s.compacted); err != nil {
+			if err := s.node.Compacted(s.compacted); err != nil && !errors.Is(err, raftcore.ErrStale) {
 				return err
 			}
+		}
+	}
+	for {
+		e, ok, err := s.node.NextEvent()
+		if err != nil || !ok {
+			return err
+		}
+		log.Print(e)
+	}
+}
+
+// fetches answers what the node lacks. An error of an answer concerns one fetch; one of the disk
+// ends the process.
+func (s *server) fetches() error {
+	for {
+		f, ok, err := s.node.NextFetch()
+		if err != nil || !ok {
+			return err
+		}
+		delete(s.beside, f.Peer)
+		err = s.store.answer(s.node, f, func(data []byte) {
+			s.beside[f.Peer] = &snapshot{index: s.store.applied, data: data}
+		})
+		var e *raftcore.Error
+		if errors.As(err, &e) {
+			log.Print(err)
+			if _, err := s.node.SupplyNone(f.ID, raftcore.SupplyLater); err != nil {
+				log.Print(err)
+			}
+		} else if err != nil {
+			return err
 		}
 	}
 }
