@@ -11,7 +11,7 @@ Three rules keep plain Python from crashing the process:
 - A signal handler may raise at any line. An interrupted method never puts its token back, so a
   method without a token looks at the stacks: see Node._alone. A single assignment replaces state of
   several parts. With Storage.ASYNC the library returns a ready once, and an interrupted method
-  must not lose the ready: see Node._marked.
+  must not lose the ready: see Node._is_lost.
 """
 
 from __future__ import annotations
@@ -431,17 +431,25 @@ class Node:
             self._alone()
         if target is not None:
             return self._ready_into(target)
-        if self._marks:
-            return self._marked(False)  # type: ignore[no-any-return] # no variable: see _marked
-        flat = self._flat
-        code = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
-        if code == _TOO_SMALL:
-            code = self._take_larger(2)
+        marks = self._marks
+        if marks and self._lease and self._is_lost():
+            code = 0
+        else:
+            flat = self._flat
+            if marks:
+                self._lease = [flat.number.value]
+            code = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
+            if code == _TOO_SMALL:
+                code = self._take_larger(2)
         if code == 0:
+            if marks:  # without a variable: see _is_lost
+                return (self._unseen(), gate.append(None))[0]  # type: ignore[func-returns-value]
             view = self._flat.view
             ready = _new(FlatReady, unpack_head(view) + (view, None))
             gate.append(None)
             return ready
+        if marks:
+            self._lease.clear()
         if code < 0:
             self._fail(code)
         gate.append(None)
@@ -457,13 +465,10 @@ class Node:
             gate.pop()
         except IndexError:
             self._alone()
-        if self._marks:
-            return self._marked(True)  # type: ignore[no-any-return]
-        code = self._take(1)
+        code = self._take()
         if code == 0:
-            ready = self._own(Ready)
-            gate.append(None)
-            return ready
+            kind: type[Ready] = UnseenReady if self._marks else Ready
+            return (self._own(kind), gate.append(None))[0]  # type: ignore[func-returns-value]
         if code < 0:
             self._fail(code)
         gate.append(None)
@@ -471,7 +476,7 @@ class Node:
 
     def _ready_into(self, target: memoryview) -> FlatReady | None:
         gate = self._gate
-        code = 0 if self._lease and self._is_lost() else self._take(1)
+        code = self._take()
         if code < 0:
             self._fail(code)
         if code == _NONE:
@@ -492,31 +497,20 @@ class Node:
             gate.append(None),  # type: ignore[func-returns-value]
         )[0]
 
-    def _marked(self, own: bool) -> Any:
-        """Takes the next ready, with ASYNC or MESSAGES; or a lost ready again.
-
-        An exception may interrupt after the library's call, until the host has stored the result.
-        So before the call, the lease notes the number of the ready in the memory. The library
-        writes another number there in the same step in which it hands out a ready. The ready holds
-        the lease, and the first look at the ready empties the lease.
-        """
-        code = 0 if self._lease and self._is_lost() else self._take(1 if own else 2)
-        if code == 0:
-            # No local variable holds the ready or the lease: a traceback would hold the frame.
-            if own:
-                return (self._own(UnseenReady), self._gate.append(None))[0]  # type: ignore[func-returns-value]
-            return (self._unseen(), self._gate.append(None))[0]  # type: ignore[func-returns-value]
-        self._lease.clear()
-        if code < 0:
-            self._fail(code)
-        self._gate.append(None)
-        return None
-
     def _unseen(self) -> FlatReady:
         return _new(UnseenFlatReady, unpack_head(self._flat.view) + (self._flat.view, self._lease))
 
     def _is_lost(self) -> bool:
-        """Returns True if a ready was handed out, and nobody holds or has seen the ready."""
+        """Returns True if a ready was handed out, and nobody holds or has seen the ready.
+
+        With ASYNC and MESSAGES the library hands out a ready once. An exception may interrupt after
+        the library's call, until the host has stored the result. So before the call, the lease
+        notes the number of the ready in the memory. The library writes another number there in the
+        same step in which it hands out a ready. The ready holds the lease, and the first look at
+        the ready empties the lease.
+
+        No local variable may hold such a ready or the lease, since a traceback holds its frames.
+        """
         noted = self._lease[:1]  # a copy: its reader may be in another thread
         return noted != [] and noted[0] != self._flat.number.value and sys.getrefcount(self._lease) == _UNHELD
 
@@ -526,13 +520,22 @@ class Node:
             lost = self._flat.number.value
             raise StateError(f"ready {lost} never reached you: call ready() or ready_flat() again")
 
-    def _take(self, growth: int) -> int:
-        """Has the library write the next ready into self._flat, and returns the code."""
+    def _take(self) -> int:
+        """Has the library write the next ready into self._flat, and returns the code.
+
+        A lost ready is still there, and comes again.
+        """
+        if self._lease and self._is_lost():
+            return 0
         flat = self._flat
         if self._marks:
             self._lease = [flat.number.value]
         code: int = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
-        return self._take_larger(growth) if code == _TOO_SMALL else code
+        if code == _TOO_SMALL:
+            code = self._take_larger(1)
+        if code and self._marks:
+            self._lease.clear()
+        return code
 
     def _take_larger(self, growth: int) -> int:
         """Repeats _take with a larger buffer. Views of the old buffer keep the old buffer."""
@@ -607,7 +610,7 @@ class Node:
         return _new(Turn, (ready, code == _LAST, code == _FETCH_FIRST, taken, refused, failed))
 
     def _turn_marked(self) -> Turn:
-        """Ends turn with ASYNC, as _marked."""
+        """Ends turn with ASYNC: see _is_lost."""
         lost = bool(self._lease) and self._is_lost()
         flat = self._flat
         if not lost:
@@ -704,8 +707,11 @@ class Node:
         Now their messages with `after` may leave. You can't report a failed write: end the process,
         and boot from disk. Raises StaleError if reported before: harmless.
         """
-        self._refuse_lost(number)
-        self._call(_abi.persisted, u64(number))
+        if self._lease:
+            self._refuse_lost(number)
+        code = _abi.persisted(self._handle, u64(number))
+        if code < 0:
+            raise self._error(code)
 
     def applied(self, index: int) -> None:
         """Reports that the state machine has applied and stored all entries up to `index`.
@@ -714,15 +720,20 @@ class Node:
         before advance. Raises StateError if a membership change up to `index` was neither applied
         nor skipped. Raises StaleError if reported before: harmless.
         """
-        self._call(_abi.applied, u64(index))
+        code = _abi.applied(self._handle, u64(index))
+        if code < 0:
+            raise self._error(code)
 
     def release(self, number: int) -> None:
         """Lets the node reuse its memory of readies up to `number`. Not with Storage.SYNC.
 
         Python objects of these readies stay valid. Raises StaleError if released before: harmless.
         """
-        self._refuse_lost(number)
-        self._call(_abi.release, u64(number))
+        if self._lease:
+            self._refuse_lost(number)
+        code = _abi.release(self._handle, u64(number))
+        if code < 0:
+            raise self._error(code)
 
     # ---- what the node lacks
 
