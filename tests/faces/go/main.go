@@ -84,7 +84,7 @@ func (f *face) run(line string) {
 		code = int(failed.Code)
 		text = nil
 		if node != nil {
-			text = append(text, failed.Detail...)
+			text = append(text, inC(failed.Detail)...)
 		}
 	}
 	digests := "- -"
@@ -146,10 +146,10 @@ func (f *face) withoutNode(call string, w *words, text *text) (code int, err err
 		if err := w.config().Check(); err != nil {
 			var failed *raftcore.Error
 			errors.As(err, &failed)
-			text.putf("%s", failed.Detail)
+			text.putf("%s", inC(failed.Detail))
 		}
 	case "strerror":
-		text.putf("%s", raftcore.Code(w.int()).Error())
+		text.putf("%s", wordsOf(raftcore.Code(w.int())))
 	case "event_text":
 		text.putf("%s", raftcore.EventKind(w.num()))
 	case "reason_text":
@@ -206,7 +206,8 @@ func (f *face) withNode(call string, n *raftcore.Node, w *words, text *text) (in
 	case "boot_conf":
 		return 0, n.BootConf(w.conf(), w.num(), w.num())
 	case "boot_terms":
-		return 0, n.BootTerms(list(w, func(w *words) raftcore.Run { return raftcore.Run{First: w.num(), Term: w.num()} }))
+		runs := list(w, func(w *words) raftcore.Run { return raftcore.Run{First: w.num(), Term: w.num()} })
+		return 0, n.BootTerms(runs, w.num())
 	case "boot_entries":
 		return 0, n.BootEntries(list(w, (*words).entry))
 	case "boot_done":
@@ -218,8 +219,10 @@ func (f *face) withNode(call string, n *raftcore.Node, w *words, text *text) (in
 	case "step_local":
 		return 0, n.StepLocal(w.bytes())
 	case "step_frames":
-		consumed, rejected, err := n.StepFrames(w.num(), w.bytes())
-		text.num(uint64(consumed), uint64(rejected))
+		took, err := n.StepFrames(w.num(), w.bytes())
+		first := raftcore.Code(0)
+		errors.As(took.Refused, &first)
+		text.putf("%d %d %d", took.Consumed, took.Rejected, first)
 		return 0, err
 	case "propose":
 		var data []byte
@@ -264,7 +267,7 @@ func (f *face) withNode(call string, n *raftcore.Node, w *words, text *text) (in
 	case "report_unreachable":
 		return 0, n.ReportUnreachable(w.num())
 	case "report_snapshot":
-		return 0, n.ReportSnapshot(w.num(), w.num() != 0)
+		return 0, n.ReportSnapshot(w.num(), raftcore.SnapshotReport(w.num()))
 	case "compacted":
 		return 0, n.Compacted(w.num())
 	case "advance":
@@ -276,7 +279,8 @@ func (f *face) withNode(call string, n *raftcore.Node, w *words, text *text) (in
 	case "release":
 		return 0, n.Release(w.num())
 	case "skip_conf":
-		return 0, n.SkipConfChange(w.num())
+		_, err := n.SkipConfChange(w.num())
+		return 0, err
 	case "supply_entries":
 		return wanted(n.SupplyEntries(w.num(), list(w, (*words).entry)))
 	case "supply_snapshot":

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	raftcore "raftcore.example/go"
 )
@@ -65,8 +67,56 @@ func (w *words) config() raftcore.Config {
 		MaxEntriesPerReady: small(), MaxMessages: small(), MaxReads: small(), MaxTokens: small(), Priority: int32(w.int()),
 		MaxApplyUnpersisted: small(), RecentBytes: w.num(), CatchupBytes: w.num(), MaxSizePerMsg: w.num(),
 		MaxCommittedSizePerReady: w.num(), MaxUncommittedSize: w.num(), MaxInflightBytes: w.num(), MaxEntryBytes: w.num(),
-		MaxSnapshotBytes: w.num(), BlockBytes: w.num(),
+		MaxSnapshotBytes: w.num(), BlockBytes: w.num(), OwnWriteTimeoutTicks: small(),
 	}
+}
+
+// inC returns a text of the binding with the names of the header, as the other faces write them.
+func inC(text string) string {
+	return regexp.MustCompile(`[A-Z][A-Za-z0-9]+\*?`).ReplaceAllStringFunc(text, func(name string) string {
+		if c, ok := namesInC[name]; ok {
+			return c
+		}
+		if flag, ok := strings.CutPrefix(name, "Flag"); ok && flag != "s" {
+			return strings.ToUpper(snake(flag))
+		}
+		for _, kind := range []string{"Change", "Entry", "Snapshot", "Storage", "Supply", "Transition"} {
+			if rest, ok := strings.CutPrefix(name, kind); ok && rest != "" && !strings.HasSuffix(rest, "Bytes") && !isCall[name] {
+				return "RAFTCORE_" + strings.ToUpper(snake(kind)) + "_" + strings.ToUpper(snake(rest))
+			}
+		}
+		return snake(name)
+	})
+}
+
+var namesInC = map[string]string{
+	"ApplyConfChange":   "apply_conf",
+	"EntryConfChangeV2": "_V2",
+	"ConfState":         "ConfState",
+	"StorageSync":       "SYNC",
+	"StorageAsync":      "ASYNC",
+	"StorageMessages":   "MESSAGES",
+	"ProposeConfChange": "propose_conf",
+	"SkipConfChange":    "skip_conf",
+	"TransferLeader":    "transfer",
+	"ID":                "id",
+}
+
+var isCall = map[string]bool{"SupplyNone": true, "SupplyEntries": true, "SupplySnapshot": true, "SnapshotTimeoutTicks": true}
+
+func snake(name string) string {
+	return strings.ToLower(regexp.MustCompile(`([a-z])([A-Z])`).ReplaceAllString(name, "${1}_$2"))
+}
+
+// wordsOf returns the text of a code. The binding has its own words for two.
+func wordsOf(code raftcore.Code) string {
+	switch code {
+	case raftcore.ErrClosed:
+		return "not a live node: freed, or never created"
+	case raftcore.ErrABI:
+		return "abi_version or struct_size is not one this library knows"
+	}
+	return code.Error()
 }
 
 // text is what came out of a call.
@@ -99,7 +149,7 @@ func (t *text) config(c raftcore.Config) {
 		uint64(c.MaxReads), uint64(c.MaxTokens))
 	t.putf(" %d", c.Priority)
 	t.num(uint64(c.MaxApplyUnpersisted), c.RecentBytes, c.CatchupBytes, c.MaxSizePerMsg, c.MaxCommittedSizePerReady,
-		c.MaxUncommittedSize, c.MaxInflightBytes, c.MaxEntryBytes, c.MaxSnapshotBytes, c.BlockBytes)
+		c.MaxUncommittedSize, c.MaxInflightBytes, c.MaxEntryBytes, c.MaxSnapshotBytes, c.BlockBytes, uint64(c.OwnWriteTimeoutTicks))
 }
 
 func (t *text) ids(ids []uint64) {
