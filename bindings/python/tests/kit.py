@@ -1,9 +1,11 @@
-"""A cluster in one process: hosts with a disk in memory, in each storage mode, and a network that can be cut."""
+"""A cluster in one process: hosts with a disk in memory, in each storage mode, and a network that
+can be cut.
+"""
 
 import raftcore
 from raftcore import FRAME_HEADER, ChangeKind, EntryKind, FetchKind, MsgKind, Storage, Supply
 
-# How a host takes a ready and looks at it: in the node's buffer or in memory of its own, as bytes or as views.
+# How a host reads a ready: in the node's buffer or in memory of its own, as bytes or as views.
 FACES = [("flat", False), ("flat", True), ("own", False), ("own", True)]
 
 

@@ -1,4 +1,4 @@
-"""Boot from all that is stored, turns, frames one by one, unfinished readies once more, and what the library fetches to apply."""
+"""Boot, turns, frames, unfinished readies once more, fetches to apply, changes of membership."""
 
 import unittest
 

@@ -1,4 +1,4 @@
-"""A ready that the library handed out reaches the host, whatever exception comes in between."""
+"""A ready that the library handed out reaches the host in spite of exceptions."""
 
 import gc
 import random
@@ -26,9 +26,9 @@ class Stop(Exception):
 
 
 def interrupted(steps, call):
-    """Runs call until the interpreter has executed so many instructions of this package or of call, then raises Stop there.
+    """Runs call, and raises Stop at the given instruction of the package or of call.
 
-    Returns (the result, None) or (None, the exception).
+    Returns the pair of result and exception: either is None.
     """
     left = steps
 
@@ -70,7 +70,7 @@ class LostTest(unittest.TestCase):
     def at_each_instruction(self, call, second, held):
         steps, stopped = 0, 0
         large = b"x" * 100_000
-        interrupted(10**9, lambda: call(sole(storage=Storage.ASYNC)))  # Python 3.12 counts instructions from the second time on
+        interrupted(10**9, lambda: call(sole(storage=Storage.ASYNC)))  # 3.12 counts from the second run
         while True:
             steps += 1
             node = sole(storage=Storage.ASYNC)
@@ -158,7 +158,7 @@ class LostTest(unittest.TestCase):
 
 
 def storm(storage, take, seconds):
-    """A host whose calls are interrupted at random: how often, and which durable entries it never saw."""
+    """Runs a host with random interrupts. Returns their number, and the lost entries."""
 
     def ring(*_):
         raise Stop

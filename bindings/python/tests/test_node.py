@@ -11,7 +11,7 @@ from raftcore import Conf, Config, Flag, Node, Storage, Stored
 
 
 def sole(**config):
-    """A node that is its own group, and leads."""
+    """Returns the leader of a group of one."""
     node = Node(Config(1, seed=1, **config))
     node.boot(Stored.founder((1,)))
     node.campaign()

@@ -1,4 +1,5 @@
-"""Whatever plain Python does with a node and its readies, the process lives, and what somebody holds stays as it is.
+"""Whatever plain Python does with a node and its readies, the process lives, and what somebody
+holds stays as it is.
 
 Each test whose failure would be a crash runs its body in a process of its own.
 """
@@ -341,7 +342,7 @@ class ArgumentTest(unittest.TestCase):
 class InBetweenTest(unittest.TestCase):
     @apart
     def test_a_call_in_the_middle_of_another_is_refused_or_done_whole(self):
-        # A profiler runs between the steps of a call: at every step, and for close at each step in turn.
+        # A profiler calls at every step of a call, and close at each step in turn.
         outcomes = {}
 
         def watched(node, inner):
@@ -525,7 +526,7 @@ class InBetweenTest(unittest.TestCase):
             except Stop as error:
                 stopped += 1
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                assert node.conf().voters == (1,)  # under the exception, whose traceback holds the frames
+                assert node.conf().voters == (1,)  # the traceback holds frames
             except raftcore.FullError:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)

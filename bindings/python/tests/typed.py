@@ -1,4 +1,6 @@
-"""For mypy, which must find each mistake that is marked here: an ignore without an error is an error. Nobody runs this."""
+"""For mypy, which must find each mistake that is marked here: an ignore without an error is an
+error. Nobody runs this.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""raftcore: a Raft consensus core. It owns no thread, clock, socket or file, and it calls nothing back. Begin with Node."""
+"""raftcore: a Raft consensus core. It owns no thread, clock, socket or file, and it calls nothing
+back. Begin with Node.
+"""
 
 from ._config import Config
 from ._constants import (
@@ -53,22 +55,8 @@ from ._errors import (
     TooSmallError,
     UnsupportedError,
 )
-from ._node import (
-    Change,
-    Conf,
-    Frame,
-    Node,
-    NodeArray,
-    Snapshot,
-    Stored,
-    Turn,
-    abi_version,
-    features,
-    frame_next,
-    hello_read,
-    snapshot_split,
-    version,
-)
+from ._functions import abi_version, features, frame_next, hello_read, snapshot_split, version
+from ._node import Node, NodeArray
 from ._ready import (
     Buffer,
     Done,
@@ -83,6 +71,7 @@ from ._ready import (
     Ready,
 )
 from ._records import Event, Fetch, HelloInfo, Peer, Status, event_text, reason_text
+from ._values import Change, Conf, Frame, Snapshot, Stored, Turn
 
 FRAME_HEADER = 12
 """Bytes before the message in a frame: u32 length of the message, u64 group, both little-endian."""

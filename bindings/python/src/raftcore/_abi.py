@@ -1,6 +1,6 @@
-"""include/raftcore.h for ctypes: its structs, its functions, the library. tests/test_abi.py holds all of it to the header.
+"""Structs and functions of include/raftcore.h for ctypes. tests/test_abi.py compares both.
 
-A struct is declared as in C: an annotation is both the ctype of a field and the type that a reader of the field gets.
+A struct is declared as in C. An annotation is the ctype of a field, and the type of its value.
 """
 
 import ctypes
@@ -394,7 +394,9 @@ NAME = {"darwin": "libraftcore.dylib", "win32": "raftcore.dll"}.get(sys.platform
 
 
 def _load() -> ctypes.PyDLL:
-    """The library that RAFTCORE_LIBRARY names, else the one in this package, else that of the checkout around it."""
+    """Returns the library: of RAFTCORE_LIBRARY, of the package, or of the checkout around the
+    package.
+    """
     here = Path(__file__).resolve()
     places = [here.with_name(NAME)]
     if len(here.parents) > 4 and (here.parents[4] / "include" / "raftcore.h").exists():
@@ -403,10 +405,11 @@ def _load() -> ctypes.PyDLL:
         places = [Path(os.environ["RAFTCORE_LIBRARY"])]
     for place in places:
         if place.exists():
-            # PyDLL keeps the GIL: a call takes less time than to let go of it and take it again, and none ever waits.
+            # PyDLL keeps the GIL: a call is shorter than a release of the GIL, and never waits.
             return ctypes.PyDLL(str(place))
     tried = ", ".join(str(place) for place in places)
-    raise ImportError(f"no raftcore library: tried {tried}. In a checkout `make target/c/libraftcore.so` builds it.")
+    build = "In a checkout `make target/c/libraftcore.so` builds it."
+    raise ImportError(f"no raftcore library: tried {tried}. {build}")
 
 
 library = _load()
@@ -423,7 +426,7 @@ abi_version = _function("raftcore_abi_version", c_uint32)
 if abi_version() != ABI_VERSION:
     raise ImportError(f"{library._name} has ABI version {abi_version()}, this package needs {ABI_VERSION}")
 
-# Every pointer is c_void_p, which takes bytes, addresses, byref(...) and None, and is the fastest to convert.
+# Every pointer is c_void_p: the fastest to convert, and it takes bytes, addresses, byref and None.
 version_string = _function("raftcore_version_string", c_char_p)
 features = _function("raftcore_features", c_uint64)
 strerror = _function("raftcore_strerror", c_char_p, c_int32)
@@ -499,8 +502,8 @@ reason_text = _function("raftcore_reason_text", c_char_p, c_uint32)
 digest = _function("raftcore_digest", c_uint64, c_void_p, c_uint32)
 error_detail = _function("raftcore_error_detail", c_size_t, c_void_p, c_void_p, c_size_t)
 
-# The calls of every turn once more, without argtypes, which take 35 ns an argument. Pass ctypes objects or bytes, nothing else: a
-# plain number would go as a C int.
+# The frequent calls once more without argtypes, whose conversion takes time. Pass only ctypes
+# objects and bytes: ctypes would pass a plain number as a C int.
 
 
 def _bare(name: str) -> Any:
@@ -516,5 +519,5 @@ bare_advance = _bare("raftcore_advance")
 
 
 def address_of(data: bytes) -> Optional[int]:
-    """Where bytes lie: for as long as the caller holds them."""
+    """Returns the address of bytes. The caller keeps the bytes."""
     return c_void_p.from_buffer(c_char_p(data)).value

@@ -12,46 +12,49 @@ _SET_HERE = ("struct_size", "abi_version", "reserved0")  # by this package, not 
 
 
 class Config:
-    """The settings of a node. Only `id` is required: Config(id=1, storage=Storage.ASYNC, election_ticks=20).
+    """The settings of a node. Only `id` is required: Config(id=1, storage=Storage.ASYNC,
+    election_ticks=20).
 
-    A parameter left out, or None, has the library's default, or that of `preset`. Fields can be changed until Node(config) copies them:
-    config.flags |= Flag.LEASE_READS. A name that is no field raises AttributeError.
+    A parameter left out, or None, has the library's default, or that of `preset`. Fields can be
+    changed until Node(config) copies them: config.flags |= Flag.LEASE_READS. A name that is no
+    field raises AttributeError.
 
-    The seed must differ at each start of a node: after a restart with an old seed, a late answer could serve a stale read. Config()
-    draws a random seed from the system. Give a seed only in a test that must be repeated.
+    The seed must differ at each start of a node: after a restart with an old seed, a late answer
+    could serve a stale read. Config() draws a random seed from the system. Give a seed only in a
+    test that must be repeated.
     """
 
     __slots__ = {
         "id": "this node: 1 to 2**64 - 17",
-        "group": "any number, default 0; frames of another group are refused",
-        "seed": "start of the node's random numbers, not 0; drawn at random by Config()",
-        "flags": "bits of `Flag`; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY | QUIET_COMMIT",
+        "group": "group of the node, any number; frames of other groups are refused; default 0",
+        "seed": "start of the node's random numbers, not 0; Config() draws a random seed",
+        "flags": "bits of `Flag`",
         "storage": "`Storage`: how the host stores; default SYNC",
         "dialect": "`Dialect`: the wire format; default RAFTPB",
-        "election_ticks": "ticks without a leader until an election, up to twice as many at random; above heartbeat_ticks; default 10",
-        "heartbeat_ticks": "ticks between the heartbeats of a leader; default 1",
-        "read_timeout_ticks": "ticks until a read that was forwarded to the leader fails; default 20",
-        "snapshot_timeout_ticks": "ticks that a snapshot may be in flight without a report; 0: no limit; default 600",
-        "vote_fence_ticks": "ticks after a boot without granting a vote; default 2**32 - 1: election_ticks with LEASE_READS, else 0",
-        "max_peers": "members of a group, 1 to 256; default 16",
+        "election_ticks": "ticks without a leader before an election, or up to twice as many; default 10",
+        "heartbeat_ticks": "ticks between a leader's heartbeats, below election_ticks; default 1",
+        "read_timeout_ticks": "ticks until a forwarded read fails; default 20",
+        "snapshot_timeout_ticks": "ticks to wait for a snapshot report; 0: no limit; default 600",
+        "vote_fence_ticks": "ticks after boot without granting a vote; default 2**32 - 1: automatic",
+        "max_peers": "members of the group, 1 to 256; default 16",
         "max_inflight_msgs": "appends in flight to a peer, 1 to 65536; default 256",
-        "max_outstanding": "readies that may be unfinished, 1 to 1024; with SYNC always 1; default 8",
-        "max_entries_per_ready": "entries to store, and entries to apply, in a ready; default 1024",
+        "max_outstanding": "unfinished readies, 1 to 1024, with SYNC one; default 8",
+        "max_entries_per_ready": "entries to store, and to apply, in a ready; default 1024",
         "max_messages": "messages in a ready, 16 or more; default 1024",
-        "max_reads": "reads that may wait; default 1024",
-        "max_tokens": "proposals with a token that may wait; default 8192",
-        "priority": "among equal logs the node of higher priority wins an election; default 0",
-        "max_apply_unpersisted": "ASYNC: entries that may be applied before they are durable here; default 0",
-        "recent_bytes": "bytes of entries kept in memory; at least 4 * block_bytes; default 16 MiB",
-        "catchup_bytes": "bytes of supplied entries for peers that are far behind, in total; default 8 MiB",
-        "max_size_per_msg": "bytes of payload in an append; an append carries at least one entry; default 1 MiB",
-        "max_committed_size_per_ready": "bytes of payload returned and not yet applied; default 4 MiB",
-        "max_uncommitted_size": "bytes of payload that a leader has not committed; more proposals are refused; default 8 MiB",
+        "max_reads": "waiting reads; default 1024",
+        "max_tokens": "waiting proposals with a token; default 8192",
+        "priority": "among equal logs the higher priority wins an election; default 0",
+        "max_apply_unpersisted": "ASYNC: entries to apply that are not yet durable; default 0",
+        "recent_bytes": "bytes of entries in memory, 4 * block_bytes or more; default 16 MiB",
+        "catchup_bytes": "bytes of entries supplied for peers, all together; default 8 MiB",
+        "max_size_per_msg": "bytes of payload in an append with several entries; default 1 MiB",
+        "max_committed_size_per_ready": "bytes of entries to apply, unfinished; default 4 MiB",
+        "max_uncommitted_size": "bytes of payload that a leader has not committed; default 8 MiB",
         "max_inflight_bytes": "bytes of payload in flight to a peer; 0: no limit; default 0",
         "max_entry_bytes": "bytes of payload of an entry, up to 2**30; default 4 MiB",
-        "max_snapshot_bytes": "bytes of snapshot data that a message may carry, up to 2**31; default 1 MiB",
-        "block_bytes": "unit of the memory for entries, bytes, 4 KiB to 16 MiB; default 256 KiB",
-        "own_write_timeout_ticks": "a leader whose own log gets no further on its disk for so many ticks steps down; 0: never; default 100",
+        "max_snapshot_bytes": "bytes of snapshot data in a message, up to 2**31; default 1 MiB",
+        "block_bytes": "bytes of a block of memory for entries, 4 KiB to 16 MiB; default 256 KiB",
+        "own_write_timeout_ticks": "ticks without progress on disk, then a leader steps down; default 100",
     }
 
     id: int
@@ -131,14 +134,18 @@ class Config:
         self.check()
 
     def check(self) -> None:
-        """Raises ArgError if a field is out of its range, and names the field. Config() and Node() call this, too."""
+        """Raises ArgError if a field is out of its range, and names the field. Config() and Node()
+        call this, too.
+        """
         raw = self._raw()
         text = ctypes.create_string_buffer(256)
         if _abi.config_error(ctypes.byref(raw), text, len(text)):
             raise ArgError(text.value.decode())
 
     def frame_limit(self) -> int:
-        """Returns the bytes of the largest frame that a peer of equal settings sends, header included."""
+        """Returns the bytes of the largest frame that a peer of equal settings sends, header
+        included.
+        """
         raw, size = self._raw(), ctypes.c_uint64()
         _check(_abi.frame_limit(ctypes.byref(raw), ctypes.byref(size)))
         return size.value
@@ -150,7 +157,9 @@ class Config:
         return size.value
 
     def _raw(self) -> _abi.Config:
-        """Returns the C struct. Raises ArgError if a field does not hold its number: ctypes would cut it."""
+        """Returns the C struct. Raises ArgError if a field does not hold its number: ctypes would
+        cut it.
+        """
         raw = _abi.Config()
         _check(_abi.config_init(ctypes.byref(raw), ctypes.sizeof(raw)))
         for name in _FIELDS:

@@ -1,6 +1,7 @@
 """The numbers of include/raftcore.h. Calls take and return plain ints, too.
 
-A member is declared as `NAME = number, "meaning"`. The meaning is the member's __doc__, so that help() shows it.
+A member is declared as `NAME = number, "meaning"`. The meaning is the member's __doc__, so that
+help() shows it.
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ class MsgKind(_Number):
     HEARTBEAT_RESP = 9, "Response to HEARTBEAT."
     UNREACHABLE = 10, "Never leaves a node."
     SNAP_STATUS = 11, "Never leaves a node."
-    CHECK_QUORUM = 12, "Never leaves a node."
+    CHECK_QUORUM = 12, "On. A leader that hears no quorum steps down."
     TRANSFER_LEADER = 13, "A follower forwards the wish for a transfer to the leader."
     TIMEOUT_NOW = 14, "The leader asks the target of a transfer to start its election."
     READ_INDEX = 15, "A follower forwards a read to the leader."
     READ_INDEX_RESP = 16, "Response to READ_INDEX."
-    PRE_VOTE = 17, "Asks whether a vote would be granted."
+    PRE_VOTE = 17, "On. A node asks whether it could win before it raises its term."
     PRE_VOTE_RESP = 18, "Response to PRE_VOTE."
     STORAGE_APPEND = 19, "To ID_LOCAL_APPEND; Storage.MESSAGES only."
     STORAGE_APPEND_RESP = 20, "Response to STORAGE_APPEND."
@@ -82,7 +83,7 @@ class MsgKind(_Number):
 class ChangeKind(_Number):
     """A step of a membership change."""
 
-    ADD_NODE = 0, "The member becomes a voter. To add a node safely: learner first, voter when PeerFlag.CAUGHT_UP is set."
+    ADD_NODE = 0, "Becomes a voter. Add a learner first, and promote it when CAUGHT_UP is set."
     REMOVE_NODE = 1, "The member leaves the group."
     UPDATE_NODE = 2, "Changes nothing, and carries a context."
     ADD_LEARNER = 3, "The member becomes a learner: it receives the log and has no vote."
@@ -101,7 +102,7 @@ class Storage(_Number):
     """How a host stores: Config.storage."""
 
     SYNC = 0, "One ready at a time, finished by advance."
-    ASYNC = 1, "Several readies at a time, for a host with a disk thread: persisted, applied, release."
+    ASYNC = 1, "Several readies at a time, for a disk thread: persisted, applied, release."
     MESSAGES = 2, "Work comes as messages, as with etcd's AsyncStorageWrites: step_local."
 
 
@@ -134,14 +135,14 @@ class Flag(_Bits):
     BATCH_APPEND = 2048, "Entries join an unsent append to their peer."
     NO_COMMIT_BROADCAST = 4096, "A moved commit index waits for the next append or heartbeat."
     NOMINATE_SUCCESSOR = 8192, "A leader that a change removes transfers leadership first."
-    NO_CONF_VALIDATION = 16384, "etcd. Changes are not validated when proposed. For all nodes or none."
-    FORWARDING = 32768, "etcd. A follower forwards proposals to the leader, and their tokens come back as DropWhat.UNKNOWN. Else NotLeaderError."
+    NO_CONF_VALIDATION = 16384, "etcd. Changes are not validated when proposed. All nodes or none."
+    FORWARDING = 32768, "etcd. A follower forwards proposals, and tokens come back UNKNOWN."
     DECODED_MSGS = 65536, "Node.message_entries works."
-    RETIRE_GRACEFULLY = 131072, "Default on, etcd off. A removed leader leads until a quorum of the others has learned of the change."
-    QUIET_COMMIT = 262144, "Default on, etcd off. An append that only moves the commit index asks a streaming peer for no answer."
-    COMMITTED_SPANS = 524288, "Entries that left the node's memory are committed as a span: read them from your log, and confirm with applied."
-    CONF_APART = 1048576, "etcd. Membership changes are applied apart from their entries, by apply_change, late or never."
-    SNAPSHOT_ANY_CONF = 2097152, "etcd. The membership of a supplied snapshot may lack the receiver."
+    RETIRE_GRACEFULLY = 131072, "On, etcd off. A removed leader leads until a quorum knows of it."
+    QUIET_COMMIT = 262144, "On, etcd off. An append with only a commit index needs no response."
+    COMMITTED_SPANS = 524288, "Committed entries that left the memory come as a span: see done()."
+    CONF_APART = 1048576, "etcd. apply_change applies changes apart from their entries."
+    SNAPSHOT_ANY_CONF = 2097152, "etcd. The membership of a snapshot may lack the receiver."
 
 
 class ReadyFlag(_Bits):
@@ -176,19 +177,19 @@ class Has(_Bits):
 
 
 class DropWhat(_Number):
-    """What became of a proposal or read that failed."""
+    """The outcome of a proposal or read that failed."""
 
-    NOT_COMMITTED = 1, "The proposal is not committed and never will be: propose the data again."
-    UNKNOWN = 2, "The proposal may be committed or not. Put an id into the data, and look for it in the state before you propose again."
+    NOT_COMMITTED = 1, "Never committed: you may propose the data again."
+    UNKNOWN = 2, "Possibly committed. Put an id into the data, and look for it in the state."
     READ = 3, "The read has no answer: start the read again."
 
 
 class FetchKind(_Number):
-    """What a fetch asks for."""
+    """What a fetch asks for, and how to answer. Nothing is applied before APPLY is answered."""
 
-    ENTRIES = 1, "Entries for a peer. Answer with supply_entries; or supply_none, GONE if they are compacted away."
-    SNAPSHOT = 2, "A snapshot for a peer. Answer with supply_snapshot, or supply_none with LATER."
-    APPLY = 3, "Entries of this node's own log, to apply. Answer with supply_entries, or supply_none with LATER. Nothing is applied before."
+    ENTRIES = 1, "Entries for a peer: supply_entries; supply_none with GONE if compacted."
+    SNAPSHOT = 2, "A snapshot for a peer: supply_snapshot, or supply_none with LATER."
+    APPLY = 3, "Entries to apply, of your own log: supply_entries, or supply_none with LATER."
 
 
 class Supply(_Number):
@@ -236,7 +237,7 @@ class EventKind(_Number):
     BECAME_LEADER = 4, "The node leads in `term`; its first entry is at `index`."
     LEADER_READY = 5, "The leader's first entry is applied: reads and changes are served now."
     IGNORED = 6, "A message was ignored: `a` is its `MsgKind`."
-    ALARM = 7, "A message contradicts what is held here: `a` is its `MsgKind`, `b` the number in question. Look into this."
+    ALARM = 7, "A message contradicts this log; `a`: its `MsgKind`, `b`: its claim. Investigate."
     VOTE_REFUSED = 8, "`peer` asked for a vote in `term`."
     CAMPAIGN_REFUSED = 9, "The node may not start an election; `reason` says why."
     CONF_APPLIED = 10, "The change at `index` is in force: `a` voters, `b` learners."
@@ -246,15 +247,15 @@ class EventKind(_Number):
     SNAPSHOT_ENDED = 14, "The snapshot to `peer` ended: `a` is 1 if it arrived."
     TRANSFER_STARTED = 15, "Leadership is being transferred to `peer`."
     TRANSFER_ENDED = 16, "The transfer ended without success."
-    NO_LEADER_LONG = 17, "No leader is known since `a` ticks. Check the network and the other nodes."
+    NO_LEADER_LONG = 17, "No leader for `a` ticks. Check the network and the other nodes."
     PEER_LAGS = 18, "`peer` is behind by `a` entries."
     PAUSED = 19, "`a` ticks came in a single call: the host was stopped or overloaded."
     MESSAGE_LOST = 20, "A message was lost because a limit was reached: `a` is its `MsgKind`."
     PROPOSAL_REFUSED = 21, "A proposal that `peer` forwarded was refused."
     REPAIRED = 22, "The boot repaired a stored value: `a` was stored, `b` is used."
-    TRUNCATED = 23, "The entries from `index` to `a` were overwritten. `b`: the first of them that this node appended as leader; 0: none."
+    TRUNCATED = 23, "Entries `index` to `a` were overwritten, own ones of a leader from `b` on."
     POISONED = 24, "The library caught a bug of its own: close the node, and boot from disk."
-    APPLY_WAITS = 25, "For `a` ticks a fetch of kind APPLY waits for entries from `index` on. Nothing is applied before you supply them."
+    APPLY_WAITS = 25, "A fetch of kind APPLY from `index` on has waited for `a` ticks."
 
 
 class Reason(_Number):
@@ -272,7 +273,7 @@ class Reason(_Number):
     CHANGE_UNAPPLIED = 10, "A committed membership change is not yet applied."
     SECOND_LEADER = 11, "A second leader in this term."
     CONFLICT_BELOW_COMMIT = 12, "An append contradicts a committed entry."
-    COMMIT_BEYOND_LOG = 13, "The leader has more committed than this log holds: acknowledged entries are gone from this disk."
+    COMMIT_BEYOND_LOG = 13, "The leader committed more than this log has: entries are gone."
     ACK_BEYOND_LOG = 14, "An acknowledgement beyond this log."
     STALE_REJECT = 16, "An old rejection."
     OLD_SNAPSHOT = 17, "The log covers the snapshot already."
@@ -291,7 +292,7 @@ class Reason(_Number):
     LATE_READ_ANSWER = 30, "An answer to a read that nobody waits for."
     READ_CONTEXT = 31, "A read context that was never issued."
     FORWARDED = 32, "The proposal was forwarded to the leader."
-    OVERWRITTEN = 33, "Another entry was committed at its index, or an entry of a later term below its index."
+    OVERWRITTEN = 33, "Another entry is committed at its index, or a later term below."
     COVERED_BY_SNAPSHOT = 34, "A snapshot covers its index."
     FORWARDED_FULL = 35, "A forwarded proposal was refused: a limit is reached."
     FORWARDED_CONF = 36, "A forwarded membership change was refused."

@@ -1,4 +1,4 @@
-"""An exception for each code of include/raftcore.h."""
+"""An exception for each error code of include/raftcore.h."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from . import _abi
 
 
 class RaftError(Exception):
-    """A call that failed. Such a call has changed nothing, except with PanicError.
+    """A call that failed. The call has changed nothing, except with PanicError.
 
-    `code` is the number in include/raftcore.h. `detail` is the library's text for this call: what was seen, what is allowed, and
-    which setting decides; empty if the code says enough. The message of the exception is the detail, or else the text of the code.
-    A code from a newer library comes as RaftError itself. `taken` is only for Node.turn, which may fail after it took frames.
+    `code` is the number in include/raftcore.h. `detail` is the library's text for this call, with
+    values, limits and settings; empty if there is no more to say. The message is the detail, or
+    else the text of the code. An unknown code, of a newer library, raises RaftError itself. `taken`
+    is for Node.turn alone.
     """
 
     code: int = 0
@@ -30,7 +31,7 @@ class RaftError(Exception):
 
 
 class NullError(RaftError):
-    """A required pointer is NULL. This package raises ClosedError instead."""
+    """A required pointer is NULL. The package raises ClosedError instead."""
 
     code = -1
 
@@ -49,16 +50,20 @@ class HandleError(RaftError):
 
 
 class BusyError(RaftError):
-    """Another call on this node is in progress: in a second thread, or under a signal handler or a finalizer. Call again later.
+    """Another call on this node is in progress. Call again later.
 
-    If threads share a node, guard it with a lock. A signal handler should set a flag that the host's loop reads.
+    The other call is in a second thread, or the current call interrupted it from a signal handler
+    or a finalizer. Threads that share a node need a lock. A signal handler should only set a flag.
     """
 
     code = -3
 
 
 class PanicError(RaftError):
-    """The library caught a bug of its own, and the node does nothing any more. Close the node, and boot from disk."""
+    """The library caught a bug of its own, and the node does nothing any more.
+
+    Close the node, and boot from disk.
+    """
 
     code = -4
 
@@ -70,19 +75,19 @@ class PoisonedError(RaftError):
 
 
 class AbiError(RaftError):
-    """The library does not know a struct of this package. Install a package and a library of equal version."""
+    """The library does not know a struct of the package: install both in one version."""
 
     code = -6
 
 
 class ArgError(RaftError, ValueError):
-    """An argument is out of range, or a number or index was never returned by this node. Correct the caller."""
+    """An argument is out of range, or the node never returned such a number or index."""
 
     code = -7
 
 
 class StateError(RaftError):
-    """The call is out of order, or belongs to another storage mode. Correct the caller."""
+    """The call is out of order, or for another storage mode. Correct the caller."""
 
     code = -8
 
@@ -106,14 +111,14 @@ class FullError(RaftError):
 
 
 class TooSmallError(RaftError):
-    """The caller's buffer is too small. `needed` is the size in bytes; the ready comes with the next call."""
+    """Your buffer is too small. `needed` is the size in bytes; the ready comes with the next call."""
 
     code = -12
     needed: int = 0
 
 
 class DecodeError(RaftError, ValueError):
-    """The bytes are malformed. Close the connection that brought them."""
+    """The bytes are malformed. Close their connection."""
 
     code = -13
 
@@ -143,7 +148,10 @@ class ConfError(RaftError):
 
 
 class CorruptError(RaftError):
-    """The stored state contradicts itself. Close the node; restore this disk from a backup, or rejoin under a new id."""
+    """The stored state contradicts itself. Close the node.
+
+    Restore the disk from a backup, or join again under a new id.
+    """
 
     code = -18
 
@@ -155,13 +163,13 @@ class UnsupportedError(RaftError):
 
 
 class NotForMeError(RaftError):
-    """The message is for another id or group, or from another sender than the authenticated peer. Discard the message."""
+    """The message is for another id or group, or not from the authenticated peer. Discard it."""
 
     code = -20
 
 
 class ImplausibleError(RaftError):
-    """The message contradicts what is committed here. Discard the message, and look at the node's events."""
+    """The message contradicts committed entries. Discard the message, and log the node's events."""
 
     code = -21
 
@@ -169,14 +177,14 @@ class ImplausibleError(RaftError):
 class TooLargeError(RaftError, ValueError):
     """An entry is above max_entry_bytes, or snapshot data are above max_snapshot_bytes.
 
-    Split the entry. For a snapshot, send the data over a channel of your own and supply the snapshot again without data.
+    Split the entry. Supply the snapshot without data, and send the data over a channel of your own.
     """
 
     code = -22
 
 
 class NotLeaderError(RaftError):
-    """This node is not the leader. `leader` is the id of the leader: propose there."""
+    """This node is not the leader. Propose at `leader`."""
 
     code = -23
     leader: int = 0

@@ -1,9 +1,10 @@
-"""A ready: the work that a node has for its host, read from one run of bytes.
+"""A ready: the work of a node for its host, read from a run of bytes.
 
-A ready never points into the node's memory. The library writes a ready into memory of this package, so that slices and copies of
-views stay valid for as long as somebody holds them. The alternative was views of the node's memory with an export count, as bytearray
-has, and it lost: advance() would fail while any transport, traceback or reference cycle still holds a view, and reading pointers one
-by one takes longer than the copy, except for entries of many kilobytes. `bench.py` shows both ends.
+No ready points into the node's memory. The library writes a ready into memory of this package, so
+slices and copies of views stay valid for as long as somebody holds them. The alternative, views of
+the node's memory with an export count as in bytearray, has two faults: advance() would fail while a
+transport, a traceback or a reference cycle still holds a view; and reading pointers takes longer
+than the copy, except for entries of many kilobytes. bench.py measures both.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ._records import documented
 Buffer = Union[bytes, bytearray, memoryview]
 _R = TypeVar("_R", bound="FlatReady")
 
-# As plain numbers: `&` with a member of an IntFlag takes a microsecond.
+# As plain numbers: `&` with a member of an IntFlag is slow.
 _HARD_STATE, _MUST_SYNC = int(ReadyFlag.HARD_STATE), int(ReadyFlag.MUST_SYNC)
 _SOFT_STATE, _SNAPSHOT = int(ReadyFlag.SOFT_STATE), int(ReadyFlag.SNAPSHOT)
 _AFTER = int(MsgFlag.AFTER)
@@ -31,10 +32,10 @@ class Entry(NamedTuple):
     """An entry of the log."""
 
     term: Annotated[int, "term of the leader that made the entry"]
-    index: Annotated[int, "position in the log, from 1"]  # type: ignore[assignment] # not tuple.index
+    index: Annotated[int, "position in the log, from 1"]  # type: ignore[assignment]
     kind: Annotated[int, "`EntryKind`"]
     data: Annotated[bytes, "the proposal; empty: a leader's first entry"]
-    token: Annotated[int, "the proposer's token, in committed() of the node that took the proposal; else 0"] = 0
+    token: Annotated[int, "in committed() on the node of the proposal: its token; else 0"] = 0
 
 
 @documented
@@ -42,7 +43,7 @@ class EntryView(NamedTuple):
     """An entry whose data are a view of the ready's memory: see FlatReady and Ready."""
 
     term: Annotated[int, "as in Entry"]
-    index: Annotated[int, "as in Entry"]  # type: ignore[assignment] # not tuple.index
+    index: Annotated[int, "as in Entry"]  # type: ignore[assignment]
     kind: Annotated[int, "`EntryKind`"]
     data: Annotated[memoryview, "the proposal, read-only"]
     token: Annotated[int, "as in Entry"] = 0
@@ -53,7 +54,7 @@ class Message(NamedTuple):
     """A message to send: write `frame` to the stream to peer `to`."""
 
     to: Annotated[int, "the peer"]
-    after: Annotated[bool, "True: the message may leave only when all readies up to its own are durable"]
+    after: Annotated[bool, "True: send only when all readies up to its own are durable"]
     kind: Annotated[int, "`MsgKind`"]
     frame: Annotated[bytes, "header and message"]
 
@@ -76,7 +77,7 @@ class MessageHead(NamedTuple):
     from_: Annotated[int, "this node"]
     term: Annotated[int, "the sender's term; 0 in a forwarded proposal"]
     log_term: Annotated[int, "term of the entry at `index`, in most kinds"]
-    index: Annotated[int, "the log index concerned; in MsgKind.SNAP index and log_term are the snapshot's"]  # type: ignore[assignment]
+    index: Annotated[int, "the log index concerned; SNAP: of the snapshot"]  # type: ignore[assignment]
     commit: Annotated[int, "the sender's commit index"]
     reject_hint: Annotated[int, "of a refused append: the index to try next"]
     vote: Annotated[int, "of a local storage message"]
@@ -91,7 +92,7 @@ class Read(NamedTuple):
     """A read that may be served now."""
 
     token: Annotated[int, "the caller's, as in read_index"]
-    index: Annotated[int, "the state to read has applied this index"]  # type: ignore[assignment] # not tuple.index
+    index: Annotated[int, "the state to read has applied this index"]  # type: ignore[assignment]
 
 
 @documented
@@ -108,7 +109,7 @@ class Done(NamedTuple):
     """A proposal committed in a span that comes without entries (Flag.COMMITTED_SPANS)."""
 
     token: Annotated[int, "the caller's"]
-    index: Annotated[int, "the index of its entry"]  # type: ignore[assignment] # not tuple.index
+    index: Annotated[int, "the index of its entry"]  # type: ignore[assignment]
 
 
 @cache
@@ -163,13 +164,14 @@ class _Head(NamedTuple):
 class FlatReady(_Head):
     """A ready in the node's buffer, as Node.ready_flat returns it: the fastest kind.
 
-    The bytes that entries(), messages() and the like return are the caller's. Views are slices of the node's buffer, which the next
-    ready_flat(), ready() or turn() of that node overwrites: use a view before that call, or take a copy of the ready with keep().
+    The bytes of entries(), messages() and the like are yours. Views are slices of the node's
+    buffer, which the next ready_flat(), ready() or turn() of that node overwrites. Use a view
+    before that call, or copy the ready with keep().
     """
 
     __slots__ = ()
 
-    # `x` skips the fields that nobody reads: each number that is made takes time.
+    # `x` skips fields that nobody reads, since making a number takes time.
     _HEAD = Struct("<2I21Q11I4x")
     _ENTRY = "<5QI4x"
     _DATA = "<24x2Q8x"
@@ -179,7 +181,9 @@ class FlatReady(_Head):
     _DROP = "<Q2I"
 
     def __new__(cls: type[_R], buffer: Buffer) -> _R:
-        """Reads a ready again from bytes that were stored. Raises ValueError if the bytes are no ready."""
+        """Reads a ready again from bytes that were stored. Raises ValueError if the bytes are no
+        ready.
+        """
         view = memoryview(buffer).toreadonly()
         if view.format != "B":
             view = view.cast("B")
@@ -221,7 +225,7 @@ class FlatReady(_Head):
         return self.memory[: self.size]
 
     def keep(self) -> Ready:
-        """Returns the same ready in memory of its own."""
+        """Returns a copy in its own memory."""
         return own_ready(bytes(self.buffer))
 
     @property
@@ -265,7 +269,8 @@ class FlatReady(_Head):
     def committed(self) -> list[Entry]:
         """Returns the entries to apply, in order: all from committed_first to committed_last.
 
-        With Flag.COMMITTED_SPANS the list may be empty although the span is not: then read these entries from your own log.
+        With Flag.COMMITTED_SPANS the list may be empty although the span is not: then read these
+        entries from your own log.
         """
         return self._entries(self.committed_at, self.n_committed)
 
@@ -274,7 +279,7 @@ class FlatReady(_Head):
         return self._entry_views(self.committed_at, self.n_committed)
 
     def committed_lengths(self) -> tuple[int, ...]:
-        """Returns the length of the data of each entry to apply, in bytes, from committed_first on. Copies no entry."""
+        """Returns the data length in bytes of each entry to apply, from committed_first on."""
         count = self.n_committed
         return _lengths(count, self.entry_stride)(self.memory, self.committed_at) if count else ()
 
@@ -287,7 +292,7 @@ class FlatReady(_Head):
         lengths = _lengths(count, stride)(self.memory, at)
         size = lengths[0]
         if size and lengths.count(size) == count:
-            # Equal lengths and no gap between the first and the last: the data are in order, and a single call reads all.
+            # Equal lengths, and no gap from the first to the last: a single call reads all data.
             (first,), (last,) = _unpack_place(self.memory, at), _unpack_place(self.memory, at + (count - 1) * stride)
             if last - first == (count - 1) * ((size + 7) & ~7):
                 return list(_equal(count, size)(self.memory, first))
@@ -298,14 +303,14 @@ class FlatReady(_Head):
         """Returns the messages to send, in order."""
         memory, at, stride = self.memory, self.msgs_at, self.msg_stride
         found = []
-        for at in range(at, at + self.n_msgs * stride, stride):  # few: so it is quicker than by a slice of all
+        for at in range(at, at + self.n_msgs * stride, stride):  # faster for few than a slice
             to, flags, place, size, kind = _unpack_message(memory, at)
             take = _takes.get(size) or _take(size)
             found.append(_new(Message, (to, flags & _AFTER != 0, kind, take(memory, place)[0])))
         return found
 
     def frames(self) -> list[tuple[int, bytes]]:
-        """Returns only peer and frame of each message: the fastest way for a host that sends after it has stored (Storage.SYNC)."""
+        """Returns peer and frame of each message, faster than messages(). For Storage.SYNC."""
         memory, at, stride = self.memory, self.msgs_at, self.msg_stride
         found = []
         for at in range(at, at + self.n_msgs * stride, stride):
@@ -338,7 +343,9 @@ class FlatReady(_Head):
         return [_new(Drop, record) for record in self._unpack(self._DROP, self.drop_stride, self.dropped_at, self.n_dropped)]
 
     def done(self) -> list[Done]:
-        """Returns the tokens of a span that comes without entries. Empty without Flag.COMMITTED_SPANS."""
+        """Returns the tokens of a span that comes without entries. Empty without
+        Flag.COMMITTED_SPANS.
+        """
         return [_new(Done, record) for record in self._unpack(self._PAIR, self.done_stride, self.done_at, self.n_done)]
 
     def __repr__(self) -> str:
@@ -354,7 +361,7 @@ class FlatReady(_Head):
     def _entries(self, at: int, count: int) -> list[Entry]:
         if not count:
             return []
-        whole = bytes(self.buffer)  # slices of bytes are cheaper than bytes of slices, unless entries are huge
+        whole = bytes(self.buffer)  # slices of bytes are cheaper than bytes of slices
         return [
             _new(Entry, (term, index, kind, whole[at : at + size], token))
             for term, index, token, at, size, kind in self._unpack(self._ENTRY, self.entry_stride, at, count)
@@ -374,7 +381,8 @@ class FlatReady(_Head):
 class Ready(FlatReady):
     """A ready in memory of its own, as Node.ready returns it.
 
-    The ready and its views stay valid and unchanged for as long as you hold them, whatever becomes of the node.
+    The ready and its views stay valid and unchanged for as long as you hold them, whatever becomes
+    of the node.
     """
 
     __slots__ = ()
@@ -385,7 +393,7 @@ class Ready(FlatReady):
 
 
 class UnseenFlatReady(FlatReady):
-    """A FlatReady whose holder has not looked at it. The first look makes it a FlatReady, and empties the list in `lease`.
+    """A FlatReady before its holder's first look, which makes it a FlatReady and empties `lease`.
 
     So the node knows whether a ready was lost on its way to the host: see Node._is_lost.
     """
@@ -393,7 +401,7 @@ class UnseenFlatReady(FlatReady):
     __slots__ = ()
 
     def __getattribute__(self, name: str) -> Any:
-        _item(self, -1).clear()  # first: if an exception interrupts here, the next look repeats both
+        _item(self, -1).clear()  # first: the next look repeats both after an exception
         self.__class__ = FlatReady  # type: ignore[assignment]
         return getattr(self, name)
 
@@ -405,7 +413,7 @@ class UnseenFlatReady(FlatReady):
 
 
 class UnseenReady(Ready):
-    """The same of a Ready."""
+    """A Ready before its holder's first look, as UnseenFlatReady."""
 
     __slots__ = ()
 
@@ -427,8 +435,8 @@ _unpack_message = Struct(FlatReady._MESSAGE).unpack_from
 _unpack_frame = Struct("<Q64x2Q").unpack_from  # of a message: to, and where its frame is
 _unpack_place = Struct("<24xQ").unpack_from  # of an entry's data
 
-# Bytes out of a memoryview by a Struct of their length: less than half the time of bytes(view[a:b]). Made for the first lengths that
-# come; frames have few different ones.
+# A Struct of a length takes bytes out of a memoryview in less than half the time of
+# bytes(view[a:b]). Kept for the first lengths that come, since frames have few.
 _takes: dict[int, Callable[[memoryview, int], tuple[Any, ...]]] = {}
 _TAKES = 1024
 

@@ -1,6 +1,7 @@
-"""What a node reports about itself: named tuples, each field with its meaning and unit.
+"""Reports of a node about itself, as named tuples.
 
-A field is declared as `Annotated[int, "meaning"]`: type checkers see an int, and help() shows the meaning.
+A field is declared as `Annotated[int, "meaning"]`. Type checkers see an int; help() shows the
+meaning.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def documented(cls: type[_T]) -> type[_T]:
 
 @documented
 class Status(NamedTuple):
-    """A node as it is now. Indexes count entries of the log, from 1. Counters count since the node was made."""
+    """A node as it is now. Indexes count entries of the log, from 1. Counters count since the node
+    was made.
+    """
 
     role: Annotated[int, "`Role`"]
     id: Annotated[int, "this node"]
@@ -42,7 +45,7 @@ class Status(NamedTuple):
     last_index: Annotated[int, "last index of the log"]
     last_term: Annotated[int, "term of the last entry"]
     recent_first: Annotated[int, "first index that is still in the node's memory"]
-    safe_to_compact: Annotated[int, "no member that the leader knows needs entries up to this index any more"]
+    safe_to_compact: Annotated[int, "no member needs entries up to this index, as far as known"]
     memory_bytes: Annotated[int, "memory of the node, bytes"]
     messages_dropped: Annotated[int, "outgoing messages lost because a limit was reached"]
     messages_refused: Annotated[int, "incoming messages that failed with an error"]
@@ -50,7 +53,7 @@ class Status(NamedTuple):
     proposals_refused: Annotated[int, "proposals that failed with an error"]
     reads_failed: Annotated[int, "reads that were dropped"]
     events_lost: Annotated[int, "events lost because the host left too many waiting"]
-    implausible: Annotated[int, "messages that contradict what is committed here; above 0 is an alarm"]
+    implausible: Annotated[int, "messages that contradict committed entries: investigate"]
     n_peers: Annotated[int, "members, this node included"]
     n_outstanding: Annotated[int, "readies that the host has not finished"]
     promotable: Annotated[int, "1: this node could lead"]
@@ -60,8 +63,8 @@ class Status(NamedTuple):
     n_reads: Annotated[int, "reads waiting"]
     n_tokens: Annotated[int, "tokens of proposals waiting"]
     last_ready: Annotated[int, "number of the newest ready; 0: none yet"]
-    late_ticks: Annotated[int, "ticks that came while a ready was waiting: 0 if the host drains every ready before it sleeps"]
-    apply_waits: Annotated[int, "first index that the node needs from the host's log to apply (FetchKind.APPLY); 0: none"]
+    late_ticks: Annotated[int, "ticks that came while a ready waited; should be 0"]
+    apply_waits: Annotated[int, "first index that FetchKind.APPLY waits for; 0: none"]
 
 
 @documented
@@ -81,32 +84,37 @@ class Peer(NamedTuple):
 
 @documented
 class Event(NamedTuple):
-    """Something that happened. `event_text(kind)` and `reason_text(reason)` have the words; `EventKind` explains `a` and `b`."""
+    """Something that happened. `event_text(kind)` and `reason_text(reason)` have the words;
+    `EventKind` explains `a` and `b`.
+    """
 
     kind: Annotated[int, "`EventKind`"]
     reason: Annotated[int, "`Reason`"]
     peer: Annotated[int, "the member concerned; 0: none"]
     term: Annotated[int, "the node's term at that moment"]
-    index: Annotated[int, "the log index concerned; 0: none"]  # type: ignore[assignment] # not tuple.index
+    index: Annotated[int, "the log index concerned; 0: none"]  # type: ignore[assignment]
     a: Annotated[int, "see `EventKind`"]
     b: Annotated[int, "see `EventKind`"]
 
     def __str__(self) -> str:
         """The event as a line for a log."""
-        said = f"{event_text(self.kind)}: {reason_text(self.reason)}" if self.reason else event_text(self.kind)
-        return f"{said} (term {self.term}, peer {self.peer}, index {self.index}, a {self.a}, b {self.b})"
+        words = [event_text(self.kind)] + [reason_text(self.reason)] * (self.reason != 0)
+        numbers = f"term {self.term}, peer {self.peer}, index {self.index}, a {self.a}, b {self.b}"
+        return f"{': '.join(words)} ({numbers})"
 
 
 @documented
 class Fetch(NamedTuple):
-    """A request for what the node lacks. Answer with supply_entries, supply_snapshot or supply_none."""
+    """A request for what the node lacks. Answer with supply_entries, supply_snapshot or
+    supply_none.
+    """
 
     kind: Annotated[int, "`FetchKind`"]
     id: Annotated[int, "goes into the answer"]
     peer: Annotated[int, "the member that needs the answer; APPLY: this node"]
     first: Annotated[int, "entries: first index; snapshot: at least up to first - 1"]
     last: Annotated[int, "entries: last index, included"]
-    max_bytes: Annotated[int, "entries: the node takes no more than this payload, bytes, but at least one entry"]
+    max_bytes: Annotated[int, "entries: payload that the node can take, bytes"]
 
 
 @documented
@@ -123,7 +131,9 @@ _CODES = {ctypes.c_uint32: "I", ctypes.c_int32: "i", ctypes.c_uint64: "Q"}
 
 
 def _reader(cls: Callable[..., _T], struct: Any) -> Callable[[Any], _T]:
-    """Returns a function from the C struct to the tuple. The tuple lacks struct_size and the reserved fields."""
+    """Returns a function from the C struct to the tuple. The tuple lacks struct_size and the
+    reserved fields.
+    """
     hidden = ("struct_size", "reserved0")
     form = Struct("@" + "".join("4x" if name in hidden else _CODES[kind] for name, kind in struct._fields_))
     return lambda raw: _new(cls, form.unpack_from(raw))  # type: ignore[type-var, arg-type]
