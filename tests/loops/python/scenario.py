@@ -1,6 +1,6 @@
-"""A printed loop of Python, completed: tests/loops/README.md. It tells the story of c/scenario.c. Argument: the loop, as a file.
+"""A printed loop of Python, completed: tests/loops/README.md. It tells the story of c/scenario.c.
 
-The loop finds `node` and these functions of the host: supply, store, send, apply, answer, log.
+Arguments: the loop, as a file, and where it is printed. The loop finds `node`, and the functions that Host.names returns.
 """
 
 import sys
@@ -9,7 +9,8 @@ import raftcore
 from raftcore import Change, ChangeKind, Conf, Config, EntryKind, FetchKind, Node, Role, Stored, Supply
 
 PAYLOAD = 64 << 10
-LOOP = compile(open(sys.argv[1]).read(), sys.argv[2], "exec")
+TEXT = open(sys.argv[1]).read()
+LOOP = compile(TEXT, sys.argv[2], "exec")
 
 
 class Host:
@@ -41,10 +42,18 @@ class Host:
         self.stored = self.stored._replace(**changed)
 
     def turn(self):
-        exec(LOOP, {name: getattr(self, name) for name in "node supply store send apply answer log".split()} | {"raftcore": raftcore})
+        exec(LOOP, self.names())
         assert self.node.has_ready() == 0, f"the loop ends though has_ready is {self.node.has_ready()}"
 
     # ---- what the printed loop calls
+
+    def names(self):
+        names = {name: getattr(self, name) for name in ("node", "supply", "store", "send", "apply", "answer", "log")}
+        if "def supply" in TEXT:  # it prints its own, over these
+            applied, conf = self.stored.applied, self.stored.conf
+            names |= {"log": self.disk, "state": [self.state], "applied": applied, "conf": conf}
+            names |= {"send_beside": self.send_beside, "print": self.print}
+        return names | {"raftcore": raftcore, "FetchKind": FetchKind, "Supply": Supply}
 
     def supply(self, fetch):
         try:
@@ -53,7 +62,7 @@ class Host:
                 try:
                     self.node.supply_snapshot(*given, bytes(self.state))
                 except raftcore.TooLargeError:
-                    self.hosts[fetch.peer].arrived[self.stored.applied] = bytes(self.state)
+                    self.send_beside(fetch.peer, self.stored.applied, bytes(self.state))
                     self.node.supply_snapshot(*given, b"")
             elif fetch.first not in self.disk:
                 self.node.supply_none(fetch.id, Supply.GONE)
@@ -62,6 +71,9 @@ class Host:
         except raftcore.RaftError as failed:
             print(failed, file=sys.stderr)
             self.node.supply_none(fetch.id, Supply.LATER)
+
+    def send_beside(self, peer, index, data):
+        self.hosts[peer].arrived[index] = data
 
     def store(self, rd):
         if rd.has_snapshot:
@@ -101,6 +113,9 @@ class Host:
 
     def log(self, event):
         Host.events += 1
+
+    def print(self, *words):
+        Host.events += words[0] == "event:"
 
 
 # ---- the group
