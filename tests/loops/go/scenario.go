@@ -1,5 +1,5 @@
-// A printed loop of Go, completed: tests/loops/README.md. It tells the story of c/scenario.c. The loop is the function
-// turn, in a file that tests/loops/run makes.
+// A printed loop of Go, completed: tests/loops/README.md. The scenes are those of c/scenario.c. The loop is
+// the function turn, in a file that tests/loops/run makes.
 package main
 
 import (
@@ -14,11 +14,11 @@ import (
 
 const payloadBytes = 64 << 10
 
-// host is a host in memory: its disk, its state machine, its network.
+// host is a host in memory: disk, state machine, network.
 type host struct {
 	node    *raftcore.Node
 	disk    raftcore.Stored
-	state   []byte            // the data of all applied entries, one behind the other
+	state   []byte            // the data of the applied entries, joined
 	arrived map[uint64][]byte // by index: snapshots that came beside the core
 	inbox   []raftcore.Message
 }
@@ -29,7 +29,7 @@ var (
 	events, answers int
 )
 
-// ---- what the printed loop calls
+// ---- functions that the printed loop calls
 
 func supply(n *raftcore.Node, f raftcore.Fetch) {
 	var err error
@@ -102,7 +102,7 @@ func answer(rd *raftcore.Ready) {
 	answers += len(rd.Reads)
 }
 
-// What the loop over Turn calls, whose readies are views.
+// Methods that the loop over Turn calls.
 
 func (h *host) fetches() {
 	for {
@@ -172,12 +172,12 @@ func (h *host) boot(id uint64) {
 	hosts[id] = h
 }
 
-// payload is the data of the k-th proposal: no two are alike.
+// payload returns the data of proposal k, different for each k.
 func payload(k int) []byte {
 	return bytes.Repeat(binary.LittleEndian.AppendUint64(nil, uint64(k)*1000003), payloadBytes/8)
 }
 
-// settle works until nobody has anything to do.
+// settle runs the loops until no node has work.
 func settle() {
 	for busy := true; busy; {
 		busy = false
@@ -206,7 +206,7 @@ func settle() {
 	}
 }
 
-// until ticks until all have applied count proposals and one leads; it returns that one.
+// until ticks until all have applied count proposals and a node leads. until returns the leader.
 func until(count int, when string) *host {
 	var want []byte
 	for k := range count {
@@ -254,7 +254,7 @@ func expectMembers(h *host, voters, learners int) {
 func main() {
 	log.SetFlags(0)
 
-	// A voter restarts with twice RecentBytes of committed log to apply, and a change of the membership among it.
+	// A voter restarts with twice RecentBytes of committed log to apply, with a membership change in the middle.
 	count := 2 * int(raftcore.DefaultConfig().RecentBytes) / payloadBytes
 	first, second := &host{disk: raftcore.Founder(1)}, &host{arrived: map[uint64][]byte{}}
 	for k := range count {
@@ -269,14 +269,14 @@ func main() {
 	until(count, "after the restart")
 	expectMembers(first, 1, 1)
 
-	// Its log is compacted, so the new member needs a snapshot, which is larger than MaxSnapshotBytes.
+	// The log is compacted, so the new member needs a snapshot. The state is larger than MaxSnapshotBytes.
 	d := &first.disk
 	d.BeforeFirst, d.BeforeFirstTerm, d.Entries = d.Applied, d.Entries[len(d.Entries)-1].Term, nil
 	check(first.node.Compacted(d.Applied))
 	second.boot(2)
 	until(count, "after the join")
 
-	// It becomes a voter; each of the two restarts, and the group goes on.
+	// The new member becomes a voter. Both nodes restart, and the group goes on.
 	check(first.node.ProposeConfChange(raftcore.ConfChange{
 		Changes: []raftcore.Change{{Kind: raftcore.ChangeAddNode, ID: 2}},
 	}, 99))
@@ -293,5 +293,5 @@ func main() {
 	if events == 0 || answers != 5 {
 		log.Fatalf("%d events were logged, %d of 5 tokens came back", events, answers)
 	}
-	fmt.Printf("%d proposals of %d bytes, %d events, %d snapshots beside the core\n", count, payloadBytes, events, len(second.arrived))
+	fmt.Println(count, "proposals,", events, "events,", len(second.arrived), "snapshots beside the core")
 }
