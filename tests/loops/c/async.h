@@ -1,10 +1,10 @@
-/* The functions that the printed loop of RAFTCORE_STORAGE_ASYNC calls. The disk's thread and the state machine's are queues here. */
+/* The functions that the printed loop of RAFTCORE_STORAGE_ASYNC calls. Queues stand for the other threads. */
 enum { STORAGE = RAFTCORE_STORAGE_ASYNC };
 
 static void push(struct queue *queue, const raftcore_ready *rd) {
     if (queue->count == QUEUE)
         fail("%smore than %" PRIu64 " readies are outstanding", "", QUEUE, 0);
-    queue->at[queue->count++] = *rd; /* all that it points to stays until the release */
+    queue->at[queue->count++] = *rd; /* the memory behind a ready stays valid until the release */
 }
 
 static raftcore_ready pop(struct queue *queue) {
@@ -52,7 +52,7 @@ static void send_after(uint64_t k) {
 
 #include "loop.c"
 
-/* The disk writes all that waits; the state machine takes one ready. Whether there was anything. */
+/* The disk writes all waiting readies; the state machine takes one. Returns 0 if there was nothing to do. */
 static int other_threads(void) {
     int any = me->disk.count > 0 || me->apply.count > 0;
     if (me->disk.count > 0) {

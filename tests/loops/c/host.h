@@ -1,4 +1,4 @@
-/* A host in memory: its disk, its network, its state machine. sync.h and async.h have the functions that printed loops call. */
+/* A host in memory: disk, network, state machine. sync.h and async.h have the functions that printed loops call. */
 #include "raftcore.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static struct host {
     uint64_t id, taken;
     raftcore_node *node;
 
-    /* The disk. The state is the data of all applied entries, one behind the other. */
+    /* The disk. The state is the data of the applied entries, joined. */
     uint64_t term, vote, commit, before_first, before_first_term, last, applied;
     struct record log[LOG];
     struct bytes conf, state;
@@ -25,7 +25,7 @@ static struct host {
     uint32_t n_inbox;
     struct { uint64_t index; struct bytes state; } arrived;
 
-    /* ASYNC: what the other threads have to do, and memberships that wait for their entry to be applied. */
+    /* ASYNC: work of the other threads, and memberships of entries that are not yet applied. */
     struct queue disk, apply;
     struct { uint64_t index; struct bytes conf; } changed[QUEUE];
     uint32_t n_changed;
@@ -41,7 +41,7 @@ static void fail(const char *format, const char *a, uint64_t b, uint64_t c) {
     exit(1);
 }
 
-/* Every call that the loop makes is checked, so that an error which a printed line overlooks does not pass. */
+/* The calls of a loop are checked, although the printed lines ignore errors. */
 static raftcore_code checked(raftcore_code code, const char *what) {
     char detail[256] = "";
     if (code < 0) {
@@ -59,7 +59,7 @@ static raftcore_code checked(raftcore_code code, const char *what) {
 #define raftcore_applied(n, i) checked(raftcore_applied(n, i), "applied")
 #define raftcore_release(n, k) checked(raftcore_release(n, k), "release")
 
-/* A ready that was not acknowledged comes again, for ever. */
+/* Fails if a ready comes twice: the loop has not acknowledged the ready, and would never end. */
 static raftcore_code once(raftcore_code code, const raftcore_ready *rd) {
     if ((code == RAFTCORE_OK || code == RAFTCORE_LAST) && rd->number == me->taken)
         fail("%sready %" PRIu64 " comes again", "", rd->number, 0);
@@ -102,7 +102,7 @@ static void install(const raftcore_ready *rd) {
     else if (me->arrived.index == rd->snapshot_index)
         set_bytes(&me->state, me->arrived.state.ptr, me->arrived.state.len);
     else
-        fail("%sthe snapshot at %" PRIu64 " came without data; beside the core came %" PRIu64, "", rd->snapshot_index, me->arrived.index);
+        fail("%sno data came with or beside the snapshot at %" PRIu64, "", rd->snapshot_index, 0);
     set_bytes(&me->conf, rd->snapshot_conf.ptr, rd->snapshot_conf.len);
     me->applied = me->last = me->before_first = rd->snapshot_index;
     me->before_first_term = rd->snapshot_term;
@@ -144,7 +144,7 @@ static void apply_entry(const raftcore_entry *e) {
     answers += e->token != 0;
 }
 
-/* ---- what docs/durability.md's supply() calls */
+/* ---- functions for the supply() of docs/durability.md */
 
 typedef struct { uint64_t index; raftcore_conf conf; raftcore_slice data; } snapshot;
 typedef struct { raftcore_entry list[LOG]; size_t count; } entries;

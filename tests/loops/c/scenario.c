@@ -2,7 +2,7 @@
 #include "host.h"
 #include COMPLETION
 
-/* ---- running: what a real host does between two sleeps */
+/* ---- between two sleeps of a host */
 
 static raftcore_config config_of(uint64_t id) {
     static uint64_t seed;
@@ -30,9 +30,10 @@ static void deliver(struct host *h) {
         size_t used;
         uint32_t rejected = 0;
         me = h;
-        checked(raftcore_step_frames(h->node, h->inbox[i].from, frame->ptr, frame->len, &used, &rejected, NULL), "step_frames");
+        uint64_t from = h->inbox[i].from;
+        checked(raftcore_step_frames(h->node, from, frame->ptr, frame->len, &used, &rejected, NULL), "step_frames");
         if (rejected)
-            fail("%sa frame of node %" PRIu64 " is refused", "", h->inbox[i].from, 0);
+            fail("%sa frame of node %" PRIu64 " is refused", "", from, 0);
         free(frame->ptr);
     }
     h->n_inbox = 0;
@@ -56,16 +57,11 @@ static void boot(struct host *h) {
     raftcore_config c = config_of(h->id);
     raftcore_conf conf = {.struct_size = sizeof conf, .bytes = {h->conf.ptr, h->conf.len}};
     me = h;
-    entries log = my_log(h->applied + 1, h->last);
-    raftcore_run runs[LOG];
-    size_t n_runs = 0;
-    for (uint64_t i = h->before_first + 1; i <= h->last; i++)
-        if (n_runs == 0 || runs[n_runs - 1].term != h->log[i].term)
-            runs[n_runs++] = (raftcore_run){i, h->log[i].term};
+    entries log = my_log(h->before_first + 1, h->last);
     raftcore_stored stored = {
         .struct_size = sizeof stored, .term = h->term, .vote = h->vote, .commit = h->commit, .applied = h->applied,
         .before_first = h->before_first, .before_first_term = h->before_first_term, .last = h->last,
-        .conf = h->conf.len ? &conf : NULL, .runs = runs, .n_runs = n_runs, .entries = log.list, .n_entries = log.count,
+        .conf = h->conf.len ? &conf : NULL, .entries = log.list, .n_entries = log.count,
     };
     checked(raftcore_new(&c, &h->node), "new");
     checked(raftcore_boot(h->node, &stored), "boot");
@@ -79,7 +75,7 @@ static void restart(struct host *h) {
     boot(h);
 }
 
-/* ---- what is expected */
+/* ---- expectations */
 
 static raftcore_status status(const struct host *h) {
     raftcore_status s = {.struct_size = sizeof s};
@@ -87,7 +83,7 @@ static raftcore_status status(const struct host *h) {
     return s;
 }
 
-/* Data of the k-th proposal: no two are alike. */
+/* Returns the data of proposal k, different for each k. */
 static const uint8_t *payload(uint64_t k) {
     static uint64_t words[PAYLOAD / sizeof(uint64_t)];
     for (size_t i = 0; i < PAYLOAD / sizeof *words; i++)
@@ -112,7 +108,7 @@ static void expect_members(struct host *h, uint32_t voters, uint32_t learners) {
         fail("%sthe membership has %" PRIu64 " voters and %" PRIu64 " learners", "", conf.n_voters, conf.n_learners);
 }
 
-/* Ticks until both have applied `count` proposals and one leads; gives the leader. */
+/* Ticks until both have applied `count` proposals and a node leads. Returns the leader. */
 static struct host *until(uint64_t count, const char *when) {
     struct host *leader = NULL;
     for (int ticks = 0; ticks < 500; ticks++) {
@@ -147,7 +143,7 @@ static raftcore_slice slice(const uint8_t *ptr, size_t len) {
     return (raftcore_slice){ptr, len};
 }
 
-/* A voter's disk: a log of `count` proposals, all committed, none applied, and in the middle node 2 becomes a learner. */
+/* Writes the disk of a voter: `count` committed proposals, none applied. In the middle node 2 becomes a learner. */
 static void write_log(struct host *h, uint64_t count) {
     static const uint8_t learner_2[] = {0x10, RAFTCORE_CHANGE_ADD_LEARNER, 0x18, 2}; /* a raftpb ConfChange */
     const uint64_t voters[] = {h->id};
@@ -191,13 +187,13 @@ int main(void) {
     first->id = 1;
     second->id = 2;
 
-    /* A voter restarts with twice recent_bytes of committed log to apply, and a change of the membership among it. */
+    /* A voter restarts with twice recent_bytes of committed log to apply, with a membership change in the middle. */
     write_log(first, count);
     boot(first);
     until(count, "after the restart");
     expect_members(first, 1, 1);
 
-    /* Its log is compacted, so the new member needs a snapshot, which is larger than max_snapshot_bytes. */
+    /* The log is compacted, so the new member needs a snapshot. The state is larger than max_snapshot_bytes. */
     compact(first);
     boot(second);
     leader = until(count, "after the join");
@@ -206,10 +202,10 @@ int main(void) {
     propose(leader, count++);
     until(count, "as a learner");
 
-    /* It becomes a voter; each of the two restarts, and the group goes on. */
+    /* The new member becomes a voter. Both nodes restart, and the group goes on. */
     raftcore_change voter = {2, RAFTCORE_CHANGE_ADD_NODE, 0};
     me = leader;
-    checked(raftcore_propose_conf(leader->node, &voter, 1, RAFTCORE_TRANSITION_AUTO, slice(NULL, 0), 99), "propose_conf");
+    checked(raftcore_propose_conf(leader->node, &voter, 1, RAFTCORE_TRANSITION_AUTO, slice(NULL, 0), 99), "change");
     settle();
     for (int i = 0; i < HOSTS; i++) {
         expect_members(&hosts[i], 2, 0);
@@ -221,6 +217,6 @@ int main(void) {
     me = first;
     if (events == 0 || answers != 7)
         fail("%s%" PRIu64 " events were logged, %" PRIu64 " of 7 tokens came back", "", events, answers);
-    printf("%" PRIu64 " proposals of %d bytes, %u events, %u snapshots beside the core\n", count, PAYLOAD, events, beside);
+    printf("%" PRIu64 " proposals, %u events, %u snapshots beside the core\n", count, events, beside);
     return 0;
 }

@@ -1,15 +1,16 @@
-"""A printed loop of Python, completed: tests/loops/README.md. It tells the story of c/scenario.c. Argument: the loop, as a file.
+"""A printed loop of Python, completed: tests/loops/README.md. The scenes are those of c/scenario.c.
 
-The loop finds `node` and these functions of the host: supply, store, send, apply, answer, log.
+Arguments: a file with the loop, and the file that prints the loop. Host.names returns the names that the loop finds.
 """
 
 import sys
 
 import raftcore
-from raftcore import Change, ChangeKind, Conf, Config, EntryKind, FetchKind, Node, Role, Stored, Supply
+from raftcore import Change, ChangeKind, Config, EntryKind, FetchKind, Node, Role, Stored, Supply
 
 PAYLOAD = 64 << 10
-LOOP = compile(open(sys.argv[1]).read(), sys.argv[2], "exec")
+TEXT = open(sys.argv[1]).read()
+LOOP = compile(TEXT, sys.argv[2], "exec")
 
 
 class Host:
@@ -20,9 +21,9 @@ class Host:
 
     def __init__(self, id):
         self.id = id
-        self.stored = Stored()  # without entries: these are in disk
+        self.stored = Stored()  # without entries, which are in disk
         self.disk = {}  # index: (term, index, kind, data)
-        self.state = bytearray()  # the data of all applied entries, one behind the other
+        self.state = bytearray()  # the data of the applied entries, joined
         self.arrived = {}  # index: a snapshot that came beside the core
         self.inbox = []
         self.node = None
@@ -31,20 +32,30 @@ class Host:
     def boot(self):
         if self.node:
             self.node.close()
-        runs = [(index, self.disk[index][0]) for index in self.disk if index - 1 not in self.disk or self.disk[index - 1][0] != self.disk[index][0]]
-        entries = [entry for index, entry in self.disk.items() if index > self.stored.applied]
         self.inbox = []
         self.node = Node(Config(id=self.id))
-        self.node.boot(self.stored._replace(runs=runs, entries=entries))
+        self.node.boot(self.stored._replace(entries=self.disk.values()))
 
     def write(self, **changed):
         self.stored = self.stored._replace(**changed)
 
     def turn(self):
-        exec(LOOP, {name: getattr(self, name) for name in "node supply store send apply answer log".split()} | {"raftcore": raftcore})
+        exec(LOOP, self.names())
         assert self.node.has_ready() == 0, f"the loop ends though has_ready is {self.node.has_ready()}"
 
-    # ---- what the printed loop calls
+    def leads(self):
+        status = self.node.status()
+        return status.role == Role.LEADER and status.applied == status.last_index
+
+    # ---- functions that the printed loop calls
+
+    def names(self):
+        names = {name: getattr(self, name) for name in ("node", "supply", "store", "send", "apply", "answer", "log")}
+        if "def supply" in TEXT:  # a printed supply works on these
+            applied, conf = self.stored.applied, self.stored.conf
+            names |= {"log": self.disk, "state": [self.state], "applied": applied, "conf": conf}
+            names |= {"send_beside": self.send_beside, "print": self.print}
+        return names | {"raftcore": raftcore, "FetchKind": FetchKind, "Supply": Supply}
 
     def supply(self, fetch):
         try:
@@ -53,7 +64,7 @@ class Host:
                 try:
                     self.node.supply_snapshot(*given, bytes(self.state))
                 except raftcore.TooLargeError:
-                    self.hosts[fetch.peer].arrived[self.stored.applied] = bytes(self.state)
+                    self.send_beside(fetch.peer, self.stored.applied, bytes(self.state))
                     self.node.supply_snapshot(*given, b"")
             elif fetch.first not in self.disk:
                 self.node.supply_none(fetch.id, Supply.GONE)
@@ -62,6 +73,9 @@ class Host:
         except raftcore.RaftError as failed:
             print(failed, file=sys.stderr)
             self.node.supply_none(fetch.id, Supply.LATER)
+
+    def send_beside(self, peer, index, data):
+        self.hosts[peer].arrived[index] = data
 
     def store(self, rd):
         if rd.has_snapshot:
@@ -102,17 +116,20 @@ class Host:
     def log(self, event):
         Host.events += 1
 
+    def print(self, *words):
+        Host.events += words[0] == "event:"
+
 
 # ---- the group
 
 
 def payload(k):
-    """The data of the k-th proposal: no two are alike."""
+    """Returns the data of proposal k, different for each k."""
     return (k * 1000003).to_bytes(8, "little") * (PAYLOAD // 8)
 
 
 def settle():
-    """Until nobody has anything to do."""
+    """Runs the loops until no node has work."""
     hosts = Host.hosts.values()
     busy = True
     while busy:
@@ -126,12 +143,11 @@ def settle():
 
 
 def until(count, when):
-    """Ticks until all have applied `count` proposals and one leads, and returns that one."""
+    """Ticks until all have applied `count` proposals and a node leads. Returns the leader."""
     hosts = list(Host.hosts.values())
     want = b"".join(map(payload, range(count)))
     for _ in range(500):
-        status = {host: host.node.status() for host in hosts}
-        leaders = [host for host in hosts if status[host].role == Role.LEADER and status[host].applied == status[host].last_index]
+        leaders = [host for host in hosts if host.leads()]
         if leaders and all(len(host.state) >= len(want) for host in hosts):
             assert all(host.state == want for host in hosts), f"{when}: something else is applied"
             return leaders[0]
@@ -147,21 +163,21 @@ def expect_members(host, voters, learners):
 
 
 def main():
-    # A voter restarts with twice recent_bytes of committed log to apply, and a change of the membership among it.
+    # A voter restarts with twice recent_bytes of committed log to apply, with a membership change in the middle.
     first = Host(1)
     count = 2 * Config(id=1).recent_bytes // PAYLOAD
-    first.write(term=1, vote=1, applied=1, before_first=1, before_first_term=1, last=1, conf=Conf(voters=(1,), index=1).encode())
+    first.stored = Stored.founder([1])
     for k in range(count):
         if k == count // 2:
             learner_2 = bytes((0x10, ChangeKind.ADD_LEARNER, 0x18, 2))  # a raftpb ConfChange
             first.append(1, first.stored.last + 1, EntryKind.CONF_CHANGE, learner_2)
         first.append(1, first.stored.last + 1, EntryKind.NORMAL, payload(k))
-    first.write(commit=first.stored.last)
+    first.write(term=1, vote=1, commit=first.stored.last)
     first.boot()
     until(count, "after the restart")
     expect_members(first, (1,), (2,))
 
-    # Its log is compacted, so the new member needs a snapshot, which is larger than max_snapshot_bytes.
+    # The log is compacted, so the new member needs a snapshot. The state is larger than max_snapshot_bytes.
     applied = first.stored.applied
     first.write(before_first=applied, before_first_term=first.disk[applied][0])
     first.disk.clear()
@@ -171,7 +187,7 @@ def main():
     until(count, "after the join")
     assert second.arrived, "the snapshot went beside the core"
 
-    # It becomes a voter; each of the two restarts, and the group goes on.
+    # The new member becomes a voter. Both nodes restart, and the group goes on.
     first.node.propose_conf([Change(ChangeKind.ADD_NODE, 2)], token=99)
     settle()
     for host in (first, second):
@@ -184,7 +200,7 @@ def main():
         until(count, "after a proposal")
     assert Host.events > 0, "no event was logged"
     assert Host.answers == 5, f"{Host.answers} of 5 tokens came back"
-    print(f"{count} proposals of {PAYLOAD} bytes, {Host.events} events, {len(second.arrived)} snapshots beside the core")
+    print(count, "proposals,", Host.events, "events,", len(second.arrived), "snapshots beside the core")
 
 
 main()

@@ -1,4 +1,4 @@
-//! A printed loop of Rust, completed: tests/loops/README.md. It tells the story of c/scenario.c.
+//! A printed loop of Rust, completed: tests/loops/README.md. The scenes are those of c/scenario.c.
 
 use raftcore::*;
 
@@ -6,14 +6,14 @@ include!(env!("LOOP"));
 
 const PAYLOAD: usize = 64 << 10;
 
-/// A host in memory: its disk and its state machine, and what it sends.
+/// A host in memory: disk, state machine, and messages to send.
 #[derive(Default)]
 struct Host {
     id: u64,
     hard: HardState,
     before_first: EntryId,
     log: Vec<Record>,
-    /// The data of all applied entries, one behind the other; stored with `applied` and the membership.
+    /// The data of the applied entries, joined.
     state: Vec<u8>,
     applied: u64,
     conf: Vec<u8>,
@@ -31,7 +31,7 @@ struct Record {
     data: Vec<u8>,
 }
 
-/// What the printed loop calls.
+/// The functions that the printed loop calls.
 impl Host {
     fn supply(&mut self, node: &mut Node, fetch: &Fetch) -> Result<()> {
         let supplied = match fetch.kind {
@@ -125,33 +125,27 @@ impl Host {
 
     fn boot(&self, seed: u64) -> Result<Node> {
         let mut node = Node::new(&Config { seed, ..Config::new(self.id) })?;
-        let mut runs: Vec<TermRun> = Vec::new();
-        for entry in self.entries(self.before_first.index + 1) {
-            if runs.last().is_none_or(|run| run.term != entry.term) {
-                runs.push(TermRun { first: entry.index, term: entry.term });
-            }
-        }
         let stored = Stored {
             state: self.hard,
             applied: self.applied,
             before_first: self.before_first,
             last: self.last(),
             conf: Some(StoredConf::Bytes(&self.conf)).filter(|_| !self.conf.is_empty()),
-            runs: &runs,
+            runs: &[],
         };
-        node.boot(&stored, self.entries(self.applied + 1))?;
+        node.boot(&stored, self.entries(self.before_first.index + 1))?;
         Ok(node)
     }
 }
 
-/// The data of the k-th proposal: no two are alike.
+/// Returns the data of proposal k, different for each k.
 fn payload(k: u64) -> Vec<u8> {
     (0..PAYLOAD as u64 / 8).flat_map(|i| (k * 1_000_003 + i).to_le_bytes()).collect()
 }
 
 type Group = Vec<(Node, Host)>;
 
-/// Until nobody has anything to do.
+/// Runs the loops until no node has work.
 fn settle(group: &mut Group) -> Result<()> {
     loop {
         let (mut sent, mut beside) = (Vec::new(), Vec::new());
@@ -175,7 +169,7 @@ fn settle(group: &mut Group) -> Result<()> {
     }
 }
 
-/// Ticks until all have applied `count` proposals and one leads; gives its position.
+/// Ticks until all have applied `count` proposals and a node leads. Returns the position of the leader.
 fn until(group: &mut Group, count: u64, when: &str) -> Result<usize> {
     let leads = |node: &Node| node.status().role == Role::Leader && node.status().applied == node.status().last_index;
     let want: Vec<u8> = (0..count).flat_map(payload).collect();
@@ -202,7 +196,7 @@ fn members(node: &mut Node) -> Result<(Vec<u64>, Vec<u64>)> {
 }
 
 fn main() -> Result<()> {
-    // A voter restarts with twice recent_bytes of committed log to apply, and a change of the membership among it.
+    // A voter restarts with twice recent_bytes of committed log to apply, with a membership change in the middle.
     let mut count = 2 * Config::new(1).recent_bytes / PAYLOAD as u64;
     let mut first = Host { id: 1, applied: 1, before_first: EntryId { term: 1, index: 1 }, ..Host::default() };
     let founder = wire::ConfStateRef { voters: &[1], ..Default::default() };
@@ -220,7 +214,7 @@ fn main() -> Result<()> {
     until(&mut group, count, "after the restart")?;
     assert_eq!(members(&mut group[0].0)?, (vec![1], vec![2]));
 
-    // Its log is compacted, so the new member needs a snapshot, which is larger than max_snapshot_bytes.
+    // The log is compacted, so the new member needs a snapshot. The state is larger than max_snapshot_bytes.
     let (node, host) = &mut group[0];
     host.before_first = EntryId { term: host.log.last().map_or(1, |record| record.term), index: host.applied };
     host.log.clear();
@@ -230,7 +224,7 @@ fn main() -> Result<()> {
     until(&mut group, count, "after the join")?;
     assert!(group[1].1.before_first.index > 1, "the new member got a snapshot");
 
-    // It becomes a voter; each of the two restarts, and the group goes on.
+    // The new member becomes a voter. Both nodes restart, and the group goes on.
     let voter = Change { kind: ChangeKind::AddNode, id: 2 };
     group[0].0.propose_conf(&[voter], ChangeEncoding::V1, &[], 99)?;
     settle(&mut group)?;
@@ -246,6 +240,6 @@ fn main() -> Result<()> {
     let (events, answers) = group.iter().fold((0, 0), |sum, (_, host)| (sum.0 + host.events, sum.1 + host.answers));
     assert!(events > 0, "no event was logged");
     assert_eq!(answers, 5, "each token comes back");
-    println!("{count} proposals of {PAYLOAD} bytes, {events} events, 1 snapshot beside the core");
+    println!("{count} proposals, {events} events, 1 snapshots beside the core");
     Ok(())
 }
