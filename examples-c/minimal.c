@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOUNDERS = 3, NODES = 4, LOG = 64, TEXT = 64 };
+enum { FOUNDERS = 3, NODES = 4, LOG = 1024, TEXT = 64 };
 
 /* A host's disk, here only as long as the process lives. */
 typedef struct {
