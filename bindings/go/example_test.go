@@ -393,3 +393,60 @@ func ExampleNode_View() {
 	// recovered: a bug in the host
 	// true 1 message to node 2
 }
+
+// With StorageAsync a goroutine writes to the disk, and the node goes on: several readies are
+// outstanding.
+func ExampleNode_Persisted() {
+	cfg := raftcore.DefaultConfig()
+	cfg.ID, cfg.Storage = 1, raftcore.StorageAsync
+	n, err := raftcore.NewNode(cfg)
+	check(err)
+	defer n.Close()
+	check(n.Boot(raftcore.Founder(1)))
+
+	disk := make(chan raftcore.Ready, cfg.MaxOutstanding)
+	written := make(chan raftcore.Ready, cfg.MaxOutstanding)
+	go func() {
+		for rd := range disk {
+			written <- rd // after the write and the flush of rd
+		}
+	}()
+	defer close(disk)
+	outstanding := 0
+	work := func() {
+		for n.HasReady() || outstanding > 0 {
+			rd, ok, err := n.Ready()
+			if ok {
+				// Send the messages without MessageAfter.
+				for _, e := range rd.CommittedEntries {
+					if len(e.Data) > 0 {
+						fmt.Printf("entry %d is committed: %s\n", e.Index, e.Data)
+					}
+				}
+				disk <- rd
+				outstanding++
+				continue
+			}
+			if err != nil && !errors.Is(err, raftcore.ErrFull) {
+				log.Fatal(err)
+			}
+			rd = <-written
+			outstanding--
+			// Send the messages with MessageAfter.
+			check(n.Persisted(rd.Number))
+			if rd.CommittedLast != 0 {
+				check(n.Applied(rd.CommittedLast))
+			}
+			check(n.Release(rd.Number))
+		}
+	}
+
+	check(n.Campaign())
+	work()
+	check(n.Propose([]byte("hello"), 0))
+	check(n.Propose([]byte("again"), 0))
+	work()
+	// Output:
+	// entry 3 is committed: hello
+	// entry 4 is committed: again
+}
