@@ -9,13 +9,7 @@ PYTHON ?= python3
 # Every variant of the library that is linted and documented: the Rust face alone, with the C ABI, with the hooks for etcd's suites.
 FACES := '' capi test-hooks
 
-# The header's generator, in the one version whose output is committed: a matter of half a minute, once.
-CBINDGEN := target/tools/bin/cbindgen
-
 include $(wildcard mk/*.mk)
-
-$(CBINDGEN):
-	$(CARGO) install --quiet --locked --debug --root target/tools --version 0.29.4 cbindgen
 
 .PHONY: help build minimal kv demo setup test check rust header check-header ctest alloc-test ctest-asan ctest-valgrind kv-test \
 	conformance conformance-30s lockstep simulate hostile verify sources clean
@@ -29,7 +23,7 @@ build: target/c/libraftcore.a target/c/libraftcore.so  ## the library: for Rust,
 	$(CARGO) build --release
 minimal:  ## build and run examples-c/minimal.c: three nodes in one process
 kv: target/c/libraftcore.a  ## build the replicated key-value server of examples-c/kv
-	$(MAKE) -C examples-c/kv RAFTCORE_LIB=$(CURDIR)/target/c/libraftcore.a
+	$(MAKE) -C examples-c/kv RAFTCORE_LIB=../../target/c/libraftcore.a
 demo:  ## three servers, one killed with -9 under load, a fourth added; FILE=… loads another file, KEEP=1 leaves them up
 	@.ci/setup demo
 	@$(MAKE) -s kv
@@ -42,6 +36,7 @@ test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES=
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
+	$(CARGO) clippy --quiet --features header --target-dir target/header -- -D warnings
 	for face in $(FACES); do \
 	    RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --features "$$face" || exit 1; \
 	done
@@ -63,7 +58,7 @@ conformance-30s: target/c/libraftcore.a target/c/libraftcore_hooks.a  ## the sam
 lockstep: target/c/libraftcore.a  ## etcd's raft and raftcore side by side: STEPS=1000000, SEED=… repeats a run
 	cd tests/conformance && LOCKSTEP_STEPS=$(or $(STEPS),1000000) LOCKSTEP_SEED=$(SEED) $(GO) test -v -count=1 -timeout 24h -run 'TestLockstep$$' .
 header:  ## write include/raftcore.h anew
-check-header:  ## is include/raftcore.h what cbindgen makes of src/ffi?
+check-header:  ## is include/raftcore.h what build.rs makes of src/ffi and mk/header?
 simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one; tests/simulation/README.md
 	@$(if $(SEED),SIM_SEED=$(SEED)) $(if $(SEEDS)$(SEED),,SIM_SEEDS=1000) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) \
 	    $(CARGO) test --quiet --release --features capi --test simulation sweep -- --nocapture

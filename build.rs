@@ -1,8 +1,41 @@
-//! Names the cfgs that the tests of the C ABI set. It generates nothing: the header is committed, and `make check-header` holds it to
-//! the sources; the libraries for C are linked by mk/c.mk.
+//! Declares the cfgs of the C ABI's tests. With the feature `header`, writes the C header `raftcore.h` into OUT_DIR.
+//!
+//! Without the feature, a build generates nothing. The header is committed, and `make check-header` compares the committed file with the
+//! sources. mk/c.mk links the libraries for C.
 
-fn main() {
+#[cfg(feature = "header")]
+#[path = "mk/header/mod.rs"]
+mod header;
+
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    // A library with a bug planted on purpose, to see a panic caught at the C ABI.
+    // A library with a bug planted on purpose, for the test that the C ABI catches a panic.
     println!("cargo::rustc-check-cfg=cfg(raftcore_test_panic)");
+    #[cfg(feature = "header")]
+    write_header()?;
+    Ok(())
+}
+
+#[cfg(feature = "header")]
+fn write_header() -> Result<(), Box<dyn Error>> {
+    use std::path::Path;
+    use std::{env, fs};
+
+    for input in ["cbindgen.toml", "mk/header", "src/ffi"] {
+        println!("cargo::rerun-if-changed={input}");
+    }
+    let sources = header::Sources::read(Path::new("src/ffi"))?;
+    let mut config = cbindgen::Config::from_file("cbindgen.toml")?;
+    config.export.include = sources.structs();
+    let declared = cbindgen::Builder::new().with_config(config).with_src("src/ffi/mod.rs").generate()?;
+    let mut text = Vec::new();
+    declared.write(&mut text);
+
+    match header::page(&fs::read_to_string("mk/header/raftcore.h.in")?, &String::from_utf8(text)?, &sources) {
+        Ok(page) => fs::write(Path::new(&env::var("OUT_DIR")?).join("raftcore.h"), page)?,
+        Err(faults) => faults.iter().for_each(|fault| println!("cargo::error={fault}")),
+    }
+    Ok(())
 }

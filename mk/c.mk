@@ -3,13 +3,26 @@
 # The archive is prelinked: one object that exports raftcore_* and nothing else. So it is small, and can stand in one program beside
 # another Rust library, whatever compiler that came from. What the steps are for:
 #   cargo rustc --crate-type staticlib   the only way to whole-program optimisation beside `lib` (a crate-type in Cargo.toml gets none)
+#   mk/built                             asks cargo, each time, and copies the archive that cargo names
 #   --force-group-allocation             dissolves COMDAT groups; else a second library's unwind tables end up pointing at nothing, and
 #                                        the first caught panic is a crash
 #   --remove-section=.llvmbc             before ar, which else may load LLVM's plugin and fail on it
 
+# For another machine, Rust's name of it and its C compiler, which knows its other tools:
+#
+#   make build CARGO_BUILD_TARGET=aarch64-unknown-linux-gnu CC=aarch64-linux-gnu-gcc
+
+C_TOOL   = $(or $(shell $(CC) -print-prog-name=$(1)),$(1))
+OBJCOPY ?= $(call C_TOOL,objcopy)
+ifeq ($(origin LD),default)
+LD = $(call C_TOOL,ld)
+endif
+ifeq ($(origin AR),default)
+AR = $(call C_TOOL,ar)
+endif
+
 C_OUT   := target/c
 C_CARGO := $(C_OUT)/cargo
-C_RUST  := $(shell find src -name '*.rs') Cargo.toml mk/c.mk
 C_LIBS  := -lm -lpthread -ldl
 C_WARN  := -Wall -Wextra -Werror
 C_FLAGS := -O1 -g $(C_WARN) -Iinclude
@@ -19,25 +32,32 @@ C_SONAME := libraftcore.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\)\..*/
 # What is exported: each function that src/ffi declares so.
 C_EXPORTS = $(shell sed -n 's/^pub .*extern "C" fn \(raftcore_[a-z_]*\).*/\1/p' $(filter-out %/hooks.rs,$(wildcard src/ffi/*.rs)))
 
-C_RUSTC = $(CARGO) rustc --quiet --target-dir $(C_CARGO) --features capi --crate-type staticlib
+# C_BUILT PLACE, then options: the archive that cargo makes. Cargo decides if there is anything to be done, so it is asked each time.
+C_RUSTC = $(CARGO) rustc --quiet --message-format=json-render-diagnostics --crate-type staticlib
+C_BUILT = mk/built $(1) libraftcore.a $(C_RUSTC) --target-dir $(C_CARGO) --features capi
+
+.PHONY: ask-cargo
 
 # prelink ARCHIVE OBJECT EXPORTS
 define C_PRELINK
 	@echo 'prelink: $(words $(3)) functions'
-	@ld -r --force-group-allocation $(addprefix -u ,$(3)) $(1) -o $(2).tmp
-	@objcopy --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
+	@rm -f $(2)
+	@$(LD) -r --force-group-allocation $(addprefix -u ,$(3)) $(1) -o $(2).tmp || { echo '$(LD) cannot link what cargo built.' \
+	    'If this is for another machine, name its C compiler: make CC=aarch64-linux-gnu-gcc; LD, AR, OBJCOPY, if they are apart.'; exit 1; }
+	@$(OBJCOPY) --strip-debug --remove-section=.llvmbc --remove-section=.llvmcmd \
 	    --wildcard --keep-global-symbol='raftcore_*' $(2).tmp $(2)
 	@rm $(2).tmp
 endef
 
-$(C_OUT)/raftcore.o: $(C_RUST)
-	@mkdir -p $(C_OUT)
-	$(C_RUSTC) --release
-	$(call C_PRELINK,$(C_CARGO)/release/libraftcore.a,$@,$(C_EXPORTS))
+$(C_OUT)/rust.a: ask-cargo
+	$(call C_BUILT,$@) --release
+
+$(C_OUT)/raftcore.o: $(C_OUT)/rust.a mk/c.mk
+	$(call C_PRELINK,$<,$@,$(C_EXPORTS))
 
 $(C_OUT)/libraftcore.a: $(C_OUT)/raftcore.o
 	@rm -f $@
-	ar crs $@ $<
+	$(AR) crs $@ $<
 
 # Linked by the C compiler and not by rustc, whose own version script leaves no room for ours.
 $(C_OUT)/libraftcore.so: $(C_OUT)/raftcore.o
@@ -48,11 +68,15 @@ $(C_OUT)/libraftcore.so: $(C_OUT)/raftcore.o
 
 # ---- the header
 
-$(C_OUT)/raftcore.h: $(wildcard src/ffi/*.rs) cbindgen.toml mk/header.awk | $(CBINDGEN)
-	@mkdir -p $(C_OUT)
-	$(CBINDGEN) --quiet --config cbindgen.toml src/ffi/mod.rs > $@.tmp
-	awk -f mk/header.awk $@.tmp > $@
-	@rm $@.tmp
+# build.rs writes it with the feature `header`, in a target directory of its own, since it needs cbindgen and the library does not.
+# Cargo says in which folder.
+C_HEADER := target/header
+
+$(C_OUT)/raftcore.h: $(wildcard src/ffi/*.rs mk/header/*) build.rs cbindgen.toml Cargo.toml Cargo.lock
+	@mkdir -p $(C_OUT) $(C_HEADER)
+	$(CARGO) check --quiet --lib --features header --target-dir $(C_HEADER) --message-format json-render-diagnostics \
+	    > $(C_HEADER)/messages
+	cp "$$(sed -n '/"package_id":"path+file/s/.*"out_dir":"\([^"]*\)".*/\1/p' $(C_HEADER)/messages)/raftcore.h" $@
 
 header: $(C_OUT)/raftcore.h
 	cp $< include/raftcore.h
@@ -84,10 +108,11 @@ $(C_HEAP:%=$(C_OUT)/test/%): $(C_OUT)/test/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/li
 	$(CC) -std=c11 $(C_FLAGS) $(C_WRAP) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
 
 # Linked as the archive is, with one function more: it panics.
-$(C_OUT)/panic/raftcore.o: $(C_RUST)
-	@mkdir -p $(@D)
-	$(C_RUSTC) --profile dev --config profile.dev.debug=false -- --cfg raftcore_test_panic
-	$(call C_PRELINK,$(C_CARGO)/debug/libraftcore.a,$@,$(C_EXPORTS) raftcore_test_panic)
+$(C_OUT)/panic/rust.a: ask-cargo
+	$(call C_BUILT,$@) --profile dev --config profile.dev.debug=false -- --cfg raftcore_test_panic
+
+$(C_OUT)/panic/raftcore.o: $(C_OUT)/panic/rust.a mk/c.mk
+	$(call C_PRELINK,$<,$@,$(C_EXPORTS) raftcore_test_panic)
 
 $(C_OUT)/test/panic: tests/c/panic.c $(C_NEEDS) $(C_OUT)/panic/raftcore.o
 	@mkdir -p $(@D)
@@ -122,15 +147,13 @@ ctest-memory: $(C_OUT)/test/memory
 ctest: ctest-header ctest-exports ctest-memory $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/hot_path $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
 	for test in $(filter $(C_OUT)/test/%,$^); do echo "$$test"; $$test || exit 1; done
 
-# The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler.
-C_ASAN_TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
-C_ASAN_LIB    := $(C_CARGO)/$(C_ASAN_TARGET)/release/libraftcore.a
+# The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler. With a target named,
+# cargo keeps the flags from build scripts.
+C_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-$(C_OUT)/asan/libraftcore.a: $(C_RUST)
-	@mkdir -p $(@D)
+$(C_OUT)/asan/libraftcore.a: ask-cargo
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address -Cdebug-assertions=on' \
-	    $(C_RUSTC) --release --target $(C_ASAN_TARGET) --config profile.release.lto=false
-	cp $(C_ASAN_LIB) $@
+	    $(call C_BUILT,$@) --release --target $(C_HOST) --config profile.release.lto=false
 
 # The programs with a malloc of their own stay out of this.
 $(C_OUT)/asan/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/asan/libraftcore.a

@@ -6,23 +6,22 @@ GO_LIB := bindings/go/target
 
 # The checksum is a string in the package's object, so that Go's build cache sees a new archive: it links again what has changed, and looks
 # neither at archives nor at what a header's comment says.
+# In `#cgo` lines Go takes a path with blanks, but not with any character.
 go-lib: target/c/libraftcore.a  ## put the library where the Go package links it from: bindings/go/target
+	@unfit=$$(printf %s "$$PWD" | tr -d 'A-Za-z0-9_+.,/=:$$@%! ~^\200-\377-'); test -z "$$unfit" || \
+	    { echo "go cannot link from a folder with $$unfit in its path: $$PWD"; exit 1; }
 	@mkdir -p $(GO_LIB)/include
 	cp include/raftcore.h $(GO_LIB)/include/raftcore.h
 	cp $< $(GO_LIB)/libraftcore.a
 	@cat $< include/raftcore.h | cksum | sed 's|.*|static const char raftcore_lib_stamp[] __attribute__((used)) = "&";|' > bindings/go/lib_stamp.h
 
-# The binding's tests plain, and with every checker that Go has; linked fully static; and against what pkg-config says, which is here
-# the same archive. Then the example: three processes, killed with -9.
-GO_MODULE := cd bindings/go && $(GO)
-GO_PC     := target/go/raftcore.pc
+# The binding's tests plain, and with every checker that Go has; linked fully static; and against an installed library, shared and static.
+# Then the example: three processes, killed with -9.
+GO_MODULE    := cd bindings/go && $(GO)
+GO_INSTALLED := target/go/installed
+GO_BARE      := target/go/bare
 
-$(GO_PC): mk/go.mk
-	@mkdir -p $(@D)
-	@printf '%s\n' 'Name: raftcore' 'Description: Raft core' 'Version: 0' 'Cflags: -I$(CURDIR)/include' \
-	    'Libs: $(CURDIR)/target/c/libraftcore.a -lm -lpthread -ldl' > $@
-
-go-test: go-lib $(GO_PC)  ## the Go package and its example: plain, -race, -asan, cgocheck2, fully static, and a system library
+go-test: go-lib go-without  ## the Go package and its example: plain, -race, -asan, cgocheck2, fully static, an installed library
 	cd bindings/go && test -z "$$(gofmt -l .)"
 	$(GO_MODULE) vet ./...
 	$(GO_MODULE) test -count=1 ./...
@@ -30,5 +29,16 @@ go-test: go-lib $(GO_PC)  ## the Go package and its example: plain, -race, -asan
 	$(GO_MODULE) test -count=1 -asan ./...
 	cd bindings/go && GOEXPERIMENT=cgocheck2 $(GO) test -count=1 ./...
 	$(GO_MODULE) test -count=1 -ldflags '-extldflags "-static"' ./...
-	cd bindings/go && PKG_CONFIG_PATH=$(CURDIR)/$(dir $(GO_PC)) $(GO) test -count=1 -tags raftcore_system ./...
+	$(MAKE) -s install PREFIX="$$PWD/$(GO_INSTALLED)"
+	export PKG_CONFIG_PATH="$$PWD/$(GO_INSTALLED)/lib/pkgconfig" LD_LIBRARY_PATH="$$PWD/$(GO_INSTALLED)/lib"; cd bindings/go && \
+	    $(GO) test -count=1 -tags raftcore_system ./... && $(GO) test -count=1 -tags raftcore_static ./...
 	cd bindings/go/examples/kv && $(GO) vet ./... && $(GO) test -count=1 ./...
+
+# Without the library, without its archive, and without cgo: each build fails with a sentence that says what to do.
+.PHONY: go-without
+go-without: go-lib
+	@rm -rf $(GO_BARE) && mkdir -p $(GO_BARE)
+	@cp bindings/go/*.go bindings/go/*.h bindings/go/go.mod $(GO_BARE)
+	cd $(GO_BARE) && mv lib_stamp.h stamp && $(GO) build . 2>&1 | grep 'error.*run `make go-lib`'
+	cd $(GO_BARE) && mv stamp lib_stamp.h && cp -r ../../../$(GO_LIB)/include . && CGO_CFLAGS=-Iinclude $(GO) build . 2>&1 | grep 'error.*run `make go-lib`'
+	cd $(GO_BARE) && CGO_ENABLED=0 $(GO) build . 2>&1 | grep 'raftcore needs cgo'

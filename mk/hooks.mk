@@ -4,18 +4,14 @@
 
 HOOKS_CARGO := $(C_OUT)/cargo-hooks
 
-$(C_OUT)/libraftcore_hooks.a: $(C_RUST) mk/hooks.mk
-	@mkdir -p $(C_OUT)
-	$(CARGO) rustc --quiet --release --target-dir $(HOOKS_CARGO) --features test-hooks --crate-type staticlib \
+$(C_OUT)/libraftcore_hooks.a: ask-cargo
+	mk/built $@ libraftcore.a $(C_RUSTC) --release --target-dir $(HOOKS_CARGO) --features test-hooks \
 	    --config profile.release.lto=false --config profile.release.codegen-units=16
-	@cp $(HOOKS_CARGO)/release/libraftcore.a $@
 
 # The library with the faults of src/fault.rs, one of which RAFTCORE_FAULT chooses; see tests/conformance/faults.
-$(C_OUT)/libraftcore_faults.a: $(C_RUST) mk/hooks.mk
-	@mkdir -p $(@D)
-	RUSTFLAGS='--cfg raftcore_faults' $(CARGO) rustc --quiet --target-dir $(C_OUT)/cargo-faults --features capi --crate-type staticlib \
+$(C_OUT)/libraftcore_faults.a: ask-cargo
+	RUSTFLAGS='--cfg raftcore_faults' mk/built $@ libraftcore.a $(C_RUSTC) --target-dir $(C_OUT)/cargo-faults --features capi \
 	    --config profile.dev.opt-level=1 --config profile.dev.debug-assertions=false --config profile.dev.debug=false
-	@cp $(C_OUT)/cargo-faults/debug/libraftcore.a $@
 
 .PHONY: conformance-faults
 conformance-faults: $(C_OUT)/libraftcore_faults.a

@@ -8,10 +8,10 @@ MUTANTS := target/mutants
 # of this package, cargo keeps what a wrapper compiled apart from everything else.
 define MUTANTS_BUILD
 	@mkdir -p $(MUTANTS)
-	@RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/mutants/rustc $(CARGO) test --quiet --features capi $(1) $(2) --no-run \
+	@RUSTC_WORKSPACE_WRAPPER="$$PWD/tests/mutants/rustc" $(CARGO) test --quiet --features capi $(1) $(2) --no-run \
 	    --message-format=json > $(MUTANTS)/build.json
-	@for exe in $$(sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' $(MUTANTS)/build.json); do \
-	    name=$$(basename $$exe); name=$${name%-*}; ln -sf $$exe $(MUTANTS)/$$(test $$name = raftcore && echo lib || echo $$name); \
+	@sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' $(MUTANTS)/build.json | while IFS= read -r exe; do \
+	    name=$${exe##*/}; name=$${name%-*}; ln -sf "$$exe" $(MUTANTS)/$$(test $$name = raftcore && echo lib || echo $$name); \
 	done
 endef
 
@@ -32,6 +32,7 @@ $(CARGO_MUTANTS):
 
 .PHONY: cargo-mutants
 cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, all suites; an hour, resumed where it was stopped; FILES=… takes a part; tests/mutants/README.md
-	$(CARGO) build --quiet --release --locked --target-dir target/tools/cargo --manifest-path tests/mutants/at-once/Cargo.toml
-	target/tools/cargo/release/at-once $(CARGO_MUTANTS) $(FILES)
+	mk/built target/tools/at-once at-once $(CARGO) build --quiet --message-format=json-render-diagnostics --release --locked \
+	    --target-dir target/tools/cargo --manifest-path tests/mutants/at-once/Cargo.toml
+	target/tools/at-once $(CARGO_MUTANTS) $(FILES)
 	@[ "$(REWRITE)" != 1 ] || mk/held tests/mutants/README.md cargo-mutants 0 < target/report/cargo-mutants.md

@@ -1,40 +1,73 @@
 //! A Raft consensus core that can be embedded anywhere: one deterministic state machine that owns no thread, clock, socket, file or
 //! random source, and never calls its host.
 //!
-//! A host calls in ([`Node::tick`], [`Node::step`], [`Node::propose`]), takes one batch of work out ([`Node::ready`]), does it with its
-//! own disk and network, and says so ([`Node::advance`]). Programs in other languages do the same through the C ABI
+//! A host calls in ([`Node::tick`], [`Node::step`], [`Node::propose`]), takes a portion of work out ([`Node::ready`]), does it with its
+//! own disk and network, and acknowledges it ([`Node::advance`]). Programs in other languages do the same through the C ABI
 //! (`include/raftcore.h`).
 //!
-//! **The one rule**: what a batch shows is durable before a message marked [`MessageRef::after`] leaves, before anything of it is
-//! acknowledged, and no hard state outlives the entries it commits.
+//! **The one rule**: send a message marked [`MessageRef::after`] only when all readies up to its own are durable, and never let a commit
+//! index reach the disk before the entries that it covers. A write or flush that failed is final: boot again from what is on disk.
 //!
 //! ```
-//! use raftcore::{Config, storage::{MemoryStorage, StorageNode}};
+//! use raftcore::{Config, Node, Result, Stored};
+//! # use raftcore::{Event, Fetch, Missing, Ready};
 //!
-//! // A group of one: it elects itself and commits alone. The seed is another one at each start.
-//! let config = Config { seed: 42, ..Config::new(1) };
-//! let mut host = StorageNode::new(&config, MemoryStorage::founder(&[1]), 1)?;
-//! host.node().campaign()?;
-//! let mut applied = Vec::new();
-//! let mut proposed = false;
-//! loop {
-//!     host.serve()?;
-//!     let (node, storage) = host.parts();
-//!     let Some(ready) = node.ready()? else { break };
-//!     let number = ready.number();
-//!     storage.store(&ready); // 1: snapshot, entries, hard state; durable if ready.must_sync()
-//!     for _message in ready.messages() {} // 2: send
-//!     applied.extend(ready.committed().map(|entry| entry.data.to_vec())); // 3: apply, in order
-//!     // 4: answer ready.reads() and ready.dropped()
-//!     node.advance(number)?; // 5
-//!     if !proposed && node.status().role == raftcore::Role::Leader {
-//!         node.propose(b"hello", 7)?;
-//!         proposed = true;
+//! /// Run this after every tick, step and propose. The host is yours.
+//! fn turn(node: &mut Node, host: &mut Host) -> Result<()> {
+//!     loop {
+//!         while let Some(fetch) = node.next_fetch()? {
+//!             host.supply(node, &fetch)?; // old entries or a snapshot, read from your log
+//!         }
+//!         let Some(ready) = node.ready()? else { break };
+//!         let number = ready.number();
+//!         host.store(&ready); // 1: snapshot, entries, hard state, as one; durable if `must_sync`
+//!         host.send(&ready); // 2: each message to its peer
+//!         host.apply(node, number)?; // 3: committed entries of `node.view(number)`; a membership change goes to `apply_conf`
+//!         host.answer(node, number); // 4: reads may be served; dropped ones failed, or their outcome is unknown
+//!         node.advance(number)?; // 5
 //!     }
+//!     while let Some(event) = node.next_event() {
+//!         host.log(&event); // events explain why a node stands still
+//!     }
+//!     Ok(()) // Before you sleep, `has_ready` must be 0.
 //! }
-//! assert_eq!(applied.last().map(Vec::as_slice), Some(&b"hello"[..]));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//!
+//! // A group of one: it elects itself and commits alone. Draw another seed at each start.
+//! let mut node = Node::new(&Config { seed: 42, ..Config::new(1) })?;
+//! node.boot(&Stored::founder(&[1]), std::iter::empty())?;
+//! let mut host = Host::default();
+//! node.propose(b"too early", 6).expect_err("nobody leads yet");
+//! node.campaign()?;
+//! turn(&mut node, &mut host)?;
+//! node.propose(b"hello", 7)?;
+//! turn(&mut node, &mut host)?;
+//! assert_eq!(host.applied.last().map(Vec::as_slice), Some(&b"hello"[..]));
+//! assert_eq!(node.has_ready()?, 0);
+//! #
+//! # /// No disk and no peers.
+//! # #[derive(Default)]
+//! # struct Host {
+//! #     applied: Vec<Vec<u8>>,
+//! # }
+//! # impl Host {
+//! #     fn supply(&mut self, node: &mut Node, fetch: &Fetch) -> Result<()> {
+//! #         node.supply_none(fetch.id, Missing::Later).map(|_| ())
+//! #     }
+//! #     fn store(&mut self, _: &Ready<'_>) {}
+//! #     fn send(&mut self, _: &Ready<'_>) {}
+//! #     fn apply(&mut self, node: &mut Node, number: u64) -> Result<()> {
+//! #         self.applied.extend(node.view(number).unwrap().committed().map(|entry| entry.data.to_vec()));
+//! #         Ok(())
+//! #     }
+//! #     fn answer(&mut self, _: &Node, _: u64) {}
+//! #     fn log(&mut self, event: &Event) {
+//! #         println!("{}", event.kind.text());
+//! #     }
+//! # }
+//! # Ok::<(), raftcore::Error>(())
 //! ```
+//!
+//! [`Node::turn`] is a pass of this loop in one call. [`storage::StorageNode`] answers the fetches of a host that has a [`storage::Storage`].
 //!
 //! What stands where, and what may rely on what: `ARCHITECTURE.md`. The host's contract: `docs/durability.md`.
 

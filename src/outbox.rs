@@ -195,7 +195,8 @@ pub(crate) struct Outbox {
     pub blobs: Vec<u32>,
     /// Messages in `now` whose fate is not `Goes`.
     pub idle: usize,
-    /// At least as many as are not encoded yet. While it is 0 the box has no blobs, and no message whose fate is not to go.
+    /// At least as many as are not encoded yet. While it is 0 the box has no blobs, no message whose fate is not to go, and no supply of
+    /// this node's own log waits.
     pub unencoded: usize,
     /// What `push_model` adds. It stays in its place, since a compiler takes a local one apart.
     model: OutMessage,

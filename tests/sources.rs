@@ -8,6 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// What arranges the page for C, for its tests: build.rs is its user.
+#[allow(dead_code)]
+#[path = "../mk/header/mod.rs"]
+mod header;
+
 /// The units of `src/`, lowest first: one uses units of its own line or of lines above it in this list, never in a circle.
 const LAYERS: &[&[&str]] = &[
     &["types", "error", "config", "event", "rng", "fault"],
@@ -140,7 +145,9 @@ fn every_file_is_named_by_a_mod_line() {
         let path = Path::new(&file.name);
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let folder = path.parent().unwrap();
-        if file.name == "src/lib.rs" || folder == Path::new("tests") || stem == "main" {
+        // The loops of documents are completed by a file that they are compiled into, with rustc: tests/loops/run.
+        let is_loop = folder == Path::new("tests/loops/rust");
+        if file.name == "src/lib.rs" || folder == Path::new("tests") || stem == "main" || is_loop {
             continue;
         }
         let (module, folder) = match stem {
@@ -214,6 +221,21 @@ fn every_exported_function_goes_through_a_guard() {
             let (name, body) = (name_of(part), body_of(part));
             if !free.contains(&name.as_str()) && !gates.iter().any(|gate| body.contains(gate.as_str())) {
                 faults.push(format!("{}: raftcore_{name} does not go through a guard", file.name));
+            }
+        }
+    }
+    none(faults);
+}
+
+#[test]
+fn the_c_abi_has_sizes_of_type_size_t() {
+    let mut faults = Vec::new();
+    for file in rust_files("src/ffi") {
+        for part in file.text.split("extern \"C\" fn ").skip(1) {
+            let signature = part.split('{').next().unwrap_or("");
+            if words(signature).any(|word| word == "usize") {
+                let name = words(signature).next().unwrap_or("");
+                faults.push(format!("{}: {name} takes or returns a `usize`: write `libc::size_t`", file.name));
             }
         }
     }

@@ -29,9 +29,7 @@ class Host:
         config.recent_bytes = (keep + 4) * round + 8 * config.block_bytes  # the whole log between two compactions
         self.id = id
         self.node = raftcore.Node(config)
-        self.node.boot_state(0, 0, 1)
-        self.node.boot_conf(raftcore.Conf(NODES), 1, 1)
-        self.node.boot_done(1)
+        self.node.boot(raftcore.Stored.founder(NODES))
         self.inbox: list[tuple[int, bytes]] = []
         self.disk = bytearray(4 * round + 65536)
         self.hard_state = (0, 0, 0)

@@ -15,39 +15,24 @@
 //
 // After every Tick, StepFrames, Propose and so on, with [StorageSync], the default:
 //
-//	for n.HasReady() { // must be false before you sleep
+//	for n.HasReady() {
 //		for {
 //			f, ok, err := n.NextFetch()
 //			check(err)
 //			if !ok {
 //				break
 //			}
-//			// With a log: SupplyEntries, SupplySnapshot, or SupplyNone. An error concerns a single
-//			// fetch.
-//			if _, err := n.SupplyNone(f.ID, raftcore.SupplyLater); err != nil {
-//				log.Print(err)
-//			}
+//			supply(n, f) // rare: old entries or a snapshot, from your log
 //		}
 //		rd, ok, err := n.Ready()
 //		check(err)
 //		if !ok {
 //			continue
 //		}
-//		// 1. Store: first the snapshot, which replaces everything; then rd.Entries, which replace
-//		//    all from Entries[0].Index on; then rd.HardState. Make them durable if rd.MustSync().
-//		//    If a write or a flush fails, end the process.
-//		// 2. Send rd.Messages, each Frame to the peer named To.
-//		// 3. Apply. Store the applied index and the membership (ApplyConfChange) with your data, in
-//		//    one transaction.
-//		for _, e := range rd.CommittedEntries {
-//			if e.Kind != raftcore.EntryNormal {
-//				_, err := n.ApplyConfChange(e)
-//				check(err)
-//			} else if len(e.Data) > 0 { // an empty entry is a leader's first
-//				fmt.Printf("entry %d of term %d is committed: %q, token %d\n", e.Index, e.Term, e.Data, e.Token)
-//			}
-//		}
-//		// 4. Answer rd.Reads and rd.Dropped.
+//		store(&rd)                  // 1. snapshot, entries, hard state; durable if rd.MustSync()
+//		send(&rd)                   // 2. each Frame to the peer named To
+//		apply(n, &rd)               // 3. committed entries, in order
+//		answer(&rd)                 // 4. rd.Reads and rd.Dropped
 //		check(n.Advance(rd.Number)) // 5.
 //	}
 //	for {
@@ -62,8 +47,18 @@
 // Before you sleep, HasReady must be false. Events are no work, but only events explain why a node
 // stands still: log them.
 //
-// The package example is this loop as a program. [Node.Turn] is the loop with one crossing into C
-// for each ready. examples/kv is a server: bbolt, TCP, HTTP, three processes.
+// The five functions are yours:
+//
+//   - supply answers a fetch, with SupplyEntries, SupplySnapshot or SupplyNone: see [Node.NextFetch].
+//   - store writes, in one transaction: first the snapshot, which replaces everything; then rd.Entries,
+//     which replace all from Entries[0].Index on; then rd.HardState.
+//   - send writes each Frame to the peer named To.
+//   - apply gives rd.CommittedEntries to the state machine, in order, and each membership change to
+//     [Node.ApplyConfChange]. An empty normal entry is a leader's first: ignore it.
+//   - answer serves rd.Reads, and reports rd.Dropped.
+//
+// The package example is this loop as a program. [Node.Turn] is the loop with one crossing into C for
+// each ready. examples/kv is a server: bbolt, TCP, HTTP, three processes.
 //
 // # Rules
 //
@@ -100,7 +95,7 @@
 //
 // # Linking
 //
-// `make go-lib` at the top of the repository puts the archive and its header into this folder.
-// Programs link the archive statically. With the build tag raftcore_system the library is the one
-// that `pkg-config raftcore` names.
+// `make go-lib` at the top of the repository puts the archive and its header into this folder. Programs
+// link the archive statically. With the build tag raftcore_static the archive is that of an installed
+// library, which `pkg-config` names; with raftcore_system the library is the shared one.
 package raftcore

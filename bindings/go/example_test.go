@@ -73,6 +73,11 @@ func (h *host) work() {
 		}
 		check(h.node.Advance(rd.Number))
 	}
+	h.events()
+}
+
+// events logs the events: they explain why a node stands still.
+func (h *host) events() {
 	for {
 		e, ok, err := h.node.NextEvent()
 		check(err)
@@ -344,7 +349,8 @@ func ExampleNode_SupplySnapshot() {
 	// node 4: [entry0 entry1 entry2 entry3 entry4 entry5 entry6 entry7 entry8]
 }
 
-// Turn is the loop with one crossing into C for each ready. Nothing is copied or allocated.
+// Turn is the loop with one crossing into C for each ready. Nothing is copied or allocated. Before you
+// sleep, HasReady must be false.
 func ExampleNode_Turn() {
 	h := start(1, raftcore.Founder(1), map[uint64]*host{})
 	check(h.node.Campaign())
@@ -369,6 +375,7 @@ func ExampleNode_Turn() {
 		}
 		in.Done = rd.Number
 	}
+	h.events()
 	// Output:
 	// entry 2 of term 1
 }

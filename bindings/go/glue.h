@@ -9,7 +9,7 @@
 
 #if defined(__has_include)
 #if !__has_include(<raftcore.h>)
-#error "raftcore.h is missing: run `make go-lib` at the top of the repository, or link an installed library (-tags raftcore_system)"
+#error "raftcore: run `make go-lib` at the top of the repository, or build with -tags raftcore_system against an installed library"
 #endif
 #endif
 #include <raftcore.h>

@@ -1,4 +1,4 @@
-//go:build !raftcore_system
+//go:build !raftcore_system && !raftcore_static
 
 package raftcore
 
@@ -8,7 +8,8 @@ package raftcore
 
 // #cgo CFLAGS: -I${SRCDIR}/target/include
 // #cgo LDFLAGS: ${SRCDIR}/target/libraftcore.a -lm -lpthread -ldl
-// #if __has_include("lib_stamp.h")
-// #include "lib_stamp.h"
+// #if !__has_include("lib_stamp.h") || !__has_include("target/libraftcore.a") || !__has_include("target/include/raftcore.h")
+// #error "raftcore: run `make go-lib` at the top of the repository, or build with -tags raftcore_system against an installed library"
 // #endif
+// #include "lib_stamp.h"
 import "C"

@@ -1,4 +1,4 @@
-//go:build raftcore_system
+//go:build raftcore_system && !raftcore_static
 
 package raftcore
 

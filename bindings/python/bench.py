@@ -1,8 +1,9 @@
-"""What the binding costs: python bench.py [batch] [size]
+"""The cost of the binding: python bench.py [batch] [size]
 
-W1: three nodes in one process, one leader. A round proposes `batch` entries of `size` bytes in one call; messages pass as frames
-until all three nodes have applied them. Logs are in memory and compacted every 64 rounds. The figures are committed entries a
-second of one core's time (process_time; best of 100 runs of 64 rounds), counted once though three nodes store and apply each.
+W1: three nodes in a process. A round proposes `batch` entries of `size` bytes in a single call, and
+messages pass as frames until all nodes have applied the entries. Logs are in memory, and compacted
+every 64 rounds. The result is committed entries per second of CPU time (process_time, the best of
+100 runs of 64 rounds). Each entry counts once, though three nodes store and apply it.
 """
 
 from __future__ import annotations
@@ -17,18 +18,16 @@ import raftcore
 
 NODES = (1, 2, 3)
 LOG_BYTES = 64 << 20
-MORE = ~int(raftcore.Has.EVENTS)  # bits of has_ready that a host has to do something for
+MORE = ~int(raftcore.Has.EVENTS)  # bits of has_ready that mean work
 
 
 class Host:
-    """A node and its log. One turn is three crossings: step_frames, ready_flat, advance."""
+    """A node and its log. A turn has three calls: step_frames, ready_flat, advance."""
 
     def __init__(self, id: int) -> None:
         self.id = id
         self.node = raftcore.Node(raftcore.Config(id, seed=id))
-        self.node.boot_state(0, 0, 1)
-        self.node.boot_conf(raftcore.Conf(NODES), 1, 1)
-        self.node.boot_done(1)
+        self.node.boot(raftcore.Stored.founder(NODES))
         self.inbox: list[tuple[int, bytes]] = []
         self.log: list[Any] = []
         self.applied = 1
@@ -36,16 +35,16 @@ class Host:
         self.state = b""  # what was applied last
 
     def turn(self, hosts: dict[int, Host]) -> bool:
-        """Whether there is more work."""
+        """Returns whether there is more work."""
         raise NotImplementedError
 
     def compact(self) -> None:
         self.log.clear()
-        self.node.compacted(self.applied)
+        self.node.compacted(self.node.status().applied)
 
 
 class Batches(Host):
-    """Its log keeps batches as they came, one behind the other, and it takes the data of each entry that it applies."""
+    """A host that keeps readies as they come, and reads the data of entries to apply."""
 
     def __init__(self, id: int) -> None:
         super().__init__(id)
@@ -83,14 +82,43 @@ class Batches(Host):
 
 
 class Counted(Batches):
-    """It only counts what it applies: what the core and the binding cost, and the host nothing."""
+    """A host that only counts entries to apply: the cost of core and binding alone."""
 
     def apply(self, rd: raftcore.FlatReady) -> None:
         pass
 
 
+class Turns(Batches):
+    """As Batches, with turn: acknowledgement, frames and next ready in a single call."""
+
+    def __init__(self, id: int) -> None:
+        super().__init__(id)
+        self.done = 0
+
+    def turn(self, hosts: dict[int, Host]) -> bool:
+        peer, frames = self.inbox.pop(0) if self.inbox else (0, b"")
+        turn = self.node.turn(self.done, 0, peer, frames)
+        self.done = 0
+        rd = turn.ready
+        if rd is None:
+            return bool(self.inbox)
+        if rd.n_entries:
+            self.batches[self.end : self.end + rd.size] = rd.buffer
+            self.log.append(self.end)
+            self.end += rd.size
+        if rd.n_msgs:
+            for to, frame in rd.frames():
+                hosts[to].inbox.append((self.id, frame))
+        if rd.n_committed:
+            self.apply(rd)
+            self.entries += rd.n_committed
+            self.applied = rd.committed_last
+        self.done = rd.number
+        return not turn.last or bool(self.inbox)
+
+
 class Entries(Host):
-    """It makes an object of each entry that it stores or applies."""
+    """A host that makes an object for each entry to store and to apply."""
 
     def take(self) -> raftcore.FlatReady | raftcore.Ready | None:
         return self.node.ready_flat()
@@ -114,15 +142,15 @@ class Entries(Host):
         return node.has_ready() & MORE != 0
 
 
-class Pointers(Entries):
-    """The same with ready(), which reads the node's own memory."""
+class Own(Entries):
+    """As Entries, with ready()."""
 
     def take(self) -> raftcore.Ready | None:
         return self.node.ready()
 
 
 def settle(hosts: dict[int, Host], first: Host) -> None:
-    """The first one has work: turns until nobody has."""
+    """Lets `first` work, then all nodes with messages, until no node has work."""
     busy = [first]
     while busy:
         for host in busy:
@@ -141,7 +169,7 @@ def cluster(kind: type[Host]) -> dict[int, Host]:
 
 
 def w1(kind: type[Host], batch: int, size: int, rounds: int = 64, runs: int = 100) -> float:
-    """Committed entries a second."""
+    """Returns committed entries per second."""
     hosts = cluster(kind)
     payload = [bytes(size)] * batch
     best = float("inf")
@@ -162,7 +190,7 @@ def w1(kind: type[Host], batch: int, size: int, rounds: int = 64, runs: int = 10
 
 
 def cost(call: Callable[[], object], times: int = 1_000, runs: int = 200) -> float:
-    """Nanoseconds a call, the loop aside."""
+    """Returns nanoseconds per call, without the loop."""
     best = float("inf")
     for _ in range(runs):
         begin = time.process_time()
@@ -182,7 +210,7 @@ def calls() -> None:
         settle(hosts, hosts[1])
 
     flat = raftcore.Node(raftcore.Config(9, seed=9))
-    flat.boot_done(0)
+    flat.boot()
     while (rd := flat.ready_flat()) is not None:
         flat.advance(rd.number)
     print(f"{'tick(0)':34} {cost(lambda: node.tick(0)):8.0f} ns")
@@ -205,8 +233,9 @@ def main() -> None:
     for kind, what in (
         (Counted, "batches kept, entries counted"),
         (Batches, "batches kept, data of each taken"),
+        (Turns, "the same, in turns"),
         (Entries, "an object an entry, ready_flat()"),
-        (Pointers, "an object an entry, ready()"),
+        (Own, "an object an entry, ready()"),
     ):
         print(f"W1 batch {batch} size {size}: {what:36} {w1(kind, batch, size):12,.0f} committed entries a second")
     calls()

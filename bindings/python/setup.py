@@ -1,9 +1,12 @@
 """Builds the library with cargo and ships it in the wheel, which then suits every Python 3 of the platform."""
 
+import ctypes
+import json
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Distribution, setup
@@ -22,23 +25,50 @@ def library() -> Path:
         return Path(given)
     if not (ROOT / "Cargo.toml").exists():
         sys.exit("raftcore is built from a checkout of its repository, or with RAFTCORE_LIBRARY=/path/to/" + NAME)
-    target = ROOT / "target" / "python"
+    cargo = os.environ.get("CARGO", "cargo")
+    if shutil.which(cargo) is None:
+        sys.exit(f"raftcore needs Rust 1.95 to be built, and there is no `{cargo}`: https://rustup.rs, or install a wheel")
     # `cargo rustc --crate-type` alone gives whole-program optimisation: see mk/c.mk.
-    subprocess.check_call(
-        ["cargo", "rustc", "--release", "--features", "capi", "--crate-type", "cdylib", "--target-dir", str(target)]
-        + ["--config", "profile.release.strip=true"],
+    built = subprocess.run(
+        [cargo, "rustc", "--release", "--features", "capi", "--crate-type", "cdylib", "--target-dir", str(ROOT / "target" / "python")]
+        + ["--config", "profile.release.strip=true", "--message-format=json-render-diagnostics"],
         cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    return target / "release" / NAME
+    if built.returncode != 0:
+        sys.exit("raftcore needs Rust 1.95 to be built: cargo says above what it lacks")
+    # Cargo says where the library is: the folder depends on CARGO_BUILD_TARGET and on the user's configuration.
+    made = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
+    ours = [message["filenames"] for message in made if message.get("target", {}).get("name") == "raftcore" and "filenames" in message]
+    found = {file for files in ours for file in files if file.endswith((".so", ".dylib", ".dll"))}
+    if len(found) != 1:
+        sys.exit(f"cargo made {len(found)} libraries: CARGO_BUILD_TARGET must name one target at most")
+    return suited(Path(found.pop()))
+
+
+def suited(library: Path) -> Path:
+    """The library, if it is for the platform that the wheel's name says."""
+    if "_PYTHON_HOST_PLATFORM" not in os.environ:
+        try:
+            ctypes.CDLL(str(library))
+        except OSError:
+            sys.exit(
+                f"cargo built for another machine than {sysconfig.get_platform()}, which this wheel would be for: "
+                "unset CARGO_BUILD_TARGET, or name the platform in _PYTHON_HOST_PLATFORM"
+            )
+    return library
 
 
 class BuildWithLibrary(build_py):
     def run(self) -> None:
+        # First, so that nothing stands between the reader and what is missing. An editable install loads target/c/libraftcore.so.
+        built = None if self.editable_mode else library()
         super().run()
-        if not self.editable_mode:  # which loads target/c/libraftcore.so
+        if built is not None:
             place = Path(self.build_lib) / "raftcore" / NAME
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(library(), place)
+            shutil.copyfile(built, place)
 
 
 class PlatformWheel(bdist_wheel):

@@ -1,120 +1,124 @@
 //! The constants of the C page.
 //!
-//! They are plain numbers, since that is how cbindgen copies them; layout.rs holds them to the core's own. The doc comments are for C
-//! readers: a paragraph before the last becomes a heading, the last stands behind the constant.
+//! The values are plain numbers, since cbindgen copies the text; layout.rs compares the numbers with the core. The doc comments are for
+//! C readers. The last paragraph of a comment is the note of its constant; a paragraph before it is a heading above the constant. A list
+//! is the constants of one prefix; `mk/header/raftcore.h.in` says where on the page each list stands.
 
-#![allow(missing_docs)] // those whose names say it all
+#![allow(missing_docs)] // where the name says enough
 
-/// ==== Version
-///
-/// goes into raftcore_config; grows only when something that exists changes
+/// Version of the ABI; grows when an existing item changes
 pub const RAFTCORE_ABI_VERSION: u32 = 1;
-/// of this page; raftcore_version_string tells of the library that runs
+/// Version of this page
 pub const RAFTCORE_VERSION_MAJOR: u32 = 0;
 pub const RAFTCORE_VERSION_MINOR: u32 = 1;
 pub const RAFTCORE_VERSION_PATCH: u32 = 0;
 /// Bits of raftcore_features.
 ///
-/// built with internal checks, for tests
+/// Built with internal checks, for tests
 pub const RAFTCORE_FEATURE_CHECKED: u64 = 1;
 
-/// ==== Codes
-///
-/// done
+/// Success
 pub const RAFTCORE_OK: i32 = 0;
-/// nothing there: no ready, fetch or event
+/// Nothing to return: no ready, fetch or event
 pub const RAFTCORE_NONE: i32 = 1;
-/// a supply that is no longer wanted; nothing done
+/// Nothing done: the supply is no longer needed
 pub const RAFTCORE_IGNORED: i32 = 2;
-/// raftcore_turn: a ready, and nothing can follow it before something happens
+/// From raftcore_turn: a ready, and nothing can follow it before something happens
 pub const RAFTCORE_LAST: i32 = 3;
-/// raftcore_turn: raftcore_next_fetch has something, which comes first
+/// From raftcore_turn: a fetch waits; answer it, then take the next turn
 pub const RAFTCORE_FETCH_FIRST: i32 = 4;
-/// a required pointer is NULL
+/// Error codes.
+///
+/// A required pointer is NULL
 pub const RAFTCORE_E_NULL: i32 = -1;
-/// not a live node: freed, or never made
+/// Not a live node: freed, or never made
 pub const RAFTCORE_E_HANDLE: i32 = -2;
-/// another thread is in the node
+/// Another thread is in the node
 pub const RAFTCORE_E_BUSY: i32 = -3;
-/// a bug was caught; the node is poisoned now
+/// A bug in the core was caught; the node is poisoned now
 pub const RAFTCORE_E_PANIC: i32 = -4;
-/// poisoned earlier; looking inside and free still work
+/// Poisoned earlier; has_ready, free and group 6 still work
 pub const RAFTCORE_E_POISONED: i32 = -5;
-/// abi_version or struct_size is not one this library knows
+/// The library does not know this abi_version or struct_size
 pub const RAFTCORE_E_ABI: i32 = -6;
-/// out of range, or a number or index never handed out
+/// Out of range: a value, kind, flag, number or index; or a reserved field is not 0, or a pointer
+/// is not aligned
 pub const RAFTCORE_E_ARG: i32 = -7;
-/// a call out of order: see "Which call when" above
+/// Out of order: see appendix A, "Which call when"
 pub const RAFTCORE_E_STATE: i32 = -8;
-/// acknowledged before; harmless
+/// Acknowledged before; harmless
 pub const RAFTCORE_E_STALE: i32 = -9;
-/// an allocation failed
+/// An allocation failed
 pub const RAFTCORE_E_NOMEM: i32 = -10;
-/// a configured capacity is reached: retry after advance
+/// A configured capacity is reached: retry after advance
 pub const RAFTCORE_E_FULL: i32 = -11;
-/// the caller's buffer; the needed size was stored
+/// The buffer is too small; the needed size was stored
 pub const RAFTCORE_E_TOO_SMALL: i32 = -12;
-/// malformed bytes
+/// Malformed bytes
 pub const RAFTCORE_E_DECODE: i32 = -13;
-/// no leader is known, or a transfer is under way
+/// No leader is known, or a transfer is under way
 pub const RAFTCORE_E_NO_LEADER: i32 = -14;
-/// a response from somebody unknown; or no such peer
+/// No such peer, or a response from an unknown node
 pub const RAFTCORE_E_NO_PEER: i32 = -15;
-/// a configuration change is in flight
+/// A membership change is in flight
 pub const RAFTCORE_E_CONF_BUSY: i32 = -16;
-/// a change that is invalid here; the detail says why
+/// A membership change that is invalid here
 pub const RAFTCORE_E_CONF: i32 = -17;
-/// boot data contradict each other
+/// The stored state contradicts itself
 pub const RAFTCORE_E_CORRUPT: i32 = -18;
-/// not in this library, or not in this storage mode
+/// Not in this library, or not in this storage mode
 pub const RAFTCORE_E_UNSUPPORTED: i32 = -19;
-/// message to another id or group, from self, or of a local kind
+/// A message to another node or group, from this node, or of a local kind
 pub const RAFTCORE_E_NOT_FOR_ME: i32 = -20;
-/// message contradicts what is committed here; an event tells
+/// A message contradicts committed entries: see the event
 pub const RAFTCORE_E_IMPLAUSIBLE: i32 = -21;
-/// above a configured limit; snapshot data of that size travel beside the core
+/// Above a configured limit; send snapshot data of this size beside the core
 pub const RAFTCORE_E_TOO_LARGE: i32 = -22;
-/// another node leads: raftcore_status.leader names it
+/// Another node leads: see raftcore_status.leader
 pub const RAFTCORE_E_NOT_LEADER: i32 = -23;
 
-/// ==== Words of Raft
+/// Roles of a node.
 ///
-/// Roles.
-///
-/// follows a leader, or waits for one
+/// Follows a leader, or waits for a leader
 pub const RAFTCORE_ROLE_FOLLOWER: u32 = 0;
+/// Asks for votes
 pub const RAFTCORE_ROLE_CANDIDATE: u32 = 1;
 pub const RAFTCORE_ROLE_LEADER: u32 = 2;
-/// asks first whether it could win (PreVote)
+/// Asks for votes without raising the term (PreVote)
 pub const RAFTCORE_ROLE_PRE_CANDIDATE: u32 = 3;
 
-/// Kinds of entries. The numbers are raftpb's, as in all that goes over the wire.
+/// Kinds of entries, with raftpb's numbers.
 ///
-/// data of the application; empty: a leader's first entry
+/// Data of the application; empty: a leader's first entry
 pub const RAFTCORE_ENTRY_NORMAL: u32 = 0;
-/// a configuration change, first encoding
+/// A membership change, first encoding
 pub const RAFTCORE_ENTRY_CONF_CHANGE: u32 = 1;
-/// configuration changes, second encoding
+/// Membership changes, second encoding
 pub const RAFTCORE_ENTRY_CONF_CHANGE_V2: u32 = 2;
 
-/// Kinds of messages. Most hosts never look: a frame goes to raftcore_msg.to, and that is all.
+/// Kinds of messages, with raftpb's numbers. A host that sends each frame to raftcore_msg.to needs
+/// no kinds.
 ///
-/// never leaves a node
+/// Local: never leaves a node
 pub const RAFTCORE_MSG_HUP: u32 = 0;
+/// Local
 pub const RAFTCORE_MSG_BEAT: u32 = 1;
-/// proposals on their way to the leader
+/// Proposals, forwarded to the leader
 pub const RAFTCORE_MSG_PROP: u32 = 2;
-/// append entries
+/// Entries to append
 pub const RAFTCORE_MSG_APP: u32 = 3;
 pub const RAFTCORE_MSG_APP_RESP: u32 = 4;
 pub const RAFTCORE_MSG_VOTE: u32 = 5;
 pub const RAFTCORE_MSG_VOTE_RESP: u32 = 6;
-/// a snapshot: see raftcore_snapshot_split
+/// A snapshot: see raftcore_snapshot_split
 pub const RAFTCORE_MSG_SNAP: u32 = 7;
 pub const RAFTCORE_MSG_HEARTBEAT: u32 = 8;
 pub const RAFTCORE_MSG_HEARTBEAT_RESP: u32 = 9;
+/// Local
 pub const RAFTCORE_MSG_UNREACHABLE: u32 = 10;
+/// Local
 pub const RAFTCORE_MSG_SNAP_STATUS: u32 = 11;
+/// Local
 pub const RAFTCORE_MSG_CHECK_QUORUM: u32 = 12;
 pub const RAFTCORE_MSG_TRANSFER_LEADER: u32 = 13;
 pub const RAFTCORE_MSG_TIMEOUT_NOW: u32 = 14;
@@ -122,339 +126,358 @@ pub const RAFTCORE_MSG_READ_INDEX: u32 = 15;
 pub const RAFTCORE_MSG_READ_INDEX_RESP: u32 = 16;
 pub const RAFTCORE_MSG_PRE_VOTE: u32 = 17;
 pub const RAFTCORE_MSG_PRE_VOTE_RESP: u32 = 18;
-/// to RAFTCORE_ID_LOCAL_APPEND; RAFTCORE_STORAGE_MESSAGES only
+/// Local: to RAFTCORE_ID_LOCAL_APPEND
 pub const RAFTCORE_MSG_STORAGE_APPEND: u32 = 19;
+/// Local
 pub const RAFTCORE_MSG_STORAGE_APPEND_RESP: u32 = 20;
-/// to RAFTCORE_ID_LOCAL_APPLY; RAFTCORE_STORAGE_MESSAGES only
+/// Local: to RAFTCORE_ID_LOCAL_APPLY
 pub const RAFTCORE_MSG_STORAGE_APPLY: u32 = 21;
+/// Local
 pub const RAFTCORE_MSG_STORAGE_APPLY_RESP: u32 = 22;
+/// Local
 pub const RAFTCORE_MSG_FORGET_LEADER: u32 = 23;
-/// Targets that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17.
+/// Receivers that are no peers, with RAFTCORE_STORAGE_MESSAGES. Ids of nodes are 1 to 2^64-17.
 ///
-/// this node's storage
+/// The node's storage
 pub const RAFTCORE_ID_LOCAL_APPEND: u64 = 18446744073709551615;
+/// The node's state machine
 pub const RAFTCORE_ID_LOCAL_APPLY: u64 = 18446744073709551614;
 
-/// Steps of a configuration change.
+/// raftcore_change.kind
 ///
-/// becomes a voter
+/// Adds or promotes a voter
 pub const RAFTCORE_CHANGE_ADD_NODE: u32 = 0;
+/// Removes a voter or learner
 pub const RAFTCORE_CHANGE_REMOVE_NODE: u32 = 1;
-/// changes nothing; carries a context
+/// Changes nothing; carries a context
 pub const RAFTCORE_CHANGE_UPDATE_NODE: u32 = 2;
+/// Adds a learner, or demotes a voter
 pub const RAFTCORE_CHANGE_ADD_LEARNER: u32 = 3;
-/// How a change takes effect.
+/// Transitions of a membership change: see raftcore_propose_conf.
 ///
-/// in a single step if it can be, else joint and left by itself
+/// In one step if possible, else as JOINT_IMPLICIT
 pub const RAFTCORE_TRANSITION_AUTO: u32 = 0;
-/// joint, left by itself
+/// Joint, then left automatically
 pub const RAFTCORE_TRANSITION_JOINT_IMPLICIT: u32 = 1;
-/// joint, left by a later empty change
+/// Joint, until you propose an empty change
 pub const RAFTCORE_TRANSITION_JOINT_EXPLICIT: u32 = 2;
-/// exactly one change, in the first encoding
+/// Exactly one change, in the first encoding
 pub const RAFTCORE_TRANSITION_V1: u32 = 3;
 
-/// ==== Choices and bits
-///
 /// raftcore_config.storage
 ///
-/// one ready at a time, ended by raftcore_advance
+/// One ready at a time, ended by raftcore_advance
 pub const RAFTCORE_STORAGE_SYNC: u32 = 0;
-/// several at once: raftcore_persisted, _applied, _release
+/// Several readies: raftcore_persisted, _applied, _release
 pub const RAFTCORE_STORAGE_ASYNC: u32 = 1;
-/// as etcd's AsyncStorageWrites: raftcore_step_local
+/// Like etcd's AsyncStorageWrites: raftcore_step_local
 pub const RAFTCORE_STORAGE_MESSAGES: u32 = 2;
 /// raftcore_config.dialect
 ///
-/// the schema of etcd's raft
+/// The schema of etcd's raft
 pub const RAFTCORE_DIALECT_RAFTPB: u32 = 0;
-/// raftcore_config_preset
+/// Presets of raftcore_config_preset.
 ///
-/// etcd's choice wherever the defaults differ
+/// The choices of etcd's raft, wherever the defaults differ
 pub const RAFTCORE_PRESET_ETCD: u32 = 1;
 
-/// raftcore_config.flags
+/// raftcore_config.flags. Flags with [on] are set by raftcore_config_init and cleared by
+/// RAFTCORE_PRESET_ETCD; flags with [etcd] are set by RAFTCORE_PRESET_ETCD.
 ///
-/// default on: asks before it raises its term
+/// [on] Before an election, a node asks for votes without raising the term.
 pub const RAFTCORE_FLAG_PRE_VOTE: u64 = 1;
-/// default on: a leader that hears no quorum steps down
+/// [on] A leader that hears no quorum steps down. Nodes that hear a leader grant no votes.
 pub const RAFTCORE_FLAG_CHECK_QUORUM: u64 = 2;
-/// reads by lease: bounded clock drift, and CHECK_QUORUM
+/// A leader serves reads on a lease, without a round of heartbeats. Requires CHECK_QUORUM, and
+/// clocks with bounded drift.
 pub const RAFTCORE_FLAG_LEASE_READS: u64 = 4;
-/// views turn to 0xDD when they end; for tests of a host
+/// The memory of a ready turns to 0xDD when the ready ends, so that tests of a host find stale
+/// reads.
 pub const RAFTCORE_FLAG_DEBUG_POISON_VIEWS: u64 = 8;
-/// etcd: MsgVote may leave before its hard state is durable
+/// [etcd] A MsgVote may leave before its hard state is durable.
 pub const RAFTCORE_FLAG_VOTE_REQUEST_EARLY: u64 = 16;
-/// etcd: a removed or demoted leader goes on leading
+/// [etcd] A removed or demoted leader goes on leading.
 pub const RAFTCORE_FLAG_STAY_WHEN_REMOVED: u64 = 32;
-/// etcd: a refused change is appended as an empty entry
+/// [etcd] A leader appends a refused membership change as an empty entry.
 pub const RAFTCORE_FLAG_REFUSED_CONF_AS_EMPTY: u64 = 64;
-/// etcd: lease reads go on during a transfer
+/// [etcd] Lease reads go on while leadership is transferred.
 pub const RAFTCORE_FLAG_LEASE_IN_TRANSFER: u64 = 128;
-/// index and term in MsgTimeoutNow; all nodes must be able
+/// MsgTimeoutNow carries index and term, for a check by the receiver. All nodes must support the
+/// flag.
 pub const RAFTCORE_FLAG_TRANSFER_FENCE: u64 = 256;
-/// commit index in votes; all nodes must be able
+/// Votes carry the commit index. All nodes must support the flag.
 pub const RAFTCORE_FLAG_COMMIT_IN_VOTES: u64 = 512;
-/// etcd: a read is answered before its index is applied
+/// [etcd] A read is answered before its index is applied.
 pub const RAFTCORE_FLAG_READ_AT_ONCE: u64 = 1024;
-/// entries join an unsent append to the same peer
+/// New entries join an unsent append to the peer.
 pub const RAFTCORE_FLAG_BATCH_APPEND: u64 = 2048;
-/// a moved commit waits for the next append or heartbeat
+/// A new commit index waits for the next append or heartbeat.
 pub const RAFTCORE_FLAG_NO_COMMIT_BROADCAST: u64 = 4096;
-/// a leader that its change removes hands over first
+/// A leader that a change removes transfers leadership first.
 pub const RAFTCORE_FLAG_NOMINATE_SUCCESSOR: u64 = 8192;
-/// etcd: changes are neither validated when proposed nor kept apart: for all nodes or none
+/// As in etcd's raft, a leader neither validates membership changes nor keeps them apart. Set this
+/// flag on all nodes or on none, and write the commit index together with the entries.
 pub const RAFTCORE_FLAG_NO_CONF_VALIDATION: u64 = 16384;
-/// a follower passes proposals on to the leader, and their tokens come back as unknown; default off, etcd: on
+/// [etcd] A follower forwards proposals to the leader. Their outcome stays unknown there: tokens come
+/// back as RAFTCORE_DROP_UNKNOWN. Without the flag a follower refuses proposals.
 pub const RAFTCORE_FLAG_FORWARDING: u64 = 32768;
-/// raftcore_msg.entries is filled
+/// The node fills in raftcore_msg.entries.
 pub const RAFTCORE_FLAG_DECODED_MSGS: u64 = 65536;
-/// a removed or demoted leader leads on until a quorum of the others has learned of it; default on, etcd: off
+/// [on] A removed or demoted leader leads on until a quorum of the new membership knows the change.
 pub const RAFTCORE_FLAG_RETIRE_GRACEFULLY: u64 = 131072;
-/// an append that only tells the commit index asks a peer that streams for no answer; default on, etcd: off
+/// [on] An append that carries only a commit index requests no answer from a replicating peer.
 pub const RAFTCORE_FLAG_QUIET_COMMIT: u64 = 262144;
-/// committed entries that left the recent log come as a span without entries, which raftcore_applied confirms
+/// Committed entries that left the recent log come as a span without entries. Read them from your
+/// log, and confirm them with raftcore_applied before raftcore_advance.
 pub const RAFTCORE_FLAG_COMMITTED_SPANS: u64 = 524288;
-/// changes are applied apart from their entries, by raftcore_apply_change, late or never; default off, etcd: on
+/// [etcd] Membership changes are applied apart from their entries, with raftcore_apply_change, late
+/// or never.
 pub const RAFTCORE_FLAG_CONF_APART: u64 = 1048576;
-/// a supplied snapshot may have a configuration without its receiver; default off, etcd: on
+/// [etcd] The membership of a supplied snapshot may lack the receiver.
 pub const RAFTCORE_FLAG_SNAPSHOT_ANY_CONF: u64 = 2097152;
 
 /// raftcore_ready.flags
 ///
-/// term, vote or commit changed: store them
+/// Term, vote or commit has changed: store all three
 pub const RAFTCORE_RF_HARD_STATE: u64 = 1;
-/// what is written must be durable before the host goes on
+/// The write must be durable before you go on
 pub const RAFTCORE_RF_MUST_SYNC: u64 = 2;
-/// role or leader changed
+/// Role or leader has changed
 pub const RAFTCORE_RF_SOFT_STATE: u64 = 4;
-/// a snapshot to install
+/// A snapshot to install
 pub const RAFTCORE_RF_SNAPSHOT: u64 = 8;
 /// raftcore_msg.flags
 ///
-/// may leave only when all readies up to its own are durable
+/// Send only when all readies up to this one are durable
 pub const RAFTCORE_MF_AFTER: u64 = 1;
-/// a response that refuses; an append without entries that needs no answer
+/// In a response: a refusal. In an append: needs no answer
 pub const RAFTCORE_MF_REJECT: u64 = 2;
-/// raftcore_has_ready: what the next ready would hold
+/// Bits of raftcore_has_ready: contents of the next ready, waiting fetches and events.
 ///
-/// term, vote or commit changed
+/// Term, vote or commit has changed
 pub const RAFTCORE_HAS_HARD_STATE: i32 = 1;
 pub const RAFTCORE_HAS_SOFT_STATE: i32 = 2;
 pub const RAFTCORE_HAS_SNAPSHOT: i32 = 4;
 pub const RAFTCORE_HAS_ENTRIES: i32 = 8;
-/// own votes and acknowledgements count, too
+/// Own votes and acknowledgements count as messages
 pub const RAFTCORE_HAS_MESSAGES: i32 = 16;
 pub const RAFTCORE_HAS_COMMITTED: i32 = 32;
 pub const RAFTCORE_HAS_READS: i32 = 64;
 pub const RAFTCORE_HAS_DROPPED: i32 = 128;
-/// raftcore_next_fetch has something
+/// raftcore_next_fetch has a fetch
 pub const RAFTCORE_HAS_FETCH: i32 = 256;
-/// raftcore_next_event has something
+/// raftcore_next_event has an event
 pub const RAFTCORE_HAS_EVENTS: i32 = 512;
 /// raftcore_drop.what
 ///
-/// surely not committed: at its index another entry is, or below it one of a later term
+/// Never committed: another entry has the proposal's place
 pub const RAFTCORE_DROP_NOT_COMMITTED: u32 = 1;
-/// may be committed or not: passed on, or under a snapshot
+/// Possibly committed: forwarded, or under a snapshot
 pub const RAFTCORE_DROP_UNKNOWN: u32 = 2;
-/// a read that will not be answered: start it again
+/// A read that failed: start the read again
 pub const RAFTCORE_DROP_READ: u32 = 3;
 /// raftcore_fetch.kind
 ///
-/// answer with raftcore_supply_entries or _none
+/// Answer with raftcore_supply_entries or _none
 pub const RAFTCORE_FETCH_ENTRIES: u32 = 1;
-/// answer with raftcore_supply_snapshot or _none
+/// Answer with raftcore_supply_snapshot or _none
 pub const RAFTCORE_FETCH_SNAPSHOT: u32 = 2;
-/// this node's own log, to apply; answer with raftcore_supply_entries, or _none with LATER
+/// Entries of your own log, to apply. Answer with raftcore_supply_entries, or _none with LATER
 pub const RAFTCORE_FETCH_APPLY: u32 = 3;
-/// raftcore_supply_none
+/// Causes for raftcore_supply_none.
 ///
-/// compacted away: a snapshot is asked for instead
+/// Compacted: the node will fetch a snapshot instead
 pub const RAFTCORE_SUPPLY_GONE: u32 = 1;
-/// not now: asked again later
+/// Not available now: the node will fetch again
 pub const RAFTCORE_SUPPLY_LATER: u32 = 2;
-/// raftcore_report_snapshot
+/// Reports for raftcore_report_snapshot.
 ///
-/// it did not arrive: it is asked for again
+/// The snapshot did not arrive: the node will fetch another snapshot
 pub const RAFTCORE_SNAPSHOT_FAILED: u32 = 0;
-/// it arrived with all its data
+/// The snapshot arrived with all data
 pub const RAFTCORE_SNAPSHOT_ARRIVED: u32 = 1;
-/// it is being sent: snapshot_timeout_ticks begin anew
+/// The snapshot is being sent: snapshot_timeout_ticks start anew
 pub const RAFTCORE_SNAPSHOT_UNDER_WAY: u32 = 2;
-/// raftcore_frame_next
-///
-/// bytes before a frame's message: u32 length of the message, u64 group, both little-endian
+/// Bytes before the message of a frame: length of the message (u32) and group (u64), both
+/// little-endian.
 pub const RAFTCORE_FRAME_HEADER: u32 = 12;
 /// raftcore_peer.flow
 ///
-/// one append at a time, to find where the logs meet
+/// One append at a time, to find where the logs meet
 pub const RAFTCORE_FLOW_PROBE: u32 = 0;
-/// appends in flight up to the window
+/// Appends in flight up to the window
 pub const RAFTCORE_FLOW_REPLICATE: u32 = 1;
-/// a snapshot is under way
+/// A snapshot is under way
 pub const RAFTCORE_FLOW_SNAPSHOT: u32 = 2;
 /// raftcore_peer.flags
 ///
-/// a voter; in a joint configuration of the incoming half
+/// Voter; of the incoming half in a joint membership
 pub const RAFTCORE_PF_VOTER: u32 = 1;
-/// a voter of the outgoing half
+/// Voter of the outgoing half
 pub const RAFTCORE_PF_OUTGOING: u32 = 2;
+/// Learner
 pub const RAFTCORE_PF_LEARNER: u32 = 4;
-/// heard from since the last quorum check
+/// Heard since the last quorum check
 pub const RAFTCORE_PF_ACTIVE: u32 = 8;
-/// nothing is sent before it answers
+/// Nothing is sent before an answer
 pub const RAFTCORE_PF_PAUSED: u32 = 16;
+/// The window of appends in flight is full
 pub const RAFTCORE_PF_WINDOW_FULL: u32 = 32;
-/// near enough to be promoted
+/// Near enough to the leader's log to be promoted
 pub const RAFTCORE_PF_CAUGHT_UP: u32 = 64;
-/// waits for a supply
+/// A fetch waits for your supply
 pub const RAFTCORE_PF_FETCHING: u32 = 128;
 
-/// raftcore_event.kind; raftcore_event_text has the words
+/// raftcore_event.kind; raftcore_event_text has the words. The notes explain fields.
 ///
-/// peer is the leader; 0: none
+/// peer: the leader, or 0
 pub const RAFTCORE_EVENT_BECAME_FOLLOWER: u32 = 1;
 pub const RAFTCORE_EVENT_BECAME_PRE_CANDIDATE: u32 = 2;
 pub const RAFTCORE_EVENT_BECAME_CANDIDATE: u32 = 3;
-/// leads in term; its first entry is at index
+/// index: first entry of the term
 pub const RAFTCORE_EVENT_BECAME_LEADER: u32 = 4;
-/// that entry is applied: serves reads and changes now
+/// index: now applied, so reads and changes work
 pub const RAFTCORE_EVENT_LEADER_READY: u32 = 5;
-/// a message was ignored: a is its kind
+/// a: kind of the message
 pub const RAFTCORE_EVENT_IGNORED: u32 = 6;
-/// a message contradicts what is held here: a is its kind, b what it says
+/// An implausible message. a: kind, b: its claim
 pub const RAFTCORE_EVENT_ALARM: u32 = 7;
-/// peer asked in term
+/// peer: the candidate, index: end of its log
 pub const RAFTCORE_EVENT_VOTE_REFUSED: u32 = 8;
 pub const RAFTCORE_EVENT_CAMPAIGN_REFUSED: u32 = 9;
-/// the entry at index is in force; a voters, b learners
+/// index: the entry, a: voters, b: learners
 pub const RAFTCORE_EVENT_CONF_APPLIED: u32 = 10;
+/// index: the entry
 pub const RAFTCORE_EVENT_CONF_SKIPPED: u32 = 11;
+/// index: end of the snapshot
 pub const RAFTCORE_EVENT_SNAPSHOT_RESTORED: u32 = 12;
+/// peer: the receiver, index: end of the snapshot
 pub const RAFTCORE_EVENT_SNAPSHOT_SENT: u32 = 13;
-/// a is 1 if it arrived
+/// peer: the receiver, a: 1 if the data arrived
 pub const RAFTCORE_EVENT_SNAPSHOT_ENDED: u32 = 14;
+/// peer: the next leader
 pub const RAFTCORE_EVENT_TRANSFER_STARTED: u32 = 15;
-/// without success
+/// The transfer to peer failed
 pub const RAFTCORE_EVENT_TRANSFER_ENDED: u32 = 16;
-/// for a ticks
+/// a: ticks without a leader
 pub const RAFTCORE_EVENT_NO_LEADER_LONG: u32 = 17;
-/// by a entries
+/// a: entries that peer lacks
 pub const RAFTCORE_EVENT_PEER_LAGS: u32 = 18;
-/// a ticks came in one burst
+/// a: ticks in one burst
 pub const RAFTCORE_EVENT_PAUSED: u32 = 19;
-/// a is its kind
+/// a: kind of the message
 pub const RAFTCORE_EVENT_MESSAGE_LOST: u32 = 20;
-/// peer passed it on
+/// peer: the follower that forwarded the proposal
 pub const RAFTCORE_EVENT_PROPOSAL_REFUSED: u32 = 21;
-/// at boot: a was stored, b is used
+/// At boot. a: the stored value, b: the value used
 pub const RAFTCORE_EVENT_REPAIRED: u32 = 22;
-/// from index up to a; from b on they were this node's own, appended while it led (0: none)
+/// Entries from index to a were overwritten. b: the first of them that this node appended as leader;
+/// 0: none
 pub const RAFTCORE_EVENT_TRUNCATED: u32 = 23;
+/// See raftcore_error_detail
 pub const RAFTCORE_EVENT_POISONED: u32 = 24;
-/// the host was asked for its own entries from index on, a ticks ago; nothing is applied before they come
+/// a: ticks since RAFTCORE_FETCH_APPLY of entries from index on. Nothing is applied before the supply
 pub const RAFTCORE_EVENT_APPLY_WAITS: u32 = 25;
 
-/// raftcore_event.reason, raftcore_drop.reason; raftcore_reason_text has the words
+/// raftcore_event.reason and raftcore_drop.reason; raftcore_reason_text has the words.
 ///
-/// none in particular
+/// No particular reason
 pub const RAFTCORE_REASON_NONE: u32 = 0;
-/// a message of an older term
+/// A message of an older term
 pub const RAFTCORE_REASON_LOWER_TERM: u32 = 1;
-/// only a leader takes it
+/// For leaders only
 pub const RAFTCORE_REASON_NOT_LEADER: u32 = 2;
-/// only a follower takes it
+/// For followers only
 pub const RAFTCORE_REASON_NOT_FOLLOWER: u32 = 3;
-/// a leader is alive: no vote
+/// A leader is alive: no vote
 pub const RAFTCORE_REASON_LEADER_ALIVE: u32 = 4;
-/// started too recently to vote
+/// The node started too recently to vote
 pub const RAFTCORE_REASON_VOTE_FENCE: u32 = 5;
-/// an answer to an election that is over
+/// A response to a finished election
 pub const RAFTCORE_REASON_LATE_VOTE: u32 = 7;
-/// a transfer that names another term or a longer log
+/// A transfer with another term or a longer log
 pub const RAFTCORE_REASON_TRANSFER_FENCE: u32 = 8;
-/// may not campaign
+/// The node may not campaign
 pub const RAFTCORE_REASON_NOT_PROMOTABLE: u32 = 9;
-/// a committed configuration change is not applied yet
+/// A committed membership change is unapplied
 pub const RAFTCORE_REASON_CHANGE_UNAPPLIED: u32 = 10;
-/// a second leader in this term
+/// A second leader in the term
 pub const RAFTCORE_REASON_SECOND_LEADER: u32 = 11;
-/// an append contradicts a committed entry
+/// An append contradicts a committed entry
 pub const RAFTCORE_REASON_CONFLICT_BELOW_COMMIT: u32 = 12;
-/// the leader says more is committed than this log has: acknowledged entries are gone
+/// The leader's commit index lies beyond this log: acknowledged entries are gone
 pub const RAFTCORE_REASON_COMMIT_BEYOND_LOG: u32 = 13;
-/// an acknowledgement beyond this log
+/// An acknowledgement beyond this log
 pub const RAFTCORE_REASON_ACK_BEYOND_LOG: u32 = 14;
-/// an old rejection
+/// An old rejection
 pub const RAFTCORE_REASON_STALE_REJECT: u32 = 16;
-/// a snapshot that is covered already
+/// A snapshot that the log covers already
 pub const RAFTCORE_REASON_OLD_SNAPSHOT: u32 = 17;
-/// a snapshot whose configuration lacks this node
+/// The snapshot's membership lacks this node
 pub const RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF: u32 = 18;
-/// a snapshot whose configuration is invalid
+/// The snapshot's membership is invalid
 pub const RAFTCORE_REASON_SNAPSHOT_CONF: u32 = 19;
-/// the peer is silent
+/// The peer is silent
 pub const RAFTCORE_REASON_PEER_SILENT: u32 = 20;
-/// no report about a snapshot
+/// No report about a snapshot in time
 pub const RAFTCORE_REASON_SNAPSHOT_TIMEOUT: u32 = 21;
-/// too many messages in one ready: this one is lost
+/// max_messages is reached: the message is lost
 pub const RAFTCORE_REASON_OUTBOX_FULL: u32 = 22;
-/// the transfer's target can't lead
+/// The transfer's target cannot lead
 pub const RAFTCORE_REASON_TRANSFER_TARGET: u32 = 23;
-/// the transfer took too long
+/// The transfer took too long
 pub const RAFTCORE_REASON_TRANSFER_DEADLINE: u32 = 24;
-/// the transfer's target was removed or demoted
+/// The transfer's target was removed or demoted
 pub const RAFTCORE_REASON_TRANSFEREE_GONE: u32 = 25;
-/// the transfer was called off
+/// The transfer was aborted
 pub const RAFTCORE_REASON_TRANSFER_ABORTED: u32 = 26;
-/// leadership was lost
+/// Leadership was lost
 pub const RAFTCORE_REASON_LEADERSHIP_LOST: u32 = 27;
-/// the leader changed
+/// The leader changed
 pub const RAFTCORE_REASON_LEADER_CHANGED: u32 = 28;
-/// no answer to a forwarded read in time
+/// No response to a forwarded read in time
 pub const RAFTCORE_REASON_READ_TIMEOUT: u32 = 29;
-/// an answer to a read that nobody waits for
+/// A response to a finished read
 pub const RAFTCORE_REASON_LATE_READ_ANSWER: u32 = 30;
-/// a read context that was never issued
+/// A read context that was never issued
 pub const RAFTCORE_REASON_READ_CONTEXT: u32 = 31;
-/// passed on to the leader
+/// Forwarded to the leader
 pub const RAFTCORE_REASON_FORWARDED: u32 = 32;
-/// another entry was committed at its index, or one of a later term below it
+/// Another entry was committed at the entry's index, or an entry of a later term below
 pub const RAFTCORE_REASON_OVERWRITTEN: u32 = 33;
-/// a snapshot covers its index
+/// A snapshot covers the entry's index
 pub const RAFTCORE_REASON_COVERED_BY_SNAPSHOT: u32 = 34;
-/// a forwarded proposal was refused: a limit is reached
+/// A forwarded proposal was refused, at a limit or for lack of memory
 pub const RAFTCORE_REASON_FORWARDED_FULL: u32 = 35;
-/// a forwarded configuration change was refused
+/// A forwarded membership change was refused
 pub const RAFTCORE_REASON_FORWARDED_CONF: u32 = 36;
-/// no leader is known
+/// No leader is known
 pub const RAFTCORE_REASON_NO_LEADER: u32 = 37;
-/// no quorum was heard within an election timeout
+/// No quorum heard within an election timeout
 pub const RAFTCORE_REASON_NO_QUORUM: u32 = 39;
-/// this node was removed or demoted
+/// This node was removed or demoted
 pub const RAFTCORE_REASON_REMOVED: u32 = 40;
-/// a message of a higher term
+/// A message of a higher term
 pub const RAFTCORE_REASON_HIGHER_TERM: u32 = 41;
-/// an election was lost
+/// An election was lost
 pub const RAFTCORE_REASON_ELECTION_LOST: u32 = 42;
-/// a node of higher priority objects
+/// A node of higher priority objects
 pub const RAFTCORE_REASON_PRIORITY: u32 = 43;
-/// the vote went to another, or a leader is known
+/// Voted for another node, or a leader is known
 pub const RAFTCORE_REASON_VOTED_OTHER: u32 = 44;
-/// the candidate's log is older
+/// The candidate's log is older
 pub const RAFTCORE_REASON_OLDER_LOG: u32 = 45;
-/// not a peer
+/// Not a peer
 pub const RAFTCORE_REASON_UNKNOWN_PEER: u32 = 46;
-/// lease reads forbid forgetting the leader
+/// Lease reads forbid forgetting the leader
 pub const RAFTCORE_REASON_LEASE: u32 = 48;
-/// the recent log is full of entries that are not durable
+/// Entries that are not durable fill the log
 pub const RAFTCORE_REASON_LOG_FULL: u32 = 50;
-/// the term is too high
+/// The term is too high
 pub const RAFTCORE_REASON_TERM_EXHAUSTED: u32 = 51;
-/// leaving the joint configuration was refused for now
+/// Leaving the joint membership failed for now
 pub const RAFTCORE_REASON_LEAVE_REFUSED: u32 = 52;
-/// a snapshot contradicts a committed entry
+/// A snapshot contradicts a committed entry
 pub const RAFTCORE_REASON_SNAPSHOT_CONFLICT: u32 = 53;
-/// this leader's own writes take too long
+/// The leader's own writes take too long
 pub const RAFTCORE_REASON_OWN_WRITE: u32 = 54;

@@ -32,10 +32,10 @@ const IDLE: u32 = 0x7261_6674;
 const BUSY: u32 = 0x7261_6675;
 const DEAD: u32 = 0xdead_7261;
 
-/// One node. Opaque; its address never moves.
+/// A node. The struct is opaque and never moves.
 ///
-/// Freed handles are kept apart for a while, so that a call on one answers RAFTCORE_E_HANDLE. That is best effort: after
-/// 256 more frees the place may hold another node.
+/// A call on a freed node returns RAFTCORE_E_HANDLE. The check is best effort: after 256 more frees,
+/// another node may have the address.
 #[allow(non_camel_case_types)]
 pub struct raftcore_node {
     state: AtomicU32,
@@ -153,6 +153,11 @@ impl raftcore_node {
     #[cold]
     fn refused(&self, refusal: Refusal) -> raftcore_code {
         let error = match refusal {
+            // It has no text; what the node has is that of an earlier call, since some of those that allocate only look at it.
+            Refusal::Node(Error::NoMem) => {
+                self.say(format_args!(""));
+                Error::NoMem
+            }
             Refusal::Node(error) => {
                 if !self.poisoned.get() {
                     self.own_text.set(false);
@@ -392,11 +397,13 @@ pub(super) fn dismiss(node: *mut raftcore_node) -> raftcore_code {
 /// For tests/c/panic.c: that a panic is caught in the library as it ships, after all that its linking did to it.
 #[cfg(raftcore_test_panic)]
 mod provoked {
+    use libc::size_t;
+
     use super::{Needs, guard, raftcore_node};
 
     /// cbindgen:ignore
     #[unsafe(no_mangle)]
-    pub unsafe extern "C" fn raftcore_test_panic(node: *mut raftcore_node, place: usize) -> i32 {
+    pub unsafe extern "C" fn raftcore_test_panic(node: *mut raftcore_node, place: size_t) -> i32 {
         guard(node, Needs::Sound, |call| Ok([1, 2, 3][place] + i32::from(call.node.is_poisoned())))
     }
 }

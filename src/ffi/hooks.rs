@@ -1,5 +1,7 @@
 //! `tests/conformance/raftcore_test_hooks.h`: quorum arithmetic and the changer of configurations, for etcd's suites.
 
+use libc::size_t;
+
 use super::types::{raftcore_change, raftcore_code};
 use super::{NULL, RAFTCORE_OK, RAFTCORE_PF_LEARNER, array, place, truth};
 use crate::membership::{self, ChangeError, Configuration, IdSet};
@@ -66,11 +68,11 @@ fn answer(body: impl FnOnce() -> Result<(), Refusal>) -> raftcore_code {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_test_quorum_committed(
     voters: *const u64,
-    n_voters: usize,
+    n_voters: size_t,
     outgoing: *const u64,
-    n_outgoing: usize,
+    n_outgoing: size_t,
     acked: *const raftcore_test_acked,
-    n_acked: usize,
+    n_acked: size_t,
     index_out: *mut u64,
 ) -> raftcore_code {
     answer(|| {
@@ -90,11 +92,11 @@ pub unsafe extern "C" fn raftcore_test_quorum_committed(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_test_quorum_vote(
     voters: *const u64,
-    n_voters: usize,
+    n_voters: size_t,
     outgoing: *const u64,
-    n_outgoing: usize,
+    n_outgoing: size_t,
     votes: *const raftcore_test_vote,
-    n_votes: usize,
+    n_votes: size_t,
     result_out: *mut u32,
 ) -> raftcore_code {
     answer(|| {
@@ -147,7 +149,7 @@ pub unsafe extern "C" fn raftcore_test_confchange(
     operation: u32,
     auto_leave: u32,
     changes: *const raftcore_change,
-    n_changes: usize,
+    n_changes: size_t,
     last_index: u64,
     why_out: *mut u32,
 ) -> raftcore_code {

@@ -68,6 +68,19 @@ laid_out! {
     raftcore_hello_info, 32, 32: struct_size version features group id;
 }
 
+/// An array of slices is an array of `struct iovec`: a host passes the frame of a message to `writev`.
+#[cfg(unix)]
+const _: () = {
+    use libc::iovec;
+
+    assert!(size_of::<raftcore_slice>() == size_of::<iovec>());
+    assert!(align_of::<raftcore_slice>() == align_of::<iovec>());
+    assert!(offset_of!(raftcore_slice, ptr) == offset_of!(iovec, iov_base));
+    assert!(offset_of!(raftcore_slice, len) == offset_of!(iovec, iov_len));
+    assert!(size_of_field(|slice: &raftcore_slice| &slice.ptr) == size_of_field(|part: &iovec| &part.iov_base));
+    assert!(size_of_field(|slice: &raftcore_slice| &slice.len) == size_of_field(|part: &iovec| &part.iov_len));
+};
+
 macro_rules! same {
     ($($ours:ident = $core:expr;)*) => { $( const _: () = assert!($ours as i128 == $core as i128); )* };
 }

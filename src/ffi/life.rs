@@ -1,7 +1,8 @@
 //! Group 1 of the page: the library itself, and a node from its configuration to its end.
 
-use core::ffi::c_char;
 use core::mem::size_of;
+
+use libc::{c_char, size_t};
 
 use super::constants::*;
 use super::guard::{Call, Needs, Refusal, admit, dismiss, guard, guard_free, guard_value};
@@ -11,49 +12,45 @@ use super::types::*;
 use super::{ConfIn, STRUCT_SIZE_MAX, Sized32, array, conf_in, entries_in, place, struct_in, text_out};
 use crate::{Config, EntryId, Error, Flags, HardState, Node, StorageMode, Stored, StoredConf, TermRun};
 
-/// ==== 1  Make and free
-///
-/// The ABI of the library that runs. It suits this page if it equals RAFTCORE_ABI_VERSION.
-///
-/// Thread   Any thread, at any time.
+/// Returns the ABI version of the library that runs. The version must equal RAFTCORE_ABI_VERSION.
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_abi_version() -> u32 {
     RAFTCORE_ABI_VERSION
 }
 
-/// The version of the library that runs, as "0.1.0". Never NULL; lives for ever.
+/// Returns the version of the library that runs, such as "0.1.0".
 ///
-/// Thread   Any thread, at any time.
+/// Lives    For ever. Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_version_string() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// What the library that runs is able to do: RAFTCORE_FEATURE_*.
-///
-/// Thread   Any thread, at any time.
+/// Returns the abilities of the library that runs: RAFTCORE_FEATURE_*.
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_features() -> u64 {
     if cfg!(debug_assertions) { RAFTCORE_FEATURE_CHECKED } else { 0 }
 }
 
-/// A code in a few words. raftcore_error_detail says more about one that a node has just answered.
+/// Returns the text of a code. raftcore_error_detail explains the last error of a node.
 ///
-/// code     Any number; an unknown one has a text, too.
+/// code     Any number. An unknown code has a text, too.
 /// Lives    For ever. Never NULL.
-/// Thread   Any thread, at any time.
 /// Rust     Error::text
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_strerror(code: raftcore_code) -> *const c_char {
     guard_value(c"".as_ptr(), || texts::code(code))
 }
 
-/// Fills in the defaults. Call it first: it is what makes a program that is compiled against a newer page safe.
+/// Fills in the defaults.
 ///
-/// c            Caller's struct; need not be initialized. Set id and seed afterwards, and what shall differ.
+/// Call this function first. Then a program stays correct when compiled against a newer page, since
+/// new fields get their defaults.
+///
+/// c            Your struct, with any contents. Set id and seed afterwards.
 /// struct_size  sizeof(raftcore_config)
-/// Returns      RAFTCORE_OK     done; abi_version is set to this library's, too
-///              RAFTCORE_E_ABI  struct_size is not one this library knows
+/// Returns      RAFTCORE_OK     filled in, abi_version as well
+///              RAFTCORE_E_ABI  unknown struct_size: header and library don't fit
 /// Rust         Config::new
 #[unsafe(no_mangle)]
 #[must_use]
@@ -80,13 +77,13 @@ pub unsafe extern "C" fn raftcore_config_init(c: *mut raftcore_config, struct_si
     })
 }
 
-/// Changes the fields in which a known library differs from the defaults, and no other.
+/// Sets the fields in which another library differs from the defaults.
 ///
 /// c        A configuration after raftcore_config_init.
 /// preset   RAFTCORE_PRESET_ETCD
-/// Returns  RAFTCORE_OK     done
-///          RAFTCORE_E_ARG  no such preset, or a field is out of its range
-///          RAFTCORE_E_ABI  struct_size or abi_version is not one this library knows
+/// Returns  RAFTCORE_OK     set
+///          RAFTCORE_E_ARG  unknown preset, or a field out of range: see raftcore_config_error
+///          RAFTCORE_E_ABI  unknown struct_size or abi_version: call raftcore_config_init first
 /// Rust     Config::preset_etcd
 #[unsafe(no_mangle)]
 #[must_use]
@@ -109,14 +106,14 @@ pub unsafe extern "C" fn raftcore_config_preset(c: *mut raftcore_config, preset:
     })
 }
 
-/// Which field of a configuration is at fault, and what is allowed.
+/// Names the faulty field of a configuration, and the allowed values.
 ///
-/// c        May be NULL: that is a fault, too.
-/// buf      Gets a text with a NUL at its end, cut to cap bytes; may be NULL if cap is 0.
-/// Returns  The length of the whole text, without the NUL; 0 if raftcore_new would take the configuration.
+/// c        May be NULL, which is a fault.
+/// buf      Receives the text with a NUL at the end, cut to cap bytes. May be NULL if cap is 0.
+/// Returns  Length of the whole text without the NUL; 0 if raftcore_new accepts the configuration.
 /// Rust     Config::check
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn raftcore_config_error(c: *const raftcore_config, buf: *mut c_char, cap: usize) -> usize {
+pub unsafe extern "C" fn raftcore_config_error(c: *const raftcore_config, buf: *mut c_char, cap: size_t) -> size_t {
     guard_value(1, || {
         // SAFETY: the page asks for a struct as large as it says.
         let config = unsafe { struct_in(c) }.and_then(|given| config_in(&given));
@@ -130,13 +127,15 @@ pub unsafe extern "C" fn raftcore_config_error(c: *const raftcore_config, buf: *
     })
 }
 
-/// The largest frame that a peer of the same configuration sends, header included: so much a receive buffer must be able to hold.
+/// Returns the size of the largest frame that a peer with an equal configuration sends.
+///
+/// Your receive buffer must hold a frame of this size.
 ///
 /// c          Only read.
-/// bytes_out  Bytes.
+/// bytes_out  Receives the number of bytes, header included.
 /// Returns    RAFTCORE_OK     *bytes_out is set
-///            RAFTCORE_E_ARG  a field is out of its range: see raftcore_config_error
-///            RAFTCORE_E_ABI  struct_size or abi_version is not one this library knows
+///            RAFTCORE_E_ARG  a field is out of range: see raftcore_config_error
+///            RAFTCORE_E_ABI  unknown struct_size or abi_version: call raftcore_config_init first
 /// Rust       Config::frame_limit
 #[unsafe(no_mangle)]
 #[must_use]
@@ -144,23 +143,27 @@ pub unsafe extern "C" fn raftcore_frame_limit(c: *const raftcore_config, bytes_o
     plain(|| {
         // SAFETY: the page asks for a struct as large as it says, and a place for the answer.
         let (given, out) = unsafe { (struct_in(c)?, place(bytes_out)?) };
-        out.write(config_in(&given)?.frame_limit());
+        let config = config_in(&given)?;
+        config.checked()?;
+        out.write(config.frame_limit());
         Ok(RAFTCORE_OK)
     })
 }
 
-/// How much memory raftcore_new will take.
+/// Returns an upper bound for the memory of a node.
+///
+/// Above the bound, a node takes memory only for entries larger than block_bytes, snapshots in
+/// flight, terms beyond the first thousands, and unusually large readies.
 ///
 /// c          Only read.
-/// bytes_out  An upper bound. More is taken later only for entries larger than block_bytes, terms beyond the first
-///            thousands, and batches that are much larger than usual.
+/// bytes_out  Receives the bound in bytes.
 /// Returns    RAFTCORE_OK     *bytes_out is set
-///            RAFTCORE_E_ARG  a field is out of its range: see raftcore_config_error
-///            RAFTCORE_E_ABI  struct_size or abi_version is not one this library knows
+///            RAFTCORE_E_ARG  a field is out of range: see raftcore_config_error
+///            RAFTCORE_E_ABI  unknown struct_size or abi_version: call raftcore_config_init first
 /// Rust       Node::footprint
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn raftcore_footprint(c: *const raftcore_config, bytes_out: *mut usize) -> raftcore_code {
+pub unsafe extern "C" fn raftcore_footprint(c: *const raftcore_config, bytes_out: *mut size_t) -> raftcore_code {
     plain(|| {
         // SAFETY: the page asks for a struct as large as it says, and a place for the answer.
         let (given, out) = unsafe { (struct_in(c)?, place(bytes_out)?) };
@@ -170,17 +173,17 @@ pub unsafe extern "C" fn raftcore_footprint(c: *const raftcore_config, bytes_out
     })
 }
 
-/// Makes a node. Then tell it what is stored of it: raftcore_boot.
+/// Makes a node. Boot the node next: raftcore_boot.
 ///
 /// c        Copied.
-/// out      The new handle. Written only if the result is RAFTCORE_OK.
+/// out      Receives the handle.
 /// Lives    Until raftcore_free.
-/// Memory   Takes what the node needs while it runs; see raftcore_footprint.
+/// Memory   Allocates; a running node grows up to raftcore_footprint.
 /// Returns  RAFTCORE_OK             a node
-///          RAFTCORE_E_ARG          a field is out of its range: see raftcore_config_error
-///          RAFTCORE_E_ABI          struct_size or abi_version is not one this library knows
-///          RAFTCORE_E_UNSUPPORTED  a dialect this library does not speak
-///          RAFTCORE_E_NOMEM        nothing is left behind
+///          RAFTCORE_E_ARG          a field is out of range: see raftcore_config_error
+///          RAFTCORE_E_ABI          unknown struct_size or abi_version: call raftcore_config_init
+///          RAFTCORE_E_UNSUPPORTED  unknown dialect
+///          RAFTCORE_E_NOMEM        nothing is left behind: retry
 /// Rust     Node::new
 #[unsafe(no_mangle)]
 #[must_use]
@@ -195,22 +198,28 @@ pub unsafe extern "C" fn raftcore_new(c: *const raftcore_config, out: *mut *mut 
     })
 }
 
-/// Boots a node from what its host has stored; then it runs. The data are checked against each other: what was forgotten is refused.
+/// Boots a node from everything that you have stored of the node. Then the node runs.
 ///
-/// An empty disk, as of a node that joins a group: all zero, conf NULL. A founder of a group first stores, then boots from:
-/// commit 1, applied 1, before_first 1, before_first_term 1, last 1, and conf with the founders as voters; found a group once,
-/// with the same founders on each. After a call that fails the node can only be freed.
+/// To join a group, boot from an empty disk: all zero, conf NULL.
 ///
-/// stored   Caller's struct, with struct_size set. Copied. If the entries above applied don't fit into memory at once, call
-///          raftcore_boot_state, _conf, _terms, _entries and _done instead: the same in pieces.
-/// Returns  RAFTCORE_OK         the node runs. The first ready tells what had to be repaired, if anything.
-///          RAFTCORE_E_CORRUPT  stored data contradict each other, or some are missing: the detail says which
-///          RAFTCORE_E_CONF     no valid configuration, or more than max_peers members
-///          RAFTCORE_E_DECODE   stored->conf->bytes are no configuration
-///          RAFTCORE_E_STATE    booted before; or conf is NULL though there is a log
-///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
-///          RAFTCORE_E_NOMEM    an allocation failed
-///          and the codes any call may return (see "Errors" above).
+/// To found a group, each founder first stores, then boots from: commit 1, applied 1,
+/// before_first 1, before_first_term 1, last 1, conf with all founders as voters, the rest zero.
+/// Found a group once.
+///
+/// The call compares the data, and refuses a disk with missing parts. After an error, free the
+/// node. If memory does not hold the entries above applied at once, boot in pieces:
+/// raftcore_boot_state, _conf, _terms, _entries and _done.
+///
+/// stored   Your struct, with struct_size set. Copied.
+/// Returns  RAFTCORE_OK         the node runs; the first ready contains repairs, if any
+///          RAFTCORE_E_CORRUPT  data contradict each other or are missing: raftcore_error_detail
+///                              says which; complete the data, or put a new node in its place
+///          RAFTCORE_E_CONF     the membership is invalid, or has more than max_peers members
+///          RAFTCORE_E_DECODE   stored->conf->bytes are not a membership
+///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
+///                              entries
+///          RAFTCORE_E_STATE    booted before; or conf is NULL although there is a log
+///          RAFTCORE_E_NOMEM    an allocation failed: retry with a new node
 /// Rust     Node::boot
 #[unsafe(no_mangle)]
 #[must_use]
@@ -245,16 +254,16 @@ pub unsafe extern "C" fn raftcore_boot(node: *mut raftcore_node, stored: *const 
     })
 }
 
-/// Restores the hard state: what the last stored ready with RAFTCORE_RF_HARD_STATE said. The first of the calls that boot in pieces.
+/// Restores the hard state. First call of a boot in pieces.
 ///
-/// They come in the order of this page, each at most once (raftcore_boot_entries as often as it takes), and only those for which
-/// there is something.
+/// A boot in pieces makes the calls in the order of this page, each once, and raftcore_boot_entries
+/// as often as needed. Leave out a call if there is nothing to restore, except raftcore_boot_done.
+/// After an error, free the node.
 ///
-/// term     As stored; so vote and commit.
-/// Returns  RAFTCORE_OK         done
+/// term     As in the last stored ready with RAFTCORE_RF_HARD_STATE. So vote and commit.
+/// Returns  RAFTCORE_OK         restored
 ///          RAFTCORE_E_STATE    out of order
-///          RAFTCORE_E_CORRUPT  a vote for nobody that can be, or numbers that no term or index has
-///          and the codes any call may return (see "Errors" above), as in all that follow.
+///          RAFTCORE_E_CORRUPT  vote is a reserved id, or a number is out of range
 /// Rust     Node::boot_state
 #[unsafe(no_mangle)]
 #[must_use]
@@ -267,17 +276,19 @@ pub unsafe extern "C" fn raftcore_boot_state(
     guard(node, Needs::Sound, |call| done(call.node.boot_state(HardState { term, vote, commit })))
 }
 
-/// Restores the configuration as of the applied index: what the last raftcore_apply_conf or snapshot gave.
+/// Restores the membership as of the applied index, and where the log begins.
 ///
-/// conf               Its bytes as stored, or the ids. Copied.
-/// before_first       Where the log begins: the index before its first entry, which the last snapshot or compaction covers; 1 for
-///                    founders.
-/// before_first_term  The term there.
-/// Returns            RAFTCORE_OK         done
-///                    RAFTCORE_E_DECODE   conf->bytes are no ConfState
-///                    RAFTCORE_E_CONF     no valid configuration, or more than max_peers members; the detail says which
-///                    RAFTCORE_E_CORRUPT  before_first and its term can't be
-///                    RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
+/// conf               The bytes from raftcore_apply_conf or a snapshot, or the ids. Copied.
+/// before_first       Index before the first entry of the log, the end of the last snapshot or
+///                    compaction. Founders: 1.
+/// before_first_term  Term at before_first. Founders: 1.
+/// Returns            RAFTCORE_OK         restored
+///                    RAFTCORE_E_DECODE   conf->bytes are not a membership
+///                    RAFTCORE_E_CONF     invalid, or more than max_peers members:
+///                                        raftcore_error_detail says which
+///                    RAFTCORE_E_CORRUPT  no log begins at before_first with this term
+///                    RAFTCORE_E_STATE    out of order
+///                    RAFTCORE_E_NOMEM    an allocation failed
 /// Rust               Node::boot_conf, Node::boot_conf_bytes
 #[unsafe(no_mangle)]
 #[must_use]
@@ -297,22 +308,22 @@ pub unsafe extern "C" fn raftcore_boot_conf(
     })
 }
 
-/// Restores which term each part of the log has, and where the log ends: entries that are forgotten show then.
+/// Restores the terms of the log and the end of the log, so that missing entries are noticed.
 ///
-/// runs     In order, the first from before_first + 1; the last reaches to last. May be NULL if count is 0, which is right where
-///          raftcore_boot_entries starts at the first entry. Copied.
-/// last     Index of the log's last entry; before_first if there is none.
-/// Returns  RAFTCORE_OK         done
-///          RAFTCORE_E_CORRUPT  indexes or terms don't rise, or contradict what came before
-///          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf was forgotten
-///          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
+/// runs     Sorted. The first run begins at before_first + 1, the last run ends at last. Copied.
+///          May be NULL if count is 0: then raftcore_boot_entries begins at before_first + 1.
+/// last     Index of the last entry; before_first if the log is empty.
+/// Returns  RAFTCORE_OK         restored
+///          RAFTCORE_E_CORRUPT  an index or a term does not rise, or contradicts an earlier call
+///          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf is missing
+///          RAFTCORE_E_NOMEM    an allocation failed
 /// Rust     Node::boot_terms
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_boot_terms(
     node: *mut raftcore_node,
     runs: *const raftcore_run,
-    count: usize,
+    count: size_t,
     last: u64,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
@@ -322,21 +333,21 @@ pub unsafe extern "C" fn raftcore_boot_terms(
     })
 }
 
-/// Restores entries of the log, in order, in as many calls as it takes: at least all that are not yet applied.
+/// Restores entries in order, at least the entries above the applied index. Repeat as needed.
 ///
-/// e        May be NULL if count is 0. Copied; tokens are ignored.
-/// Returns  RAFTCORE_OK         done
-///          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts what came before
-///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: unapplied entries are larger than recent_bytes
-///          RAFTCORE_E_ARG      an unknown kind of entry; node unchanged
-///          RAFTCORE_E_NOMEM, RAFTCORE_E_STATE as above
+/// e        Copied, without tokens. May be NULL if count is 0.
+/// Returns  RAFTCORE_OK         restored
+///          RAFTCORE_E_CORRUPT  a gap, or a term that contradicts an earlier call
+///          RAFTCORE_E_ARG      unknown kind of entry; the node is unchanged
+///          RAFTCORE_E_STATE    out of order, or raftcore_boot_conf is missing
+///          RAFTCORE_E_NOMEM    an allocation failed
 /// Rust     Node::boot_entries
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_boot_entries(
     node: *mut raftcore_node,
     e: *const raftcore_entry,
-    count: usize,
+    count: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` entries that can be read for as long as the call lasts.
@@ -345,12 +356,15 @@ pub unsafe extern "C" fn raftcore_boot_entries(
     })
 }
 
-/// Ends the boot: the node runs. The first ready tells what had to be repaired, if anything.
+/// Ends a boot in pieces. Then the node runs.
 ///
-/// applied  What the state machine has applied, as stored with it.
-/// Returns  RAFTCORE_OK         the node runs
-///          RAFTCORE_E_CORRUPT  commit or applied lie beyond the log, or entries are missing; the detail says which
-///          RAFTCORE_E_STATE    done before
+/// applied  Applied index, as stored with your state.
+/// Returns  RAFTCORE_OK         the node runs; the first ready contains repairs, if any
+///          RAFTCORE_E_CORRUPT  commit or applied lies beyond the log, or entries are missing:
+///                              raftcore_error_detail says which
+///          RAFTCORE_E_FULL     RAFTCORE_STORAGE_MESSAGES: recent_bytes must exceed the unapplied
+///                              entries
+///          RAFTCORE_E_STATE    done before, or raftcore_boot_conf is missing
 /// Rust     Node::boot_done
 #[unsafe(no_mangle)]
 #[must_use]
@@ -358,14 +372,14 @@ pub unsafe extern "C" fn raftcore_boot_done(node: *mut raftcore_node, applied: u
     guard(node, Needs::Sound, |call| done(call.node.boot_done(applied)))
 }
 
-/// Makes a second node of the same state, for tests and explorers: the same calls on both give the same answers.
+/// Copies a node, for tests and explorers: equal calls on both nodes have equal results.
 ///
-/// node     The original; unchanged. Its views are not the clone's.
-/// out      The clone. Written only if the result is RAFTCORE_OK.
+/// node     The original. Unchanged. The memory of outstanding readies belongs to the original.
+/// out      Receives the copy.
 /// Lives    Until raftcore_free.
 /// Returns  RAFTCORE_OK       a node
-///          RAFTCORE_E_STATE  in the middle of its boot
-///          RAFTCORE_E_NOMEM  nothing is left behind
+///          RAFTCORE_E_STATE  the original is within its boot
+///          RAFTCORE_E_NOMEM  nothing is left behind: retry
 /// Rust     Node::try_clone
 #[unsafe(no_mangle)]
 #[must_use]
@@ -373,22 +387,25 @@ pub unsafe extern "C" fn raftcore_try_clone(node: *const raftcore_node, out: *mu
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(out) }?;
-        let clone = call.node.try_clone()?;
+        let clone = call.node.try_clone().map_err(|error| match error {
+            Error::State => Refusal::Own(error, "the node is in the middle of its boot"),
+            error => Refusal::Node(error),
+        })?;
         let slots = call.slots.for_clone(call.node.config())?;
         out.write(admit(clone, slots)?);
         Ok(RAFTCORE_OK)
     })
 }
 
-/// Ends a node. Nothing is written or sent; what is on disk boots the next one.
+/// Frees a node. The call writes and sends nothing; you boot the next node from the disk.
 ///
-/// node     May be NULL: nothing happens. A second free answers RAFTCORE_E_HANDLE.
-/// Lives    All that the node ever handed out ends here.
-/// Thread   Any thread, if no other is in the node.
-/// Returns  RAFTCORE_OK        it is gone
-///          RAFTCORE_E_BUSY    another thread is in it: it is still there
+/// node     May be NULL: nothing happens.
+/// Lives    Ends all memory that the node has returned.
+/// Thread   Any thread, while no other thread is in the node.
+/// Returns  RAFTCORE_OK        freed
+///          RAFTCORE_E_BUSY    another thread is in the node: retry, the node still exists
 ///          RAFTCORE_E_HANDLE  freed before, or never made
-///          The answer may be ignored.
+///          You may ignore the result.
 /// Rust     drop
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_free(node: *mut raftcore_node) -> raftcore_code {

@@ -1,20 +1,19 @@
 //! Group 6 of the page: what changes nothing.
 
-use core::ffi::c_char;
+use libc::{c_char, size_t};
 
 use super::constants::*;
 use super::guard::{Needs, guard, guard_value};
 use super::types::*;
 use super::{NULL, StructOut, optional, place, text_out, texts};
 
-/// ==== 6  Looking inside
+/// Returns the state of a node.
 ///
-/// A node as it is now.
-///
-/// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
+/// out      With struct_size set.
 /// Memory   Does not allocate.
-/// Returns  RAFTCORE_OK     *out is set. Works on a poisoned node, and before raftcore_boot_done; so all of this group.
-///          RAFTCORE_E_ABI  out->struct_size is not one this library knows
+/// Returns  RAFTCORE_OK     *out is set. All calls of this group also work on a poisoned node, and
+///                          before the end of the boot.
+///          RAFTCORE_E_ABI  unknown out->struct_size
 /// Rust     Node::status
 #[unsafe(no_mangle)]
 #[must_use]
@@ -64,10 +63,12 @@ pub unsafe extern "C" fn raftcore_get_status(node: *const raftcore_node, out: *m
     })
 }
 
-/// A leader's view of the members, itself included, by id. On others only id and membership mean something.
+/// Returns the members as the leader sees them, this node included, sorted by id.
 ///
-/// out        Room for cap records; may be NULL if cap is 0. At most cap are written.
-/// count_out  How many members there are; may be more than cap.
+/// On nodes other than the leader, only id and membership have a meaning.
+///
+/// out        Room for cap records. May be NULL if cap is 0.
+/// count_out  Receives the number of members, possibly more than cap.
 /// Memory     Does not allocate.
 /// Returns    RAFTCORE_OK  *count_out is set
 /// Rust       Node::peers
@@ -76,8 +77,8 @@ pub unsafe extern "C" fn raftcore_get_status(node: *const raftcore_node, out: *m
 pub unsafe extern "C" fn raftcore_get_peers(
     node: *const raftcore_node,
     out: *mut raftcore_peer,
-    cap: usize,
-    count_out: *mut usize,
+    cap: size_t,
+    count_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Live, |call| {
         // SAFETY: the page asks for places for the answers.
@@ -106,12 +107,14 @@ pub unsafe extern "C" fn raftcore_get_peers(
     })
 }
 
-/// Takes the oldest event. If nobody does, later ones are lost, and counted in raftcore_status.events_lost.
+/// Returns the oldest event. If you fetch no events, newer events are lost.
 ///
-/// out      Written only if the result is RAFTCORE_OK.
+/// raftcore_status.events_lost counts the lost events.
+///
+/// out      Receives the event.
 /// Memory   Does not allocate.
-/// Returns  RAFTCORE_OK    one event
-///          RAFTCORE_NONE  no more
+/// Returns  RAFTCORE_OK    an event
+///          RAFTCORE_NONE  no event
 /// Rust     Node::next_event
 #[unsafe(no_mangle)]
 #[must_use]
@@ -133,26 +136,28 @@ pub unsafe extern "C" fn raftcore_next_event(node: *mut raftcore_node, out: *mut
     })
 }
 
-/// raftcore_event.kind in a few words. Never NULL; lives for ever.
+/// Returns the text of raftcore_event.kind.
 ///
-/// Thread   Any thread, at any time.
+/// Lives    For ever. Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_event_text(kind: u32) -> *const c_char {
     guard_value(c"".as_ptr(), || texts::event(kind))
 }
 
-/// raftcore_event.reason or raftcore_drop.reason in a few words; empty for 0. Never NULL; lives for ever.
+/// Returns the text of raftcore_event.reason or raftcore_drop.reason; empty for 0.
 ///
-/// Thread   Any thread, at any time.
+/// Lives    For ever. Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn raftcore_reason_text(reason: u32) -> *const c_char {
     guard_value(c"".as_ptr(), || texts::reason(reason))
 }
 
-/// A number that is equal for nodes of equal meaning: for tests and explorers. Not for storing; it may change with the version.
+/// Returns a number that is equal for nodes in equal states, for tests and explorers.
 ///
-/// with_random  1: what is random counts, too. 0: not.
-/// Returns      The number; 0 if there is no such node, or another thread is in it.
+/// Do not store the number: a new version may compute another.
+///
+/// with_random  1: include random values; 0: leave them out.
+/// Returns      The number; 0 if the node does not exist, or another thread is in the node.
 /// Rust         Node::digest
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_digest(node: *const raftcore_node, with_random: u32) -> u64 {
@@ -164,14 +169,17 @@ pub unsafe extern "C" fn raftcore_digest(node: *const raftcore_node, with_random
     if code == RAFTCORE_OK { digest } else { 0 }
 }
 
-/// What the last call that failed on this node has to say: numbers, limits, what to do; empty if it has nothing to add. On a poisoned
-/// node the cause of that. Settings and calls are named as on this page, without their prefix.
+/// Returns an explanation of the last failed call on a node: numbers, limits, what to do.
 ///
-/// buf      Gets a text with a NUL at its end, cut to cap bytes; may be NULL if cap is 0.
-/// Returns  The length of the whole text, without the NUL: at most 255. 0 if there is no such node, or another thread is in it.
+/// Empty if there is nothing to add. On a poisoned node, the cause. Settings and calls have their
+/// names of this page, without prefix.
+///
+/// buf      Receives the text with a NUL at the end, cut to cap bytes. May be NULL if cap is 0.
+/// Returns  Length of the whole text without the NUL, at most 255; 0 if the node does not exist, or
+///          another thread is in the node.
 /// Rust     Node::error_detail
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn raftcore_error_detail(node: *const raftcore_node, buf: *mut c_char, cap: usize) -> usize {
+pub unsafe extern "C" fn raftcore_error_detail(node: *const raftcore_node, buf: *mut c_char, cap: size_t) -> size_t {
     // SAFETY: the page asks for `cap` writable bytes.
     unsafe { text_out(b"", buf, cap) };
     let mut whole = 0;

@@ -1,30 +1,32 @@
 //! Group 5 of the page: what makes thousands of nodes cheap.
 
+use libc::size_t;
+
 use super::array;
 use super::constants::*;
 use super::guard::{Needs, guard, guard_value};
 use super::types::*;
 
-/// ==== 5  Many nodes
+/// Advances the clocks of many nodes.
 ///
-/// Time passes for many nodes in one call.
-///
-/// nodes      Handles; NULL only if count is 0. One that is NULL, freed or in use counts as one with an error.
+/// nodes      Handles. May be NULL if count is 0. A handle that is NULL, freed or in use counts as
+///            a node with an error.
 /// ticks      As in raftcore_tick.
-/// ready_out  Positions in nodes of those that have a ready or fetch, or answered with an error (raftcore_tick or
-///            raftcore_get_ready will say which). Ascending; at most cap are written. May be NULL if cap is 0.
-/// Thread     As if each node were called in turn.
+/// ready_out  Receives the positions of the nodes with a ready, a fetch or an error, in ascending
+///            order, at most cap. For the code of an error, call raftcore_tick or
+///            raftcore_get_ready. May be NULL if cap is 0.
+/// Thread     As if you called raftcore_tick for each node in turn.
 /// Memory     Does not allocate.
-/// Returns    How many such nodes there are; may be more than cap.
+/// Returns    The number of such nodes, possibly more than cap.
 /// Rust       Node::tick, Node::has_ready
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_tick_many(
     nodes: *const *mut raftcore_node,
-    count: usize,
+    count: size_t,
     ticks: u32,
     ready_out: *mut u32,
-    cap: usize,
-) -> usize {
+    cap: size_t,
+) -> size_t {
     // SAFETY: the page asks for `count` handles.
     let nodes = guard_value(&[][..], || unsafe { array(nodes, count) }.unwrap_or_default());
     let mut found = 0;

@@ -1,5 +1,7 @@
 //! Group 3 of the page: reads, and who is in the group and who leads it.
 
+use libc::size_t;
+
 use super::constants::*;
 use super::guard::{Answer, Needs, Refusal, guard, guard_free};
 use super::life::{done, simply};
@@ -11,16 +13,16 @@ use crate::{AppliedConf, Change, ChangeEncoding, ChangeKind, EntryKind, Error, T
 /// Changes of one proposal, at most.
 const CHANGES_MAX: usize = 64;
 
-/// ==== 3  Reads and membership
+/// Starts a linearizable read, which sees every write that completed before the call.
 ///
-/// Starts a linearizable read: one that sees every write completed before it began. It costs no log entry.
+/// A read costs no log entry.
 ///
-/// token    Comes back exactly once: in raftcore_ready.reads, when the state may be read, or in raftcore_ready.dropped. It is
-///          the caller's own number and need not be unique.
+/// token    Your number for the read, not necessarily unique. Comes back exactly once: in
+///          raftcore_ready.reads when you may read the state, or in raftcore_ready.dropped.
 /// Memory   Does not allocate.
-/// Returns  RAFTCORE_OK           it is under way
+/// Returns  RAFTCORE_OK           started
 ///          RAFTCORE_E_NO_LEADER  retry when raftcore_ready.leader changes
-///          RAFTCORE_E_FULL       max_reads are waiting: retry after advance
+///          RAFTCORE_E_FULL       max_reads reads are waiting: retry after advance
 /// Rust     Node::read_index
 #[unsafe(no_mangle)]
 #[must_use]
@@ -28,25 +30,27 @@ pub unsafe extern "C" fn raftcore_read_index(node: *mut raftcore_node, token: u6
     simply(node, |n| n.read_index(token))
 }
 
-/// Proposes a change of the configuration. One at a time: the next may come when this one is applied.
+/// Proposes a membership change. The next change may follow when this change is applied.
 ///
-/// c           1 to 64 changes. Copied. None at all (c may be NULL then) leaves a joint configuration.
+/// c           1 to 64 changes. Copied. May be NULL if count is 0: leave the joint membership.
 /// transition  RAFTCORE_TRANSITION_*
-/// context     Travels with the change and comes out of raftcore_apply_conf on every node: the new node's address, say. May be
-///             empty. Copied.
+/// context     Your data, which raftcore_apply_conf returns on every node: for example the address
+///             of the new node. Copied. May be empty.
 /// token       As in raftcore_propose.
-/// Returns     RAFTCORE_OK            taken; that is not yet committed
-///             RAFTCORE_E_CONF_BUSY   another change is in flight: retry after it is applied
-///             RAFTCORE_E_CONF        invalid here, or more than max_peers members; the detail says why
-///             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL  as raftcore_propose
-///             RAFTCORE_E_ARG         an unknown kind or transition, a reserved id, or more than 64 changes
+/// Returns     RAFTCORE_OK            taken, not yet committed
+///             RAFTCORE_E_CONF_BUSY   another change is in flight: retry when it is applied
+///             RAFTCORE_E_CONF        invalid here, or more than max_peers members:
+///                                    raftcore_error_detail says why
+///             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL,
+///             RAFTCORE_E_TOO_LARGE   as in raftcore_propose
+///             RAFTCORE_E_ARG         unknown kind or transition, reserved id, or over 64 changes
 /// Rust        Node::propose_conf
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_propose_conf(
     node: *mut raftcore_node,
     c: *const raftcore_change,
-    count: usize,
+    count: size_t,
     transition: u32,
     context: raftcore_slice,
     token: u64,
@@ -99,20 +103,23 @@ fn conf_out(out: StructOut<raftcore_conf>, applied: &AppliedConf<'_>) -> Answer 
     Ok(RAFTCORE_OK)
 }
 
-/// Applies a committed configuration entry: from here on the new configuration is in force on this node. Store it together
-/// with the applied index.
+/// Applies a committed membership change. The new membership is in force on this node at once.
 ///
-/// e        The entry as handed out in raftcore_ready.committed, or as read from the host's log; lowest index first. Its data
-///          are borrowed for the call.
-/// out      Caller's struct, with struct_size set: the new configuration, and the change's context. Written only if the
-///          result is RAFTCORE_OK.
-/// Lives    What *out points to is valid until the next raftcore_apply_conf or raftcore_get_conf, or raftcore_free.
-/// Returns  RAFTCORE_OK        applied
-///          RAFTCORE_E_ARG     not a configuration entry, never handed out, or an earlier one comes first
-///          RAFTCORE_E_STALE   applied or skipped before
-///          RAFTCORE_E_CONF    can't be applied: a member that does not understand a change must stop rather than differ. So
-///                             with RAFTCORE_E_DECODE and RAFTCORE_E_UNSUPPORTED.
-///          RAFTCORE_E_NOMEM   retry
+/// Store the result in the same write as the applied index.
+///
+/// e        The entry from raftcore_ready.committed, or from your log; lower indexes first. The
+///          call borrows the data.
+/// out      With struct_size set. Receives the new membership, and the context of the change.
+/// Lives    *out stays valid until the next call that returns a membership of this node, or
+///          raftcore_free.
+/// Returns  RAFTCORE_OK       applied
+///          RAFTCORE_E_ARG    not a membership change, not yet returned, or an earlier change is
+///                            still open
+///          RAFTCORE_E_STALE  applied or skipped before: harmless
+///          RAFTCORE_E_CONF, RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED
+///                            not applicable: stop the node, since a member must not go on without
+///                            a change; or skip the change on every member
+///          RAFTCORE_E_NOMEM  retry
 /// Rust     Node::apply_conf
 #[unsafe(no_mangle)]
 #[must_use]
@@ -131,15 +138,16 @@ pub unsafe extern "C" fn raftcore_apply_conf(
     })
 }
 
-/// Passes over a committed configuration entry, as if it were empty. Right only if every member does the same.
+/// Skips a committed membership change. Correct only if every member skips the change.
 ///
-/// index    The entry's.
-/// out      As in raftcore_apply_conf: the configuration, unchanged, as of index. Store it together with the applied index.
-///          May be NULL.
+/// index    Index of the entry.
+/// out      Receives the unchanged membership, as of index. Store it with the applied index. May be
+///          NULL.
 /// Lives    As in raftcore_apply_conf.
 /// Returns  RAFTCORE_OK       skipped
-///          RAFTCORE_E_ARG    not a configuration entry that was handed out, or an earlier one comes first
-///          RAFTCORE_E_STALE  applied or skipped before
+///          RAFTCORE_E_ARG    not a membership change, not yet returned, or an earlier change is
+///                            still open
+///          RAFTCORE_E_STALE  applied or skipped before: harmless
 ///          RAFTCORE_E_NOMEM  retry
 /// Rust     Node::skip_conf
 #[unsafe(no_mangle)]
@@ -160,16 +168,19 @@ pub unsafe extern "C" fn raftcore_skip_conf(
     })
 }
 
-/// Applies a change that belongs to no entry, at any time: etcd's ApplyConfChange. Only with RAFTCORE_FLAG_CONF_APART.
+/// Applies a membership change without an entry, at any time, like etcd's ApplyConfChange.
+///
+/// Requires RAFTCORE_FLAG_CONF_APART.
 ///
 /// kind     RAFTCORE_ENTRY_CONF_CHANGE or RAFTCORE_ENTRY_CONF_CHANGE_V2
-/// data     The change, encoded. Borrowed for the call.
-/// out      As in raftcore_apply_conf; its index is 0.
+/// data     The encoded change. Borrowed for the call.
+/// out      As in raftcore_apply_conf; index is 0.
 /// Lives    As in raftcore_apply_conf.
-/// Returns  RAFTCORE_OK       in force
-///          RAFTCORE_E_STATE  without the flag
-///          RAFTCORE_E_ARG    kind is none of the two
-///          RAFTCORE_E_CONF, RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED, RAFTCORE_E_NOMEM as raftcore_apply_conf
+/// Returns  RAFTCORE_OK       applied
+///          RAFTCORE_E_STATE  the flag is not set
+///          RAFTCORE_E_ARG    another kind
+///          RAFTCORE_E_CONF, RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED, RAFTCORE_E_NOMEM
+///                            as in raftcore_apply_conf
 /// Rust     Node::apply_change
 #[unsafe(no_mangle)]
 #[must_use]
@@ -189,23 +200,22 @@ pub unsafe extern "C" fn raftcore_apply_change(
     })
 }
 
-/// Encodes a configuration from its ids: what a founder stores, for one.
+/// Encodes a membership, for example for the first disk of a founder.
 ///
-/// conf      Its ids, and index (what it is as of; 0: not known).
-/// buf       Caller's buffer; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
-/// need_out  Bytes of the encoding, also if that is more than cap. May be NULL.
-/// Thread    Any; needs no node.
+/// conf      The ids and index, without bytes. Index 0: not known.
+/// buf       Your buffer. May be NULL if cap is 0.
+/// need_out  Receives the size of the encoding, with RAFTCORE_E_TOO_SMALL as well. May be NULL.
 /// Returns   RAFTCORE_OK           written
 ///           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
-///           RAFTCORE_E_ARG        conf->bytes are set
+///           RAFTCORE_E_ARG        conf->bytes is not empty
 /// Rust      wire::write_stored_conf
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_conf_encode(
     conf: *const raftcore_conf,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard_free(|| {
         // SAFETY: the page asks for a configuration that can be read, and a place for the answer.
@@ -234,12 +244,13 @@ fn code_of(refusal: Refusal) -> Error {
     }
 }
 
-/// The configuration in force.
+/// Returns the membership in force.
 ///
-/// out      Caller's struct, with struct_size set; context comes out empty. Written only if the result is RAFTCORE_OK.
-/// Lives    What *out points to is valid until the next raftcore_apply_conf or raftcore_get_conf, or raftcore_free.
-/// Returns  RAFTCORE_OK     *out is set
-///          RAFTCORE_E_ABI  out->struct_size is not one this library knows
+/// out      With struct_size set. Receives an empty context.
+/// Lives    As in raftcore_apply_conf.
+/// Returns  RAFTCORE_OK       *out is set
+///          RAFTCORE_E_NOMEM  retry
+///          RAFTCORE_E_ABI    unknown out->struct_size
 /// Rust     Node::conf
 #[unsafe(no_mangle)]
 #[must_use]
@@ -251,9 +262,12 @@ pub unsafe extern "C" fn raftcore_get_conf(node: *mut raftcore_node, out: *mut r
     })
 }
 
-/// Starts an election now. It is no error if the node may not (a learner, a pending snapshot or change): an event tells why.
+/// Starts an election now.
 ///
-/// Returns  RAFTCORE_OK  asked
+/// A node that may not campaign (a learner, a pending snapshot or change) reports the reason in an
+/// event.
+///
+/// Returns  RAFTCORE_OK  started, or see the event
 /// Rust     Node::campaign
 #[unsafe(no_mangle)]
 #[must_use]
@@ -261,12 +275,12 @@ pub unsafe extern "C" fn raftcore_campaign(node: *mut raftcore_node) -> raftcore
     simply(node, |n| n.campaign())
 }
 
-/// Hands leadership over. Proposals are refused meanwhile; after election_ticks without success the leader goes on.
+/// Transfers leadership. Meanwhile the leader refuses proposals, for at most election_ticks.
 ///
-/// to       A voter. 0: the one that is furthest and alive.
-/// Returns  RAFTCORE_OK           under way; raftcore_ready.leader will tell
-///          RAFTCORE_E_NO_PEER    not a voter, or nobody can; 0 at a follower, which passes on a wish but can't choose
-///          RAFTCORE_E_NO_LEADER  not the leader, and none is known to ask
+/// to       A voter. 0: an active voter with the longest log, chosen by the leader.
+/// Returns  RAFTCORE_OK           started: watch raftcore_ready.leader
+///          RAFTCORE_E_NO_PEER    not a voter, or no voter can lead; 0 at a follower: name a voter
+///          RAFTCORE_E_NO_LEADER  a follower that knows no leader: retry later
 /// Rust     Node::transfer
 #[unsafe(no_mangle)]
 #[must_use]
@@ -274,10 +288,10 @@ pub unsafe extern "C" fn raftcore_transfer(node: *mut raftcore_node, to: u64) ->
     simply(node, |n| n.transfer(to))
 }
 
-/// Ends a transfer that is under way. If its target has started its election already, that goes on.
+/// Aborts a transfer of leadership. If the target has started an election, the election goes on.
 ///
-/// Returns  RAFTCORE_OK       ended
-///          RAFTCORE_E_STATE  none is under way
+/// Returns  RAFTCORE_OK       aborted
+///          RAFTCORE_E_STATE  no transfer is under way
 /// Rust     Node::abort_transfer
 #[unsafe(no_mangle)]
 #[must_use]
@@ -285,9 +299,9 @@ pub unsafe extern "C" fn raftcore_abort_transfer(node: *mut raftcore_node) -> ra
     simply(node, |n| n.abort_transfer())
 }
 
-/// A follower forgets who leads, so that it may vote at once.
+/// Lets a follower forget the leader, and so vote at once.
 ///
-/// Returns  RAFTCORE_OK  done; nothing on others, and with lease reads
+/// Returns  RAFTCORE_OK  done; without effect on other roles, and with lease reads
 /// Rust     Node::forget_leader
 #[unsafe(no_mangle)]
 #[must_use]
@@ -295,7 +309,9 @@ pub unsafe extern "C" fn raftcore_forget_leader(node: *mut raftcore_node) -> raf
     simply(node, |n| n.forget_leader())
 }
 
-/// Whether the node starts elections: off for maintenance. It votes and follows all the same; a leader goes on leading.
+/// Sets whether the node starts elections: 0 for maintenance.
+///
+/// A node with 0 still votes and follows. A leader goes on leading.
 ///
 /// electable  1 or 0
 /// Returns    RAFTCORE_OK     done
@@ -310,7 +326,7 @@ pub unsafe extern "C" fn raftcore_set_electable(node: *mut raftcore_node, electa
     })
 }
 
-/// Changes raftcore_config.priority: among equal logs the higher wins.
+/// Sets raftcore_config.priority: among equal logs the higher priority wins.
 ///
 /// Returns  RAFTCORE_OK  done
 /// Rust     Node::set_priority
@@ -320,10 +336,10 @@ pub unsafe extern "C" fn raftcore_set_priority(node: *mut raftcore_node, priorit
     simply(node, |n| n.set_priority(priority))
 }
 
-/// Changes the window of one peer, until it leaves the configuration.
+/// Sets the window of a peer, until the peer leaves the membership.
 ///
-/// max_inflight_msgs   Appends, 1 to 65536.
-/// max_inflight_bytes  Payload; 0: no limit.
+/// max_inflight_msgs   Appends in flight, 1 to 65536.
+/// max_inflight_bytes  Payload in flight; 0: no limit.
 /// Returns             RAFTCORE_OK         done
 ///                     RAFTCORE_E_NO_PEER  not a member
 ///                     RAFTCORE_E_ARG      out of range
@@ -339,9 +355,9 @@ pub unsafe extern "C" fn raftcore_set_window(
     simply(node, |n| n.set_window(peer, max_inflight_msgs, max_inflight_bytes))
 }
 
-/// Whether a leader tells of a moved commit index at once, or with the next append or heartbeat.
+/// Sets when a leader sends a new commit index: at once, or with the next append or heartbeat.
 ///
-/// on       1 (default; see RAFTCORE_FLAG_NO_COMMIT_BROADCAST) or 0
+/// on       1: at once (default; see RAFTCORE_FLAG_NO_COMMIT_BROADCAST); 0: later
 /// Returns  RAFTCORE_OK     done
 ///          RAFTCORE_E_ARG  neither 0 nor 1
 /// Rust     Node::set_commit_broadcast
@@ -354,7 +370,7 @@ pub unsafe extern "C" fn raftcore_set_commit_broadcast(node: *mut raftcore_node,
     })
 }
 
-/// Sets the randomized election timeout, until the node draws the next: for tests and explorers.
+/// Sets the randomized election timeout, until the node draws the next, for tests and explorers.
 ///
 /// ticks    1 or more
 /// Returns  RAFTCORE_OK     done

@@ -1,7 +1,7 @@
 //! The C ABI: thin. Each function goes through the guard, converts what came, calls one method of [`Node`](crate::Node), converts back.
 //!
 //! The doc comments of exported functions and types are for C readers: `make header` turns them into `include/raftcore.h`, in the order of
-//! the `mod` lines below and of the source. Everything here sees only the public Rust face.
+//! the source and of the template `mk/header/raftcore.h.in`. Everything here sees only the public Rust face.
 //!
 //! Here: what comes in as pointers, and how structs grow. Sizes follow the rules of Linux's openat2: the caller says how large his struct
 //! is; what a shorter one lacks counts as zero, what a longer one has beyond ours must be zero.
@@ -55,9 +55,10 @@ pub use storage::*;
 pub use turn::*;
 pub use types::*;
 
-use core::ffi::c_char;
 use core::mem::{MaybeUninit, size_of};
 use core::slice;
+
+use libc::c_char;
 
 use guard::Refusal;
 
@@ -307,13 +308,16 @@ unsafe fn conf_in<'a>(conf: *const raftcore_conf) -> Result<ConfIn<'a>, Refusal>
         // SAFETY: as above.
         unsafe { array(ptr, count as usize) }
     };
-    Ok(ConfIn::Ids(ConfStateRef {
-        voters: ids(conf.voters, conf.n_voters)?,
-        learners: ids(conf.learners, conf.n_learners)?,
-        voters_outgoing: ids(conf.outgoing, conf.n_outgoing)?,
-        learners_next: ids(conf.learners_next, conf.n_learners_next)?,
-        auto_leave: truth(conf.auto_leave)?,
-    }, conf.index))
+    Ok(ConfIn::Ids(
+        ConfStateRef {
+            voters: ids(conf.voters, conf.n_voters)?,
+            learners: ids(conf.learners, conf.n_learners)?,
+            voters_outgoing: ids(conf.outgoing, conf.n_outgoing)?,
+            learners_next: ids(conf.learners_next, conf.n_learners_next)?,
+            auto_leave: truth(conf.auto_leave)?,
+        },
+        conf.index,
+    ))
 }
 
 const RESERVED: Refusal = Refusal::Own(Error::Arg, "a reserved field is not 0");

@@ -20,7 +20,7 @@ use super::types::*;
 use super::{array_out, slice_out};
 pub(super) use crate::node::Outlook;
 use crate::ready::view::RawEntry;
-use crate::{Config, Entries, EntryRef, Error, Flags, MessageKind, Node, Ready, StorageMode};
+use crate::{Config, Entries, EntryRef, Error, Flags, Node, Ready, StorageMode};
 
 /// Elements of an array made in advance, at most; more grow when they come.
 const PREPARED_MAX: usize = 4096;
@@ -147,6 +147,7 @@ impl Slots {
     }
 
     /// The next ready as arrays, `None` if there is none; `outlook` is what was to be seen of it just now.
+    #[inline(always)]
     pub(super) fn next(&mut self, node: &mut Node, outlook: Outlook) -> Result<Option<&raftcore_ready>, Refusal> {
         let ready = if outlook == Outlook::New { Some(node.new_ready()?) } else { self.take(node)? };
         let Some(ready) = ready else { return Ok(None) };
@@ -203,7 +204,7 @@ impl Slots {
         let only = self.ring.len() == 1;
         let Some(slot) = self.ring.get_mut(place) else { return Err(LOST) };
         if slot.ready.number != number {
-            slot.fill(&ready, only, self.decode)?;
+            slot.fill_again(&ready, only, self.decode)?;
             self.low = if self.low > self.high { number } else { self.low.min(number) };
             self.high = self.high.max(number);
         }
@@ -434,6 +435,7 @@ pub(super) fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
 
 impl Slot {
     /// `only`: there is no other slot, so that the ready before is over.
+    #[inline(always)]
     fn fill(&mut self, ready: &Ready<'_>, only: bool, decode: bool) -> Result<(), Refusal> {
         self.fill_entries(ready, only)?;
         if self.shows_more || ready.has_more() {
@@ -450,6 +452,13 @@ impl Slot {
         // Last: a ready with a number is filled in.
         out.number = ready.number();
         Ok(())
+    }
+
+    /// The same for a ready that was shown in another form.
+    #[cold]
+    #[inline(never)]
+    fn fill_again(&mut self, ready: &Ready<'_>, only: bool, decode: bool) -> Result<(), Refusal> {
+        self.fill(ready, only, decode)
     }
 
     #[inline(always)]
@@ -557,17 +566,20 @@ impl Slot {
                 n_frame += 1;
             });
             frames += n_frame;
-            let mut out = message_out(&message, frame, n_frame);
-            if message.kind() == MessageKind::Snap {
-                out.snapshot_conf = slice_out(message.snapshot().map_or(&[], |snapshot| snapshot.conf));
+            // SAFETY: below the capacity. Written in its place: a record of this size is else copied by a call.
+            let out = unsafe {
+                let place = self.msgs.as_mut_ptr().add(at);
+                place.write(message_out(&message, frame, n_frame));
+                &mut *place
+            };
+            if !message.has_short_head() {
+                add_rare(out, &message);
             }
             if DECODE {
                 let from = self.decoded.len();
                 put(&mut self.decoded, message.entries().map(entry_out));
                 (out.entries, out.n_entries) = array_out(self.decoded.get(from..).unwrap_or_default());
             }
-            // SAFETY: below the capacity.
-            unsafe { self.msgs.as_mut_ptr().add(at).write(out) };
             at += 1;
         }
         // SAFETY: all up to there are written.
@@ -615,20 +627,31 @@ pub(super) fn drop_out(dropped: &crate::Dropped) -> raftcore_drop {
     raftcore_drop { token: dropped.token, what: dropped.what as u32, reason: dropped.reason as u32 }
 }
 
+/// What few messages have: a context, or a snapshot.
+#[inline(never)]
+fn add_rare(out: &mut raftcore_msg, message: &crate::MessageRef<'_>) {
+    out.context = slice_out(message.context());
+    if let Some(snapshot) = message.snapshot() {
+        (out.index, out.log_term) = (snapshot.index, snapshot.term);
+        out.snapshot_conf = slice_out(snapshot.conf);
+    }
+}
+
 /// A message whose frame is in these slices.
 #[inline(always)]
 fn message_out(message: &crate::MessageRef<'_>, frame: *const raftcore_slice, n_frame: usize) -> raftcore_msg {
+    let head = message.head();
     raftcore_msg {
-        to: message.to(),
-        from: message.from(),
-        term: message.term(),
-        log_term: message.log_term(),
-        index: message.index(),
-        commit: message.commit(),
-        reject_hint: message.reject_hint(),
-        vote: message.vote(),
+        to: head.to,
+        from: head.from,
+        term: head.term,
+        log_term: head.log_term,
+        index: head.index,
+        commit: head.commit,
+        reject_hint: head.reject_hint,
+        vote: head.vote,
         flags: msg_flags(message),
-        kind: message.kind() as u32,
+        kind: head.kind as u32,
         reserved0: 0,
         frame,
         entries: ptr::null(),
@@ -636,7 +659,7 @@ fn message_out(message: &crate::MessageRef<'_>, frame: *const raftcore_slice, n_
         frame_bytes: message.frame_len() as u32,
         n_entries: 0,
         entry_stride: size_of::<raftcore_entry>() as u32,
-        context: slice_out(message.context()),
+        context: NO_SLICE,
         snapshot_conf: NO_SLICE,
     }
 }

@@ -1,5 +1,7 @@
 //! Group 2 of the page: what a host calls round after round.
 
+use libc::size_t;
+
 use super::constants::*;
 use super::guard::{Held, Needs, Refusal, guard, guard_after, guard_free};
 use super::life::{done, simply};
@@ -12,18 +14,13 @@ use super::{
 use crate::wire;
 use crate::{EntryKind, Error, Missing, SnapshotReport, Supplied};
 
-/// ==== 2  The loop
+/// Advances the clock of a node.
 ///
-/// Time passes.
-///
-/// node     Live handle, as in every call.
-/// ticks    How many; more than 1 to catch up in one call. More than two election timeouts count as two: nothing can have been
-///          heard in between. 0 does nothing.
-/// Thread   Any thread, one call at a time on a node. Different nodes are independent. So in every call.
+/// ticks    Ticks that have passed; several at once if you are late. More than two election
+///          timeouts count as two: the node has heard nothing in between. 0 does nothing.
 /// Memory   Does not allocate.
 /// Returns  RAFTCORE_OK       done
-///          RAFTCORE_E_STATE  before raftcore_boot_done; so in every call from here on
-///          and the codes any call may return (see "Errors" above).
+///          RAFTCORE_E_STATE  before the end of the boot; so in every call from here on
 /// Rust     Node::tick
 #[unsafe(no_mangle)]
 #[must_use]
@@ -31,19 +28,23 @@ pub unsafe extern "C" fn raftcore_tick(node: *mut raftcore_node, ticks: u32) -> 
     simply(node, |n| n.tick(ticks))
 }
 
-/// A message has come.
+/// Takes a message from a peer.
 ///
-/// peer     Whom the transport authenticated: a message from another id is refused. 0: unchecked.
-/// msg      A raftpb message, without the header of a frame. Borrowed for the call.
-/// Memory   Does not allocate, for messages of the usual kinds with entries up to block_bytes.
-/// Returns  RAFTCORE_OK             taken, or ignored as Raft asks
-///          RAFTCORE_E_DECODE       no message; the connection is suspect
-///          RAFTCORE_E_NOT_FOR_ME   to another node, from somebody else than peer, or of a kind that peers never send
-///          RAFTCORE_E_NO_PEER      a response from somebody who is no member
-///          RAFTCORE_E_IMPLAUSIBLE  contradicts what is committed here; an event tells
-///          RAFTCORE_E_NO_LEADER    a proposal that was passed on, and nobody to take it
-///          RAFTCORE_E_FULL         nothing happened; the message may be dropped, it will come again. So with RAFTCORE_E_NOMEM.
-///          RAFTCORE_E_UNSUPPORTED  a value that this version does not know
+/// peer     The sender that your transport has authenticated. A message from another id is refused.
+///          0: unchecked.
+/// msg      A raftpb message, without the frame header. Borrowed for the call.
+/// Memory   Does not allocate for the usual kinds of messages with entries up to block_bytes.
+/// Returns  RAFTCORE_OK             taken, or ignored as Raft requires
+///          RAFTCORE_E_DECODE       not a message: close the connection
+///          RAFTCORE_E_NOT_FOR_ME   for another node, from a sender other than peer, or of a local
+///                                  kind: check your routing
+///          RAFTCORE_E_NO_PEER      a response from a node that is not a member: drop the message
+///          RAFTCORE_E_IMPLAUSIBLE  contradicts committed entries: investigate; see the event
+///          RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_CONF, RAFTCORE_E_CONF_BUSY
+///                                  a forwarded proposal that is refused: drop the message
+///          RAFTCORE_E_FULL, RAFTCORE_E_NOMEM
+///                                  nothing done: drop the message, the sender sends again
+///          RAFTCORE_E_UNSUPPORTED  a value from a newer version: drop the message
 /// Rust     Node::step
 #[unsafe(no_mangle)]
 #[must_use]
@@ -51,7 +52,7 @@ pub unsafe extern "C" fn raftcore_step(
     node: *mut raftcore_node,
     peer: u64,
     msg: *const u8,
-    len: usize,
+    len: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `len` readable bytes.
@@ -60,18 +61,21 @@ pub unsafe extern "C" fn raftcore_step(
     })
 }
 
-/// Frames have come: point it at the receive buffer.
+/// Takes all whole frames of a receive buffer.
+///
+/// Do not call this function on a connection that may bring a snapshot without data, since the
+/// message is stepped at once. Walk the frames with raftcore_frame_next: docs/snapshots.md.
 ///
 /// peer          As in raftcore_step.
-/// buf           Frames, the last of which may be incomplete. Borrowed for the call.
-/// consumed_out  Bytes of whole frames that were taken; keep the rest and append to it.
-/// rejected_out  Frames among these that raftcore_step would have refused, each counted and skipped. May be NULL.
-/// first_out     The code of the first of these, RAFTCORE_OK if there is none; raftcore_error_detail has its text. May be NULL.
+/// buf           Frames; the last frame may be incomplete. Borrowed for the call.
+/// consumed_out  Receives the bytes of the whole frames. Keep the rest, and append to the rest.
+/// rejected_out  Receives the number of frames that raftcore_step would have refused. The call
+///               skips them. May be NULL.
+/// first_out     Receives the code of the first refused frame; RAFTCORE_OK: none.
+///               raftcore_error_detail has the text. May be NULL.
 /// Memory        As raftcore_step.
-/// Returns       RAFTCORE_OK        both are set
-///               RAFTCORE_E_DECODE  buf begins with a length that no frame has: drop the connection
-/// A snapshot whose data travel beside the core must not be stepped before they are there: on a connection that may bring one, walk
-/// with raftcore_frame_next, look with raftcore_snapshot_split, and step each message by raftcore_step.
+/// Returns       RAFTCORE_OK        done
+///               RAFTCORE_E_DECODE  buf begins with an impossible length: close the connection
 /// Rust          Node::step_frames
 #[unsafe(no_mangle)]
 #[must_use]
@@ -79,8 +83,8 @@ pub unsafe extern "C" fn raftcore_step_frames(
     node: *mut raftcore_node,
     peer: u64,
     buf: *const u8,
-    len: usize,
-    consumed_out: *mut usize,
+    len: size_t,
+    consumed_out: *mut size_t,
     rejected_out: *mut u32,
     first_out: *mut raftcore_code,
 ) -> raftcore_code {
@@ -104,21 +108,21 @@ pub unsafe extern "C" fn raftcore_step_frames(
     })
 }
 
-/// Walks a receive buffer: the next frame, which is not stepped.
+/// Finds the next frame of a receive buffer.
 ///
-/// buf      Frames, the last of which may be incomplete.
-/// limit    The largest frame that is expected, header included: raftcore_frame_limit.
-/// out      Caller's struct, with struct_size set. out->msg points into buf.
-/// Thread   Any; needs no node.
-/// Returns  RAFTCORE_OK        a whole frame: out->msg goes to raftcore_step if out->group is this node's; out->bytes to the next one
-///          RAFTCORE_NONE      incomplete: out->bytes are needed, 0 if not even the header is there
-///          RAFTCORE_E_DECODE  longer than limit: drop the connection
+/// buf      Frames; the last frame may be incomplete.
+/// limit    The largest frame that you accept: raftcore_frame_limit.
+/// out      With struct_size set. out->msg points into buf.
+/// Returns  RAFTCORE_OK        a frame of out->bytes: pass out->msg to raftcore_step if out->group
+///                             is the group of your node
+///          RAFTCORE_NONE      incomplete: read until out->bytes are there; 0: no whole header yet
+///          RAFTCORE_E_DECODE  larger than limit: close the connection
 /// Rust     wire::next_frame
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_frame_next(
     buf: *const u8,
-    len: usize,
+    len: size_t,
     limit: u64,
     out: *mut raftcore_frame,
 ) -> raftcore_code {
@@ -134,26 +138,30 @@ pub unsafe extern "C" fn raftcore_frame_next(
     })
 }
 
-/// Proposes one entry, at the leader.
+/// Proposes an entry at the leader.
 ///
-/// parts    The entry's data in pieces, joined in order. May be NULL if count is 0. Copied.
-/// token    Comes back exactly once: with the committed entry, or in raftcore_ready.dropped with what is known. 0: none.
-///          With RAFTCORE_FLAG_FORWARDING a follower passes the entry on; then nobody here can know its outcome, and the token comes
-///          back as RAFTCORE_DROP_UNKNOWN, though the entry may commit: put an id of your own into the data to recognise it.
-/// Memory   Does not allocate, for entries up to block_bytes.
-/// Returns  RAFTCORE_OK            taken; that is not yet committed
+/// With RAFTCORE_FLAG_FORWARDING, a follower forwards the entry to the leader. The follower does
+/// not learn the outcome: the token comes back as RAFTCORE_DROP_UNKNOWN, although the entry may
+/// commit. Put an id of your own into the data to recognise the entry.
+///
+/// parts    The data in pieces, in order. Copied. May be NULL if count is 0.
+/// token    Comes back exactly once: with the committed entry, or in raftcore_ready.dropped with
+///          the known outcome. 0: no token.
+/// Memory   Does not allocate for entries up to block_bytes.
+/// Returns  RAFTCORE_OK            taken, not yet committed
 ///          RAFTCORE_E_NOT_LEADER  propose at raftcore_status.leader
 ///          RAFTCORE_E_NO_LEADER   retry when raftcore_ready.leader changes
-///          RAFTCORE_E_FULL        max_uncommitted_size, max_tokens or recent_bytes is reached: retry after advance
-///          RAFTCORE_E_TOO_LARGE   larger than max_entry_bytes, or than half of recent_bytes
-///          A negative code: no token was taken.
+///          RAFTCORE_E_FULL        max_uncommitted_size, max_tokens or recent_bytes is reached:
+///                                 retry after advance
+///          RAFTCORE_E_TOO_LARGE   above max_entry_bytes or half of recent_bytes: split the data
+///          After an error, the token does not come back.
 /// Rust     Node::propose_parts
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_propose(
     node: *mut raftcore_node,
     parts: *const raftcore_slice,
-    count: usize,
+    count: size_t,
     token: u64,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
@@ -165,10 +173,10 @@ pub unsafe extern "C" fn raftcore_propose(
     })
 }
 
-/// Proposes several entries, all or none.
+/// Proposes several entries: all or nothing.
 ///
-/// entries  One slice for each entry. May be NULL if count is 0. Copied.
-/// tokens   One for each entry. NULL: none has one.
+/// entries  A slice per entry. Copied. May be NULL if count is 0.
+/// tokens   A token per entry. May be NULL: no tokens.
 /// Memory   As raftcore_propose.
 /// Returns  As raftcore_propose.
 /// Rust     Node::propose_many
@@ -178,7 +186,7 @@ pub unsafe extern "C" fn raftcore_propose_many(
     node: *mut raftcore_node,
     entries: *const raftcore_slice,
     tokens: *const u64,
-    count: usize,
+    count: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` slices and, if not NULL, tokens, readable for as long as the call lasts.
@@ -195,13 +203,13 @@ pub unsafe extern "C" fn raftcore_propose_many(
     })
 }
 
-/// Proposes an entry of any kind as it is: a change that was encoded elsewhere, say.
+/// Proposes an entry of any kind, for example a change that was encoded elsewhere.
 ///
 /// kind     RAFTCORE_ENTRY_*
-/// data     Copied. A change is checked as by raftcore_propose_conf.
+/// data     Copied. A membership change is checked as in raftcore_propose_conf.
 /// token    As in raftcore_propose.
 /// Returns  As raftcore_propose and raftcore_propose_conf, and
-///          RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED  data that are no change
+///          RAFTCORE_E_DECODE, RAFTCORE_E_UNSUPPORTED  not a membership change
 /// Rust     Node::propose_entry
 #[unsafe(no_mangle)]
 #[must_use]
@@ -221,11 +229,14 @@ pub unsafe extern "C" fn raftcore_propose_entry(
     })
 }
 
-/// What the next ready would hold beside one that is outstanding, and whether fetches and events wait. Before you sleep, all but
-/// RAFTCORE_HAS_EVENTS must be 0, and that after you have logged the events; raftcore_status.late_ticks tells of hosts that forget.
+/// Returns the waiting work as RAFTCORE_HAS_*: the contents of the next ready, fetches, events.
+///
+/// An outstanding ready does not count. Before you sleep, drain the events and do all work until
+/// the result is 0. raftcore_status.late_ticks counts the ticks that found a ready waiting.
 ///
 /// Memory   Does not allocate.
-/// Returns  RAFTCORE_HAS_* (0: nothing), or a negative code. Works on a poisoned node, and before raftcore_boot_done.
+/// Returns  RAFTCORE_HAS_*, 0: nothing; or a negative code. Works on a poisoned node and before the
+///          end of the boot, too.
 /// Rust     Node::has_ready
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
@@ -239,17 +250,17 @@ pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
     })
 }
 
-/// Takes the next batch of work.
+/// Returns the next ready.
 ///
-/// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
-/// Lives    Everything that *out points to belongs to the node and is valid, unmoved and unchanged, until
-///          raftcore_advance or raftcore_release of out->number, or raftcore_free. Any other call in between is allowed.
+/// out      With struct_size set.
+/// Lives    The memory behind *out stays valid and unchanged until raftcore_advance or
+///          raftcore_release of out->number, or raftcore_free, whichever other calls you make.
 /// Memory   Does not allocate.
-/// Returns  RAFTCORE_OK       one batch; with RAFTCORE_STORAGE_SYNC the same one until it is advanced
+/// Returns  RAFTCORE_OK       a ready; with RAFTCORE_STORAGE_SYNC the same ready until you advance
 ///          RAFTCORE_NONE     nothing to do
-///          RAFTCORE_E_FULL   max_outstanding batches are outstanding: acknowledge one first
-///          RAFTCORE_E_NOMEM  an unusually large batch: it comes with the next call
-///          RAFTCORE_E_ABI    out->struct_size is not one this library knows
+///          RAFTCORE_E_FULL   max_outstanding readies are outstanding: acknowledge a ready first
+///          RAFTCORE_E_NOMEM  an unusually large ready: call again
+///          RAFTCORE_E_ABI    unknown out->struct_size
 /// Rust     Node::ready
 #[unsafe(no_mangle)]
 #[must_use]
@@ -272,19 +283,19 @@ pub unsafe extern "C" fn raftcore_get_ready(node: *mut raftcore_node, out: *mut 
     })
 }
 
-/// Takes the next batch of work as one run of bytes, for languages to which pointers are a burden.
+/// Returns the next ready as a run of bytes, for languages without pointers.
 ///
-/// It begins with a raftcore_flat; behind it lie the records of all lists, and behind these the bytes they name. All is
-/// little-endian; each place is an offset from buf[0], a multiple of 8. A frame is in one piece and can be sent as it is. Decoded
-/// entries of messages are not in it.
+/// The bytes begin with a raftcore_flat. The records of all lists follow, then the bytes of the
+/// records. Numbers are little-endian. A place is an offset from buf[0], a multiple of 8. A frame
+/// is contiguous, ready to be sent. Messages have no decoded entries.
 ///
-/// buf       Caller's buffer, of any alignment; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
-/// need_out  RAFTCORE_OK: bytes written. RAFTCORE_E_TOO_SMALL: bytes needed; any amount may be asked again. May be NULL.
-/// Lives     The bytes are the caller's. The batch is outstanding as any other: acknowledge it.
+/// buf       Your buffer, with any alignment. May be NULL if cap is 0.
+/// need_out  Receives the number of bytes that were written, or are needed. May be NULL.
+/// Lives     The bytes are yours. The ready is outstanding: acknowledge the ready.
 /// Memory    Does not allocate.
-/// Returns   RAFTCORE_OK           one batch
+/// Returns   RAFTCORE_OK           a ready
 ///           RAFTCORE_NONE         nothing to do
-///           RAFTCORE_E_TOO_SMALL  the batch is not taken; it comes with the next call, unchanged
+///           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed: the next call returns this ready
 ///           RAFTCORE_E_FULL       as raftcore_get_ready
 /// Rust      Node::ready
 #[unsafe(no_mangle)]
@@ -292,8 +303,8 @@ pub unsafe extern "C" fn raftcore_get_ready(node: *mut raftcore_node, out: *mut 
 pub unsafe extern "C" fn raftcore_ready_flat(
     node: *mut raftcore_node,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         if buf.is_null() && cap > 0 {
@@ -305,15 +316,17 @@ pub unsafe extern "C" fn raftcore_ready_flat(
     })
 }
 
-/// All work of a batch is done: it and those before it are persisted, applied and released in one.
+/// Acknowledges a ready and all earlier readies: persisted, applied and released at once.
 ///
 /// number   raftcore_ready.number
-/// Lives    The views of readies up to number end here.
+/// Lives    Ends the memory of the readies up to number.
 /// Memory   Does not allocate.
-/// Returns  RAFTCORE_OK       done
-///          RAFTCORE_E_STALE  acknowledged before; harmless
-///          RAFTCORE_E_ARG    never handed out
-///          RAFTCORE_E_STATE  a configuration entry in it was neither applied nor skipped; or RAFTCORE_STORAGE_MESSAGES
+/// Returns  RAFTCORE_OK       acknowledged
+///          RAFTCORE_E_STALE  acknowledged before: harmless
+///          RAFTCORE_E_ARG    the node has not returned such a ready
+///          RAFTCORE_E_STATE  a membership change is neither applied nor skipped: call
+///                            raftcore_apply_conf; or a span without entries is not confirmed: call
+///                            raftcore_applied; or RAFTCORE_STORAGE_MESSAGES
 /// Rust     Node::advance
 #[unsafe(no_mangle)]
 #[must_use]
@@ -326,15 +339,19 @@ pub unsafe extern "C" fn raftcore_advance(node: *mut raftcore_node, number: u64)
     })
 }
 
-/// Asks what the node lacks: old entries, or a snapshot, for a peer that is far behind; or entries of this node's own log, which
-/// left the recent log before they were applied (RAFTCORE_FETCH_APPLY: any boot with more than recent_bytes of unapplied log).
+/// Returns the next fetch: entries or a snapshot that the node needs from you.
 ///
-/// At most one for each peer and one for this node. Each is handed out once and waits for its answer; nothing else waits, but that
-/// nothing is applied before RAFTCORE_FETCH_APPLY is answered. Legal at any time, also with a ready outstanding.
+/// A peer far behind needs old entries or a snapshot. This node needs entries of its own log
+/// if they left memory before they were applied: RAFTCORE_FETCH_APPLY, after any boot with more
+/// than recent_bytes of unapplied log.
 ///
-/// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
-/// Returns  RAFTCORE_OK    answer it with raftcore_supply_entries, _snapshot or _none
-///          RAFTCORE_NONE  nothing is lacking
+/// A node has at most one fetch per peer, and one of its own, and returns a fetch once. Until you
+/// answer, the peer waits, or nothing is applied (RAFTCORE_FETCH_APPLY); everything else goes on.
+/// You may call at any time, with a ready outstanding, too.
+///
+/// out      With struct_size set.
+/// Returns  RAFTCORE_OK    answer with raftcore_supply_entries, _snapshot or _none
+///          RAFTCORE_NONE  no fetch
 /// Rust     Node::next_fetch
 #[unsafe(no_mangle)]
 #[must_use]
@@ -365,14 +382,15 @@ fn supplied(result: crate::Result<Supplied>) -> super::guard::Answer {
     })
 }
 
-/// Answers a fetch of entries, for a peer or to apply.
+/// Answers a fetch with entries, for a peer or to apply.
 ///
 /// id       raftcore_fetch.id
-/// e        One entry or more, from raftcore_fetch.first on, without a gap. What does not fit is not taken. Copied.
-/// Returns  RAFTCORE_OK       the append, or the committed entries, come with the next ready
-///          RAFTCORE_IGNORED  no longer wanted; nothing done
-///          RAFTCORE_E_ARG    contradicts the log, or not what was asked; the ask is still open
-///          RAFTCORE_E_NOMEM  the ask is still open
+/// e        At least an entry, from raftcore_fetch.first on, without a gap. Copied. The node leaves
+///          out the entries that do not fit.
+/// Returns  RAFTCORE_OK       the next ready has the append, or the committed entries
+///          RAFTCORE_IGNORED  no longer needed; nothing done
+///          RAFTCORE_E_ARG    contradicts the fetch or the log; the fetch stays open
+///          RAFTCORE_E_NOMEM  the fetch stays open: retry
 /// Rust     Node::supply_entries
 #[unsafe(no_mangle)]
 #[must_use]
@@ -380,7 +398,7 @@ pub unsafe extern "C" fn raftcore_supply_entries(
     node: *mut raftcore_node,
     id: u64,
     e: *const raftcore_entry,
-    count: usize,
+    count: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` entries that can be read for as long as the call lasts.
@@ -389,17 +407,20 @@ pub unsafe extern "C" fn raftcore_supply_entries(
     })
 }
 
-/// Answers an ask for a snapshot.
+/// Answers a fetch with a snapshot. docs/snapshots.md shows the whole path.
 ///
 /// id       raftcore_fetch.id
-/// index    What the snapshot covers: at least raftcore_fetch.first - 1, at most what is committed.
-/// conf     The configuration as of index, the peer in it.
-/// data     The state, up to max_snapshot_bytes. Copied. Empty: you send it to the peer beside the core, over a connection of your
-///          own, and the peer's host must have it before it steps the message (docs/snapshots.md).
+/// index    End of the snapshot: at least raftcore_fetch.first - 1, at most the commit index.
+/// conf     Membership as of index, with the peer.
+/// data     The state, up to max_snapshot_bytes. Copied. Empty: you send the data to the peer over
+///          your own channel, and the peer's host must have the data before raftcore_step.
 /// Returns  As raftcore_supply_entries, and
-///          RAFTCORE_E_TOO_LARGE  more data than max_snapshot_bytes: an everyday case. Supply none, and send them beside the core.
-///          RAFTCORE_E_CONF       no valid configuration. One without the peer is RAFTCORE_E_ARG.
-///          The fetch stays open.
+///          RAFTCORE_E_TOO_LARGE  above max_snapshot_bytes, an everyday case: supply no data, and
+///                                send the data over your own channel
+///          RAFTCORE_E_ARG        index out of range, or conf lacks the peer: make a new snapshot
+///          RAFTCORE_E_CONF       the membership is invalid
+///          RAFTCORE_E_DECODE     conf->bytes are not a membership
+///          After an error, the fetch stays open.
 /// Rust     Node::supply_snapshot, Node::supply_snapshot_bytes
 #[unsafe(no_mangle)]
 #[must_use]
@@ -420,15 +441,17 @@ pub unsafe extern "C" fn raftcore_supply_snapshot(
     })
 }
 
-/// Answers an ask with nothing.
+/// Answers a fetch with nothing.
 ///
 /// id       raftcore_fetch.id
-/// why      RAFTCORE_SUPPLY_GONE: the entries are compacted away, so a snapshot is asked for.
-///          RAFTCORE_SUPPLY_LATER: asked again, not before that peer's next answer to a heartbeat.
-/// Returns  RAFTCORE_OK       noted
-///          RAFTCORE_IGNORED  no longer wanted; nothing done
-///          RAFTCORE_E_ARG    neither of the two, or an id that was never handed out
-///          RAFTCORE_E_CORRUPT  GONE for RAFTCORE_FETCH_APPLY: committed entries that are not applied can't be gone
+/// why      RAFTCORE_SUPPLY_GONE: the entries are compacted; the node fetches a snapshot.
+///          RAFTCORE_SUPPLY_LATER: the node fetches again, after the peer's next answer to a
+///          heartbeat; with RAFTCORE_FETCH_APPLY, after the next tick.
+/// Returns  RAFTCORE_OK         noted
+///          RAFTCORE_IGNORED    no longer needed; nothing done
+///          RAFTCORE_E_ARG      unknown why, or the node has not returned such a fetch
+///          RAFTCORE_E_CORRUPT  GONE with RAFTCORE_FETCH_APPLY: the log has lost entries that are
+///                              not applied; the fetch stays open: end the process, repair the disk
 /// Rust     Node::supply_none
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_supply_none(node: *mut raftcore_node, id: u64, why: u32) -> raftcore_code {
@@ -442,35 +465,37 @@ pub unsafe extern "C" fn raftcore_supply_none(node: *mut raftcore_node, id: u64,
     })
 }
 
-/// The host has dropped the entries up to index from its log; it has the state as of there, or later.
+/// Reports that your log begins after index, and that you have a snapshot at index or later.
 ///
-/// index    At most what is applied.
+/// index    At most the applied index.
 /// Returns  RAFTCORE_OK       noted
-///          RAFTCORE_E_STALE  dropped before
-///          RAFTCORE_E_ARG    beyond what is applied
+///          RAFTCORE_E_STALE  reported before: harmless
+///          RAFTCORE_E_ARG    beyond the applied index
 /// Rust     Node::compacted
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_compacted(node: *mut raftcore_node, index: u64) -> raftcore_code {
     simply(node, |n| n.compacted(index))
 }
 
-/// Messages to peer were lost, or may have been: the connection broke.
+/// Reports that messages to a peer were lost, or may have been, since the connection broke.
 ///
 /// Returns  RAFTCORE_OK         noted
-///          RAFTCORE_E_NO_PEER  not a member
+///          RAFTCORE_E_NO_PEER  not a member: harmless
 /// Rust     Node::report_unreachable
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_report_unreachable(node: *mut raftcore_node, peer: u64) -> raftcore_code {
     simply(node, |n| n.report_unreachable(peer))
 }
 
-/// What became of the snapshot to peer. Without a report the wait ends with the peer's acknowledgement, or after
-/// snapshot_timeout_ticks: so report RAFTCORE_SNAPSHOT_UNDER_WAY while a long one is being sent.
+/// Reports the state of a snapshot in flight to a peer.
+///
+/// Without a report, the node waits for the peer's acknowledgement, at most snapshot_timeout_ticks.
+/// So report RAFTCORE_SNAPSHOT_UNDER_WAY every few ticks while the data are in flight.
 ///
 /// how      RAFTCORE_SNAPSHOT_*
 /// Returns  RAFTCORE_OK         noted
-///          RAFTCORE_E_NO_PEER  not a member
-///          RAFTCORE_E_ARG      how is none of these
+///          RAFTCORE_E_NO_PEER  not a member: stop sending
+///          RAFTCORE_E_ARG      unknown how
 /// Rust     Node::report_snapshot
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_report_snapshot(node: *mut raftcore_node, peer: u64, how: u32) -> raftcore_code {
@@ -485,10 +510,9 @@ pub unsafe extern "C" fn raftcore_report_snapshot(node: *mut raftcore_node, peer
     })
 }
 
-/// How many ticks may pass before the node does something by itself: so long a host may sleep, if nothing else comes. The
-/// ticks that have passed are then told in one raftcore_tick.
+/// Returns how many ticks you may sleep if nothing arrives. Then pass all to one raftcore_tick.
 ///
-/// ticks_out  At least 1; UINT32_MAX: nothing will happen.
+/// ticks_out  Receives 1 or more; UINT32_MAX: no tick has an effect.
 /// Memory     Does not allocate.
 /// Returns    RAFTCORE_OK  *ticks_out is set
 /// Rust       Node::ticks_until_due
@@ -498,17 +522,17 @@ pub unsafe extern "C" fn raftcore_ticks_until_due(node: *const raftcore_node, ti
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(ticks_out) }?;
-        out.write(call.node.ticks_until_due()?);
+        let ticks = call.node.ticks_until_due();
+        out.write(ticks.map_err(|error| Refusal::Own(error, "the node is not booted: call boot_done first"))?);
         Ok(RAFTCORE_OK)
     })
 }
 
-/// Joins the pieces of a message's frame, for transports that can't gather.
+/// Joins the slices of a message's frame, for transports without gather lists.
 ///
-/// m         From a ready that is outstanding.
-/// buf       Caller's buffer; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
-/// need_out  m->frame_bytes, also if that is more than cap. May be NULL.
-/// Thread    Any; needs no node.
+/// m         From an outstanding ready.
+/// buf       Your buffer. May be NULL if cap is 0.
+/// need_out  Receives m->frame_bytes, with RAFTCORE_E_TOO_SMALL as well. May be NULL.
 /// Returns   RAFTCORE_OK           written
 ///           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
 #[unsafe(no_mangle)]
@@ -516,8 +540,8 @@ pub unsafe extern "C" fn raftcore_ticks_until_due(node: *const raftcore_node, ti
 pub unsafe extern "C" fn raftcore_flatten(
     m: *const raftcore_msg,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     without_node(|| {
         // SAFETY: the page asks for a message of an outstanding ready, whose slices can be read, and a place for the answer.
@@ -545,22 +569,22 @@ pub unsafe extern "C" fn raftcore_flatten(
     })
 }
 
-/// Looks into an incoming message before raftcore_step: is it a snapshot, and where are its data?
+/// Finds a snapshot in an incoming message, before raftcore_step.
 ///
-/// msg        A raftpb message, without the header of a frame.
-/// data_out   The data, inside msg; empty if they travel beside the core: then wait for them before you step the message.
-/// index_out  What the snapshot covers. May be NULL.
-/// term_out   The term there. May be NULL.
-/// Thread     Any; needs no node.
+/// msg        A raftpb message, without the frame header.
+/// data_out   Receives the data, inside msg. Empty: the data arrive over your own channel; wait for
+///            the data before you step the message.
+/// index_out  Receives the end of the snapshot. May be NULL.
+/// term_out   Receives the term at the end. May be NULL.
 /// Returns    RAFTCORE_OK        a snapshot
 ///            RAFTCORE_NONE      another message; nothing is set
-///            RAFTCORE_E_DECODE  no message
+///            RAFTCORE_E_DECODE  not a message: close the connection
 /// Rust       wire::parse_message
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_snapshot_split(
     msg: *const u8,
-    len: usize,
+    len: size_t,
     data_out: *mut raftcore_slice,
     index_out: *mut u64,
     term_out: *mut u64,
@@ -584,10 +608,10 @@ pub unsafe extern "C" fn raftcore_snapshot_split(
     })
 }
 
-/// Writes the frame that opens a connection: version, features, group and id of this node.
+/// Writes the frame that opens a connection: version, features, group and id of the node.
 ///
-/// buf       Caller's buffer; may be NULL if cap is 0. Written only if the result is RAFTCORE_OK.
-/// need_out  Bytes of the frame, also if that is more than cap. May be NULL.
+/// buf       Your buffer. May be NULL if cap is 0.
+/// need_out  Receives the size of the frame, with RAFTCORE_E_TOO_SMALL as well. May be NULL.
 /// Returns   RAFTCORE_OK           written
 ///           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
 /// Rust      Node::hello
@@ -596,8 +620,8 @@ pub unsafe extern "C" fn raftcore_snapshot_split(
 pub unsafe extern "C" fn raftcore_hello(
     node: *const raftcore_node,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         if buf.is_null() && cap > 0 {
@@ -621,20 +645,19 @@ pub unsafe extern "C" fn raftcore_hello(
     })
 }
 
-/// Reads the frame that opened a connection. Whether version, group and id suit is the host's to judge.
+/// Reads the frame that opens a connection. You judge version, group and id.
 ///
-/// frame    One whole frame, header included.
-/// out      Caller's struct, with struct_size set. Written only if the result is RAFTCORE_OK.
-/// Thread   Any; needs no node.
-/// Returns  RAFTCORE_OK        out->id is there
-///          RAFTCORE_E_DECODE  no such frame
-///          RAFTCORE_E_ABI     out->struct_size is not one this library knows
+/// frame    A whole frame, with its header.
+/// out      With struct_size set.
+/// Returns  RAFTCORE_OK        out->id is the sender
+///          RAFTCORE_E_DECODE  not a hello frame: close the connection
+///          RAFTCORE_E_ABI     unknown out->struct_size
 /// Rust     wire::read_hello
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_hello_read(
     frame: *const u8,
-    len: usize,
+    len: size_t,
     out: *mut raftcore_hello_info,
 ) -> raftcore_code {
     without_node(|| {

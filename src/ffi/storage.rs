@@ -1,24 +1,25 @@
 //! Group 4 of the page: the acknowledgements of a host that stores and applies elsewhere.
 
+use libc::size_t;
+
 use super::array;
 use super::constants::*;
 use super::guard::{Needs, guard};
 use super::life::done;
 use super::types::*;
 
-/// ==== 4  Asynchronous storage
+/// Reports that snapshot, entries and hard state of the readies up to number are durable.
 ///
-/// The writes of readies up to number are durable: snapshot, entries and hard state. RAFTCORE_STORAGE_ASYNC only. Their messages
-/// with RAFTCORE_MF_AFTER may go now.
-///
-/// Cumulative, and independent of raftcore_applied and raftcore_release. A write that fails has no call: free the node and boot
-/// again from what is on disk.
+/// Then send the messages with RAFTCORE_MF_AFTER of these readies. Only with
+/// RAFTCORE_STORAGE_ASYNC. A report covers earlier readies, and is independent of raftcore_applied
+/// and raftcore_release. You cannot report a failed write: free the node, and boot again from what
+/// is on disk.
 ///
 /// number   raftcore_ready.number
 /// Memory   Does not allocate.
 /// Returns  RAFTCORE_OK       noted
-///          RAFTCORE_E_STALE  told before; harmless
-///          RAFTCORE_E_ARG    never handed out
+///          RAFTCORE_E_STALE  reported before: harmless
+///          RAFTCORE_E_ARG    the node has not returned such a ready
 ///          RAFTCORE_E_STATE  another storage mode
 /// Rust     Node::persisted
 #[unsafe(no_mangle)]
@@ -30,15 +31,18 @@ pub unsafe extern "C" fn raftcore_persisted(node: *mut raftcore_node, number: u6
     })
 }
 
-/// The state machine has applied all entries up to index, and what it stores says so. RAFTCORE_STORAGE_ASYNC; and with
-/// RAFTCORE_STORAGE_SYNC for a span that came without entries (RAFTCORE_FLAG_COMMITTED_SPANS), before raftcore_advance.
+/// Reports that your state machine has applied all entries up to index, and stored the index.
 ///
-/// index    Of a committed entry that was handed out; it may lie inside a ready's span.
+/// With RAFTCORE_STORAGE_ASYNC. With RAFTCORE_STORAGE_SYNC only for a span without entries
+/// (RAFTCORE_FLAG_COMMITTED_SPANS), before raftcore_advance.
+///
+/// index    Index of a returned committed entry, anywhere in a ready.
 /// Memory   Does not allocate.
 /// Returns  RAFTCORE_OK       noted
-///          RAFTCORE_E_STALE  told before; harmless
-///          RAFTCORE_E_ARG    never handed out
-///          RAFTCORE_E_STATE  a configuration entry up to index was neither applied nor skipped; or another storage mode
+///          RAFTCORE_E_STALE  reported before: harmless
+///          RAFTCORE_E_ARG    the node has not returned such an entry
+///          RAFTCORE_E_STATE  a membership change up to index is neither applied nor skipped: call
+///                            raftcore_apply_conf; or another storage mode
 /// Rust     Node::applied
 #[unsafe(no_mangle)]
 #[must_use]
@@ -49,14 +53,16 @@ pub unsafe extern "C" fn raftcore_applied(node: *mut raftcore_node, index: u64) 
     })
 }
 
-/// Nobody reads the views of readies up to number any more. Not with RAFTCORE_STORAGE_SYNC.
+/// Reports that you no longer read the memory of the readies up to number.
+///
+/// With RAFTCORE_STORAGE_ASYNC and RAFTCORE_STORAGE_MESSAGES.
 ///
 /// number   raftcore_ready.number
-/// Lives    The views of readies up to number end here.
+/// Lives    Ends the memory of the readies up to number.
 /// Memory   Does not allocate.
 /// Returns  RAFTCORE_OK       released
-///          RAFTCORE_E_STALE  released before; harmless
-///          RAFTCORE_E_ARG    never handed out
+///          RAFTCORE_E_STALE  released before: harmless
+///          RAFTCORE_E_ARG    the node has not returned such a ready
 ///          RAFTCORE_E_STATE  another storage mode
 /// Rust     Node::release
 #[unsafe(no_mangle)]
@@ -70,18 +76,20 @@ pub unsafe extern "C" fn raftcore_release(node: *mut raftcore_node, number: u64)
     })
 }
 
-/// A response of local work has come: one of those that a message to RAFTCORE_ID_LOCAL_APPEND or RAFTCORE_ID_LOCAL_APPLY carries
-/// and that is addressed to this node. RAFTCORE_STORAGE_MESSAGES only.
+/// Takes a response of local work, with RAFTCORE_STORAGE_MESSAGES.
 ///
-/// msg      A raftpb message, without the header of a frame. Borrowed for the call.
+/// Messages to RAFTCORE_ID_LOCAL_APPEND and RAFTCORE_ID_LOCAL_APPLY carry responses. When the work
+/// is done, pass the responses that are addressed to this node.
+///
+/// msg      A raftpb message, without the frame header. Borrowed for the call.
 /// Returns  RAFTCORE_OK            taken
-///          RAFTCORE_E_DECODE      no message
+///          RAFTCORE_E_DECODE      not a message
 ///          RAFTCORE_E_NOT_FOR_ME  not such a response
 ///          RAFTCORE_E_STATE       another storage mode
 /// Rust     Node::step_local
 #[unsafe(no_mangle)]
 #[must_use]
-pub unsafe extern "C" fn raftcore_step_local(node: *mut raftcore_node, msg: *const u8, len: usize) -> raftcore_code {
+pub unsafe extern "C" fn raftcore_step_local(node: *mut raftcore_node, msg: *const u8, len: size_t) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `len` readable bytes.
         let message = unsafe { array(msg, len) }?;

@@ -1,6 +1,6 @@
 //! The texts of codes, events and reasons as C strings: the core's own, each with a NUL behind it, copied into static memory while compiling.
 
-use core::ffi::c_char;
+use libc::c_char;
 
 use super::constants::*;
 use super::types::*;

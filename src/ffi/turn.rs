@@ -1,5 +1,7 @@
 //! Group 2 of the page, its end: an outstanding ready once more, and a whole turn of the loop in one call.
 
+use libc::size_t;
+
 use super::constants::*;
 use super::guard::{Answer, Call, Needs, Refusal, guard};
 use super::output::Outlook;
@@ -8,16 +10,17 @@ use super::{NULL, StructOut, bytes, optional, struct_in};
 use crate::{Error, Input, StepFrames};
 use core::mem::MaybeUninit;
 
-/// An outstanding ready once more: one whose number is not at hand, or that an exception kept from its host.
+/// Returns an outstanding ready again, for example a ready that an exception kept from you.
 ///
-/// number   Of a ready that was not advanced or released; raftcore_status.last_ready is the newest.
+/// number   Number of a ready that is neither advanced nor released. raftcore_status.last_ready is
+///          the newest.
 /// out      As in raftcore_get_ready.
 /// Lives    As in raftcore_get_ready.
-/// Memory   Does not allocate, if raftcore_get_ready has given that ready.
+/// Memory   Does not allocate, if raftcore_get_ready has returned the ready.
 /// Returns  RAFTCORE_OK       the ready
-///          RAFTCORE_NONE     none of this number is outstanding
+///          RAFTCORE_NONE     no such ready is outstanding
 ///          RAFTCORE_E_NOMEM  retry
-///          RAFTCORE_E_ABI    out->struct_size is not one this library knows
+///          RAFTCORE_E_ABI    unknown out->struct_size
 /// Rust     Node::view
 #[unsafe(no_mangle)]
 #[must_use]
@@ -39,13 +42,13 @@ pub unsafe extern "C" fn raftcore_view(
     })
 }
 
-/// The same in the form of raftcore_ready_flat.
+/// Returns an outstanding ready again, in the form of raftcore_ready_flat.
 ///
 /// number    As in raftcore_view.
-/// buf       As in raftcore_ready_flat; so need_out.
+/// buf       As in raftcore_ready_flat. So need_out.
 /// Memory    Does not allocate.
 /// Returns   RAFTCORE_OK           the ready
-///           RAFTCORE_NONE         none of this number is outstanding
+///           RAFTCORE_NONE         no such ready is outstanding
 ///           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
 /// Rust      Node::view
 #[unsafe(no_mangle)]
@@ -54,8 +57,8 @@ pub unsafe extern "C" fn raftcore_view_flat(
     node: *mut raftcore_node,
     number: u64,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         if buf.is_null() && cap > 0 {
@@ -67,20 +70,24 @@ pub unsafe extern "C" fn raftcore_view_flat(
     })
 }
 
-/// One turn of the loop in one call: acknowledges, ticks, steps, looks for a fetch, takes the next ready. For languages in which a
-/// crossing is slow, and for hosts that count: a round of three nodes takes nine crossings instead of thirty-one.
+/// Does a turn of the loop: acknowledges, ticks, steps, looks for a fetch, takes the next ready.
 ///
-/// in       Caller's struct, with struct_size set. What it tells is done in this order: done, persisted, applied, released, ticks,
-///          frames. Its out fields are always set. A frame that is refused is no error of the turn, nor is an acknowledgement that
-///          was given before.
-/// out      As in raftcore_get_ready. Written if the result is RAFTCORE_OK or RAFTCORE_LAST.
+/// A host saves calls, which counts in languages with slow foreign calls.
+///
+/// in       Your struct, with struct_size set. The node takes done, persisted, applied, released,
+///          ticks and frames, in this order, and always sets the results. A refused frame is not an
+///          error of the turn, and neither is a repeated acknowledgement.
+/// out      As in raftcore_get_ready. Written with RAFTCORE_OK and RAFTCORE_LAST.
 /// Lives    As in raftcore_get_ready.
 /// Memory   Does not allocate.
-/// Returns  RAFTCORE_OK           a ready; another may follow
-///          RAFTCORE_LAST         a ready, and nothing can follow it before something happens: its number goes into the next turn's done
+/// Returns  RAFTCORE_OK           a ready; another ready may follow
+///          RAFTCORE_LAST         a ready, and no other before something happens: do the work, then
+///                                pass its number as done with the next turn
 ///          RAFTCORE_NONE         nothing to do
-///          RAFTCORE_FETCH_FIRST  a fetch waits, and no ready was taken: raftcore_next_fetch, supply, and the next turn
-///          A negative code of an acknowledgement: nothing after it was done. Of the ready (as raftcore_get_ready): all else was.
+///          RAFTCORE_FETCH_FIRST  no ready was taken: answer raftcore_next_fetch, then turn again
+///                                with an empty input
+///          A negative code       of an acknowledgement: the turn ended there. Of the ready: the rest
+///                                of the turn is done; the codes are as in raftcore_get_ready
 /// Rust     Node::turn
 #[unsafe(no_mangle)]
 #[must_use]
@@ -110,12 +117,13 @@ pub unsafe extern "C" fn raftcore_turn(
     })
 }
 
-/// The same in the form of raftcore_ready_flat.
+/// Does a turn of the loop, in the form of raftcore_ready_flat.
 ///
-/// in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL come with an empty one: all was taken in.
-/// buf       As in raftcore_ready_flat; so need_out.
+/// in        As in raftcore_turn. After RAFTCORE_E_TOO_SMALL, pass an empty input, since the old
+///           input is done.
+/// buf       As in raftcore_ready_flat. So need_out.
 /// Memory    Does not allocate.
-/// Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL
+/// Returns   As raftcore_turn, and RAFTCORE_E_TOO_SMALL: *need_out bytes are needed
 /// Rust      Node::turn
 #[unsafe(no_mangle)]
 #[must_use]
@@ -123,8 +131,8 @@ pub unsafe extern "C" fn raftcore_turn_flat(
     node: *mut raftcore_node,
     r#in: *mut raftcore_input,
     buf: *mut u8,
-    cap: usize,
-    need_out: *mut usize,
+    cap: size_t,
+    need_out: *mut size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         if buf.is_null() && cap > 0 {
@@ -215,7 +223,7 @@ pub(super) fn flat_out(
     call: &Call<'_>,
     flat: Option<core::result::Result<usize, usize>>,
     need: Option<&mut MaybeUninit<usize>>,
-    cap: usize,
+    cap: size_t,
     taken: raftcore_code,
 ) -> Answer {
     let Some(flat) = flat else { return Ok(RAFTCORE_NONE) };

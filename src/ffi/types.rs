@@ -2,61 +2,68 @@
 //!
 //! The doc comments are for C readers: they become `include/raftcore.h`.
 
-#![allow(missing_docs)] // fields whose names say it all, or that are described elsewhere
+#![allow(missing_docs)] // where the name says enough, or another struct
 
-/// What a call answers: 0 done, above 0 an information, below 0 an error. Unknown numbers may come from a newer library:
-/// take a negative one as fatal to the call only.
+use libc::size_t;
+
+/// The result of a call: 0 is success, above 0 is information, below 0 is an error.
+///
+/// A newer library may return codes that this page lacks. Treat an unknown negative code as the
+/// failure of this call alone.
 pub type raftcore_code = i32;
 
 pub use super::guard::raftcore_node;
 
-/// Bytes. ptr may be NULL if len is 0. On POSIX systems an array of these is an array of struct iovec.
+/// Bytes. ptr may be NULL if len is 0. On POSIX systems, an array of slices is an array of struct
+/// iovec.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_slice {
-    /// first byte
+    /// First byte
     pub ptr: *const u8,
-    /// bytes
-    pub len: usize,
+    /// Number of bytes
+    pub len: size_t,
 }
 
 /// An entry of the log.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_entry {
-    /// of the leader that made it
+    /// Term of the leader that made the entry
     pub term: u64,
-    /// position in the log, from 1
+    /// Position in the log, from 1
     pub index: u64,
     /// RAFTCORE_ENTRY_*
     pub kind: u32,
     /// 0
     pub reserved0: u32,
-    /// the proposal; empty: a leader's first entry
+    /// Data of the proposal
     pub data: raftcore_slice,
-    /// in committed, on the node that took the proposal: the proposer's. 0 elsewhere
+    /// In committed, on the node of the proposal: its token; else 0
     pub token: u64,
 }
 
-/// A message to send. Hosts with a stream per peer write frame to the peer named to, and look at nothing else but flags.
+/// A message to send.
+///
+/// A host with a stream per peer writes frame to the peer `to`, and otherwise reads flags only.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_msg {
-    /// peer
+    /// Receiver
     pub to: u64,
-    /// this node
+    /// This node
     pub from: u64,
-    /// 0 in a proposal that is passed on
+    /// Term of the sender; 0 in a forwarded proposal
     pub term: u64,
-    /// term of the entry at index, in most kinds
+    /// Term of the entry at index, in most kinds
     pub log_term: u64,
-    /// what it is about, as in raftpb; of RAFTCORE_MSG_SNAP: what the snapshot covers, log_term the term there
+    /// Depends on kind: see raftpb. In RAFTCORE_MSG_SNAP index and log_term are those of the snapshot.
     pub index: u64,
-    /// sender's commit index
+    /// Commit index of the sender
     pub commit: u64,
-    /// of a refused append: where to try next
+    /// In a refused append: where to try next
     pub reject_hint: u64,
-    /// of a local storage message
+    /// In a local storage message: vote of the hard state
     pub vote: u64,
     /// RAFTCORE_MF_*
     pub flags: u64,
@@ -64,21 +71,23 @@ pub struct raftcore_msg {
     pub kind: u32,
     /// 0
     pub reserved0: u32,
-    /// gather list; its bytes: u32 length of the message, u64 group (little-endian), the raftpb message
+    /// Gather list of the frame: length of the message (u32) and group (u64), both little-endian,
+    /// then the raftpb message.
     pub frame: *const raftcore_slice,
-    /// what an append or a proposal carries, to look at: the whole message is frame. NULL without RAFTCORE_FLAG_DECODED_MSGS
+    /// Entries of an append or a proposal, for inspection: frame has the whole message. NULL
+    /// without RAFTCORE_FLAG_DECODED_MSGS.
     pub entries: *const raftcore_entry,
-    /// slices in frame, 1 or more
+    /// Slices in frame, 1 or more
     pub n_frame: u32,
-    /// their bytes together
+    /// Bytes of the frame
     pub frame_bytes: u32,
-    /// entries in entries
+    /// Number of entries
     pub n_entries: u32,
-    /// bytes from one of them to the next
+    /// Bytes from one entry to the next
     pub entry_stride: u32,
-    /// of a heartbeat, its answer, a vote; empty for most
+    /// Context of a heartbeat, its answer, or a vote; empty in most messages
     pub context: raftcore_slice,
-    /// of RAFTCORE_MSG_SNAP: the configuration as of index, as raftpb ConfState
+    /// In RAFTCORE_MSG_SNAP: the membership as of index, as raftpb ConfState
     pub snapshot_conf: raftcore_slice,
 }
 
@@ -86,19 +95,19 @@ pub struct raftcore_msg {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_read {
-    /// the caller's
+    /// Token of raftcore_read_index
     pub token: u64,
-    /// the state to read must have applied this index
+    /// Serve from a state with this index applied
     pub index: u64,
 }
 
-/// A proposal committed in a span that comes without entries.
+/// A committed proposal whose entry is not in committed.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_done {
-    /// the caller's
+    /// Token of the proposal
     pub token: u64,
-    /// of its entry
+    /// Index of its entry
     pub index: u64,
 }
 
@@ -106,29 +115,29 @@ pub struct raftcore_done {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_drop {
-    /// the caller's
+    /// Token of the proposal or read
     pub token: u64,
     /// RAFTCORE_DROP_*
     pub what: u32,
-    /// see raftcore_reason_text
+    /// RAFTCORE_REASON_*
     pub reason: u32,
 }
 
-/// A stretch of the log that has one term, up to the next run.
+/// A part of the log with one term, up to the first index of the next run.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_run {
-    /// first index
+    /// First index
     pub first: u64,
-    /// term
+    /// Term of all entries
     pub term: u64,
 }
 
-/// One step of a configuration change.
+/// One step of a membership change.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_change {
-    /// whom it concerns
+    /// Node that the step is about
     pub id: u64,
     /// RAFTCORE_CHANGE_*
     pub kind: u32,
@@ -136,41 +145,43 @@ pub struct raftcore_change {
     pub reserved0: u32,
 }
 
-/// A configuration: who votes, who learns.
+/// The membership of a group.
 ///
-/// Into a call: bytes if bytes.ptr is not NULL, else the ids. Out of one: both.
+/// As an argument: the library reads bytes if bytes.ptr is not NULL, else the ids. As a result:
+/// both are set.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_conf {
     /// sizeof(raftcore_conf)
     pub struct_size: u32,
-    /// 1: a joint configuration is left by itself
+    /// 1: a joint membership is left automatically
     pub auto_leave: u32,
-    /// in a joint configuration: the incoming half
+    /// Voters; in a joint membership the incoming half
     pub voters: *const u64,
-    /// the outgoing half; empty unless joint
+    /// Voters of the outgoing half; empty unless joint
     pub outgoing: *const u64,
-    /// learners
+    /// Learners
     pub learners: *const u64,
-    /// learners once the joint configuration is left
+    /// Learners after the joint membership
     pub learners_next: *const u64,
-    /// count of voters
+    /// Number of voters
     pub n_voters: u32,
-    /// count of outgoing
+    /// Number of outgoing
     pub n_outgoing: u32,
-    /// count of learners
+    /// Number of learners
     pub n_learners: u32,
-    /// count of learners_next
+    /// Number of learners_next
     pub n_learners_next: u32,
-    /// what a host stores: a raftpb ConfState that carries index (field 15)
+    /// The membership as raftpb ConfState with index as field 15, for your disk
     pub bytes: raftcore_slice,
-    /// out of raftcore_apply_conf: the change's own context, an address for example
+    /// Result of raftcore_apply_conf: the change's context
     pub context: raftcore_slice,
-    /// what it is as of; 0: not known. The bytes carry it, too
+    /// The index that the membership is as of; 0: not known. The bytes carry the index, too.
     pub index: u64,
 }
 
-/// A request to read the host's log or to make a snapshot: for a peer that is far behind, or for this node to apply.
+/// A request for entries of your log, or for a snapshot: for a peer that is far behind, or for this node
+/// to apply.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_fetch {
@@ -178,23 +189,23 @@ pub struct raftcore_fetch {
     pub struct_size: u32,
     /// RAFTCORE_FETCH_*
     pub kind: u32,
-    /// goes into the answer
+    /// Number of this fetch, for the answer
     pub id: u64,
-    /// for whom; APPLY: this node itself
+    /// Peer that lacks the entries; APPLY: this node
     pub peer: u64,
-    /// ENTRIES, APPLY: from this index; SNAPSHOT: at least up to first - 1
+    /// ENTRIES, APPLY: first index; SNAPSHOT: cover first - 1 at least
     pub first: u64,
-    /// ENTRIES, APPLY: to this index, both included
+    /// ENTRIES, APPLY: last index
     pub last: u64,
-    /// ENTRIES, APPLY: more than this is not taken now, but for one entry
+    /// ENTRIES, APPLY: more bytes are not taken, except one entry
     pub max_bytes: u64,
 }
 
-/// One batch of work. See raftcore_get_ready.
+/// A portion of work. See raftcore_get_ready.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_ready {
-    /// caller: sizeof(raftcore_ready)
+    /// sizeof(raftcore_ready), set by you
     pub struct_size: u32,
     /// RAFTCORE_ROLE_*
     pub role: u32,
@@ -202,80 +213,81 @@ pub struct raftcore_ready {
     pub flags: u64,
     /// 1, 2, 3, ... since boot
     pub number: u64,
-    /// hard state as of this batch, changed or not
+    /// Hard state as of this ready, changed or not
     pub term: u64,
-    /// 0: none
+    /// Candidate with the vote in term; 0: none
     pub vote: u64,
-    /// highest index known to be committed
+    /// Highest index known to be committed
     pub commit: u64,
     /// 0: none known
     pub leader: u64,
-    /// RAFTCORE_RF_SNAPSHOT: covers the log up to here
+    /// Last index of the snapshot (RAFTCORE_RF_SNAPSHOT)
     pub snapshot_index: u64,
-    /// term of the entry at snapshot_index
+    /// Term of the entry at snapshot_index
     pub snapshot_term: u64,
-    /// to apply: from here
+    /// First index to apply; 0: nothing to apply
     pub committed_first: u64,
-    /// to here, both included; 0, 0: nothing
+    /// Last index to apply
     pub committed_last: u64,
-    /// configuration of the snapshot, as raftpb ConfState
+    /// Membership of the snapshot, as raftpb ConfState
     pub snapshot_conf: raftcore_slice,
-    /// empty if the data travel the host's way
+    /// Empty if the data travel over your own channel
     pub snapshot_data: raftcore_slice,
-    /// to store: replace everything from entries[0].index on
+    /// To store: replace the log from entries[0].index on
     pub entries: *const raftcore_entry,
-    /// to apply, all of the span. Only with RAFTCORE_FLAG_COMMITTED_SPANS may it be empty: read the host's log then
+    /// To apply: all of committed_first..committed_last. With RAFTCORE_FLAG_COMMITTED_SPANS it may be
+    /// empty: then read these entries from your own log.
     pub committed: *const raftcore_entry,
-    /// to send, in order
+    /// To send, in order
     pub msgs: *const raftcore_msg,
-    /// reads to serve
+    /// Reads to serve
     pub reads: *const raftcore_read,
-    /// proposals and reads that failed
+    /// Proposals and reads that failed
     pub dropped: *const raftcore_drop,
-    /// tokens of a span that comes without entries
+    /// Committed tokens, if committed is empty
     pub done: *const raftcore_done,
-    /// count of entries
+    /// Number of entries
     pub n_entries: u32,
-    /// count of committed
+    /// Number of committed
     pub n_committed: u32,
-    /// count of msgs
+    /// Number of msgs
     pub n_msgs: u32,
-    /// count of reads
+    /// Number of reads
     pub n_reads: u32,
-    /// count of dropped
+    /// Number of dropped
     pub n_dropped: u32,
-    /// count of done
+    /// Number of done
     pub n_done: u32,
-    /// bytes from one entry to the next: step by this, not by sizeof
+    /// Bytes from one entry to the next; not always sizeof
     pub entry_stride: u32,
-    /// of msgs
+    /// Stride of msgs
     pub msg_stride: u32,
-    /// of reads
+    /// Stride of reads
     pub read_stride: u32,
-    /// of dropped
+    /// Stride of dropped
     pub drop_stride: u32,
-    /// of done
+    /// Stride of done
     pub done_stride: u32,
     /// 0
     pub reserved0: u32,
 }
 
-/// The head of a flat batch: see raftcore_ready_flat.
+/// The head of a flat ready: see raftcore_ready_flat.
 ///
-/// Every number is little-endian, every place (`_at`) an offset in bytes from buf[0] and a multiple of 8. A list without
-/// elements has count 0 and place 0. Records lie stride bytes apart.
+/// Numbers are little-endian. A place (`_at`) is an offset in bytes from buf[0], and a multiple of
+/// 8. An empty list has count 0 and place 0. Records of a list lie stride bytes apart.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_flat {
-    /// 1; another layout gets another number
+    /// 1; any other layout has another number
     pub layout: u32,
     /// RAFTCORE_ROLE_*
     pub role: u32,
-    /// of the whole, a multiple of 8
+    /// Bytes of the whole ready, a multiple of 8
     pub total_bytes: u64,
     /// RAFTCORE_RF_*
     pub flags: u64,
-    /// as in raftcore_ready, up to committed_last
+    /// As in raftcore_ready, up to committed_last
     pub number: u64,
     pub term: u64,
     pub vote: u64,
@@ -285,10 +297,10 @@ pub struct raftcore_flat {
     pub snapshot_term: u64,
     pub committed_first: u64,
     pub committed_last: u64,
-    /// place of the snapshot's configuration
+    /// Place of the snapshot's membership
     pub snapshot_conf_at: u64,
     pub snapshot_conf_bytes: u64,
-    /// place of the snapshot's data
+    /// Place of the snapshot's data
     pub snapshot_data_at: u64,
     pub snapshot_data_bytes: u64,
     /// raftcore_flat_entry[n_entries]
@@ -318,15 +330,15 @@ pub struct raftcore_flat {
     pub reserved0: u32,
 }
 
-/// An entry of a flat batch.
+/// An entry of a flat ready.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_flat_entry {
-    /// as in raftcore_entry
+    /// As in raftcore_entry
     pub term: u64,
     pub index: u64,
     pub token: u64,
-    /// place of the data
+    /// Place of the data
     pub data_at: u64,
     pub data_bytes: u64,
     /// RAFTCORE_ENTRY_*
@@ -335,11 +347,11 @@ pub struct raftcore_flat_entry {
     pub reserved0: u32,
 }
 
-/// A message of a flat batch.
+/// A message of a flat ready.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_flat_msg {
-    /// as in raftcore_msg
+    /// As in raftcore_msg
     pub to: u64,
     pub from: u64,
     pub term: u64,
@@ -350,22 +362,25 @@ pub struct raftcore_flat_msg {
     pub vote: u64,
     /// RAFTCORE_MF_*
     pub flags: u64,
-    /// place of the frame: header and message in one piece
+    /// Place of the frame: header and message in one piece
     pub frame_at: u64,
     pub frame_bytes: u64,
     /// RAFTCORE_MSG_*
     pub kind: u32,
     /// 0
     pub reserved0: u32,
-    /// place of the context
+    /// Place of the context
     pub context_at: u64,
     pub context_bytes: u64,
-    /// place of the ConfState of RAFTCORE_MSG_SNAP
+    /// Place of the ConfState of RAFTCORE_MSG_SNAP
     pub snapshot_conf_at: u64,
     pub snapshot_conf_bytes: u64,
 }
 
-/// A node's configuration. raftcore_config_init fills in the defaults; set id, seed and what differs.
+/// The configuration of a node.
+///
+/// raftcore_config_init fills in the defaults. Then set id and seed, and change other fields if you
+/// like. A note ends with the default in brackets, or with [range; default].
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_config {
@@ -373,71 +388,76 @@ pub struct raftcore_config {
     pub struct_size: u32,
     /// RAFTCORE_ABI_VERSION
     pub abi_version: u32,
-    /// this node, 1 to 2^64-17
+    /// This node [1 to 2^64-17]
     pub id: u64,
-    /// any number; frames of another group are refused
+    /// Group of the node; frames of other groups are refused
     pub group: u64,
-    /// not 0; draw another one at each start, or an old answer could serve a stale read
+    /// Not 0. Choose another seed at each start, or a read could be served by an answer from before the
+    /// restart. With equal seeds and equal calls, two runs are equal.
     pub seed: u64,
-    /// RAFTCORE_FLAG_*; default PRE_VOTE | CHECK_QUORUM | RETIRE_GRACEFULLY | QUIET_COMMIT
+    /// RAFTCORE_FLAG_* [PRE_VOTE, CHECK_QUORUM, RETIRE_GRACEFULLY, QUIET_COMMIT]
     pub flags: u64,
-    /// RAFTCORE_STORAGE_*
+    /// RAFTCORE_STORAGE_* [SYNC]
     pub storage: u32,
-    /// RAFTCORE_DIALECT_RAFTPB
+    /// RAFTCORE_DIALECT_* [RAFTPB]
     pub dialect: u32,
-    /// without a leader until an election, up to twice as many by chance; above heartbeat_ticks; default 10
+    /// Ticks without a leader before an election, by chance up to twice as many [above
+    /// heartbeat_ticks; 10]
     pub election_ticks: u32,
-    /// between a leader's heartbeats; default 1
+    /// Ticks between a leader's heartbeats [1]
     pub heartbeat_ticks: u32,
-    /// until a read that was passed on fails; default 20
+    /// Ticks until a forwarded read fails [20]
     pub read_timeout_ticks: u32,
-    /// a peer may stay in snapshot state without a report; 0: for ever; default 600
+    /// Ticks to wait for a snapshot report; 0: for ever [600]
     pub snapshot_timeout_ticks: u32,
-    /// after a boot in which no vote is granted; default UINT32_MAX: election_ticks with LEASE_READS, else 0
+    /// Ticks after boot during which the node grants no vote [UINT32_MAX: election_ticks with
+    /// RAFTCORE_FLAG_LEASE_READS, else 0]
     pub vote_fence_ticks: u32,
-    /// members of a configuration, 1 to 256; default 16
+    /// Members of the group [1 to 256; 16]
     pub max_peers: u32,
-    /// appends in flight to one peer, 1 to 65536; default 256
+    /// Appends in flight to a peer [1 to 65536; 256]
     pub max_inflight_msgs: u32,
-    /// readies outstanding, 1 to 1024; one in SYNC; default 8
+    /// Outstanding readies; one in SYNC [1 to 1024; 8]
     pub max_outstanding: u32,
-    /// to store, and to apply, in one ready; default 1024
+    /// Entries to store, and to apply, in a ready [1024]
     pub max_entries_per_ready: u32,
-    /// in one ready, 16 or more; default 1024
+    /// Messages in a ready [16 or more; 1024]
     pub max_messages: u32,
-    /// reads waiting; default 1024
+    /// Waiting reads [1024]
     pub max_reads: u32,
-    /// proposals with a token waiting; default 8192
+    /// Waiting proposals with a token [8192]
     pub max_tokens: u32,
-    /// among equal logs the higher wins; default 0
+    /// Among equal logs the higher priority wins [0]
     pub priority: i32,
-    /// ASYNC: entries handed out for apply this far beyond what is durable; default 0
+    /// ASYNC: entries to apply that are not yet durable [0]
     pub max_apply_unpersisted: u32,
-    /// entries kept in memory; at least 4 * block_bytes; default 16 MiB
+    /// Entries in memory [4 * block_bytes or more; 16 MiB]
     pub recent_bytes: u64,
-    /// entries supplied for peers far behind, all together; default 8 MiB
+    /// Entries supplied for peers, all together [8 MiB]
     pub catchup_bytes: u64,
-    /// payload of one append; one entry goes at least; default 1 MiB
+    /// Payload of an append with several entries [1 MiB]
     pub max_size_per_msg: u64,
-    /// handed out and not yet applied; default 4 MiB
+    /// Committed entries returned, not yet applied [4 MiB]
     pub max_committed_size_per_ready: u64,
-    /// payload of a leader's uncommitted entries; default 8 MiB
+    /// Payload of a leader's uncommitted entries [8 MiB]
     pub max_uncommitted_size: u64,
-    /// in flight to one peer; 0: no limit (default)
+    /// Payload in flight to a peer; 0: no limit [0]
     pub max_inflight_bytes: u64,
-    /// payload of one entry, to 2^30; default 4 MiB
+    /// Payload of an entry [up to 2^30; 4 MiB]
     pub max_entry_bytes: u64,
-    /// snapshot data that may pass through the core, to 2^31; default 1 MiB
+    /// Snapshot data inside messages [up to 2^31; 1 MiB]
     pub max_snapshot_bytes: u64,
-    /// unit of the memory for entries, 4 KiB to 16 MiB; default 256 KiB
+    /// Unit of memory for entries [4 KiB to 16 MiB; 256 KiB]
     pub block_bytes: u64,
-    /// a leader whose own writes make nothing durable for so long steps down; 0: never; default 100
+    /// A leader steps down if nothing more of its own log becomes durable for so long; 0: never [100]
     pub own_write_timeout_ticks: u32,
     /// 0
     pub reserved0: u32,
 }
 
-/// What a host has stored of a node: see raftcore_boot. All zero, with conf NULL: an empty disk.
+/// Everything that you have stored of a node. See raftcore_boot.
+///
+/// All zero with conf NULL is an empty disk.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_stored {
@@ -445,63 +465,63 @@ pub struct raftcore_stored {
     pub struct_size: u32,
     /// 0
     pub reserved0: u32,
-    /// hard state, as last stored
+    /// Hard state, as last stored
     pub term: u64,
-    /// 0: none
+    /// Candidate with the vote in term; 0: none
     pub vote: u64,
-    /// highest index known to be committed
+    /// Commit index of the hard state
     pub commit: u64,
-    /// what the state machine has applied
+    /// Index up to which your state machine has applied the log
     pub applied: u64,
-    /// where the log begins: the index before its first entry, which a snapshot or a compaction covers; founders: 1
+    /// Index before the first entry of the log: the end of the last snapshot or compaction; founders: 1
     pub before_first: u64,
-    /// the term there; founders: 1
+    /// Term at before_first; founders: 1
     pub before_first_term: u64,
-    /// index of the log's last entry; before_first if there is none
+    /// Index of the last entry; before_first if the log is empty
     pub last: u64,
-    /// as of applied; NULL: none was ever stored
+    /// Membership as of applied; NULL: the disk is empty
     pub conf: *const raftcore_conf,
-    /// the term of each part of the log; NULL where entries begin at its first
+    /// Terms of the log; NULL if entries begin at before_first + 1
     pub runs: *const raftcore_run,
-    /// those above applied, at least, up to last; NULL if there are none
+    /// Entries up to last: those above applied at least
     pub entries: *const raftcore_entry,
-    /// count of runs
-    pub n_runs: usize,
-    /// count of entries
-    pub n_entries: usize,
+    /// Number of runs
+    pub n_runs: size_t,
+    /// Number of entries
+    pub n_entries: size_t,
     /// 0
-    pub reserved1: usize,
+    pub reserved1: size_t,
 }
 
-/// What has happened since the last raftcore_turn, and what became of the frames.
+/// What happened since the last turn, and what became of the frames. See raftcore_turn.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_input {
     /// sizeof(raftcore_input)
     pub struct_size: u32,
-    /// that passed; 0: none
+    /// Ticks that passed
     pub ticks: u32,
-    /// as raftcore_advance of this ready; 0: none
+    /// As raftcore_advance(done); 0: none
     pub done: u64,
-    /// ASYNC: as raftcore_persisted; 0: none
+    /// ASYNC: as raftcore_persisted(persisted); 0: none
     pub persisted: u64,
-    /// ASYNC: as raftcore_applied; 0: none
+    /// ASYNC: as raftcore_applied(applied); 0: none
     pub applied: u64,
-    /// ASYNC: as raftcore_release; 0: none
+    /// ASYNC: as raftcore_release(released); 0: none
     pub released: u64,
-    /// whose frames these are; 0: unchecked
+    /// Authenticated sender of the frames; 0: unchecked
     pub peer: u64,
-    /// as raftcore_step_frames; may be empty
+    /// As raftcore_step_frames; may be empty
     pub frames: raftcore_slice,
-    /// out: bytes of whole frames that were taken
+    /// Result: bytes of whole frames that the node took
     pub consumed: u64,
-    /// out: frames refused among these
+    /// Result: refused frames among them
     pub rejected: u32,
-    /// out: why the first of them was: a code; 0: none was
+    /// Result: code of the first refused frame; RAFTCORE_OK: none
     pub first: raftcore_code,
 }
 
-/// One frame of a stream: see raftcore_frame_next.
+/// A frame of a stream. See raftcore_frame_next.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_frame {
@@ -509,15 +529,15 @@ pub struct raftcore_frame {
     pub struct_size: u32,
     /// 0
     pub reserved0: u32,
-    /// its group
+    /// Group of the frame
     pub group: u64,
-    /// the message, inside the buffer
+    /// The message, inside your buffer
     pub msg: raftcore_slice,
-    /// of the whole frame, header included; RAFTCORE_NONE: how many there must be, 0 if that can't be told yet
+    /// Bytes of the whole frame, header included. With RAFTCORE_NONE: bytes needed; 0: unknown
     pub bytes: u64,
 }
 
-/// A node as it is now.
+/// The state of a node.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_status {
@@ -525,129 +545,129 @@ pub struct raftcore_status {
     pub struct_size: u32,
     /// RAFTCORE_ROLE_*
     pub role: u32,
-    /// this node
+    /// This node
     pub id: u64,
-    /// its group
+    /// Group of the node
     pub group: u64,
-    /// current term
+    /// Current term
     pub term: u64,
-    /// whom it voted for in term; 0: nobody
+    /// Candidate with the vote in term; 0: none
     pub vote: u64,
-    /// highest index known to be committed
+    /// Highest index known to be committed
     pub commit: u64,
-    /// highest index the host has applied
+    /// Highest index that you have applied
     pub applied: u64,
-    /// highest index on this node's disk, of this log
+    /// Highest index of this log on the node's disk
     pub durable: u64,
     /// 0: none known
     pub leader: u64,
-    /// who is to lead next; 0: nobody
+    /// Next leader, during a transfer; 0: none
     pub transferee: u64,
-    /// of the log after the snapshot
+    /// First index after the snapshot
     pub first_index: u64,
-    /// end of the log
+    /// Last index of the log
     pub last_index: u64,
-    /// its term
+    /// Term of the last entry
     pub last_term: u64,
-    /// first entry still in memory
+    /// First index with its entry in memory
     pub recent_first: u64,
-    /// entries up to here are applied, and on every member that a leader knows: nobody will need them as entries
+    /// Compact up to here: no known member needs the entries
     pub safe_to_compact: u64,
-    /// held by the node
+    /// Memory of the node
     pub memory_bytes: u64,
-    /// outgoing ones lost because a limit was reached
+    /// Outgoing messages lost at a limit
     pub messages_dropped: u64,
-    /// incoming ones answered with an error
+    /// Incoming messages refused with an error
     pub messages_refused: u64,
-    /// incoming ones that had no effect
+    /// Incoming messages without effect
     pub messages_ignored: u64,
-    /// proposals answered with an error
+    /// Proposals refused with an error
     pub proposals_refused: u64,
-    /// reads in dropped
+    /// Reads in raftcore_ready.dropped
     pub reads_failed: u64,
-    /// events that came while too many were waiting
+    /// Events lost because nobody fetched older events
     pub events_lost: u64,
-    /// messages that contradict what is committed here: look into these
+    /// Messages that contradict committed entries: investigate
     pub implausible: u64,
-    /// members, this node included
+    /// Members, this node included
     pub n_peers: u32,
-    /// readies handed out and not ended
+    /// Outstanding readies
     pub n_outstanding: u32,
-    /// 1: could lead
+    /// 1: the node could lead
     pub promotable: u32,
-    /// as raftcore_set_electable left it
+    /// Value of raftcore_set_electable
     pub electable: u32,
-    /// ticks since the election timer was reset
+    /// Ticks since the last reset of the election timer
     pub election_elapsed: u32,
-    /// ticks at which it fires
+    /// Ticks at which the election timer fires
     pub election_timeout: u32,
-    /// reads waiting
+    /// Waiting reads
     pub n_reads: u32,
-    /// tokens waiting
+    /// Waiting proposals with a token
     pub n_tokens: u32,
-    /// number of the newest ready handed out; 0: none yet
+    /// Number of the newest ready; 0: none yet
     pub last_ready: u64,
-    /// ticks that came while a ready waited to be taken: 0 for a host that is never late
+    /// Ticks that came while a ready was waiting. A host that drains every ready before it sleeps has 0
     pub late_ticks: u64,
-    /// first entry that the host is asked for to apply it (RAFTCORE_FETCH_APPLY); 0: none
+    /// First entry that the node needs from your log to apply (RAFTCORE_FETCH_APPLY); 0: none
     pub apply_waits: u64,
 }
 
-/// A leader's view of one member.
+/// A member, in the view of the leader.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_peer {
-    /// whom
+    /// The member
     pub id: u64,
-    /// highest index known to be in its log
+    /// Highest index known to be in the member's log
     pub match_index: u64,
-    /// next index to send
+    /// Next index to send
     pub next_index: u64,
-    /// index of the snapshot under way; 0: none
+    /// Last index of the snapshot under way; 0: none
     pub pending_snapshot: u64,
-    /// payload in flight
+    /// Payload in flight
     pub inflight_bytes: u64,
-    /// appends in flight
+    /// Appends in flight
     pub inflight_msgs: u32,
     /// RAFTCORE_FLOW_*
     pub flow: u32,
     /// RAFTCORE_PF_*
     pub flags: u32,
-    /// since it was last heard
+    /// Ticks since the last message from the member
     pub silent_ticks: u32,
 }
 
-/// Something that happened, for logs, traces and tests.
+/// An event of a node, for logs, traces and tests.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_event {
     /// RAFTCORE_EVENT_*
     pub kind: u32,
-    /// see raftcore_reason_text
+    /// RAFTCORE_REASON_*
     pub reason: u32,
-    /// whom it concerns; 0: nobody
+    /// Peer of the event; 0: none
     pub peer: u64,
-    /// the node's term then
+    /// Term of the node at the event
     pub term: u64,
     /// 0: none
     pub index: u64,
-    /// see RAFTCORE_EVENT_*
+    /// Depends on kind
     pub a: u64,
     pub b: u64,
 }
 
-/// What a peer says when a connection opens.
+/// The contents of the frame that opens a connection.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_hello_info {
     /// sizeof(raftcore_hello_info)
     pub struct_size: u32,
-    /// of the wire format
+    /// Version of the wire format
     pub version: u32,
-    /// what it is able to do
+    /// Abilities of the sender
     pub features: u64,
-    /// its group
+    /// Group of the sender
     pub group: u64,
-    /// its id
+    /// Id of the sender
     pub id: u64,
 }

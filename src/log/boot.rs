@@ -97,7 +97,8 @@ impl Boot {
         }
         let ends = runs.last().map_or(before.index, |run| run.first);
         if last < ends || last > MAX_POSITION || runs.last().is_some_and(|run| run.term > MAX_POSITION) {
-            return corrupt(detail, format_args!("the log can't end at {last}: its last term run begins at {ends}"));
+            let what = if runs.is_empty() { "it begins behind index" } else { "its last term run begins at" };
+            return corrupt(detail, format_args!("the log can't end at {last}: {what} {ends}"));
         }
         self.runs.try_reserve_exact(runs.len()).map_err(|_| Error::NoMem)?;
         self.runs.extend_from_slice(runs);
@@ -150,7 +151,10 @@ impl Boot {
             }
             if index.max(entry.term) > MAX_POSITION || entry.term < term || entry.term == 0 {
                 let found = entry.term;
-                return corrupt(detail, format_args!("the entry at index {index} is of term {found}, behind term {term}"));
+                return corrupt(
+                    detail,
+                    format_args!("the entry at index {index} is of term {found}, behind term {term}"),
+                );
             }
             if let Some(run) = run.filter(|&run| run != entry.term) {
                 let found = entry.term;
@@ -182,6 +186,9 @@ impl Boot {
     /// Whether nothing was forgotten, and the marks fit the log.
     fn check_marks(&self, log: &Log, applied: Index, detail: &mut Detail) -> Result<()> {
         let (last, commit) = (log.last(), self.state.commit);
+        if let Some(told) = self.last.filter(|&told| told != last) {
+            return corrupt(detail, format_args!("the log ends at {told}, entries were given up to {last}"));
+        }
         if applied > last {
             return corrupt(detail, format_args!("applied {applied} is beyond the last entry {last}"));
         }
@@ -194,9 +201,6 @@ impl Boot {
                 detail,
                 format_args!("the entries from {} to {missing} are missing: applied is {applied}", applied + 1),
             );
-        }
-        if let Some(told) = self.last.filter(|&told| told != last) {
-            return corrupt(detail, format_args!("the log ends at {told}, entries were given up to {last}"));
         }
         match self.runs.last().filter(|run| run.first > last) {
             Some(run) => corrupt(

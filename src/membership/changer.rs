@@ -79,7 +79,7 @@ impl fmt::Display for ChangeError {
             Self::AutoLeaveWhenNotJoint => f.write_str("AutoLeave must be false when not joint"),
             Self::TooManyVoters => write!(f, "more than {MAX_VOTERS} voters"),
             Self::BadId(id) => write!(f, "{id} is no node's id: must be 1 to {MAX_ID}"),
-            Self::Duplicate(id) => write!(f, "{id} is named twice in one set"),
+            Self::Duplicate(id) => write!(f, "id {id} is named twice in one set"),
             Self::NoMemory => f.write_str("out of memory"),
         }
     }

@@ -311,7 +311,7 @@ fn texts_name_the_set_at_fault() {
         (ChangeError::StagedWhenNotJoint, "cfg.LearnersNext must be nil when not joint"),
         (ChangeError::AutoLeaveWhenNotJoint, "AutoLeave must be false when not joint"),
         (ChangeError::TooManyVoters, "more than 256 voters"),
-        (ChangeError::Duplicate(3), "3 is named twice in one set"),
+        (ChangeError::Duplicate(3), "id 3 is named twice in one set"),
     ];
     for (error, want) in table {
         assert_eq!(error.to_string(), want);

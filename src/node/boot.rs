@@ -48,6 +48,11 @@ impl<'a> Stored<'a> {
             runs: &[],
         }
     }
+
+    /// Whether anything in it is said of a log.
+    fn tells_of_a_log(&self) -> bool {
+        self.last > 0 || self.before_first != EntryId::default() || !self.runs.is_empty()
+    }
 }
 
 impl Node {
@@ -58,11 +63,7 @@ impl Node {
     ///
     /// # Errors
     /// As those calls.
-    pub fn boot<'a>(
-        &mut self,
-        stored: &Stored<'_>,
-        entries: impl Iterator<Item = EntryRef<'a>> + Clone,
-    ) -> Result<()> {
+    pub fn boot<'a>(&mut self, stored: &Stored<'_>, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<()> {
         if stored.state != HardState::default() {
             self.boot_state(stored.state)?;
         }
@@ -71,7 +72,7 @@ impl Node {
             Some(StoredConf::Ids(conf, index)) => self.boot_conf(&conf, index, stored.before_first)?,
             None => {}
         }
-        if stored.conf.is_some() || stored.last > 0 {
+        if stored.conf.is_some() || stored.tells_of_a_log() {
             self.boot_terms(stored.runs, stored.last)?;
         }
         if entries.clone().next().is_some() {
@@ -184,7 +185,7 @@ impl Node {
             return Ok(());
         }
         self.raft.detail.set(format_args!(
-            "boot_conf was not called: it gives the configuration as of applied (one without voters, if none was ever stored)"
+            "the configuration as of applied is missing (boot's conf, boot_conf); one without voters, if none was ever stored"
         ));
         Err(Error::State)
     }

@@ -5,9 +5,9 @@ pub(crate) mod boot;
 pub(crate) mod hooks;
 mod look;
 mod output;
+pub use boot::{Stored, StoredConf};
 #[cfg(feature = "capi")]
 pub(crate) use output::Outlook;
-pub use boot::{Stored, StoredConf};
 pub use output::{Input, Turn};
 
 use crate::config::{Config, Flags, StorageMode};
@@ -94,8 +94,8 @@ impl Node {
         Ok(Self { raft: self.raft.try_clone()?, readies: self.readies.try_clone()?, boot })
     }
 
-    /// An upper bound of the memory a node of this configuration takes, bytes. Term runs, snapshots on their way and entries larger
-    /// than a block come on top.
+    /// An upper bound of the memory a node of this configuration takes, bytes. On top come term runs, snapshots in flight, entries larger
+    /// than a block, and entries of the node's own log that were supplied to be applied, up to `max_committed_size_per_ready`.
     ///
     /// # Errors
     /// [`Error::Arg`].
@@ -175,7 +175,16 @@ impl Node {
     /// [`Error::State`], [`Error::Poisoned`].
     pub fn tick(&mut self, ticks: u32) -> Result<()> {
         self.running()?;
-        self.note_late_ticks(ticks);
+        let late = self.is_late();
+        self.ticks_pass(ticks, late)
+    }
+
+    /// `late`: a ready was waiting for the host.
+    pub(super) fn ticks_pass(&mut self, ticks: u32, late: bool) -> Result<()> {
+        self.running()?;
+        if late {
+            self.raft.counters.late_ticks += u64::from(ticks);
+        }
         let enough = 2 * self.raft.config.election_ticks;
         if ticks > self.raft.config.election_ticks.max(self.raft.ticks_until_due()) {
             self.raft.event(EventKind::Paused, Reason::None, 0, 0, u64::from(ticks), 0);
@@ -186,12 +195,10 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// Counts ticks that find a ready which the host could have taken: it sleeps, or waits for something else, though there is work.
-    fn note_late_ticks(&mut self, ticks: u32) {
+    /// Whether there is a ready which the host could take: if ticks find one, it sleeps, or waits for something else, though there is work.
+    pub(super) fn is_late(&self) -> bool {
         let busy = self.readies.is_full() && self.readies.len() > 0;
-        if !busy && self.readies.has_any(&self.raft) {
-            self.raft.counters.late_ticks += u64::from(ticks);
-        }
+        !busy && self.readies.has_any(&self.raft)
     }
 
     /// Takes a message of `peer`, whom the host's transport has authenticated (0: unchecked).
@@ -268,7 +275,9 @@ impl Node {
     #[cold]
     fn refuse_group(&mut self, group: u64) -> Result<()> {
         self.raft.counters.messages_refused += 1;
-        self.raft.detail.set(format_args!("a frame of group {group}, this node is of group {}", self.raft.config.group));
+        self.raft
+            .detail
+            .set(format_args!("a frame of group {group}, this node is of group {}", self.raft.config.group));
         Err(Error::NotForMe)
     }
 

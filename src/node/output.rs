@@ -5,8 +5,8 @@ use super::{AppliedConf, Node};
 use crate::config::StorageMode;
 use crate::error::{Error, Result};
 use crate::log::boot::Stage;
-use crate::raft::fetches::{Fetch, Missing, Supplied};
 use crate::node::StepFrames;
+use crate::raft::fetches::{Fetch, Missing, Supplied};
 use crate::raft::reconfig::as_state;
 use crate::ready::view::Ready;
 use crate::types::{EntryKind, EntryRef, Index, NodeId, TermRun};
@@ -126,14 +126,16 @@ impl Node {
     pub(crate) fn turn_in(&mut self, input: &Input<'_>, stepped: &mut StepFrames) -> Result<()> {
         *stepped = StepFrames::default();
         self.still_running()?;
+        // Before the acknowledgement: the host could not have taken what that brings.
+        let late = input.ticks > 0 && self.is_late();
         if input.done != 0 {
-            fresh(self.advance(input.done))?;
+            fresh(self.advance_in_turn(input.done))?;
         }
         if input.persisted | input.applied | input.released != 0 {
             self.acknowledge_apart(input)?;
         }
         if input.ticks > 0 {
-            self.tick(input.ticks)?;
+            self.ticks_pass(input.ticks, late)?;
         }
         if input.frames.is_empty() {
             return Ok(());
@@ -144,6 +146,12 @@ impl Node {
             Err(error) => *stepped = StepFrames { consumed: 0, rejected: 1, first: Some(error) },
         }
         Ok(())
+    }
+
+    /// Apart from `advance`, which is compiled into its callers.
+    #[inline(never)]
+    fn advance_in_turn(&mut self, number: u64) -> Result<()> {
+        self.advance(number)
     }
 
     #[inline(never)]
@@ -171,6 +179,8 @@ impl Node {
             && batch.snapshot.is_none()
             && !raft.apply.paused
             && !raft.conf.auto_leave
+            // Applying a change may make messages.
+            && raft.log.changes().first().is_none_or(|&change| change > raft.log.applying)
             && raft.fetches.untold == 0
             && !raft.lacks_committed()
             && (raft.drained || !self.readies.has_any(raft))
@@ -220,6 +230,7 @@ impl Node {
     /// # Errors
     /// [`Error::Stale`]: advanced before. [`Error::Arg`]: never handed out. [`Error::State`]: MESSAGES, or a configuration entry that is
     /// neither applied nor skipped.
+    #[inline(always)]
     pub fn advance(&mut self, number: u64) -> Result<()> {
         self.still_running()?;
         let Self { raft, readies, .. } = self;

@@ -107,7 +107,11 @@ impl Raft {
         }
         let outcome = self.keep_own(entries);
         match outcome {
-            Ok(supply) => self.own_log.supply = Some(supply),
+            Ok(supply) => {
+                self.own_log.supply = Some(supply);
+                // The next ready takes it, and is none of the quiet ones.
+                self.outbox.unencoded += 1;
+            }
             // The fetch stays open.
             Err(error) => {
                 self.own_log.ask = id;

@@ -247,8 +247,7 @@ impl Raft {
         if self.role != Role::Leader {
             return self.propose(kind, entry(data));
         }
-        self.check_leads()?;
-        if let Err(error) = self.check_change(kind, data) {
+        if let Err(error) = self.check_leads().and_then(|()| self.check_change(kind, data)) {
             if self.flag(Flags::REFUSED_CONF_AS_EMPTY) && matches!(error, Error::Conf | Error::ConfBusy) {
                 return self.propose(EntryKind::Normal, entry(&[]));
             }

@@ -14,13 +14,9 @@ use crate::wire;
 #[inline(always)]
 pub(crate) fn is_quiet(raft: &Raft) -> bool {
     let (outbox, tokens) = (&raft.outbox, &raft.tokens);
-    debug_assert!(outbox.unencoded > 0 || outbox.blobs.is_empty() && outbox.idle == 0);
+    debug_assert!(outbox.unencoded > 0 || outbox.blobs.is_empty() && outbox.idle == 0 && raft.own_log.supply.is_none());
     let more = outbox.unencoded | tokens.waiting.len() | tokens.dropped.len() | raft.reads.answers.len();
-    more == 0
-        && !raft.reads.round_due
-        && raft.log.snapshot.is_none()
-        && raft.own_log.supply.is_none()
-        && raft.config.storage != StorageMode::Messages
+    more == 0 && !raft.reads.round_due && raft.log.snapshot.is_none() && raft.config.storage != StorageMode::Messages
 }
 
 /// Whether a quiet batch has room for all that it will have.
@@ -128,7 +124,7 @@ pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown:
         fill_more(batch, raft);
     }
     take_messages::<QUIET>(batch, raft, cut);
-    batch.pin = lowest_block(batch, raft);
+    batch.pin = lowest_block::<QUIET>(batch, raft);
 }
 
 /// What is to be stored, but for a snapshot, and what that proves.
@@ -255,10 +251,10 @@ fn take_messages<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, cut: boo
 
 /// The lowest block of the recent log that a batch shows. Its committed entries come before those to be stored.
 #[inline(always)]
-fn lowest_block(batch: &Batch, raft: &mut Raft) -> Option<u32> {
+fn lowest_block<const QUIET: bool>(batch: &Batch, raft: &mut Raft) -> Option<u32> {
     let pin = raft.log.outbox_pin.take();
     // Those that the host supplied lie elsewhere.
-    let committed = if batch.span.blob.is_some() { None } else { batch.committed.first() };
+    let committed = if !QUIET && batch.span.blob.is_some() { None } else { batch.committed.first() };
     match committed.or(batch.entries.first()) {
         Some(lowest) => lower_pin(pin, lowest.place.block, raft.log.blocks.first()),
         None => pin,

@@ -536,7 +536,7 @@ impl Readies {
 
     /// `persist`, `apply` and `release` of the batch `number`, if that is the only one outstanding and not acknowledged in part, which is
     /// what a host with SYNC has: a third of their instructions. `None`: it is not; nothing was done.
-    #[inline]
+    #[inline(always)]
     pub fn finish_only(&mut self, raft: &mut Raft, number: u64) -> Option<Result<()>> {
         let batch = &mut self.single;
         let bare = batch.span.last > 0 && !batch.span.resident;

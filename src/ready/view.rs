@@ -92,12 +92,12 @@ impl<'a> Ready<'a> {
     /// Committed entries to apply, in order. With [`Flags::COMMITTED_SPANS`](crate::Flags::COMMITTED_SPANS) there may be none though there
     /// is a span: then the host reads them from its own log.
     pub fn committed(&self) -> Entries<'a> {
-        let entries = Entries::new(self.raft, &self.batch.committed, self.batch.span.first, &self.batch.done);
-        match self.batch.span.blob {
+        let mut entries = Entries::new(self.raft, &self.batch.committed, self.batch.span.first, &self.batch.done);
+        if let Some(blob) = self.batch.span.blob {
             // All of them lie in one blob, which so counts as their block.
-            Some(blob) => Entries { bytes: self.raft.blobs.get(blob), ..entries },
-            None => entries,
+            entries.bytes = self.raft.blobs.get(blob);
         }
+        entries
     }
 
     /// Whether the host supplied the committed entries: they lie elsewhere than where they were shown to be stored.
@@ -172,7 +172,8 @@ impl<'a> Entries<'a> {
         let (mut slots, mut index) = (self.slots.as_slice(), self.index);
         if let [slot] = slots {
             let place = slot.place;
-            let (from, to) = (place.offset as usize + usize::from(slot.head), place.offset as usize + place.len as usize);
+            let (from, to) =
+                (place.offset as usize + usize::from(slot.head), place.offset as usize + place.len as usize);
             let data = self.bytes.get(from..to).unwrap_or(&[]);
             let (at, len) = (if data.is_empty() { std::ptr::null() } else { data.as_ptr() }, data.len());
             return put(RawEntry { term: slot.term, index, kind: slot.kind, data: at, len });
@@ -359,6 +360,20 @@ impl<'a> MessageRef<'a> {
         let place = first.saturating_add(at);
         let piece = if place < end { self.batch.pieces.get(place as usize) } else { None };
         piece.map_or(&[], |piece| piece_bytes(self.raft, self.batch, piece))
+    }
+
+    /// Its scalars, as they stand on the wire.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn head(&self) -> wire::Head {
+        self.message.head()
+    }
+
+    /// Whether it is one of those that most are: without a context, and no snapshot.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn has_short_head(&self) -> bool {
+        self.message.short_head().is_some()
     }
 
     /// Whether it may leave only once all batches up to its own are durable.

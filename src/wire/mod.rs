@@ -39,7 +39,7 @@ pub(crate) use encode::{SHORT_FRAME, readdress_short_frame, write_short_frame};
 pub use entries::{EntriesView, EntryIter, EntryView, read_record};
 pub(crate) use heads::RecordHeads;
 pub use hello::{
-    FRAME_HEADER, HELLO_LEN, HELLO_MAGIC, Hello, NextFrame, PROTOCOL_VERSION, next_frame, read_frame_header, read_hello,
-    write_frame_header, write_hello,
+    FRAME_HEADER, HELLO_LEN, HELLO_MAGIC, Hello, NextFrame, PROTOCOL_VERSION, next_frame, read_frame_header,
+    read_hello, write_frame_header, write_hello,
 };
 pub use snapshot::{SnapshotView, snapshot_field_len, write_snapshot_field_head};

@@ -1,8 +1,8 @@
 //! A small cluster with virtual ticks, a network that can be cut, and disks in memory.
 
 use raftcore::{
-    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, Event, FetchKind, Flags, HardState, MessageKind, Missing,
-    Node, Role, StorageMode, proto,
+    ChangeEncoding, Config, EntryId, EntryKind, EntryRef, Error, Event, FetchKind, Flags, HardState, MessageKind,
+    Missing, Node, Role, StorageMode, proto,
 };
 use std::collections::{BTreeMap, VecDeque};
 

@@ -2,8 +2,8 @@
 
 use crate::kit::{Cluster, Disk, config, events, message, snapshot, step};
 use raftcore::{
-    ChangeKind, Config, Error, EventKind, FetchKind, Flow, MessageKind, Missing, Node, PeerStatus, Reason, SnapshotReport,
-    Supplied, wire,
+    ChangeKind, Config, Error, EventKind, FetchKind, Flow, MessageKind, Missing, Node, PeerStatus, Reason,
+    SnapshotReport, Supplied, wire,
 };
 
 fn peer(node: &mut Node, id: u64) -> PeerStatus {

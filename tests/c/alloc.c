@@ -39,6 +39,12 @@ static void compact(void) {
     }
 }
 
+/* A call that fails for want of memory has nothing to add, whatever failed before. */
+static void plant(raftcore_node *node) {
+    CHECK(raftcore_set_window(node, 1, 0, 0) < 0 && raftcore_error_detail(node, NULL, 0) > 0);
+    CHECK(raftcore_set_electable(node, 2) < 0 && raftcore_error_detail(node, NULL, 0) > 0);
+}
+
 /* Making, booting, cloning: each heap call fails once; it is an answer, nothing leaks, the next try works. */
 static void fail_each(uint32_t storage) {
     uint64_t failed = 0;
@@ -51,21 +57,24 @@ static void fail_each(uint32_t storage) {
         conf.struct_size = sizeof conf;
         conf.voters = ids;
         conf.n_voters = 3;
+        raftcore_stored stored = kit_founder(&conf);
+        stored.term = 2;
+        stored.last = 3;
+        stored.entries = e;
+        stored.n_entries = 2;
 
         heap_calls = 0;
         heap_fail_at = n;
         raftcore_code code = raftcore_new(&c, &node);
         if (code == RAFTCORE_OK) {
-            code = raftcore_boot_state(node, 2, 0, 1);
-            if (code == RAFTCORE_OK)
-                code = raftcore_boot_conf(node, &conf, 1, 1);
-            if (code == RAFTCORE_OK)
-                code = raftcore_boot_entries(node, e, 2);
-            if (code == RAFTCORE_OK)
-                code = raftcore_boot_done(node, 1);
-            if (code == RAFTCORE_OK)
+            plant(node);
+            code = raftcore_boot(node, &stored);
+            if (code == RAFTCORE_OK) {
+                plant(node);
                 code = raftcore_try_clone(node, &clone);
+            }
             heap_fail_at = 0;
+            CHECK(code == RAFTCORE_OK || raftcore_error_detail(node, NULL, 0) == 0);
             if (code == RAFTCORE_OK)
                 OK(clone, raftcore_free(clone));
             OK(node, raftcore_free(node));
@@ -90,6 +99,7 @@ static void fail_while_running(void) {
     kit_reset();
     for (uint64_t id = 1; id <= 3; id++) {
         raftcore_config c = kit_config(id, RAFTCORE_STORAGE_SYNC);
+        c.flags |= RAFTCORE_FLAG_FORWARDING;
         kit_found(&c, 3);
     }
     uint64_t leader = kit_elect();
@@ -97,10 +107,12 @@ static void fail_while_running(void) {
         static uint8_t large[100 << 10]; /* beyond block_bytes: a block of its own */
         raftcore_slice part = {large, sizeof large};
         heap_calls = 0;
+        plant(kit[leader].node);
         heap_fail_at = 1;
         raftcore_code code = raftcore_propose(kit[leader].node, &part, 1, 0);
         heap_fail_at = 0;
         CHECK(code == RAFTCORE_E_NOMEM || code == RAFTCORE_E_FULL);
+        CHECK(code == RAFTCORE_E_FULL || raftcore_error_detail(kit[leader].node, NULL, 0) == 0);
         round_of_work(leader, i);
         compact();
     }
@@ -115,16 +127,19 @@ static void fail_to_show(void) {
     kit_reset();
     for (uint64_t id = 1; id <= 3; id++) {
         raftcore_config c = kit_config(id, RAFTCORE_STORAGE_ASYNC);
+        c.flags |= RAFTCORE_FLAG_FORWARDING;
         kit_found(&c, 3);
     }
     uint64_t at = kit_elect() % 3 + 1;
     kit_tick();
     for (uint64_t token = 1; token <= MANY; token++)
         OK(kit[at].node, kit_propose(at, "passed on", token)); /* each comes back at once: its outcome is unknown */
+    plant(kit[at].node);
     heap_calls = 0;
     heap_fail_at = 1;
     CODE(raftcore_get_ready(kit[at].node, &rd), RAFTCORE_E_NOMEM);
     heap_fail_at = 0;
+    CHECK(raftcore_error_detail(kit[at].node, NULL, 0) == 0);
     CHECK(rd.number == 0 && (raftcore_has_ready(kit[at].node) & RAFTCORE_HAS_DROPPED));
     CODE(raftcore_get_ready(kit[at].node, &rd), RAFTCORE_OK);
     CHECK(rd.n_dropped == MANY && rd.n_msgs > 0);

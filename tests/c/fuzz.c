@@ -32,6 +32,9 @@ typedef union room {
     raftcore_conf conf;
     raftcore_fetch fetch;
     raftcore_status status;
+    raftcore_stored stored;
+    raftcore_input input;
+    raftcore_frame frame;
     raftcore_peer peers[4];
     uint64_t words[ROOM];
     uint8_t bytes[ROOM * 8];
@@ -67,10 +70,17 @@ static raftcore_node *fresh(chance *c) {
     conf.struct_size = sizeof conf;
     conf.voters = ids;
     conf.n_voters = (uint32_t)(1 + below(c, 3));
-    if (below(c, 8) > 0) {
-        known(raftcore_boot_state(node, below(c, 3), below(c, 3), 1));
-        known(raftcore_boot_conf(node, below(c, 16) ? &conf : NULL, 1, 1));
+    raftcore_stored stored = kit_founder(below(c, 16) ? &conf : NULL);
+    stored.term = below(c, 3);
+    stored.vote = below(c, 3);
+    switch (below(c, 8)) {
+    case 0: break;
+    case 1:
+        known(raftcore_boot_state(node, stored.term, stored.vote, 1));
+        known(raftcore_boot_conf(node, stored.conf, 1, 1));
         known(raftcore_boot_done(node, 1));
+        break;
+    default: known(raftcore_boot(node, &stored)); break;
     }
     return node;
 }
@@ -102,6 +112,7 @@ static void any_call(chance *c, raftcore_node *n) {
     uint8_t buf[256], msg[128];
     size_t size = 0, len = message(c, msg);
     uint32_t few = 0;
+    raftcore_code why = 0;
     uint64_t ids[4] = {number(c), number(c), 1, 2};
     raftcore_slice slices[2] = {{below(c, 8) ? msg : NULL, below(c, 40)}, {NULL, below(c, 8) ? 0 : 9}};
     raftcore_entry e = {number(c), number(c), (uint32_t)below(c, 5), 0, {below(c, 8) ? msg : NULL, below(c, 20)}, number(c)};
@@ -109,10 +120,11 @@ static void any_call(chance *c, raftcore_node *n) {
     raftcore_run run = {number(c), number(c)};
     raftcore_event event;
     raftcore_node *clone = NULL;
-    switch (below(c, 44)) {
+    switch (below(c, 52)) {
     case 0: case 1: known(raftcore_tick(n, (uint32_t)below(c, 40))); break;
     case 2: case 3: case 4: case 5: known(raftcore_step(n, below(c, 3), below(c, 16) ? msg : NULL, len)); break;
-    case 6: known(raftcore_step_frames(n, 0, below(c, 16) ? msg : NULL, len, below(c, 8) ? &size : NULL, below(c, 8) ? &few : NULL)); break;
+    case 6: known(raftcore_step_frames(n, 0, below(c, 16) ? msg : NULL, len, below(c, 8) ? &size : NULL, below(c, 8) ? &few : NULL,
+                                       below(c, 8) ? &why : NULL)); break;
     case 7: case 8: known(raftcore_propose(n, below(c, 16) ? slices : NULL, below(c, 3), number(c))); break;
     case 9: known(raftcore_propose_many(n, below(c, 16) ? slices : NULL, below(c, 4) ? ids : NULL, below(c, 3))); break;
     case 10: known(raftcore_has_ready(n)); break;
@@ -135,13 +147,13 @@ static void any_call(chance *c, raftcore_node *n) {
     case 19: known(raftcore_supply_none(n, number(c), (uint32_t)below(c, 4))); break;
     case 20: known(raftcore_compacted(n, number(c))); break;
     case 21: known(raftcore_report_unreachable(n, number(c))); break;
-    case 22: known(raftcore_report_snapshot(n, number(c), (uint32_t)below(c, 3))); break;
+    case 22: known(raftcore_report_snapshot(n, number(c), (uint32_t)below(c, 4))); break;
     case 23: known(raftcore_ticks_until_due(n, below(c, 8) ? &few : NULL)); break;
     case 24: known(raftcore_hello(n, below(c, 8) ? buf : NULL, below(c, sizeof buf), below(c, 8) ? &size : NULL)); break;
     case 25: known(raftcore_read_index(n, number(c))); break;
     case 26: known(raftcore_propose_conf(n, below(c, 8) ? &change : NULL, below(c, 2), (uint32_t)below(c, 5), slices[below(c, 2)], number(c))); break;
     case 27: lying(c, &r, sizeof r.conf); known(raftcore_apply_conf(n, below(c, 8) ? &e : NULL, below(c, 8) ? &r.conf : NULL)); break;
-    case 28: known(raftcore_skip_conf(n, number(c))); break;
+    case 28: lying(c, &r, sizeof r.conf); known(raftcore_skip_conf(n, number(c), below(c, 2) ? &r.conf : NULL)); break;
     case 29: lying(c, &r, sizeof r.conf); known(raftcore_get_conf(n, below(c, 8) ? &r.conf : NULL)); break;
     case 30: case 31: known(raftcore_campaign(n)); break;
     case 32: known(raftcore_transfer(n, number(c))); break;
@@ -155,9 +167,48 @@ static void any_call(chance *c, raftcore_node *n) {
     case 40: lying(c, &r, sizeof r.status); known(raftcore_get_status(n, below(c, 8) ? &r.status : NULL)); break;
     case 41: known(raftcore_next_event(n, below(c, 8) ? &event : NULL)); break;
     case 42:
-        known(raftcore_boot_terms(n, below(c, 8) ? &run : NULL, below(c, 2)));
+        known(raftcore_boot_terms(n, below(c, 8) ? &run : NULL, below(c, 2), number(c)));
         known(raftcore_boot_entries(n, below(c, 8) ? &e : NULL, below(c, 2)));
         break;
+    case 43:
+        lying(c, &r, sizeof r.stored);
+        r.stored.commit = number(c);
+        r.stored.applied = number(c);
+        r.stored.before_first = number(c);
+        r.stored.before_first_term = number(c);
+        r.stored.last = number(c);
+        r.stored.runs = below(c, 2) ? &run : NULL;
+        r.stored.n_runs = below(c, 2);
+        r.stored.entries = below(c, 2) ? &e : NULL;
+        r.stored.n_entries = below(c, 2);
+        known(raftcore_boot(n, below(c, 16) ? &r.stored : NULL));
+        break;
+    case 44: known(raftcore_propose_entry(n, (uint32_t)below(c, 5), slices[below(c, 2)], number(c))); break;
+    case 45:
+        lying(c, &r, sizeof r.conf);
+        known(raftcore_apply_change(n, (uint32_t)below(c, 4), slices[below(c, 2)], below(c, 8) ? &r.conf : NULL));
+        break;
+    case 46: lying(c, &r, sizeof r.ready); known(raftcore_view(n, number(c), below(c, 8) ? &r.ready : NULL)); break;
+    case 47:
+        known(raftcore_view_flat(n, number(c), below(c, 8) ? buf : NULL, below(c, sizeof buf), below(c, 8) ? &size : NULL));
+        break;
+    case 48: case 49: case 50: {
+        raftcore_ready rd = {0};
+        rd.struct_size = below(c, 16) ? sizeof rd : (uint32_t)number(c);
+        lying(c, &r, sizeof r.input);
+        r.input.ticks = (uint32_t)below(c, 3);
+        r.input.done = below(c, 3) ? 0 : number(c);
+        r.input.persisted = below(c, 3) ? 0 : number(c);
+        r.input.applied = below(c, 3) ? 0 : number(c);
+        r.input.released = below(c, 3) ? 0 : number(c);
+        r.input.frames.ptr = below(c, 8) ? msg : NULL;
+        r.input.frames.len = below(c, 2) ? len : 0;
+        if (below(c, 2))
+            known(raftcore_turn(n, below(c, 16) ? &r.input : NULL, below(c, 16) ? &rd : NULL));
+        else
+            known(raftcore_turn_flat(n, below(c, 16) ? &r.input : NULL, below(c, 8) ? buf : NULL, below(c, sizeof buf), &size));
+        break;
+    }
     default:
         (void)raftcore_digest(n, (uint32_t)below(c, 2));
         (void)raftcore_error_detail(n, below(c, 8) ? (char *)buf : NULL, below(c, sizeof buf));
@@ -186,6 +237,7 @@ static void config_and_frames(chance *c) {
     r.config.block_bytes = 4096;
     if (r.config.recent_bytes > 1 << 20)
         r.config.recent_bytes = 1 << 20;
+    known(raftcore_frame_limit(below(c, 16) ? &r.config : NULL, below(c, 8) ? &index : NULL));
     (void)raftcore_config_error(&r.config, (char *)msg, below(c, 20));
     known(raftcore_footprint(&r.config, below(c, 8) ? &size : NULL));
     raftcore_code code = raftcore_new(below(c, 16) ? &r.config : NULL, below(c, 16) ? &node : NULL);
@@ -194,6 +246,12 @@ static void config_and_frames(chance *c) {
         known(raftcore_free(node));
     len = message(c, msg);
     known(raftcore_snapshot_split(below(c, 8) ? msg : NULL, len, &data, &index, &term));
+    lying(c, &r, sizeof r.frame);
+    known(raftcore_frame_next(below(c, 8) ? msg : NULL, len, number(c), below(c, 8) ? &r.frame : NULL));
+    lying(c, &r, sizeof r.conf);
+    r.conf.voters = below(c, 8) ? &index : NULL;
+    r.conf.n_voters = (uint32_t)below(c, 2);
+    known(raftcore_conf_encode(below(c, 8) ? &r.conf : NULL, below(c, 8) ? msg : NULL, below(c, sizeof msg), &size));
 }
 
 static raftcore_node *_Atomic shared;

@@ -122,6 +122,7 @@ static void run(uint32_t storage, uint64_t wanted) {
     for (uint64_t id = 1; id <= 3; id++) {
         raftcore_config c = kit_config(id, storage);
         c.flags &= ~RAFTCORE_FLAG_DEBUG_POISON_VIEWS;
+        c.flags |= RAFTCORE_FLAG_FORWARDING;
         c.block_bytes = BLOCK;
         c.recent_bytes = 32 * BLOCK;
         c.max_size_per_msg = 4 * BLOCK;

@@ -38,7 +38,7 @@ typedef struct kit_entry {
 
 typedef struct kit_host {
     raftcore_node *node;
-    uint64_t id;
+    uint64_t id, flags;
     uint32_t storage;
     /* disk: first is the index behind the snapshot, last the end of the log */
     uint64_t term, vote, commit, first, last, before_term, applied, state;
@@ -62,6 +62,11 @@ static struct { uint64_t from, to; size_t len; uint8_t bytes[KIT_FRAME]; } kit_n
 static size_t kit_head, kit_waiting;
 static uint64_t kit_lost, kit_rejected, kit_delivered;
 static int kit_cut[KIT_NODES + 1];
+/* A test's own way to answer a fetch of a snapshot, and to send a message (not 0: it is sent, or held back). */
+static raftcore_code (*kit_supply)(kit_host *h, const raftcore_fetch *f);
+static int (*kit_carry)(kit_host *h, const raftcore_msg *m);
+/* A snapshot's data that travel beside the core. */
+static uint64_t kit_beside_index, kit_beside_state;
 
 #define KIT_AT(type, array, stride, i) ((const type *)(const void *)((const char *)(array) + (size_t)(stride) * (i)))
 
@@ -100,8 +105,9 @@ static inline int kit_deliver(void) {
         kit_lost++;
         return 1;
     }
-    OK(kit[to].node, raftcore_step_frames(kit[to].node, from, kit_net[at].bytes, kit_net[at].len, &used, &rejected));
-    CHECK(used == kit_net[at].len);
+    raftcore_code why = 1;
+    OK(kit[to].node, raftcore_step_frames(kit[to].node, from, kit_net[at].bytes, kit_net[at].len, &used, &rejected, &why));
+    CHECK(used == kit_net[at].len && rejected <= 1 && (rejected > 0 ? why < 0 : why == RAFTCORE_OK));
     kit_rejected += rejected;
     kit_delivered++;
     return 1;
@@ -187,8 +193,14 @@ static inline void kit_store(kit_host *h, const raftcore_ready *rd) {
     CHECK(must == !!(rd->flags & RAFTCORE_RF_MUST_SYNC));
     CHECK((rd->flags & RAFTCORE_RF_HARD_STATE) || (rd->term == h->term && rd->vote == h->vote && rd->commit == h->commit));
     if (rd->flags & RAFTCORE_RF_SNAPSHOT) {
-        CHECK(rd->snapshot_index >= h->applied && rd->snapshot_data.len == sizeof h->state);
-        memcpy(&h->state, rd->snapshot_data.ptr, sizeof h->state);
+        CHECK(rd->snapshot_index >= h->applied);
+        if (rd->snapshot_data.len > 0) {
+            CHECK(rd->snapshot_data.len == sizeof h->state);
+            memcpy(&h->state, rd->snapshot_data.ptr, sizeof h->state);
+        } else {
+            CHECK(kit_beside_index == rd->snapshot_index);
+            h->state = kit_beside_state;
+        }
         kit_keep_conf(h, rd->snapshot_conf);
         h->applied = h->last = rd->snapshot_index;
         h->first = rd->snapshot_index + 1;
@@ -215,6 +227,13 @@ static inline void kit_store(kit_host *h, const raftcore_ready *rd) {
     }
 }
 
+static inline raftcore_entry kit_entry_at(kit_host *h, uint64_t index) {
+    kit_entry *own = kit_slot(h, index);
+    raftcore_entry e = {own->term, index, own->kind, 0, {own->data, own->len}, 0};
+    CHECK(index >= h->first && index <= h->last);
+    return e;
+}
+
 /* The configuration entries of a ready, on the node's thread. The last one's result is to be stored with what is applied. */
 static inline raftcore_slice kit_apply_confs(kit_host *h, const raftcore_ready *rd) {
     raftcore_slice last = {NULL, 0};
@@ -225,7 +244,7 @@ static inline raftcore_slice kit_apply_confs(kit_host *h, const raftcore_ready *
         raftcore_conf conf = {0};
         conf.struct_size = sizeof conf;
         OK(h->node, raftcore_apply_conf(h->node, e, &conf));
-        CHECK(conf.n_voters > 0 && conf.bytes.len > 0);
+        CHECK(conf.n_voters > 0 && conf.bytes.len > 0 && conf.index == e->index);
         last = conf.bytes;
     }
     return last;
@@ -248,21 +267,22 @@ static inline void kit_apply(kit_host *h, const raftcore_ready *rd) {
     }
     if (rd->n_committed > 0 || rd->committed_last == 0)
         return;
-    /* The views are gone: the host's own log has them, and the ready the tokens. */
+    /* A span without entries, for a host that asked for these: its own log has them, and the ready the tokens. */
+    CHECK(h->flags & RAFTCORE_FLAG_COMMITTED_SPANS);
     for (uint64_t index = rd->committed_first; index <= rd->committed_last; index++) {
-        kit_entry *own = kit_slot(h, index);
-        CHECK(index >= h->first && index <= h->last);
-        if (own->kind != RAFTCORE_ENTRY_NORMAL) {
-            raftcore_entry e = {own->term, index, own->kind, 0, {own->data, own->len}, 0};
+        raftcore_entry e = kit_entry_at(h, index);
+        if (e.kind != RAFTCORE_ENTRY_NORMAL) {
             raftcore_conf conf = {0};
             conf.struct_size = sizeof conf;
             OK(h->node, raftcore_apply_conf(h->node, &e, &conf));
             kit_keep_conf(h, conf.bytes);
         }
-        kit_apply_one(h, index, own->kind, own->data, own->len, 0);
+        kit_apply_one(h, index, e.kind, e.data.ptr, e.data.len, 0);
     }
     for (uint32_t i = 0; i < rd->n_done; i++)
         h->committed[KIT_AT(raftcore_done, rd->done, rd->done_stride, i)->token % KIT_TOKENS]++;
+    if (h->storage == RAFTCORE_STORAGE_SYNC)
+        OK(h->node, raftcore_applied(h->node, rd->committed_last));
 }
 
 static inline void kit_answer(kit_host *h, const raftcore_ready *rd) {
@@ -285,18 +305,25 @@ static inline void kit_send_msgs(kit_host *h, const raftcore_ready *rd, int afte
         for (uint32_t part = 0; part < m->n_frame; part++)
             sum += m->frame[part].len;
         CHECK(m->n_frame >= 1 && m->frame[0].len >= 12 && sum == m->frame_bytes && m->from == h->id);
+        if (kit_carry != NULL && kit_carry(h, m))
+            continue;
         if (after == 2 || after == !!(m->flags & RAFTCORE_MF_AFTER))
             kit_send(h->id, m->to, m->frame, m->n_frame);
     }
 }
 
-static inline void kit_fetches(kit_host *h) {
+/* Answers what the node asks for. Returns how often it asked for entries to apply. */
+static inline uint64_t kit_fetches(kit_host *h) {
     raftcore_fetch f = {0};
     raftcore_code code;
+    uint64_t own = 0;
     f.struct_size = sizeof f;
     while ((code = raftcore_next_fetch(h->node, &f)) == RAFTCORE_OK) {
-        CHECK(f.peer != h->id && f.id != 0);
-        if (f.kind == RAFTCORE_FETCH_SNAPSHOT) {
+        CHECK((f.peer == h->id) == (f.kind == RAFTCORE_FETCH_APPLY) && f.id != 0);
+        own += f.peer == h->id;
+        if (f.kind == RAFTCORE_FETCH_SNAPSHOT && kit_supply != NULL) {
+            code = kit_supply(h, &f);
+        } else if (f.kind == RAFTCORE_FETCH_SNAPSHOT) {
             raftcore_conf conf = {0};
             raftcore_slice data = {(const uint8_t *)&h->state, sizeof h->state};
             conf.struct_size = sizeof conf;
@@ -304,20 +331,19 @@ static inline void kit_fetches(kit_host *h) {
             conf.bytes.len = h->conf_len;
             code = raftcore_supply_snapshot(h->node, f.id, h->applied, &conf, data);
         } else if (f.first < h->first) {
+            CHECK(f.kind == RAFTCORE_FETCH_ENTRIES);
             code = raftcore_supply_none(h->node, f.id, RAFTCORE_SUPPLY_GONE);
         } else {
             raftcore_entry e[64];
             size_t count = 0;
-            for (uint64_t index = f.first; index <= f.last && count < 64; index++, count++) {
-                kit_entry *own = kit_slot(h, index);
-                raftcore_entry one = {own->term, index, own->kind, 0, {own->data, own->len}, 0};
-                e[count] = one;
-            }
+            for (uint64_t index = f.first; index <= f.last && count < 64; index++, count++)
+                e[count] = kit_entry_at(h, index);
             code = raftcore_supply_entries(h->node, f.id, e, count);
         }
         CHECK(code == RAFTCORE_OK || code == RAFTCORE_IGNORED);
     }
     CHECK(code == RAFTCORE_NONE);
+    return own;
 }
 
 static inline int kit_work_sync(kit_host *h) {
@@ -492,6 +518,8 @@ static inline void kit_reset(void) {
     memset(kit, 0, sizeof kit);
     memset(kit_cut, 0, sizeof kit_cut);
     kit_head = kit_waiting = 0;
+    kit_supply = NULL;
+    kit_carry = NULL;
     kit_lost = kit_rejected = kit_delivered = 0;
 }
 
@@ -501,12 +529,28 @@ static inline kit_host *kit_make(const raftcore_config *c) {
     CHECK(h->node == NULL);
     memset(h, 0, sizeof *h);
     h->id = c->id;
+    h->flags = c->flags;
     h->storage = c->storage;
     h->first = 1;
     CODE(raftcore_new(c, &h->node), RAFTCORE_OK);
     return h;
 }
 
+static inline raftcore_stored kit_stored(void) {
+    raftcore_stored stored = {0};
+    stored.struct_size = sizeof stored;
+    return stored;
+}
+
+/* What a founder stores before its first boot. */
+static inline raftcore_stored kit_founder(const raftcore_conf *conf) {
+    raftcore_stored stored = kit_stored();
+    stored.commit = stored.applied = stored.before_first = stored.before_first_term = stored.last = 1;
+    stored.conf = conf;
+    return stored;
+}
+
+/* A founder encodes its configuration, stores it, and boots from the bytes. */
 static inline void kit_found(const raftcore_config *c, uint64_t voters) {
     uint64_t ids[KIT_NODES];
     raftcore_conf conf = {0};
@@ -516,44 +560,90 @@ static inline void kit_found(const raftcore_config *c, uint64_t voters) {
     conf.struct_size = sizeof conf;
     conf.voters = ids;
     conf.n_voters = (uint32_t)voters;
-    OK(h->node, raftcore_boot_state(h->node, 0, 0, 1));
-    OK(h->node, raftcore_boot_conf(h->node, &conf, 1, 1));
-    OK(h->node, raftcore_boot_done(h->node, 1));
-    conf.voters = NULL;
-    conf.n_voters = 0;
+    conf.index = 1;
+    OK(NULL, raftcore_conf_encode(&conf, h->conf, sizeof h->conf, &h->conf_len));
+    conf.bytes.ptr = h->conf;
+    conf.bytes.len = h->conf_len;
+    raftcore_stored stored = kit_founder(&conf);
+    OK(h->node, raftcore_boot(h->node, &stored));
     OK(h->node, raftcore_get_conf(h->node, &conf));
     CHECK(conf.n_voters == voters && memcmp(conf.voters, ids, voters * sizeof *ids) == 0);
-    kit_keep_conf(h, conf.bytes);
+    /* With CONF_APART no configuration is as of an index. */
+    if (!(c->flags & RAFTCORE_FLAG_CONF_APART))
+        CHECK(conf.index == 1 && conf.bytes.len == h->conf_len && memcmp(conf.bytes.ptr, h->conf, h->conf_len) == 0);
     h->first = 2;
     h->last = h->applied = h->commit = h->before_term = 1;
 }
 
-/* Boots from what is on the disk, entries in several pieces. */
+/* A node that joins: its disk is empty. */
+static inline void kit_join(const raftcore_config *c) {
+    kit_host *h = kit_make(c);
+    raftcore_stored stored = kit_stored();
+    OK(h->node, raftcore_boot(h->node, &stored));
+}
+
+/* Boots from what is on the disk: from the whole log, or by turns from the entries that are not applied, and the terms of all. */
 static inline void kit_restart(uint64_t id) {
+    static raftcore_entry entries[KIT_LOG];
+    static raftcore_run runs[KIT_LOG];
+    static int turn;
     kit_host *h = &kit[id];
     raftcore_config c = kit_config(id, h->storage);
     raftcore_conf conf = {0};
+    raftcore_stored stored = kit_stored();
+    int whole = turn++ % 2;
+    c.flags = h->flags;
     CODE(raftcore_free(h->node), RAFTCORE_OK);
     h->queued = 0;
     CODE(raftcore_new(&c, &h->node), RAFTCORE_OK);
-    OK(h->node, raftcore_boot_state(h->node, h->term, h->vote, h->commit));
     conf.struct_size = sizeof conf;
     conf.bytes.ptr = h->conf;
     conf.bytes.len = h->conf_len;
+    stored.term = h->term;
+    stored.vote = h->vote;
+    stored.commit = h->commit;
+    stored.applied = h->applied;
+    stored.before_first = h->first - 1;
+    stored.before_first_term = h->before_term;
+    stored.last = h->last;
     if (h->conf_len > 0)
-        OK(h->node, raftcore_boot_conf(h->node, &conf, h->first - 1, h->before_term));
+        stored.conf = &conf;
     for (uint64_t index = h->first; index <= h->last; index++) {
-        kit_entry *own = kit_slot(h, index);
-        raftcore_entry e = {own->term, index, own->kind, 0, {own->data, own->len}, 0};
-        OK(h->node, raftcore_boot_entries(h->node, &e, 1));
+        raftcore_entry e = kit_entry_at(h, index);
+        raftcore_run run = {index, e.term};
+        if (whole || index > h->applied)
+            entries[stored.n_entries++] = e;
+        if (stored.n_runs == 0 || runs[stored.n_runs - 1].term != e.term)
+            runs[stored.n_runs++] = run;
     }
-    OK(h->node, raftcore_boot_done(h->node, h->applied));
+    if (whole)
+        stored.n_runs = 0;
+    stored.runs = runs;
+    stored.entries = entries;
+    OK(h->node, raftcore_boot(h->node, &stored));
 }
 
 static inline raftcore_code kit_propose(uint64_t id, const char *text, uint64_t token) {
     size_t half = strlen(text) / 2;
     raftcore_slice parts[3] = {{(const uint8_t *)text, half}, {NULL, 0}, {(const uint8_t *)text + half, strlen(text) - half}};
     return raftcore_propose(kit[id].node, parts, 3, token);
+}
+
+/* The ids of a stored configuration: its bytes without the index that it is as of (field 15, the last one), which is not beyond `applied`. */
+static inline size_t kit_conf_ids(const uint8_t *conf, size_t len, uint64_t applied) {
+    const uint8_t *p = conf, *end = conf + len;
+    while (p < end) {
+        uint64_t number, value;
+        raftcore_slice bytes;
+        const uint8_t *next = kit_field(p, end, &number, &value, &bytes);
+        if (number == 15) {
+            CHECK(next == end && value > 0 && value <= applied);
+            return (size_t)(p - conf);
+        }
+        p = next;
+    }
+    CHECK(!"a configuration says what it is as of");
+    return 0;
 }
 
 /* All living nodes have applied the same, as far as the leader has committed. */
@@ -566,7 +656,8 @@ static inline void kit_check_same(void) {
         if (first == NULL)
             first = h;
         CHECK(h->applied == first->applied && h->state == first->state && h->commit == first->commit);
-        CHECK(h->conf_len == first->conf_len && memcmp(h->conf, first->conf, h->conf_len) == 0);
+        size_t ids = kit_conf_ids(h->conf, h->conf_len, h->applied);
+        CHECK(ids == kit_conf_ids(first->conf, first->conf_len, h->applied) && memcmp(h->conf, first->conf, ids) == 0);
     }
     CHECK(first != NULL);
 }

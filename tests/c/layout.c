@@ -23,7 +23,7 @@ AT(raftcore_entry, reserved0, 20);
 AT(raftcore_entry, data, 24);
 AT(raftcore_entry, token, 40);
 
-SIZE(raftcore_msg, 112);
+SIZE(raftcore_msg, 144);
 AT(raftcore_msg, to, 0);
 AT(raftcore_msg, from, 8);
 AT(raftcore_msg, term, 16);
@@ -41,6 +41,8 @@ AT(raftcore_msg, n_frame, 96);
 AT(raftcore_msg, frame_bytes, 100);
 AT(raftcore_msg, n_entries, 104);
 AT(raftcore_msg, entry_stride, 108);
+AT(raftcore_msg, context, 112);
+AT(raftcore_msg, snapshot_conf, 128);
 
 SIZE(raftcore_read, 16);
 AT(raftcore_read, token, 0);
@@ -64,7 +66,7 @@ AT(raftcore_change, id, 0);
 AT(raftcore_change, kind, 8);
 AT(raftcore_change, reserved0, 12);
 
-SIZE(raftcore_conf, 88);
+SIZE(raftcore_conf, 96);
 AT(raftcore_conf, struct_size, 0);
 AT(raftcore_conf, auto_leave, 4);
 AT(raftcore_conf, voters, 8);
@@ -77,6 +79,7 @@ AT(raftcore_conf, n_learners, 48);
 AT(raftcore_conf, n_learners_next, 52);
 AT(raftcore_conf, bytes, 56);
 AT(raftcore_conf, context, 72);
+AT(raftcore_conf, index, 88);
 
 SIZE(raftcore_fetch, 48);
 AT(raftcore_fetch, struct_size, 0);
@@ -167,7 +170,7 @@ AT(raftcore_flat_entry, data_bytes, 32);
 AT(raftcore_flat_entry, kind, 40);
 AT(raftcore_flat_entry, reserved0, 44);
 
-SIZE(raftcore_flat_msg, 96);
+SIZE(raftcore_flat_msg, 128);
 AT(raftcore_flat_msg, to, 0);
 AT(raftcore_flat_msg, from, 8);
 AT(raftcore_flat_msg, term, 16);
@@ -181,8 +184,12 @@ AT(raftcore_flat_msg, frame_at, 72);
 AT(raftcore_flat_msg, frame_bytes, 80);
 AT(raftcore_flat_msg, kind, 88);
 AT(raftcore_flat_msg, reserved0, 92);
+AT(raftcore_flat_msg, context_at, 96);
+AT(raftcore_flat_msg, context_bytes, 104);
+AT(raftcore_flat_msg, snapshot_conf_at, 112);
+AT(raftcore_flat_msg, snapshot_conf_bytes, 120);
 
-SIZE(raftcore_config, 176);
+SIZE(raftcore_config, 184);
 AT(raftcore_config, struct_size, 0);
 AT(raftcore_config, abi_version, 4);
 AT(raftcore_config, id, 8);
@@ -214,9 +221,11 @@ AT(raftcore_config, max_inflight_bytes, 144);
 AT(raftcore_config, max_entry_bytes, 152);
 AT(raftcore_config, max_snapshot_bytes, 160);
 AT(raftcore_config, block_bytes, 168);
+AT(raftcore_config, own_write_timeout_ticks, 176);
+AT(raftcore_config, reserved0, 180);
 
 
-SIZE(raftcore_status, 216);
+SIZE(raftcore_status, 240);
 AT(raftcore_status, struct_size, 0);
 AT(raftcore_status, role, 4);
 AT(raftcore_status, id, 8);
@@ -249,6 +258,9 @@ AT(raftcore_status, election_elapsed, 200);
 AT(raftcore_status, election_timeout, 204);
 AT(raftcore_status, n_reads, 208);
 AT(raftcore_status, n_tokens, 212);
+AT(raftcore_status, last_ready, 216);
+AT(raftcore_status, late_ticks, 224);
+AT(raftcore_status, apply_waits, 232);
 
 SIZE(raftcore_peer, 56);
 AT(raftcore_peer, id, 0);
@@ -277,27 +289,67 @@ AT(raftcore_hello_info, features, 8);
 AT(raftcore_hello_info, group, 16);
 AT(raftcore_hello_info, id, 24);
 
+SIZE(raftcore_stored, 112);
+AT(raftcore_stored, struct_size, 0);
+AT(raftcore_stored, reserved0, 4);
+AT(raftcore_stored, term, 8);
+AT(raftcore_stored, vote, 16);
+AT(raftcore_stored, commit, 24);
+AT(raftcore_stored, applied, 32);
+AT(raftcore_stored, before_first, 40);
+AT(raftcore_stored, before_first_term, 48);
+AT(raftcore_stored, last, 56);
+AT(raftcore_stored, conf, 64);
+AT(raftcore_stored, runs, 72);
+AT(raftcore_stored, entries, 80);
+AT(raftcore_stored, n_runs, 88);
+AT(raftcore_stored, n_entries, 96);
+AT(raftcore_stored, reserved1, 104);
+
+SIZE(raftcore_input, 80);
+AT(raftcore_input, struct_size, 0);
+AT(raftcore_input, ticks, 4);
+AT(raftcore_input, done, 8);
+AT(raftcore_input, persisted, 16);
+AT(raftcore_input, applied, 24);
+AT(raftcore_input, released, 32);
+AT(raftcore_input, peer, 40);
+AT(raftcore_input, frames, 48);
+AT(raftcore_input, consumed, 64);
+AT(raftcore_input, rejected, 72);
+AT(raftcore_input, first, 76);
+
+SIZE(raftcore_frame, 40);
+AT(raftcore_frame, struct_size, 0);
+AT(raftcore_frame, reserved0, 4);
+AT(raftcore_frame, group, 8);
+AT(raftcore_frame, msg, 16);
+AT(raftcore_frame, bytes, 32);
+
 #else
 
 SIZE(raftcore_slice, 8);
 SIZE(raftcore_entry, 40);
-SIZE(raftcore_msg, 104);
+SIZE(raftcore_msg, 120);
 SIZE(raftcore_read, 16);
 SIZE(raftcore_done, 16);
 SIZE(raftcore_drop, 16);
 SIZE(raftcore_run, 16);
 SIZE(raftcore_change, 16);
-SIZE(raftcore_conf, 56);
+SIZE(raftcore_conf, 64);
 SIZE(raftcore_fetch, 48);
 SIZE(raftcore_ready, 176);
 SIZE(raftcore_flat, 224);
 SIZE(raftcore_flat_entry, 48);
-SIZE(raftcore_flat_msg, 96);
-SIZE(raftcore_config, 176);
-SIZE(raftcore_status, 216);
+SIZE(raftcore_flat_msg, 128);
+SIZE(raftcore_config, 184);
+SIZE(raftcore_status, 240);
 SIZE(raftcore_peer, 56);
 SIZE(raftcore_event, 48);
 SIZE(raftcore_hello_info, 32);
+SIZE(raftcore_stored, 88);
+SIZE(raftcore_input, 72);
+SIZE(raftcore_frame, 32);
 
 #endif
 

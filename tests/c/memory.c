@@ -85,7 +85,7 @@ static int hear(int i) {
         uint64_t head[2];
         memcpy(head, reading + at, sizeof head);
         at += sizeof head;
-        CALL(i, raftcore_step_frames(hosts[i].node, head[0], reading + at, head[1], &used, NULL));
+        CALL(i, raftcore_step_frames(hosts[i].node, head[0], reading + at, head[1], &used, NULL, NULL));
         at += head[1];
     }
     return len > 0;
@@ -127,10 +127,13 @@ static void make(int i, const raftcore_config *given, uint64_t voters) {
     conf.voters = ids;
     conf.n_voters = (uint32_t)voters;
     c.id = c.seed = (uint64_t)i + 1;
+    c.flags |= RAFTCORE_FLAG_FORWARDING;
     CALL(i, raftcore_new(&c, &hosts[i].node));
-    CALL(i, raftcore_boot_state(hosts[i].node, 0, 0, 1));
-    CALL(i, raftcore_boot_conf(hosts[i].node, &conf, 1, 1));
-    CALL(i, raftcore_boot_done(hosts[i].node, 1));
+    raftcore_stored stored = {0};
+    stored.struct_size = sizeof stored;
+    stored.commit = stored.applied = stored.before_first = stored.before_first_term = stored.last = 1;
+    stored.conf = &conf;
+    CALL(i, raftcore_boot(hosts[i].node, &stored));
 }
 
 /* Everything that takes memory, as much of it as the configuration allows. */
@@ -193,8 +196,16 @@ static void row(const char *name, const raftcore_config *c) {
         CHECK(s.memory_bytes <= hosts[i].bytes && s.memory_bytes >= hosts[i].bytes - hosts[i].bytes / 16);
         CHECK(raftcore_free(hosts[i].node) == RAFTCORE_OK);
     }
-    CHECK(heap_blocks <= blocks + NODES); /* a header may stay behind in the quarantine for each freed node */
+    CHECK(heap_blocks == blocks);
     printf("| %s | %s | %s | %s |\n", name, words(bound), words(idle), words(full));
+}
+
+/* Handles have headers, which come in chunks, belong to no node and are never given back. After so many, old ones are used again. */
+static void warm_up(const raftcore_config *c) {
+    for (int i = 0; i < 600; i++) {
+        raftcore_node *node = NULL;
+        CHECK(raftcore_new(c, &node) == RAFTCORE_OK && raftcore_free(node) == RAFTCORE_OK);
+    }
 }
 
 int main(void) {
@@ -211,6 +222,7 @@ int main(void) {
     small.max_size_per_msg = small.max_committed_size_per_ready = small.max_entry_bytes = small.block_bytes;
     small.max_uncommitted_size = 4 * small.block_bytes;
 
+    warm_up(&small);
     printf("| configuration | `raftcore_footprint` | idle | with a full recent log |\n|---|---|---|---|\n");
     row("default", &usual);
     usual.storage = RAFTCORE_STORAGE_ASYNC;

@@ -28,9 +28,8 @@ static raftcore_node *leading(uint32_t storage) {
     conf.struct_size = sizeof conf;
     conf.voters = &voter;
     conf.n_voters = 1;
-    IS(raftcore_boot_state(node, 0, 0, 1), RAFTCORE_OK);
-    IS(raftcore_boot_conf(node, &conf, 1, 1), RAFTCORE_OK);
-    IS(raftcore_boot_done(node, 1), RAFTCORE_OK);
+    raftcore_stored stored = kit_founder(&conf);
+    IS(raftcore_boot(node, &stored), RAFTCORE_OK);
     IS(raftcore_campaign(node), RAFTCORE_OK);
     return node;
 }
@@ -55,6 +54,8 @@ static void each_call(raftcore_node *n, raftcore_code want) {
     raftcore_change change = {2, RAFTCORE_CHANGE_ADD_NODE, 0};
     raftcore_node *clone = NULL;
     uint64_t voter = 1;
+    raftcore_stored stored = kit_stored();
+    raftcore_input input = {0};
     uint32_t ticks = 77, rejected = 77;
     size_t size = 77;
     uint8_t buf[64];
@@ -66,17 +67,19 @@ static void each_call(raftcore_node *n, raftcore_code want) {
     status.struct_size = sizeof status;
 
     IS(raftcore_try_clone(n, &clone), want);
+    IS(raftcore_boot(n, &stored), want);
     IS(raftcore_boot_state(n, 0, 0, 1), want);
     IS(raftcore_boot_conf(n, &conf, 1, 1), want);
-    IS(raftcore_boot_terms(n, &run, 1), want);
+    IS(raftcore_boot_terms(n, &run, 1, 1), want);
     IS(raftcore_boot_entries(n, &e, 1), want);
     IS(raftcore_boot_done(n, 0), want);
     IS(raftcore_tick(n, 1), want);
     IS(raftcore_step(n, 2, (const uint8_t *)"", 0), want);
-    IS(raftcore_step_frames(n, 2, NULL, 0, &size, &rejected), want);
+    IS(raftcore_step_frames(n, 2, NULL, 0, &size, &rejected, NULL), want);
     IS(raftcore_step_local(n, NULL, 0), want);
     IS(raftcore_propose(n, &none, 1, 1), want);
     IS(raftcore_propose_many(n, &none, NULL, 1), want);
+    IS(raftcore_propose_entry(n, RAFTCORE_ENTRY_NORMAL, none, 1), want);
     IS(raftcore_propose_conf(n, &change, 1, RAFTCORE_TRANSITION_AUTO, none, 1), want);
     IS(raftcore_read_index(n, 1), want);
     IS(raftcore_campaign(n), want);
@@ -94,12 +97,19 @@ static void each_call(raftcore_node *n, raftcore_code want) {
     IS(raftcore_has_ready(n), want);
     IS(raftcore_get_ready(n, &rd), want);
     IS(raftcore_ready_flat(n, buf, sizeof buf, &size), want);
+    IS(raftcore_view(n, 1, &rd), want);
+    IS(raftcore_view_flat(n, 1, buf, sizeof buf, &size), want);
+    input.struct_size = sizeof input;
+    input.consumed = 77;
+    IS(raftcore_turn(n, &input, &rd), want);
+    IS(raftcore_turn_flat(n, &input, buf, sizeof buf, &size), want);
     IS(raftcore_advance(n, 1), want);
     IS(raftcore_persisted(n, 1), want);
     IS(raftcore_applied(n, 1), want);
     IS(raftcore_release(n, 1), want);
     IS(raftcore_apply_conf(n, &e, &conf), want);
-    IS(raftcore_skip_conf(n, 2), want);
+    IS(raftcore_skip_conf(n, 2, &conf), want);
+    IS(raftcore_apply_change(n, RAFTCORE_ENTRY_CONF_CHANGE_V2, none, &conf), want);
     IS(raftcore_get_conf(n, &conf), want);
     IS(raftcore_next_fetch(n, &fetch), want);
     IS(raftcore_supply_entries(n, 1, &e, 1), want);
@@ -115,6 +125,7 @@ static void each_call(raftcore_node *n, raftcore_code want) {
     CHECK(raftcore_tick_many(&n, 1, 1, &ticks, 1) == 1 && ticks == 0);
     /* Nothing was written. */
     CHECK(clone == NULL && rejected == 77 && size == 77 && rd.number == 0 && status.id == 0 && fetch.id == 0 && conf.n_voters == 1);
+    CHECK(input.consumed == 77);
 }
 
 static void no_node(void) {
@@ -147,9 +158,38 @@ static void null_arguments(void) {
     raftcore_entry e = {1, 2, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 5}, 0};
     raftcore_config c = kit_config(1, 0);
     raftcore_hello_info info = {0};
+    raftcore_stored stored = kit_stored();
+    raftcore_input input = {0};
+    raftcore_frame frame = {0};
+    raftcore_ready rd = {0};
     uint64_t number;
     size_t size = 77;
     conf.struct_size = sizeof conf;
+    input.struct_size = sizeof input;
+    frame.struct_size = sizeof frame;
+    rd.struct_size = sizeof rd;
+    IS(raftcore_boot(n, NULL), RAFTCORE_E_NULL);
+    stored.n_entries = 1;
+    IS(raftcore_boot(n, &stored), RAFTCORE_E_NULL);
+    stored.n_entries = 0;
+    stored.n_runs = 1;
+    IS(raftcore_boot(n, &stored), RAFTCORE_E_NULL);
+    IS(raftcore_frame_limit(NULL, &number), RAFTCORE_E_NULL);
+    IS(raftcore_frame_limit(&c, NULL), RAFTCORE_E_NULL);
+    IS(raftcore_frame_next(NULL, 1, 100, &frame), RAFTCORE_E_NULL);
+    IS(raftcore_frame_next(NULL, 0, 100, NULL), RAFTCORE_E_NULL);
+    IS(raftcore_propose_entry(n, RAFTCORE_ENTRY_NORMAL, lying, 0), RAFTCORE_E_NULL);
+    IS(raftcore_apply_change(n, RAFTCORE_ENTRY_CONF_CHANGE, lying, &conf), RAFTCORE_E_NULL);
+    IS(raftcore_apply_change(n, RAFTCORE_ENTRY_CONF_CHANGE, none, NULL), RAFTCORE_E_NULL);
+    IS(raftcore_conf_encode(NULL, NULL, 0, &size), RAFTCORE_E_NULL);
+    IS(raftcore_view(n, 1, NULL), RAFTCORE_E_NULL);
+    IS(raftcore_view_flat(n, 1, NULL, 1, &size), RAFTCORE_E_NULL);
+    IS(raftcore_turn(n, NULL, &rd), RAFTCORE_E_NULL);
+    IS(raftcore_turn(n, &input, NULL), RAFTCORE_E_NULL);
+    IS(raftcore_turn_flat(n, NULL, NULL, 0, &size), RAFTCORE_E_NULL);
+    IS(raftcore_turn_flat(n, &input, NULL, 1, &size), RAFTCORE_E_NULL);
+    input.frames.len = 5;
+    IS(raftcore_turn(n, &input, &rd), RAFTCORE_E_NULL);
     IS(raftcore_config_init(NULL, sizeof c), RAFTCORE_E_NULL);
     IS(raftcore_config_preset(NULL, RAFTCORE_PRESET_ETCD), RAFTCORE_E_NULL);
     IS(raftcore_footprint(NULL, &size), RAFTCORE_E_NULL);
@@ -159,8 +199,8 @@ static void null_arguments(void) {
     IS(raftcore_try_clone(n, NULL), RAFTCORE_E_NULL);
     CHECK(raftcore_config_error(NULL, NULL, 0) > 0);
     IS(raftcore_step(n, 0, NULL, 1), RAFTCORE_E_NULL);
-    IS(raftcore_step_frames(n, 0, NULL, 1, &size, NULL), RAFTCORE_E_NULL);
-    IS(raftcore_step_frames(n, 0, NULL, 0, NULL, NULL), RAFTCORE_E_NULL);
+    IS(raftcore_step_frames(n, 0, NULL, 1, &size, NULL, NULL), RAFTCORE_E_NULL);
+    IS(raftcore_step_frames(n, 0, NULL, 0, NULL, NULL, NULL), RAFTCORE_E_NULL);
     IS(raftcore_propose(n, NULL, 1, 0), RAFTCORE_E_NULL);
     IS(raftcore_propose(n, &lying, 1, 0), RAFTCORE_E_NULL);
     IS(raftcore_propose_many(n, NULL, NULL, 1), RAFTCORE_E_NULL);
@@ -198,7 +238,7 @@ static void null_arguments(void) {
     }
     IS(raftcore_propose(n, NULL, 0, 0), RAFTCORE_OK);
     IS(raftcore_propose_many(n, NULL, NULL, 0), RAFTCORE_OK);
-    IS(raftcore_step_frames(n, 0, NULL, 0, &size, NULL), RAFTCORE_OK);
+    IS(raftcore_step_frames(n, 0, NULL, 0, &size, NULL, NULL), RAFTCORE_OK);
     CHECK(size == 0);
     IS(raftcore_ready_flat(n, NULL, 0, NULL), RAFTCORE_E_TOO_SMALL);
     IS(raftcore_snapshot_split(NULL, 0, &none, NULL, NULL), RAFTCORE_NONE);
@@ -211,9 +251,16 @@ static void lying_sizes(void) {
     raftcore_node *n = leading(RAFTCORE_STORAGE_SYNC), *other = NULL;
     raftcore_slice none = {NULL, 0};
     union { raftcore_ready rd; raftcore_conf conf; raftcore_fetch f; raftcore_status s; raftcore_hello_info h; raftcore_config c;
+            raftcore_stored stored; raftcore_input in; raftcore_frame frame;
             uint32_t struct_size; uint8_t bytes[4096]; } u;
     uint8_t frame[64];
     size_t size;
+    uint64_t number;
+    raftcore_ready rd = {0};
+    raftcore_input in = {0};
+    rd.struct_size = sizeof rd;
+    in.struct_size = sizeof in;
+    in.ticks = 1000; /* not taken by a turn whose other struct is wrong */
     IS(raftcore_hello(n, frame, sizeof frame, &size), RAFTCORE_OK);
     memset(&u, 0xEE, sizeof u);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -226,6 +273,16 @@ static void lying_sizes(void) {
         IS(raftcore_new(&u.c, &other), RAFTCORE_E_ABI);
         IS(raftcore_supply_snapshot(n, 1, 1, &u.conf, none), RAFTCORE_E_ABI);
         IS(raftcore_config_init(&u.c, sizes[i]), RAFTCORE_E_ABI);
+        IS(raftcore_boot(n, &u.stored), RAFTCORE_E_ABI);
+        IS(raftcore_turn(n, &u.in, &rd), RAFTCORE_E_ABI);
+        IS(raftcore_turn_flat(n, &u.in, NULL, 0, NULL), RAFTCORE_E_ABI);
+        IS(raftcore_turn(n, &in, &u.rd), RAFTCORE_E_ABI);
+        IS(raftcore_view(n, 1, &u.rd), RAFTCORE_E_ABI);
+        IS(raftcore_frame_next(frame, size, 100, &u.frame), RAFTCORE_E_ABI);
+        IS(raftcore_conf_encode(&u.conf, NULL, 0, NULL), RAFTCORE_E_ABI);
+        IS(raftcore_skip_conf(n, 1, &u.conf), RAFTCORE_E_ABI);
+        IS(raftcore_apply_change(n, RAFTCORE_ENTRY_CONF_CHANGE, none, &u.conf), RAFTCORE_E_ABI);
+        IS(raftcore_frame_limit(&u.c, &number), RAFTCORE_E_ABI);
         for (size_t j = 4; j < sizeof u; j++)
             CHECK(u.bytes[j] == 0xEE);
     }
@@ -241,6 +298,8 @@ static void lying_sizes(void) {
     IS(raftcore_config_init(&u.c, sizeof u), RAFTCORE_OK);
     CHECK(u.c.struct_size == sizeof u);
     u.c.id = 3;
+    IS(raftcore_new(&u.c, &other), RAFTCORE_E_ARG); /* seed 0 */
+    u.c.seed = 5;
     IS(raftcore_new(&u.c, &other), RAFTCORE_OK);
     IS(raftcore_free(other), RAFTCORE_OK);
     u.bytes[sizeof u - 1] = 1;
@@ -261,6 +320,7 @@ static void bad_configurations(void) {
         CHECK(raftcore_config_error(&c, text, sizeof text) == strlen(text) && strstr(text, #field) != NULL);                     \
     } while (0)
     BAD(id, 0, RAFTCORE_E_ARG);
+    BAD(seed, 0, RAFTCORE_E_ARG);
     BAD(id, UINT64_MAX - 15, RAFTCORE_E_ARG);
     BAD(flags, UINT64_C(1) << 63, RAFTCORE_E_ARG);
     BAD(storage, 3, RAFTCORE_E_ARG);
@@ -306,18 +366,19 @@ static void unknown_numbers(void) {
     e.reserved0 = 0;
     e.index = 99; /* never handed out */
     IS(raftcore_apply_conf(n, &e, &conf), RAFTCORE_E_ARG);
-    IS(raftcore_skip_conf(n, 99), RAFTCORE_E_ARG);
+    IS(raftcore_skip_conf(n, 99, NULL), RAFTCORE_E_ARG);
     IS(raftcore_supply_none(n, 1, 0), RAFTCORE_E_ARG);
     IS(raftcore_supply_none(n, 1, 3), RAFTCORE_E_ARG);
     IS(raftcore_set_electable(n, 2), RAFTCORE_E_ARG);
     IS(raftcore_set_commit_broadcast(n, 2), RAFTCORE_E_ARG);
-    IS(raftcore_report_snapshot(n, 2, 2), RAFTCORE_E_ARG);
+    IS(raftcore_report_snapshot(n, 2, 3), RAFTCORE_E_ARG);
+    IS(raftcore_report_snapshot(n, 2, RAFTCORE_SNAPSHOT_UNDER_WAY), RAFTCORE_E_NO_PEER);
     IS(raftcore_report_unreachable(n, 2), RAFTCORE_E_NO_PEER);
     IS(raftcore_set_election_timeout(n, 0), RAFTCORE_E_ARG);
     IS(raftcore_compacted(n, 99), RAFTCORE_E_ARG);
     IS(raftcore_step(n, 0, (const uint8_t *)"\xff\xff", 2), RAFTCORE_E_DECODE);
     IS(raftcore_get_status(n, (raftcore_status *)((char *)words + 1)), RAFTCORE_E_ARG);
-    IS(raftcore_boot_terms(n, (const raftcore_run *)((char *)words + 1), 1), RAFTCORE_E_ARG);
+    IS(raftcore_boot_terms(n, (const raftcore_run *)((char *)words + 1), 1, 1), RAFTCORE_E_ARG);
     CHECK(raftcore_strerror(-12345)[0] != 0 && raftcore_strerror(12345)[0] != 0);
 
     /* The detail is cut to the buffer, and says how long it is. */
@@ -337,6 +398,7 @@ static void order_of_calls(uint32_t storage) {
     raftcore_event event;
     raftcore_entry e = {1, 2, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 0}, 0};
     raftcore_run run = {2, 1};
+    raftcore_input input = {0};
     raftcore_conf conf = {0};
     raftcore_ready rd = {0};
     raftcore_fetch fetch = {0};
@@ -345,6 +407,8 @@ static void order_of_calls(uint32_t storage) {
     conf.struct_size = sizeof conf;
     rd.struct_size = sizeof rd;
     fetch.struct_size = sizeof fetch;
+
+    input.struct_size = sizeof input;
 
     /* before boot_done */
     IS(raftcore_tick(n, 1), RAFTCORE_E_STATE);
@@ -359,11 +423,16 @@ static void order_of_calls(uint32_t storage) {
     IS(raftcore_applied(n, 1), RAFTCORE_E_STATE);
     IS(raftcore_release(n, 1), RAFTCORE_E_STATE);
     IS(raftcore_step_local(n, NULL, 0), RAFTCORE_E_STATE);
-    IS(raftcore_skip_conf(n, 1), RAFTCORE_E_STATE);
+    IS(raftcore_skip_conf(n, 1, NULL), RAFTCORE_E_STATE);
+    IS(raftcore_turn(n, &input, &rd), RAFTCORE_E_STATE);
+    IS(raftcore_turn_flat(n, &input, NULL, 0, NULL), RAFTCORE_E_STATE);
+    IS(raftcore_view(n, 1, &rd), RAFTCORE_NONE);
+    IS(raftcore_propose_entry(n, RAFTCORE_ENTRY_NORMAL, none, 0), RAFTCORE_E_STATE);
+    IS(raftcore_apply_change(n, RAFTCORE_ENTRY_CONF_CHANGE, none, &conf), RAFTCORE_E_STATE);
     IS(raftcore_get_status(n, &status), RAFTCORE_OK);
     IS(raftcore_next_event(n, &event), RAFTCORE_NONE);
     CHECK(raftcore_has_ready(n) >= 0 && raftcore_digest(n, 0) != 0);
-    IS(raftcore_boot_terms(n, &run, 1), REFUSED); /* before the configuration */
+    IS(raftcore_boot_terms(n, &run, 1, 2), RAFTCORE_E_STATE); /* before the configuration */
     IS(raftcore_free(n), RAFTCORE_OK);
 
     /* running */
@@ -465,7 +534,7 @@ static void unapplied_change(void) {
     CHECK(conf.n_learners == 1 && conf.learners[0] == 7 && conf.context.len == 6 && memcmp(conf.context.ptr, "host-7", 6) == 0);
     raftcore_conf again = conf;
     IS(raftcore_apply_conf(n, e, &again), RAFTCORE_E_STALE);
-    IS(raftcore_skip_conf(n, e->index), RAFTCORE_E_STALE);
+    IS(raftcore_skip_conf(n, e->index, &again), RAFTCORE_E_STALE);
     CHECK(memcmp(&again, &conf, sizeof conf) == 0);
     IS(raftcore_advance(n, rd.number), RAFTCORE_OK);
 

@@ -52,7 +52,12 @@ static void check_flat(const raftcore_ready *rd) {
         OK(NULL, raftcore_flatten(m, frame, sizeof frame, &len));
         CHECK(U64(base, raftcore_flat_msg, to) == m->to && U64(base, raftcore_flat_msg, from) == m->from);
         CHECK(U64(base, raftcore_flat_msg, term) == m->term && U64(base, raftcore_flat_msg, index) == m->index);
+        CHECK(U64(base, raftcore_flat_msg, log_term) == m->log_term && U64(base, raftcore_flat_msg, commit) == m->commit);
         CHECK(U64(base, raftcore_flat_msg, flags) == m->flags && U32(base, raftcore_flat_msg, kind) == m->kind);
+        check_bytes(U64(base, raftcore_flat_msg, context_at), U64(base, raftcore_flat_msg, context_bytes), m->context.ptr,
+                    m->context.len);
+        check_bytes(U64(base, raftcore_flat_msg, snapshot_conf_at), U64(base, raftcore_flat_msg, snapshot_conf_bytes),
+                    m->snapshot_conf.ptr, m->snapshot_conf.len);
         check_bytes(U64(base, raftcore_flat_msg, frame_at), U64(base, raftcore_flat_msg, frame_bytes), frame, len);
     }
     for (uint32_t i = 0; i < rd->n_reads; i++) {
@@ -161,6 +166,7 @@ int main(void) {
         seen_messages = seen_entries = seen_reads = seen_snapshots = seen_drops = 0;
         for (uint64_t id = 1; id <= 3; id++) {
             raftcore_config c = kit_config(id, storage);
+            c.flags |= RAFTCORE_FLAG_FORWARDING;
             kit_found(&c, 3);
         }
         while (kit_leader() == 0)
@@ -178,8 +184,7 @@ int main(void) {
         raftcore_config c = kit_config(4, storage);
         raftcore_change add = {4, RAFTCORE_CHANGE_ADD_NODE, 0};
         raftcore_slice none = {NULL, 0};
-        kit_make(&c);
-        OK(kit[4].node, raftcore_boot_done(kit[4].node, 0));
+        kit_join(&c);
         OK(kit[leader].node, raftcore_propose_conf(kit[leader].node, &add, 1, RAFTCORE_TRANSITION_AUTO, none, 0));
         for (int i = 0; i < 20; i++)
             tick();

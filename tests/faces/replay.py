@@ -16,7 +16,7 @@ CONFIG = (
     "id group seed flags storage dialect election_ticks heartbeat_ticks read_timeout_ticks snapshot_timeout_ticks vote_fence_ticks "
     "max_peers max_inflight_msgs max_outstanding max_entries_per_ready max_messages max_reads max_tokens priority "
     "max_apply_unpersisted recent_bytes catchup_bytes max_size_per_msg max_committed_size_per_ready max_uncommitted_size "
-    "max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes"
+    "max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes own_write_timeout_ticks"
 ).split()
 STATUS = (
     "role id group term vote commit applied durable leader transferee first_index last_index last_term recent_first safe_to_compact "
@@ -86,7 +86,7 @@ def ready_text(rd: raftcore.Ready | raftcore.FlatReady) -> str:
     head = "number flags role leader term vote commit snapshot_index snapshot_term".split()
     messages = rd.messages()
     for message, view in zip(messages, rd.message_views()):
-        assert b"".join(view.frame) == message.frame, "a message's view and copy differ"
+        assert view.frame == message.frame, "a message's view and copy differ"
     for entry, entry_view in zip(rd.entries(), rd.entry_views()):
         assert bytes(entry_view.data) == entry.data, "an entry's view and copy differ"
     return " ".join(
@@ -159,8 +159,8 @@ class Face:
             print(self.line, "footprint", words.config().footprint(), file=self.abi)
             return 0, ""
         if call in ("config_init", "config_preset"):
-            config = raftcore.Config(1, seed=0, preset=words.num() if call == "config_preset" else 0)
-            config.id = 0
+            config = raftcore.Config(1, preset=words.num() if call == "config_preset" else 0)
+            config.id = config.seed = 0
             return 0, numbers(config, CONFIG)
         if call == "config_error":
             try:
@@ -190,7 +190,7 @@ class Face:
         bare: dict[str, Callable[[], object]] = {
             "boot_state": lambda: node.boot_state(w.num(), w.num(), w.num()),
             "boot_conf": lambda: node.boot_conf(w.conf(), w.num(), w.num()),
-            "boot_terms": lambda: node.boot_terms(w.many(lambda: (w.num(), w.num()))),
+            "boot_terms": lambda: node.boot_terms(w.many(lambda: (w.num(), w.num())), w.num()),
             "boot_entries": lambda: node.boot_entries(w.many(w.entry)),
             "boot_done": lambda: node.boot_done(w.num()),
             "tick": lambda: node.tick(w.num()),
@@ -211,7 +211,7 @@ class Face:
             "set_commit_broadcast": lambda: node.set_commit_broadcast(w.num() != 0),
             "set_election_timeout": lambda: node.set_election_timeout(w.num()),
             "report_unreachable": lambda: node.report_unreachable(w.num()),
-            "report_snapshot": lambda: node.report_snapshot(w.num(), w.num() != 0),
+            "report_snapshot": lambda: node.report_snapshot(w.num(), w.num()),
             "compacted": lambda: node.compacted(w.num()),
             "advance": lambda: node.advance(w.num()),
             "persisted": lambda: node.persisted(w.num()),
@@ -239,7 +239,8 @@ class Face:
         if call == "has_ready":
             return node.has_ready(), ""
         if call == "step_frames":
-            return 0, " ".join(map(str, node.step_frames(w.num(), w.data())))
+            taken, refused, first = node.step_frames(w.num(), w.data())
+            return 0, f"{taken} {refused} {first.code if first else 0}"
         if call == "get_ready":
             rd = node.ready()
             return (1, "") if rd is None else (0, ready_text(rd))

@@ -256,7 +256,7 @@ impl Replay {
             "boot_terms" => {
                 let runs = words.list(|w| TermRun { first: w.num(), term: w.num() });
                 done(node.boot_terms(&runs, words.num()))
-            },
+            }
             "boot_entries" => done(node.boot_entries(refs(&words.list(Words::entry)))),
             "boot_done" => done(node.boot_done(words.num())),
             "tick" => done(node.tick(words.small())),
@@ -297,7 +297,11 @@ impl Replay {
             "report_unreachable" => done(node.report_unreachable(words.num())),
             "report_snapshot" => {
                 let (peer, how) = (words.num(), words.num());
-                let reports = [raftcore::SnapshotReport::Failed, raftcore::SnapshotReport::Arrived, raftcore::SnapshotReport::UnderWay];
+                let reports = [
+                    raftcore::SnapshotReport::Failed,
+                    raftcore::SnapshotReport::Arrived,
+                    raftcore::SnapshotReport::UnderWay,
+                ];
                 done(node.report_snapshot(peer, reports[how as usize]))
             }
             "compacted" => done(node.compacted(words.num())),

@@ -156,16 +156,18 @@ impl Group {
         while let Some(fetch) = self.hosts.get_mut(&id).unwrap().node.next_fetch().unwrap() {
             let disk = self.hosts[&id].disk.clone();
             let outcome = match fetch.kind {
-                FetchKind::Entries | FetchKind::Apply if disk.log.contains_key(&fetch.first) => self.call(id, "supply_entries", |node| {
-                    let entries = disk.log.range(fetch.first..=fetch.last).map(|(&index, e)| EntryRef {
-                        term: e.term,
-                        index,
-                        kind: e.kind,
-                        data: &e.data,
-                        token: 0,
-                    });
-                    node.supply_entries(fetch.id, entries).map(|_| ())
-                }),
+                FetchKind::Entries | FetchKind::Apply if disk.log.contains_key(&fetch.first) => {
+                    self.call(id, "supply_entries", |node| {
+                        let entries = disk.log.range(fetch.first..=fetch.last).map(|(&index, e)| EntryRef {
+                            term: e.term,
+                            index,
+                            kind: e.kind,
+                            data: &e.data,
+                            token: 0,
+                        });
+                        node.supply_entries(fetch.id, entries).map(|_| ())
+                    })
+                }
                 FetchKind::Entries | FetchKind::Apply => {
                     self.call(id, "supply_none", |n| n.supply_none(fetch.id, Missing::Gone).map(|_| ()))
                 }

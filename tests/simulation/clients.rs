@@ -193,7 +193,11 @@ impl World {
             if matches!(done, Ok(Err(_))) {
                 b.book.withdraw(token);
             }
-            host.may_fail("propose_conf", done?, &[Error::NoLeader, Error::NotLeader, Error::Full, Error::Conf, Error::ConfBusy])?;
+            host.may_fail(
+                "propose_conf",
+                done?,
+                &[Error::NoLeader, Error::NotLeader, Error::Full, Error::Conf, Error::ConfBusy],
+            )?;
             host.look(b)?;
             Ok(())
         })

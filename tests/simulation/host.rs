@@ -213,8 +213,7 @@ impl Host {
     pub fn step(&mut self, packet: &Packet, b: &mut Bench) -> Turn {
         let before = (self.status.term, self.status.role);
         let done = self.driver.step(packet.head.from, &packet.bytes)?;
-        let busy =
-            [Error::Full, Error::NoPeer, Error::NoLeader, Error::NotLeader, Error::ConfBusy, Error::Conf];
+        let busy = [Error::Full, Error::NoPeer, Error::NoLeader, Error::NotLeader, Error::ConfBusy, Error::Conf];
         // Passed on by somebody who is no member here.
         let stranger = done == Err(Error::NotForMe)
             && wire::parse_message(&packet.bytes).is_ok_and(|m| m.head.from != packet.head.from);

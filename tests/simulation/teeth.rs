@@ -255,7 +255,8 @@ fn teeth() -> Vec<(Law, Lawful)> {
     #[cfg(feature = "capi")]
     {
         let node = Node::new(&Config { seed: 1, ..Config::new(1) }).expect("a node");
-        let other = crate::twin::Twin::new(&Config { seed: 1, ..Config::new(1) }).agree("step", 0, Error::Decode.code(), &node);
+        let other =
+            crate::twin::Twin::new(&Config { seed: 1, ..Config::new(1) }).agree("step", 0, Error::Decode.code(), &node);
         list.push((Law::SameThroughC, other));
         let mut twin = crate::twin::Twin::new(&Config { seed: 9, ..Config::new(1) });
         let later = (0..32).try_for_each(|_| twin.agree("tick", 0, 0, &node));

@@ -58,7 +58,7 @@ impl Host {
         let founder = HardState { term: 0, vote: 0, commit: 1 };
         node.boot_state(founder).expect("boot_state");
         let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
-        node.boot_conf(&conf, EntryId { term: 1, index: 1 }).expect("boot_conf");
+        node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).expect("boot_conf");
         node.boot_done(1).unwrap_or_else(|error| panic!("node {id} does not boot: {error}"));
         Self { node, state: founder, applied: 1, stored: 0, done: 0 }
     }

@@ -1,10 +1,12 @@
-"""A cluster in one process: hosts with a disk in memory, in each storage mode, and a network that can be cut."""
+"""A cluster in one process: hosts with a disk in memory, in each storage mode, and a network that
+can be cut.
+"""
 
 import raftcore
 from raftcore import FRAME_HEADER, ChangeKind, EntryKind, FetchKind, MsgKind, Storage, Supply
 
-# How a host takes a ready and looks at it: with ready_flat() or ready(), as bytes or as views.
-FACES = [("flat", False), ("flat", True), ("pointers", False), ("pointers", True)]
+# How a host reads a ready: in the node's buffer or in memory of its own, as bytes or as views.
+FACES = [("flat", False), ("flat", True), ("own", False), ("own", True)]
 
 
 class Host:
@@ -27,21 +29,22 @@ class Host:
 
     def found(self, voters):
         self.commit, self.before, self.before_term, self.applied = 1, 1, 1, 1
-        self.conf = raftcore.Conf(voters=voters)
+        self.conf = raftcore.Conf(voters=voters, index=1).encode()
 
     def boot(self):
         self.node = raftcore.Node(raftcore.Config(self.id, storage=self.storage, **self.config))
-        if self.conf:
-            self.node.boot_state(self.term, self.vote, self.commit)
-            self.node.boot_conf(self.conf, self.before, self.before_term)
-            self.node.boot_entries([self.log[index] for index in sorted(self.log)])
-        self.node.boot_done(self.applied)
+        if not self.conf:
+            return self.node.boot()
+        state = (self.term, self.vote, self.commit, self.applied, self.before, self.before_term)
+        entries = [self.log[index] for index in sorted(self.log)]
+        last = entries[-1][1] if entries else self.before
+        self.node.boot(raftcore.Stored(*state, last, self.conf, entries=entries))
 
     # ---- work
 
     def take(self):
         try:
-            if self.taken == "pointers":
+            if self.taken == "own":
                 return self.node.ready()
             if self.storage == Storage.SYNC:
                 return self.node.ready_flat()  # in the node's buffer
@@ -68,7 +71,7 @@ class Host:
     def messages(self, ready):
         if not self.views:
             return ready.messages()
-        return [raftcore.Message(*view[:3], b"".join(view.frame)) for view in ready.message_views()]
+        return [raftcore.Message(*view[:3], bytes(view.frame)) for view in ready.message_views()]
 
     def store(self, ready):
         assert ready.must_sync or not ready.n_entries
@@ -111,6 +114,7 @@ class Host:
                 self.node.supply_none(fetch.id, Supply.GONE)
             else:
                 self.cluster.fetched += 1
+                self.cluster.fetched_to_apply += fetch.kind == FetchKind.APPLY
                 self.node.supply_entries(fetch.id, [self.log[index] for index in range(fetch.first, fetch.last + 1)])
 
     def work(self):
@@ -174,7 +178,7 @@ class Cluster:
     def __init__(self, storage=Storage.SYNC, face=FACES[0], voters=(1, 2, 3), **config):
         self.network = []
         self.cut = set()
-        self.fetched, self.refused = 0, 0
+        self.fetched, self.fetched_to_apply, self.refused = 0, 0, 0
         self.made = (storage, face, config)
         self.hosts = {}
         for id in voters:
@@ -207,7 +211,7 @@ class Cluster:
             mail, self.network = self.network, []
             for peer, to, frame in mail:
                 if to in self.hosts and not self.cut & {peer, to}:
-                    taken, refused = self.hosts[to].node.step_frames(peer, frame)
+                    taken, refused, _ = self.hosts[to].node.step_frames(peer, frame)
                     assert taken == len(frame)
                     self.refused += refused
                     busy = True

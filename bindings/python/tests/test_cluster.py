@@ -122,6 +122,15 @@ class ClusterTest(unittest.TestCase):
         self.assertEqual(cluster[2].reads[0].index, leader.applied)
 
     @everywhere()
+    def test_a_follower_refuses_a_proposal_and_names_the_leader(self, cluster):
+        cluster.elect()
+
+        with self.assertRaises(raftcore.NotLeaderError) as caught:
+            cluster[2].node.propose(b"a", token=5)
+        self.assertEqual((caught.exception.leader, caught.exception.code), (1, -23))
+        self.assertIn("node 1 leads", str(caught.exception))
+
+    @everywhere(flags=raftcore.Config(1).flags | raftcore.Flag.FORWARDING)
     def test_what_fails_comes_back_with_its_reason(self, cluster):
         cluster.elect()
 
@@ -153,9 +162,7 @@ class ClusterTest(unittest.TestCase):
             self.assertEqual((first.number + 1, second.entries()[0].data), (second.number, b"b"))
             self.assertFalse(any(message.after for message in first.messages()), "appends may go at once")
             leader.node.persisted(second.number)
-            view = first.entry_views()[0].data
             leader.node.release(first.number)
-            self.assertRaises(ValueError, bytes, view)
             self.assertEqual(bytes(second.entry_views()[0].data), b"b")
 
     def test_frames_of_many_lengths_are_taken(self):
@@ -164,29 +171,26 @@ class ClusterTest(unittest.TestCase):
             for size in range(1500):  # more lengths than the package makes ready for
                 leader.node.propose(b"x" * size)
                 flat = leader.node.ready_flat()
-                frames = [b"".join(view.frame) for view in flat.message_views()]
+                frames = [bytes(view.frame) for view in flat.message_views()]
                 self.assertEqual([message.frame for message in flat.messages()], frames)
                 self.assertEqual(flat.frames(), [(message.to, message.frame) for message in flat.messages()])
                 self.assertIn(b"x" * size, frames[0])
                 cluster.settle()
 
-    def test_flat_and_pointers_say_the_same(self):
-        with Cluster(flags=raftcore.Flag.PRE_VOTE | raftcore.Flag.DECODED_MSGS) as cluster:
+    def test_the_nodes_buffer_and_memory_of_its_own_say_the_same(self):
+        with Cluster() as cluster:
             leader = cluster.elect()
             leader.node.propose_many([b"a", b"", b"ccc" * 100], [1, 2, 3])
             leader.node.read_index(9)
             flat = leader.node.ready_flat()  # with Storage.SYNC the same comes again
             ready = leader.node.ready()
 
-            skip = ("layout", "size", "memory", "entry_stride", "msg_stride")
-            names = [name for name in flat._fields if name not in skip and not name.endswith("_at")]
-            self.assertEqual([getattr(flat, name) for name in names], [getattr(ready, name) for name in names])
+            self.assertEqual(flat[:-2], ready[:-2])
             for what in ("entries", "committed", "messages", "message_heads", "reads", "dropped", "done"):
                 self.assertEqual(getattr(flat, what)(), getattr(ready, what)(), what)
-            self.assertEqual([len(entries) for entries in ready.message_entries()][:2], [3, 3])
             self.assertEqual(len(flat.messages()), flat.n_msgs)
             self.assertEqual(ready.message_heads()[0].kind, raftcore.MsgKind.APP)
-            self.assertEqual(len(ready.message_views()[0].frame), 2, "head and entries")
+            self.assertEqual([bytes(view.frame) for view in ready.message_views()], [message.frame for message in flat.messages()])
 
 
 if __name__ == "__main__":

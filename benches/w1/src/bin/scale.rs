@@ -102,7 +102,7 @@ impl Plan {
         node.boot_state(HardState { term: if self.terms == 0 { 0 } else { term }, vote: 0, commit: applied })
             .expect("boot_state");
         let conf = wire::ConfStateRef { voters: &self.voters, voters_outgoing: &self.outgoing, ..Default::default() };
-        node.boot_conf(&conf, EntryId { term: 1, index: 1 }).expect("boot_conf");
+        node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).expect("boot_conf");
         if let Some(each) = self.entries.checked_div(self.terms) {
             let runs: Vec<_> =
                 (0..self.terms).map(|i| TermRun { first: 2 + i * each, term: FIRST_TERM + 1 + i }).collect();

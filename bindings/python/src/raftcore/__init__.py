@@ -1,6 +1,7 @@
-"""raftcore: a Raft consensus core. It owns no thread, clock, socket or file, and it calls nothing back. Begin with Node."""
+"""raftcore: a Raft consensus core. It owns no thread, clock, socket or file, and it calls nothing
+back. Begin with Node.
+"""
 
-from ._abi import Event, Fetch, HelloInfo, Peer, Status
 from ._config import Config
 from ._constants import (
     ID_LOCAL_APPEND,
@@ -22,6 +23,7 @@ from ._constants import (
     ReadyFlag,
     Reason,
     Role,
+    SnapshotReport,
     Storage,
     Supply,
     Transition,
@@ -42,29 +44,19 @@ from ._errors import (
     NoMemoryError,
     NoPeerError,
     NotForMeError,
+    NotLeaderError,
     NullError,
     PanicError,
     PoisonedError,
     RaftError,
     StaleError,
     StateError,
+    TooLargeError,
     TooSmallError,
     UnsupportedError,
 )
-from ._node import (
-    Change,
-    Conf,
-    Node,
-    NodeArray,
-    Snapshot,
-    abi_version,
-    event_text,
-    features,
-    hello_read,
-    reason_text,
-    snapshot_split,
-    version,
-)
+from ._functions import abi_version, features, frame_next, hello_read, snapshot_split, version
+from ._node import Node, NodeArray
 from ._ready import (
     Buffer,
     Done,
@@ -78,6 +70,8 @@ from ._ready import (
     Read,
     Ready,
 )
+from ._records import Event, Fetch, HelloInfo, Peer, Status, event_text, reason_text
+from ._values import Change, Conf, Frame, Snapshot, Stored, Turn
 
 FRAME_HEADER = 12
 """Bytes before the message in a frame: u32 length of the message, u64 group, both little-endian."""
@@ -112,6 +106,7 @@ __all__ = [
     "Flag",
     "FlatReady",
     "Flow",
+    "Frame",
     "FullError",
     "HandleError",
     "Has",
@@ -130,6 +125,7 @@ __all__ = [
     "Node",
     "NodeArray",
     "NotForMeError",
+    "NotLeaderError",
     "NullError",
     "PanicError",
     "Peer",
@@ -143,17 +139,22 @@ __all__ = [
     "Reason",
     "Role",
     "Snapshot",
+    "SnapshotReport",
     "StaleError",
     "StateError",
     "Status",
     "Storage",
+    "Stored",
     "Supply",
+    "TooLargeError",
     "TooSmallError",
     "Transition",
+    "Turn",
     "UnsupportedError",
     "abi_version",
     "event_text",
     "features",
+    "frame_next",
     "hello_read",
     "reason_text",
     "snapshot_split",

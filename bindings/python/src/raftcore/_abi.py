@@ -1,6 +1,6 @@
-"""include/raftcore.h for ctypes: its structs, its functions, the library. tests/test_abi.py holds all of it to the header.
+"""Structs and functions of include/raftcore.h for ctypes. tests/test_abi.py compares both.
 
-A struct is declared once, as in C: an annotation is both the field's ctype and the type that a reader of the field gets.
+A struct is declared as in C. An annotation is the ctype of a field, and the type of its value.
 """
 
 import ctypes
@@ -21,15 +21,6 @@ Ptr = Annotated[Optional[int], c_void_p]
 
 # ---- structs
 
-
-class Record(Structure):
-    """A struct that prints its fields."""
-
-    def __repr__(self) -> str:
-        fields = [name for name in self.__annotations__ if name not in ("struct_size", "abi_version", "reserved0")]
-        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)}' for name in fields)})"
-
-
 _S = TypeVar("_S", bound=type[Structure])
 
 
@@ -40,7 +31,7 @@ def _struct(cls: _S) -> _S:
 
 
 @_struct
-class Config(Record):
+class Config(Structure):
     struct_size: U32
     abi_version: U32
     id: U64
@@ -72,6 +63,8 @@ class Config(Record):
     max_entry_bytes: U64
     max_snapshot_bytes: U64
     block_bytes: U64
+    own_write_timeout_ticks: U32
+    reserved0: U32
 
 
 @_struct
@@ -94,10 +87,11 @@ class Conf(Structure):
     n_learners_next: U32
     bytes: Slice
     context: Slice
+    index: U64
 
 
 @_struct
-class Run(Record):
+class Run(Structure):
     first: U64
     term: U64
 
@@ -110,6 +104,34 @@ class Entry(Structure):
     reserved0: U32
     data: Slice
     token: U64
+
+
+@_struct
+class Stored(Structure):
+    struct_size: U32
+    reserved0: U32
+    term: U64
+    vote: U64
+    commit: U64
+    applied: U64
+    before_first: U64
+    before_first_term: U64
+    last: U64
+    conf: Ptr
+    runs: Ptr
+    entries: Ptr
+    n_runs: Size
+    n_entries: Size
+    reserved1: Size
+
+
+@_struct
+class Frame(Structure):
+    struct_size: U32
+    reserved0: U32
+    group: U64
+    msg: Slice
+    bytes: U64
 
 
 @_struct
@@ -131,6 +153,8 @@ class Msg(Structure):
     frame_bytes: U32
     n_entries: U32
     entry_stride: U32
+    context: Slice
+    snapshot_conf: Slice
 
 
 @_struct
@@ -189,7 +213,7 @@ class Ready(Structure):
 
 
 @_struct
-class Fetch(Record):
+class Fetch(Structure):
     struct_size: U32
     kind: U32
     id: U64
@@ -200,12 +224,27 @@ class Fetch(Record):
 
 
 @_struct
-class HelloInfo(Record):
+class HelloInfo(Structure):
     struct_size: U32
     version: U32
     features: U64
     group: U64
     id: U64
+
+
+@_struct
+class Input(Structure):
+    struct_size: U32
+    ticks: U32
+    done: U64
+    persisted: U64
+    applied: U64
+    released: U64
+    peer: U64
+    frames: Slice
+    consumed: U64
+    rejected: U32
+    first: I32
 
 
 @_struct
@@ -216,7 +255,7 @@ class Change(Structure):
 
 
 @_struct
-class Status(Record):
+class Status(Structure):
     struct_size: U32
     role: U32
     id: U64
@@ -249,10 +288,13 @@ class Status(Record):
     election_timeout: U32
     n_reads: U32
     n_tokens: U32
+    last_ready: U64
+    late_ticks: U64
+    apply_waits: U64
 
 
 @_struct
-class Peer(Record):
+class Peer(Structure):
     id: U64
     match_index: U64
     next_index: U64
@@ -265,7 +307,7 @@ class Peer(Record):
 
 
 @_struct
-class Event(Record):
+class Event(Structure):
     kind: U32
     reason: U32
     peer: U64
@@ -340,6 +382,10 @@ class FlatMsg(Structure):
     frame_bytes: U64
     kind: U32
     reserved0: U32
+    context_at: U64
+    context_bytes: U64
+    snapshot_conf_at: U64
+    snapshot_conf_bytes: U64
 
 
 # ---- the library
@@ -348,7 +394,9 @@ NAME = {"darwin": "libraftcore.dylib", "win32": "raftcore.dll"}.get(sys.platform
 
 
 def _load() -> ctypes.PyDLL:
-    """The library that RAFTCORE_LIBRARY names, else the one in this package, else that of the checkout around it."""
+    """Returns the library: of RAFTCORE_LIBRARY, of the package, or of the checkout around the
+    package.
+    """
     here = Path(__file__).resolve()
     places = [here.with_name(NAME)]
     if len(here.parents) > 4 and (here.parents[4] / "include" / "raftcore.h").exists():
@@ -357,10 +405,11 @@ def _load() -> ctypes.PyDLL:
         places = [Path(os.environ["RAFTCORE_LIBRARY"])]
     for place in places:
         if place.exists():
-            # PyDLL keeps the GIL: a call takes less time than to let go of it and take it again, and none ever waits.
+            # PyDLL keeps the GIL: a call is shorter than a release of the GIL, and never waits.
             return ctypes.PyDLL(str(place))
     tried = ", ".join(str(place) for place in places)
-    raise ImportError(f"no raftcore library: tried {tried}. In a checkout `make target/c/libraftcore.so` builds it.")
+    build = "In a checkout `make target/c/libraftcore.so` builds it."
+    raise ImportError(f"no raftcore library: tried {tried}. {build}")
 
 
 library = _load()
@@ -377,30 +426,40 @@ abi_version = _function("raftcore_abi_version", c_uint32)
 if abi_version() != ABI_VERSION:
     raise ImportError(f"{library._name} has ABI version {abi_version()}, this package needs {ABI_VERSION}")
 
-# Every pointer is c_void_p, which takes bytes, addresses, byref(...) and None, and is the fastest to convert.
+# Every pointer is c_void_p: the fastest to convert, and it takes bytes, addresses, byref and None.
 version_string = _function("raftcore_version_string", c_char_p)
 features = _function("raftcore_features", c_uint64)
 strerror = _function("raftcore_strerror", c_char_p, c_int32)
 config_init = _function("raftcore_config_init", c_int32, c_void_p, c_uint32)
 config_preset = _function("raftcore_config_preset", c_int32, c_void_p, c_uint32)
 config_error = _function("raftcore_config_error", c_size_t, c_void_p, c_void_p, c_size_t)
+frame_limit = _function("raftcore_frame_limit", c_int32, c_void_p, c_void_p)
 footprint = _function("raftcore_footprint", c_int32, c_void_p, c_void_p)
 new = _function("raftcore_new", c_int32, c_void_p, c_void_p)
+boot = _function("raftcore_boot", c_int32, c_void_p, c_void_p)
 boot_state = _function("raftcore_boot_state", c_int32, c_void_p, c_uint64, c_uint64, c_uint64)
 boot_conf = _function("raftcore_boot_conf", c_int32, c_void_p, c_void_p, c_uint64, c_uint64)
-boot_terms = _function("raftcore_boot_terms", c_int32, c_void_p, c_void_p, c_size_t)
+boot_terms = _function("raftcore_boot_terms", c_int32, c_void_p, c_void_p, c_size_t, c_uint64)
 boot_entries = _function("raftcore_boot_entries", c_int32, c_void_p, c_void_p, c_size_t)
 boot_done = _function("raftcore_boot_done", c_int32, c_void_p, c_uint64)
 try_clone = _function("raftcore_try_clone", c_int32, c_void_p, c_void_p)
 free = _function("raftcore_free", c_int32, c_void_p)
 tick = _function("raftcore_tick", c_int32, c_void_p, c_uint32)
 step = _function("raftcore_step", c_int32, c_void_p, c_uint64, c_void_p, c_size_t)
-step_frames = _function("raftcore_step_frames", c_int32, c_void_p, c_uint64, c_void_p, c_size_t, c_void_p, c_void_p)
+step_frames = _function(
+    "raftcore_step_frames", c_int32, c_void_p, c_uint64, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p
+)
+frame_next = _function("raftcore_frame_next", c_int32, c_void_p, c_size_t, c_uint64, c_void_p)
 propose = _function("raftcore_propose", c_int32, c_void_p, c_void_p, c_size_t, c_uint64)
 propose_many = _function("raftcore_propose_many", c_int32, c_void_p, c_void_p, c_void_p, c_size_t)
+propose_entry = _function("raftcore_propose_entry", c_int32, c_void_p, c_uint32, Slice, c_uint64)
 has_ready = _function("raftcore_has_ready", c_int32, c_void_p)
 get_ready = _function("raftcore_get_ready", c_int32, c_void_p, c_void_p)
 ready_flat = _function("raftcore_ready_flat", c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
+view = _function("raftcore_view", c_int32, c_void_p, c_uint64, c_void_p)
+view_flat = _function("raftcore_view_flat", c_int32, c_void_p, c_uint64, c_void_p, c_size_t, c_void_p)
+turn = _function("raftcore_turn", c_int32, c_void_p, c_void_p, c_void_p)
+turn_flat = _function("raftcore_turn_flat", c_int32, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p)
 advance = _function("raftcore_advance", c_int32, c_void_p, c_uint64)
 next_fetch = _function("raftcore_next_fetch", c_int32, c_void_p, c_void_p)
 supply_entries = _function("raftcore_supply_entries", c_int32, c_void_p, c_uint64, c_void_p, c_size_t)
@@ -417,7 +476,9 @@ hello_read = _function("raftcore_hello_read", c_int32, c_void_p, c_size_t, c_voi
 read_index = _function("raftcore_read_index", c_int32, c_void_p, c_uint64)
 propose_conf = _function("raftcore_propose_conf", c_int32, c_void_p, c_void_p, c_size_t, c_uint32, Slice, c_uint64)
 apply_conf = _function("raftcore_apply_conf", c_int32, c_void_p, c_void_p, c_void_p)
-skip_conf = _function("raftcore_skip_conf", c_int32, c_void_p, c_uint64)
+skip_conf = _function("raftcore_skip_conf", c_int32, c_void_p, c_uint64, c_void_p)
+apply_change = _function("raftcore_apply_change", c_int32, c_void_p, c_uint32, Slice, c_void_p)
+conf_encode = _function("raftcore_conf_encode", c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
 get_conf = _function("raftcore_get_conf", c_int32, c_void_p, c_void_p)
 campaign = _function("raftcore_campaign", c_int32, c_void_p)
 transfer = _function("raftcore_transfer", c_int32, c_void_p, c_uint64)
@@ -441,8 +502,8 @@ reason_text = _function("raftcore_reason_text", c_char_p, c_uint32)
 digest = _function("raftcore_digest", c_uint64, c_void_p, c_uint32)
 error_detail = _function("raftcore_error_detail", c_size_t, c_void_p, c_void_p, c_size_t)
 
-# The calls of every turn once more, without argtypes, which take 35 ns an argument. Pass ctypes objects or bytes, nothing else: a
-# plain number would go as a C int.
+# The frequent calls once more without argtypes, whose conversion takes time. Pass only ctypes
+# objects and bytes: ctypes would pass a plain number as a C int.
 
 
 def _bare(name: str) -> Any:
@@ -453,9 +514,10 @@ def _bare(name: str) -> Any:
 
 bare_step_frames = _bare("raftcore_step_frames")
 bare_ready_flat = _bare("raftcore_ready_flat")
+bare_turn_flat = _bare("raftcore_turn_flat")
 bare_advance = _bare("raftcore_advance")
 
 
 def address_of(data: bytes) -> Optional[int]:
-    """Where bytes lie: for as long as the caller holds them."""
+    """Returns the address of bytes. The caller keeps the bytes."""
     return c_void_p.from_buffer(c_char_p(data)).value

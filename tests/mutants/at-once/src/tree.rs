@@ -123,6 +123,12 @@ fn messages(output: &[u8]) -> Vec<Value> {
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
+/// The static library that a message of cargo names.
+fn archive_of(message: &Value) -> Option<PathBuf> {
+    let mut files = message["filenames"].as_array()?.iter().filter_map(Value::as_str).map(PathBuf::from);
+    files.find(|path| path.ends_with("libraftcore.a"))
+}
+
 /// The mutants on the lines of a span; none there: those on the nearest line above that has any.
 fn mutants_at(root: &Path, span: &Value) -> BTreeSet<u32> {
     let line = |key: &str| span[key].as_u64().unwrap_or(1).max(1) as usize - 1;
@@ -176,13 +182,16 @@ fn conformance(root: &Path, work: &Path) -> Result<Option<PathBuf>, String> {
         println!("without go: etcd's suites do not judge");
         return Ok(None);
     }
-    let built = cargo(root, work, "rustc")?.args(["--lib", "--crate-type", "staticlib"]).status();
-    let library = work.join("cargo/debug/libraftcore.a");
+    let output = cargo(root, work, "rustc")?
+        .args(["--lib", "--crate-type", "staticlib", "--message-format=json"])
+        .output()
+        .map_err(|error| format!("cargo rustc: {error}"))?;
+    let built = messages(&output.stdout).iter().find_map(archive_of);
     let place = root.join("target/c");
     fs::create_dir_all(&place).map_err(|error| error.to_string())?;
-    let archive = fs::read(&library).unwrap_or_default();
+    let archive = built.and_then(|path| fs::read(path).ok()).unwrap_or_default();
     let written = fs::write(place.join("libraftcore.a"), &archive);
-    if !built.is_ok_and(|status| status.success()) || archive.is_empty() || written.is_err() {
+    if !output.status.success() || archive.is_empty() || written.is_err() {
         return Err("the C library does not build".into());
     }
     let program = root.join("target/conformance.test");

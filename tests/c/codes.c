@@ -1,0 +1,951 @@
+/* All calls, and all codes that the page lists for each: one that is listed and never comes fails here, and so does one that comes and is
+ * not listed. And a call that fails speaks of itself: whatever failed before, its text never shows again.
+ *
+ *     codes [HEADER]        include/raftcore.h without a name */
+#include "kit.h"
+#include "message.h"
+
+/* ---- the page */
+
+enum { FUNCTIONS = 128, NAME = 48 };
+
+#define CODES(_)                                                                                                                 \
+    _(OK) _(NONE) _(IGNORED) _(LAST) _(FETCH_FIRST) _(E_NULL) _(E_HANDLE) _(E_BUSY) _(E_PANIC) _(E_POISONED) _(E_ABI) _(E_ARG)   \
+    _(E_STATE) _(E_STALE) _(E_NOMEM) _(E_FULL) _(E_TOO_SMALL) _(E_DECODE) _(E_NO_LEADER) _(E_NO_PEER) _(E_CONF_BUSY) _(E_CONF)   \
+    _(E_CORRUPT) _(E_UNSUPPORTED) _(E_NOT_FOR_ME) _(E_IMPLAUSIBLE) _(E_TOO_LARGE) _(E_NOT_LEADER)
+
+#define ONE(name) {RAFTCORE_##name, "RAFTCORE_" #name},
+static const struct { raftcore_code code; const char *name; } codes[] = {CODES(ONE)};
+enum { N_CODES = sizeof codes / sizeof *codes };
+
+/* Sets of codes, by their places above. */
+typedef uint64_t set;
+
+/* What any call on a node may answer (see "Errors" on the page). */
+static const raftcore_code any_call[] = {RAFTCORE_E_NULL,     RAFTCORE_E_HANDLE, RAFTCORE_E_BUSY, RAFTCORE_E_PANIC,
+                                         RAFTCORE_E_POISONED, RAFTCORE_E_STATE,  RAFTCORE_E_ARG,  RAFTCORE_E_ABI};
+
+static struct function {
+    char name[NAME];
+    set listed;                 /* in its "Returns" */
+    set may;                    /* by reference to another one: "as raftcore_x" */
+    set seen;
+    char like[4][NAME];         /* "As raftcore_x": all that this one lists */
+    int n_like, answers;        /* whether it answers a code at all */
+    uint64_t calls;
+} functions[FUNCTIONS];
+static int n_functions;
+
+static set bit_of(raftcore_code code) {
+    for (int i = 0; i < N_CODES; i++)
+        if (codes[i].code == code)
+            return (set)1 << i;
+    fprintf(stderr, "a code that the page does not name: %d\n", code);
+    exit(1);
+}
+
+static struct function *find(const char *name, size_t len) {
+    for (int i = 0; i < n_functions; i++)
+        if (strlen(functions[i].name) == len && memcmp(functions[i].name, name, len) == 0)
+            return &functions[i];
+    return NULL;
+}
+
+static size_t word(const char *p, int upper) {
+    size_t len = 0;
+    while ((upper && p[len] >= 'A' && p[len] <= 'Z') || (!upper && p[len] >= 'a' && p[len] <= 'z') || p[len] == '_')
+        len++;
+    return len;
+}
+
+/* One line of a "Returns". */
+static void read_line(struct function *f, const char *line) {
+    for (const char *p = line; (p = strstr(p, "RAFTCORE_")) != NULL; p += 9) {
+        size_t len = word(p, 1);
+        for (int i = 0; i < N_CODES; i++)
+            if (strlen(codes[i].name) == len && memcmp(codes[i].name, p, len) == 0)
+                f->listed |= (set)1 << i;
+    }
+    int all = strstr(line, "As raftcore_") != NULL || strstr(line, "As in raftcore_") != NULL;
+    for (const char *p = line; (p = strstr(p, "raftcore_")) != NULL; p += 9) {
+        size_t len = word(p, 0);
+        if (!all && (p < line + 6 || (memcmp(p - 3, "as ", 3) != 0 && memcmp(p - 6, "as in ", 6) != 0)))
+            continue;
+        CHECK(f->n_like < 4 && len < NAME);
+        memcpy(f->like[f->n_like], p, len);
+        f->like[f->n_like][len] = 0;
+        f->n_like += all;
+        if (!all && find(p, len) != NULL)
+            f->may |= find(p, len)->listed;
+        memset(f->like[f->n_like], 0, NAME);
+    }
+}
+
+static void read_page(const char *path) {
+    FILE *page = fopen(path, "r");
+    char line[1024];
+    struct function f;
+    int in_comment = 0, in_returns = 0, declared = 0;
+    CHECK(page != NULL);
+    memset(&f, 0, sizeof f);
+    while (fgets(line, sizeof line, page) != NULL) {
+        if (strncmp(line, "/**", 3) == 0) {
+            memset(&f, 0, sizeof f);
+            in_comment = 1;
+            in_returns = declared = 0;
+        } else if (in_comment && strncmp(line, " */", 3) == 0) {
+            in_comment = 0;
+        } else if (in_comment) {
+            in_returns = strncmp(line, " * Returns", 10) == 0 || (in_returns && strncmp(line, " *  ", 4) == 0);
+            if (in_returns)
+                read_line(&f, line);
+        } else if (strncmp(line, "RAFTCORE_API", 12) == 0) {
+            declared = 1;
+            f.answers = strstr(line, "raftcore_code") != NULL;
+        } else if (declared && strncmp(line, "raftcore_", 9) == 0) {
+            size_t len = word(line, 0);
+            CHECK(line[len] == '(' && len < NAME && n_functions < FUNCTIONS);
+            memcpy(f.name, line, len);
+            functions[n_functions++] = f;
+            declared = 0;
+        }
+    }
+    fclose(page);
+    for (int pass = 0; pass < 4; pass++) /* "As" may name one that says "As" itself */
+        for (int i = 0; i < n_functions; i++)
+            for (int j = 0; j < functions[i].n_like; j++) {
+                const struct function *other = find(functions[i].like[j], strlen(functions[i].like[j]));
+                CHECK(other != NULL);
+                functions[i].listed |= other->listed;
+                functions[i].may |= other->may;
+            }
+    CHECK(n_functions > 65 && find("raftcore_propose_entry", 22)->listed & bit_of(RAFTCORE_E_CONF_BUSY));
+}
+
+/* ---- a call */
+
+enum { OWN_TEXT, NODE_TEXT, NO_PLANT, PLANTS };
+
+static char planted[256], said[PLANTS][256];
+static int has_said[PLANTS];
+
+static raftcore_node *copy_of(raftcore_node *n) {
+    raftcore_node *clone = NULL;
+    return raftcore_try_clone(n, &clone) == RAFTCORE_OK ? clone : NULL;
+}
+
+/* An earlier failure, whose text is known. There are two places where texts are kept: each has its turn. */
+static void plant(raftcore_node *n, int which) {
+    planted[0] = 0;
+    if (which == OWN_TEXT)
+        CODE(raftcore_supply_none(n, 1, 77), RAFTCORE_E_ARG);
+    else if (which == NODE_TEXT)
+        CHECK(raftcore_set_window(n, 1, 0, 0) < 0);
+    if (which != NO_PLANT)
+        CHECK(raftcore_error_detail(n, planted, sizeof planted) > 0);
+}
+
+static void judge(const char *call, raftcore_code code, raftcore_code want, const raftcore_node *n, int which, int line) {
+    struct function *f = find(call, word(call, 0));
+    CHECK(f != NULL);
+    f->calls++;
+    f->seen |= bit_of(code);
+    if (code != want) {
+        char text[256] = "";
+        raftcore_error_detail(n, text, sizeof text);
+        fprintf(stderr, "%s:%d: %s\n    is %d (%s) %s\n    not %d (%s)\n", __FILE__, line, call, code, raftcore_strerror(code), text, want,
+                raftcore_strerror(want));
+        exit(1);
+    }
+    if (n == NULL || code >= 0)
+        return;
+    has_said[which] = 1;
+    raftcore_error_detail(n, said[which], sizeof said[which]);
+    /* A call may well fail for what the planted one did: it is not booted; or be that one. */
+    int same_cause = (code == RAFTCORE_E_STATE && strstr(planted, "not booted") != NULL) || strstr(call, "raftcore_supply_none") == call;
+    for (int i = 0; i <= which; i++)
+        if ((planted[0] && strstr(said[which], planted) != NULL && !same_cause) ||
+            (has_said[i] && strcmp(said[i], said[which]) != 0)) {
+            fprintf(stderr, "%s:%d: %s\n    fails with \"%s\"\n    after a failure with \"%s\"; else with \"%s\"\n", __FILE__, line, call,
+                    said[which], planted, said[i]);
+            exit(1);
+        }
+    for (const char *p = said[which]; *p != 0; p++)
+        CHECK(*p >= ' ' && *p <= '~');
+    CHECK(strstr(said[which], "raftcore_") == NULL && strstr(said[which], "RAFTCORE_E_") == NULL);
+}
+
+/* Calls on `n`: on two copies of it after a failure each, then on itself. */
+#define T(want, call)                                                                                                            \
+    do {                                                                                                                         \
+        raftcore_node *real_ = n;                                                                                                \
+        memset(has_said, 0, sizeof has_said);                                                                                    \
+        for (int which_ = 0; which_ < PLANTS; which_++) {                                                                        \
+            if (which_ < NO_PLANT && (n = copy_of(real_)) == NULL) { /* in the middle of its boot */                             \
+                n = real_;                                                                                                       \
+                continue;                                                                                                        \
+            }                                                                                                                    \
+            plant(n, n == real_ && copies_failed(real_) ? OWN_TEXT : which_);                                                    \
+            judge(#call, (call), want, n, which_, __LINE__);                                                                     \
+            if (n != real_)                                                                                                      \
+                CODE(raftcore_free(n), RAFTCORE_OK);                                                                             \
+            n = real_;                                                                                                           \
+        }                                                                                                                        \
+    } while (0)
+/* Calls that need no node. */
+#define N(want, call) judge(#call, (call), want, NULL, 0, __LINE__)
+
+static int copies_failed(raftcore_node *n) {
+    raftcore_node *clone = copy_of(n);
+    if (clone == NULL)
+        return 1;
+    CODE(raftcore_free(clone), RAFTCORE_OK);
+    return 0;
+}
+
+/* ---- nodes */
+
+static const uint64_t ids[20] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20};
+static const raftcore_slice none = {NULL, 0};
+static uint8_t payload[64 << 10];
+static raftcore_slice data = {payload, 100};
+
+static raftcore_config config(uint32_t storage) {
+    raftcore_config c = kit_config(1, storage);
+    c.block_bytes = 4 << 10;
+    c.recent_bytes = 16 << 10;
+    c.max_entry_bytes = 2000;
+    c.max_snapshot_bytes = 16;
+    return c;
+}
+
+static raftcore_conf conf_of(uint32_t voters, uint32_t learners) {
+    raftcore_conf conf = {0};
+    conf.struct_size = sizeof conf;
+    conf.voters = ids;
+    conf.n_voters = voters;
+    conf.learners = ids + voters;
+    conf.n_learners = learners;
+    return conf;
+}
+
+static raftcore_node *made(const raftcore_config *c) {
+    raftcore_node *n = NULL;
+    CODE(raftcore_new(c, &n), RAFTCORE_OK);
+    return n;
+}
+
+static raftcore_node *founder(const raftcore_config *c, uint32_t voters, uint32_t learners) {
+    raftcore_node *n = made(c);
+    raftcore_conf conf = conf_of(voters, learners);
+    raftcore_stored stored = kit_founder(&conf);
+    OK(n, raftcore_boot(n, &stored));
+    return n;
+}
+
+static raftcore_ready ready(raftcore_node *n) {
+    raftcore_ready rd = {0};
+    rd.struct_size = sizeof rd;
+    OK(n, raftcore_get_ready(n, &rd));
+    return rd;
+}
+
+/* All work of a node in SYNC; changes are applied. */
+static void work(raftcore_node *n) {
+    raftcore_ready rd = {0};
+    raftcore_conf conf = conf_of(0, 0);
+    rd.struct_size = sizeof rd;
+    while (raftcore_get_ready(n, &rd) == RAFTCORE_OK) {
+        for (uint32_t i = 0; i < rd.n_committed; i++) {
+            const raftcore_entry *e = KIT_AT(raftcore_entry, rd.committed, rd.entry_stride, i);
+            if (e->kind != RAFTCORE_ENTRY_NORMAL)
+                OK(n, raftcore_apply_conf(n, e, &conf));
+        }
+        OK(n, raftcore_advance(n, rd.number));
+    }
+}
+
+static raftcore_node *lone(const raftcore_config *c, uint32_t learners) {
+    raftcore_node *n = founder(c, 1, learners);
+    OK(n, raftcore_campaign(n));
+    if (c->storage == RAFTCORE_STORAGE_SYNC)
+        work(n);
+    return n;
+}
+
+/* Node 1 of three, led by 2 in term 5. */
+static raftcore_node *follower(const raftcore_config *c) {
+    raftcore_node *n = founder(c, 3, 0);
+    bytes beat = message(RAFTCORE_MSG_HEARTBEAT, 1, 2, 5);
+    OK(n, raftcore_step(n, 2, beat.at, beat.len));
+    work(n);
+    return n;
+}
+
+/* Node 1 leads three in term 1; the others say nothing more. */
+static raftcore_node *leader(const raftcore_config *c) {
+    raftcore_node *n = founder(c, 3, 0);
+    bytes pre = message(RAFTCORE_MSG_PRE_VOTE_RESP, 1, 2, 1), vote = message(RAFTCORE_MSG_VOTE_RESP, 1, 2, 1);
+    raftcore_status s = {0};
+    s.struct_size = sizeof s;
+    OK(n, raftcore_campaign(n));
+    work(n);
+    OK(n, raftcore_step(n, 2, pre.at, pre.len));
+    work(n);
+    OK(n, raftcore_step(n, 2, vote.at, vote.len));
+    work(n);
+    OK(n, raftcore_get_status(n, &s));
+    CHECK(s.role == RAFTCORE_ROLE_LEADER);
+    return n;
+}
+
+static void answer(raftcore_node *n, uint64_t from, uint64_t index) {
+    bytes m = message(RAFTCORE_MSG_APP_RESP, 1, from, 1);
+    put_number(&m, M_INDEX, index);
+    OK(n, raftcore_step(n, from, m.at, m.len));
+}
+
+static void end(raftcore_node *n) {
+    N(RAFTCORE_OK, raftcore_free(n));
+    N(RAFTCORE_E_HANDLE, raftcore_free(n));
+}
+
+static raftcore_input input(void) {
+    raftcore_input in = {0};
+    in.struct_size = sizeof in;
+    return in;
+}
+
+/* ---- the calls */
+
+static void without_a_node(void) {
+    raftcore_config c = config(RAFTCORE_STORAGE_SYNC), good = c;
+    raftcore_node *n = NULL;
+    uint64_t limit;
+    size_t size;
+    N(RAFTCORE_OK, raftcore_config_init(&c, sizeof c));
+    N(RAFTCORE_E_ABI, raftcore_config_init(&c, 8));
+    N(RAFTCORE_OK, raftcore_config_preset(&c, RAFTCORE_PRESET_ETCD));
+    N(RAFTCORE_E_ARG, raftcore_config_preset(&c, 2));
+    c = good;
+    N(RAFTCORE_OK, raftcore_frame_limit(&c, &limit));
+    N(RAFTCORE_OK, raftcore_footprint(&c, &size));
+    N(RAFTCORE_OK, raftcore_new(&c, &n));
+    end(n);
+    c.max_entry_bytes = UINT64_MAX;
+    N(RAFTCORE_E_ARG, raftcore_frame_limit(&c, &limit));
+    N(RAFTCORE_E_ARG, raftcore_footprint(&c, &size));
+    N(RAFTCORE_E_ARG, raftcore_new(&c, &n));
+    c = good;
+    c.abi_version = 99;
+    N(RAFTCORE_E_ABI, raftcore_config_preset(&c, RAFTCORE_PRESET_ETCD));
+    N(RAFTCORE_E_ABI, raftcore_frame_limit(&c, &limit));
+    N(RAFTCORE_E_ABI, raftcore_footprint(&c, &size));
+    N(RAFTCORE_E_ABI, raftcore_new(&c, &n));
+    c = good;
+    c.dialect = 1;
+    N(RAFTCORE_E_UNSUPPORTED, raftcore_new(&c, &n));
+
+    bytes m = message(RAFTCORE_MSG_SNAP, 1, 2, 5), beat = message(RAFTCORE_MSG_HEARTBEAT, 1, 2, 5), f = framed(&beat, 0);
+    raftcore_frame frame = {0};
+    raftcore_slice found;
+    frame.struct_size = sizeof frame;
+    N(RAFTCORE_OK, raftcore_frame_next(f.at, f.len, 1000, &frame));
+    N(RAFTCORE_NONE, raftcore_frame_next(f.at, f.len - 1, 1000, &frame));
+    N(RAFTCORE_E_DECODE, raftcore_frame_next(f.at, f.len, f.len - 1, &frame));
+    put_snapshot(&m, 7, 5, 3, "data", 4);
+    N(RAFTCORE_OK, raftcore_snapshot_split(m.at, m.len, &found, NULL, NULL));
+    N(RAFTCORE_NONE, raftcore_snapshot_split(beat.at, beat.len, &found, NULL, NULL));
+    N(RAFTCORE_E_DECODE, raftcore_snapshot_split((const uint8_t *)"\xff", 1, &found, NULL, NULL));
+
+    raftcore_conf conf = conf_of(3, 0);
+    uint8_t buf[64];
+    N(RAFTCORE_OK, raftcore_conf_encode(&conf, buf, sizeof buf, &size));
+    N(RAFTCORE_E_TOO_SMALL, raftcore_conf_encode(&conf, buf, 1, &size));
+    conf.bytes.ptr = buf;
+    conf.bytes.len = size;
+    N(RAFTCORE_E_ARG, raftcore_conf_encode(&conf, buf, sizeof buf, &size));
+
+    n = lone(&good, 1);
+    raftcore_hello_info info = {0};
+    T(RAFTCORE_OK, raftcore_hello(n, buf, sizeof buf, &size));
+    T(RAFTCORE_E_TOO_SMALL, raftcore_hello(n, buf, 3, &size));
+    info.struct_size = sizeof info;
+    N(RAFTCORE_OK, raftcore_hello_read(buf, size, &info));
+    N(RAFTCORE_E_DECODE, raftcore_hello_read(buf, 3, &info));
+    info.struct_size = 1;
+    N(RAFTCORE_E_ABI, raftcore_hello_read(buf, size, &info));
+    OK(n, raftcore_tick(n, 1));
+    raftcore_ready rd = ready(n);
+    uint8_t flat[1000];
+    N(RAFTCORE_OK, raftcore_flatten(rd.msgs, flat, sizeof flat, &size));
+    N(RAFTCORE_E_TOO_SMALL, raftcore_flatten(rd.msgs, flat, 3, &size));
+    end(n);
+}
+
+static void booting(void) {
+    raftcore_config c = config(RAFTCORE_STORAGE_SYNC), messages = config(RAFTCORE_STORAGE_MESSAGES);
+    raftcore_conf conf = conf_of(3, 0), garbage = conf, twice = conf;
+    uint64_t twice_ids[2] = {1, 1};
+    raftcore_run runs[2] = {{2, 1}, {2, 2}}, run = {2, 1};
+    raftcore_entry many[64], gap = {1, 3, 0, 0, {NULL, 0}, 0}, kind = {1, 2, 7, 0, {NULL, 0}, 0};
+    raftcore_stored good = kit_founder(&conf), s;
+    raftcore_node *n, *clone = NULL;
+    garbage.bytes.ptr = (const uint8_t *)"\xff";
+    garbage.bytes.len = 1;
+    twice.voters = twice_ids;
+    twice.n_voters = 2;
+    for (uint64_t i = 0; i < 64; i++) {
+        raftcore_entry e = {1, i + 2, 0, 0, {payload, 1000}, 0};
+        many[i] = e;
+    }
+
+    n = made(&c);
+    T(RAFTCORE_OK, raftcore_boot(n, &good));
+    T(RAFTCORE_E_STATE, raftcore_boot(n, &good));
+    end(n);
+    s = good;
+    s.commit = 7;
+    n = made(&c);
+    T(RAFTCORE_E_CORRUPT, raftcore_boot(n, &s));
+    end(n);
+    s = good;
+    s.conf = &twice;
+    n = made(&c);
+    T(RAFTCORE_E_CONF, raftcore_boot(n, &s));
+    end(n);
+    s.conf = &garbage;
+    n = made(&c);
+    T(RAFTCORE_E_DECODE, raftcore_boot(n, &s));
+    end(n);
+    s = good;
+    s.entries = many;
+    s.n_entries = 64;
+    s.last = 65;
+    n = made(&messages);
+    T(RAFTCORE_E_FULL, raftcore_boot(n, &s));
+    end(n);
+
+    /* In pieces. From here on no copy can be made: a call that failed in the boot shows in what T plants. */
+    n = made(&c);
+    T(RAFTCORE_E_STATE, raftcore_tick(n, 1));
+    T(RAFTCORE_OK, raftcore_boot_state(n, 1, 0, 1));
+    T(RAFTCORE_E_STATE, raftcore_boot_state(n, 1, 0, 1));
+    T(RAFTCORE_E_STATE, raftcore_try_clone(n, &clone));
+    T(RAFTCORE_OK, raftcore_boot_conf(n, &conf, 1, 1));
+    T(RAFTCORE_E_STATE, raftcore_boot_conf(n, &conf, 1, 1));
+    T(RAFTCORE_OK, raftcore_boot_terms(n, &run, 1, 65));
+    T(RAFTCORE_E_STATE, raftcore_boot_terms(n, &run, 1, 65));
+    T(RAFTCORE_E_ARG, raftcore_boot_entries(n, &kind, 1));
+    T(RAFTCORE_OK, raftcore_boot_entries(n, many, 64));
+    T(RAFTCORE_OK, raftcore_boot_done(n, 1));
+    T(RAFTCORE_E_STATE, raftcore_boot_done(n, 1));
+    T(RAFTCORE_E_STATE, raftcore_boot_entries(n, many, 1));
+    T(RAFTCORE_OK, raftcore_try_clone(n, &clone));
+    CODE(raftcore_free(clone), RAFTCORE_OK);
+    end(n);
+    n = made(&c);
+    T(RAFTCORE_E_CORRUPT, raftcore_boot_state(n, UINT64_MAX, 0, 0));
+    end(n);
+    n = made(&c);
+    T(RAFTCORE_E_DECODE, raftcore_boot_conf(n, &garbage, 1, 1));
+    end(n);
+    n = made(&c);
+    T(RAFTCORE_E_CONF, raftcore_boot_conf(n, &twice, 1, 1));
+    end(n);
+    n = made(&c);
+    T(RAFTCORE_E_CORRUPT, raftcore_boot_conf(n, &conf, 1, 0));
+    end(n);
+    n = made(&c);
+    OK(n, raftcore_boot_conf(n, &conf, 1, 1));
+    T(RAFTCORE_E_CORRUPT, raftcore_boot_terms(n, runs, 2, 9));
+    end(n);
+    n = made(&c);
+    OK(n, raftcore_boot_conf(n, &conf, 1, 1));
+    T(RAFTCORE_E_CORRUPT, raftcore_boot_entries(n, &gap, 1));
+    end(n);
+    n = made(&messages);
+    OK(n, raftcore_boot_conf(n, &conf, 1, 1));
+    raftcore_code code = raftcore_boot_entries(n, many, 64);
+    CHECK(code == RAFTCORE_OK || code == RAFTCORE_E_FULL);
+    T(code == RAFTCORE_OK ? RAFTCORE_E_FULL : RAFTCORE_E_STATE, raftcore_boot_done(n, 1));
+    end(n);
+    n = made(&c);
+    OK(n, raftcore_boot_conf(n, &conf, 1, 1));
+    T(RAFTCORE_E_CORRUPT, raftcore_boot_done(n, 9));
+    end(n);
+
+    /* What a boot that is under way refuses, it refuses with words of its own, even after a boot call that failed. */
+    n = made(&c);
+    OK(n, raftcore_boot_conf(n, &conf, 1, 1));
+    char text[256];
+    uint32_t due;
+    CODE(raftcore_boot_state(n, 1, 1, 1), RAFTCORE_E_STATE);
+    CODE(raftcore_try_clone(n, &clone), RAFTCORE_E_STATE);
+    raftcore_error_detail(n, text, sizeof text);
+    CHECK(strstr(text, "boot_state") == NULL);
+    CODE(raftcore_boot_state(n, 1, 1, 1), RAFTCORE_E_STATE);
+    CODE(raftcore_ticks_until_due(n, &due), RAFTCORE_E_STATE);
+    raftcore_error_detail(n, text, sizeof text);
+    CHECK(strstr(text, "boot_state") == NULL);
+    end(n);
+}
+
+/* Messages in. */
+static void stepping(void) {
+    raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
+    raftcore_node *n;
+    bytes m = message(RAFTCORE_MSG_HEARTBEAT, 1, 2, 5);
+    uint32_t due, rejected;
+    size_t used;
+    raftcore_code first;
+    c.max_uncommitted_size = 150;
+    n = founder(&c, 3, 0);
+    T(RAFTCORE_OK, raftcore_tick(n, 1));
+    T(RAFTCORE_OK, raftcore_ticks_until_due(n, &due));
+    T(RAFTCORE_OK, raftcore_step(n, 2, m.at, m.len));
+    T(RAFTCORE_E_NOT_FOR_ME, raftcore_step(n, 3, m.at, m.len));
+    T(RAFTCORE_E_DECODE, raftcore_step(n, 2, (const uint8_t *)"\xff", 1));
+    bytes f = framed(&m, 0);
+    T(RAFTCORE_OK, raftcore_step_frames(n, 2, f.at, f.len, &used, &rejected, &first));
+    memset(f.at, 0xff, 4);
+    T(RAFTCORE_E_DECODE, raftcore_step_frames(n, 2, f.at, f.len, &used, &rejected, &first));
+    m = message(RAFTCORE_MSG_HEARTBEAT, 1, 2, 5);
+    put_number(&m, M_COMMIT, 99);
+    T(RAFTCORE_E_IMPLAUSIBLE, raftcore_step(n, 2, m.at, m.len));
+    m = message(RAFTCORE_MSG_PROP, 1, 3, 0);
+    put_entry(&m, RAFTCORE_ENTRY_NORMAL, 0, 0, "x", 1);
+    T(RAFTCORE_E_NOT_LEADER, raftcore_step(n, 3, m.at, m.len));
+    OK(n, raftcore_forget_leader(n));
+    T(RAFTCORE_E_NO_LEADER, raftcore_step(n, 3, m.at, m.len));
+    m = message(99, 1, 2, 5);
+    T(RAFTCORE_E_UNSUPPORTED, raftcore_step(n, 2, m.at, m.len));
+    end(n);
+
+    n = leader(&c);
+    m = message(RAFTCORE_MSG_APP_RESP, 1, 9, 1);
+    T(RAFTCORE_E_NO_PEER, raftcore_step(n, 9, m.at, m.len));
+    m = message(RAFTCORE_MSG_PROP, 1, 3, 0);
+    put_entry(&m, RAFTCORE_ENTRY_NORMAL, 0, 0, payload, 100);
+    T(RAFTCORE_OK, raftcore_step(n, 3, m.at, m.len));
+    T(RAFTCORE_E_FULL, raftcore_step(n, 3, m.at, m.len));
+    /* A change that is passed on is refused as one's own would be. */
+    static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1};
+    m = message(RAFTCORE_MSG_PROP, 1, 3, 0);
+    put_entry(&m, RAFTCORE_ENTRY_CONF_CHANGE, 0, 0, remove_1, sizeof remove_1);
+    T(RAFTCORE_OK, raftcore_step(n, 3, m.at, m.len));
+    T(RAFTCORE_E_CONF_BUSY, raftcore_step(n, 3, m.at, m.len));
+    end(n);
+    n = lone(&c, 0);
+    T(RAFTCORE_E_CONF, raftcore_step(n, 3, m.at, m.len));
+    end(n);
+}
+
+/* Proposals and reads. */
+static void proposing(void) {
+    static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1}, add_2[] = {0x10, 0, 0x18, 2}, odd[] = {0x10, 77, 0x18, 2};
+    raftcore_slice last_voter = {remove_1, sizeof remove_1}, raw = {add_2, sizeof add_2}, unknown = {odd, sizeof odd}, large = {payload, 3000};
+    raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
+    raftcore_change add = {2, RAFTCORE_CHANGE_ADD_NODE, 0}, remove = {1, RAFTCORE_CHANGE_REMOVE_NODE, 0}, reserved = {0, 0, 0};
+    raftcore_node *n;
+    uint64_t tokens[2] = {1, 2};
+    enum { NORMAL = RAFTCORE_ENTRY_NORMAL, CHANGE = RAFTCORE_ENTRY_CONF_CHANGE, AUTO = RAFTCORE_TRANSITION_AUTO };
+    c.max_tokens = 1;
+    c.max_reads = 1;
+
+    n = founder(&c, 3, 0);
+    T(RAFTCORE_E_NO_LEADER, raftcore_propose(n, &data, 1, 1));
+    T(RAFTCORE_E_NO_LEADER, raftcore_propose_many(n, &data, tokens, 1));
+    T(RAFTCORE_E_NO_LEADER, raftcore_propose_entry(n, NORMAL, data, 1));
+    T(RAFTCORE_E_NO_LEADER, raftcore_propose_conf(n, &add, 1, AUTO, none, 1));
+    T(RAFTCORE_E_NO_LEADER, raftcore_read_index(n, 1));
+    T(RAFTCORE_E_NO_LEADER, raftcore_transfer(n, 2));
+    end(n);
+
+    n = follower(&c);
+    T(RAFTCORE_E_NOT_LEADER, raftcore_propose(n, &data, 1, 1));
+    T(RAFTCORE_E_NOT_LEADER, raftcore_propose_many(n, &data, tokens, 1));
+    T(RAFTCORE_E_NOT_LEADER, raftcore_propose_entry(n, NORMAL, data, 1));
+    T(RAFTCORE_E_NOT_LEADER, raftcore_propose_entry(n, CHANGE, raw, 1));
+    T(RAFTCORE_E_NOT_LEADER, raftcore_propose_conf(n, &add, 1, AUTO, none, 1));
+    T(RAFTCORE_OK, raftcore_read_index(n, 1));
+    T(RAFTCORE_E_FULL, raftcore_read_index(n, 2));
+    T(RAFTCORE_E_NO_PEER, raftcore_transfer(n, 0));
+    T(RAFTCORE_OK, raftcore_transfer(n, 3));
+    T(RAFTCORE_OK, raftcore_forget_leader(n));
+    end(n);
+
+    n = lone(&c, 0);
+    T(RAFTCORE_OK, raftcore_propose(n, &data, 1, 1));
+    T(RAFTCORE_E_FULL, raftcore_propose(n, &data, 1, 2));
+    T(RAFTCORE_E_FULL, raftcore_propose_many(n, &data, tokens, 1));
+    T(RAFTCORE_E_FULL, raftcore_propose_entry(n, NORMAL, data, 2));
+    T(RAFTCORE_E_FULL, raftcore_propose_entry(n, CHANGE, raw, 2));
+    T(RAFTCORE_E_FULL, raftcore_propose_conf(n, &add, 1, AUTO, none, 2));
+    T(RAFTCORE_E_TOO_LARGE, raftcore_propose(n, &large, 1, 0));
+    T(RAFTCORE_E_TOO_LARGE, raftcore_propose_many(n, &large, NULL, 1));
+    T(RAFTCORE_E_TOO_LARGE, raftcore_propose_entry(n, NORMAL, large, 0));
+    T(RAFTCORE_E_TOO_LARGE, raftcore_propose_conf(n, &add, 1, AUTO, large, 0));
+    T(RAFTCORE_E_ARG, raftcore_propose_entry(n, 7, raw, 0));
+    T(RAFTCORE_E_DECODE, raftcore_propose_entry(n, CHANGE, data, 0));
+    T(RAFTCORE_E_UNSUPPORTED, raftcore_propose_entry(n, CHANGE, unknown, 0));
+    T(RAFTCORE_E_CONF, raftcore_propose_entry(n, CHANGE, last_voter, 0));
+    T(RAFTCORE_E_CONF, raftcore_propose_conf(n, &remove, 1, AUTO, none, 0));
+    T(RAFTCORE_E_ARG, raftcore_propose_conf(n, &reserved, 1, AUTO, none, 0));
+    T(RAFTCORE_E_ARG, raftcore_propose_conf(n, &add, 1, 77, none, 0));
+    T(RAFTCORE_OK, raftcore_propose_many(n, &data, NULL, 1));
+    T(RAFTCORE_OK, raftcore_propose_entry(n, NORMAL, data, 0));
+    T(RAFTCORE_OK, raftcore_propose_conf(n, &add, 1, AUTO, none, 0));
+    T(RAFTCORE_E_CONF_BUSY, raftcore_propose_conf(n, &add, 1, AUTO, none, 0));
+    T(RAFTCORE_E_CONF_BUSY, raftcore_propose_entry(n, CHANGE, raw, 0));
+    T(RAFTCORE_E_NO_PEER, raftcore_transfer(n, 9));
+    T(RAFTCORE_E_STATE, raftcore_abort_transfer(n));
+    end(n);
+
+    n = leader(&c);
+    answer(n, 2, 2);
+    T(RAFTCORE_OK, raftcore_transfer(n, 2));
+    T(RAFTCORE_E_NO_LEADER, raftcore_propose(n, &data, 1, 1));
+    T(RAFTCORE_OK, raftcore_abort_transfer(n));
+    end(n);
+}
+
+static void settings(void) {
+    raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
+    raftcore_node *n = leader(&c);
+    raftcore_status s = {0};
+    raftcore_conf conf = {0};
+    raftcore_event event;
+    raftcore_peer peers[3];
+    size_t count;
+    uint8_t text[8];
+    T(RAFTCORE_OK, raftcore_campaign(n));
+    T(RAFTCORE_OK, raftcore_forget_leader(n));
+    T(RAFTCORE_E_ARG, raftcore_set_electable(n, 2));
+    T(RAFTCORE_OK, raftcore_set_electable(n, 1));
+    T(RAFTCORE_E_ARG, raftcore_set_commit_broadcast(n, 2));
+    T(RAFTCORE_OK, raftcore_set_commit_broadcast(n, 1));
+    T(RAFTCORE_OK, raftcore_set_priority(n, -3));
+    T(RAFTCORE_E_NO_PEER, raftcore_set_window(n, 9, 1, 0));
+    T(RAFTCORE_OK, raftcore_set_window(n, 2, 1, 0));
+    T(RAFTCORE_E_ARG, raftcore_set_election_timeout(n, 0));
+    T(RAFTCORE_OK, raftcore_set_election_timeout(n, 9));
+    T(RAFTCORE_OK, raftcore_report_unreachable(n, 2));
+    T(RAFTCORE_E_NO_PEER, raftcore_report_unreachable(n, 9));
+    T(RAFTCORE_OK, raftcore_report_snapshot(n, 2, RAFTCORE_SNAPSHOT_UNDER_WAY));
+    T(RAFTCORE_E_NO_PEER, raftcore_report_snapshot(n, 9, RAFTCORE_SNAPSHOT_FAILED));
+    T(RAFTCORE_E_ARG, raftcore_report_snapshot(n, 2, 3));
+    T(RAFTCORE_E_ABI, raftcore_get_status(n, &s));
+    s.struct_size = sizeof s;
+    T(RAFTCORE_OK, raftcore_get_status(n, &s));
+    T(RAFTCORE_E_ABI, raftcore_get_conf(n, &conf));
+    conf.struct_size = sizeof conf;
+    T(RAFTCORE_OK, raftcore_get_conf(n, &conf));
+    T(RAFTCORE_OK, raftcore_get_peers(n, peers, 3, &count));
+    T(RAFTCORE_OK, raftcore_next_event(n, &event));
+    while (raftcore_next_event(n, &event) == RAFTCORE_OK) {}
+    T(RAFTCORE_NONE, raftcore_next_event(n, &event));
+    CHECK(raftcore_tick_many(&n, 1, 1, NULL, 0) <= 1 && raftcore_config_error(&c, (char *)text, sizeof text) == 0);
+    end(n);
+
+    /* One of the two by which T plants, by itself. */
+    n = lone(&c, 0);
+    N(RAFTCORE_E_ARG, raftcore_set_window(n, 1, 0, 0));
+    end(n);
+}
+
+/* Readies and their acknowledgements, in each mode. */
+static void readies(void) {
+    raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
+    raftcore_ready rd = {0}, other = {0};
+    raftcore_conf conf = conf_of(0, 0);
+    raftcore_change learner = {2, RAFTCORE_CHANGE_ADD_LEARNER, 0};
+    raftcore_input in = input();
+    raftcore_node *n;
+    uint8_t flat[2000];
+    size_t need;
+    rd.struct_size = sizeof rd;
+
+    /* SYNC */
+    n = founder(&c, 1, 0);
+    T(RAFTCORE_NONE, raftcore_get_ready(n, &rd));
+    T(RAFTCORE_NONE, raftcore_ready_flat(n, flat, sizeof flat, &need));
+    T(RAFTCORE_NONE, raftcore_turn(n, &in, &rd));
+    T(RAFTCORE_NONE, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
+    T(RAFTCORE_NONE, raftcore_view(n, 1, &rd));
+    T(RAFTCORE_NONE, raftcore_view_flat(n, 1, flat, sizeof flat, &need));
+    T(RAFTCORE_E_ARG, raftcore_advance(n, 1));
+    OK(n, raftcore_campaign(n));
+    T(RAFTCORE_E_ABI, raftcore_get_ready(n, &other));
+    T(RAFTCORE_E_TOO_SMALL, raftcore_ready_flat(n, flat, 9, &need));
+    T(RAFTCORE_E_ARG, raftcore_advance(n, 1)); /* nobody has seen it */
+    T(RAFTCORE_OK, raftcore_ready_flat(n, flat, sizeof flat, &need));
+    T(RAFTCORE_OK, raftcore_view_flat(n, 1, flat, sizeof flat, &need));
+    T(RAFTCORE_E_TOO_SMALL, raftcore_view_flat(n, 1, flat, 9, &need));
+    T(RAFTCORE_OK, raftcore_view(n, 1, &rd));
+    T(RAFTCORE_E_ABI, raftcore_view(n, 1, &other));
+    T(RAFTCORE_OK, raftcore_get_ready(n, &rd));
+    T(RAFTCORE_E_STATE, raftcore_persisted(n, 1));
+    T(RAFTCORE_E_STATE, raftcore_applied(n, 1));
+    T(RAFTCORE_E_STATE, raftcore_release(n, 1));
+    T(RAFTCORE_E_STATE, raftcore_step_local(n, flat, 3));
+    T(RAFTCORE_OK, raftcore_advance(n, 1));
+    T(RAFTCORE_E_STALE, raftcore_advance(n, 1));
+    work(n);
+
+    /* A turn that gives a ready, and one that gives the last. */
+    raftcore_node *before = copy_of(n);
+    OK(n, raftcore_propose(n, &data, 1, 0));
+    T(RAFTCORE_OK, raftcore_turn(n, &in, &rd));
+    in.done = rd.number;
+    T(RAFTCORE_LAST, raftcore_turn(n, &in, &rd));
+    in.done = 99;
+    T(RAFTCORE_E_ARG, raftcore_turn(n, &in, &rd));
+    T(RAFTCORE_E_ARG, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
+    end(n);
+    n = before;
+    in.done = 0;
+    OK(n, raftcore_propose(n, &data, 1, 0));
+    T(RAFTCORE_E_TOO_SMALL, raftcore_turn_flat(n, &in, flat, 9, &need));
+    T(RAFTCORE_OK, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
+    in.done = ((const raftcore_flat *)(const void *)flat)->number;
+    T(RAFTCORE_LAST, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
+    work(n);
+
+    /* A change that nobody has applied holds back the acknowledgement. */
+    OK(n, raftcore_propose_conf(n, &learner, 1, RAFTCORE_TRANSITION_AUTO, none, 0));
+    rd = ready(n);
+    OK(n, raftcore_advance(n, rd.number));
+    rd = ready(n);
+    CHECK(rd.n_committed == 1 && rd.committed->kind != RAFTCORE_ENTRY_NORMAL);
+    T(RAFTCORE_E_STATE, raftcore_advance(n, rd.number));
+    raftcore_entry e = *rd.committed, wrong = e;
+    wrong.index++;
+    T(RAFTCORE_E_ARG, raftcore_apply_conf(n, &wrong, &conf));
+    wrong = e;
+    wrong.data = data;
+    T(RAFTCORE_E_DECODE, raftcore_apply_conf(n, &wrong, &conf));
+    static const uint8_t odd[] = {0x12, 4, 0x08, 77, 0x10, 2}, last_voter[] = {0x12, 4, 0x08, 1, 0x10, 1};
+    wrong.kind = RAFTCORE_ENTRY_CONF_CHANGE_V2;
+    wrong.data.ptr = odd;
+    wrong.data.len = sizeof odd;
+    T(RAFTCORE_E_UNSUPPORTED, raftcore_apply_conf(n, &wrong, &conf));
+    wrong.data.ptr = last_voter;
+    T(RAFTCORE_E_CONF, raftcore_apply_conf(n, &wrong, &conf));
+    before = copy_of(n);
+    T(RAFTCORE_OK, raftcore_apply_conf(n, &e, &conf));
+    T(RAFTCORE_E_STALE, raftcore_apply_conf(n, &e, &conf));
+    T(RAFTCORE_E_STALE, raftcore_skip_conf(n, e.index, &conf));
+    T(RAFTCORE_OK, raftcore_advance(n, rd.number));
+    T(RAFTCORE_E_ARG, raftcore_compacted(n, 99));
+    T(RAFTCORE_OK, raftcore_compacted(n, 3));
+    T(RAFTCORE_E_STALE, raftcore_compacted(n, 3));
+    end(n);
+    n = before;
+    T(RAFTCORE_E_ARG, raftcore_skip_conf(n, 99, &conf));
+    T(RAFTCORE_OK, raftcore_skip_conf(n, e.index, &conf));
+    end(n);
+
+    /* Changes apart from entries. */
+    static const uint8_t add_2[] = {0x12, 4, 0x08, RAFTCORE_CHANGE_ADD_LEARNER, 0x10, 2};
+    raftcore_slice raw = {add_2, sizeof add_2}, unknown = {odd, sizeof odd}, impossible = {last_voter, sizeof last_voter};
+    enum { V2 = RAFTCORE_ENTRY_CONF_CHANGE_V2 };
+    n = lone(&c, 0);
+    T(RAFTCORE_E_STATE, raftcore_apply_change(n, V2, raw, &conf));
+    end(n);
+    c.flags |= RAFTCORE_FLAG_CONF_APART;
+    n = lone(&c, 0);
+    T(RAFTCORE_OK, raftcore_apply_change(n, V2, raw, &conf));
+    T(RAFTCORE_E_ARG, raftcore_apply_change(n, RAFTCORE_ENTRY_NORMAL, raw, &conf));
+    T(RAFTCORE_E_DECODE, raftcore_apply_change(n, V2, data, &conf));
+    T(RAFTCORE_E_UNSUPPORTED, raftcore_apply_change(n, V2, unknown, &conf));
+    T(RAFTCORE_E_CONF, raftcore_apply_change(n, V2, impossible, &conf));
+    end(n);
+
+    /* ASYNC */
+    c = config(RAFTCORE_STORAGE_ASYNC);
+    c.max_outstanding = 3;
+    n = lone(&c, 0);
+    rd = ready(n);
+    T(RAFTCORE_OK, raftcore_persisted(n, rd.number));
+    T(RAFTCORE_E_STALE, raftcore_persisted(n, rd.number));
+    T(RAFTCORE_E_ARG, raftcore_persisted(n, 99));
+    while (rd.committed_last != 2) {
+        OK(n, raftcore_release(n, rd.number));
+        rd = ready(n);
+        OK(n, raftcore_persisted(n, rd.number));
+    }
+    for (int i = 0; i < 3; i++) {
+        OK(n, raftcore_propose(n, &data, 1, 0));
+        if (i < 2)
+            rd = ready(n);
+    }
+    T(RAFTCORE_E_FULL, raftcore_get_ready(n, &rd));
+    T(RAFTCORE_E_FULL, raftcore_ready_flat(n, flat, sizeof flat, &need));
+    in = input();
+    T(RAFTCORE_E_FULL, raftcore_turn(n, &in, &rd));
+    T(RAFTCORE_E_FULL, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
+    T(RAFTCORE_OK, raftcore_applied(n, 2));
+    T(RAFTCORE_E_STALE, raftcore_applied(n, 2));
+    T(RAFTCORE_E_ARG, raftcore_applied(n, 99));
+    T(RAFTCORE_OK, raftcore_release(n, rd.number));
+    T(RAFTCORE_E_STALE, raftcore_release(n, rd.number));
+    T(RAFTCORE_E_ARG, raftcore_release(n, 99));
+    while (raftcore_get_ready(n, &rd) == RAFTCORE_OK)
+        OK(n, raftcore_advance(n, rd.number));
+    OK(n, raftcore_propose_conf(n, &learner, 1, RAFTCORE_TRANSITION_AUTO, none, 0));
+    rd = ready(n);
+    OK(n, raftcore_persisted(n, rd.number));
+    rd = ready(n);
+    T(RAFTCORE_E_STATE, raftcore_applied(n, rd.committed_last));
+    end(n);
+
+    /* MESSAGES */
+    c = config(RAFTCORE_STORAGE_MESSAGES);
+    n = lone(&c, 0);
+    T(RAFTCORE_E_DECODE, raftcore_step_local(n, (const uint8_t *)"\xff", 1));
+    bytes m = message(RAFTCORE_MSG_HEARTBEAT, 1, 2, 5);
+    T(RAFTCORE_E_NOT_FOR_ME, raftcore_step_local(n, m.at, m.len));
+    rd = ready(n);
+    int found = 0;
+    for (uint32_t i = 0; i < rd.n_msgs; i++) {
+        size_t len;
+        uint64_t number, value;
+        raftcore_slice part;
+        OK(n, raftcore_flatten(KIT_AT(raftcore_msg, rd.msgs, rd.msg_stride, i), flat, sizeof flat, &len));
+        for (const uint8_t *p = flat + RAFTCORE_FRAME_HEADER; p < flat + len && !found;) {
+            p = kit_field(p, flat + len, &number, &value, &part);
+            if (number == 14) {
+                T(RAFTCORE_OK, raftcore_step_local(n, part.ptr, part.len));
+                found = 1;
+            }
+        }
+    }
+    CHECK(found);
+    T(RAFTCORE_E_STATE, raftcore_advance(n, rd.number));
+    T(RAFTCORE_OK, raftcore_release(n, rd.number));
+    end(n);
+}
+
+/* What a peer lacks, and what the node lacks itself. */
+static void fetching(void) {
+    raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
+    raftcore_node *n = lone(&c, 1), *before;
+    raftcore_fetch f = {0};
+    raftcore_conf conf = conf_of(1, 1), twice = conf, garbage = conf, without = conf_of(1, 0);
+    raftcore_ready rd = {0};
+    raftcore_input in = input();
+    raftcore_slice small = {payload, 10}, large = {payload, 17};
+    static raftcore_entry log[64];
+    uint64_t twice_ids[2] = {1, 1};
+    uint8_t flat[100];
+    size_t need;
+    rd.struct_size = sizeof rd;
+    f.struct_size = sizeof f;
+    twice.voters = twice_ids;
+    twice.n_voters = 2;
+    garbage.bytes.ptr = (const uint8_t *)"\xff";
+    garbage.bytes.len = 1;
+    T(RAFTCORE_NONE, raftcore_next_fetch(n, &f));
+    for (uint64_t i = 0; i < 60; i++) {
+        raftcore_slice part = {payload, 1000};
+        OK(n, raftcore_propose(n, &part, 1, 0));
+        work(n);
+        raftcore_entry e = {1, i + 3, 0, 0, part, 0};
+        log[i] = e;
+    }
+    /* The learner has what founders have, and nothing more. */
+    OK(n, raftcore_tick(n, 1));
+    bytes reject = message(RAFTCORE_MSG_APP_RESP, 1, 2, 1);
+    put_number(&reject, M_INDEX, 1);
+    OK(n, raftcore_step(n, 2, reject.at, reject.len));
+    T(RAFTCORE_FETCH_FIRST, raftcore_turn(n, &in, &rd));
+    T(RAFTCORE_FETCH_FIRST, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
+    T(RAFTCORE_OK, raftcore_next_fetch(n, &f));
+    CHECK(f.kind == RAFTCORE_FETCH_ENTRIES && f.first == 2);
+    raftcore_entry first = {1, 2, 0, 0, {NULL, 0}, 0}, wrong = {1, 9, 0, 0, {NULL, 0}, 0};
+    T(RAFTCORE_E_ARG, raftcore_supply_entries(n, f.id, &wrong, 1));
+    T(RAFTCORE_E_ARG, raftcore_supply_none(n, f.id, 9));
+    T(RAFTCORE_E_ARG, raftcore_supply_none(n, f.id + 9, RAFTCORE_SUPPLY_GONE));
+    before = copy_of(n);
+    T(RAFTCORE_OK, raftcore_supply_entries(n, f.id, &first, 1));
+    T(RAFTCORE_IGNORED, raftcore_supply_entries(n, f.id, &first, 1));
+    T(RAFTCORE_IGNORED, raftcore_supply_none(n, f.id, RAFTCORE_SUPPLY_LATER));
+    end(n);
+    n = before;
+    T(RAFTCORE_OK, raftcore_supply_none(n, f.id, RAFTCORE_SUPPLY_GONE));
+    OK(n, raftcore_next_fetch(n, &f));
+    CHECK(f.kind == RAFTCORE_FETCH_SNAPSHOT);
+    T(RAFTCORE_E_ARG, raftcore_supply_snapshot(n, f.id, 99, &conf, small));
+    T(RAFTCORE_E_ARG, raftcore_supply_snapshot(n, f.id, 60, &without, small));
+    T(RAFTCORE_E_CONF, raftcore_supply_snapshot(n, f.id, 60, &twice, small));
+    T(RAFTCORE_E_DECODE, raftcore_supply_snapshot(n, f.id, 60, &garbage, small));
+    T(RAFTCORE_E_TOO_LARGE, raftcore_supply_snapshot(n, f.id, 60, &conf, large));
+    T(RAFTCORE_OK, raftcore_supply_snapshot(n, f.id, 60, &conf, small));
+    T(RAFTCORE_IGNORED, raftcore_supply_snapshot(n, f.id, 60, &conf, small));
+    end(n);
+
+    raftcore_stored stored = kit_founder(&conf);
+    raftcore_entry all[61];
+    all[0] = first;
+    memcpy(all + 1, log, 60 * sizeof *log);
+    stored.term = 1;
+    stored.commit = stored.last = 62;
+    stored.entries = all;
+    stored.n_entries = 61;
+    n = made(&c);
+    OK(n, raftcore_boot(n, &stored));
+    OK(n, raftcore_next_fetch(n, &f));
+    CHECK(f.kind == RAFTCORE_FETCH_APPLY);
+    T(RAFTCORE_E_CORRUPT, raftcore_supply_none(n, f.id, RAFTCORE_SUPPLY_GONE));
+    T(RAFTCORE_E_ARG, raftcore_supply_entries(n, f.id, &wrong, 1));
+    T(RAFTCORE_OK, raftcore_supply_entries(n, f.id, all, 3));
+    end(n);
+}
+
+/* ---- the sum */
+
+/* Listed, and for a reason not made here. */
+static const struct { const char *function; raftcore_code code; const char *reason; } elsewhere[] = {
+    {"", RAFTCORE_E_NOMEM, "alloc.c lets each heap call fail"},
+    {"", RAFTCORE_E_PANIC, "panic.c has a library with a bug in it"},
+    {"raftcore_free", RAFTCORE_E_BUSY, "misuse.c has threads"},
+};
+
+static int is_elsewhere(const struct function *f, raftcore_code code) {
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (elsewhere[i].code == code && (elsewhere[i].function[0] == 0 || strcmp(elsewhere[i].function, f->name) == 0))
+            return 1;
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    set generic = 0;
+    int missing = 0, produced = 0;
+    for (size_t i = 0; i < sizeof any_call / sizeof *any_call; i++)
+        generic |= bit_of(any_call[i]);
+    read_page(argc > 1 ? argv[1] : "include/raftcore.h");
+    without_a_node();
+    booting();
+    stepping();
+    proposing();
+    settings();
+    readies();
+    fetching();
+    for (int i = 0; i < n_functions; i++) {
+        const struct function *f = &functions[i];
+        if (f->answers && f->calls == 0 && ++missing)
+            printf("%s: not called\n", f->name);
+        for (int j = 0; j < N_CODES; j++) {
+            set bit = (set)1 << j;
+            int seen = (f->seen & bit) != 0, listed = (f->listed & bit) != 0;
+            produced += seen;
+            if (f->answers && listed && !seen && !is_elsewhere(f, codes[j].code) && ++missing)
+                printf("%s: %s is listed, and never came\n", f->name, codes[j].name);
+            if (seen && !listed && !((f->may | generic) & bit) && ++missing)
+                printf("%s: %s came, and is not listed\n", f->name, codes[j].name);
+        }
+    }
+    printf("%d functions, %d pairs of a function and a code\n", n_functions, produced);
+    return missing > 0;
+}
