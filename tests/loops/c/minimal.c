@@ -1,5 +1,5 @@
-/* The printed minimal.c, completed: tests/loops/README.md. The scenes are those of scenario.c, with the disks, the network and the
- * loop of the program itself, and with as small a recent_bytes as its disks need. At the end the program runs as printed. */
+/* The printed minimal.c, completed: tests/loops/README.md. The scenes are those of scenario.c. Disks, network and loop
+ * are those of the program, so recent_bytes is small. In the end the program runs as printed. */
 #include "raftcore.h"
 
 static raftcore_code small_new(raftcore_config *c, raftcore_node **out);
@@ -23,7 +23,8 @@ static raftcore_code small_new(raftcore_config *c, raftcore_node **out) {
 
 static void expect(int holds, const char *what) {
     if (!holds) {
-        fprintf(stderr, "%s: applied %" PRIu64 " of %" PRIu64 " entries\n", what, disks[1].stored.applied, disks[1].stored.last);
+        fprintf(stderr, "%s: %" PRIu64 " of %" PRIu64 " entries are applied\n", what, disks[1].stored.applied,
+                disks[1].stored.last);
         exit(1);
     }
 }
@@ -46,7 +47,9 @@ static void write_log(disk *d) {
     for (uint64_t i = 2; i <= d->stored.last; i++) {
         int change = i == ENTRIES / 2;
         raftcore_slice data = change ? (raftcore_slice){learner_2, sizeof learner_2} : payload(i);
-        d->log[i] = (raftcore_entry){.term = 1, .index = i, .kind = change ? RAFTCORE_ENTRY_CONF_CHANGE : RAFTCORE_ENTRY_NORMAL};
+        d->log[i].term = 1;
+        d->log[i].index = i;
+        d->log[i].kind = change ? RAFTCORE_ENTRY_CONF_CHANGE : RAFTCORE_ENTRY_NORMAL;
         d->log[i].data = store_bytes(d->data[i], TEXT, data);
     }
 }
