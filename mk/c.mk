@@ -107,6 +107,9 @@ $(C_HEAP:%=$(C_OUT)/test/%): $(C_OUT)/test/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/li
 	@mkdir -p $(@D)
 	$(CC) -std=c11 $(C_FLAGS) $(C_WRAP) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
 
+# It includes the program.
+$(C_OUT)/test/printed_loop $(C_OUT)/asan/printed_loop: examples-c/minimal.c
+
 # Linked as the archive is, with one function more: it panics.
 $(C_OUT)/panic/rust.a: ask-cargo
 	$(call C_BUILT,$@) --profile dev --config profile.dev.debug=false -- --cfg raftcore_test_panic
