@@ -101,7 +101,7 @@ func Test_boot_refuses_what_was_forgotten(t *testing.T) {
 		"a membership of before": {func(s *Stored) { s.Entries[0].Kind = EntryConfChangeV2 }, ErrCorrupt,
 			"the configuration is as of index 1, older than the change at index 2; applied is 3"},
 		"a voter twice": {func(s *Stored) { s.Conf.Voters = []uint64{1, 1, 2} }, ErrConf,
-			"the stored configuration can't be in force: 1 is named twice in one set"},
+			"the stored configuration can't be in force: id 1 is named twice in one set"},
 		"bytes of nothing": {func(s *Stored) { s.Conf.Bytes = []byte{0xff} }, ErrDecode, "no configuration"},
 		"a commit index":   {func(s *Stored) { s.Commit = 11 }, ErrCorrupt, "commit 11 is beyond the last entry 5"},
 		"an applied index": {func(s *Stored) { s.Applied = 6 }, ErrCorrupt, "Applied 6 is beyond the last entry 5"},

@@ -3,7 +3,9 @@ package raftcore_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log"
+	"os"
 	"strings"
 
 	raftcore "raftcore.example/go"
@@ -399,4 +401,79 @@ func ExampleNode_View() {
 	// Output:
 	// recovered: a bug in the host
 	// true 1 message to node 2
+}
+
+// With StorageAsync a goroutine writes to the disk, and the node goes on: several readies are
+// outstanding. Before you sleep, HasReady must be false.
+func ExampleNode_Persisted() {
+	cfg := raftcore.DefaultConfig()
+	cfg.ID, cfg.Storage = 1, raftcore.StorageAsync
+	n, err := raftcore.NewNode(cfg)
+	check(err)
+	defer n.Close()
+	check(n.Boot(raftcore.Founder(1)))
+
+	disk := make(chan raftcore.Ready, cfg.MaxOutstanding)
+	written := make(chan raftcore.Ready, cfg.MaxOutstanding)
+	go func() {
+		for rd := range disk {
+			store(&rd) // if a write or a flush fails, end the process
+			written <- rd
+		}
+	}()
+	defer close(disk)
+
+	outstanding := 0
+	work := func() {
+		for n.HasReady() || outstanding > 0 {
+			for {
+				f, ok, err := n.NextFetch()
+				check(err)
+				if !ok {
+					break
+				}
+				supply(n, f)
+			}
+			rd, ok, err := n.Ready()
+			if err != nil && !errors.Is(err, raftcore.ErrFull) {
+				log.Fatal(err)
+			}
+			if ok { // send the messages without MessageAfter
+				apply(n, &rd)
+				answer(&rd)
+				disk <- rd
+				outstanding++
+				continue
+			}
+			if outstanding == 0 {
+				continue
+			}
+			rd = <-written // send the messages with MessageAfter
+			outstanding--
+			check(n.Persisted(rd.Number))
+			if rd.CommittedLast != 0 {
+				check(n.Applied(rd.CommittedLast))
+			}
+			check(n.Release(rd.Number))
+		}
+		for {
+			e, ok, err := n.NextEvent()
+			check(err)
+			if !ok {
+				return
+			}
+			log.Println(e)
+		}
+	}
+
+	log.SetOutput(io.Discard)
+	defer log.SetOutput(os.Stderr)
+	check(n.Campaign())
+	work()
+	check(n.Propose([]byte("hello"), 7))
+	check(n.Propose([]byte("again"), 8))
+	work()
+	// Output:
+	// entry 3 of term 1 is committed: "hello", token 7
+	// entry 4 of term 1 is committed: "again", token 8
 }
