@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync"
 
 	raftcore "raftcore.example/go"
 )
@@ -27,11 +28,16 @@ var (
 	hosts           = map[uint64]*host{}
 	me              *host
 	events, answers int
+
+	// With StorageAsync a goroutine stores.
+	mu sync.Mutex
 )
 
 // ---- functions that the printed loop calls
 
 func supply(n *raftcore.Node, f raftcore.Fetch) {
+	mu.Lock()
+	defer mu.Unlock()
 	var err error
 	first := me.disk.BeforeFirst + 1
 	switch {
@@ -53,6 +59,8 @@ func supply(n *raftcore.Node, f raftcore.Fetch) {
 }
 
 func store(rd *raftcore.Ready) {
+	mu.Lock()
+	defer mu.Unlock()
 	d := &me.disk
 	if rd.HasSnapshot() {
 		if len(rd.SnapshotData) > 0 || me.arrived[rd.SnapshotIndex] == nil {
@@ -79,7 +87,28 @@ func send(rd *raftcore.Ready) {
 	}
 }
 
+// with returns the messages that wait for the disk, without the others.
+func with(rd *raftcore.Ready) *raftcore.Ready {
+	return some(rd, true)
+}
+
+func without(rd *raftcore.Ready) *raftcore.Ready {
+	return some(rd, false)
+}
+
+func some(rd *raftcore.Ready, after bool) *raftcore.Ready {
+	var part raftcore.Ready
+	for _, m := range rd.Messages {
+		if (m.Flags&raftcore.MessageAfter != 0) == after {
+			part.Messages = append(part.Messages, m)
+		}
+	}
+	return &part
+}
+
 func apply(n *raftcore.Node, rd *raftcore.Ready) {
+	mu.Lock()
+	defer mu.Unlock()
 	for _, e := range rd.CommittedEntries {
 		if e.Index != me.disk.Applied+1 {
 			log.Fatalf("entry %d is applied behind %d", e.Index, me.disk.Applied)
@@ -135,13 +164,17 @@ func (h *host) events() {
 	}
 }
 
-// printer stands for the package fmt in printed loops, and counts the events.
+// printer stands for the packages fmt and log in printed loops, and counts the events.
 type printer struct{}
 
 func (printer) Println(words ...any) {
-	if words[0] == "event:" {
+	if _, ok := words[len(words)-1].(raftcore.Event); ok {
 		events++
 	}
+}
+
+func (printer) Fatal(words ...any) {
+	log.Fatal(words...)
 }
 
 func check(err error) {
@@ -162,7 +195,7 @@ func (h *host) boot(id uint64) {
 	if h.node != nil {
 		check(h.node.Close())
 	}
-	cfg := raftcore.DefaultConfig()
+	cfg := config()
 	cfg.ID = id
 	var err error
 	h.node, err = raftcore.NewNode(cfg)
@@ -170,6 +203,12 @@ func (h *host) boot(id uint64) {
 	check(h.node.Boot(h.disk))
 	h.inbox = nil
 	hosts[id] = h
+}
+
+func config() raftcore.Config {
+	cfg := raftcore.DefaultConfig()
+	cfg.Storage = storage
+	return cfg
 }
 
 // payload returns the data of proposal k, different for each k.
@@ -255,7 +294,7 @@ func main() {
 	log.SetFlags(0)
 
 	// A voter restarts with twice RecentBytes of committed log to apply, with a membership change in the middle.
-	count := 2 * int(raftcore.DefaultConfig().RecentBytes) / payloadBytes
+	count := 2 * int(config().RecentBytes) / payloadBytes
 	first, second := &host{disk: raftcore.Founder(1)}, &host{arrived: map[uint64][]byte{}}
 	for k := range count {
 		if k == count/2 {
