@@ -8,8 +8,6 @@
 
 #include "op.h"
 
-enum { BOOT_BATCH = 256 };
-
 static raftcore_node *new_node(struct host *h)
 {
     raftcore_config c;
@@ -26,8 +24,6 @@ static raftcore_node *new_node(struct host *h)
     c.election_ticks = ELECTION_TICKS;
     c.heartbeat_ticks = HEARTBEAT_TICKS;
     c.read_timeout_ticks = 2 * ELECTION_TICKS;
-    /* Data go beside the core for as long as they take, and a lost connection is reported: this is for a host that forgets. */
-    c.snapshot_timeout_ticks = 30 * 60 * (1000 / TICK_MS);
     c.max_peers = PEERS_MAX;
     c.max_tokens = PENDING;
     c.max_entry_bytes = OP_MAX + 4096;
@@ -35,10 +31,17 @@ static raftcore_node *new_node(struct host *h)
     c.max_inflight_bytes = 8 * 1024 * 1024;
     c.max_uncommitted_size = 16 * 1024 * 1024;
     c.recent_bytes = 64 * 1024 * 1024;
-    c.flags |= RAFTCORE_FLAG_NOMINATE_SUCCESSOR;
+    /* A write may come to any node. The core passes it on; whose it is and what became of it stands in the operation: op.h. */
+    c.flags |= RAFTCORE_FLAG_NOMINATE_SUCCESSOR | RAFTCORE_FLAG_FORWARDING;
     code = raftcore_new(&c, &node);
-    if (code != RAFTCORE_OK)
-        die("the library refuses the configuration: %s", raftcore_strerror(code));
+    if (code != RAFTCORE_OK) {
+        char why[128];
+        raftcore_config_error(&c, why, sizeof why);
+        die("the library refuses the configuration: %s (%s)", raftcore_strerror(code), why);
+    }
+    uint64_t largest = 0;
+    if (raftcore_frame_limit(&c, &largest) != RAFTCORE_OK || largest > FRAME_MAX)
+        die("frames of %llu bytes may come, and %d are taken", (ull)largest, FRAME_MAX);
     return node;
 }
 
@@ -57,40 +60,68 @@ static uint64_t run_end(struct store *s, uint64_t first, uint64_t last)
     return first;
 }
 
-/* The terms along the whole log: of entries that are applied the core needs no more. */
-static void boot_terms(struct host *h)
+/* Room for one more: arrays grow by half. */
+static void *grown(void *array, size_t count, size_t *room, size_t size)
 {
-    struct store *s = &h->store;
-    raftcore_run *runs = NULL;
-    size_t count = 0;
-
-    for (uint64_t at = s->state.before + 1; at <= s->last;) {
-        if ((count & (count - 1)) == 0) {
-            runs = realloc(runs, (count ? 2 * count : 1) * sizeof *runs);
-            if (!runs)
-                die("out of memory");
-        }
-        runs[count++] = (raftcore_run){.first = at, .term = store_term(s, at)};
-        at = run_end(s, at, s->last) + 1;
-    }
-    if (count > 0)
-        host_must(h, raftcore_boot_terms(h->node, runs, count), "boot: terms");
-    free(runs);
+    if (count < *room)
+        return array;
+    *room += *room / 2 + 64;
+    array = realloc(array, *room * size);
+    if (!array)
+        die("out of memory");
+    return array;
 }
 
-static void boot_entries(struct host *h)
+/* The term of each part of the log: of entries that are applied the core needs no more. */
+static raftcore_run *log_terms(struct store *s, size_t *count)
 {
-    raftcore_entry batch[BOOT_BATCH];
-    struct store *s = &h->store;
+    raftcore_run *runs = NULL;
+    size_t room = 0;
 
-    for (uint64_t at = s->state.applied + 1; at <= s->last;) {
-        size_t n = 0;
-        while (n < BOOT_BATCH && store_entry(s, at, &batch[n])) {
-            n++;
-            at++;
-        }
-        host_must(h, raftcore_boot_entries(h->node, batch, n), "boot: entries");
+    for (uint64_t at = s->state.before + 1; at <= s->last; at = run_end(s, at, s->last) + 1) {
+        runs = grown(runs, *count, &room, sizeof *runs);
+        runs[(*count)++] = (raftcore_run){.first = at, .term = store_term(s, at)};
     }
+    return runs;
+}
+
+/* What is not applied yet. The data stay where they are, in LMDB's pages: nothing is written before the core has copied them. */
+static raftcore_entry *log_tail(struct store *s, size_t *count)
+{
+    raftcore_entry *entries = NULL;
+    size_t room = 0;
+
+    for (uint64_t at = s->state.applied + 1; at <= s->last; at++) {
+        entries = grown(entries, *count, &room, sizeof *entries);
+        if (!store_entry(s, at, &entries[(*count)++]))
+            die("entry %llu is not in the log, which goes from %llu to %llu", (ull)at, (ull)s->state.before + 1, (ull)s->last);
+    }
+    return entries;
+}
+
+/* The one way to start: from all that is stored. The core checks the parts against each other, and refuses what was forgotten. */
+static void boot(struct host *h, const raftcore_conf *conf)
+{
+    struct store *s = &h->store;
+    raftcore_stored stored = {
+        .struct_size = sizeof stored,
+        .term = s->state.term,
+        .vote = s->state.vote,
+        .commit = s->state.commit,
+        .applied = s->state.applied,
+        .before_first = s->state.before,
+        .before_first_term = s->state.before_term,
+        .last = s->last,
+        .conf = conf,
+    };
+    raftcore_run *runs = log_terms(s, &stored.n_runs);
+    raftcore_entry *entries = log_tail(s, &stored.n_entries);
+
+    stored.runs = runs;
+    stored.entries = entries;
+    host_must(h, raftcore_boot(h->node, &stored), "boot");
+    free(runs);
+    free(entries);
 }
 
 /*
@@ -100,18 +131,18 @@ static void boot_entries(struct host *h)
 static void found(struct host *h)
 {
     uint64_t ids[PEERS_MAX];
-    raftcore_conf conf = {.struct_size = sizeof conf, .voters = ids}, stored = {.struct_size = sizeof stored};
+    uint8_t bytes[16 * PEERS_MAX];
+    raftcore_conf conf = {.struct_size = sizeof conf, .voters = ids, .index = 1};
     struct store *s = &h->store;
+    size_t len = 0;
 
     for (size_t i = 0; i < h->peers.count; i++)
         ids[conf.n_voters++] = h->peers.peer[i]->id;
+    host_must(h, raftcore_conf_encode(&conf, bytes, sizeof bytes, &len), "boot: configuration");
     s->state.commit = s->state.applied = s->state.before = s->last = 1;
     s->state.before_term = 1;
-    host_must(h, raftcore_boot_state(h->node, 0, 0, 1), "boot: state");
-    host_must(h, raftcore_boot_conf(h->node, &conf, 1, 1), "boot: configuration");
-    host_must(h, raftcore_boot_done(h->node, 1), "boot");
-    host_must(h, raftcore_get_conf(h->node, &stored), "boot: configuration");
-    store_set_conf(s, stored.bytes);
+    store_set_conf(s, slice_of(bytes, len));
+    boot(h, &conf);
     note("an empty disk: founding a cluster of %u", conf.n_voters);
 }
 
@@ -128,7 +159,7 @@ static void force_alone(struct host *h, raftcore_conf *conf)
     note("--force-cluster: writes that only the others have ARE LOST. If one of them ever starts again, there are TWO clusters.");
     note("--force-cluster: a new --group keeps the old ones out. Bring others in with empty disks, --join and RAFT.ADD;");
     note("--force-cluster: never start with this option again.");
-    *conf = (raftcore_conf){.struct_size = sizeof *conf, .voters = &h->id, .n_voters = 1};
+    *conf = (raftcore_conf){.struct_size = sizeof *conf, .voters = &h->id, .n_voters = 1, .index = s->state.applied};
     s->state.skip_conf_to = s->last;
 }
 
@@ -142,12 +173,7 @@ static void boot_from_disk(struct host *h, bool force)
         die("--force-cluster: this disk has never been a member of a cluster");
     if (force)
         force_alone(h, &conf);
-    host_must(h, raftcore_boot_state(h->node, st->term, st->vote, st->commit), "boot: state");
-    if (force || conf.bytes.len > 0)
-        host_must(h, raftcore_boot_conf(h->node, &conf, st->before, st->before_term), "boot: configuration");
-    boot_terms(h);
-    boot_entries(h);
-    host_must(h, raftcore_boot_done(h->node, st->applied), "boot");
+    boot(h, force || conf.bytes.len > 0 ? &conf : NULL);
     if (force) {
         host_must(h, raftcore_get_conf(h->node, &now), "boot: configuration");
         store_set_conf(s, now.bytes);
@@ -181,7 +207,7 @@ void host_boot(struct host *h, const struct options *o)
     } else if (o->force_cluster) {
         die("--force-cluster: the disk is empty, there is nothing to go on from");
     } else if (o->join) {
-        host_must(h, raftcore_boot_done(h->node, 0), "boot");
+        boot(h, NULL);
         note("an empty disk: waiting to be added with RAFT.ADD %llu", (ull)h->id);
     } else {
         if (!peers_find(&h->peers, h->id))

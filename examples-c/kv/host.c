@@ -3,7 +3,8 @@
  *
  *     host_pump: repeat
  *         submit      what clients want: writes as one batch, reads as one question
- *         fetches     a peer is far behind: log entries or a snapshot for it, out of the store
+ *         fetches     out of the store: log entries or a snapshot for a peer that is far behind; entries for this node to apply,
+ *                     which left the core's memory before
  *         get_ready   NONE: done
  *         1 send      messages that need not wait for the disk, so that followers write while we do
  *         2 write     snapshot, entries, hard state, and 3 apply, all into the store's one transaction
@@ -75,9 +76,14 @@ static void supply_entries(struct host *h, const raftcore_fetch *f)
             break;                  /* compacted away */
         bytes += entries[n++].data.len;
     }
+    if (n == 0 && f->kind == RAFTCORE_FETCH_APPLY)
+        die("entry %llu is to be applied and is not in the log", (ull)f->first);
     raftcore_code code = n > 0 ? raftcore_supply_entries(h->node, f->id, entries, n)
                                : raftcore_supply_none(h->node, f->id, RAFTCORE_SUPPLY_GONE);
-    host_must(h, code, "supply");
+    if (code == RAFTCORE_E_PANIC || code == RAFTCORE_E_POISONED)
+        host_fail(h, "supply", code);
+    if (code < 0)                   /* the core goes on without, and so do we */
+        note("entries from %llu were not taken: %s (%s)", (ull)f->first, raftcore_strerror(code), host_detail(h));
 }
 
 static void serve_fetches(struct host *h)
@@ -166,7 +172,8 @@ static void apply_change(struct host *h, const raftcore_entry *e)
     struct op op;
 
     if (e->index <= h->store.state.skip_conf_to) {
-        host_must(h, raftcore_skip_conf(h->node, e->index), "skip a configuration change");
+        host_must(h, raftcore_skip_conf(h->node, e->index, &conf), "skip a configuration change");
+        store_set_conf(&h->store, conf.bytes);      /* the same members, as of this entry */
         return;
     }
     /* A member that can't understand a change stops rather than differ from the others. */
@@ -188,29 +195,17 @@ static void apply_change(struct host *h, const raftcore_entry *e)
 
 static void apply(struct host *h, const raftcore_ready *rd)
 {
-    static struct buf copy;
-
-    for (uint64_t i = rd->committed_first; i != 0 && i <= rd->committed_last; i++) {
-        raftcore_entry e;
-        if (rd->n_committed > 0) {
-            e = *(const raftcore_entry *)AT(rd, committed, entry_stride, i - rd->committed_first);
-        } else {
-            /* No longer in the core's memory. A copy, since applying it changes the pages it lies in. */
-            if (!store_entry(&h->store, i, &e))
-                die("entry %llu is to be applied and is not in the log", (ull)i);
-            buf_clear(&copy);
-            buf_add(&copy, e.data.ptr, e.data.len);
-            e.data = buf_slice(&copy);
-        }
-        if (e.kind == RAFTCORE_ENTRY_NORMAL)
-            apply_normal(h, &e);
+    for (uint32_t i = 0; i < rd->n_committed; i++) {
+        const raftcore_entry *e = AT(rd, committed, entry_stride, i);
+        if (e->kind == RAFTCORE_ENTRY_NORMAL)
+            apply_normal(h, e);
         else
-            apply_change(h, &e);
-        if (e.term > h->applied_term) {
-            h->applied_term = e.term;
-            give_up_forwarded(h, e.term);
+            apply_change(h, e);
+        if (e->term > h->applied_term) {
+            h->applied_term = e->term;
+            give_up_forwarded(h, e->term);
         }
-        h->store.state.applied = i;
+        h->store.state.applied = e->index;
         h->n_applied++;
     }
 }
@@ -312,7 +307,7 @@ void host_pump(struct host *h)
             raftcore_code code = raftcore_get_ready(h->node, &rd);
             host_must(h, code, "ready");
             if (code != RAFTCORE_OK)
-                break;
+                break;              /* no fetch and no ready is left: now the loop may sleep */
             process(h, &rd);
         }
     } while (h->busy);

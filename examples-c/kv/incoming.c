@@ -8,7 +8,7 @@
 #include "forward.h"
 #include "host.h"
 
-enum { HELLO_MAX = 1024, HELLO_MS = 3000 };
+enum { HELLO_MAX = 1024, HELLO_MS = 3000, QUIET_MS = 5000 };
 
 static void drop(struct incoming *in, const char *why)
 {
@@ -69,16 +69,30 @@ static bool on_hello(struct incoming *in, slice frame)
     return net_write(&in->watch, &in->out);
 }
 
+/* Why the core refuses messages of this peer, now and then: a peer that goes on with it fills no disk with lines. */
+static void say_refused(struct incoming *in, raftcore_code why)
+{
+    int64_t now = now_ms();
+
+    if (now < in->quiet_until || why == RAFTCORE_E_FULL || why == RAFTCORE_E_NO_LEADER)
+        return;                     /* the last two are everyday: whoever sent it tries again */
+    in->quiet_until = now + QUIET_MS;
+    note("a message from node %llu is refused: %s (%s)", (ull)in->id, raftcore_strerror(why), host_detail(in->host));
+}
+
 /* Complete frames of the core's own group: all go to it in one call, but a snapshot waits until its data are here. */
 static bool step(struct incoming *in, slice frames)
 {
     size_t consumed = 0;
     uint32_t rejected = 0;
-    raftcore_code code = raftcore_step_frames(in->host->node, in->id, frames.ptr, frames.len, &consumed, &rejected);
+    raftcore_code first = RAFTCORE_OK;
+    raftcore_code code = raftcore_step_frames(in->host->node, in->id, frames.ptr, frames.len, &consumed, &rejected, &first);
 
     in->host->busy = true;
     if (code == RAFTCORE_E_PANIC || code == RAFTCORE_E_POISONED)
         host_fail(in->host, "a message", code);
+    if (code >= 0 && rejected > 0)
+        say_refused(in, first);
     return code >= 0 && consumed == frames.len;
 }
 
@@ -104,27 +118,24 @@ static bool on_host_frame(struct incoming *in, slice payload)
     return snapshot_chunk(in->host, in->id, payload);
 }
 
-static uint64_t frame_group(const uint8_t *frame)
-{
-    return get_u64(frame + 4);
-}
-
 /* False: what comes is no stream of frames, or not for us. */
 static bool on_bytes(struct incoming *in)
 {
     struct host *h = in->host;
     slice run = {0}, data;          /* ordinary frames one after the other */
+    raftcore_frame frame = {.struct_size = sizeof frame};
     uint64_t index, term;
 
-    while (buf_len(&in->in) - run.len >= FRAME_HEAD) {
-        const uint8_t *frame = in->in.ptr + in->in.start + run.len;
-        size_t total = FRAME_HEAD + (size_t)get_u32(frame);
-        if (total > (in->id ? FRAME_MAX : HELLO_MAX))
+    for (;;) {
+        const uint8_t *at = in->in.ptr + in->in.start + run.len;
+        raftcore_code code = raftcore_frame_next(at, buf_len(&in->in) - run.len, in->id ? FRAME_MAX : HELLO_MAX, &frame);
+        if (code < 0)
             return false;
-        if (buf_len(&in->in) - run.len < total)
+        if (code != RAFTCORE_OK)
             break;
-        if (in->id && frame_group(frame) == h->group &&
-            raftcore_snapshot_split(frame + FRAME_HEAD, total - FRAME_HEAD, &data, &index, &term) != RAFTCORE_OK) {
+        size_t total = (size_t)frame.bytes;
+        if (in->id && frame.group == h->group &&
+            raftcore_snapshot_split(frame.msg.ptr, frame.msg.len, &data, &index, &term) != RAFTCORE_OK) {
             run = slice_of(in->in.ptr + in->in.start, run.len + total);
             continue;
         }
@@ -133,11 +144,11 @@ static bool on_bytes(struct incoming *in)
             return false;
         bool good;
         if (!in->id)
-            good = on_hello(in, slice_of(frame, total));
-        else if (frame_group(frame) == h->group)
-            good = step_snapshot(in, slice_of(frame, total), index, term);
-        else if (frame_group(frame) == (h->group ^ HOST_GROUP))
-            good = on_host_frame(in, slice_of(frame + FRAME_HEAD, total - FRAME_HEAD));
+            good = on_hello(in, slice_of(at, total));
+        else if (frame.group == h->group)
+            good = step_snapshot(in, slice_of(at, total), index, term);
+        else if (frame.group == (h->group ^ HOST_GROUP))
+            good = on_host_frame(in, frame.msg);
         else
             return false;
         if (!good)

@@ -44,7 +44,7 @@ struct incoming {                   /* a connection on which a peer sends to us 
     struct host *host;
     struct incoming *next, **link;
     uint64_t id;                    /* 0 until its hello */
-    int64_t since;
+    int64_t since, quiet_until;
     struct buf in, out;
 };
 

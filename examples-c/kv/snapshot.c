@@ -60,7 +60,7 @@ void snapshot_start(struct host *h, const raftcore_msg *m)
     size_t len = 0;
 
     if (!p || p->snapshot.step != SNAPSHOT_SUPPLIED) {
-        if (raftcore_report_snapshot(h->node, m->to, 0) < 0)
+        if (raftcore_report_snapshot(h->node, m->to, RAFTCORE_SNAPSHOT_FAILED) < 0)
             note("a lost snapshot could not be reported: %s", host_detail(h));
         return;
     }
@@ -156,19 +156,22 @@ void snapshot_end(struct host *h, struct peer *p, bool arrived)
     buf_free(&out->msg);
     if (step == SNAPSHOT_SUPPLIED)
         return;
-    if (raftcore_report_snapshot(h->node, p->id, arrived) < 0)
+    if (raftcore_report_snapshot(h->node, p->id, arrived ? RAFTCORE_SNAPSHOT_ARRIVED : RAFTCORE_SNAPSHOT_FAILED) < 0)
         note("the end of a snapshot could not be reported: %s", host_detail(h));
     note("the snapshot to node %llu %s after %lld ms", (ull)p->id, arrived ? "is sent" : "failed",
          (long long)(now_ms() - out->since));
     h->busy = true;
 }
 
+/* Data take as long as they take: the core hears that they are on their way, or it would ask for another snapshot. */
 void snapshot_tick(struct host *h)
 {
     for (size_t i = 0; i < h->peers.count; i++) {
         struct peer *p = h->peers.peer[i];
         if (p->snapshot.step == SNAPSHOT_SUPPLIED && now_ms() - p->snapshot.since > MSG_WAIT_MS)
             snapshot_end(h, p, false);
+        if (p->snapshot.step == SNAPSHOT_STREAMING || p->snapshot.step == SNAPSHOT_SENT)
+            (void)raftcore_report_snapshot(h->node, p->id, RAFTCORE_SNAPSHOT_UNDER_WAY);   /* or it left the group just now */
     }
 }
 
@@ -254,7 +257,7 @@ void snapshot_install(struct host *h, const raftcore_ready *rd)
 {
     struct snapshot_in *in = &h->incoming;
 
-    /* Only a MsgSnap whose data are here is ever stepped (on_frames in peers.c). */
+    /* Only a MsgSnap whose data are here is ever stepped (on_bytes in incoming.c). */
     if (!in->complete || in->index != rd->snapshot_index || in->term != rd->snapshot_term)
         die("the core installs a snapshot of index %llu whose data are not here", (ull)rd->snapshot_index);
     store_install(&h->store, rd->snapshot_index, rd->snapshot_term, rd->snapshot_conf, buf_slice(&in->addresses));

@@ -21,8 +21,10 @@ void store_check(int rc, const char *what)
 {
     if (rc == MDB_MAP_FULL)
         die("%s: the database is as large as --map-gib allows: start again with a larger one", what);
+    /* LMDB answers EIO where the system wrote less than it was given: a full disk most often. */
     if (rc != 0)
-        die("%s: %s: stopping, the next start boots from what is on the disk", what, mdb_strerror(rc));
+        die("%s: %s%s: stopping, the next start boots from what is on the disk", what, mdb_strerror(rc),
+            rc == EIO ? " (is there room on the disk?)" : "");
 }
 
 MDB_txn *store_txn(struct store *s)

@@ -47,7 +47,12 @@ static void drain_events(struct host *h)
 
     while (raftcore_next_event(h->node, &e) == RAFTCORE_OK) {
         switch (e.kind) {
+        case RAFTCORE_EVENT_BECAME_FOLLOWER:
+            if (e.reason != RAFTCORE_REASON_OWN_WRITE && e.reason != RAFTCORE_REASON_NO_QUORUM)
+                break;
+            /* fall through */
         case RAFTCORE_EVENT_ALARM:
+        case RAFTCORE_EVENT_APPLY_WAITS:
         case RAFTCORE_EVENT_NO_LEADER_LONG:
         case RAFTCORE_EVENT_PAUSED:
         case RAFTCORE_EVENT_PEER_LAGS:

@@ -303,17 +303,21 @@ impl Raft {
             return self.answer(request);
         }
         self.reads.unconfirmed.push_back(request);
-        let issued = self.reads.issued();
-        let id = self.id;
-        if let Some(own) = self.peers.get_mut(id) {
-            own.read_ack = issued;
-        }
+        self.acknowledge_own_reads();
         // etcd sends a round for each read; one for all that come between two readies proves as much, and is not lost where many reads have
         // waited for the term's first commit.
         if self.flag(Flags::READ_AT_ONCE) && !self.outbox.is_crowded_by(self.peers.len()) {
             self.broadcast_heartbeat();
         } else {
             self.reads.round_due = true;
+        }
+    }
+
+    /// The leader confirms every read that it holds: nobody sends it a heartbeat.
+    pub fn acknowledge_own_reads(&mut self) {
+        let (id, issued) = (self.id, self.reads.issued());
+        if let Some(own) = self.peers.get_mut(id) {
+            own.read_ack = issued;
         }
     }
 

@@ -305,6 +305,8 @@ impl Raft {
                 }
             }
         }
+        // A leader that was removed, led on and is a member again has a new progress.
+        self.acknowledge_own_reads();
         self.confirm_reads();
         let target: NodeId = self.transfer.target;
         if target != NONE && !self.conf.is_voter(target) {

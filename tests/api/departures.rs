@@ -3,7 +3,7 @@
 
 use crate::kit::{Disk, Heard, Host, config, entry, message, snapshot, step};
 use prost::Message as _;
-use raftcore::{Change, ChangeEncoding, ChangeKind, Config, Error, MessageKind, Role, StorageMode, proto};
+use raftcore::{Change, ChangeEncoding, ChangeKind, Config, EntryKind, Error, MessageKind, Role, StorageMode, proto};
 
 fn host(config: &Config, disk: Disk) -> Host {
     let node = disk.boot(config);
@@ -47,6 +47,25 @@ fn passed_on(change: &proto::ConfChangeV2) -> proto::Message {
 fn adds_a_learner() -> proto::ConfChangeV2 {
     let single = proto::ConfChangeSingle { r#type: ChangeKind::AddLearner as i32, node_id: 4 };
     proto::ConfChangeV2 { changes: vec![single], ..Default::default() }
+}
+
+/// Who is removed and added again has said nothing yet, except for the leader itself: it needs no answer of its own (found by
+/// lock-step).
+#[test]
+fn a_leader_that_is_removed_and_added_again_still_counts_itself_for_a_read() {
+    let mut host = leader(&as_etcd(1), &[1, 2, 3]);
+    host.node.read_index(7).unwrap();
+    let sent = host.work();
+    let beat = sent.iter().map(|m| proto::Message::decode(&m.bytes[..]).unwrap()).find(|m| m.to == 2).unwrap();
+    host.node.apply_change(EntryKind::ConfChange, &[0x10, 1, 0x18, 1]).unwrap();
+    host.node.apply_change(EntryKind::ConfChange, &[0x18, 1]).unwrap();
+    host.work();
+    assert_eq!((host.node.status().role, host.node.status().n_peers), (Role::Leader, 3));
+
+    let answer = proto::Message { context: beat.context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) };
+    step(&mut host.node, &answer).unwrap();
+    host.work();
+    assert_eq!(host.heard.reads, [(7, 2)]);
 }
 
 #[test]

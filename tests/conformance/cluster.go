@@ -125,7 +125,7 @@ func (c *cluster) processReady(n *node) error {
 		c.out.print(raft.DescribeReady(raft.Ready{}, quoted))
 		return nil
 	}
-	if len(b.reads)+len(b.dropped)+b.done != 0 {
+	if len(b.reads)+len(b.dropped)+len(b.tokens) != 0 {
 		return fmt.Errorf("ready %d answers tokens that nobody gave", b.number)
 	}
 	if len(b.committed) == 0 && b.last != 0 {

@@ -21,7 +21,8 @@ var allowed = map[string][]string{
 	},
 	"go.etcd.io/raft/v3/raftpb": {
 		"ConfChangeSingle", "ConfState", "Entry", "HardState", "Message", "Snapshot", "SnapshotMetadata",
-		"EntryNormal", "EntryType", "MessageType", "MessageType_value", "MsgSnap", "MsgStorageAppend", "MsgStorageApply",
+		"EntryNormal", "EntryType", "MessageType", "MessageType_value", "MsgApp", "MsgProp", "MsgSnap", "MsgStorageAppend",
+		"MsgStorageApply",
 		"ConfChangesFromString", // the scripts' notation of a change
 	},
 	"github.com/cockroachdb/datadriven": {"CmdArg", "RunTest", "TestData"},

@@ -46,6 +46,7 @@ type pair struct {
 	undone   map[uint64]int
 	token    uint64
 	reads    map[string]uint64 // contexts of reads that raftcore waits for, as etcd's side knows them
+	own      fetch             // what raftcore last asked of its own log
 	boots    uint64
 	counters histogram
 	send     func(packet)
@@ -111,10 +112,11 @@ func (p *pair) boot(terms bool, from uint64) error {
 	}
 	p.up = true
 	p.taken, p.appends, p.applies, p.local, p.toFree, p.undone = nil, nil, nil, nil, nil, map[uint64]int{}
-	p.reads = map[string]uint64{}
+	p.reads, p.own = map[string]uint64{}, fetch{}
 	err = p.core.bootFrom(stored{
 		hardState: p.disk.hardState, conf: p.disk.newest().GetMetadata().GetConfState(), base: p.disk.base,
 		baseTerm: p.disk.baseTerm, terms: terms, entries: p.disk.entries, from: from, applied: p.disk.applied(),
+		pieces: p.boots%2 == 0,
 	})
 	if codeIs(err, codeFull) && p.setup.small {
 		return departed{"raftcore does not boot: what is not applied is larger than its small recent log"}
@@ -235,7 +237,12 @@ func (p *pair) drained(err error) error {
 			p.counters.add("fetch: snapshot")
 			e = p.core.supplySnapshot(f.id, p.disk.newest())
 		} else if entries := p.disk.slice(f.first, f.last); len(entries) != 0 {
-			p.counters.add("fetch: entries")
+			if f.own {
+				p.counters.add("fetch: own log, to apply")
+				p.own = *f
+			} else {
+				p.counters.add("fetch: entries")
+			}
 			e = p.core.supplyEntries(f.id, entries)
 		} else {
 			p.counters.add("fetch: entries gone")
@@ -249,6 +256,9 @@ func (p *pair) drained(err error) error {
 
 // same compares the states of both nodes.
 func (p *pair) same() error {
+	if err := p.drained(nil); err != nil {
+		return mismatch{err.Error()}
+	}
 	st, err := p.core.status(p.id)
 	if err != nil {
 		return mismatch{err.Error()}
@@ -375,7 +385,7 @@ func (p *pair) take() (bool, error) {
 	if p.taken != nil {
 		return false, nil
 	}
-	has, readFromLog := p.etcd.HasReady(), false
+	has := p.etcd.HasReady()
 	b, err := p.core.takeReady()
 	if codeIs(err, codeFull) {
 		return false, nil
@@ -388,8 +398,7 @@ func (p *pair) take() (bool, error) {
 	}
 	if b != nil {
 		if b.last != 0 && len(b.committed) == 0 {
-			b.committed = p.disk.slice(b.first, b.last)
-			readFromLog = true
+			b.committed, b.bare = p.disk.slice(b.first, b.last), true
 			p.counters.add("ready: committed span read from the log")
 		}
 	} else {
@@ -404,8 +413,9 @@ func (p *pair) take() (bool, error) {
 			return false, err
 		}
 	}
-	if read, list := readFromLog, rd.CommittedEntries; read && len(list) != len(b.committed) {
-		return false, departed{"a span of committed entries that left the recent log knows no sizes, and ends where the recent log begins"}
+	asked := b.first != 0 && b.first == p.own.first && b.last == p.own.last
+	if list := rd.CommittedEntries; (b.bare || asked) && len(list) != len(b.committed) {
+		return false, departed{"committed entries that left the recent log come apart from those that are in it"}
 	}
 	if err := p.compare(b, &rd); err != nil {
 		return false, err

@@ -40,7 +40,7 @@ var mustCome = []string{
 	"propose change: v1", "change applied: simple or left", "change applied: joint, left by itself",
 	"change applied: joint, left when asked",
 	"compact", "restart", "crash with work under way", "crash within a ready", "log truncated", "snapshot: received",
-	"fetch: entries", "fetch: snapshot", "read: answered", "read: dropped", "transfer", "forget leader", "report unreachable",
+	"fetch: entries", "fetch: snapshot", "fetch: own log, to apply", "committed spans", "ready: committed span read from the log", "read: answered", "read: dropped", "transfer", "forget leader", "report unreachable",
 	"report snapshot", "dropped", "duplicated", "dropped by a cut", "delivered out of order",
 }
 

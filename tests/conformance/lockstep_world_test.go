@@ -92,8 +92,12 @@ func newSchedule(seed uint64, length int) *schedule {
 	}
 	if s.setup.small = one(3); s.setup.small {
 		o.blockSize, o.recentBytes = 4096, 16384
-		// Sizes of entries that left the recent log are not known: limits by size apply to the others only.
-		o.uncommitted, o.committedSize = 0, 0
+		o.spans = one(3)
+		// The payload of what left the recent log is given back early.
+		o.uncommitted = 0
+		if o.spans {
+			o.committedSize = 0 // sizes of entries that left the recent log are not known
+		}
 		if !one(4) {
 			o.sizePerMsg = 1
 		}
@@ -148,6 +152,7 @@ func newWorld(s *setup, counters histogram, trace *strings.Builder) (*world, err
 		"SYNC": s.storage == storageSync, "ASYNC": s.storage == storageAsync, "MESSAGES": s.storage == storageMessages,
 		"pre-vote": s.preVote, "check quorum": s.checkQuorum, "lease reads": s.leaseReads,
 		"step down on removal": s.stepDownOnRemoval, "small recent log": s.small,
+		"committed spans": s.spans,
 	} {
 		if on {
 			counters.add(name)
@@ -553,7 +558,7 @@ func (w *world) restart(p *pair, a action) error {
 	// The state machine may have lost what it applied last, as far as the log has it.
 	first, last := max(p.disk.history[0].GetMetadata().GetIndex(), p.disk.base), min(p.disk.applied(), p.disk.commit())
 	applied := last
-	if a.a%4 == 0 && last > first {
+	if (a.a%4 == 0 || w.setup.small && a.a%4 == 1) && last > first {
 		applied = first + uint64(a.b)%(last-first+1)
 	}
 	p.disk.forget(applied)

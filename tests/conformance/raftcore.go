@@ -10,6 +10,7 @@ package conformance
 import "C"
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"unsafe"
@@ -50,7 +51,7 @@ func (e *codeError) meaning() meaning {
 	switch e.code {
 	case C.RAFTCORE_E_NO_PEER:
 		return meansNoPeer
-	case C.RAFTCORE_E_NO_LEADER, C.RAFTCORE_E_FULL:
+	case C.RAFTCORE_E_NO_LEADER, C.RAFTCORE_E_NOT_LEADER, C.RAFTCORE_E_FULL:
 		return meansDropped
 	}
 	return meansOther
@@ -74,6 +75,8 @@ type options struct {
 	storage                                                        storage
 	ownDefaults                                                    bool // raftcore's defaults instead of etcd's choices
 	noForwarding                                                   bool
+	spans                                                          bool // committed entries that left the recent log come as spans
+	decoded                                                        bool // messages carry their entries decoded
 	seed                                                           uint64
 	electionTicks                                                  uint32
 	sizePerMsg, uncommitted, inflightBytes, recentBytes, blockSize uint64
@@ -99,6 +102,8 @@ type core struct {
 	node  *C.raftcore_node
 	ready *C.raftcore_ready // in C memory: it holds C pointers for longer than a call
 	mode  C.uint32_t
+
+	decoded bool // messages carry their entries decoded, too
 }
 
 func newCore(id uint64, o options) (*core, error) {
@@ -123,7 +128,9 @@ func newCore(id uint64, o options) (*core, error) {
 	set(C.RAFTCORE_FLAG_LEASE_READS, o.leaseReads)
 	set(C.RAFTCORE_FLAG_STAY_WHEN_REMOVED, !o.stepDownOnRemoval)
 	set(C.RAFTCORE_FLAG_NO_CONF_VALIDATION, o.noConfValidation)
-	set(C.RAFTCORE_FLAG_NO_FORWARDING, o.noForwarding)
+	set(C.RAFTCORE_FLAG_FORWARDING, !o.noForwarding)
+	set(C.RAFTCORE_FLAG_COMMITTED_SPANS, o.spans)
+	set(C.RAFTCORE_FLAG_DECODED_MSGS, o.decoded)
 	c.storage = C.uint32_t(o.storage)
 	if o.async {
 		c.storage = C.RAFTCORE_STORAGE_MESSAGES
@@ -143,7 +150,7 @@ func newCore(id uint64, o options) (*core, error) {
 	}
 	o.more(&c)
 
-	n := &core{mode: c.storage}
+	n := &core{mode: c.storage, decoded: o.decoded}
 	if err := check("raftcore_new", C.raftcore_new(&c, &n.node)); err != nil {
 		return nil, err
 	}
@@ -179,23 +186,19 @@ func (n *core) check(call string, code C.raftcore_code) error {
 
 // boot starts the node from a snapshot, as a host does that stored one and nothing else; from nothing if its index is 0.
 func (n *core) boot(snap *raftpb.Snapshot) error {
-	index, term := snap.GetMetadata().GetIndex(), snap.GetMetadata().GetTerm()
+	index, term := C.uint64_t(snap.GetMetadata().GetIndex()), C.uint64_t(snap.GetMetadata().GetTerm())
+	var a arena
+	defer a.free()
+	s := (*C.raftcore_stored)(a.alloc(C.sizeof_raftcore_stored))
+	s.struct_size = C.sizeof_raftcore_stored
 	if index != 0 {
-		if err := n.check("raftcore_boot_state", C.raftcore_boot_state(n.node, 0, 0, C.uint64_t(index))); err != nil {
-			return err
-		}
-		var a arena
-		defer a.free()
 		conf, err := a.conf(snap.GetMetadata().GetConfState())
 		if err != nil {
 			return err
 		}
-		code := C.raftcore_boot_conf(n.node, conf, C.uint64_t(index), C.uint64_t(term))
-		if err := n.check("raftcore_boot_conf", code); err != nil {
-			return err
-		}
+		s.commit, s.applied, s.before_first, s.before_first_term, s.last, s.conf = index, index, index, term, index, conf
 	}
-	return n.check("raftcore_boot_done", C.raftcore_boot_done(n.node, C.uint64_t(index)))
+	return n.check("raftcore_boot", C.raftcore_boot(n.node, s))
 }
 
 func (n *core) tick() error { return n.check("raftcore_tick", C.raftcore_tick(n.node, 1)) }
@@ -277,11 +280,12 @@ type batch struct {
 	mustSync           bool
 	snapshot           *raftpb.Snapshot // nil: none
 	entries, committed []*raftpb.Entry
-	first, last        uint64 // what is committed; the entries may be missing
+	first, last        uint64 // what is committed; with COMMITTED_SPANS the entries may be missing
+	bare               bool   // they are: for the host to note
 	messages           []packet
 	reads              []answered
 	dropped            []uint64 // tokens
-	done               int      // tokens of a span without entries
+	tokens             []uint64 // of proposals that are among what is committed
 }
 
 // A packet is a message as raftcore wrote it, and decoded.
@@ -310,7 +314,6 @@ func (n *core) takeReady() (*batch, error) {
 		mustSync:  rd.flags&C.RAFTCORE_RF_MUST_SYNC != 0,
 		first:     uint64(rd.committed_first),
 		last:      uint64(rd.committed_last),
-		done:      int(rd.n_done),
 	}
 	if rd.flags&C.RAFTCORE_RF_HARD_STATE != 0 {
 		b.hardState = &raftpb.HardState{
@@ -318,8 +321,8 @@ func (n *core) takeReady() (*batch, error) {
 		}
 	}
 	if rd.flags&C.RAFTCORE_RF_SNAPSHOT != 0 {
-		conf := &raftpb.ConfState{}
-		if err := proto.Unmarshal(goBytes(rd.snapshot_conf), conf); err != nil {
+		conf, err := storedConf(rd.snapshot_conf, uint64(rd.snapshot_index))
+		if err != nil {
 			return nil, fmt.Errorf("configuration of a snapshot: %w", err)
 		}
 		b.snapshot = &raftpb.Snapshot{
@@ -334,12 +337,18 @@ func (n *core) takeReady() (*batch, error) {
 	}
 	for e := range strided(rd.committed, rd.n_committed, rd.entry_stride) {
 		b.committed = append(b.committed, goEntry(e))
+		if e.token != 0 {
+			b.tokens = append(b.tokens, uint64(e.token))
+		}
+	}
+	for d := range strided(rd.done, rd.n_done, rd.done_stride) {
+		b.tokens = append(b.tokens, uint64(d.token))
 	}
 	if err := checkSpan(b.committed, b.first, b.last); err != nil {
 		return nil, err
 	}
 	for m := range strided(rd.msgs, rd.n_msgs, rd.msg_stride) {
-		p, err := goMessage(m)
+		p, err := n.goMessage(m)
 		if err != nil {
 			return nil, err
 		}
@@ -370,8 +379,8 @@ func checkSpan(committed []*raftpb.Entry, first, last uint64) error {
 }
 
 // goMessage flattens and decodes a message, and holds the struct beside it to the same contents.
-func goMessage(m *C.raftcore_msg) (packet, error) {
-	const header = 12
+func (n *core) goMessage(m *C.raftcore_msg) (packet, error) {
+	const header = C.RAFTCORE_FRAME_HEADER
 	var frame []byte
 	for s := range strided(m.frame, m.n_frame, C.sizeof_raftcore_slice) {
 		frame = append(frame, goBytes(*s)...)
@@ -384,24 +393,67 @@ func goMessage(m *C.raftcore_msg) (packet, error) {
 	if err != nil {
 		return packet{}, err
 	}
-	type scalars struct {
+	type fields struct {
 		kind                                               int32
 		to, from, term, logTerm, index, commit, hint, vote uint64
 		reject                                             bool
+		context, conf, entries                             string
 	}
-	inStruct := scalars{
+	inStruct := fields{
 		int32(m.kind), uint64(m.to), uint64(m.from), uint64(m.term), uint64(m.log_term), uint64(m.index), uint64(m.commit),
-		uint64(m.reject_hint), uint64(m.vote), m.flags&C.RAFTCORE_MF_REJECT != 0,
+		uint64(m.reject_hint), uint64(m.vote), m.flags&C.RAFTCORE_MF_REJECT != 0, string(goBytes(m.context)), "", "",
 	}
-	inBytes := scalars{
+	inBytes := fields{
 		int32(p.GetType()), p.GetTo(), p.GetFrom(), p.GetTerm(), p.GetLogTerm(), p.GetIndex(), p.GetCommit(),
-		p.GetRejectHint(), p.GetVote(), p.GetReject(),
+		p.GetRejectHint(), p.GetVote(), p.GetReject(), string(p.GetContext()), "", "",
+	}
+	if p.GetType() == raftpb.MsgSnap {
+		meta := p.GetSnapshot().GetMetadata()
+		if p.GetIndex() != 0 || p.GetLogTerm() != 0 {
+			return packet{}, fmt.Errorf("MsgSnap has index %d and logTerm %d on the wire", p.GetIndex(), p.GetLogTerm())
+		}
+		inBytes.index, inBytes.logTerm, inBytes.conf = meta.GetIndex(), meta.GetTerm(), meta.GetConfState().String()
+		conf, err := storedConf(m.snapshot_conf, 0)
+		if err != nil {
+			return packet{}, fmt.Errorf("snapshot_conf: %w", err)
+		}
+		inStruct.conf = conf.String()
+	} else if m.snapshot_conf.len != 0 {
+		return packet{}, fmt.Errorf("%s has snapshot_conf", p.GetType())
+	}
+	if n.decoded && (p.GetType() == raftpb.MsgApp || p.GetType() == raftpb.MsgProp) {
+		for e := range strided(m.entries, m.n_entries, m.entry_stride) {
+			entry := goEntry(e)
+			inStruct.entries += fmt.Sprintf(" %d/%d %s %x", entry.GetTerm(), entry.GetIndex(), entry.GetType(), entry.GetData())
+		}
+		for _, e := range p.GetEntries() {
+			inBytes.entries += fmt.Sprintf(" %d/%d %s %x", e.GetTerm(), e.GetIndex(), e.GetType(), e.GetData())
+		}
 	}
 	if inStruct != inBytes {
 		return packet{}, fmt.Errorf("raftcore_msg says %+v, its bytes say %+v", inStruct, inBytes)
 	}
 	p.after = m.flags&C.RAFTCORE_MF_AFTER != 0
 	return p, nil
+}
+
+// storedConf decodes a configuration for the host to store, which carries the index that it is as of in a field of its own, beyond
+// etcd's. index is what that must say; 0: nothing.
+func storedConf(s C.raftcore_slice, index uint64) (*raftpb.ConfState, error) {
+	const tag = 15 << 3 // varint
+	conf := &raftpb.ConfState{}
+	if err := proto.Unmarshal(goBytes(s), conf); err != nil {
+		return nil, err
+	}
+	var own []byte
+	if index != 0 {
+		own = binary.AppendUvarint([]byte{tag}, index)
+	}
+	if unknown := conf.ProtoReflect().GetUnknown(); !bytes.Equal(unknown, own) {
+		return nil, fmt.Errorf("fields beyond etcd's are %x, not %x", []byte(unknown), own)
+	}
+	conf.ProtoReflect().SetUnknown(nil)
+	return conf, nil
 }
 
 // decode reads a message with etcd's types. A field that these do not know is an error: nothing of what raftcore sends may
@@ -411,7 +463,11 @@ func decode(wire []byte) (packet, error) {
 	if err := proto.Unmarshal(wire, m); err != nil {
 		return packet{}, fmt.Errorf("message %x: %w", wire, err)
 	}
-	if unknown := m.ProtoReflect().GetUnknown(); len(unknown) != 0 {
+	unknown := m.ProtoReflect().GetUnknown()
+	if conf := m.GetSnapshot().GetMetadata().GetConfState(); conf != nil {
+		unknown = append(unknown[:len(unknown):len(unknown)], conf.ProtoReflect().GetUnknown()...)
+	}
+	if len(unknown) != 0 {
 		return packet{}, fmt.Errorf("message %x: unknown fields %x", wire, []byte(unknown))
 	}
 	return packet{Message: m, wire: wire}, nil
@@ -431,15 +487,19 @@ func (n *core) release(number uint64) error {
 func (n *core) applyConf(e *raftpb.Entry) (*raftpb.ConfState, []byte, error) {
 	var a arena
 	defer a.free()
-	out := (*C.raftcore_conf)(a.alloc(C.sizeof_raftcore_conf))
-	out.struct_size = C.sizeof_raftcore_conf
+	out := a.confOut()
 	code := C.raftcore_apply_conf(n.node, a.entries([]*raftpb.Entry{e}), out)
 	if err := n.check("raftcore_apply_conf", code); err != nil {
 		return nil, nil, err
 	}
-	conf := &raftpb.ConfState{}
-	if err := proto.Unmarshal(goBytes(out.bytes), conf); err != nil {
-		return nil, nil, fmt.Errorf("configuration out of apply_conf: %w", err)
+	return goConf(out)
+}
+
+// goConf decodes a configuration that the node gave, and the context of the change that led to it.
+func goConf(out *C.raftcore_conf) (*raftpb.ConfState, []byte, error) {
+	conf, err := storedConf(out.bytes, uint64(out.index))
+	if err != nil {
+		return nil, nil, fmt.Errorf("a configuration as of %d: %w", uint64(out.index), err)
 	}
 	return conf, goBytes(out.context), nil
 }
@@ -447,6 +507,7 @@ func (n *core) applyConf(e *raftpb.Entry) (*raftpb.ConfState, []byte, error) {
 // A fetch asks the host for entries of its log or for a snapshot.
 type fetch struct {
 	snapshot        bool
+	own             bool // entries of this node's own log, to apply
 	id, first, last uint64
 	bytes, peer     uint64
 }
@@ -463,7 +524,7 @@ func (n *core) nextFetch() (*fetch, error) {
 		return nil, err
 	}
 	return &fetch{
-		snapshot: f.kind == C.RAFTCORE_FETCH_SNAPSHOT, id: uint64(f.id), first: uint64(f.first), last: uint64(f.last),
+		snapshot: f.kind == C.RAFTCORE_FETCH_SNAPSHOT, own: f.kind == C.RAFTCORE_FETCH_APPLY, id: uint64(f.id), first: uint64(f.first), last: uint64(f.last),
 		bytes: uint64(f.max_bytes), peer: uint64(f.peer),
 	}, nil
 }
@@ -512,8 +573,7 @@ func (n *core) status(id uint64) (nodeStatus, error) {
 	}
 	var a arena
 	defer a.free()
-	conf := (*C.raftcore_conf)(a.alloc(C.sizeof_raftcore_conf))
-	conf.struct_size = C.sizeof_raftcore_conf
+	conf := a.confOut()
 	if err := n.check("raftcore_get_conf", C.raftcore_get_conf(n.node, conf)); err != nil {
 		return nodeStatus{}, err
 	}
@@ -521,9 +581,10 @@ func (n *core) status(id uint64) (nodeStatus, error) {
 		role: uint32(st.role), leads: st.role == C.RAFTCORE_ROLE_LEADER, term: uint64(st.term), leader: uint64(st.leader),
 		vote: uint64(st.vote), commit: uint64(st.commit), applied: uint64(st.applied), transferee: uint64(st.transferee),
 		lastIndex: uint64(st.last_index), electionElapsed: uint32(st.election_elapsed),
-		electionTimeout: uint32(st.election_timeout), conf: &raftpb.ConfState{},
+		electionTimeout: uint32(st.election_timeout),
 	}
-	if err := proto.Unmarshal(goBytes(conf.bytes), s.conf); err != nil {
+	var err error
+	if s.conf, _, err = goConf(conf); err != nil {
 		return nodeStatus{}, err
 	}
 	for _, half := range [][]C.uint64_t{
@@ -625,10 +686,15 @@ func (a *arena) conf(cs *raftpb.ConfState) (*C.raftcore_conf, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := (*C.raftcore_conf)(a.alloc(C.sizeof_raftcore_conf))
-	conf.struct_size = C.sizeof_raftcore_conf
+	conf := a.confOut()
 	conf.bytes = a.slice(bytes)
 	return conf, nil
+}
+
+func (a *arena) confOut() *C.raftcore_conf {
+	conf := (*C.raftcore_conf)(a.alloc(C.sizeof_raftcore_conf))
+	conf.struct_size = C.sizeof_raftcore_conf
+	return conf
 }
 
 func bytesPtr(b []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(b)) }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"unsafe"
 
-	"google.golang.org/protobuf/proto"
-
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -47,34 +45,30 @@ type stored struct {
 	hardState      *raftpb.HardState
 	conf           *raftpb.ConfState
 	base, baseTerm uint64
-	terms          bool // tell the terms of all entries, and of the entries only those from `from` on
+	terms          bool // give the terms of all entries, and of the entries only those from `from` on
 	entries        []*raftpb.Entry
 	from           uint64
 	applied        uint64
+	pieces         bool // by the calls that boot in pieces, not by raftcore_boot
 }
 
 func (n *core) bootFrom(s stored) error {
 	var a arena
 	defer a.free()
-	hs := s.hardState
-	if hs == nil && s.base != 0 {
-		hs = &raftpb.HardState{Commit: new(s.base)}
+	b := (*C.raftcore_stored)(a.alloc(C.sizeof_raftcore_stored))
+	b.struct_size = C.sizeof_raftcore_stored
+	b.commit = C.uint64_t(s.base)
+	if hs := s.hardState; hs != nil {
+		b.term, b.vote, b.commit = C.uint64_t(hs.GetTerm()), C.uint64_t(hs.GetVote()), C.uint64_t(hs.GetCommit())
 	}
-	if hs != nil {
-		code := C.raftcore_boot_state(n.node, C.uint64_t(hs.GetTerm()), C.uint64_t(hs.GetVote()), C.uint64_t(hs.GetCommit()))
-		if err := n.check("raftcore_boot_state", code); err != nil {
-			return err
-		}
-	}
-	if s.base != 0 {
+	b.applied, b.before_first, b.before_first_term = C.uint64_t(s.applied), C.uint64_t(s.base), C.uint64_t(s.baseTerm)
+	b.last = C.uint64_t(s.base + uint64(len(s.entries)))
+	if s.base != 0 || len(s.entries) != 0 || len(s.conf.GetVoters()) != 0 {
 		conf, err := a.conf(s.conf)
 		if err != nil {
 			return err
 		}
-		code := C.raftcore_boot_conf(n.node, conf, C.uint64_t(s.base), C.uint64_t(s.baseTerm))
-		if err := n.check("raftcore_boot_conf", code); err != nil {
-			return err
-		}
+		b.conf = conf
 	}
 	entries := s.entries
 	if s.terms {
@@ -84,21 +78,50 @@ func (n *core) bootFrom(s stored) error {
 				runs = append(runs, C.raftcore_run{first: C.uint64_t(e.GetIndex()), term: C.uint64_t(e.GetTerm())})
 			}
 		}
-		code := C.raftcore_boot_terms(n.node, unsafe.SliceData(runs), C.size_t(len(runs)))
-		if err := n.check("raftcore_boot_terms", code); err != nil {
-			return err
-		}
+		first := (*C.raftcore_run)(a.alloc(C.size_t(len(runs)) * C.sizeof_raftcore_run))
+		copy(unsafe.Slice(first, len(runs)), runs)
+		b.runs, b.n_runs = first, C.size_t(len(runs))
 		for len(entries) != 0 && entries[0].GetIndex() < s.from {
 			entries = entries[1:]
 		}
 	}
 	if len(entries) != 0 {
-		code := C.raftcore_boot_entries(n.node, a.entries(entries), C.size_t(len(entries)))
+		b.entries, b.n_entries = a.entries(entries), C.size_t(len(entries))
+	}
+	if !s.pieces {
+		return n.check("raftcore_boot", C.raftcore_boot(n.node, b))
+	}
+	return n.bootInPieces(b)
+}
+
+// bootInPieces makes the calls that raftcore_boot makes, the entries in two goes.
+func (n *core) bootInPieces(b *C.raftcore_stored) error {
+	if b.term|b.vote|b.commit != 0 {
+		if err := n.check("raftcore_boot_state", C.raftcore_boot_state(n.node, b.term, b.vote, b.commit)); err != nil {
+			return err
+		}
+	}
+	if b.conf != nil {
+		code := C.raftcore_boot_conf(n.node, b.conf, b.before_first, b.before_first_term)
+		if err := n.check("raftcore_boot_conf", code); err != nil {
+			return err
+		}
+		code = C.raftcore_boot_terms(n.node, b.runs, b.n_runs, b.last)
+		if err := n.check("raftcore_boot_terms", code); err != nil {
+			return err
+		}
+	}
+	entries := unsafe.Slice(b.entries, b.n_entries)
+	for _, part := range [][]C.raftcore_entry{entries[:len(entries)/2], entries[len(entries)/2:]} {
+		if len(part) == 0 {
+			continue
+		}
+		code := C.raftcore_boot_entries(n.node, unsafe.SliceData(part), C.size_t(len(part)))
 		if err := n.check("raftcore_boot_entries", code); err != nil {
 			return err
 		}
 	}
-	return n.check("raftcore_boot_done", C.raftcore_boot_done(n.node, C.uint64_t(s.applied)))
+	return n.check("raftcore_boot_done", C.raftcore_boot_done(n.node, b.applied))
 }
 
 func (n *core) proposeMany(data [][]byte, token uint64) error {
@@ -118,11 +141,31 @@ func (n *core) readIndex(token uint64) error {
 }
 
 func (n *core) reportSnapshot(peer uint64, arrived bool) error {
-	var a C.uint32_t
+	how := C.uint32_t(C.RAFTCORE_SNAPSHOT_FAILED)
 	if arrived {
-		a = 1
+		how = C.RAFTCORE_SNAPSHOT_ARRIVED
 	}
-	return n.check("raftcore_report_snapshot", C.raftcore_report_snapshot(n.node, C.uint64_t(peer), a))
+	return n.check("raftcore_report_snapshot", C.raftcore_report_snapshot(n.node, C.uint64_t(peer), how))
+}
+
+// proposeEntry proposes an entry of any kind as it is.
+func (n *core) proposeEntry(kind raftpb.EntryType, data []byte, token uint64) error {
+	var a arena
+	defer a.free()
+	code := C.raftcore_propose_entry(n.node, C.uint32_t(kind), a.slice(data), C.uint64_t(token))
+	return n.check("raftcore_propose_entry", code)
+}
+
+// applyChange applies a change that belongs to no entry.
+func (n *core) applyChange(kind raftpb.EntryType, data []byte) (*raftpb.ConfState, []byte, error) {
+	var a arena
+	defer a.free()
+	out := a.confOut()
+	code := C.raftcore_apply_change(n.node, C.uint32_t(kind), a.slice(data), out)
+	if err := n.check("raftcore_apply_change", code); err != nil {
+		return nil, nil, err
+	}
+	return goConf(out)
 }
 
 func (n *core) persisted(number uint64) error {
@@ -137,13 +180,12 @@ func (n *core) applied(index uint64) error {
 func (n *core) conf() (*raftpb.ConfState, error) {
 	var a arena
 	defer a.free()
-	out := (*C.raftcore_conf)(a.alloc(C.sizeof_raftcore_conf))
-	out.struct_size = C.sizeof_raftcore_conf
+	out := a.confOut()
 	if err := n.check("raftcore_get_conf", C.raftcore_get_conf(n.node, out)); err != nil {
 		return nil, err
 	}
-	conf := &raftpb.ConfState{}
-	return conf, proto.Unmarshal(goBytes(out.bytes), conf)
+	conf, _, err := goConf(out)
+	return conf, err
 }
 
 // Codes that the tests tell apart.
@@ -153,6 +195,9 @@ const (
 	codeNoLeader    = int32(C.RAFTCORE_E_NO_LEADER)
 	codeStale       = int32(C.RAFTCORE_E_STALE)
 	codeNoPeer      = int32(C.RAFTCORE_E_NO_PEER)
+	codeConf        = int32(C.RAFTCORE_E_CONF)
+	codeDecode      = int32(C.RAFTCORE_E_DECODE)
+	codeState       = int32(C.RAFTCORE_E_STATE)
 )
 
 // lastEvents takes all events, as texts.
