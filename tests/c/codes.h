@@ -1,4 +1,4 @@
-/* What codes.c stands on: the codes that the page lists for each function, a call that is judged by them, and the nodes that it is made on. */
+/* What codes.c stands on: the codes that the page lists for each function, a call that is judged by them, and its nodes. */
 #ifndef RAFTCORE_TESTS_CODES_H
 #define RAFTCORE_TESTS_CODES_H
 
