@@ -32,6 +32,10 @@ impl Chance {
         self.below(n) == 0
     }
 
+    pub fn of<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len() as u64) as usize]
+    }
+
     pub fn bytes(&mut self, len: u64) -> Vec<u8> {
         (0..len).map(|_| self.next() as u8).collect()
     }

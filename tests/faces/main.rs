@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod chance;
+mod draw;
 mod hosts;
 mod replay;
 
+use raftcore::Flags;
 use replay::Replay;
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +35,16 @@ fn a_schedule_covers_the_abi_and_gives_the_same_from_rust_again() {
     fs::write(folder.join("rust.txt"), made.out.join("\n") + "\n").unwrap();
     let missing: Vec<String> = functions().into_iter().filter(|name| !made.succeeded.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "in no schedule, or refused wherever they are: {missing:?}");
+    let missing = draw::missing(started(&lines, &made).into_iter());
+    assert!(missing.is_empty(), "flags that no node starts with, or every node: {missing:?}");
     println!("{} calls of {} functions; with each line {IMPLIED:?}", lines.len(), made.succeeded.len());
+}
+
+/// The flags of each start of a node.
+fn started(lines: &[String], made: &Replay) -> Vec<Flags> {
+    let starts = lines.iter().zip(&made.out).filter(|(_, out)| out.starts_with("new 0 "));
+    // Behind the call and its place: id, group, seed, flags.
+    starts.map(|(line, _)| Flags(line.split(' ').nth(5).unwrap().parse().unwrap())).collect()
 }
 
 /// The functions of the header, without their prefix, but for those that every line implies.

@@ -423,6 +423,19 @@ static raftcore_code without_node(const char *call) {
     exit(2);
 }
 
+/* Writes the entries of the messages, which are there with RAFTCORE_FLAG_DECODED_MSGS. */
+static void put_decoded(const raftcore_ready *rd) {
+    uint32_t any = 0;
+    for (uint32_t i = 0; i < rd->n_msgs; i++) {
+        const raftcore_msg *m = AT(raftcore_msg, rd->msgs, rd->msg_stride, i);
+        put_entries(m->entries, m->n_entries, rd->entry_stride);
+        any |= m->n_entries;
+    }
+    if (any != 0)
+        fprintf(abi, "%zu decoded %s\n", lines, text);
+    text_len = 0;
+}
+
 static raftcore_code flat(raftcore_node *n) {
     static uint8_t *buf;
     static size_t cap;
@@ -585,8 +598,10 @@ static raftcore_code with_node(const char *call, raftcore_node *n) {
         raftcore_ready rd = {0};
         rd.struct_size = sizeof rd;
         code = raftcore_get_ready(n, &rd);
-        if (code == 0)
+        if (code == 0) {
+            put_decoded(&rd);
             put_ready(&rd);
+        }
         return code;
     }
     if (strcmp(call, "ready_flat") == 0)

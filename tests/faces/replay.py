@@ -243,7 +243,12 @@ class Face:
             return 0, f"{taken} {refused} {first.code if first else 0}"
         if call == "get_ready":
             rd = node.ready()
-            return (1, "") if rd is None else (0, ready_text(rd))
+            if rd is None:
+                return 1, ""
+            carried = rd.message_entries()
+            if any(carried):  # with Flag.DECODED_MSGS
+                print(self.line, "decoded", " ".join(map(entries_text, carried)), file=self.abi)
+            return 0, ready_text(rd)
         if call == "ready_flat":
             flat = node.ready_flat()
             if flat is None:

@@ -357,6 +357,7 @@ func (f *face) ready(n *raftcore.Node, text *text) (int, error) {
 	var rd raftcore.Ready
 	v.CopyTo(&rd)
 	text.ready(&rd)
+	f.decoded(v, len(rd.Messages))
 	for i, m := range rd.Messages {
 		view := v.Messages.At(i)
 		if string(view.AppendFrame(nil)) != string(m.Frame) || view.MessageHead != m.MessageHead {
@@ -364,4 +365,22 @@ func (f *face) ready(n *raftcore.Node, text *text) (int, error) {
 		}
 	}
 	return 0, nil
+}
+
+// decoded writes the entries of the messages, which are there with FlagDecodedMsgs.
+func (f *face) decoded(v raftcore.ReadyView, messages int) {
+	var text text
+	any := false
+	for i := range messages {
+		view := v.Messages.At(i).Entries
+		entries := make([]raftcore.Entry, view.Len())
+		for j := range entries {
+			entries[j] = view.At(j)
+		}
+		any = any || len(entries) > 0
+		text.entries(entries)
+	}
+	if any {
+		fmt.Fprintf(f.abi, "%d decoded %s\n", f.line, text)
+	}
 }
