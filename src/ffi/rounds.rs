@@ -523,7 +523,7 @@ pub unsafe extern "C" fn raftcore_ticks_until_due(node: *const raftcore_node, ti
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(ticks_out) }?;
         let ticks = call.node.ticks_until_due();
-        out.write(ticks.map_err(|error| Refusal::Own(error, "the node is not booted: call boot_done first"))?);
+        out.write(ticks.map_err(|error| Refusal::Own(error, "the node is not booted: boot it first"))?);
         Ok(RAFTCORE_OK)
     })
 }

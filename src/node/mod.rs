@@ -141,7 +141,7 @@ impl Node {
         if self.raft.fault.is_some() {
             return Err(Error::Poisoned);
         }
-        self.raft.detail.set(format_args!("the node is not booted: call boot_done first"));
+        self.raft.detail.set(format_args!("the node is not booted: boot it first"));
         Err(Error::State)
     }
 
@@ -158,6 +158,9 @@ impl Node {
         let now = self.boot.stage;
         self.raft.detail.clear();
         self.boot.enter(stage).inspect_err(|_| {
+            if now == Stage::Done {
+                return self.raft.detail.set(format_args!("the node is booted already"));
+            }
             let (call, before) = (stage.call(), now.call());
             self.raft.detail.set(format_args!("boot calls come once each, in order: {call} can't follow {before}"));
         })

@@ -125,4 +125,9 @@ impl Storage for MemoryStorage {
         let covers = |snapshot: &&proto::Snapshot| snapshot.metadata.as_ref().is_some_and(|meta| meta.index >= index);
         self.snapshot.as_ref().filter(covers).cloned().ok_or(StorageError::Later)
     }
+
+    /// Has no connection: set `max_snapshot_bytes` above the size of its snapshots.
+    fn send_data(&self, _snapshot: &proto::Snapshot, _to: NodeId) -> StorageResult<()> {
+        Err(StorageError::Failed("a storage in memory has no connection: raise max_snapshot_bytes".into()))
+    }
 }

@@ -81,6 +81,14 @@ pub trait Storage {
     /// # Errors
     /// [`StorageError::Later`]: it is being made. [`StorageError::Failed`].
     fn snapshot(&self, index: Index, to: NodeId) -> StorageResult<proto::Snapshot>;
+
+    /// The data of a snapshot are larger than [`Config::max_snapshot_bytes`], an everyday case. Start to send the data to the peer over
+    /// a connection of your own, and return at once: the node then sends a message without data, which the peer's host holds back until
+    /// the data are there (docs/snapshots.md). Tell [`Node::report_snapshot`] how it goes.
+    ///
+    /// # Errors
+    /// Any: the data do not leave now, and the node asks again. A storage that never sends keeps such a peer out of the group for ever.
+    fn send_data(&self, snapshot: &proto::Snapshot, to: NodeId) -> StorageResult<()>;
 }
 
 /// Why a node could not be booted from a storage.
@@ -187,9 +195,14 @@ impl<S: Storage> StorageNode<S> {
 
     fn serve_snapshot(&mut self, fetch: &Fetch) -> Option<()> {
         let snapshot = self.storage.snapshot(fetch.first.saturating_sub(1), fetch.peer).ok()?;
-        let meta = snapshot.metadata?;
-        let conf = meta.conf_state?;
-        self.node.supply_snapshot(fetch.id, meta.index, &conf_ref(&conf), &snapshot.data).ok().map(|_| ())
+        let meta = snapshot.metadata.as_ref()?;
+        let conf = meta.conf_state.as_ref()?;
+        let supplied = self.node.supply_snapshot(fetch.id, meta.index, &conf_ref(conf), &snapshot.data);
+        if supplied != Err(Error::TooLarge) {
+            return supplied.ok().map(|_| ());
+        }
+        self.storage.send_data(&snapshot, fetch.peer).ok()?;
+        self.node.supply_snapshot(fetch.id, meta.index, &conf_ref(conf), &[]).ok().map(|_| ())
     }
 }
 

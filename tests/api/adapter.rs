@@ -3,6 +3,7 @@
 use crate::kit::{MOST_TURNS, config, entry};
 use raftcore::storage::{BootError, MemoryStorage, Storage, StorageError, StorageNode, StorageResult};
 use raftcore::{Config, EntryRef, Error, HardState, Node, Role, proto};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// A storage in memory that fails where a test wants it to.
@@ -15,6 +16,9 @@ struct Medium {
     compacted: u64,
     /// An entry of a kind that nobody knows is in each answer.
     spoilt: bool,
+    /// Whether it can send data beside the core; and the peers that it has sent some to, with their sizes.
+    has_channel: bool,
+    sent: RefCell<Vec<(u64, usize)>>,
 }
 
 impl Storage for Medium {
@@ -45,6 +49,14 @@ impl Storage for Medium {
 
     fn snapshot(&self, index: u64, to: u64) -> StorageResult<proto::Snapshot> {
         self.memory.snapshot(index, to)
+    }
+
+    fn send_data(&self, snapshot: &proto::Snapshot, to: u64) -> StorageResult<()> {
+        if !self.has_channel {
+            return self.memory.send_data(snapshot, to);
+        }
+        self.sent.borrow_mut().push((to, snapshot.data.len()));
+        Ok(())
     }
 }
 
@@ -168,6 +180,24 @@ fn a_storage_that_has_compacted_gives_its_snapshot() {
     assert_eq!(snapshot.data.as_ref(), b"seventy");
     assert_eq!(snapshot.metadata.unwrap().conf_state, Some(conf));
     assert_eq!(group.medium(3).memory.initial_state().unwrap().1.voters, [1, 2, 3]);
+}
+
+/// A snapshot above max_snapshot_bytes is an everyday case: its data go beside the core, and a peer never waits for ever.
+#[test]
+fn a_snapshot_larger_than_a_message_is_sent_beside_the_core() {
+    let mut group = behind();
+    let medium = group.medium(1);
+    medium.compacted = 60;
+    let conf = proto::ConfState { voters: vec![1, 2, 3], ..Default::default() };
+    medium.memory.set_snapshot(70, 1, conf, vec![7; Config::new(1).max_snapshot_bytes as usize + 1]);
+    group.tick(5);
+    assert!(last(&mut group, 3) < 50, "no way to send it yet");
+
+    group.medium(1).has_channel = true;
+    group.tick(20);
+    assert_eq!(last(&mut group, 3), 102);
+    assert_eq!(group.node(3).status().first_index, 71);
+    assert_eq!(*group.medium(1).sent.borrow(), [(3, Config::new(1).max_snapshot_bytes as usize + 1)]);
 }
 
 /// Whether it can't answer for now, or with nothing that makes sense.
