@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::boot::Stage;
 use crate::membership::{self, Configuration};
+use crate::raft::snapshots::restored_view;
 use crate::types::{EntryId, EntryRef, HardState, Index, NONE, TermRun};
-use crate::wire::{self, ConfStateRef, ConfStateView};
+use crate::wire::{self, ConfStateRef};
 
 /// A configuration as a host stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +117,7 @@ impl Node {
     pub fn boot_conf_bytes(&mut self, conf: &[u8], before_first: EntryId) -> Result<()> {
         self.booting(Stage::Conf)?;
         let outcome = match wire::parse_conf_state(conf) {
-            Ok(view) => self.install_conf(restore_view(&view), view.index(), before_first),
+            Ok(view) => self.install_conf(restored_view(&view), view.index(), before_first),
             Err(error) => self.raft.no_conf_state(error, conf.len()),
         };
         self.boot_failed(outcome)
@@ -234,9 +235,4 @@ pub(super) fn restore(conf: &ConfStateRef<'_>) -> Restored {
         conf.learners_next.iter().copied(),
         conf.auto_leave,
     )
-}
-
-pub(super) fn restore_view(conf: &ConfStateView<'_>) -> Restored {
-    let sets = (conf.voters(), conf.learners(), conf.voters_outgoing(), conf.learners_next());
-    membership::restore(sets.0, sets.1, sets.2, sets.3, conf.auto_leave())
 }

@@ -1,6 +1,6 @@
 //! Work out, and its acknowledgement; fetches and supplies.
 
-use super::boot::{restore, restore_view};
+use super::boot::restore;
 use super::{AppliedConf, Node};
 use crate::config::StorageMode;
 use crate::error::{Error, Result};
@@ -8,6 +8,7 @@ use crate::log::boot::Stage;
 use crate::node::StepFrames;
 use crate::raft::fetches::{Fetch, Missing, Supplied};
 use crate::raft::reconfig::as_state;
+use crate::raft::snapshots::restored_view;
 use crate::ready::view::Ready;
 use crate::types::{EntryKind, EntryRef, Index, NodeId, TermRun};
 use crate::wire::{self, ConfStateRef, Hello};
@@ -445,7 +446,7 @@ impl Node {
     pub fn supply_snapshot_bytes(&mut self, id: u64, index: Index, conf: &[u8], data: &[u8]) -> Result<Supplied> {
         self.running()?;
         let conf = match wire::parse_conf_state(conf) {
-            Ok(view) => self.raft.restored(restore_view(&view), "the snapshot's configuration")?,
+            Ok(view) => self.raft.restored(restored_view(&view), "the snapshot's configuration")?,
             Err(error) => return self.raft.no_conf_state(error, conf.len()),
         };
         let outcome = self.raft.supply_snapshot(id, index, &conf, data);

@@ -5,13 +5,14 @@
 //! Sources: diss. §5; etcd-raft's restore for what is observable; departures: `docs/departures.md`.
 
 use super::Raft;
+use super::fetches::encode_snapshot;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::PendingSnapshot;
-use crate::membership::Configuration;
+use crate::membership::{self, ChangeError, Configuration};
 use crate::peers::progress::Flow;
 use crate::types::{EntryId, Index, NodeId};
-use crate::wire::{self, MessageView, SnapshotView};
+use crate::wire::{self, ConfStateView, MessageView, SnapshotView};
 
 /// What a host says of a snapshot that it sends to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +125,15 @@ impl Raft {
         }
     }
 
+    /// The field of a MsgStorageAppend that carries the received snapshot. Its configuration is the one that came with it: another may
+    /// be in force by now, since changes can be applied apart from their entries.
+    pub fn encode_pending(&self, snapshot: PendingSnapshot) -> Result<Vec<u8>> {
+        let bytes = self.blobs.get(snapshot.blob);
+        let (conf, data) = bytes.split_at_checked(snapshot.conf_len as usize).unwrap_or((&[], &[]));
+        let conf = restored_view(&wire::parse_conf_state(conf)?)?;
+        encode_snapshot(snapshot.id.index, snapshot.id.term, &conf, data)
+    }
+
     /// The snapshot is durable: the state machine is at its index now.
     pub fn on_snapshot_durable(&mut self, index: Index) {
         if self.log.snapshot.is_some_and(|snapshot| snapshot.id.index == index) {
@@ -166,4 +176,10 @@ impl Raft {
         }
         Ok(())
     }
+}
+
+/// The configuration that a message or a stored snapshot carries.
+pub(crate) fn restored_view(conf: &ConfStateView<'_>) -> core::result::Result<Configuration, ChangeError> {
+    let sets = (conf.voters(), conf.learners(), conf.voters_outgoing(), conf.learners_next());
+    membership::restore(sets.0, sets.1, sets.2, sets.3, conf.auto_leave())
 }

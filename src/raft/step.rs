@@ -6,6 +6,7 @@
 
 use super::Raft;
 use super::election::TRANSFER_CONTEXT;
+use super::snapshots::restored_view;
 use crate::error::{Error, Result};
 use crate::event::Reason;
 use crate::membership;
@@ -198,13 +199,7 @@ impl Raft {
     /// The configuration of a snapshot, if it is one that can be in force.
     pub fn check_snapshot(&mut self, m: &MessageView<'_>) -> Result<membership::Configuration> {
         let SnapshotView { index, conf, .. } = m.snapshot.unwrap_or_default();
-        let restored = membership::restore(
-            conf.voters(),
-            conf.learners(),
-            conf.voters_outgoing(),
-            conf.learners_next(),
-            conf.auto_leave(),
-        );
+        let restored = restored_view(&conf);
         match restored {
             Ok(conf) if !conf.voters.is_empty() && conf.members().count() <= self.config.max_peers as usize => Ok(conf),
             Err(membership::ChangeError::NoMemory) => Err(Error::NoMem),

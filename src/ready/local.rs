@@ -8,7 +8,6 @@ use crate::log::Slot;
 use crate::log::blocks::Place;
 use crate::outbox::{OutMessage, Own, Piece, Source};
 use crate::raft::Raft;
-use crate::raft::fetches::encode_snapshot;
 use crate::raft::replication::put_field_head;
 use crate::ready::{Batch, Mark, on_durable, step_own};
 use crate::types::{LOCAL_APPEND, LOCAL_APPLY, MessageKind};
@@ -23,8 +22,7 @@ pub(crate) fn reserve(batch: &mut Batch, raft: &mut Raft) -> Result<()> {
     raft.outbox.pieces.try_reserve(entries + after + 8).map_err(|_| Error::NoMem)?;
     raft.outbox.bytes.try_reserve(after * MAX_RESPONSE + 64).map_err(|_| Error::NoMem)?;
     if let Some(snapshot) = raft.log.snapshot.filter(|snapshot| !snapshot.handed) {
-        let data = raft.blobs.get(snapshot.blob).get(snapshot.conf_len as usize..).unwrap_or(&[]);
-        let field = encode_snapshot(snapshot.id.index, snapshot.id.term, &raft.conf, data)?;
+        let field = raft.encode_pending(snapshot)?;
         let blob = raft.blobs.put(field)?;
         batch.blobs.push(blob);
     }

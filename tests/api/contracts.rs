@@ -527,6 +527,30 @@ fn with_changes_apart_applied_passes_a_change_and_any_change_can_be_applied() {
     node.propose_conf(&add, ChangeEncoding::V1, b"", 6).unwrap();
 }
 
+/// Found by lock-step: by messages, the snapshot was stored with the configuration in force.
+#[test]
+fn a_change_apart_leaves_a_snapshot_that_is_not_stored_yet_as_it_came() {
+    for storage in [StorageMode::Sync, StorageMode::Async, StorageMode::Messages] {
+        let mut c = config(1);
+        c.preset_etcd();
+        let mut node = Disk::founder(&[1, 2, 3]).boot(&Config { storage, ..c });
+        let snapshot = Some(snapshot(9, 1, &[1, 2, 3], b"state"));
+        step(&mut node, &proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
+        node.apply_change(EntryKind::ConfChange, &[0x18, 4]).unwrap();
+        assert_eq!(node.status().n_peers, 4, "in force");
+
+        let ready = node.ready().unwrap().unwrap();
+        let voters = |conf: &[u8]| wire::parse_conf_state(conf).unwrap().voters().collect::<Vec<_>>();
+        assert_eq!(voters(ready.snapshot().unwrap().conf), [1, 2, 3], "{storage:?}");
+        for m in ready.messages().filter(|m| m.kind() == MessageKind::StorageAppend) {
+            let mut bytes = Vec::new();
+            m.write_to(&mut bytes);
+            let to_store = wire::parse_message(&bytes).unwrap().snapshot.unwrap();
+            assert_eq!((voters(to_store.conf.bytes()), to_store.data), (vec![1, 2, 3], &b"state"[..]));
+        }
+    }
+}
+
 #[test]
 fn a_raw_entry_is_proposed_as_it_is_with_a_token() {
     let mut node = leader(&config(1));

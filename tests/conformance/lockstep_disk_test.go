@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/binary"
 	"hash/fnv"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -15,6 +16,8 @@ import (
 type disk struct {
 	mirror
 	history []*raftpb.Snapshot // the state after each applied entry, from some index on
+	lags    bool               // the snapshot to supply is an older state, as of taken; else the newest
+	taken   uint64
 }
 
 func newDisk(snap *raftpb.Snapshot) *disk {
@@ -25,6 +28,26 @@ func newDisk(snap *raftpb.Snapshot) *disk {
 
 func (d *disk) newest() *raftpb.Snapshot { return d.history[len(d.history)-1] }
 func (d *disk) applied() uint64          { return d.newest().GetMetadata().GetIndex() }
+
+// snapshot is the one to supply: no older than the log's beginning.
+func (d *disk) snapshot() *raftpb.Snapshot {
+	if !d.lags {
+		return d.newest()
+	}
+	first := d.history[0].GetMetadata().GetIndex()
+	return d.history[min(max(d.taken, d.base), d.applied())-first]
+}
+
+// setConf gives the newest state another configuration.
+func (d *disk) setConf(conf *raftpb.ConfState) {
+	old := d.newest()
+	d.history = append(slices.Clone(d.history[:len(d.history)-1]), &raftpb.Snapshot{
+		Data: old.GetData(),
+		Metadata: &raftpb.SnapshotMetadata{
+			ConfState: conf, Index: new(old.GetMetadata().GetIndex()), Term: new(old.GetMetadata().GetTerm()),
+		},
+	})
+}
 
 // commit is the stored commit index.
 func (d *disk) commit() uint64 { return max(d.hardState.GetCommit(), d.base) }
@@ -109,5 +132,5 @@ func (v diskView) Term(index uint64) (uint64, error) { return v.term(index) }
 func (v diskView) FirstIndex() (uint64, error)       { return v.first(), nil }
 func (v diskView) LastIndex() (uint64, error)        { return v.last(), nil }
 func (v diskView) Snapshot() (*raftpb.Snapshot, error) {
-	return proto.Clone(v.newest()).(*raftpb.Snapshot), nil
+	return proto.Clone(v.snapshot()).(*raftpb.Snapshot), nil
 }

@@ -24,6 +24,8 @@ type setup struct {
 	ids              int // nodes, those that are not in the first configuration included
 	start            uint64
 	small            bool // a recent log so small that catching up goes by fetch
+	apart            bool // changes are applied apart from their entries, snapshots are supplied late
+	salt             uint64
 }
 
 // A pair is one node twice: etcd's and raftcore's, on one disk.
@@ -46,6 +48,10 @@ type pair struct {
 	undone   map[uint64]int
 	token    uint64
 	reads    map[string]uint64 // contexts of reads that raftcore waits for, as etcd's side knows them
+	conf     *raftpb.ConfState // in force when the state machine applied last
+	tokens   map[uint64]bool   // of proposals that raftcore has taken and not answered
+	late     []*raftpb.Entry   // changes that were passed and are not applied
+	passed   uint64            // index of the last change that was not applied by raftcore_apply_conf
 	own      fetch             // what raftcore last asked of its own log
 	boots    uint64
 	counters histogram
@@ -112,7 +118,9 @@ func (p *pair) boot(terms bool, from uint64) error {
 	}
 	p.up = true
 	p.taken, p.appends, p.applies, p.local, p.toFree, p.undone = nil, nil, nil, nil, nil, map[uint64]int{}
-	p.reads, p.own = map[string]uint64{}, fetch{}
+	p.reads, p.tokens = map[string]uint64{}, map[uint64]bool{}
+	p.late, p.passed, p.own = nil, 0, fetch{}
+	p.conf = p.disk.newest().GetMetadata().GetConfState()
 	err = p.core.bootFrom(stored{
 		hardState: p.disk.hardState, conf: p.disk.newest().GetMetadata().GetConfState(), base: p.disk.base,
 		baseTerm: p.disk.baseTerm, terms: terms, entries: p.disk.entries, from: from, applied: p.disk.applied(),
@@ -235,7 +243,7 @@ func (p *pair) drained(err error) error {
 		}
 		if f.snapshot {
 			p.counters.add("fetch: snapshot")
-			e = p.core.supplySnapshot(f.id, p.disk.newest())
+			e = p.core.supplySnapshot(f.id, p.disk.snapshot())
 		} else if entries := p.disk.slice(f.first, f.last); len(entries) != 0 {
 			if f.own {
 				p.counters.add("fetch: own log, to apply")
@@ -336,18 +344,18 @@ func (a acks) AckedIndex(id uint64) (quorum.Index, bool) {
 	return quorum.Index(index), ok
 }
 
-// confirmsReads tells whether the configuration in force now confirms reads that etcd's leader holds back until the next
-// answer to a heartbeat. raftcore answers them when the configuration changes.
+// confirmsReads tells whether the configuration in force now confirms reads that etcd's leader holds back: until the next answer to a
+// heartbeat, or, if the reads wait for the first commit of the term at a sole voter, for ever. raftcore answers such reads.
 func (p *pair) confirmsReads() bool {
 	reads := p.field("readOnly").Elem()
-	if p.etcd.BasicStatus().RaftState != raft.StateLeader || reads.FieldByName("unconfirmedReads").Len() == 0 {
+	if p.etcd.BasicStatus().RaftState != raft.StateLeader {
 		return false
 	}
-	acked := acks{}
-	for it := reads.FieldByName("acks").MapRange(); it.Next(); {
-		acked[it.Key().Uint()] = it.Value().Uint()
+	if p.tracker().IsSingleton() && p.field("pendingReadIndexMessages").Len() != 0 {
+		return true
 	}
-	return uint64(p.tracker().Voters.CommittedIndex(acked)) > reads.FieldByName("confirmedReads").Uint()
+	return reads.FieldByName("unconfirmedReads").Len() != 0 &&
+		uint64(p.tracker().Voters.CommittedIndex(acks(p.readAcks()))) > reads.FieldByName("confirmedReads").Uint()
 }
 
 const ownRead, askedRead = "own read", "asked read"
@@ -404,8 +412,8 @@ func (p *pair) take() (bool, error) {
 	} else {
 		b = &batch{}
 	}
-	for _, token := range b.dropped {
-		p.drop(token)
+	if err := p.takeTokens(b); err != nil {
+		return false, err
 	}
 	var rd raft.Ready
 	if has {
@@ -423,13 +431,45 @@ func (p *pair) take() (bool, error) {
 	return true, p.dispatch(b, rd, has)
 }
 
-func (p *pair) drop(token uint64) {
-	for ctx, t := range p.reads {
-		if t == token {
-			delete(p.reads, ctx)
-			p.counters.add("read: dropped")
+// takeTokens takes back the tokens in a ready: each that was given, once.
+func (p *pair) takeTokens(b *batch) error {
+	for _, token := range b.tokens {
+		if !p.tokens[token] {
+			return mismatch{fmt.Sprintf("node %d: ready %d commits token %d, which nobody waits for", p.id, b.number, token)}
+		}
+		delete(p.tokens, token)
+		p.counters.add("token: committed")
+	}
+	for _, token := range b.dropped {
+		if p.tokens[token] {
+			delete(p.tokens, token)
+			p.counters.add("token: dropped")
+			continue
+		}
+		waits := false
+		for ctx, t := range p.reads {
+			if t == token {
+				delete(p.reads, ctx)
+				p.counters.add("read: dropped")
+				waits = true
+			}
+		}
+		if !waits {
+			return mismatch{fmt.Sprintf("node %d: ready %d drops token %d, which nobody waits for", p.id, b.number, token)}
 		}
 	}
+	for _, m := range b.messages {
+		if len(m.GetContext()) != 0 {
+			p.counters.add("raftcore_msg with a context")
+		}
+		if m.GetType() == raftpb.MsgSnap {
+			p.counters.add("raftcore_msg with a snapshot's configuration")
+		}
+		if p.setup.decoded && m.GetType() == raftpb.MsgApp && len(m.GetEntries()) != 0 {
+			p.counters.add("raftcore_msg with its entries")
+		}
+	}
+	return nil
 }
 
 // compare holds a ready to etcd's.

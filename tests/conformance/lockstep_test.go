@@ -41,7 +41,21 @@ var mustCome = []string{
 	"change applied: joint, left when asked",
 	"compact", "restart", "crash with work under way", "crash within a ready", "log truncated", "snapshot: received",
 	"fetch: entries", "fetch: snapshot", "fetch: own log, to apply", "committed spans", "ready: committed span read from the log", "read: answered", "read: dropped", "transfer", "forget leader", "report unreachable",
-	"report snapshot", "dropped", "duplicated", "dropped by a cut", "delivered out of order",
+	"report snapshot", "committed spans", "changes apart from their entries", "fetch: own log, to apply",
+	"ready: committed span read from the log",
+	"apart: applied on time", "apart: applied late, behind the applied index", "apart: applied out of order",
+	"apart: never applied, on any node", "apart: never applied, on this node", "apart: never applied, after all",
+	"apart: another change than the committed one", "apart: refused by the application, node 0", "apart: out of the blue",
+	"apart: v1", "apart: v2", "apart: joint", "apart: leave", "apart: invalid, etcd panics and raftcore answers CONF",
+	"snapshot: its configuration lacks its receiver", "snapshot: rewritten by the host",
+	"snapshot state ended by an acknowledgement beyond it",
+	"propose entry: EntryNormal, on a leader", "propose entry: EntryNormal, elsewhere", "propose entry: EntryConfChange, on a leader",
+	"propose entry: EntryConfChange, elsewhere", "propose entry: EntryConfChangeV2, on a leader",
+	"propose entry: EntryConfChangeV2, elsewhere", "propose entry: with an id", "propose entry: with a context",
+	"propose entry: no change, etcd panics and raftcore answers DECODE", "token: committed", "token: dropped",
+	"raftcore_msg with a context", "raftcore_msg with a snapshot's configuration", "raftcore_msg with its entries",
+	"a long context comes back",
+	"dropped", "duplicated", "dropped by a cut", "delivered out of order",
 }
 
 func envNumber(t *testing.T, name string, or uint64) uint64 {

@@ -35,7 +35,7 @@ func (p *pair) dispatch(b *batch, rd raft.Ready, has bool) error {
 			case localApply:
 				p.applies = append(p.applies, job{packet: m})
 			default:
-				p.send(m)
+				p.post(m)
 			}
 		}
 		if b.number != 0 {
@@ -47,7 +47,7 @@ func (p *pair) dispatch(b *batch, rd raft.Ready, has bool) error {
 	}
 	for _, m := range b.messages {
 		if !m.after {
-			p.send(m)
+			p.post(m)
 		}
 	}
 	_, appends, applies := storageWork(rd.Messages)
@@ -76,13 +76,13 @@ func (p *pair) finish(stages int) error {
 		return nil
 	}
 	if stages >= 1 {
-		if err := p.disk.store(b.hardState, b.snapshot, b.entries); err != nil {
-			return mismatch{err.Error()}
+		if err := p.store(b.hardState, b.snapshot, b.entries); err != nil {
+			return err
 		}
 	}
 	if stages >= 2 {
 		for _, m := range b.messages {
-			p.send(m)
+			p.post(m)
 		}
 	}
 	if stages < 3 {
@@ -107,6 +107,23 @@ func (p *pair) finish(stages int) error {
 	return p.after(p.core.advance(b.number), func() error { p.etcd.Advance(rd); return nil })
 }
 
+// store does the writes of a ready. A snapshot brings its configuration; what was applied apart since it came is in force beyond that.
+func (p *pair) store(hs *raftpb.HardState, snap *raftpb.Snapshot, entries []*raftpb.Entry) (err error) {
+	if err := p.disk.store(hs, snap, entries); err != nil {
+		return mismatch{err.Error()}
+	}
+	if snap == nil {
+		return nil
+	}
+	p.conf = snap.GetMetadata().GetConfState()
+	if p.setup.apart {
+		if p.conf, err = p.core.conf(); err != nil {
+			return mismatch{err.Error()}
+		}
+	}
+	return nil
+}
+
 // after is both, for acknowledgements: raftcore's must succeed.
 func (p *pair) after(ours error, theirs func() error) error {
 	ours = p.drained(ours)
@@ -122,37 +139,21 @@ func (p *pair) after(ours error, theirs func() error) error {
 // apply feeds the state machine.
 func (p *pair) apply(entries []*raftpb.Entry) error {
 	for _, e := range entries {
-		conf := p.disk.newest().GetMetadata().GetConfState()
 		if e.GetType() != raftpb.EntryNormal {
-			ours, _, err := p.core.applyConf(e)
-			err = p.drained(err)
-			var theirs *raftpb.ConfState
-			there := p.guarded(err, func() error {
-				theirs = p.etcd.ApplyConfChange(changeOf(e))
-				return nil
-			})
-			if there != nil {
-				return there
+			err := error(nil)
+			if p.setup.apart {
+				err = p.applyCommitted(e)
+			} else {
+				err = p.applyConf(e, p.core.applyConf)
 			}
 			if err != nil {
-				return mismatch{fmt.Sprintf("node %d, entry %s: %v", p.id, entryText(e), err)}
-			}
-			if a, t := confText(ours), confText(theirs); a != t {
-				return mismatch{fmt.Sprintf("node %d, entry %s\netcd:     %s\nraftcore: %s", p.id, entryText(e), t, a)}
-			}
-			conf = ours
-			if p.confirmsReads() {
-				return departed{"a change confirms reads: raftcore answers them at once, etcd's at the next answer to a heartbeat"}
-			}
-			p.counters.add("change applied: " + kindOf(ours))
-			if err := p.same(); err != nil {
 				return err
 			}
 		}
 		if e.GetIndex() != p.disk.applied()+1 {
 			return mismatch{fmt.Sprintf("node %d is to apply %d after %d", p.id, e.GetIndex(), p.disk.applied())}
 		}
-		p.disk.add(e, conf)
+		p.disk.add(e, p.conf)
 	}
 	return nil
 }
@@ -194,14 +195,14 @@ func (p *pair) append(atOnce bool) error {
 		if m := j.Message; m.GetTerm() != 0 || m.GetVote() != 0 || m.GetCommit() != 0 {
 			hs = &raftpb.HardState{Term: new(m.GetTerm()), Vote: new(m.GetVote()), Commit: new(m.GetCommit())}
 		}
-		if err := p.disk.store(hs, j.GetSnapshot(), j.GetEntries()); err != nil {
-			return mismatch{err.Error()}
+		if err := p.store(hs, j.GetSnapshot(), j.GetEntries()); err != nil {
+			return err
 		}
 		return p.respond(j, atOnce)
 	}
 	b := j.batch
-	if err := p.disk.store(b.hardState, b.snapshot, b.entries); err != nil {
-		return mismatch{err.Error()}
+	if err := p.store(b.hardState, b.snapshot, b.entries); err != nil {
+		return err
 	}
 	for _, m := range j.toPeers {
 		p.send(m)

@@ -51,6 +51,10 @@ const (
 	doSnapshot
 	doUnreachable
 	doSnapshotReport
+	doEntry
+	doLate
+	doApart
+	doLongContext
 	kinds
 )
 
@@ -58,6 +62,7 @@ var weights = [kinds]int{
 	doReady: 160, doFinish: 120, doAppend: 60, doApply: 60, doLocal: 40, doDeliver: 300, doDeliverAll: 60, doDrop: 30,
 	doDuplicate: 15, doSettle: 12, doCut: 5, doHeal: 5, doTick: 60, doCampaign: 12, doPropose: 60, doChange: 16, doTransfer: 6,
 	doForget: 4, doRead: 16, doCompact: 10, doRestart: 8, doSnapshot: 2, doUnreachable: 6, doSnapshotReport: 8,
+	doEntry: 12, doLate: 24, doApart: 3, doLongContext: 2,
 }
 
 // A schedule is all that decides a run.
@@ -102,6 +107,8 @@ func newSchedule(seed uint64, length int) *schedule {
 			o.sizePerMsg = 1
 		}
 	}
+	o.decoded = one(2)
+	s.setup.apart, s.setup.salt = one(2), r.Uint64()
 	s.setup.voters = 1 + r.IntN(5)
 	s.setup.learners = r.IntN(2)
 	s.setup.ids = min(s.setup.voters+s.setup.learners+r.IntN(3), 7)
@@ -152,7 +159,7 @@ func newWorld(s *setup, counters histogram, trace *strings.Builder) (*world, err
 		"SYNC": s.storage == storageSync, "ASYNC": s.storage == storageAsync, "MESSAGES": s.storage == storageMessages,
 		"pre-vote": s.preVote, "check quorum": s.checkQuorum, "lease reads": s.leaseReads,
 		"step down on removal": s.stepDownOnRemoval, "small recent log": s.small,
-		"committed spans": s.spans,
+		"committed spans": s.spans, "changes apart from their entries": s.apart,
 	} {
 		if on {
 			counters.add(name)
@@ -170,6 +177,7 @@ func newWorld(s *setup, counters histogram, trace *strings.Builder) (*world, err
 			snap.Metadata = &raftpb.SnapshotMetadata{ConfState: conf, Index: new(s.start), Term: new(uint64(1))}
 		}
 		p := &pair{id: id + 1, setup: s, disk: newDisk(snap), counters: counters, send: w.send, say: w.say}
+		p.disk.lags = s.apart
 		w.pairs = append(w.pairs, p)
 		if err := p.boot(false, 0); err != nil {
 			return w, err
@@ -197,6 +205,10 @@ func (w *world) send(m packet) {
 	if to == 0 || to > uint64(len(w.inbox)) {
 		return
 	}
+	if m.GetType() == raftpb.MsgHeartbeatResp && len(m.GetContext()) > longestOwnContext {
+		w.counters.add("a long context comes back")
+		return // no leader of the group has sent it
+	}
 	if w.cut>>(to-1)&1 != w.cut>>(from-1)&1 && from <= uint64(len(w.inbox)) {
 		w.counters.add("dropped by a cut")
 		return
@@ -222,7 +234,15 @@ func (w *world) step(p *pair, m packet) error {
 		}
 	}
 	theirs := proto.Clone(m.Message).(*raftpb.Message)
-	return p.both(p.core.step(m.wire), func() error { return p.etcd.Step(theirs) }, m.GetEntries()...)
+	pending := uint64(0)
+	if m.GetType() == raftpb.MsgAppResp && !m.GetReject() {
+		pending = p.snapshotUnderWay(m.GetFrom())
+	}
+	err := p.both(p.core.step(m.wire), func() error { return p.etcd.Step(theirs) }, m.GetEntries()...)
+	if err == nil && pending != 0 && m.GetIndex() > pending && p.snapshotUnderWay(m.GetFrom()) == 0 {
+		w.counters.add("snapshot state ended by an acknowledgement beyond it")
+	}
+	return err
 }
 
 func (w *world) ready(p *pair) error {
@@ -231,8 +251,9 @@ func (w *world) ready(p *pair) error {
 	return err
 }
 
-// settle lets the nodes that are up work until nothing is left, or for a while.
-func (w *world) settle(rounds int) error {
+// settle lets the nodes that are up work until nothing is left, or for a while; late tells whether they apply changes that they put
+// off, too.
+func (w *world) settle(rounds int, late bool) error {
 	for range rounds {
 		idle := true
 		for i, p := range w.pairs {
@@ -262,6 +283,11 @@ func (w *world) settle(rounds int) error {
 					return err
 				}
 			}
+			if late && len(p.late) != 0 {
+				if err := w.applyLate(p, 0, false); err != nil {
+					return err
+				}
+			}
 		}
 		for i, p := range w.pairs {
 			list := w.inbox[i]
@@ -277,6 +303,11 @@ func (w *world) settle(rounds int) error {
 		}
 	}
 	return nil
+}
+
+func (w *world) applyLate(p *pair, at int, forget bool) error {
+	w.say("# apply a change late on %d, forget it %t: %s", p.id, forget, entryText(p.late[at]))
+	return p.applyLate(at, forget)
 }
 
 func (w *world) leader() *pair {
@@ -314,7 +345,7 @@ func (w *world) do(a action) error {
 	}
 	// What mostly makes sense at a leader mostly goes there.
 	switch a.kind {
-	case doPropose, doChange, doTransfer, doUnreachable, doSnapshotReport, doSnapshot:
+	case doPropose, doEntry, doChange, doTransfer, doUnreachable, doSnapshotReport, doSnapshot:
 		if l := w.leader(); l != nil && a.c%8 != 0 {
 			p = l
 		}
@@ -355,7 +386,7 @@ func (w *world) do(a action) error {
 		return w.step(p, (*inbox)[at()])
 	case doSettle:
 		w.say("# stabilize, %d rounds at most", 3+a.a%20)
-		return w.settle(3 + int(a.a%20))
+		return w.settle(3+int(a.a%20), a.b%3 == 0)
 	case doCut:
 		w.cut = a.a
 		w.say("# cut %b", w.cut&(1<<len(w.pairs)-1))
@@ -380,6 +411,24 @@ func (w *world) do(a action) error {
 		return w.propose(p, a)
 	case doChange:
 		return w.change(p, a)
+	case doEntry:
+		return w.proposeEntry(p, a)
+	case doLate:
+		if len(p.late) == 0 {
+			return nil
+		}
+		at := 0
+		if a.b%4 == 0 {
+			at = int(a.c) % len(p.late)
+		}
+		return w.applyLate(p, at, a.a%6 == 0)
+	case doApart:
+		if !w.setup.apart {
+			return nil
+		}
+		return p.outOfTheBlue(a)
+	case doLongContext:
+		return w.longContext(p, a)
 	case doTransfer:
 		return w.transfer(p, peer)
 	case doForget:
@@ -443,6 +492,85 @@ func (w *world) propose(p *pair, a action) error {
 	w.counters.add("propose")
 	w.say("propose %d %s             # %d entries", p.id, strings.TrimRight(string(data[0]), "x"), count)
 	return p.both(p.core.proposeMany(data, 0), func() error { return p.etcd.Step(m) })
+}
+
+// longestOwnContext is the longest context of a heartbeat of either kind of leader.
+const longestOwnContext = 16
+
+// longContext has a follower hear a heartbeat whose context is longer than any that etcd's raft and raftcore send: it comes back.
+func (w *world) longContext(p *pair, a action) error {
+	st := p.etcd.BasicStatus()
+	if st.RaftState != raft.StateFollower || st.Lead == 0 || st.Lead == p.id {
+		return nil
+	}
+	m := &raftpb.Message{
+		Type: raftpb.MsgHeartbeat.Enum(), To: new(p.id), From: new(st.Lead), Term: new(st.GetTerm()),
+		Context: []byte(strings.Repeat("c", longestOwnContext+1+int(a.a)%100)),
+	}
+	wire, err := encode(m)
+	if err != nil {
+		return mismatch{err.Error()}
+	}
+	return w.step(p, packet{Message: m, wire: wire})
+}
+
+// proposeEntry proposes an entry as it is, of any kind, with a token: a change with an id and a context, mostly.
+func (w *world) proposeEntry(p *pair, a action) error {
+	leads := p.etcd.BasicStatus().RaftState == raft.StateLeader
+	w.last++
+	e := &raftpb.Entry{Data: fmt.Appendf(nil, "raw %d", w.last)}
+	switch x := a.a % 16; {
+	case x == 0 && leads:
+		e = &raftpb.Entry{Type: raftpb.EntryConfChange.Enum(), Data: []byte{0x18}} // an id is missing
+		return w.proposeNonsense(p, e)
+	case x < 13:
+		e = w.setup.someChange(uint64(a.a>>4), uint64(a.b), nil)
+		e.Term, e.Index = nil, nil
+	}
+	where := ", elsewhere"
+	if leads {
+		where = ", on a leader"
+	}
+	w.counters.add("propose entry: " + e.GetType().String() + where)
+	if e.GetType() != raftpb.EntryNormal {
+		c := changeOf(e)
+		if v1, ok := c.AsV1(); ok && v1.GetId() != 0 {
+			w.counters.add("propose entry: with an id")
+		}
+		if len(c.AsV2().GetContext()) != 0 {
+			w.counters.add("propose entry: with a context")
+		}
+	}
+	w.say("# propose an entry on %d: %s", p.id, entryText(e))
+	token := 1<<40 + w.last
+	err := p.core.proposeEntry(e.GetType(), e.GetData(), token)
+	if err == nil {
+		p.tokens[token] = true
+	}
+	return p.both(err, func() error {
+		if e.GetType() == raftpb.EntryNormal {
+			return p.etcd.Propose(e.GetData())
+		}
+		return p.etcd.Step(&raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(p.id), Entries: []*raftpb.Entry{e}})
+	}, e)
+}
+
+// proposeNonsense proposes a change that is none: etcd's raft panics before it has done anything, so both can go on.
+func (w *world) proposeNonsense(p *pair, e *raftpb.Entry) error {
+	w.say("# propose nonsense on %d", p.id)
+	here := p.drained(p.core.proposeEntry(e.GetType(), e.GetData(), 1))
+	there := p.guarded(here, func() error {
+		return p.etcd.Step(&raftpb.Message{Type: raftpb.MsgProp.Enum(), From: new(p.id), Entries: []*raftpb.Entry{e}})
+	})
+	var died panicked
+	if errors.As(there, &died) && codeIs(here, codeDecode) {
+		w.counters.add("propose entry: no change, etcd panics and raftcore answers DECODE")
+		return p.same()
+	}
+	if a, b := etcdWord(here), etcdWord(there); a != b {
+		return mismatch{fmt.Sprintf("node %d: etcd answers %q, raftcore %q", p.id, b, a)}
+	}
+	return p.same()
 }
 
 // change proposes a change of some kind: mostly one that can be applied.
@@ -532,6 +660,10 @@ func (w *world) compact(p *pair, a action) error {
 	index := p.disk.base + 1 + uint64(a.a)%(limit-p.disk.base)
 	w.say("compact %d %d", p.id, index)
 	w.counters.add("compact")
+	if p.disk.taken < index {
+		// A snapshot is taken first; what is applied later is not in it.
+		p.disk.taken = index + uint64(a.c)%2*(limit-index)
+	}
 	if err := p.disk.compact(index); err != nil {
 		return mismatch{err.Error()}
 	}
