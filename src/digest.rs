@@ -202,7 +202,13 @@ fn reads_age(raft: &Raft, tick: u64) -> u64 {
 fn waiting(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers([raft.proposals.uncommitted, raft.apply.bytes, raft.apply.paused.into()]);
     out.numbers([raft.transfer.target, raft.commit_broadcast.into()]);
-    out.numbers([raft.reconfig.pending_index, raft.reconfig.retire_at, raft.election.electable.into()]);
+    let reconfig = &raft.reconfig;
+    out.numbers([
+        reconfig.pending_index,
+        reconfig.retire_at,
+        reconfig.uncounted.into(),
+        raft.election.electable.into(),
+    ]);
     if raft.role == Role::Leader {
         out.numbers([raft.transfer.lease_given_up, raft.apply.told_ready].map(u64::from));
     }

@@ -24,6 +24,8 @@ pub(crate) struct Reconfig {
     pub done: Index,
     /// A leader that its own change removed steps down once this entry is committed; 0: none.
     pub retire_at: Index,
+    /// A leader without a voice counts what a new configuration has committed with the next acknowledgement, as etcd does.
+    pub uncounted: bool,
     /// What `apply_conf` and `conf` show: the encoded configuration, and the last change's context.
     pub shown: Vec<u8>,
     pub context: Vec<u8>,
@@ -291,6 +293,7 @@ impl Raft {
             if !self.flag(Flags::STAY_WHEN_REMOVED) && !fault!(RemovedLeaderStays) {
                 self.retire();
             }
+            self.reconfig.uncounted = true;
             return;
         }
         if self.role != Role::Leader || self.conf.voters.is_empty() {

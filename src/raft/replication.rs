@@ -392,8 +392,8 @@ impl Raft {
             }
             Flow::Snapshot => {}
         }
-        // What is committed already commits nothing.
-        if index > self.log.commit && self.maybe_commit() {
+        // What is committed already commits nothing, unless fewer have to have it than before.
+        if (index > self.log.commit || std::mem::take(&mut self.reconfig.uncounted)) && self.maybe_commit() {
             self.release_pending_reads();
             self.broadcast_commit();
         } else if from != own && self.peers.at(at).is_some_and(|peer| peer.can_bump_commit(self.log.commit)) {

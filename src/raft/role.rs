@@ -77,6 +77,7 @@ impl Raft {
         self.forget_asks();
         self.reconfig.pending_index = 0;
         self.reconfig.retire_at = 0;
+        self.reconfig.uncounted = false;
         self.proposals.uncommitted = 0;
         self.log.evicted_payload = 0;
         self.fail_led_reads();

@@ -68,6 +68,23 @@ fn a_leader_that_is_removed_and_added_again_still_counts_itself_for_a_read() {
     assert_eq!(host.heard.reads, [(7, 2)]);
 }
 
+/// With a leader that has no voice, etcd counts what the new voters have with the next acknowledgement, whoever sends it (found by
+/// lock-step).
+#[test]
+fn what_fewer_voters_have_is_committed_with_any_acknowledgement() {
+    let mut host = leader(&as_etcd(1), &[1, 2, 3, 4, 5]);
+    host.node.propose(b"x", 0).unwrap();
+    host.work();
+    step(&mut host.node, &proto::Message { index: 3, ..message(MessageKind::AppResp, 2, 1, 1) }).unwrap();
+    // 2 is the only voter that is left; 1, who leads, and 4 are learners.
+    for change in [[0x10, 3, 0x18, 1], [0x10, 1, 0x18, 3], [0x10, 3, 0x18, 4], [0x10, 1, 0x18, 5]] {
+        host.node.apply_change(EntryKind::ConfChange, &change).unwrap();
+    }
+    assert_eq!((host.node.status().role, host.node.status().commit), (Role::Leader, 2));
+    step(&mut host.node, &proto::Message { index: 2, ..message(MessageKind::AppResp, 4, 1, 1) }).unwrap();
+    assert_eq!(host.node.status().commit, 3);
+}
+
 #[test]
 fn a_change_that_leaves_fewer_to_confirm_a_read_confirms_it() {
     let mut host = leader(&as_etcd(1), &[1, 2, 3, 4]);
