@@ -49,6 +49,60 @@ fn adds_a_learner() -> proto::ConfChangeV2 {
     proto::ConfChangeV2 { changes: vec![single], ..Default::default() }
 }
 
+#[test]
+fn a_member_that_is_removed_and_added_again_has_confirmed_no_read_and_granted_no_vote() {
+    let (remove, add) = ([0x10, 1, 0x18, 2], [0x18, 2]);
+    let mut host = leader(&as_etcd(1), &[1, 2, 3, 4]);
+    host.node.read_index(7).unwrap();
+    let sent = host.work();
+    let beat = sent.iter().map(|m| proto::Message::decode(&m.bytes[..]).unwrap()).find(|m| m.to == 2).unwrap();
+    let answers = [2, 3, 2]
+        .map(|id| proto::Message { context: beat.context.clone(), ..message(MessageKind::HeartbeatResp, id, 1, 1) });
+    step(&mut host.node, &answers[0]).unwrap();
+    for change in [&remove[..], &add] {
+        host.node.apply_change(EntryKind::ConfChange, change).unwrap();
+    }
+    step(&mut host.node, &answers[1]).unwrap();
+    host.work();
+    assert!(host.heard.reads.is_empty(), "two of four");
+    step(&mut host.node, &answers[2]).unwrap();
+    host.work();
+    assert_eq!(host.heard.reads, [(7, 2)]);
+
+    let mut host = self::host(&as_etcd(1), Disk::founder(&[1, 2, 3, 4]));
+    host.node.campaign().unwrap();
+    host.work();
+    step(&mut host.node, &message(MessageKind::VoteResp, 2, 1, 1)).unwrap();
+    for change in [&remove[..], &add] {
+        host.node.apply_change(EntryKind::ConfChange, change).unwrap();
+    }
+    for (from, role) in [(3, Role::Candidate), (2, Role::Leader)] {
+        step(&mut host.node, &message(MessageKind::VoteResp, from, 1, 1)).unwrap();
+        assert_eq!(host.node.status().role, role, "after the vote of {from}");
+    }
+}
+
+#[test]
+fn a_node_that_becomes_the_sole_voter_answers_reads_with_its_first_commit() {
+    let mut node = Disk::founder(&[1, 2]).boot(&as_etcd(1));
+    // In term 2: the founders' snapshot counts as an entry of term 1.
+    for _ in 0..2 {
+        node.campaign().unwrap();
+        let number = node.ready().unwrap().unwrap().number();
+        node.advance(number).unwrap();
+    }
+    step(&mut node, &message(MessageKind::VoteResp, 2, 1, 2)).unwrap();
+    let number = node.ready().unwrap().unwrap().number();
+    node.read_index(7).unwrap();
+    node.apply_change(EntryKind::ConfChange, &[0x10, 1, 0x18, 2]).unwrap();
+    assert_eq!((node.status().role, node.status().commit, node.status().n_peers), (Role::Leader, 1, 1));
+
+    node.advance(number).unwrap();
+
+    let ready = node.ready().unwrap().unwrap();
+    assert_eq!(ready.reads().iter().map(|read| (read.token, read.index)).collect::<Vec<_>>(), [(7, 2)]);
+}
+
 /// Who is removed and added again has said nothing yet, except for the leader itself: it needs no answer of its own (found by
 /// lock-step).
 #[test]

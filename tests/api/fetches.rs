@@ -43,6 +43,19 @@ fn an_ask_names_what_is_not_in_memory() {
 }
 
 #[test]
+fn an_append_of_fetched_entries_tells_the_commit_index_as_of_the_supply() {
+    let mut node = leader(&forgetful());
+    let fetch = asked(&mut node);
+    drain(&mut node);
+    node.propose(b"x", 0).unwrap();
+    drain(&mut node);
+    acknowledge(&mut node, 2, 61);
+    supply(&mut node, fetch.id, fetch.first, fetch.first).unwrap();
+    let append = drain(&mut node).into_iter().find(|m| m.to == 3 && m.r#type == MessageKind::App as i32).unwrap();
+    assert_eq!((append.index, append.commit), (2, 61), "not 60, as when it was asked");
+}
+
+#[test]
 fn that_an_ask_waits_is_said_until_it_is_taken_or_not_wanted() {
     let mut node = leader(&forgetful());
     assert!(!waits(&node));
