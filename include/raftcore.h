@@ -599,7 +599,10 @@ raftcore_tick(raftcore_node *node, uint32_t ticks);
  *          RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_CONF, RAFTCORE_E_CONF_BUSY
  *                                  a forwarded proposal that is refused: drop the message
  *          RAFTCORE_E_FULL, RAFTCORE_E_NOMEM
- *                                  nothing done: drop the message, the sender sends again
+ *                                  nothing done: drop the message, the sender sends again;
+ *                                  everyday if you step much between two readies
+ *          RAFTCORE_E_TOO_LARGE    an entry that recent_bytes has no room for: give all members
+ *                                  equal limits, and boot this one again; see the event
  *          RAFTCORE_E_UNSUPPORTED  a value from a newer version: drop the message
  * Rust     Node::step
  */

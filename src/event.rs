@@ -115,7 +115,7 @@ table! {
         /// Lease reads forbid forgetting the leader.
         Lease = 48, "lease reads forbid forgetting the leader";
         /// The recent log is pinned and full.
-        LogFull = 50, "the recent log is full of entries that are not durable";
+        LogFull = 50, "the recent log has no room";
         /// The term would come too near to its end [E-16].
         TermExhausted = 51, "the term is too high";
         /// An automatic leave of the joint configuration was refused; it is tried again.

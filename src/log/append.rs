@@ -32,6 +32,17 @@ impl Log {
         Ok(())
     }
 
+    /// Adds an entry that the host has stored and that does not fit in the recent log, which begins anew behind it.
+    pub fn append_without_data(&mut self, term: Term, kind: EntryKind) -> Result<()> {
+        self.reserve_index(term, kind)?;
+        self.slots.clear();
+        self.push(Slot { term, kind, ..Slot::default() });
+        self.slots.clear();
+        self.recent_first = self.last() + 1;
+        self.release_blocks();
+        Ok(())
+    }
+
     /// Adds normal entries, or one of any kind, of this node's own at the end, each given by its parts and length: all of them, or none and
     /// an error. There are `count`, with `payload` bytes in all.
     pub fn append_all<'a, P: Iterator<Item = &'a [u8]>>(

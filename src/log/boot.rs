@@ -125,7 +125,11 @@ impl Boot {
             self.push_runs(log, first.index - 1, detail)?;
         }
         for entry in entries {
-            log.append(entry.term, entry.kind, std::iter::once(entry.data), entry.data.len())?;
+            match log.append(entry.term, entry.kind, std::iter::once(entry.data), entry.data.len()) {
+                // It is stored, so the host can be asked for it, as for any that has left the recent log.
+                Err(Error::Full) => log.append_without_data(entry.term, entry.kind)?,
+                outcome => outcome?,
+            }
             (log.handed, log.durable) = (entry.index, entry.index);
         }
         Ok(())

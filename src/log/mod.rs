@@ -237,6 +237,12 @@ impl Log {
 
     // ---- room
 
+    /// Whether a record of `len` bytes would fit if every other entry were given up.
+    #[inline]
+    pub fn can_ever_hold(&self, len: usize) -> bool {
+        (self.blocks.block_bytes().max(len) + size_of::<Slot>()) as u64 <= self.recent_bytes
+    }
+
     /// Makes sure that a record of `len` bytes fits in the newest block, giving up old entries for it if need be.
     #[inline]
     pub fn make_room(&mut self, len: usize) -> Result<()> {

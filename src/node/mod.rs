@@ -208,7 +208,8 @@ impl Node {
     ///
     /// # Errors
     /// [`Error::Decode`], [`Error::Unsupported`]: no message. [`Error::NotForMe`], [`Error::NoPeer`], [`Error::Implausible`]: refused.
-    /// [`Error::Full`], [`Error::NoMem`], [`Error::NoLeader`]: may be dropped, its sender tries again. The node is unchanged.
+    /// [`Error::Full`], [`Error::NoMem`], [`Error::NoLeader`]: may be dropped, its sender tries again. [`Error::TooLarge`]: an entry that
+    /// `recent_bytes` has no room for: give all members equal limits. The node is unchanged.
     pub fn step(&mut self, peer: NodeId, message: &[u8]) -> Result<()> {
         self.running()?;
         if self.raft.step_steady(peer, message) {

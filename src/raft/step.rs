@@ -183,9 +183,24 @@ impl Raft {
         let Some(entry) = fresh else { return Ok(()) };
         // A record encoded another way may grow by a few bytes when it is made canonical.
         let grown = if m.entries.is_canonical() { 0 } else { 16 };
-        self.log.make_room(entry.record.len() + grown).map_err(|error| {
+        let len = entry.record.len() + grown;
+        if !self.log.can_ever_hold(len) {
+            return Err(self.refuse_too_large(&m.head, entry.index, len));
+        }
+        self.log.make_room(len).map_err(|error| {
             self.refuse(&m.head, error, "recent_bytes is full of entries that are not durable or still viewed")
         })
+    }
+
+    /// The leader's limits are wider than this node's: without a larger recent log it can never follow.
+    #[cold]
+    fn refuse_too_large(&mut self, head: &Head, index: u64, len: usize) -> Error {
+        let limit = self.config.recent_bytes;
+        self.ignore(head, Reason::LogFull);
+        self.detail.set(format_args!(
+            "the entry at index {index} takes {len} bytes, and recent_bytes ({limit}) has no room for it: give all members equal limits"
+        ));
+        Error::TooLarge
     }
 
     fn check_heartbeat(&mut self, head: &Head) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What a message may say at most: each limit at its last number, and one beyond.
 
 use crate::kit::{Disk, append, config, entry, message, snapshot, step};
-use raftcore::{Config, Error, Flags, MAX_ID, MAX_POSITION, MessageKind, Node, StorageMode, proto};
+use raftcore::{Config, Error, EventKind, Flags, MAX_ID, MAX_POSITION, MessageKind, Node, Reason, StorageMode, proto};
 
 fn booted(config: &Config) -> Node {
     Disk::founder(&[1, 2, 3]).boot(config)
@@ -89,6 +89,19 @@ fn a_full_log_answers_an_append_that_begins_below_commit() {
     for first in [1, 2] {
         assert_eq!(refuses(&mut node, &append(2, 1, 1, (first, 1), entries(first + 1), 3)), None, "after {first}");
     }
+}
+
+/// Limits that differ: the leader's recent log holds an entry that this node's never can. Retrying never helps, so the code says so, and
+/// both the text and the event name the cause.
+#[test]
+fn an_entry_that_the_recent_log_can_never_hold_is_refused_with_its_reason() {
+    let mut node = booted(&Config { recent_bytes: 16 << 10, ..config(1) });
+    let append = append(2, 1, 1, (1, 1), vec![entry(1, 2, &[7; 20 << 10])], 1);
+    assert_eq!(refuses(&mut node, &append), Some(Error::TooLarge));
+    assert!(node.error_detail().contains("the entry at index 2 takes 20"), "{}", node.error_detail());
+    assert!(node.error_detail().contains("recent_bytes (16384)"), "{}", node.error_detail());
+    let ignored = std::iter::from_fn(|| node.next_event()).find(|event| event.reason == Reason::LogFull).unwrap();
+    assert_eq!((ignored.kind, ignored.peer), (EventKind::Ignored, 2));
 }
 
 #[test]

@@ -90,6 +90,28 @@ fn a_boot_with_twice_the_recent_log_of_unapplied_entries_applies_them_all() {
     }
 }
 
+/// recent_bytes was larger when they were written: they are fetched to be applied, and a boot with any recent log works.
+#[test]
+fn entries_larger_than_the_recent_log_are_booted_and_applied() {
+    let full = small(StorageMode::Sync).recent_bytes as usize;
+    for (mode, large, len) in [StorageMode::Sync, StorageMode::Async]
+        .into_iter()
+        .flat_map(|mode| [vec![LAST], vec![2], vec![60, 61, LAST - 1]].map(|large| (mode, large)))
+        .flat_map(|(mode, large)| [full / 2, full - 100, full, 3 * full].map(|len| (mode, large.clone(), len)))
+    {
+        let mut disk = disk();
+        for index in &large {
+            disk.log.get_mut(index).unwrap().data = vec![*index as u8; len];
+        }
+        let mut node = disk.boot(&small(mode));
+        let applied = run(&mut node, &disk);
+        assert_eq!(applied.iter().map(|(index, _)| *index).collect::<Vec<_>>(), (2..=LAST).collect::<Vec<_>>());
+        let whole = |index: u64, data: &[u8]| data.len() == if large.contains(&index) { len } else { LEN };
+        assert!(applied.iter().all(|(index, data)| *index == CHANGE || whole(*index, data)));
+        assert_eq!((node.status().applied, node.status().apply_waits), (LAST, 0));
+    }
+}
+
 #[test]
 fn a_fetch_to_apply_is_shown_until_it_is_taken_and_then_no_longer() {
     let (disk, mut node) = booted(&small(StorageMode::Sync));

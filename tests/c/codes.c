@@ -227,6 +227,15 @@ static void stepping(void) {
     n = lone(&c, 0);
     T(RAFTCORE_E_CONF, raftcore_step(n, 3, m.at, m.len));
     end(n);
+
+    c.recent_bytes = 16 << 10;
+    n = founder(&c, 3, 0);
+    m = message(RAFTCORE_MSG_APP, 1, 2, 5);
+    put_number(&m, M_LOG_TERM, 1);
+    put_number(&m, M_INDEX, 1);
+    put_entry(&m, RAFTCORE_ENTRY_NORMAL, 5, 2, payload, 20 << 10);
+    T(RAFTCORE_E_TOO_LARGE, raftcore_step(n, 2, m.at, m.len));
+    end(n);
 }
 
 /* Proposals and reads. */

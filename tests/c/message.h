@@ -13,7 +13,7 @@ enum { S_DATA = 1, S_META };
 enum { META_CONF = 1, META_INDEX, META_TERM };
 enum { CONF_VOTERS = 1 };
 
-typedef struct bytes { uint8_t at[2048]; size_t len; } bytes;
+typedef struct bytes { uint8_t at[24 << 10]; size_t len; } bytes;
 
 static inline void put_varint(bytes *b, uint64_t value) {
     do {
