@@ -134,6 +134,13 @@ impl OutMessage {
         self
     }
 
+    /// Whether it is of a kind that has neither a context nor a snapshot: most are.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub fn is_plain(&self) -> bool {
+        matches!(self.kind, MessageKind::App | MessageKind::AppResp)
+    }
+
     #[inline]
     pub fn context(&self) -> &[u8] {
         match &self.rest {

@@ -147,6 +147,7 @@ impl Slots {
     }
 
     /// The next ready as arrays, `None` if there is none; `outlook` is what was to be seen of it just now.
+    #[inline(always)]
     pub(super) fn next(&mut self, node: &mut Node, outlook: Outlook) -> Result<Option<&raftcore_ready>, Refusal> {
         let ready = if outlook == Outlook::New { Some(node.new_ready()?) } else { self.take(node)? };
         let Some(ready) = ready else { return Ok(None) };
@@ -164,6 +165,16 @@ impl Slots {
         }
         self.pending = 0;
         Ok(Some(&slot.ready))
+    }
+
+    /// The same in a turn, which has enough in it without: a function of its own takes less there.
+    #[inline(never)]
+    pub(super) fn next_of_turn(
+        &mut self,
+        node: &mut Node,
+        outlook: Outlook,
+    ) -> Result<Option<&raftcore_ready>, Refusal> {
+        self.next(node, outlook)
     }
 
     /// With SYNC there is but one place.
@@ -203,7 +214,7 @@ impl Slots {
         let only = self.ring.len() == 1;
         let Some(slot) = self.ring.get_mut(place) else { return Err(LOST) };
         if slot.ready.number != number {
-            slot.fill(&ready, only, self.decode)?;
+            slot.fill_again(&ready, only, self.decode)?;
             self.low = if self.low > self.high { number } else { self.low.min(number) };
             self.high = self.high.max(number);
         }
@@ -433,7 +444,15 @@ pub(super) fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
 }
 
 impl Slot {
+    /// The same, for a ready that is shown once more: a function of its own, so that the usual way stays in one piece.
+    #[cold]
+    #[inline(never)]
+    fn fill_again(&mut self, ready: &Ready<'_>, only: bool, decode: bool) -> Result<(), Refusal> {
+        self.fill(ready, only, decode)
+    }
+
     /// `only`: there is no other slot, so that the ready before is over.
+    #[inline(always)]
     fn fill(&mut self, ready: &Ready<'_>, only: bool, decode: bool) -> Result<(), Refusal> {
         self.fill_entries(ready, only)?;
         if self.shows_more || ready.has_more() {
@@ -557,17 +576,20 @@ impl Slot {
                 n_frame += 1;
             });
             frames += n_frame;
-            let mut out = message_out(&message, frame, n_frame);
-            if message.kind() == MessageKind::Snap {
-                out.snapshot_conf = slice_out(message.snapshot().map_or(&[], |snapshot| snapshot.conf));
+            // SAFETY: below the capacity.
+            let out = unsafe {
+                let out = self.msgs.as_mut_ptr().add(at);
+                out.write(message_out(&message, frame, n_frame));
+                &mut *out
+            };
+            if !message.is_plain() {
+                message_more(&message, out);
             }
             if DECODE {
                 let from = self.decoded.len();
                 put(&mut self.decoded, message.entries().map(entry_out));
                 (out.entries, out.n_entries) = array_out(self.decoded.get(from..).unwrap_or_default());
             }
-            // SAFETY: below the capacity.
-            unsafe { self.msgs.as_mut_ptr().add(at).write(out) };
             at += 1;
         }
         // SAFETY: all up to there are written.
@@ -618,12 +640,13 @@ pub(super) fn drop_out(dropped: &crate::Dropped) -> raftcore_drop {
 /// A message whose frame is in these slices.
 #[inline(always)]
 fn message_out(message: &crate::MessageRef<'_>, frame: *const raftcore_slice, n_frame: usize) -> raftcore_msg {
+    let (log_term, index) = message.sent_position();
     raftcore_msg {
         to: message.to(),
         from: message.from(),
         term: message.term(),
-        log_term: message.log_term(),
-        index: message.index(),
+        log_term,
+        index,
         commit: message.commit(),
         reject_hint: message.reject_hint(),
         vote: message.vote(),
@@ -636,8 +659,18 @@ fn message_out(message: &crate::MessageRef<'_>, frame: *const raftcore_slice, n_
         frame_bytes: message.frame_len() as u32,
         n_entries: 0,
         entry_stride: size_of::<raftcore_entry>() as u32,
-        context: slice_out(message.context()),
+        context: NO_SLICE,
         snapshot_conf: NO_SLICE,
+    }
+}
+
+/// What few messages have.
+#[cold]
+fn message_more(message: &crate::MessageRef<'_>, out: &mut raftcore_msg) {
+    out.context = slice_out(message.context());
+    if message.kind() == MessageKind::Snap {
+        (out.log_term, out.index) = (message.log_term(), message.index());
+        out.snapshot_conf = slice_out(message.snapshot().map_or(&[], |snapshot| snapshot.conf));
     }
 }
 

@@ -317,6 +317,20 @@ impl<'a> MessageRef<'a> {
         vote: u64;
     }
 
+    /// Whether it has no context and no snapshot; then `log_term` and `index` are what is sent.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.message.is_plain()
+    }
+
+    /// Term and index as they are sent.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn sent_position(&self) -> (u64, u64) {
+        (self.message.log_term, self.message.index)
+    }
+
     /// Term of the entry before those it carries, or of the log's last entry; of a snapshot's last entry.
     #[inline]
     pub fn log_term(&self) -> u64 {
