@@ -1,6 +1,6 @@
-/* W1 through the C ABI, as a host with RAFTCORE_STORAGE_SYNC does it: main.rs beside this, call by call.
+/* W1 through the C ABI, as a host with RAFTCORE_STORAGE_SYNC does it.
  *
- *     w1-c ROUNDS BATCH SIZE [REPS]
+ *     w1-c ROUNDS BATCH SIZE [REPS]      call by call; TURN=1 in the environment: by raftcore_turn
  *
  * No repetitions: one run that nobody times, to be counted under callgrind. Linked with the heap's functions wrapped, so that
  * allocations of the library as it is shipped are counted. */
@@ -44,6 +44,7 @@ typedef struct {
 typedef struct {
     raftcore_node *node;
     uint64_t term, vote, commit, applied;
+    raftcore_input input;  /* of the next turn: `done` is the batch that it acknowledges */
     uint64_t stored, done; /* stand for the disk and the state machine: so much of each entry is looked at */
 } host;
 
@@ -51,7 +52,7 @@ static host hosts[NODES]; /* hosts[i] has the id i + 1 */
 static inbox inboxes[NODES + 1]; /* the last one: what is being read, while others write to the reader's */
 static uint8_t *shadow; /* where the second copy goes, if its cost is to be seen */
 static inbox *in[NODES], *reading;
-static int twice;
+static int twice, call_by_call;
 static uint64_t rounds_kept, block_bytes;
 static raftcore_slice *entries;
 static size_t batch, size;
@@ -98,42 +99,82 @@ __attribute__((noinline)) void w1_network(inbox *to, uint64_t from, const raftco
     to->count++;
 }
 
-/* Every batch that there is: store, send, apply, answer, advance. */
-static void work(host *h) {
+/* One batch: store, send, apply, answer. */
+static inline void work(host *h, const raftcore_ready *rd) {
+    hold(!(rd->flags & RAFTCORE_RF_SNAPSHOT), "no snapshot");
+    for (uint32_t i = 0; i < rd->n_entries; i++) {
+        const raftcore_entry *e = at(rd->entries, rd->entry_stride, i);
+        h->stored += e->index ^ e->data.len;
+    }
+    if (rd->flags & RAFTCORE_RF_HARD_STATE) {
+        h->term = rd->term;
+        h->vote = rd->vote;
+        h->commit = rd->commit;
+    }
+    __asm__ volatile("" : : "r"(rd->flags & RAFTCORE_RF_MUST_SYNC));
+
+    for (uint32_t i = 0; i < rd->n_msgs; i++) {
+        const raftcore_msg *m = at(rd->msgs, rd->msg_stride, i);
+        raftcore_slice parts[PARTS];
+        for (uint32_t part = 0; part < m->n_frame; part++)
+            parts[part] = m->frame[part];
+        w1_network(in[m->to - 1], m->from, parts, m->n_frame);
+    }
+
+    for (uint32_t i = 0; i < rd->n_committed; i++) {
+        const raftcore_entry *e = at(rd->committed, rd->entry_stride, i);
+        hold(e->kind == RAFTCORE_ENTRY_NORMAL, "no configuration entry");
+        h->applied = e->index;
+        h->done += e->index ^ e->data.len;
+    }
+    hold(rd->n_reads == 0 && rd->n_dropped == 0, "nothing to answer");
+}
+
+/* Messages of one peer that lie behind each other, headers included. */
+static inline raftcore_slice frames_of(const inbox *from, size_t *at, uint64_t *peer) {
+    const size_t start = *at > 0 ? from->arrived[*at - 1].end : 0;
+    *peer = from->arrived[*at].from;
+    while (*at < from->count && from->arrived[*at].from == *peer)
+        ++*at;
+    return (raftcore_slice){from->bytes + start, from->arrived[*at - 1].end - start};
+}
+
+/* Every batch that there is after some messages have come, in turns: the last batch is acknowledged by the next turn. */
+static void by_turns(host *h, const inbox *mine) {
+    raftcore_input *next = &h->input;
     raftcore_ready rd;
-    raftcore_fetch fetch;
-    raftcore_code code;
+    size_t at = 0;
     rd.struct_size = sizeof rd;
+    for (;;) {
+        if (at < mine->count)
+            next->frames = frames_of(mine, &at, &next->peer);
+        const raftcore_code code = raftcore_turn(h->node, next, &rd);
+        hold(next->consumed == next->frames.len && next->rejected == 0, "all frames are taken");
+        next->frames.len = next->done = 0;
+        if (code == RAFTCORE_OK || code == RAFTCORE_LAST) {
+            work(h, &rd);
+            next->done = rd.number;
+        } else {
+            must(h, code, RAFTCORE_NONE, "turn");
+        }
+        if (code != RAFTCORE_OK && at == mine->count)
+            return;
+    }
+}
+
+/* The same call by call. */
+static void by_calls(host *h, const inbox *mine) {
+    raftcore_fetch fetch;
+    raftcore_ready rd;
+    raftcore_code code;
     fetch.struct_size = sizeof fetch;
+    rd.struct_size = sizeof rd;
+    size_t start = RAFTCORE_FRAME_HEADER; /* tells a host of many groups for which one a message is */
+    for (size_t at = 0; at < mine->count; start = mine->arrived[at++].end + RAFTCORE_FRAME_HEADER)
+        must(h, raftcore_step(h->node, mine->arrived[at].from, mine->bytes + start, mine->arrived[at].end - start), RAFTCORE_OK, "step");
     must(h, raftcore_next_fetch(h->node, &fetch), RAFTCORE_NONE, "next_fetch");
     while ((code = raftcore_get_ready(h->node, &rd)) == RAFTCORE_OK) {
-        hold(!(rd.flags & RAFTCORE_RF_SNAPSHOT), "no snapshot");
-        for (uint32_t i = 0; i < rd.n_entries; i++) {
-            const raftcore_entry *e = at(rd.entries, rd.entry_stride, i);
-            h->stored += e->index ^ e->data.len;
-        }
-        if (rd.flags & RAFTCORE_RF_HARD_STATE) {
-            h->term = rd.term;
-            h->vote = rd.vote;
-            h->commit = rd.commit;
-        }
-        __asm__ volatile("" : : "r"(rd.flags & RAFTCORE_RF_MUST_SYNC));
-
-        for (uint32_t i = 0; i < rd.n_msgs; i++) {
-            const raftcore_msg *m = at(rd.msgs, rd.msg_stride, i);
-            raftcore_slice parts[PARTS];
-            for (uint32_t part = 0; part < m->n_frame; part++)
-                parts[part] = m->frame[part];
-            w1_network(in[m->to - 1], m->from, parts, m->n_frame);
-        }
-
-        for (uint32_t i = 0; i < rd.n_committed; i++) {
-            const raftcore_entry *e = at(rd.committed, rd.entry_stride, i);
-            hold(e->kind == RAFTCORE_ENTRY_NORMAL, "no configuration entry");
-            h->applied = e->index;
-            h->done += e->index ^ e->data.len;
-        }
-        hold(rd.n_reads == 0 && rd.n_dropped == 0, "nothing to answer");
+        work(h, &rd);
         must(h, raftcore_advance(h->node, rd.number), RAFTCORE_OK, "advance");
     }
     must(h, code, RAFTCORE_NONE, "get_ready");
@@ -141,26 +182,19 @@ static void work(host *h) {
 
 /* The host of the leader works, then whoever has got messages, until there are no more. */
 static void settle(void) {
+    static const inbox nothing;
     int busy = 1;
-    work(&hosts[0]);
+    (call_by_call ? by_calls : by_turns)(&hosts[0], &nothing);
     while (busy) {
         busy = 0;
         for (int i = 0; i < NODES; i++) {
-            host *h = &hosts[i];
             inbox *mine = in[i];
-            size_t start = 12; /* a frame's header tells a host of many groups for which one it is */
             if (mine->count == 0)
                 continue;
             in[i] = reading;
             reading = mine;
-            for (size_t m = 0; m < mine->count; m++) {
-                const uint64_t from = mine->arrived[m].from;
-                const size_t end = mine->arrived[m].end;
-                must(h, raftcore_step(h->node, from, mine->bytes + start, end - start), RAFTCORE_OK, "step");
-                start = end + 12;
-            }
+            (call_by_call ? by_calls : by_turns)(&hosts[i], mine);
             mine->len = mine->count = 0;
-            work(h);
             busy = 1;
         }
     }
@@ -171,8 +205,12 @@ static void run(uint64_t rounds) {
         must(&hosts[0], raftcore_propose_many(hosts[0].node, entries, NULL, batch), RAFTCORE_OK, "propose_many");
         settle();
         if (round % rounds_kept == 0)
-            for (int i = 0; i < NODES; i++)
+            for (int i = 0; i < NODES; i++) {
+                if (hosts[i].input.done != 0)
+                    must(&hosts[i], raftcore_advance(hosts[i].node, hosts[i].input.done), RAFTCORE_OK, "advance");
+                hosts[i].input.done = 0;
                 must(&hosts[i], raftcore_compacted(hosts[i].node, hosts[i].applied), RAFTCORE_OK, "compacted");
+            }
     }
 }
 
@@ -194,9 +232,17 @@ static void found(host *h) {
     config.recent_bytes = (rounds_kept + 4) * round + 8 * config.block_bytes;
     config.max_size_per_msg = 16 << 20;
     must(NULL, raftcore_new(&config, &h->node), RAFTCORE_OK, "new");
-    must(h, raftcore_boot_state(h->node, 0, 0, 1), RAFTCORE_OK, "boot_state");
-    must(h, raftcore_boot_conf(h->node, &conf, 1, 1), RAFTCORE_OK, "boot_conf");
-    must(h, raftcore_boot_done(h->node, 1), RAFTCORE_OK, "boot_done");
+    h->input.struct_size = sizeof h->input;
+    const raftcore_stored stored = {
+        .struct_size = sizeof stored,
+        .commit = 1,
+        .applied = 1,
+        .before_first = 1,
+        .before_first_term = 1,
+        .last = 1,
+        .conf = &conf,
+    };
+    must(h, raftcore_boot(h->node, &stored), RAFTCORE_OK, "boot");
     h->applied = h->commit = 1;
 }
 
@@ -229,6 +275,7 @@ int main(int argc, char **argv) {
     batch = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     size = argc > 3 ? strtoull(argv[3], NULL, 10) : 256;
     hold(batch > 0 && size > 0 && reps < 64, "arguments");
+    call_by_call = getenv("TURN") == NULL;
 
     rounds_kept = (64 << 20) / (batch * size);
     rounds_kept = rounds_kept > 64 ? 64 : rounds_kept < 1 ? 1 : rounds_kept;

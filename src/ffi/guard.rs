@@ -153,11 +153,6 @@ impl raftcore_node {
     #[cold]
     fn refused(&self, refusal: Refusal) -> raftcore_code {
         let error = match refusal {
-            // It has no text; what the node has is that of an earlier call, since some of those that allocate only look at it.
-            Refusal::Node(Error::NoMem) => {
-                self.say(format_args!(""));
-                Error::NoMem
-            }
             Refusal::Node(error) => {
                 if !self.poisoned.get() {
                     self.own_text.set(false);

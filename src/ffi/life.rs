@@ -387,12 +387,14 @@ pub unsafe extern "C" fn raftcore_try_clone(node: *const raftcore_node, out: *mu
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(out) }?;
-        let clone = call.node.try_clone().map_err(|error| match error {
+        // The node is only looked at: what it has said is of earlier calls.
+        let own = |error| match error {
             Error::State => Refusal::Own(error, "the node is in the middle of its boot"),
-            error => Refusal::Node(error),
-        })?;
-        let slots = call.slots.for_clone(call.node.config())?;
-        out.write(admit(clone, slots)?);
+            error => Refusal::Own(error, ""),
+        };
+        let clone = call.node.try_clone().map_err(own)?;
+        let slots = call.slots.for_clone(call.node.config()).map_err(own)?;
+        out.write(admit(clone, slots).map_err(own)?);
         Ok(RAFTCORE_OK)
     })
 }

@@ -107,6 +107,20 @@ fn struct_size(ptr: *const u32, first: usize) -> Result<usize, Refusal> {
 /// `ptr` is NULL or points to as many readable bytes as its `struct_size` says.
 unsafe fn struct_in<T: Sized32>(ptr: *const T) -> Result<T, Refusal> {
     let size = struct_size(ptr.cast(), T::FIRST)?;
+    if size == size_of::<T>() {
+        // SAFETY: not NULL, aligned, and as large as T, whose every bytes are a value.
+        return Ok(unsafe { ptr.read() });
+    }
+    // SAFETY: the caller's promise.
+    unsafe { struct_in_other(ptr, size) }
+}
+
+/// The caller's struct is of another version.
+///
+/// # Safety
+/// `ptr` points to `size` readable bytes.
+#[cold]
+unsafe fn struct_in_other<T: Sized32>(ptr: *const T, size: usize) -> Result<T, Refusal> {
     let mut value = MaybeUninit::<T>::zeroed();
     // SAFETY: the caller's struct has `size` bytes, ours has room for the lesser; beyond it, zeros are a value.
     unsafe {

@@ -167,6 +167,16 @@ impl Slots {
         Ok(Some(&slot.ready))
     }
 
+    /// The same in a turn, which has enough in it without: a function of its own takes less there.
+    #[inline(never)]
+    pub(super) fn next_of_turn(
+        &mut self,
+        node: &mut Node,
+        outlook: Outlook,
+    ) -> Result<Option<&raftcore_ready>, Refusal> {
+        self.next(node, outlook)
+    }
+
     /// With SYNC there is but one place.
     #[inline]
     fn place(&self, number: u64) -> usize {

@@ -107,7 +107,7 @@ pub unsafe extern "C" fn raftcore_turn(
             Outlook::Idle => return Ok(RAFTCORE_NONE),
             outlook => outlook,
         };
-        match call.slots.next(call.node, outlook)? {
+        match call.slots.next_of_turn(call.node, outlook)? {
             None => Ok(RAFTCORE_NONE),
             Some(ready) => {
                 out.put(ready);
@@ -160,18 +160,32 @@ struct TurnIn {
 impl TurnIn {
     /// # Safety
     /// `place` is NULL or points to as many bytes as its `struct_size` says, readable and writable until `take`.
-    #[inline]
+    #[inline(always)]
     unsafe fn new(place: *mut raftcore_input) -> Result<Self, Refusal> {
         // SAFETY: the caller's promise.
         let given = unsafe { struct_in(place.cast_const()) }?;
         Ok(Self { given, place })
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&self, call: &mut Call<'_>) -> Result<(), Refusal> {
-        let given = &self.given;
         let mut stepped = StepFrames::default();
-        self.answer(&stepped);
+        let outcome = self.take_into(call, &mut stepped);
+        // SAFETY: `new` found a struct that has these fields, and the caller keeps it writable.
+        unsafe {
+            (*self.place).consumed = stepped.consumed as u64;
+            (*self.place).rejected = stepped.rejected;
+            (*self.place).first = stepped.first.map_or(RAFTCORE_OK, Error::code);
+        }
+        if stepped.first.is_some() {
+            call.said_by_node();
+        }
+        outcome
+    }
+
+    #[inline(always)]
+    fn take_into(&self, call: &mut Call<'_>, stepped: &mut StepFrames) -> Result<(), Refusal> {
+        let given = &self.given;
         let newest = given.done.max(given.persisted).max(given.released);
         if newest != 0 {
             call.slots.check_seen(newest)?;
@@ -179,8 +193,6 @@ impl TurnIn {
         if given.applied != 0 {
             call.slots.check_seen_entry(call.node, given.applied)?;
         }
-        // SAFETY: the page asks for frames that can be read for as long as the call lasts.
-        let frames = unsafe { bytes(given.frames) }?;
         let input = Input {
             done: given.done,
             persisted: given.persisted,
@@ -188,33 +200,16 @@ impl TurnIn {
             released: given.released,
             ticks: given.ticks,
             peer: given.peer,
-            frames,
+            // SAFETY: the page asks for frames that can be read for as long as the call lasts.
+            frames: unsafe { bytes(given.frames) }?,
         };
-        let outcome = call.node.turn_in(&input, &mut stepped);
+        let outcome = call.node.turn_in(&input, stepped);
         // What was released has no views any more, whatever else failed.
         let ended = given.done.max(given.released).min(call.node.released());
         if ended != 0 {
             call.slots.end(ended);
         }
-        outcome?;
-        if !input.frames.is_empty() {
-            self.answer(&stepped);
-            if stepped.first.is_some() {
-                call.said_by_node();
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what became of the frames.
-    #[inline]
-    fn answer(&self, stepped: &StepFrames) {
-        // SAFETY: `new` found a struct that has these fields, and the caller keeps it writable.
-        unsafe {
-            (*self.place).consumed = stepped.consumed as u64;
-            (*self.place).rejected = stepped.rejected;
-            (*self.place).first = stepped.first.map_or(RAFTCORE_OK, Error::code);
-        }
+        Ok(outcome?)
     }
 }
 

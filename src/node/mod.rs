@@ -11,7 +11,7 @@ pub(crate) use output::Outlook;
 pub use output::{Input, Turn};
 
 use crate::config::{Config, Flags, StorageMode};
-use crate::error::{Detail, Error, Result};
+use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::boot::{Boot, Stage};
 use crate::log::max_index_bytes;
@@ -241,7 +241,7 @@ impl Node {
     pub fn step_frames(&mut self, peer: NodeId, bytes: &[u8]) -> Result<StepFrames> {
         self.running()?;
         let mut done = StepFrames::default();
-        let mut first = Detail::new();
+        let mut first = None; // its text is large: there is one only if a frame is refused
         let limit = self.raft.config.message_limit();
         while let Some(rest) = bytes.get(done.consumed..) {
             let Some((len, group)) = wire::read_frame_header(rest) else { break };
@@ -265,12 +265,12 @@ impl Node {
                 Err(error) => {
                     done.rejected += 1;
                     if done.first.is_none() {
-                        (done.first, first) = (Some(error), self.raft.detail);
+                        (done.first, first) = (Some(error), Some(self.raft.detail));
                     }
                 }
             }
         }
-        if done.first.is_some() {
+        if let Some(first) = first {
             self.raft.detail = first;
         }
         Ok(done)

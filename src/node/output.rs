@@ -392,6 +392,7 @@ impl Node {
     /// # Errors
     /// [`Error::NoMem`].
     pub fn conf(&mut self) -> Result<AppliedConf<'_>> {
+        self.raft.detail.clear();
         self.raft.reconfig.context.clear();
         self.raft.show_conf()?;
         Ok(self.shown_conf())

@@ -138,9 +138,11 @@ impl Raft {
         count: usize,
         payload: u64,
     ) -> Result<()> {
-        self.log.append_all(self.term, kind, entries, count, payload).inspect_err(|_| {
+        self.log.append_all(self.term, kind, entries, count, payload).inspect_err(|&error| {
             let limit = self.config.recent_bytes;
-            self.detail.set(format_args!("recent_bytes ({limit}) is full of entries not durable yet"));
+            if error == Error::Full {
+                self.detail.set(format_args!("recent_bytes ({limit}) is full of entries not durable yet"));
+            }
         })
     }
 

@@ -393,7 +393,7 @@ impl Raft {
             Flow::Snapshot => {}
         }
         // What is committed already commits nothing, unless fewer have to have it than before.
-        if (index > self.log.commit || std::mem::take(&mut self.reconfig.uncounted)) && self.maybe_commit() {
+        if (index > self.log.commit || self.reconfig.uncounted) && self.maybe_commit() {
             self.release_pending_reads();
             self.broadcast_commit();
         } else if from != own && self.peers.at(at).is_some_and(|peer| peer.can_bump_commit(self.log.commit)) {
@@ -427,6 +427,7 @@ impl Raft {
 
     /// Commits what a quorum has, of this term, and with it all before (paper §5.4.2).
     pub fn maybe_commit(&mut self) -> bool {
+        self.reconfig.uncounted = false;
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
         let mut index;
         if voters.len() == self.peers.len() && voters.len() <= 5 && outgoing.is_empty() {

@@ -379,7 +379,10 @@ impl Readies {
         let number = self.last_number + 1;
         let Some(&place) = self.free.last() else { return Err(Error::NoMem) };
         let Some(batch) = self.store.get_mut(place as usize) else { return Err(Error::NoMem) };
-        self.pins.try_reserve(1).map_err(|_| Error::NoMem)?;
+        if self.pins.try_reserve(1).is_err() {
+            raft.detail.set(format_args!("no memory for one more ready"));
+            return Err(Error::NoMem);
+        }
         batch.clear();
         fill_any(batch, number, raft, &mut self.shown, handed)?;
         if let Some(pin) = batch.pin {

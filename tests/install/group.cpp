@@ -32,9 +32,11 @@ Node found() {
     conf.struct_size = sizeof conf;
     conf.voters = voters;
     conf.n_voters = 1;
-    check(raftcore_boot_state(made, 0, 0, 1));
-    check(raftcore_boot_conf(made, &conf, 1, 1));
-    check(raftcore_boot_done(made, 1));
+    raftcore_stored stored{};
+    stored.struct_size = sizeof stored;
+    stored.commit = stored.applied = stored.before_first = stored.before_first_term = stored.last = 1;
+    stored.conf = &conf;
+    check(raftcore_boot(made, &stored));
     return node;
 }
 

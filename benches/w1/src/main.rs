@@ -1,7 +1,7 @@
 //! W1 over raftcore's Rust face, as a host with storage = SYNC does it. Usage: `w1 ROUNDS BATCH SIZE [REPS]`.
 
 use bench_kit::{Args, Workload};
-use raftcore::{Config, EntryId, HardState, MessageRef, Node, Role, wire};
+use raftcore::{Config, HardState, MessageRef, Node, Role, Stored, wire};
 use std::hint::black_box;
 
 /// Messages that have arrived at a node, one after the other in one buffer.
@@ -55,12 +55,9 @@ struct Host {
 impl Host {
     fn new(id: u64, config: &Config) -> Self {
         let mut node = Node::new(config).expect("a configuration that is allowed");
-        let founder = HardState { term: 0, vote: 0, commit: 1 };
-        node.boot_state(founder).expect("boot_state");
-        let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
-        node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).expect("boot_conf");
-        node.boot_done(1).unwrap_or_else(|error| panic!("node {id} does not boot: {error}"));
-        Self { node, state: founder, applied: 1, stored: 0, done: 0 }
+        let founder = Stored::founder(&[1, 2, 3]);
+        node.boot(&founder, std::iter::empty()).unwrap_or_else(|error| panic!("node {id} does not boot: {error}"));
+        Self { node, state: founder.state, applied: 1, stored: 0, done: 0 }
     }
 
     /// Every batch that there is: store, send, apply, answer, advance.

@@ -3,7 +3,8 @@
 //! `benches/kit`, reads from standard output what each dump stands for: `value=… units=… nodes=…`.
 
 use raftcore::{
-    Config, EntryId, EntryKind, EntryRef, HardState, MessageKind, MessageRef, Node, Role, StorageMode, TermRun, wire,
+    Config, EntryId, EntryKind, EntryRef, HardState, MessageKind, MessageRef, Node, Role, StorageMode, Stored, StoredConf,
+    TermRun, wire,
 };
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -99,18 +100,22 @@ impl Plan {
         // Numbers of one length on the wire, whatever the count.
         let term = FIRST_TERM + self.terms.max(1);
         let applied = self.entries.max(1);
-        node.boot_state(HardState { term: if self.terms == 0 { 0 } else { term }, vote: 0, commit: applied })
-            .expect("boot_state");
         let conf = wire::ConfStateRef { voters: &self.voters, voters_outgoing: &self.outgoing, ..Default::default() };
-        node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).expect("boot_conf");
-        if let Some(each) = self.entries.checked_div(self.terms) {
-            let runs: Vec<_> =
-                (0..self.terms).map(|i| TermRun { first: 2 + i * each, term: FIRST_TERM + 1 + i }).collect();
-            node.boot_terms(&runs).expect("boot_terms");
-            let last = EntryRef { term, index: applied, kind: EntryKind::Normal, data: &[], token: 0 };
-            node.boot_entries(std::iter::once(last)).expect("boot_entries");
-        }
-        node.boot_done(applied).unwrap_or_else(|error| panic!("boot_done: {error}: {}", node.error_detail()));
+        let each = self.entries.checked_div(self.terms);
+        let runs: Vec<_> = each
+            .map(|each| (0..self.terms).map(|i| TermRun { first: 2 + i * each, term: FIRST_TERM + 1 + i }).collect())
+            .unwrap_or_default();
+        let last = each.map(|_| EntryRef { term, index: applied, kind: EntryKind::Normal, data: &[], token: 0 });
+        let stored = Stored {
+            state: HardState { term: if self.terms == 0 { 0 } else { term }, vote: 0, commit: applied },
+            applied,
+            before_first: EntryId { term: 1, index: 1 },
+            last: applied,
+            conf: Some(StoredConf::Ids(conf, 0)),
+            runs: &runs,
+        };
+        node.boot(&stored, last.into_iter())
+            .unwrap_or_else(|error| panic!("boot: {error}: {}", node.error_detail()));
         Host { node, queue: VecDeque::new() }
     }
 }
