@@ -245,8 +245,11 @@ class Face:
             rd = node.ready()
             if rd is None:
                 return 1, ""
-            carried = rd.message_entries()
-            if any(carried):  # with Flag.DECODED_MSGS
+            try:
+                carried = node.message_entries(rd.number)
+            except raftcore.StateError:  # without Flag.DECODED_MSGS
+                carried = []
+            if any(carried):
                 print(self.line, "decoded", " ".join(map(entries_text, carried)), file=self.abi)
             return 0, ready_text(rd)
         if call == "ready_flat":

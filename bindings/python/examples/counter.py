@@ -279,4 +279,5 @@ async def main(file: str, id: int, ports: dict[int, int], found: bool) -> None:
 if __name__ == "__main__":
     if len(sys.argv) not in (6, 7) or sys.argv[6:] not in ([], ["found"]):
         sys.exit(__doc__)
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), {id: int(port) for id, port in enumerate(sys.argv[3:6], 1)}, len(sys.argv) == 7))
+    ports = {id: int(port) for id, port in enumerate(sys.argv[3:6], 1)}
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), ports, found=len(sys.argv) == 7))

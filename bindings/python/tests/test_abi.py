@@ -173,7 +173,9 @@ class AbiTest(unittest.TestCase):
         self.assertEqual(list(_ready._Head._fields[3:-2]), names[3:-1])
         for record in (raftcore.Status, raftcore.Peer, raftcore.Event, raftcore.Fetch, raftcore.HelloInfo):
             struct = getattr(_abi, record.__name__)
-            self.assertEqual(list(record._fields), [name for name, _ in struct._fields_ if name not in ("struct_size", "reserved0")])
+            self.assertEqual(
+                list(record._fields), [name for name, _ in struct._fields_ if name not in ("struct_size", "reserved0")]
+            )
         names = [name for name, _ in _abi.Config._fields_]
         self.assertEqual(list(raftcore.Config.__slots__), names[2:-1])
         self.assertEqual(_node._INPUT.size, ctypes.sizeof(_abi.Input))

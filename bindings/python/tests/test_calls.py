@@ -74,7 +74,7 @@ class BootTest(unittest.TestCase):
                 cluster.settle()
 
                 self.assertGreater(cluster.fetched_to_apply, 0)
-                self.assertEqual([text[:4] for text in host.state], ["%04d" % index for index in range(2, 302)])
+                self.assertEqual([text[:4] for text in host.state], [f"{index:04d}" for index in range(2, 302)])
 
     def test_entries_to_apply_may_come_later_and_never_are_gone(self):
         node = Node(Config(1, recent_bytes=65536, block_bytes=16384, max_entry_bytes=4096))
@@ -266,6 +266,7 @@ class LookAgainTest(unittest.TestCase):
             self.assertEqual({head.kind for head in rd.message_heads()}, {MsgKind.APP})
             leader.node.advance(rd.number)
             self.assertRaises(raftcore.ArgError, leader.node.message_entries, rd.number)
+            self.assertRaises(raftcore.StateError, sole().message_entries, 1)
 
             leader.node.read_index(5)
             heads = leader.node.ready().message_heads()
@@ -295,7 +296,9 @@ class LookAgainTest(unittest.TestCase):
                         host.work()
                 fetch = next((fetch for fetch in leader.node.fetches() if fetch.kind == FetchKind.SNAPSHOT), None)
 
-            self.assertRaises(raftcore.TooLargeError, leader.node.supply_snapshot, fetch.id, leader.applied, leader.conf, bytes(101))
+            self.assertRaises(
+                raftcore.TooLargeError, leader.node.supply_snapshot, fetch.id, leader.applied, leader.conf, bytes(101)
+            )
             self.assertTrue(leader.node.supply_snapshot(fetch.id, leader.applied, leader.conf), "the fetch stays open")
             heads = [head for head in leader.node.ready().message_heads() if head.kind == MsgKind.SNAP]
             self.assertEqual([(head.to, head.index) for head in heads], [(4, leader.applied)])

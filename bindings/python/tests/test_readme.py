@@ -38,11 +38,14 @@ node.boot(stored._replace(term=1, commit=301, last=301, entries=log.values()))
         self.assertEqual(names["state"][300:], [b"hello"])
 
     def test_its_loop_answers_a_snapshot_that_is_too_large(self):
-        program = self.program + """
+        program = (
+            self.program
+            + """
 state.append(bytes(2 << 20))
 fetch = raftcore.Fetch(FetchKind.SNAPSHOT, 99, 2, 1, 1, 1)
 supply(fetch)
 """
+        )
         self.assertRaisesRegex(raftcore.RaftError, "99", self.run_program, program)
 
 

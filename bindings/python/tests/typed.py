@@ -2,6 +2,7 @@
 error. Nobody runs this.
 """
 
+# ruff: noqa: B018
 from __future__ import annotations
 
 import raftcore

@@ -446,9 +446,7 @@ try_clone = _function("raftcore_try_clone", c_int32, c_void_p, c_void_p)
 free = _function("raftcore_free", c_int32, c_void_p)
 tick = _function("raftcore_tick", c_int32, c_void_p, c_uint32)
 step = _function("raftcore_step", c_int32, c_void_p, c_uint64, c_void_p, c_size_t)
-step_frames = _function(
-    "raftcore_step_frames", c_int32, c_void_p, c_uint64, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p
-)
+step_frames = _function("raftcore_step_frames", c_int32, c_void_p, c_uint64, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p)
 frame_next = _function("raftcore_frame_next", c_int32, c_void_p, c_size_t, c_uint64, c_void_p)
 propose = _function("raftcore_propose", c_int32, c_void_p, c_void_p, c_size_t, c_uint64)
 propose_many = _function("raftcore_propose_many", c_int32, c_void_p, c_void_p, c_void_p, c_size_t)

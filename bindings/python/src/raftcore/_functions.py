@@ -73,5 +73,3 @@ def snapshot_split(message: Buffer) -> Snapshot | None:
     if code < 0:
         raise error(code)
     return None if code == _NONE else Snapshot(index.value, term.value, copied(data))
-
-

@@ -6,12 +6,13 @@ Three rules keep plain Python from crashing the process:
   the package (see _ready.py); everything else is copied before the call returns.
 - A call of the library is atomic, since the library keeps the GIL. Some methods need several steps,
   with scratch objects of the node or with memory of the node. Another thread, a signal handler or
-  a finalizer may call between the steps. So such a method takes a token out of the list Node._gate,
-  and puts the token back at its end; both are atomic. Without a token it raises BusyError.
-- A signal handler may raise at any line. An interrupted method never puts its token back, so a
-  method without a token looks at the stacks: see Node._alone. A single assignment replaces state of
-  several parts. With Storage.ASYNC the library returns a ready once, and an interrupted method
-  must not lose the ready: see Node._is_lost.
+  a finalizer may call between the steps. So such a method enters the gate: it puts a dict of its
+  own into the dict Node._gate, and removes its dict at the end; both steps are atomic. If another
+  dict is there, the method raises BusyError.
+- A signal handler may raise at any line. An interrupted method leaves its dict in the gate, and the
+  next method finds that no frame runs with that dict: see Node._alone. A single assignment replaces
+  state of several parts. With Storage.ASYNC the library returns a ready once, and an interrupted
+  method must not lose the ready: see Node._is_lost.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from . import _abi
 from ._config import Config
-from ._constants import Storage, Supply, Transition
+from ._constants import Flag, Storage, Supply, Transition
 from ._errors import ArgError, BusyError, ClosedError, NotLeaderError, RaftError, StateError, TooSmallError, error
 from ._ready import Buffer, Entry, FlatReady, Ready, UnseenFlatReady, UnseenReady, own_ready, unpack_head
 from ._records import Event, Fetch, Peer, Status, read_event, read_fetch, read_peer, read_status
@@ -39,6 +40,8 @@ from ._values import AnyEntry, Conf, Stored, Turn, address, conf_in, copied, ent
 
 _NONE, _LAST, _FETCH_FIRST = 1, 3, 4
 _NOMEM, _FULL, _TOO_SMALL = -10, -11, -12
+_DECODED_MSGS = int(Flag.DECODED_MSGS)
+_EMPTY = Stored()
 _POINTER = "Q" if sizeof(ctypes.c_void_p) == 8 else "I"  # an array's code for pointers and lengths
 _SIZE = Struct("<8xQ").unpack_from  # of a flat ready: its size in bytes
 _INPUT = Struct("@2I5QPNQIi")
@@ -47,6 +50,7 @@ _TAKEN_AT: int = _abi.Input.consumed.offset  # type: ignore[attr-defined] # for 
 _STATUS_BYTES = sizeof(_abi.Status)
 _new = tuple.__new__  # of a NamedTuple: half the time of a call of its class
 _FLAT_BYTES = 64 * 1024  # of a node's buffer for readies; the buffer grows when a ready is larger
+
 
 class Node:
     """A Raft node. Call tick, step_frames and propose; do the work of each ready; acknowledge the
@@ -98,18 +102,18 @@ class Node:
             config.check()
             raise error(code)
         try:
-            self._begin(handle, raw.storage != Storage.SYNC)
+            self._begin(handle, raw.storage != Storage.SYNC, raw.flags & _DECODED_MSGS != 0)
         except BaseException:
             _free(handle, ())
             raise
 
-    def _begin(self, handle: ctypes.c_void_p, marks: bool) -> None:
+    def _begin(self, handle: ctypes.c_void_p, marks: bool, decodes: bool) -> None:
         arrays: weakref.WeakSet[NodeArray] = weakref.WeakSet()
         finalize = weakref.finalize(self, _free, handle, arrays)
         # Not at exit: a daemon thread may be in a call, and the system frees the memory anyway.
         finalize.atexit = False  # type: ignore[misc] # a property
         self._arrays = arrays
-        self._gate: list[None] = [None]
+        self._gate: dict[int, Any] = {}
         self._size = c_size_t()
         self._size_at = byref(self._size)
         self._count = c_uint32()
@@ -123,6 +127,7 @@ class Node:
         self._length = c_size_t()
         self._flat = _Flat(_FLAT_BYTES, 0)
         self._marks = marks
+        self._decodes = decodes
         self._lease: list[int] = []
         self._staged = _Staged(bytearray(1), [], 0, array(_POINTER))
         self._finalize = finalize
@@ -132,12 +137,11 @@ class Node:
         """Ends the node. Nothing is written or sent. A second close does nothing."""
         if self._finalize is not None:
             gate = self._gate
-            try:
-                gate.pop()
-            except IndexError:
-                self._alone()
+            me: dict[int, Any] = {}
+            if gate.setdefault(0, me) is not me:
+                self._alone(me)
             self._finalize()
-            gate.append(None)
+            del gate[0]
 
     @property
     def closed(self) -> bool:
@@ -160,26 +164,39 @@ class Node:
             raise self._error(code)
         return code
 
-    def _alone(self) -> None:
-        """Raises BusyError if a method of this node that takes the token is on any stack.
+    def _alone(self, me: dict[int, Any]) -> None:
+        """Enters the gate with `me`, or raises BusyError if another method is in the gate.
 
-        Otherwise an exception interrupted the method that took the token, and the caller may
-        continue without a token.
+        An exception may have interrupted the method in the gate. Then no frame runs with its dict,
+        and `me` becomes the heir in that dict. An heir may be interrupted, too, and have an heir.
+        If the first dict has left the gate meanwhile, nobody was interrupted.
         """
+        first = owner = self._gate.get(0)
+        while owner is not None and not self._runs(owner):
+            heir = owner.setdefault(0, me)
+            if heir is me and self._gate.get(0) is first:
+                return
+            owner = None if heir is me else heir
+        if owner is not None or self._gate.setdefault(0, me) is not me:
+            raise BusyError("another call is in progress, in a second thread or below this one")
+
+    def _runs(self, owner: dict[int, Any]) -> bool:
+        """Returns True if a frame of any thread, other than the callers of this, has the dict."""
         mine = threading.get_ident()
         tops: list[FrameType | None] = [frame for thread, frame in sys._current_frames().items() if thread != mine]
-        tops.append(sys._getframe(1).f_back)
+        tops.append(sys._getframe(2).f_back)
         for frame in tops:
             while frame is not None:
-                if frame.f_code in _GUARDED and frame.f_locals.get("self") is self:
-                    raise BusyError("another call is in progress, in a second thread or below this one")
+                if frame.f_code in _GUARDED and frame.f_locals.get("me") is owner:
+                    return True
                 frame = frame.f_back
+        return False
 
     def _fail(self, code: int, taken: int = 0) -> NoReturn:
-        """Ends a method that holds the token, with the error of a code."""
+        """Leaves the gate, and raises the error of a code."""
         failed = self._error(code)
         failed.taken = taken
-        self._gate.append(None)
+        del self._gate[0]
         raise failed
 
     def _error(self, code: int) -> RaftError:
@@ -194,7 +211,7 @@ class Node:
 
     # ---- boot
 
-    def boot(self, stored: Stored = Stored()) -> None:
+    def boot(self, stored: Stored = _EMPTY) -> None:
         """Boots the node from everything that its host has stored; then the node runs.
 
         To join a group with an empty disk, call boot(). A founder of a group boots from
@@ -256,7 +273,7 @@ class Node:
         try:
             self._call(_abi.try_clone, byref(handle))
             clone = Node.__new__(Node)
-            clone._begin(handle, self._marks)
+            clone._begin(handle, self._marks, self._decodes)
         except BaseException:
             _free(handle, ())
             raise
@@ -295,21 +312,18 @@ class Node:
             raise too_big(peer, 64)
         held, size = (data, len(data)) if type(data) is bytes else address(data)
         gate = self._gate
-        try:
-            gate.pop()
-        except IndexError:
-            self._alone()
+        me: dict[int, Any] = {}
+        if gate.setdefault(0, me) is not me:
+            self._alone(me)
         self._number.value = peer
         self._length.value = size
-        code = _abi.bare_step_frames(
-            self._handle, self._number, held, self._length, self._size_at, self._count_at, self._first_at
-        )
+        code = _abi.bare_step_frames(self._handle, self._number, held, self._length, self._size_at, self._count_at, self._first_at)
         del held
         if code < 0:
             self._fail(code)
         refused = self._count.value
         taken = self._size.value, refused, self._error(self._first.value) if refused else None
-        gate.append(None)
+        del gate[0]
         return taken
 
     def step_local(self, message: Buffer) -> None:
@@ -351,15 +365,14 @@ class Node:
         if numbers is not None and len(numbers) != len(lengths):
             raise ValueError(f"{len(numbers)} tokens for {len(lengths)} entries")
         gate = self._gate
-        try:
-            gate.pop()
-        except IndexError:
-            self._alone()
+        me: dict[int, Any] = {}
+        if gate.setdefault(0, me) is not me:
+            self._alone(me)
         slices = self._stage(joined, lengths)
         code = _abi.propose_many(self._handle, slices, None if numbers is None else numbers.buffer_info()[0], len(lengths))
         if code < 0:
             self._fail(code)
-        gate.append(None)
+        del gate[0]
 
     def _stage(self, joined: bytes, lengths: list[int]) -> int:
         """Copies entries to memory that stays, and returns the address of their raftcore_slice[].
@@ -370,7 +383,7 @@ class Node:
         staged = self._staged
         if lengths != staged.lengths or len(joined) != staged.size:
             if sum(lengths) != len(joined):
-                self._gate.append(None)
+                del self._gate[0]
                 raise TypeError("the length of an entry is not the number of its bytes")
             data = staged.data if len(joined) <= len(staged.data) else bytearray(2 * len(joined))
             begin = ctypes.addressof(ctypes.c_char.from_buffer(data))
@@ -423,37 +436,49 @@ class Node:
         with the next call. With Storage.SYNC the same ready comes again until you advance it.
         Raises FullError if max_outstanding readies are unfinished: acknowledge one.
         """
-        target = None if into is None else memoryview(into).cast("B")
         gate = self._gate
-        try:
-            gate.pop()
-        except IndexError:
-            self._alone()
-        if target is not None:
-            return self._ready_into(target)
-        marks = self._marks
-        if marks and self._lease and self._is_lost():
-            code = 0
-        else:
-            flat = self._flat
-            if marks:
-                self._lease = [flat.number.value]
-            code = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
-            if code == _TOO_SMALL:
-                code = self._take_larger(2)
+        me: dict[int, Any] = {}
+        if gate.setdefault(0, me) is not me:
+            self._alone(me)
+        if into is not None or self._marks:
+            return self._ready_flat(into)
+        flat = self._flat
+        code = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
+        if code == _TOO_SMALL:
+            code = self._take_larger(2)
         if code == 0:
-            if marks:  # without a variable: see _is_lost
-                return (self._unseen(), gate.append(None))[0]  # type: ignore[func-returns-value]
             view = self._flat.view
             ready = _new(FlatReady, unpack_head(view) + (view, None))
-            gate.append(None)
+            del gate[0]
             return ready
-        if marks:
-            self._lease.clear()
         if code < 0:
             self._fail(code)
-        gate.append(None)
+        del gate[0]
         return None
+
+    def _ready_flat(self, into: bytearray | None) -> FlatReady | None:
+        """Ends ready_flat in another buffer, or with ASYNC or MESSAGES: see _is_lost."""
+        gate = self._gate
+        code = self._take(2)
+        if code < 0:
+            self._fail(code)
+        if code == _NONE:
+            del gate[0]
+            return None
+        if into is None:
+            return (self._unseen(), gate.pop(0))[0]
+        view = self._flat.view
+        (size,) = _SIZE(view)
+        target = memoryview(into).cast("B")
+        if size > len(target):
+            del gate[0]
+            small = TooSmallError(f"the buffer has {len(target)} bytes, the ready takes {size}")
+            small.needed = size
+            raise small
+        target[:size] = view[:size]
+        view = target.toreadonly()
+        kind: type[FlatReady] = UnseenFlatReady if self._marks else FlatReady
+        return (_new(kind, unpack_head(view) + (view, self._lease)), gate.pop(0))[0]
 
     def ready(self) -> Ready | None:
         """Takes the next ready, in memory of its own. Returns None if there is nothing to do.
@@ -461,41 +486,17 @@ class Node:
         The ready and its views stay valid for as long as you hold them. Otherwise as ready_flat.
         """
         gate = self._gate
-        try:
-            gate.pop()
-        except IndexError:
-            self._alone()
-        code = self._take()
+        me: dict[int, Any] = {}
+        if gate.setdefault(0, me) is not me:
+            self._alone(me)
+        code = self._take(1)
         if code == 0:
             kind: type[Ready] = UnseenReady if self._marks else Ready
-            return (self._own(kind), gate.append(None))[0]  # type: ignore[func-returns-value]
+            return (self._own(kind), gate.pop(0))[0]
         if code < 0:
             self._fail(code)
-        gate.append(None)
+        del gate[0]
         return None
-
-    def _ready_into(self, target: memoryview) -> FlatReady | None:
-        gate = self._gate
-        code = self._take()
-        if code < 0:
-            self._fail(code)
-        if code == _NONE:
-            gate.append(None)
-            return None
-        view = self._flat.view
-        (size,) = _SIZE(view)
-        if size > len(target):
-            gate.append(None)
-            small = TooSmallError(f"the buffer has {len(target)} bytes, the ready takes {size}")
-            small.needed = size
-            raise small
-        target[:size] = view[:size]
-        view = target.toreadonly()
-        kind: type[FlatReady] = UnseenFlatReady if self._marks else FlatReady
-        return (
-            _new(kind, unpack_head(view) + (view, self._lease)),
-            gate.append(None),  # type: ignore[func-returns-value]
-        )[0]
 
     def _unseen(self) -> FlatReady:
         return _new(UnseenFlatReady, unpack_head(self._flat.view) + (self._flat.view, self._lease))
@@ -520,7 +521,7 @@ class Node:
             lost = self._flat.number.value
             raise StateError(f"ready {lost} never reached you: call ready() or ready_flat() again")
 
-    def _take(self) -> int:
+    def _take(self, growth: int) -> int:
         """Has the library write the next ready into self._flat, and returns the code.
 
         A lost ready is still there, and comes again.
@@ -532,7 +533,7 @@ class Node:
             self._lease = [flat.number.value]
         code: int = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
         if code == _TOO_SMALL:
-            code = self._take_larger(1)
+            code = self._take_larger(growth)
         if code and self._marks:
             self._lease.clear()
         return code
@@ -582,15 +583,14 @@ class Node:
         if self._lease:
             self._refuse_lost(max(done, persisted, released))
         gate = self._gate
-        try:
-            gate.pop()
-        except IndexError:
-            self._alone()
+        me: dict[int, Any] = {}
+        if gate.setdefault(0, me) is not me:
+            self._alone(me)
         size = len(data)
         try:
             _INPUT.pack_into(self._input, 0, _INPUT.size, ticks, done, persisted, applied, released, peer, 0, size, 0, 0, 0)
         except StructError:
-            gate.append(None)
+            del gate[0]
             raise ArgError("a number that its field does not hold") from None
         if size:
             self._frames.value = data
@@ -606,7 +606,7 @@ class Node:
             self._fail(code, taken)
         view = self._flat.view
         ready = _new(FlatReady, unpack_head(view) + (view, None)) if code == 0 or code == _LAST else None
-        gate.append(None)
+        del gate[0]
         return _new(Turn, (ready, code == _LAST, code == _FETCH_FIRST, taken, refused, failed))
 
     def _turn_marked(self) -> Turn:
@@ -624,15 +624,13 @@ class Node:
         if code == _TOO_SMALL:
             code = self._turn_larger()
         if code == 0:
-            return (
-                _new(Turn, (self._unseen(), False, False, taken, refused, failed)),
-                self._gate.append(None),  # type: ignore[func-returns-value]
-            )[0]
+            done = (False, False, taken, refused, failed)
+            return (_new(Turn, (self._unseen(), *done)), self._gate.pop(0))[0]
         if not lost:
             self._lease.clear()
         if code < 0:
             self._fail(code, taken)
-        self._gate.append(None)
+        del self._gate[0]
         return _new(Turn, (None, False, code == _FETCH_FIRST, taken, refused, failed))
 
     def _turn_larger(self) -> int:
@@ -664,15 +662,17 @@ class Node:
     def message_entries(self, number: int) -> list[list[Entry]]:
         """Returns the entries in each message of an unfinished ready, in the order of messages().
 
-        Needs Flag.DECODED_MSGS. Raises ArgError if no such ready is unfinished.
+        Raises StateError without Flag.DECODED_MSGS, ArgError if no such ready is unfinished.
         """
+        if not self._decodes:
+            raise StateError("message_entries needs Flag.DECODED_MSGS")
+        number = u64(number)
         raw = _abi.Ready(struct_size=sizeof(_abi.Ready))
         gate = self._gate
-        try:
-            gate.pop()  # until all is read: the memory of raw is the node's
-        except IndexError:
-            self._alone()
-        code = _abi.view(self._handle, u64(number), byref(raw))
+        me: dict[int, Any] = {}
+        if gate.setdefault(0, me) is not me:  # until all is read: the memory of raw is the node's
+            self._alone(me)
+        code = _abi.view(self._handle, number, byref(raw))
         if code < 0:
             self._fail(code)
         found = []
@@ -682,7 +682,7 @@ class Node:
                 places = [(message.entries or 0) + place * message.entry_stride for place in range(message.n_entries)]
                 entries = map(_abi.Entry.from_address, places)
                 found.append([Entry(entry.term, entry.index, entry.kind, copied(entry.data), entry.token) for entry in entries])
-        gate.append(None)
+        del gate[0]
         if code == _NONE:
             raise ArgError(f"ready {number} is not unfinished")
         return found
@@ -697,9 +697,22 @@ class Node:
             raise too_big(number, 64)
         if self._lease:
             self._refuse_lost(number)
+        if self._decodes:
+            return self._end(_abi.advance, number)
         code = _abi.bare_advance(self._handle, c_uint64(number))
         if code < 0:
             raise self._error(code)
+
+    def _end(self, call: Any, number: int) -> None:
+        """Ends memory that message_entries may be reading."""
+        gate = self._gate
+        me: dict[int, Any] = {}
+        if gate.setdefault(0, me) is not me:
+            self._alone(me)
+        code = call(self._handle, number)
+        if code < 0:
+            self._fail(code)
+        del gate[0]
 
     def persisted(self, number: int) -> None:
         """Reports that the writes of readies up to `number` are durable. Storage.ASYNC only.
@@ -729,9 +742,12 @@ class Node:
 
         Python objects of these readies stay valid. Raises StaleError if released before: harmless.
         """
+        number = u64(number)
         if self._lease:
             self._refuse_lost(number)
-        code = _abi.release(self._handle, u64(number))
+        if self._decodes:
+            return self._end(_abi.release, number)
+        code = _abi.release(self._handle, number)
         if code < 0:
             raise self._error(code)
 
@@ -856,10 +872,9 @@ class Node:
     def _conf(self, call: Any, *given: Any) -> Conf:
         out = _abi.Conf(struct_size=sizeof(_abi.Conf))
         gate = self._gate
-        try:
-            gate.pop()  # until all is read: the memory of out is the node's
-        except IndexError:
-            self._alone()
+        me: dict[int, Any] = {}
+        if gate.setdefault(0, me) is not me:  # until all is read: the memory of out is the node's
+            self._alone(me)
         code = call(self._handle, *given, byref(out))
         if code < 0:
             self._fail(code)
@@ -873,7 +888,7 @@ class Node:
             copied(out.context),
             out.index,
         )
-        gate.append(None)
+        del gate[0]
         return conf
 
     def transfer(self, to: int = 0) -> None:
@@ -987,7 +1002,7 @@ class Node:
 _GUARDED = frozenset(
     method.__code__ for method in vars(Node).values() if isinstance(method, FunctionType) and "_alone" in method.__code__.co_names
 )
-"""The code of the methods that take the token: Node._alone looks for them on the stacks."""
+"""The code of the methods that enter the gate: Node._alone looks for them on the stacks."""
 
 
 class NodeArray:
