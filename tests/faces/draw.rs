@@ -7,7 +7,8 @@ use crate::chance::Chance;
 use raftcore::{Config, Flags, StorageMode};
 
 /// Flags that all nodes of a group must have, or none. All others may differ from node to node, and from start to start.
-const ALL_OR_NONE: &[Flags] = &[Flags::TRANSFER_FENCE, Flags::COMMIT_IN_VOTES, Flags::NO_CONF_VALIDATION];
+const ALL_OR_NONE: &[Flags] =
+    &[Flags::TRANSFER_FENCE, Flags::COMMIT_IN_VOTES, Flags::NO_CONF_VALIDATION, Flags::CONF_APART];
 
 /// The flags of some groups. Each known flag is on in one of them, and off in another.
 pub fn groups(chance: &mut Chance, count: usize) -> Vec<Flags> {
@@ -31,7 +32,7 @@ pub fn turned(chance: &mut Chance, group: Flags) -> Flags {
 fn valid(mut draw: impl FnMut() -> Flags) -> Flags {
     loop {
         let flags = draw();
-        if (Config { flags, ..Config::new(1) }).check().is_ok() {
+        if (Config { flags, seed: 1, ..Config::new(1) }).check().is_ok() {
             return flags;
         }
     }
@@ -44,6 +45,7 @@ pub fn timing(chance: &mut Chance) -> (u32, u32) {
 
 /// The limits of one start: often roomy, sometimes as narrow as a group can work with.
 pub fn limits(chance: &mut Chance, config: &mut Config) {
+    config.own_write_timeout_ticks = chance.of(&[100, 0, 30]);
     config.read_timeout_ticks = chance.of(&[20, 5]);
     config.snapshot_timeout_ticks = chance.of(&[600, 20, 0]);
     config.vote_fence_ticks = chance.of(&[config.vote_fence_ticks, 0, 5]);

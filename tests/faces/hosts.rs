@@ -15,6 +15,8 @@ const STEPS: u64 = 120;
 /// A fourth member comes later; behind it there is a place for twins.
 const MEMBERS: usize = 4;
 const TWIN: usize = 15;
+/// The configuration of the founders, in a schedule's words: as of index 1.
+const FOUNDERS: &str = "ids 1 0 3 1 2 3 0 0 0";
 /// A change with this context is skipped by all.
 const SKIPPED: &[u8] = b"skip";
 
@@ -38,6 +40,8 @@ struct Job {
     number: u64,
     /// Applied up to here with it; 0: nothing to apply.
     last: u64,
+    /// Its committed entries came without bytes, so that they are confirmed apart.
+    apart: bool,
     /// They wait until it is durable.
     after: Vec<Sent>,
     /// MESSAGES: responses to this node itself.
@@ -102,9 +106,10 @@ pub fn schedule(seed: u64) -> (Vec<String>, Replay) {
 }
 
 fn without_nodes(lines: &mut Vec<String>, replay: &mut Replay) {
-    let good = Config::new(1);
+    let good = Config { seed: 1, ..Config::new(1) };
     let bad = [
         Config { id: 0, ..good },
+        Config { seed: 0, ..good },
         Config { election_ticks: 1, ..good },
         Config { flags: good.flags.with(Flags(1 << 60), true), ..good },
         Config { block_bytes: 1, ..good },
@@ -117,14 +122,21 @@ fn without_nodes(lines: &mut Vec<String>, replay: &mut Replay) {
         "config_init -".into(),
         "config_preset - 1".into(),
         format!("footprint - {}", config_words(&good)),
+        format!("frame_limit - {}", config_words(&good)),
+        format!("conf_encode - {FOUNDERS}"),
+        "conf_encode - ids 0 1 1 1 2 2 3 1 4 1 5".into(),
+        "frame_next - 100 x0300".into(),
+        "frame_next - 14 x03000000050000000000000061".into(),
+        "frame_next - 15 x0300000005000000000000006162".into(),
+        "frame_next - 15 x0300000005000000000000006162630a".into(),
         format!("config_error - {}", config_words(&good)),
         format!("new 0 {}", config_words(&bad[0])),
         "hello_read - x00112233".into(),
         "snapshot_split - xffff".into(),
     ];
     all.extend(bad.iter().map(|config| format!("config_error - {}", config_words(config))));
-    all.extend((1..=21).map(|code| format!("strerror - -{code}")));
-    all.extend((1..=24).map(|kind| format!("event_text - {kind}")));
+    all.extend((1..=23).map(|code| format!("strerror - -{code}")));
+    all.extend((1..=25).map(|kind| format!("event_text - {kind}")));
     all.extend(Reason::ALL.iter().skip(1).map(|&reason| format!("reason_text - {}", reason as u32)));
     for line in all {
         replay.run(&line);
@@ -194,27 +206,31 @@ impl Group<'_> {
         host.jobs.clear();
         let (term, vote, commit) = (host.term, host.vote, host.commit);
         let (before, conf, applied) = (host.before, host.conf.clone(), host.applied);
-        let log: Vec<(u64, Stored)> = host.log.iter().map(|(index, e)| (*index, e.clone())).collect();
+        let last = host.log.keys().next_back().copied().unwrap_or(before.0);
+        let mut runs: Vec<(u64, u64)> = Vec::new();
+        for (index, e) in &host.log {
+            if runs.last().is_none_or(|run| run.1 != e.term) {
+                runs.push((*index, e.term));
+            }
+        }
+        let runs = runs.iter().fold(runs.len().to_string(), |text, (first, term)| format!("{text} {first} {term}"));
+        let unapplied: Vec<_> = host.log.range(applied + 1..).map(|(index, e)| (*index, e.clone())).collect();
+        let conf = if conf.is_empty() { FOUNDERS.into() } else { format!("bytes {}", hex(&conf)) };
+        if applied > 0 && self.chance.one_in(2) {
+            let log = format!("{} {} {last} {conf} {runs} {}", before.0, before.1, entries(&unapplied));
+            let code = self.on("boot", at, format!("{term} {vote} {commit} {applied} {log}"));
+            assert_eq!(code, 0, "{}", self.replay.out.last().unwrap());
+            return;
+        }
         if applied > 0 || term > 0 {
             self.on("boot_state", at, format!("{term} {vote} {commit}"));
         }
         if applied > 0 {
-            let conf = if conf.is_empty() { "ids 0 3 1 2 3 0 0 0".into() } else { format!("bytes {}", hex(&conf)) };
             self.on("boot_conf", at, format!("{conf} {} {}", before.0, before.1));
+            self.on("boot_terms", at, format!("{runs} {last}"));
         }
-        if !log.is_empty() {
-            let mut runs: Vec<(u64, u64)> = Vec::new();
-            for (index, e) in &log {
-                if runs.last().is_none_or(|run| run.1 != e.term) {
-                    runs.push((*index, e.term));
-                }
-            }
-            let runs: String = runs.iter().map(|(first, term)| format!(" {first} {term}")).collect();
-            self.on("boot_terms", at, format!("{}{runs}", runs.split(' ').count() / 2));
-            let unapplied: Vec<_> = log.into_iter().filter(|(index, _)| *index > applied).collect();
-            for part in unapplied.chunks(7) {
-                self.on("boot_entries", at, entries(part));
-            }
+        for part in unapplied.chunks(7) {
+            self.on("boot_entries", at, entries(part));
         }
         assert_eq!(self.on("boot_done", at, applied), 0, "{}", self.replay.out.last().unwrap());
         assert!(self.on("boot_state", at, "1 1 1") < 0, "booted twice");
@@ -317,6 +333,8 @@ impl Group<'_> {
         self.calm();
         self.bare("forget_leader", follower);
         self.report(leader);
+        self.twin(leader);
+        (0..MEMBERS).for_each(|at| self.turn(at));
     }
 
     // ---- what happens
@@ -360,6 +378,7 @@ impl Group<'_> {
             22 => self.twin(at),
             23 => self.report(leader),
             24 => self.burst(leader),
+            25..=27 => self.turn(at),
             _ => {}
         }
         for _ in 0..self.chance.below(3) {
@@ -393,6 +412,8 @@ impl Group<'_> {
         if self.chance.one_in(2) {
             let (a, b) = data.split_at(data.len() / 3);
             self.on("propose", at, format!("2 {} {} {token}", hex(a), hex(b)));
+        } else if self.chance.one_in(4) {
+            self.on("propose_entry", at, format!("0 {} {token}", hex(&data)));
         } else {
             let count = 1 + self.chance.below(5);
             let mut list = String::new();
@@ -474,9 +495,9 @@ impl Group<'_> {
 
     fn report(&mut self, leader: usize) {
         let peer = 1 + self.chance.below(MEMBERS as u64);
-        let arrived = self.chance.below(2);
+        let how = self.chance.below(3);
         self.on("report_unreachable", leader, peer);
-        self.on("report_snapshot", leader, format!("{peer} {arrived}"));
+        self.on("report_snapshot", leader, format!("{peer} {how}"));
     }
 
     fn look(&mut self, at: usize) {
@@ -498,6 +519,8 @@ impl Group<'_> {
             self.on("tick", TWIN, 30);
             self.bare("get_ready", TWIN);
             self.bare("get_status", TWIN);
+            // A change that changes nothing, encoded elsewhere.
+            self.on("apply_change", TWIN, "2 x120408021001");
             self.bare("free", TWIN);
         }
     }
@@ -525,7 +548,12 @@ impl Group<'_> {
             ("apply_conf", "1 999999 1 x".into()),
             ("supply_none", "999999 1".into()),
             ("supply_entries", "999999 1 1 1 0 x".into()),
-            ("supply_snapshot", "999999 1 ids 0 1 1 0 0 0 x".into()),
+            ("supply_snapshot", "999999 1 ids 0 0 1 1 0 0 0 x".into()),
+            ("view", "999999".into()),
+            ("view_flat", "0".into()),
+            ("turn", "0 999999 0 0 0 0 x".into()),
+            ("propose_entry", "2 xff 1".into()),
+            ("apply_change", "1 xff".into()),
             ("report_unreachable", "99".into()),
             ("report_snapshot", "99 1".into()),
             ("set_window", "99 1 0".into()),
@@ -579,6 +607,9 @@ impl Group<'_> {
         while self.network.front().is_some_and(|next| (next.from, next.to) == (m.from, m.to)) {
             stream.extend_from_slice(&self.network.pop_front().unwrap().frame);
         }
+        if self.chance.one_in(8) {
+            self.call(format!("frame_next - {} {}", 1 << 20, hex(&stream)));
+        }
         let split = if self.chance.one_in(3) { stream.len() - 1 } else { stream.len() };
         self.on("step_frames", at, format!("{} {}", m.from, hex(&stream[..split])));
         if split < stream.len() {
@@ -597,6 +628,10 @@ impl Group<'_> {
 
     /// One batch, or one acknowledgement; false: there is nothing to do.
     fn work(&mut self, at: usize) -> bool {
+        if self.mode != StorageMode::Messages && self.chance.one_in(12) {
+            self.turn(at);
+            return true;
+        }
         let asks = self.kinds(at) & raftcore::has::FETCH != 0 || self.chance.one_in(8);
         while asks && self.bare("next_fetch", at) == 0 {
             self.supply(at);
@@ -617,9 +652,10 @@ impl Group<'_> {
             self.on("supply_none", at, format!("{} 2", fetch.id));
         } else if fetch.kind == FetchKind::Snapshot {
             let (index, conf) = (host.applied, hex(&host.conf));
-            let data = hex(format!("state at {index}").as_bytes());
-            let ids = host.conf.is_empty();
-            let conf = if ids { "ids 0 3 1 2 3 0 0 0".into() } else { format!("bytes {conf}") };
+            let state = format!("state at {index}");
+            let conf = if host.conf.is_empty() { FOUNDERS.into() } else { format!("bytes {conf}") };
+            // Too large, now and then.
+            let data = hex(state.repeat(if self.chance.one_in(6) { 200 } else { 1 }).as_bytes());
             if self.on("supply_snapshot", at, format!("{} {index} {conf} {data}", fetch.id)) < 0 {
                 self.on("supply_none", at, format!("{} 2", fetch.id));
             }
@@ -638,11 +674,53 @@ impl Group<'_> {
         if self.bare(if flat { "ready_flat" } else { "get_ready" }, at) != 0 {
             return false;
         }
+        let number = self.replay.number;
         if self.mode == StorageMode::Sync {
             // The same batch, seen both ways.
             self.bare(if flat { "get_ready" } else { "ready_flat" }, at);
+        } else if self.chance.one_in(2) {
+            self.on(if flat { "view" } else { "view_flat" }, at, number);
         }
+        self.store(at, number);
+        true
+    }
+
+    /// One turn of the loop in one call.
+    fn turn(&mut self, at: usize) {
+        if self.mode == StorageMode::Messages || !self.hosts[at].runs {
+            return;
+        }
+        let ends = self.chance.one_in(2) && self.confirm(at);
+        let job = self.hosts[at].jobs.front().filter(|_| ends);
+        let done = job.map_or(0, |job| job.number);
+        let ticks = self.chance.below(3);
+        let sent = self.network.pop_front_if(|m| m.to == at as u64 + 1 && self.cut.is_none());
+        let (from, frame) = sent.map_or((0, vec![]), |sent| (sent.from, sent.frame));
+        let call = if self.chance.one_in(2) { "turn" } else { "turn_flat" };
+        let code = self.on(call, at, format!("{ticks} {done} 0 0 0 {from} {}", hex(&frame)));
         let number = self.replay.number;
+        if done > 0 {
+            // An error would be one of the ready: its acknowledgements are in order.
+            let job = self.hosts[at].jobs.pop_front().unwrap();
+            self.network.extend(job.after);
+        }
+        if matches!(code, 0 | 3) && self.hosts[at].jobs.iter().all(|job| job.number != number) {
+            self.store(at, number);
+        }
+    }
+
+    /// Confirms committed entries that came without bytes. Returns whether there is a ready to acknowledge.
+    fn confirm(&mut self, at: usize) -> bool {
+        let Some(job) = self.hosts[at].jobs.front_mut() else { return false };
+        if std::mem::take(&mut job.apart) && self.mode != StorageMode::Messages {
+            let last = job.last;
+            self.on("applied", at, last);
+        }
+        true
+    }
+
+    /// What a host does with a ready: writes, keeps messages for later or sends them, applies.
+    fn store(&mut self, at: usize, number: u64) {
         let ready = self.replay.nodes[at].as_ref().unwrap().view(number).unwrap();
         let host = &mut self.hosts[at];
         if let Some(snapshot) = ready.snapshot() {
@@ -660,7 +738,7 @@ impl Group<'_> {
         if let Some(state) = ready.hard_state() {
             (host.term, host.vote, host.commit) = (state.term, state.vote, state.commit);
         }
-        let mut job = Job { number, last: 0, after: Vec::new(), own: Vec::new(), durable: false };
+        let mut job = Job { number, last: 0, apart: false, after: Vec::new(), own: Vec::new(), durable: false };
         for m in ready.messages() {
             let frame: Vec<u8> = m.parts().flatten().copied().collect();
             let sent = Sent { from: m.from(), to: m.to(), frame };
@@ -685,6 +763,7 @@ impl Group<'_> {
             }
         }
         let span = ready.committed_span();
+        job.apart = span.is_some() && ready.committed().len() == 0;
         if let Some((first, last)) = span {
             job.last = last;
             let host = &self.hosts[at];
@@ -696,12 +775,13 @@ impl Group<'_> {
             self.hosts[at].applied = last;
         }
         self.hosts[at].jobs.push_back(job);
-        true
     }
 
     fn apply_change(&mut self, at: usize, index: u64, e: &Stored) {
         if e.data.ends_with(SKIPPED) {
-            self.on("skip_conf", at, index);
+            if self.on("skip_conf", at, index) == 0 {
+                self.hosts[at].conf = self.replay.conf.clone();
+            }
             return;
         }
         let code = self.on("apply_conf", at, format!("{} {index} {} {}", e.term, e.kind, hex(&e.data)));
@@ -710,10 +790,13 @@ impl Group<'_> {
             return;
         }
         assert!(self.flags.has(Flags::NO_CONF_VALIDATION), "{}", self.replay.out.last().unwrap());
-        self.on("skip_conf", at, index);
+        if self.on("skip_conf", at, index) == 0 {
+            self.hosts[at].conf = self.replay.conf.clone();
+        }
     }
 
     fn acknowledge(&mut self, at: usize) -> bool {
+        self.confirm(at);
         let Some(job) = self.hosts[at].jobs.front_mut() else { return false };
         let number = job.number;
         match self.mode {

@@ -88,6 +88,7 @@ static raftcore_conf conf(void) {
         c.bytes = bytes();
         return c;
     }
+    c.index = num();
     c.auto_leave = small();
     c.n_voters = ids(&c.voters, room[0]);
     c.n_outgoing = ids(&c.outgoing, room[1]);
@@ -129,6 +130,7 @@ static raftcore_config config(void) {
     c.max_entry_bytes = num();
     c.max_snapshot_bytes = num();
     c.block_bytes = num();
+    c.own_write_timeout_ticks = small();
     return c;
 }
 
@@ -177,7 +179,7 @@ static void put_config(const raftcore_config *c) {
                               c->max_tokens};
     const uint64_t rest[] = {c->max_apply_unpersisted, c->recent_bytes, c->catchup_bytes, c->max_size_per_msg,
                              c->max_committed_size_per_ready, c->max_uncommitted_size, c->max_inflight_bytes, c->max_entry_bytes,
-                             c->max_snapshot_bytes, c->block_bytes};
+                             c->max_snapshot_bytes, c->block_bytes, c->own_write_timeout_ticks};
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
         put_num(first[i]);
     snprintf(number, sizeof number, " %" PRId32, c->priority);
@@ -195,6 +197,7 @@ static void put_conf(const raftcore_conf *c) {
         for (uint32_t i = 0; i < n[l]; i++)
             put_num(lists[l][i]);
     }
+    put_num(c->index);
     put_bytes(c->bytes);
     put_bytes(c->context);
 }
@@ -272,6 +275,8 @@ static void put_ready(const raftcore_ready *rd) {
         }
         for (int n = 0; n < 10; n++)
             put_num(numbers[n]);
+        put_bytes(m->context);
+        put_bytes(m->snapshot_conf);
         put_bytes((raftcore_slice){frame, len});
         free(frame);
         free(body);
@@ -305,6 +310,8 @@ static void put_flat(const uint8_t *b) {
                                     m->kind};
         for (int n = 0; n < 10; n++)
             put_num(numbers[n]);
+        put_bytes((raftcore_slice){b + m->context_at, m->context_bytes});
+        put_bytes((raftcore_slice){b + m->snapshot_conf_at, m->snapshot_conf_bytes});
         put_bytes((raftcore_slice){b + m->frame_at, m->frame_bytes});
     }
     put_lists((const raftcore_read *)(const void *)(b + f->reads_at), f->n_reads, f->read_stride,
@@ -317,7 +324,8 @@ static void put_status(const raftcore_status *s) {
                                 s->transferee, s->first_index, s->last_index, s->last_term, s->recent_first, s->safe_to_compact,
                                 s->messages_dropped, s->messages_refused, s->messages_ignored, s->proposals_refused,
                                 s->reads_failed, s->events_lost, s->implausible, s->n_peers, s->n_outstanding, s->promotable,
-                                s->electable, s->election_elapsed, s->election_timeout, s->n_reads, s->n_tokens};
+                                s->electable, s->election_elapsed, s->election_timeout, s->n_reads, s->n_tokens, s->last_ready, s->late_ticks,
+                                s->apply_waits};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         put_num(numbers[i]);
 }
@@ -357,6 +365,36 @@ static raftcore_code without_node(const char *call) {
         size_t size = 0;
         raftcore_code code = raftcore_footprint(&c, &size);
         fprintf(abi, "%zu footprint %zu\n", lines, size);
+        return code;
+    }
+    if (strcmp(call, "frame_limit") == 0) {
+        raftcore_config c = config();
+        uint64_t limit = 0;
+        raftcore_code code = raftcore_frame_limit(&c, &limit);
+        put_num(limit);
+        return code;
+    }
+    if (strcmp(call, "frame_next") == 0) {
+        uint64_t limit = num();
+        raftcore_slice stream = bytes();
+        raftcore_frame f = {0};
+        raftcore_code code;
+        f.struct_size = sizeof f;
+        code = raftcore_frame_next(stream.ptr, stream.len, limit, &f);
+        if (code == 0) {
+            put_num(f.group);
+            put_bytes(f.msg);
+            put_num(f.bytes);
+        }
+        return code;
+    }
+    if (strcmp(call, "conf_encode") == 0) {
+        uint8_t room_for_conf[1024];
+        raftcore_conf c = conf();
+        size_t need = 0;
+        raftcore_code code = raftcore_conf_encode(&c, room_for_conf, sizeof room_for_conf, &need);
+        if (code == 0)
+            put_bytes((raftcore_slice){room_for_conf, need});
         return code;
     }
     if (strcmp(call, "version_string") == 0)
@@ -428,7 +466,7 @@ static void put_decoded(const raftcore_ready *rd) {
     uint32_t any = 0;
     for (uint32_t i = 0; i < rd->n_msgs; i++) {
         const raftcore_msg *m = AT(raftcore_msg, rd->msgs, rd->msg_stride, i);
-        put_entries(m->entries, m->n_entries, rd->entry_stride);
+        put_entries(m->entries, m->n_entries, m->entry_stride);
         any |= m->n_entries;
     }
     if (any != 0)
@@ -436,41 +474,112 @@ static void put_decoded(const raftcore_ready *rd) {
     text_len = 0;
 }
 
-static raftcore_code flat(raftcore_node *n) {
+static void put_stepped(uint64_t consumed, uint32_t rejected, raftcore_code first) {
+    char code[16];
+    put_num(consumed);
+    put_num(rejected);
+    snprintf(code, sizeof code, " %" PRId32, first);
+    put(code);
+}
+
+/* A ready as bytes: the next one, one again, or the one of a turn. */
+enum flat_call { NEXT, VIEW, TURN };
+
+static raftcore_code flat(raftcore_node *n, enum flat_call call, uint64_t number, raftcore_input *in) {
     static uint8_t *buf;
     static size_t cap;
     size_t need = 0;
-    raftcore_code code = raftcore_ready_flat(n, buf, cap, &need);
-    if (code == RAFTCORE_E_TOO_SMALL) {
-        cap = 2 * need;
-        buf = realloc(buf, cap);
-        if (buf == NULL)
-            exit(2);
-        code = raftcore_ready_flat(n, buf, cap, &need);
+    raftcore_code code = RAFTCORE_E_TOO_SMALL;
+    raftcore_input again = {0};
+    again.struct_size = sizeof again;
+    for (int i = 0; i < 3 && code == RAFTCORE_E_TOO_SMALL; i++) {
+        if (call == NEXT)
+            code = raftcore_ready_flat(n, buf, cap, &need);
+        else if (call == VIEW)
+            code = raftcore_view_flat(n, number, buf, cap, &need);
+        else /* with too little room all but the ready is done */
+            code = raftcore_turn_flat(n, i == 0 ? in : &again, buf, cap, &need);
+        if (code == RAFTCORE_E_TOO_SMALL) {
+            cap = 2 * need;
+            buf = realloc(buf, cap);
+            if (buf == NULL)
+                exit(2);
+        }
     }
-    if (code == 0) {
-        raftcore_slice all = {buf, need};
-        put_bytes(all);
-        fprintf(abi, "%zu %s\n", lines, text);
-        text_len = 0;
+    if (call == TURN && code >= 0)
+        put_stepped(in->consumed, in->rejected, in->first);
+    if (code == RAFTCORE_OK || code == RAFTCORE_LAST) {
+        if (call == NEXT) {
+            raftcore_slice all = {buf, need};
+            put_bytes(all);
+            fprintf(abi, "%zu %s\n", lines, text);
+            text_len = 0;
+        }
         put_flat(buf);
     }
     return code;
+}
+
+static raftcore_code turn(raftcore_node *n, int is_flat) {
+    raftcore_input in = {0};
+    raftcore_ready rd = {0};
+    raftcore_code code;
+    in.struct_size = sizeof in;
+    rd.struct_size = sizeof rd;
+    in.ticks = small();
+    in.done = num();
+    in.persisted = num();
+    in.applied = num();
+    in.released = num();
+    in.peer = num();
+    in.frames = bytes();
+    if (is_flat)
+        return flat(n, TURN, 0, &in);
+    code = raftcore_turn(n, &in, &rd);
+    if (code >= 0)
+        put_stepped(in.consumed, in.rejected, in.first);
+    if (code == RAFTCORE_OK || code == RAFTCORE_LAST)
+        put_ready(&rd);
+    return code;
+}
+
+static size_t runs(raftcore_run *list) {
+    size_t many = count();
+    for (size_t i = 0; i < many; i++) {
+        list[i].first = num();
+        list[i].term = num();
+    }
+    return many;
 }
 
 static raftcore_code with_lists(const char *call, raftcore_node *n) {
     static raftcore_entry list[LIST];
     static raftcore_slice parts[LIST];
     static uint64_t tokens[LIST];
-    static raftcore_run runs[LIST];
+    static raftcore_run terms[LIST];
     static raftcore_change changes[LIST];
     if (strcmp(call, "boot_terms") == 0) {
-        size_t many = count();
-        for (size_t i = 0; i < many; i++) {
-            runs[i].first = num();
-            runs[i].term = num();
-        }
-        return raftcore_boot_terms(n, runs, many);
+        size_t many = runs(terms);
+        return raftcore_boot_terms(n, terms, many, num());
+    }
+    if (strcmp(call, "boot") == 0) {
+        raftcore_stored s = {0};
+        raftcore_conf c;
+        s.struct_size = sizeof s;
+        s.term = num();
+        s.vote = num();
+        s.commit = num();
+        s.applied = num();
+        s.before_first = num();
+        s.before_first_term = num();
+        s.last = num();
+        c = conf();
+        s.conf = &c;
+        s.n_runs = runs(terms);
+        s.runs = terms;
+        s.n_entries = entries(list);
+        s.entries = list;
+        return raftcore_boot(n, &s);
     }
     if (strcmp(call, "boot_entries") == 0) {
         size_t many = entries(list);
@@ -541,7 +650,6 @@ static int with_numbers(const char *call, raftcore_node *n, raftcore_code *code)
     CALL(applied, num())
     CALL(release, num())
     CALL(compacted, num())
-    CALL(skip_conf, num())
     CALL(report_unreachable, num())
     CALL(set_electable, small())
     CALL(set_priority, (int32_t)strtol(word(), NULL, 10))
@@ -587,11 +695,10 @@ static raftcore_code with_node(const char *call, raftcore_node *n) {
         raftcore_slice m = bytes();
         size_t consumed = 0;
         uint32_t rejected = 0;
-        code = raftcore_step_frames(n, peer, m.ptr, m.len, &consumed, &rejected);
-        if (code == 0) {
-            put_num(consumed);
-            put_num(rejected);
-        }
+        raftcore_code first = 0;
+        code = raftcore_step_frames(n, peer, m.ptr, m.len, &consumed, &rejected, &first);
+        if (code == 0)
+            put_stepped(consumed, rejected, first);
         return code;
     }
     if (strcmp(call, "get_ready") == 0) {
@@ -605,7 +712,7 @@ static raftcore_code with_node(const char *call, raftcore_node *n) {
         return code;
     }
     if (strcmp(call, "ready_flat") == 0)
-        return flat(n);
+        return flat(n, NEXT, 0, NULL);
     if (strcmp(call, "next_fetch") == 0) {
         raftcore_fetch f = {0};
         f.struct_size = sizeof f;
@@ -622,12 +729,36 @@ static raftcore_code with_node(const char *call, raftcore_node *n) {
         raftcore_conf c = conf();
         return raftcore_supply_snapshot(n, id, index, &c, bytes());
     }
-    if (strcmp(call, "apply_conf") == 0 || strcmp(call, "get_conf") == 0) {
+    if (strcmp(call, "turn") == 0 || strcmp(call, "turn_flat") == 0)
+        return turn(n, call[4] != 0);
+    if (strcmp(call, "view") == 0) {
+        raftcore_ready rd = {0};
+        rd.struct_size = sizeof rd;
+        code = raftcore_view(n, num(), &rd);
+        if (code == 0)
+            put_ready(&rd);
+        return code;
+    }
+    if (strcmp(call, "view_flat") == 0)
+        return flat(n, VIEW, num(), NULL);
+    if (strcmp(call, "propose_entry") == 0) {
+        uint32_t kind = small();
+        raftcore_slice data = bytes();
+        return raftcore_propose_entry(n, kind, data, num());
+    }
+    if (strcmp(call, "apply_conf") == 0 || strcmp(call, "apply_change") == 0 || strcmp(call, "skip_conf") == 0 ||
+        strcmp(call, "get_conf") == 0) {
         raftcore_conf c = {0};
         c.struct_size = sizeof c;
-        if (call[0] == 'a') {
+        if (strcmp(call, "apply_conf") == 0) {
             raftcore_entry e = entry();
             code = raftcore_apply_conf(n, &e, &c);
+        } else if (call[0] == 'a') {
+            uint32_t kind = small();
+            raftcore_slice data = bytes();
+            code = raftcore_apply_change(n, kind, data, &c);
+        } else if (call[0] == 's') {
+            code = raftcore_skip_conf(n, num(), &c);
         } else {
             code = raftcore_get_conf(n, &c);
         }

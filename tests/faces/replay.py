@@ -9,7 +9,7 @@ import sys
 from typing import Any, Callable, TextIO
 
 import raftcore
-from raftcore import Change, Conf, Entry, Node, RaftError
+from raftcore import Change, Conf, Entry, Node, RaftError, Stored
 
 PLACES = 16
 CONFIG = (
@@ -21,7 +21,7 @@ CONFIG = (
 STATUS = (
     "role id group term vote commit applied durable leader transferee first_index last_index last_term recent_first safe_to_compact "
     "messages_dropped messages_refused messages_ignored proposals_refused reads_failed events_lost implausible n_peers "
-    "n_outstanding promotable electable election_elapsed election_timeout n_reads n_tokens"
+    "n_outstanding promotable electable election_elapsed election_timeout n_reads n_tokens last_ready late_ticks apply_waits"
 ).split()
 PEER = "id match_index next_index pending_snapshot inflight_bytes inflight_msgs flow flags silent_ticks".split()
 EVENT = "kind reason peer term index a b".split()
@@ -52,9 +52,17 @@ class Words:
     def conf(self) -> Conf | bytes:
         if self.word() == "bytes":
             return self.data()
-        auto_leave = self.num() != 0
+        index, auto_leave = self.num(), self.num() != 0
         voters, outgoing, learners, learners_next = [tuple(self.many(self.num)) for _ in range(4)]
-        return Conf(voters, outgoing, learners, learners_next, auto_leave)
+        return Conf(voters, outgoing, learners, learners_next, auto_leave, index=index)
+
+    def runs(self) -> list[tuple[int, int]]:
+        return self.many(lambda: (self.num(), self.num()))
+
+    def stored(self) -> Stored:
+        term, vote, commit, applied, before_first, before_first_term, last = [self.num() for _ in range(7)]
+        place = (term, vote, commit, applied, before_first, before_first_term, last)
+        return Stored(*place, self.conf(), self.runs(), self.many(self.entry))
 
     def config(self) -> raftcore.Config:
         return raftcore.Config(**{name: self.num() for name in CONFIG})
@@ -75,11 +83,15 @@ def listed(items: list[str]) -> str:
 def conf_text(conf: Conf) -> str:
     lists = (conf.voters, conf.outgoing, conf.learners, conf.learners_next)
     ids = " ".join(listed([str(id) for id in ids]) for ids in lists)
-    return f"{int(conf.auto_leave)} {ids} {hexed(conf.encoded)} {hexed(conf.context)}"
+    return f"{int(conf.auto_leave)} {ids} {conf.index} {hexed(conf.encoded)} {hexed(conf.context)}"
 
 
 def entries_text(entries: list[Entry]) -> str:
     return listed([f"{e.term} {e.index} {e.kind} {hexed(e.data)} {e.token}" for e in entries])
+
+
+def head_text(head: raftcore.MessageHead) -> str:
+    return " ".join(hexed(field) if isinstance(field, bytes) else str(field) for field in head)
 
 
 def ready_text(rd: raftcore.Ready | raftcore.FlatReady) -> str:
@@ -97,7 +109,7 @@ def ready_text(rd: raftcore.Ready | raftcore.FlatReady) -> str:
             f"{rd.committed_first} {rd.committed_last}",
             entries_text(rd.entries()),
             entries_text(rd.committed()),
-            listed([" ".join(map(str, head)) + " " + hexed(m.frame) for head, m in zip(rd.message_heads(), messages)]),
+            listed([f"{head_text(head)} {hexed(m.frame)}" for head, m in zip(rd.message_heads(), messages)]),
             listed([f"{r.token} {r.index}" for r in rd.reads()]),
             listed([f"{d.token} {d.what} {d.reason}" for d in rd.dropped()]),
             listed([f"{d.token} {d.index}" for d in rd.done()]),
@@ -158,6 +170,16 @@ class Face:
         if call == "footprint":
             print(self.line, "footprint", words.config().footprint(), file=self.abi)
             return 0, ""
+        if call == "frame_limit":
+            return 0, str(words.config().frame_limit())
+        if call == "frame_next":
+            limit = words.num()
+            frame = raftcore.frame_next(words.data(), limit)
+            return (1, "") if frame is None else (0, f"{frame.group} {hexed(frame.message)} {frame.size}")
+        if call == "conf_encode":
+            conf = words.conf()
+            assert isinstance(conf, Conf)
+            return 0, hexed(conf.encode())
         if call in ("config_init", "config_preset"):
             config = raftcore.Config(1, preset=words.num() if call == "config_preset" else 0)
             config.id = config.seed = 0
@@ -190,7 +212,8 @@ class Face:
         bare: dict[str, Callable[[], object]] = {
             "boot_state": lambda: node.boot_state(w.num(), w.num(), w.num()),
             "boot_conf": lambda: node.boot_conf(w.conf(), w.num(), w.num()),
-            "boot_terms": lambda: node.boot_terms(w.many(lambda: (w.num(), w.num())), w.num()),
+            "boot_terms": lambda: node.boot_terms(w.runs(), w.num()),
+            "boot": lambda: node.boot(w.stored()),
             "boot_entries": lambda: node.boot_entries(w.many(w.entry)),
             "boot_done": lambda: node.boot_done(w.num()),
             "tick": lambda: node.tick(w.num()),
@@ -217,7 +240,7 @@ class Face:
             "persisted": lambda: node.persisted(w.num()),
             "applied": lambda: node.applied(w.num()),
             "release": lambda: node.release(w.num()),
-            "skip_conf": lambda: node.skip_conf(w.num()),
+            "propose_entry": lambda: node.propose_entry(w.num(), w.data(), w.num()),
         }
         wanted: dict[str, Callable[[], bool]] = {
             "supply_entries": lambda: node.supply_entries(w.num(), w.many(w.entry)),
@@ -241,6 +264,11 @@ class Face:
         if call == "step_frames":
             taken, refused, first = node.step_frames(w.num(), w.data())
             return 0, f"{taken} {refused} {first.code if first else 0}"
+        if call in ("turn", "turn_flat"):
+            return self.turn(node, w)
+        if call in ("view", "view_flat"):
+            rd = node.view(w.num())
+            return (1, "") if rd is None else (0, ready_text(rd))
         if call == "get_ready":
             rd = node.ready()
             if rd is None:
@@ -266,6 +294,8 @@ class Face:
             return (1, "") if event is None else (0, numbers(event, EVENT))
         one: dict[str, Callable[[], str]] = {
             "apply_conf": lambda: conf_text(node.apply_conf(w.entry())),
+            "apply_change": lambda: conf_text(node.apply_change(w.num(), w.data())),
+            "skip_conf": lambda: conf_text(node.skip_conf(w.num())),
             "get_conf": lambda: conf_text(node.conf()),
             "ticks_until_due": lambda: str(node.ticks_until_due()),
             "hello": lambda: hexed(node.hello()),
@@ -273,6 +303,15 @@ class Face:
             "get_peers": lambda: listed([numbers(peer, PEER) for peer in node.peers()]),
         }
         return 0, one[call]()
+
+
+    def turn(self, node: Node, w: Words) -> tuple[int, str]:
+        ticks, done, persisted, applied, released, peer = [w.num() for _ in range(6)]
+        t = node.turn(done, ticks, peer, w.data(), persisted=persisted, applied=applied, released=released)
+        text = f"{t.taken} {t.refused} {t.first.code if t.first else 0}"
+        if t.ready is None:
+            return (4 if t.fetch else 1), text
+        return (3 if t.last else 0), f"{text} {ready_text(t.ready)}"
 
 
 def main(schedule: str, out: str, abi: str) -> None:

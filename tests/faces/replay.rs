@@ -2,7 +2,8 @@
 
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryId, EntryKind, EntryRef, Error, EventKind, Fetch, Flags,
-    HardState, Missing, Node, Ready, Reason, StorageMode, Supplied, TermRun, Transition, wire,
+    HardState, Input, Missing, Node, Ready, Reason, StepFrames, StorageMode, Stored, StoredConf, Supplied, TermRun,
+    Transition, Turn, wire,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -42,9 +43,17 @@ impl<'a> Words<'a> {
         if self.word() == "bytes" {
             return Conf::Bytes(self.bytes());
         }
-        let auto_leave = self.num() != 0;
+        let (index, auto_leave) = (self.num(), self.num() != 0);
         let mut lists = || self.list(Self::num);
-        Conf::Ids(auto_leave, [lists(), lists(), lists(), lists()])
+        Conf::Ids(index, auto_leave, [lists(), lists(), lists(), lists()])
+    }
+
+    fn runs(&mut self) -> Vec<TermRun> {
+        self.list(|w| TermRun { first: w.num(), term: w.num() })
+    }
+
+    fn entry_id(&mut self) -> EntryId {
+        EntryId { index: self.num(), term: self.num() }
     }
 
     fn config(&mut self) -> Config {
@@ -130,7 +139,7 @@ fn refs(entries: &[Entry]) -> impl Iterator<Item = EntryRef<'_>> + Clone {
 
 enum Conf {
     Bytes(Vec<u8>),
-    Ids(bool, [Vec<u64>; 4]),
+    Ids(u64, bool, [Vec<u64>; 4]),
 }
 
 fn conf_ref(auto_leave: bool, lists: &[Vec<u64>; 4]) -> wire::ConfStateRef<'_> {
@@ -246,17 +255,23 @@ impl Replay {
                 done(node.boot_state(HardState { term: words.num(), vote: words.num(), commit: words.num() }))
             }
             "boot_conf" => {
-                let conf = words.conf();
-                let before = EntryId { index: words.num(), term: words.num() };
+                let (conf, before) = (words.conf(), words.entry_id());
                 done(match conf {
                     Conf::Bytes(bytes) => node.boot_conf_bytes(&bytes, before),
-                    Conf::Ids(auto_leave, lists) => node.boot_conf(&conf_ref(auto_leave, &lists), 0, before),
+                    Conf::Ids(index, auto_leave, lists) => node.boot_conf(&conf_ref(auto_leave, &lists), index, before),
                 })
             }
-            "boot_terms" => {
-                let runs = words.list(|w| TermRun { first: w.num(), term: w.num() });
-                done(node.boot_terms(&runs, words.num()))
+            "boot" => {
+                let state = HardState { term: words.num(), vote: words.num(), commit: words.num() };
+                let (applied, before_first, last, conf) = (words.num(), words.entry_id(), words.num(), words.conf());
+                let (runs, entries) = (words.runs(), words.list(Words::entry));
+                let conf = Some(match &conf {
+                    Conf::Bytes(bytes) => StoredConf::Bytes(bytes),
+                    Conf::Ids(index, auto_leave, lists) => StoredConf::Ids(conf_ref(*auto_leave, lists), *index),
+                });
+                done(node.boot(&Stored { state, applied, before_first, last, conf, runs: &runs }, refs(&entries)))
             }
+            "boot_terms" => done(node.boot_terms(&words.runs(), words.num())),
             "boot_entries" => done(node.boot_entries(refs(&words.list(Words::entry)))),
             "boot_done" => done(node.boot_done(words.num())),
             "tick" => done(node.tick(words.small())),
@@ -265,7 +280,23 @@ impl Replay {
             "step_frames" => {
                 let took = node.step_frames(words.num(), &words.bytes())?;
                 self.taken = took.consumed;
-                gave(format!("{} {} {}", took.consumed, took.rejected, took.first.map_or(0, Error::code)))
+                gave(stepped_words(&took))
+            }
+            "turn" | "turn_flat" => {
+                let ticks = words.small();
+                let [done, persisted, applied, released, peer] = [(); 5].map(|()| words.num());
+                let frames = words.bytes();
+                let input = Input { ticks, done, persisted, applied, released, peer, frames: &frames };
+                let (group, mut took) = (node.config().group, StepFrames::default());
+                let (code, ready) = match node.turn(&input, &mut took)? {
+                    Turn::Ready(ready) => (0, Some(ready)),
+                    Turn::Nothing => (1, None),
+                    Turn::Last(ready) => (3, Some(ready)),
+                    Turn::FetchFirst => (4, None),
+                };
+                self.number = ready.map_or(0, |ready| ready.number());
+                let ready = ready.map_or(String::new(), |ready| " ".to_string() + &ready_words(&ready, group));
+                Ok((code, stepped_words(&took) + &ready))
             }
             "propose" => {
                 let parts = words.list(Words::bytes);
@@ -283,6 +314,10 @@ impl Replay {
                     number => ChangeEncoding::V2(Transition::from_wire(number).unwrap()),
                 };
                 done(node.propose_conf(&changes, encoding, &words.bytes(), words.num()))
+            }
+            "propose_entry" => {
+                let (kind, data) = (kind_of(words.num()), words.bytes());
+                done(node.propose_entry(kind, &data, words.num()))
             }
             "read_index" => done(node.read_index(words.num())),
             "campaign" => done(node.campaign()),
@@ -312,6 +347,10 @@ impl Replay {
                 self.number = ready.map_or(0, |ready| ready.number());
                 maybe(ready.map(|ready| ready_words(&ready, group)))
             }
+            "view" | "view_flat" => {
+                let group = node.config().group;
+                maybe(node.view(words.num()).map(|ready| ready_words(&ready, group)))
+            }
             "advance" => done(node.advance(words.num())),
             "persisted" => done(node.persisted(words.num())),
             "applied" => done(node.applied(words.num())),
@@ -327,7 +366,7 @@ impl Replay {
                 let (id, index, conf, data) = (words.num(), words.num(), words.conf(), words.bytes());
                 supplied(match conf {
                     Conf::Bytes(bytes) => node.supply_snapshot_bytes(id, index, &bytes, &data),
-                    Conf::Ids(auto_leave, lists) => {
+                    Conf::Ids(_, auto_leave, lists) => {
                         node.supply_snapshot(id, index, &conf_ref(auto_leave, &lists), &data)
                     }
                 })
@@ -342,7 +381,15 @@ impl Replay {
                 self.conf = applied.bytes.to_vec();
                 gave(conf_words(&applied))
             }
-            "skip_conf" => done(node.skip_conf(words.num())),
+            "skip_conf" => {
+                let kept = node.skip_conf(words.num())?;
+                self.conf = kept.bytes.to_vec();
+                gave(conf_words(&kept))
+            }
+            "apply_change" => {
+                let kind = kind_of(words.num());
+                gave(conf_words(&node.apply_change(kind, &words.bytes())?))
+            }
             "get_conf" => gave(conf_words(&node.conf()?)),
             "ticks_until_due" => gave(node.ticks_until_due()?.to_string()),
             "hello" => {
@@ -366,6 +413,24 @@ fn without_node(call: &str, words: &mut Words<'_>) -> Option<Out> {
         // What they say goes into the other text: it is the ABI's.
         "version_string" | "abi_version" | "features" => gave(String::new()),
         "footprint" => done(Node::footprint(&words.config())),
+        "frame_limit" => gave(words.config().frame_limit().to_string()),
+        "frame_next" => {
+            let (limit, bytes) = (words.num(), words.bytes());
+            match wire::next_frame(&bytes, limit) {
+                Ok(wire::NextFrame::Whole { group, message, bytes }) => {
+                    gave(format!("{group} {} {bytes}", hex(message)))
+                }
+                Ok(wire::NextFrame::Needs(_)) => maybe(None),
+                Err(error) => Err(error),
+            }
+        }
+        "conf_encode" => {
+            let Conf::Ids(index, auto_leave, lists) = words.conf() else { panic!("ids are to be encoded") };
+            let conf = conf_ref(auto_leave, &lists);
+            let mut bytes = vec![0; wire::stored_conf_len(&conf, index)];
+            wire::write_stored_conf(&mut bytes, &conf, index);
+            gave(hex(&bytes))
+        }
         "config_init" => gave(config_words(&Config::new(0))),
         "config_preset" => {
             assert_eq!(words.num(), 1);
@@ -414,7 +479,12 @@ fn numbers(list: &[u64]) -> String {
 fn conf_words(applied: &raftcore::AppliedConf<'_>) -> String {
     let conf = &applied.conf;
     let lists = [conf.voters, conf.voters_outgoing, conf.learners, conf.learners_next].map(numbers).join(" ");
-    format!("{} {lists} {} {}", u32::from(conf.auto_leave), hex(applied.bytes), hex(applied.context))
+    let (auto_leave, index) = (u32::from(conf.auto_leave), applied.index);
+    format!("{auto_leave} {lists} {index} {} {}", hex(applied.bytes), hex(applied.context))
+}
+
+fn stepped_words(took: &StepFrames) -> String {
+    format!("{} {} {}", took.consumed, took.rejected, took.first.map_or(0, Error::code))
 }
 
 fn entry_words(entries: raftcore::Entries<'_>) -> String {
@@ -454,7 +524,8 @@ fn ready_words(ready: &Ready<'_>, group: u64) -> String {
         assert_eq!(wire::read_frame_header(&frame), Some((frame.len() as u32 - 12, group)));
         let head = [m.to(), m.from(), m.term(), m.log_term(), m.index(), m.commit(), m.reject_hint(), m.vote()];
         let head = head.map(|number| number.to_string()).join(" ");
-        write!(text, " {head} {flags} {} {}", m.kind() as u32, hex(&frame)).unwrap();
+        let conf = m.snapshot().map_or(String::from("x"), |snapshot| hex(snapshot.conf));
+        write!(text, " {head} {flags} {} {} {conf} {}", m.kind() as u32, hex(m.context()), hex(&frame)).unwrap();
     }
     write!(text, " {}", ready.reads().len()).unwrap();
     ready.reads().iter().for_each(|read| write!(text, " {} {}", read.token, read.index).unwrap());
@@ -498,6 +569,9 @@ fn status_words(node: &Node) -> String {
         u64::from(s.election_timeout),
         u64::from(s.n_reads),
         u64::from(s.n_tokens),
+        s.last_ready,
+        s.late_ticks,
+        s.apply_waits,
     ];
     numbers.map(|number| number.to_string()).join(" ")
 }

@@ -131,6 +131,23 @@ func (f *face) withoutNode(call string, w *words, text *text) (code int, err err
 		size, err := w.config().Footprint()
 		fmt.Fprintf(f.abi, "%d footprint %d\n", f.line, size)
 		return 0, err
+	case "frame_limit":
+		limit, err := w.config().FrameLimit()
+		text.num(limit)
+		return 0, err
+	case "frame_next":
+		limit := w.num()
+		frame, ok, err := raftcore.NextFrame(w.bytes(), limit)
+		if err != nil || !ok {
+			return 1, err
+		}
+		text.num(frame.Group)
+		text.bytes(frame.Message)
+		text.num(uint64(frame.Bytes))
+	case "conf_encode":
+		encoded, err := w.conf().Encode()
+		text.bytes(encoded)
+		return 0, err
 	case "config_init":
 		cfg := raftcore.DefaultConfig()
 		cfg.Seed = 0 // drawn at random by this face
@@ -206,8 +223,15 @@ func (f *face) withNode(call string, n *raftcore.Node, w *words, text *text) (in
 	case "boot_conf":
 		return 0, n.BootConf(w.conf(), w.num(), w.num())
 	case "boot_terms":
-		runs := list(w, func(w *words) raftcore.Run { return raftcore.Run{First: w.num(), Term: w.num()} })
-		return 0, n.BootTerms(runs, w.num())
+		return 0, n.BootTerms(w.runs(), w.num())
+	case "boot":
+		s := raftcore.Stored{
+			HardState: raftcore.HardState{Term: w.num(), Vote: w.num(), Commit: w.num()},
+			Applied:   w.num(), BeforeFirst: w.num(), BeforeFirstTerm: w.num(), Last: w.num(),
+		}
+		conf := w.conf()
+		s.Conf, s.Runs, s.Entries = &conf, w.runs(), list(w, (*words).entry)
+		return 0, n.Boot(s)
 	case "boot_entries":
 		return 0, n.BootEntries(list(w, (*words).entry))
 	case "boot_done":
@@ -220,10 +244,12 @@ func (f *face) withNode(call string, n *raftcore.Node, w *words, text *text) (in
 		return 0, n.StepLocal(w.bytes())
 	case "step_frames":
 		took, err := n.StepFrames(w.num(), w.bytes())
-		first := raftcore.Code(0)
-		errors.As(took.Refused, &first)
-		text.putf("%d %d %d", took.Consumed, took.Rejected, first)
+		text.stepped(took)
 		return 0, err
+	case "turn", "turn_flat":
+		return f.turn(n, w, text)
+	case "propose_entry":
+		return 0, n.ProposeEntry(raftcore.EntryKind(w.num()), w.bytes(), w.num())
 	case "propose":
 		var data []byte
 		for _, part := range list(w, (*words).bytes) {
@@ -279,7 +305,12 @@ func (f *face) withNode(call string, n *raftcore.Node, w *words, text *text) (in
 	case "release":
 		return 0, n.Release(w.num())
 	case "skip_conf":
-		_, err := n.SkipConfChange(w.num())
+		conf, err := n.SkipConfChange(w.num())
+		text.conf(conf)
+		return 0, err
+	case "apply_change":
+		conf, err := n.ApplyChange(raftcore.EntryKind(w.num()), w.bytes())
+		text.conf(conf)
 		return 0, err
 	case "supply_entries":
 		return wanted(n.SupplyEntries(w.num(), list(w, (*words).entry)))
@@ -298,7 +329,18 @@ func (f *face) looks(call string, n *raftcore.Node, w *words, text *text) (int, 
 		pending, err := n.Pending()
 		return int(pending), err
 	case "get_ready":
-		return f.ready(n, text)
+		v, ok, err := n.ReadyView()
+		if err != nil || !ok {
+			return 1, err
+		}
+		f.decoded(&v)
+		f.ready(&v, text)
+	case "view", "view_flat":
+		v, ok, err := n.View(w.num())
+		if err != nil || !ok {
+			return 1, err
+		}
+		f.ready(&v, text)
 	case "ready_flat":
 		flat, ok, err := n.ReadyFlat(nil)
 		if err != nil || !ok {
@@ -348,39 +390,57 @@ func (f *face) looks(call string, n *raftcore.Node, w *words, text *text) (int, 
 	return 0, nil
 }
 
-// ready takes a batch as a view and as a copy, which must be equal.
-func (f *face) ready(n *raftcore.Node, text *text) (int, error) {
-	v, ok, err := n.ReadyView()
-	if err != nil || !ok {
-		return 1, err
-	}
+// ready writes a view, and a copy that must be equal.
+func (f *face) ready(v *raftcore.ReadyView, text *text) {
 	var rd raftcore.Ready
 	v.CopyTo(&rd)
 	text.ready(&rd)
-	f.decoded(v, len(rd.Messages))
 	for i, m := range rd.Messages {
 		view := v.Messages.At(i)
 		if string(view.AppendFrame(nil)) != string(m.Frame) || view.MessageHead != m.MessageHead {
 			log.Fatalf("line %d: a message's view and copy differ", f.line)
 		}
 	}
-	return 0, nil
 }
 
 // decoded writes the entries of the messages, which are there with FlagDecodedMsgs.
-func (f *face) decoded(v raftcore.ReadyView, messages int) {
+func (f *face) decoded(v *raftcore.ReadyView) {
 	var text text
-	any := false
-	for i := range messages {
+	some := false
+	for i := range v.Messages.Len() {
 		view := v.Messages.At(i).Entries
 		entries := make([]raftcore.Entry, view.Len())
 		for j := range entries {
 			entries[j] = view.At(j)
 		}
-		any = any || len(entries) > 0
+		some = some || len(entries) > 0
 		text.entries(entries)
 	}
-	if any {
+	if some {
 		fmt.Fprintf(f.abi, "%d decoded %s\n", f.line, text)
 	}
+}
+
+// turn writes what became of the frames, and the ready. The codes of a turn are those of C.
+func (f *face) turn(n *raftcore.Node, w *words, text *text) (int, error) {
+	in := raftcore.Input{
+		Ticks: uint32(w.num()), Done: w.num(), Persisted: w.num(), Applied: w.num(), Released: w.num(), Peer: w.num(), Frames: w.bytes(),
+	}
+	var v raftcore.ReadyView
+	found, err := n.Turn(&in, &v)
+	if err != nil {
+		return 0, err
+	}
+	text.stepped(in.Stepped)
+	if found == raftcore.FoundReady || found == raftcore.FoundLast {
+		f.ready(&v, text)
+	}
+	codes := map[raftcore.Found]int{raftcore.FoundReady: 0, raftcore.FoundNothing: 1, raftcore.FoundLast: 3, raftcore.FoundFetch: 4}
+	return codes[found], nil
+}
+
+func (t *text) stepped(took raftcore.Stepped) {
+	first := raftcore.Code(0)
+	errors.As(took.Refused, &first)
+	t.putf("%d %d %d", took.Consumed, took.Rejected, first)
 }

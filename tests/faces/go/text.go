@@ -55,7 +55,7 @@ func (w *words) conf() raftcore.Conf {
 		return raftcore.Conf{Bytes: w.bytes()}
 	}
 	ids := func() []uint64 { return list(w, (*words).num) }
-	return raftcore.Conf{AutoLeave: w.num() != 0, Voters: ids(), Outgoing: ids(), Learners: ids(), LearnersNext: ids()}
+	return raftcore.Conf{Index: w.num(), AutoLeave: w.num() != 0, Voters: ids(), Outgoing: ids(), Learners: ids(), LearnersNext: ids()}
 }
 
 func (w *words) config() raftcore.Config {
@@ -93,6 +93,8 @@ var namesInC = map[string]string{
 	"ApplyConfChange":   "apply_conf",
 	"EntryConfChangeV2": "_V2",
 	"ConfState":         "ConfState",
+	"KiB":               "KiB",
+	"MiB":               "MiB",
 	"StorageSync":       "SYNC",
 	"StorageAsync":      "ASYNC",
 	"StorageMessages":   "MESSAGES",
@@ -117,6 +119,10 @@ func wordsOf(code raftcore.Code) string {
 		return "abi_version or struct_size is not one this library knows"
 	}
 	return code.Error()
+}
+
+func (w *words) runs() []raftcore.Run {
+	return list(w, func(w *words) raftcore.Run { return raftcore.Run{First: w.num(), Term: w.num()} })
 }
 
 // text is what came out of a call.
@@ -163,6 +169,7 @@ func (t *text) conf(c raftcore.Conf) {
 	t.ids(c.Outgoing)
 	t.ids(c.Learners)
 	t.ids(c.LearnersNext)
+	t.num(c.Index)
 	t.bytes(c.Bytes)
 	t.bytes(c.Context)
 }
@@ -193,6 +200,8 @@ func (t *text) ready(rd *raftcore.Ready) {
 	t.num(uint64(len(rd.Messages)))
 	for _, m := range rd.Messages {
 		t.num(m.To, m.From, m.Term, m.LogTerm, m.Index, m.Commit, m.RejectHint, m.Vote, uint64(m.Flags), uint64(m.Kind))
+		t.bytes(m.Context)
+		t.bytes(m.SnapshotConf)
 		t.bytes(m.Frame)
 	}
 	t.num(uint64(len(rd.Reads)))
@@ -213,7 +222,8 @@ func (t *text) status(s raftcore.Status) {
 	t.num(uint64(s.Role), s.ID, s.Group, s.Term, s.Vote, s.Commit, s.Applied, s.Durable, s.Leader, s.Transferee, s.FirstIndex,
 		s.LastIndex, s.LastTerm, s.RecentFirst, s.SafeToCompact, s.MessagesDropped, s.MessagesRefused, s.MessagesIgnored,
 		s.ProposalsRefused, s.ReadsFailed, s.EventsLost, s.Implausible, uint64(s.Peers), uint64(s.Outstanding), bit(s.Promotable),
-		bit(s.Electable), uint64(s.ElectionElapsed), uint64(s.ElectionTimeout), uint64(s.Reads), uint64(s.Tokens))
+		bit(s.Electable), uint64(s.ElectionElapsed), uint64(s.ElectionTimeout), uint64(s.Reads), uint64(s.Tokens),
+		s.LastReady, s.LateTicks, s.ApplyWaits)
 }
 
 func (t *text) peers(peers []raftcore.Peer) {
@@ -256,6 +266,8 @@ func (t *text) flat(b []byte) {
 			t.num(u64(at + 8*i))
 		}
 		t.num(u32(at + 88))
+		bytes(at + 96)
+		bytes(at + 112)
 		bytes(at + 72)
 	})
 	pair := func(at uint64) { t.num(u64(at), u64(at+8)) }
