@@ -1,5 +1,5 @@
-/* All calls, and all codes that the page lists for each: one that is listed and never comes fails here, and so does one that comes and is
- * not listed. And a call that fails speaks of itself: whatever failed before, its text never shows again.
+/* All calls of the header, and all codes that the header lists for each. A listed code that never came fails the test; so does a code
+ * that came and is not listed. Each failing call has its own error text, or an empty text: the text of an earlier failure never shows.
  *
  *     codes [HEADER]        include/raftcore.h without a name */
 #include "kit.h"
@@ -21,17 +21,17 @@ enum { N_CODES = sizeof codes / sizeof *codes };
 /* Sets of codes, by their places above. */
 typedef uint64_t set;
 
-/* What any call on a node may answer (see "Errors" on the page). */
+/* The codes of any call: see "Errors" in the header. */
 static const raftcore_code any_call[] = {RAFTCORE_E_NULL,     RAFTCORE_E_HANDLE, RAFTCORE_E_BUSY, RAFTCORE_E_PANIC,
                                          RAFTCORE_E_POISONED, RAFTCORE_E_STATE,  RAFTCORE_E_ARG,  RAFTCORE_E_ABI};
 
 static struct function {
     char name[NAME];
-    set listed;                 /* in its "Returns" */
-    set may;                    /* by reference to another one: "as raftcore_x" */
+    set listed;                 /* in "Returns" */
+    set may;                    /* by reference: "as raftcore_x" */
     set seen;
-    char like[4][NAME];         /* "As raftcore_x": all that this one lists */
-    int n_like, answers;        /* whether it answers a code at all */
+    char like[4][NAME];         /* "As raftcore_x": all codes of raftcore_x */
+    int n_like, answers;        /* whether the result is a code */
     uint64_t calls;
 } functions[FUNCTIONS];
 static int n_functions;
@@ -111,7 +111,7 @@ static void read_page(const char *path) {
         }
     }
     fclose(page);
-    for (int pass = 0; pass < 4; pass++) /* "As" may name one that says "As" itself */
+    for (int pass = 0; pass < 4; pass++) /* a function after "As" may have an "As", too */
         for (int i = 0; i < n_functions; i++)
             for (int j = 0; j < functions[i].n_like; j++) {
                 const struct function *other = find(functions[i].like[j], strlen(functions[i].like[j]));
@@ -134,7 +134,7 @@ static raftcore_node *copy_of(raftcore_node *n) {
     return raftcore_try_clone(n, &clone) == RAFTCORE_OK ? clone : NULL;
 }
 
-/* An earlier failure, whose text is known. There are two places where texts are kept: each has its turn. */
+/* Makes a call fail, and keeps its text. The library keeps texts in two places: `which` says in which. */
 static void plant(raftcore_node *n, int which) {
     planted[0] = 0;
     if (which == OWN_TEXT)
@@ -161,7 +161,7 @@ static void judge(const char *call, raftcore_code code, raftcore_code want, cons
         return;
     has_said[which] = 1;
     raftcore_error_detail(n, said[which], sizeof said[which]);
-    /* A call may well fail for what the planted one did: it is not booted; or be that one. */
+    /* The call may fail for the same cause as the planted call, or be the same call. */
     int same_cause = (code == RAFTCORE_E_STATE && strstr(planted, "not booted") != NULL) || strstr(call, "raftcore_supply_none") == call;
     for (int i = 0; i <= which; i++)
         if ((planted[0] && strstr(said[which], planted) != NULL && !same_cause) ||
@@ -175,7 +175,7 @@ static void judge(const char *call, raftcore_code code, raftcore_code want, cons
     CHECK(strstr(said[which], "raftcore_") == NULL && strstr(said[which], "RAFTCORE_E_") == NULL);
 }
 
-/* Calls on `n`: on two copies of it after a failure each, then on itself. */
+/* Makes a call on two copies of `n`, each after a planted failure, then on `n`. */
 #define T(want, call)                                                                                                            \
     do {                                                                                                                         \
         raftcore_node *real_ = n;                                                                                                \
@@ -192,7 +192,7 @@ static void judge(const char *call, raftcore_code code, raftcore_code want, cons
             n = real_;                                                                                                           \
         }                                                                                                                        \
     } while (0)
-/* Calls that need no node. */
+/* Makes a call that needs no node. */
 #define N(want, call) judge(#call, (call), want, NULL, 0, __LINE__)
 
 static int copies_failed(raftcore_node *n) {
@@ -250,7 +250,7 @@ static raftcore_ready ready(raftcore_node *n) {
     return rd;
 }
 
-/* All work of a node in SYNC; changes are applied. */
+/* Does all work of a node in SYNC, and applies changes. */
 static void work(raftcore_node *n) {
     raftcore_ready rd = {0};
     raftcore_conf conf = conf_of(0, 0);
@@ -282,7 +282,7 @@ static raftcore_node *follower(const raftcore_config *c) {
     return n;
 }
 
-/* Node 1 leads three in term 1; the others say nothing more. */
+/* Node 1 leads three nodes in term 1. The others are silent from here on. */
 static raftcore_node *leader(const raftcore_config *c) {
     raftcore_node *n = founder(c, 3, 0);
     bytes pre = message(RAFTCORE_MSG_PRE_VOTE_RESP, 1, 2, 1), vote = message(RAFTCORE_MSG_VOTE_RESP, 1, 2, 1);
@@ -426,7 +426,7 @@ static void booting(void) {
     T(RAFTCORE_E_FULL, raftcore_boot(n, &s));
     end(n);
 
-    /* In pieces. From here on no copy can be made: a call that failed in the boot shows in what T plants. */
+    /* In pieces. A node in the middle of its boot cannot be copied: T plants on the node itself. */
     n = made(&c);
     T(RAFTCORE_E_STATE, raftcore_tick(n, 1));
     T(RAFTCORE_OK, raftcore_boot_state(n, 1, 0, 1));
@@ -475,7 +475,7 @@ static void booting(void) {
     T(RAFTCORE_E_CORRUPT, raftcore_boot_done(n, 9));
     end(n);
 
-    /* What a boot that is under way refuses, it refuses with words of its own, even after a boot call that failed. */
+    /* Calls during a boot have their own words, also after a boot call that failed. */
     n = made(&c);
     OK(n, raftcore_boot_conf(n, &conf, 1, 1));
     char text[256];
@@ -529,7 +529,7 @@ static void stepping(void) {
     put_entry(&m, RAFTCORE_ENTRY_NORMAL, 0, 0, payload, 100);
     T(RAFTCORE_OK, raftcore_step(n, 3, m.at, m.len));
     T(RAFTCORE_E_FULL, raftcore_step(n, 3, m.at, m.len));
-    /* A change that is passed on is refused as one's own would be. */
+    /* A forwarded change is refused like a proposed change. */
     static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1};
     m = message(RAFTCORE_MSG_PROP, 1, 3, 0);
     put_entry(&m, RAFTCORE_ENTRY_CONF_CHANGE, 0, 0, remove_1, sizeof remove_1);
@@ -543,8 +543,10 @@ static void stepping(void) {
 
 /* Proposals and reads. */
 static void proposing(void) {
-    static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1}, add_2[] = {0x10, 0, 0x18, 2}, odd[] = {0x10, 77, 0x18, 2};
-    raftcore_slice last_voter = {remove_1, sizeof remove_1}, raw = {add_2, sizeof add_2}, unknown = {odd, sizeof odd}, large = {payload, 3000};
+    static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1};
+    static const uint8_t add_2[] = {0x10, 0, 0x18, 2}, odd[] = {0x10, 77, 0x18, 2};
+    raftcore_slice last_voter = {remove_1, sizeof remove_1}, raw = {add_2, sizeof add_2}, unknown = {odd, sizeof odd};
+    raftcore_slice large = {payload, 3000};
     raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
     raftcore_change add = {2, RAFTCORE_CHANGE_ADD_NODE, 0}, remove = {1, RAFTCORE_CHANGE_REMOVE_NODE, 0}, reserved = {0, 0, 0};
     raftcore_node *n;
@@ -648,7 +650,7 @@ static void settings(void) {
     CHECK(raftcore_tick_many(&n, 1, 1, NULL, 0) <= 1 && raftcore_config_error(&c, (char *)text, sizeof text) == 0);
     end(n);
 
-    /* One of the two by which T plants, by itself. */
+    /* T plants by this call, so the call comes without T here. */
     n = lone(&c, 0);
     N(RAFTCORE_E_ARG, raftcore_set_window(n, 1, 0, 0));
     end(n);
@@ -678,7 +680,7 @@ static void readies(void) {
     OK(n, raftcore_campaign(n));
     T(RAFTCORE_E_ABI, raftcore_get_ready(n, &other));
     T(RAFTCORE_E_TOO_SMALL, raftcore_ready_flat(n, flat, 9, &need));
-    T(RAFTCORE_E_ARG, raftcore_advance(n, 1)); /* nobody has seen it */
+    T(RAFTCORE_E_ARG, raftcore_advance(n, 1)); /* the host has not seen the ready */
     T(RAFTCORE_OK, raftcore_ready_flat(n, flat, sizeof flat, &need));
     T(RAFTCORE_OK, raftcore_view_flat(n, 1, flat, sizeof flat, &need));
     T(RAFTCORE_E_TOO_SMALL, raftcore_view_flat(n, 1, flat, 9, &need));
@@ -693,7 +695,7 @@ static void readies(void) {
     T(RAFTCORE_E_STALE, raftcore_advance(n, 1));
     work(n);
 
-    /* A turn that gives a ready, and one that gives the last. */
+    /* A turn with a ready, and a turn with the last ready. */
     raftcore_node *before = copy_of(n);
     OK(n, raftcore_propose(n, &data, 1, 0));
     T(RAFTCORE_OK, raftcore_turn(n, &in, &rd));
@@ -712,7 +714,7 @@ static void readies(void) {
     T(RAFTCORE_LAST, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
     work(n);
 
-    /* A change that nobody has applied holds back the acknowledgement. */
+    /* An unapplied change holds back the acknowledgement. */
     OK(n, raftcore_propose_conf(n, &learner, 1, RAFTCORE_TRANSITION_AUTO, none, 0));
     rd = ready(n);
     OK(n, raftcore_advance(n, rd.number));
@@ -827,7 +829,7 @@ static void readies(void) {
     end(n);
 }
 
-/* What a peer lacks, and what the node lacks itself. */
+/* Fetches for a peer, and for the node itself. */
 static void fetching(void) {
     raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
     raftcore_node *n = lone(&c, 1), *before;
@@ -854,7 +856,7 @@ static void fetching(void) {
         raftcore_entry e = {1, i + 3, 0, 0, part, 0};
         log[i] = e;
     }
-    /* The learner has what founders have, and nothing more. */
+    /* The learner has the log of a founder, up to index 1. */
     OK(n, raftcore_tick(n, 1));
     bytes reject = message(RAFTCORE_MSG_APP_RESP, 1, 2, 1);
     put_number(&reject, M_INDEX, 1);
@@ -905,7 +907,7 @@ static void fetching(void) {
 
 /* ---- the sum */
 
-/* Listed, and for a reason not made here. */
+/* Listed codes that other tests make. */
 static const struct { const char *function; raftcore_code code; const char *reason; } elsewhere[] = {
     {"", RAFTCORE_E_NOMEM, "alloc.c lets each heap call fail"},
     {"", RAFTCORE_E_PANIC, "panic.c has a library with a bug in it"},
