@@ -1,5 +1,5 @@
-/* Boot from stored data: each thing that can be forgotten or mixed up is refused, with words for the person who forgot it; what a crash
- * can leave behind is repaired; a boot in pieces says the same as raftcore_boot. */
+/* Boot from stored data. The core refuses forgotten and mixed-up data, with words for the person who forgot them. The core repairs a
+ * state that a crash can leave behind. A boot in pieces gives the same answers as raftcore_boot. */
 #include "kit.h"
 
 /* A log from 5 to 11: an older leader's end, a change at 7. Applied to 8, committed to 10. */
@@ -43,7 +43,7 @@ static raftcore_node *made(void) {
     return n;
 }
 
-/* The same in pieces. */
+/* Boots the node in pieces. */
 static raftcore_code in_pieces(raftcore_node *n, const raftcore_stored *s) {
     raftcore_code code = RAFTCORE_OK;
     if (s->term || s->vote || s->commit)
@@ -57,7 +57,7 @@ static raftcore_code in_pieces(raftcore_node *n, const raftcore_stored *s) {
     return code == RAFTCORE_OK ? raftcore_boot_done(n, s->applied) : code;
 }
 
-/* The words are for people: no name or bracket of the language that this is written in. */
+/* Checks that a text is for people: without names or brackets of Rust. */
 static void check_words(const char *text) {
     static const char *const foreign[] = {"{", "}", "::", "Some(", "None", "Ok(", "Err(", "HardState", "EntryId", "raftcore_"};
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
@@ -77,11 +77,12 @@ static void refused_at(int line, const raftcore_stored *s, raftcore_code want, c
         raftcore_code code = pieces ? in_pieces(n, s) : raftcore_boot(n, s);
         raftcore_error_detail(n, text, sizeof text);
         if (code != want || strstr(text, words) == NULL) {
-            fprintf(stderr, "%s:%d: %s gives %d, \"%s\"\n    not %d, \"%s\"\n", __FILE__, line, pieces ? "pieces" : "boot", code, text, want, words);
+            fprintf(stderr, "%s:%d: %s gives %d, \"%s\"\n    not %d, \"%s\"\n", __FILE__, line, pieces ? "pieces" : "boot", code,
+                    text, want, words);
             exit(1);
         }
         check_words(text);
-        /* It does not run, boots no more, and can be looked at and freed. */
+        /* The node does not run and cannot boot again. Status and free work. */
         CODE(raftcore_tick(n, 1), RAFTCORE_E_STATE);
         CODE(raftcore_boot(n, &good), RAFTCORE_E_STATE);
         CODE(raftcore_boot_done(n, 8), RAFTCORE_E_STATE);
@@ -108,7 +109,7 @@ static raftcore_status status_of(const raftcore_node *n) {
     return s;
 }
 
-/* What is well stored boots, whichever part of the log is given. */
+/* Sound data boot, whichever part of the log the host gives. */
 static void good_data(void) {
     raftcore_stored s = good;
     raftcore_event event;
@@ -120,7 +121,7 @@ static void good_data(void) {
             s.runs = runs;
             s.n_runs = 2;
         }
-        if (part > 1) { /* from some entry on; at least those above applied */
+        if (part > 1) { /* at least the entries above applied */
             s.entries = entries + 2 * (part - 1);
             s.n_entries -= 2 * (size_t)(part - 1);
         }
@@ -133,7 +134,7 @@ static void good_data(void) {
         CODE(raftcore_free(n), RAFTCORE_OK);
     }
 
-    /* A commit index, or a term, that the crash took with it. */
+    /* A crash lost the commit index, or the term. */
     s = good;
     s.commit = 7;
     raftcore_node *n = boots(&s);
@@ -149,7 +150,7 @@ static void good_data(void) {
     CHECK((rd.flags & RAFTCORE_RF_HARD_STATE) && rd.term == 3);
     CODE(raftcore_free(n), RAFTCORE_OK);
 
-    /* An empty disk; one that has only heard of terms; founders, whose configuration may say what it is as of. */
+    /* An empty disk; a disk with a term and nothing else; founders, with and without the index of their configuration. */
     s = kit_stored();
     CODE(raftcore_free(boots(&s)), RAFTCORE_OK);
     s.term = 5;
@@ -171,7 +172,7 @@ static void forgotten(void) {
     raftcore_stored s = good;
     s.conf = NULL;
     REFUSED(&s, RAFTCORE_E_STATE, no_conf);
-    /* Nor is it an empty disk if but one thing says otherwise. */
+    /* A disk is not empty if a single number says otherwise. */
     s = kit_stored();
     s.commit = 1;
     REFUSED(&s, RAFTCORE_E_STATE, no_conf);
@@ -194,7 +195,7 @@ static void forgotten(void) {
     s.n_entries = 1;
     REFUSED(&s, RAFTCORE_E_STATE, no_conf);
 
-    /* Entries that end before the log does, or are not there at all. */
+    /* Entries end before the log, or are missing. */
     s = good;
     s.last = 12;
     REFUSED(&s, RAFTCORE_E_CORRUPT, "the log ends at 12, entries were given up to 11");
@@ -238,26 +239,26 @@ static void mixed_up(void) {
     s.vote = UINT64_MAX;
     REFUSED(&s, RAFTCORE_E_CORRUPT, "vote 18446744073709551615");
 
-    /* A configuration of another time than the state. */
+    /* The configuration is older or newer than the state. */
     conf.index = 5;
     conf.n_voters = 3;
     REFUSED(&good, RAFTCORE_E_CORRUPT, "the configuration is as of index 5, older than the change at index 7; applied is 8");
     conf.index = 9;
     REFUSED(&good, RAFTCORE_E_CORRUPT, "the configuration is as of index 9, applied is 8: store both in one write");
-    /* The bytes say so, too. */
+    /* The bytes carry the index, too. */
     uint8_t bytes[64];
     raftcore_conf old = conf;
     old.index = 5;
     OK(NULL, raftcore_conf_encode(&old, bytes, sizeof bytes, &conf.bytes.len));
     conf.bytes.ptr = bytes;
-    conf.index = 7; /* the bytes count */
+    conf.index = 7; /* the index in the bytes counts */
     REFUSED(&good, RAFTCORE_E_CORRUPT, "the configuration is as of index 5, older than the change at index 7; applied is 8");
     conf.bytes.ptr = (const uint8_t *)"\xff\xff";
     conf.bytes.len = 2;
     REFUSED(&good, RAFTCORE_E_DECODE, "2 bytes that are no configuration");
     prepare();
 
-    /* Members that can't be. */
+    /* Impossible members. */
     uint64_t twice[3] = {1, 2, 1};
     conf.voters = twice;
     conf.n_voters = 3;
@@ -273,7 +274,7 @@ static void mixed_up(void) {
     REFUSED(&good, RAFTCORE_E_CONF, "passes max_peers (16)");
     prepare();
 
-    /* Entries that contradict their places, each other, or the runs. */
+    /* Entries contradict their places, each other, or the runs. */
     entries[3].index = 99;
     REFUSED(&good, RAFTCORE_E_CORRUPT, "index 99, where 8 is expected");
     prepare();
@@ -297,7 +298,7 @@ static void mixed_up(void) {
     wrong[1].first = 12;
     REFUSED(&s, RAFTCORE_E_CORRUPT, "the log can't end at 11: its last term run begins at 12");
 
-    /* Arguments that are no data: the caller's mistake. */
+    /* Mistakes of the caller, not of the disk: the node can still boot. */
     s = good;
     s.reserved0 = 1;
     raftcore_node *n = made();
@@ -308,11 +309,11 @@ static void mixed_up(void) {
     entries[3].kind = 9;
     CODE(raftcore_boot(n, &good), RAFTCORE_E_ARG);
     prepare();
-    OK(n, raftcore_boot(n, &good)); /* nothing had begun */
+    OK(n, raftcore_boot(n, &good)); /* the boot had not begun */
     CODE(raftcore_free(n), RAFTCORE_OK);
 }
 
-/* The pieces come in their order, once each; entries as often as it takes. */
+/* The calls of a boot in pieces come in order, once each. */
 static void order(void) {
     char text[256];
     raftcore_node *n = made();

@@ -1,5 +1,5 @@
-/* All calls, and all codes that the page lists for each: one that is listed and never comes fails here, and so does one that comes and is
- * not listed. And a call that fails speaks of itself: whatever failed before, its text never shows again.
+/* All calls of the header, and all codes that the header lists for each. A listed code that never came fails the test; so does a code
+ * that came and is not listed. Each failing call has its own error text, or an empty text: the text of an earlier failure never shows.
  *
  *     codes [HEADER]        include/raftcore.h without a name */
 #include "codes.h"
@@ -114,7 +114,7 @@ static void booting(void) {
     T(RAFTCORE_E_FULL, raftcore_boot(n, &s));
     end(n);
 
-    /* In pieces. From here on no copy can be made: a call that failed in the boot shows in what T plants. */
+    /* In pieces. A node in the middle of its boot cannot be copied: T plants on the node itself. */
     n = made(&c);
     T(RAFTCORE_E_STATE, raftcore_tick(n, 1));
     T(RAFTCORE_OK, raftcore_boot_state(n, 1, 0, 1));
@@ -163,7 +163,7 @@ static void booting(void) {
     T(RAFTCORE_E_CORRUPT, raftcore_boot_done(n, 9));
     end(n);
 
-    /* What a boot that is under way refuses, it refuses with words of its own, even after a boot call that failed. */
+    /* Calls during a boot have their own words, also after a boot call that failed. */
     n = made(&c);
     OK(n, raftcore_boot_conf(n, &conf, 1, 1));
     char text[256];
@@ -217,7 +217,7 @@ static void stepping(void) {
     put_entry(&m, RAFTCORE_ENTRY_NORMAL, 0, 0, payload, 100);
     T(RAFTCORE_OK, raftcore_step(n, 3, m.at, m.len));
     T(RAFTCORE_E_FULL, raftcore_step(n, 3, m.at, m.len));
-    /* A change that is passed on is refused as one's own would be. */
+    /* A forwarded change is refused like a proposed change. */
     static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1};
     m = message(RAFTCORE_MSG_PROP, 1, 3, 0);
     put_entry(&m, RAFTCORE_ENTRY_CONF_CHANGE, 0, 0, remove_1, sizeof remove_1);
@@ -240,8 +240,10 @@ static void stepping(void) {
 
 /* Proposals and reads. */
 static void proposing(void) {
-    static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1}, add_2[] = {0x10, 0, 0x18, 2}, odd[] = {0x10, 77, 0x18, 2};
-    raftcore_slice last_voter = {remove_1, sizeof remove_1}, raw = {add_2, sizeof add_2}, unknown = {odd, sizeof odd}, large = {payload, 3000};
+    static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1};
+    static const uint8_t add_2[] = {0x10, 0, 0x18, 2}, odd[] = {0x10, 77, 0x18, 2};
+    raftcore_slice last_voter = {remove_1, sizeof remove_1}, raw = {add_2, sizeof add_2}, unknown = {odd, sizeof odd};
+    raftcore_slice large = {payload, 3000};
     raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
     raftcore_change add = {2, RAFTCORE_CHANGE_ADD_NODE, 0}, remove = {1, RAFTCORE_CHANGE_REMOVE_NODE, 0}, reserved = {0, 0, 0};
     raftcore_node *n;
@@ -345,7 +347,7 @@ static void settings(void) {
     CHECK(raftcore_tick_many(&n, 1, 1, NULL, 0) <= 1 && raftcore_config_error(&c, (char *)text, sizeof text) == 0);
     end(n);
 
-    /* One of the two by which T plants, by itself. */
+    /* T plants by this call, so the call comes without T here. */
     n = lone(&c, 0);
     N(RAFTCORE_E_ARG, raftcore_set_window(n, 1, 0, 0));
     end(n);
@@ -375,7 +377,7 @@ static void readies(void) {
     OK(n, raftcore_campaign(n));
     T(RAFTCORE_E_ABI, raftcore_get_ready(n, &other));
     T(RAFTCORE_E_TOO_SMALL, raftcore_ready_flat(n, flat, 9, &need));
-    T(RAFTCORE_E_ARG, raftcore_advance(n, 1)); /* nobody has seen it */
+    T(RAFTCORE_E_ARG, raftcore_advance(n, 1)); /* the host has not seen the ready */
     T(RAFTCORE_OK, raftcore_ready_flat(n, flat, sizeof flat, &need));
     T(RAFTCORE_OK, raftcore_view_flat(n, 1, flat, sizeof flat, &need));
     T(RAFTCORE_E_TOO_SMALL, raftcore_view_flat(n, 1, flat, 9, &need));
@@ -390,7 +392,7 @@ static void readies(void) {
     T(RAFTCORE_E_STALE, raftcore_advance(n, 1));
     work(n);
 
-    /* A turn that gives a ready, and one that gives the last. */
+    /* A turn with a ready, and a turn with the last ready. */
     raftcore_node *before = copy_of(n);
     OK(n, raftcore_propose(n, &data, 1, 0));
     T(RAFTCORE_OK, raftcore_turn(n, &in, &rd));
@@ -409,7 +411,7 @@ static void readies(void) {
     T(RAFTCORE_LAST, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
     work(n);
 
-    /* A change that nobody has applied holds back the acknowledgement. */
+    /* An unapplied change holds back the acknowledgement. */
     OK(n, raftcore_propose_conf(n, &learner, 1, RAFTCORE_TRANSITION_AUTO, none, 0));
     rd = ready(n);
     OK(n, raftcore_advance(n, rd.number));
@@ -524,7 +526,7 @@ static void readies(void) {
     end(n);
 }
 
-/* What a peer lacks, and what the node lacks itself. */
+/* Fetches for a peer, and for the node itself. */
 static void fetching(void) {
     raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
     raftcore_node *n = lone(&c, 1), *before;
@@ -551,7 +553,7 @@ static void fetching(void) {
         raftcore_entry e = {1, i + 3, 0, 0, part, 0};
         log[i] = e;
     }
-    /* The learner has what founders have, and nothing more. */
+    /* The learner has the log of a founder, up to index 1. */
     OK(n, raftcore_tick(n, 1));
     bytes reject = message(RAFTCORE_MSG_APP_RESP, 1, 2, 1);
     put_number(&reject, M_INDEX, 1);
@@ -602,7 +604,7 @@ static void fetching(void) {
 
 /* ---- the sum */
 
-/* Listed, and for a reason not made here. */
+/* Listed codes that other tests make. */
 static const struct { const char *function; raftcore_code code; const char *reason; } elsewhere[] = {
     {"", RAFTCORE_E_NOMEM, "alloc.c lets each heap call fail"},
     {"", RAFTCORE_E_PANIC, "panic.c has a library with a bug in it"},

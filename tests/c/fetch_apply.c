@@ -1,15 +1,16 @@
-/* Committed entries that have left the recent log before they were applied, as at each boot with more unapplied log than recent_bytes:
- * the node asks its host for them and hands them out like all others. With COMMITTED_SPANS it names them, and waits for a word. */
+/* Committed entries left the recent log before they were applied. Each boot with more unapplied log than recent_bytes has such entries.
+ * The node fetches the entries from its host, and returns them like all committed entries. With COMMITTED_SPANS the node returns a span
+ * without entries, and waits for raftcore_applied. */
 #include "kit.h"
 #include "message.h"
 
 enum { ENTRIES = 300, SIZE = 64 << 10, LAST = 1 + ENTRIES };
 
 static uint8_t payload[SIZE];
-static raftcore_entry entries[ENTRIES]; /* entries[i] is that of index i + 2 */
+static raftcore_entry entries[ENTRIES]; /* entries[i] has the index i + 2 */
 static const uint64_t voters[3] = {1, 2, 3};
 
-/* A node that has applied 1 and committed LAST of a log of 19 MiB. */
+/* A node with a log of 19 MiB: applied 1, committed LAST. */
 static raftcore_node *booted(uint32_t storage, uint64_t flags, uint32_t n_voters) {
     raftcore_config c;
     raftcore_node *n = NULL;
@@ -70,7 +71,7 @@ static void apply(const raftcore_ready *rd) {
     }
 }
 
-/* The loop that every page prints, to its end. */
+/* Runs the loop of the header until there is no more work. */
 static void printed_loop(raftcore_node *n, uint32_t storage) {
     raftcore_ready rd;
     raftcore_fetch f;
@@ -103,7 +104,7 @@ static void all_are_handed_out(uint32_t storage) {
     CHECK(next_apply == LAST + 1 && status_of(n).applied == LAST);
     CHECK((raftcore_has_ready(n) & ~RAFTCORE_HAS_EVENTS) == 0);
 
-    /* Afterwards it is as any: it leads, and its own proposals come with their tokens. */
+    /* Afterwards the node leads, and its proposals come back with their tokens. */
     raftcore_slice data = {payload, 100};
     OK(n, raftcore_campaign(n));
     printed_loop(n, storage);
@@ -113,7 +114,7 @@ static void all_are_handed_out(uint32_t storage) {
     OK(n, raftcore_free(n));
 }
 
-/* Nothing is applied before the answer; all else goes on. */
+/* The node applies no entry before the answer. All else goes on. */
 static void a_host_that_waits(void) {
     raftcore_node *n = booted(RAFTCORE_STORAGE_SYNC, 0, 1);
     raftcore_ready rd;
@@ -130,7 +131,7 @@ static void a_host_that_waits(void) {
     CHECK(!(raftcore_has_ready(n) & RAFTCORE_HAS_FETCH)); /* taken */
     CODE(fetch(n, &again), RAFTCORE_NONE);
 
-    /* Committed entries can't be gone; an answer that does not fit is none. Each time the fetch stays open. */
+    /* Committed entries cannot be gone, and a wrong answer is refused. Each time the fetch stays open. */
     CODE(raftcore_supply_none(n, f.id, RAFTCORE_SUPPLY_GONE), RAFTCORE_E_CORRUPT);
     raftcore_error_detail(n, text, sizeof text);
     CHECK(strstr(text, "the entries from 2 to") != NULL && strstr(text, "can't be gone") != NULL);
@@ -141,16 +142,16 @@ static void a_host_that_waits(void) {
     CODE(raftcore_supply_entries(n, f.id, &wrong, 1), RAFTCORE_E_ARG);
     CODE(raftcore_supply_none(n, f.id + 1, RAFTCORE_SUPPLY_LATER), RAFTCORE_E_ARG);
 
-    /* LATER: asked again with the next tick, by another id. */
+    /* After LATER the next tick brings a new fetch, with a new id. */
     OK(n, raftcore_supply_none(n, f.id, RAFTCORE_SUPPLY_LATER));
     CODE(fetch(n, &again), RAFTCORE_NONE);
     CHECK(status_of(n).apply_waits == 2);
     OK(n, raftcore_tick(n, 1));
     OK(n, fetch(n, &again));
     CHECK(again.kind == RAFTCORE_FETCH_APPLY && again.id != f.id && again.first == 2);
-    CODE(raftcore_supply_entries(n, f.id, &entries[0], 1), RAFTCORE_IGNORED); /* the old one is over */
+    CODE(raftcore_supply_entries(n, f.id, &entries[0], 1), RAFTCORE_IGNORED); /* the old fetch is finished */
 
-    /* It goes on meanwhile: it elects itself, and stores what is proposed. */
+    /* Meanwhile the node elects itself and stores proposals. */
     raftcore_slice data = {payload, 1000};
     uint32_t stored = 0;
     for (int i = 0; i < 40 || status_of(n).role != RAFTCORE_ROLE_LEADER; i++) {
@@ -170,7 +171,7 @@ static void a_host_that_waits(void) {
     }
     CHECK(stored == 10 && status_of(n).commit == LAST + 11 && status_of(n).applied == 1);
 
-    /* A host that never answers is asked aloud: after election_ticks, and then each ten times that. */
+    /* If the host never answers, an event comes after election_ticks, and again after each 10 * election_ticks. */
     uint64_t ticks[8] = {0}, count = 0;
     for (int i = 0; i < 250; i++) {
         OK(n, raftcore_tick(n, 1));
@@ -184,7 +185,7 @@ static void a_host_that_waits(void) {
     }
     CHECK(count >= 3 && ticks[0] == 10 && ticks[1] == 100 && ticks[2] == 200);
 
-    /* Then one entry at a time, which is legal, and the tokens of what was proposed meanwhile. */
+    /* The host supplies one entry at a time. The tokens of the proposals come back. */
     uint64_t tokens = 0, asked = 1, next;
     f = again;
     do {
@@ -207,7 +208,7 @@ static void a_host_that_waits(void) {
     OK(n, raftcore_free(n));
 }
 
-/* A snapshot overtakes what was asked for. */
+/* A snapshot overtakes the fetch. */
 static void overtaken(void) {
     raftcore_node *n = booted(RAFTCORE_STORAGE_SYNC, 0, 3);
     raftcore_ready rd;
@@ -229,7 +230,7 @@ static void overtaken(void) {
     OK(n, raftcore_free(n));
 }
 
-/* The host asked for spans: it must say that it has applied one, or the ready can't be advanced past it. */
+/* With COMMITTED_SPANS raftcore_advance is refused until raftcore_applied has confirmed the span. */
 static void spans(void) {
     raftcore_node *n = booted(RAFTCORE_STORAGE_SYNC, RAFTCORE_FLAG_COMMITTED_SPANS, 1);
     raftcore_ready rd;
@@ -242,7 +243,7 @@ static void spans(void) {
     while (ready(n, &rd) == RAFTCORE_OK) {
         if (rd.n_committed > 0 || rd.committed_last == 0) {
             apply(&rd);
-            CODE(raftcore_applied(n, rd.committed_last ? rd.committed_last : 1), RAFTCORE_E_STATE); /* not this one's way */
+            CODE(raftcore_applied(n, rd.committed_last ? rd.committed_last : 1), RAFTCORE_E_STATE); /* this ready has its entries */
             OK(n, raftcore_advance(n, rd.number));
             continue;
         }
@@ -257,7 +258,7 @@ static void spans(void) {
         out.struct_size = sizeof out;
         in.done = rd.number;
         CODE(raftcore_turn(n, &in, &out), RAFTCORE_E_STATE);
-        /* Part of it is not all of it. */
+        /* A part of the span is not enough. */
         OK(n, raftcore_applied(n, rd.committed_first));
         CODE(raftcore_applied(n, rd.committed_first), RAFTCORE_E_STALE);
         CODE(raftcore_advance(n, rd.number), RAFTCORE_E_STATE);

@@ -1,5 +1,5 @@
-/* fork() in a program whose other threads make and free nodes: the child makes and frees one of its own, and does not wait for a lock
- * whose holder did not come along. */
+/* A program forks while its other threads make and free nodes. The child makes and frees a node, and waits for no lock that a thread of
+ * the parent held. */
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
 #include "raftcore.h"
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* AddressSanitizer's own allocator has locks that a child inherits locked: with it, no other thread is at work. */
+/* A child inherits the locks of AddressSanitizer's allocator locked. Under AddressSanitizer no other thread is at work. */
 #if defined(__SANITIZE_ADDRESS__)
 enum { THREADS = 0 };
 #else
@@ -22,7 +22,7 @@ enum { CHILDREN = 400, CHILD_MS = 5000, ALL_MS = 6000 };
 
 static atomic_int stop;
 
-/* Makes a node, runs it a little, has it refuse something, frees it. */
+/* Makes a node, lets the node run and refuse a call, frees the node. */
 static int one_life(void) {
     const uint64_t voter = 1;
     raftcore_config c;
@@ -68,7 +68,7 @@ static int64_t now_ms(void) {
     return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-/* What a child says: 0 if all is well. It waits to be killed, so that no tool looks at its copy of the heap. */
+/* Returns the result of a child, 0 if all is well. The child waits to be killed, so that no tool checks its heap. */
 static int child_says(void) {
     int ends[2];
     CHECK(pipe(ends) == 0);
@@ -95,7 +95,7 @@ int main(void) {
     pthread_t threads[THREADS + 1];
     int64_t begin = now_ms();
     int children = 0;
-    /* So many that places of freed handles are used again. */
+    /* After so many nodes the places of freed handles are used again. */
     for (int i = 0; i < 400; i++)
         CHECK(one_life() == 0);
     for (int i = 0; i < THREADS; i++)

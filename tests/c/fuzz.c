@@ -223,7 +223,7 @@ static void config_and_frames(chance *c) {
     room r;
     uint8_t msg[128];
     size_t len = message(c, msg);
-    uint64_t index, term;
+    uint64_t index = number(c), term;
     size_t size;
     raftcore_slice data;
     raftcore_node *node = NULL;

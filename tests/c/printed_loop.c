@@ -1,5 +1,5 @@
-/* The loop that README and examples-c/minimal.c print, with a log that is five times larger than recent_bytes: every committed entry is
- * applied, once, in order. And the same loop again after a crash at any entry. */
+/* The loop of README and examples-c/minimal.c, with a log five times larger than recent_bytes. The loop applies every committed entry,
+ * once, in order. The loop does so again after a restart in the middle. */
 #include "check.h"
 #include "raftcore.h"
 
@@ -20,7 +20,7 @@ static raftcore_code small_new(raftcore_config *c, raftcore_node **out) {
 
 enum { LAST = 1000, SIZE = 60 };
 
-/* A sole voter whose log was committed to its end, of which the state machine has applied some. */
+/* The disk of a sole voter: the whole log is committed, and a part is applied. */
 static void full_disk(disk *d, uint64_t applied) {
     raftcore_conf conf = {.struct_size = sizeof conf, .voters = (uint64_t[]){1}, .n_voters = 1, .index = 1};
     memset(d, 0, sizeof *d);

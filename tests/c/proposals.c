@@ -1,5 +1,5 @@
-/* Proposals where they can't be taken, or of kinds that are encoded elsewhere: a follower names the leader, limits name themselves, changes
- * come raw, and with CONF_APART they are applied apart from their entries. */
+/* Refused proposals: a follower names the leader, and a text names the limit. Raw proposals: entries of any kind, encoded elsewhere. With
+ * CONF_APART, changes apart from their entries. */
 #include "kit.h"
 #include "message.h"
 
@@ -35,7 +35,7 @@ static raftcore_status status_of(const raftcore_node *n) {
     return s;
 }
 
-/* Each way to propose, at a node that does not lead. No token is taken. */
+/* Tries each way to propose, at a node that takes no proposals. The node keeps no token. */
 static void each_refused(raftcore_node *n, raftcore_code want, const char *words) {
     raftcore_slice data = {(const uint8_t *)"x", 1};
     raftcore_change change = {4, RAFTCORE_CHANGE_ADD_LEARNER, 0};
@@ -63,13 +63,13 @@ static void a_follower_names_the_leader(void) {
     snprintf(words, sizeof words, "node %" PRIu64 " leads in term %" PRIu64, leader, status_of(n).term);
     CHECK(status_of(n).leader == leader);
     each_refused(n, RAFTCORE_E_NOT_LEADER, words);
-    /* Nor does it pass on what another one passes on to it. */
+    /* A forwarded proposal of a peer is refused, too. */
     bytes m = message(RAFTCORE_MSG_PROP, follower, leader % 3 + 2, 0);
     put_entry(&m, RAFTCORE_ENTRY_NORMAL, 0, 0, "x", 1);
     CODE(raftcore_step(n, 0, m.at, m.len), RAFTCORE_E_NOT_LEADER);
     says(n, words);
 
-    /* Nobody leads that it knows of. */
+    /* The follower knows no leader. */
     OK(n, raftcore_forget_leader(n));
     each_refused(n, RAFTCORE_E_NO_LEADER, "no leader is known");
     CODE(raftcore_read_index(n, 1), RAFTCORE_E_NO_LEADER);
@@ -77,7 +77,7 @@ static void a_follower_names_the_leader(void) {
     for (int i = 0; i < 3; i++)
         kit_tick();
 
-    /* The leader itself, while it hands over. */
+    /* The leader, during a transfer. */
     n = kit[leader].node;
     kit_cut[follower] = 1;
     OK(n, raftcore_transfer(n, follower));
@@ -97,7 +97,7 @@ static void forwarding(void) {
     kit_check_same();
 }
 
-/* What is larger than a limit is that for ever, and the text names the limit. */
+/* Entries above a limit. The text names the limit. */
 static void too_large(void) {
     static uint8_t data[700 << 10];
     raftcore_slice large = {data, 1001}, fits = {data, 1000}, two[2] = {fits, large};
@@ -111,9 +111,9 @@ static void too_large(void) {
     CODE(raftcore_propose_entry(n, RAFTCORE_ENTRY_NORMAL, large, 1), RAFTCORE_E_TOO_LARGE);
     CODE(raftcore_propose_conf(n, &change, 1, RAFTCORE_TRANSITION_AUTO, fits, 1), RAFTCORE_E_TOO_LARGE);
     OK(n, raftcore_propose(n, &fits, 1, 1));
-    CODE(raftcore_propose_conf(n, &change, 1, RAFTCORE_TRANSITION_V1, none, 2), RAFTCORE_OK); /* that one left nothing behind */
+    CODE(raftcore_propose_conf(n, &change, 1, RAFTCORE_TRANSITION_V1, none, 2), RAFTCORE_OK); /* the refused change left nothing behind */
 
-    /* Half of recent_bytes, where that is less. */
+    /* Half of recent_bytes is the lower limit here. */
     raftcore_config c = kit_config(1, RAFTCORE_STORAGE_SYNC);
     kit_reset();
     kit_found(&c, 1);
@@ -125,7 +125,7 @@ static void too_large(void) {
     says(n, "half of recent_bytes");
 }
 
-/* Changes that were encoded elsewhere. */
+/* Raw changes. */
 static void raw_changes(void) {
     static const uint8_t v1[] = {0x08, 9, 0x10, RAFTCORE_CHANGE_ADD_LEARNER, 0x18, 4, 0x22, 4, 'h', 'o', 's', 't'};
     static const uint8_t v2[] = {0x12, 4, 0x08, RAFTCORE_CHANGE_REMOVE_NODE, 0x10, 4};
@@ -159,7 +159,7 @@ static void raw_changes(void) {
     CHECK(status_of(n).n_tokens == 0);
 }
 
-/* etcd's ApplyConfChange: any change at any time, also for an entry that is long applied; and an entry whose change is never applied. */
+/* Like etcd's ApplyConfChange: a change at any time, also after its entry was applied, or never. */
 static void apart(void) {
     static const uint8_t add_4[] = {0x10, RAFTCORE_CHANGE_ADD_LEARNER, 0x18, 4}, add_5[] = {0x10, RAFTCORE_CHANGE_ADD_NODE, 0x18, 5};
     raftcore_slice raw = {add_4, sizeof add_4};

@@ -1,11 +1,11 @@
-/* Snapshots as a host with real data sends them: too large for the core, so beside it, for longer than snapshot_timeout_ticks; and what a
- * host that looks at messages sees of them. */
+/* Snapshots of a host with much data: the data are too large for the core, travel beside the core, and take longer than
+ * snapshot_timeout_ticks. The fields of a MsgSnap in a ready. */
 #include "kit.h"
 #include "message.h"
 
 enum { LARGEST = 16, TIMEOUT = 20 };
 
-static uint64_t leader, asked, held; /* fetches of a snapshot; messages that carry one */
+static uint64_t leader, asked, held; /* fetches of a snapshot; MsgSnaps held back */
 static struct { uint8_t frame[512]; size_t len; uint64_t index; } snap;
 
 static raftcore_conf stored_conf(kit_host *h) {
@@ -16,7 +16,7 @@ static raftcore_conf stored_conf(kit_host *h) {
     return conf;
 }
 
-/* More data than may pass through the core: an everyday case. The fetch stays open, and is answered without data. */
+/* Answers with too much data, then without data. The fetch stays open in between. */
 static raftcore_code supply(kit_host *h, const raftcore_fetch *f) {
     static const uint8_t much[LARGEST + 1];
     raftcore_conf conf = stored_conf(h);
@@ -31,7 +31,7 @@ static raftcore_code supply(kit_host *h, const raftcore_fetch *f) {
     return raftcore_supply_snapshot(h->node, f->id, h->applied, &conf, none);
 }
 
-/* The message waits until the data are there. */
+/* Holds the MsgSnap back until the data have arrived. */
 static int hold(kit_host *h, const raftcore_msg *m) {
     raftcore_slice data = {(const uint8_t *)"?", 1};
     uint64_t index = 0, term = 0;
@@ -41,7 +41,7 @@ static int hold(kit_host *h, const raftcore_msg *m) {
     }
     held++;
     OK(NULL, raftcore_flatten(m, snap.frame, sizeof snap.frame, &snap.len));
-    /* index and log_term are the snapshot's, and the configuration is to be seen. */
+    /* index and log_term are those of the snapshot. The configuration shows, too. */
     CHECK(h->id == leader && m->to == 4 && m->index == kit_beside_index && m->log_term == kit_slot(h, m->index)->term);
     size_t ids = kit_conf_ids(h->conf, h->conf_len, h->applied);
     CHECK(m->snapshot_conf.len >= ids && memcmp(m->snapshot_conf.ptr, h->conf, ids) == 0);
@@ -59,7 +59,7 @@ static raftcore_peer peer_4(void) {
     return peers[3];
 }
 
-/* How many snapshots ended, by an event; and why the last of them did. */
+/* Counts the events of snapshots that ended. Gives the result and the reason of the last event. */
 static uint32_t ended(uint64_t *arrived, uint32_t *reason) {
     raftcore_event event;
     uint32_t count = 0;
@@ -106,7 +106,7 @@ static void start(void) {
     CHECK(asked == 1 && held == 1 && peer_4().flow == RAFTCORE_FLOW_SNAPSHOT && peer_4().pending_snapshot == snap.index);
 }
 
-/* While the host says that it is sending, nobody asks for another; once it falls silent, the wait ends. */
+/* While the host reports UNDER_WAY, the core fetches no second snapshot. Without reports the wait ends. */
 static void under_way(void) {
     uint64_t arrived = 77;
     uint32_t reason = 77;
@@ -116,11 +116,11 @@ static void under_way(void) {
         ticks(TIMEOUT - 5);
         CHECK(asked == 1 && held == 1 && ended(&arrived, &reason) == 0 && peer_4().flow == RAFTCORE_FLOW_SNAPSHOT);
     }
-    ticks(10); /* and so many as in the last round above */
+    ticks(10); /* and as many as in the last round above */
     CHECK(ended(&arrived, &reason) == 1 && arrived == 0 && reason == RAFTCORE_REASON_SNAPSHOT_TIMEOUT);
     CHECK(asked == 2 && held == 2);
 
-    /* Data, then the message, as on a connection that brings both; the core sees the message alone. */
+    /* The data have arrived: the receiver steps the message. */
     raftcore_frame frame = {0};
     frame.struct_size = sizeof frame;
     OK(NULL, raftcore_frame_next(snap.frame, snap.len, snap.len, &frame));
@@ -133,14 +133,14 @@ static void under_way(void) {
     CHECK(kit[4].snapshots == 1 && peer_4().flow == RAFTCORE_FLOW_REPLICATE && peer_4().pending_snapshot == 0);
     kit_check_same();
 
-    /* A report about nothing is noted, and changes nothing. */
+    /* A report without a snapshot changes nothing. */
     uint64_t digest = raftcore_digest(kit[leader].node, 1);
     for (uint32_t how = RAFTCORE_SNAPSHOT_FAILED; how <= RAFTCORE_SNAPSHOT_UNDER_WAY; how++)
         OK(kit[leader].node, raftcore_report_snapshot(kit[leader].node, 4, how));
     CHECK(raftcore_digest(kit[leader].node, 1) == digest && ended(&arrived, &reason) == 0);
 }
 
-/* One that failed is asked for again, at once. */
+/* After a failed snapshot the core fetches a new snapshot at once. */
 static void failed(void) {
     uint64_t arrived = 77;
     uint32_t reason = 77;
@@ -152,12 +152,12 @@ static void failed(void) {
     }
 }
 
-/* ---- the context of messages that have one */
+/* ---- the context of messages */
 
 static uint64_t contexts[RAFTCORE_MSG_FORGET_LEADER + 1];
 
 static int note_context(kit_host *h, const raftcore_msg *m) {
-    /* Field 12 of the message, wherever the frame has it. */
+    /* Compares the context with field 12 of the encoded message. */
     static uint8_t frame[KIT_FRAME];
     size_t len = 0;
     raftcore_slice found = {NULL, 0};

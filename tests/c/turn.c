@@ -1,5 +1,5 @@
-/* One turn of the loop in one call, as views and flat: a cluster that is run so does the same as one that is run call by call, ready for
- * ready and byte for byte. And what a turn says that goes wrong; an outstanding ready once more; ticks that come too late. */
+/* raftcore_turn and raftcore_turn_flat: a cluster does the same by turns and call by call, ready for ready and byte for byte. Errors of a
+ * turn; raftcore_view in both forms; late_ticks. */
 #include "kit.h"
 #include "message.h"
 
@@ -7,8 +7,8 @@ enum { CALLS, TURN, TURN_FLAT, MODES, MOST = 512, BATCH_BYTES = 1 << 20 };
 
 static int mode;
 static uint64_t life, crossings, lasts, first_fetches;
-static uint64_t unsaid[KIT_NODES + 1]; /* the ready that the next turn acknowledges */
-static uint64_t said[KIT_NODES + 1];   /* all that the readies of a node have said, as one number */
+static uint64_t unsaid[KIT_NODES + 1]; /* acknowledged by the next turn */
+static uint64_t said[KIT_NODES + 1];   /* a hash of all readies of a node */
 
 /* ---- a flat ready as views into it */
 
@@ -92,7 +92,7 @@ static raftcore_ready ready_of_flat(void) {
     return rd;
 }
 
-/* ---- what a ready says, as a number */
+/* ---- a hash of a ready */
 
 static uint64_t fold(uint64_t sum, uint64_t value) { return kit_mix(sum, (const uint8_t *)&value, sizeof value); }
 static uint64_t fold_bytes(uint64_t sum, raftcore_slice s) { return kit_mix(fold(sum, s.len), s.ptr, s.len); }
@@ -144,7 +144,7 @@ static raftcore_ready empty_ready(void) {
     return rd;
 }
 
-/* An outstanding ready can be had again, in both forms, and no other. */
+/* raftcore_view returns an outstanding ready, in both forms, and no other ready. */
 static void look_again(kit_host *h, const raftcore_ready *rd) {
     raftcore_ready again = empty_ready();
     uint64_t want = fold_ready(1, rd);
@@ -159,14 +159,14 @@ static void look_again(kit_host *h, const raftcore_ready *rd) {
     CODE(raftcore_view(h->node, rd->number - 1, &again), RAFTCORE_NONE);
     CODE(raftcore_view_flat(h->node, rd->number - 1, NULL, 0, &need), RAFTCORE_NONE);
     CODE(raftcore_view_flat(h->node, rd->number, NULL, 0, &need), RAFTCORE_E_TOO_SMALL);
-    if (mode != TURN_FLAT) { /* else `rd` lies there */
+    if (mode != TURN_FLAT) { /* else `rd` lies in the buffer */
         OK(h->node, raftcore_view_flat(h->node, rd->number, flat, sizeof flat, &need));
         again = ready_of_flat();
         CHECK(fold_ready(1, &again) == want);
     }
 }
 
-/* After a ready that is the last one there is nothing to do, once it is acknowledged. */
+/* After RAFTCORE_LAST and the acknowledgement there is no work. */
 static void nothing_follows(const raftcore_node *node, uint64_t number) {
     raftcore_node *clone = NULL;
     raftcore_ready rd = empty_ready();
@@ -207,7 +207,7 @@ static void by_calls(kit_host *h, uint32_t ticks, uint64_t from, raftcore_slice 
         said[h->id] = fold(fold(said[h->id], rejected), (uint64_t)(int64_t)first);
         crossings++;
     }
-    crossings++; /* next_fetch: the page asks once, before the readies */
+    crossings++; /* next_fetch: the loop of the header asks once, before the readies */
     for (;;) {
         kit_fetches(h);
         code = raftcore_get_ready(h->node, &rd);
@@ -227,7 +227,7 @@ static raftcore_code turn(kit_host *h, raftcore_input *in, raftcore_ready *rd) {
         *rd = empty_ready();
         return raftcore_turn(h->node, in, rd);
     }
-    /* Half of the buffers are too small at first: all was taken in, so the second call comes with an empty input. */
+    /* Half of the buffers are too small at first. The input was taken, so the second call has an empty input. */
     size_t need = 0, cap = h->id % 2 ? sizeof flat : 100;
     raftcore_code code = raftcore_turn_flat(h->node, in, flat, cap, &need);
     if (code == RAFTCORE_E_TOO_SMALL) {
@@ -257,7 +257,7 @@ static void by_turns(kit_host *h, uint32_t ticks, uint64_t from, raftcore_slice 
         in = input();
         if (code == RAFTCORE_FETCH_FIRST) {
             raftcore_input none = input();
-            CODE(turn(h, &none, &rd), RAFTCORE_FETCH_FIRST); /* as long as nobody asks */
+            CODE(turn(h, &none, &rd), RAFTCORE_FETCH_FIRST); /* until the host takes the fetch */
             kit_fetches(h);
             first_fetches++;
             continue;
@@ -280,7 +280,7 @@ static void host_runs(uint64_t id, uint32_t ticks, uint64_t from, raftcore_slice
     (mode == CALLS ? by_calls : by_turns)(&kit[id], ticks, from, frames);
 }
 
-/* What has come to one node from another, in one piece. */
+/* Delivers the waiting frames of one sender to one node, in one piece. */
 static int deliver(void) {
     static uint8_t buffer[8 * KIT_FRAME];
     if (kit_waiting == 0)
@@ -322,7 +322,7 @@ static void tick(uint32_t times) {
 enum { CHECKPOINTS = 9, LIVES = 25 };
 static uint64_t digests[MODES][CHECKPOINTS][KIT_NODES + 1], sums[MODES][CHECKPOINTS][KIT_NODES + 1];
 
-/* All is acknowledged, and nothing is left to do: the nodes must be the same in each mode. */
+/* At rest, with all readies acknowledged, the nodes must be the same in each mode. */
 static void checkpoint(int at) {
     settle();
     for (uint64_t id = 1; id <= KIT_NODES; id++) {
@@ -379,7 +379,7 @@ static void one_life(void) {
     uint64_t leader = kit_leader(), other = leader % 3 + 1, third = other % 3 + 1;
     checkpoint(0);
     propose(leader, 40);
-    propose(other, 7); /* passed on */
+    propose(other, 7); /* forwarded */
     checkpoint(1);
     for (uint64_t token = 1; token < 5; token++) {
         OK(kit[leader].node, raftcore_read_index(kit[leader].node, token));
@@ -389,7 +389,7 @@ static void one_life(void) {
     tick(5);
     checkpoint(2);
 
-    /* Somebody falls behind: entries by fetch. */
+    /* A node falls behind: entries by fetch. */
     kit_cut[third] = 1;
     for (int i = 0; i < 12; i++) {
         propose(leader, 60);
@@ -399,7 +399,7 @@ static void one_life(void) {
     tick(30);
     checkpoint(3);
 
-    /* Somebody joins: a snapshot; a joint change, and out of it. */
+    /* A node joins by snapshot. A joint configuration begins and ends. */
     raftcore_config c = config_of(4);
     raftcore_change changes[2] = {{4, RAFTCORE_CHANGE_ADD_NODE, 0}, {third, RAFTCORE_CHANGE_REMOVE_NODE, 0}};
     kit_join(&c);
@@ -412,7 +412,7 @@ static void one_life(void) {
     tick(20);
     checkpoint(5);
 
-    /* Another leader; one that hears nobody. */
+    /* Leadership is transferred. The new leader is cut off. */
     OK(kit[leader].node, raftcore_transfer(kit[leader].node, other));
     tick(10);
     CHECK(kit_leader() == other);
@@ -426,7 +426,7 @@ static void one_life(void) {
     propose(kit_leader(), 3);
     checkpoint(7);
 
-    /* A leader that removes itself: others lead on. */
+    /* A leader removes itself. */
     leader = kit_leader();
     changes[0].id = leader;
     changes[0].kind = RAFTCORE_CHANGE_REMOVE_NODE;
@@ -441,7 +441,7 @@ static void one_life(void) {
     CHECK(mode == CALLS || (lasts > 1000 && first_fetches >= 5));
 }
 
-/* A round of three nodes as the page counts it: one entry is proposed, stored, applied by all. */
+/* Counts the crossings of a round: three nodes store and apply one entry. */
 static uint64_t a_round(void) {
     kit_reset();
     memset(unsaid, 0, sizeof unsaid);
@@ -462,7 +462,7 @@ static uint64_t a_round(void) {
     return crossings - begin;
 }
 
-/* ---- what goes wrong in a turn */
+/* ---- errors of a turn */
 
 static raftcore_node *lone(uint32_t storage, uint64_t flags) {
     raftcore_config c = kit_config(1, storage);
@@ -480,7 +480,7 @@ static raftcore_status status_of(const raftcore_node *n) {
     return s;
 }
 
-/* Frames that are refused are no error of the turn; it says the same of them as step_frames. */
+/* A refused frame is no error of the turn. The turn and step_frames say the same of refused frames. */
 static void refused_frames(void) {
     raftcore_node *n = lone(RAFTCORE_STORAGE_SYNC, 0), *clone = NULL;
     bytes good = message(RAFTCORE_MSG_HEARTBEAT, 1, 2, 5), other = message(RAFTCORE_MSG_HEARTBEAT, 7, 2, 5), all = {.len = 0};
@@ -492,11 +492,11 @@ static void refused_frames(void) {
     }
     for (int garbage = 0; garbage < 2; garbage++) {
         char text[256] = "", want_text[256] = "";
-        size_t used = 77, len = all.len - 1; /* the last one is incomplete */
+        size_t used = 77, len = all.len - 1; /* the last frame is incomplete */
         uint32_t rejected = 77;
         raftcore_code first = 77, code;
         if (garbage)
-            memset(all.at, 0xff, 4); /* a length that no frame has: all is lost */
+            memset(all.at, 0xff, 4); /* a length that no frame has */
         OK(n, raftcore_try_clone(n, &clone));
         code = raftcore_step_frames(clone, 2, all.at, len, &used, &rejected, &first);
         raftcore_error_detail(clone, want_text, sizeof want_text);
@@ -523,7 +523,7 @@ static void refused_frames(void) {
     }
 }
 
-/* An acknowledgement that can't be ends the turn before anything else is done; one that was given before is none. */
+/* A wrong acknowledgement ends the turn before anything else is done. A repeated acknowledgement is no error. */
 static void wrong_acknowledgements(void) {
     raftcore_node *n = lone(RAFTCORE_STORAGE_SYNC, 0);
     raftcore_ready rd = empty_ready();
@@ -570,7 +570,7 @@ static void wrong_acknowledgements(void) {
     CODE(raftcore_advance(n, in.done), RAFTCORE_E_STALE);
 }
 
-/* The other modes: acknowledgements apart, a full window, work by messages. */
+/* ASYNC: separate acknowledgements, and a full window. MESSAGES: only `released`. */
 static void other_modes(void) {
     raftcore_node *n = lone(RAFTCORE_STORAGE_ASYNC, 0);
     raftcore_ready rd = empty_ready();
@@ -582,7 +582,7 @@ static void other_modes(void) {
         code = raftcore_turn(n, &in, &rd);
         if (code == RAFTCORE_NONE)
             break;
-        CODE(code, RAFTCORE_OK); /* never the last one: others may be outstanding */
+        CODE(code, RAFTCORE_OK); /* never LAST: other readies may be outstanding */
         in = input();
         in.persisted = in.released = rd.number;
         if (rd.committed_last > 0)
@@ -596,17 +596,17 @@ static void other_modes(void) {
         OK(n, raftcore_propose(n, NULL, 0, 0));
         CODE(raftcore_turn(n, &in, &rd), RAFTCORE_OK);
     }
-    /* No ready can be had, but the ticks count. */
+    /* The turn has no ready, but the ticks count. */
     uint32_t elapsed = status_of(n).election_elapsed;
     OK(n, raftcore_propose(n, NULL, 0, 0));
     in.ticks = 2;
     CODE(raftcore_turn(n, &in, &rd), RAFTCORE_E_FULL);
     CHECK(status_of(n).election_elapsed == elapsed + 2 && status_of(n).n_outstanding == 2);
-    /* Out of order, all at once. */
+    /* Several acknowledgements in one turn. */
     in = input();
     in.persisted = in.released = rd.number;
     in.applied = 4;
-    CODE(raftcore_turn(n, &in, &rd), RAFTCORE_E_ARG); /* persisted, but 3 was not handed out yet */
+    CODE(raftcore_turn(n, &in, &rd), RAFTCORE_E_ARG); /* `persisted` was done; entry 4 was not handed out yet */
     in.applied = 0;
     CODE(raftcore_turn(n, &in, &rd), RAFTCORE_OK);
     CHECK(rd.committed_first == 3 && rd.committed_last == 4 && rd.n_entries == 1);
@@ -623,7 +623,7 @@ static void other_modes(void) {
     CHECK(code == RAFTCORE_NONE || code == RAFTCORE_OK);
 }
 
-/* A ready that its host never got to see is outstanding, and can be had by its number. */
+/* A ready that never reached its host is outstanding. raftcore_view returns it by its number. */
 static void lost_ready(void) {
     raftcore_node *n = lone(RAFTCORE_STORAGE_SYNC, 0);
     raftcore_ready rd = empty_ready();
@@ -639,7 +639,7 @@ static void lost_ready(void) {
     OK(n, raftcore_advance(n, 1));
     CODE(raftcore_view(n, 1, &rd), RAFTCORE_NONE);
 
-    /* Several in ASYNC, each by its number; those that are released are gone. */
+    /* ASYNC: each outstanding ready by its number, until its release. */
     n = lone(RAFTCORE_STORAGE_ASYNC, 0);
     OK(n, raftcore_campaign(n));
     OK(n, raftcore_get_ready(n, &rd));
@@ -659,7 +659,7 @@ static void lost_ready(void) {
     CHECK(fold_ready(1, &rd) == second);
 }
 
-/* Ticks that come while a ready waits to be taken: their count tells a host that it sleeps on work. */
+/* late_ticks counts ticks that come while a ready waits to be taken. */
 static void late_ticks(void) {
     raftcore_node *n = lone(RAFTCORE_STORAGE_SYNC, 0);
     raftcore_ready rd = empty_ready();
@@ -672,10 +672,10 @@ static void late_ticks(void) {
     OK(n, raftcore_tick(n, 2));
     CHECK(status_of(n).late_ticks == 3);
     OK(n, raftcore_get_ready(n, &rd));
-    OK(n, raftcore_tick(n, 5)); /* the host works on it: that is not late */
+    OK(n, raftcore_tick(n, 5)); /* the host works on the ready, and is not late */
     CHECK(status_of(n).late_ticks == 3);
     in.done = rd.number;
-    in.ticks = 1; /* a turn acknowledges first: what follows has waited for nobody */
+    in.ticks = 1; /* the turn acknowledges first, so the next ready did not wait */
     while (raftcore_turn(n, &in, &rd) != RAFTCORE_NONE) {
         in = input();
         in.done = rd.number;
@@ -694,7 +694,7 @@ int main(void) {
     mode = TURN;
     uint64_t turns = a_round();
     printf("a round of three nodes: %" PRIu64 " crossings, %" PRIu64 " by turns\n", calls, turns);
-    CHECK(calls == 33 && turns == 9); /* 31, as the page says, where a leader steps both answers before it asks for work */
+    CHECK(calls == 33 && turns == 9); /* the header says 31: there the leader steps both answers before it takes a ready */
     refused_frames();
     wrong_acknowledgements();
     other_modes();

@@ -1,4 +1,4 @@
-/* What needs no loop: frames in a receive buffer, how large one can be, configurations as bytes. */
+/* Calls without a loop: frames in a receive buffer, the largest frame, configurations as bytes. */
 #include "kit.h"
 #include "message.h"
 
@@ -8,7 +8,7 @@ static raftcore_frame frame(void) {
     return f;
 }
 
-/* Each prefix of a buffer says how much more it takes; each whole frame where its message lies. */
+/* A prefix of a frame gives the number of bytes of the frame. A whole frame gives the place of its message. */
 static void walk(void) {
     bytes messages[3] = {message(RAFTCORE_MSG_HEARTBEAT, 1, 2, 3), {.len = 0}, message(RAFTCORE_MSG_APP, 1, 2, 3)}, all = {.len = 0};
     raftcore_frame f = frame();
@@ -35,7 +35,7 @@ static void walk(void) {
     CHECK(at == all.len);
     CODE(raftcore_frame_next(all.at + at, 0, 1000, &f), RAFTCORE_NONE);
 
-    /* The limit counts the header, and the header is enough to see that it is passed. */
+    /* The limit includes the header. A header alone is enough to exceed the limit. */
     bytes one = framed(&messages[2], 0);
     CODE(raftcore_frame_next(one.at, one.len, one.len, &f), RAFTCORE_OK);
     CODE(raftcore_frame_next(one.at, RAFTCORE_FRAME_HEADER, one.len, &f), RAFTCORE_NONE);
@@ -53,7 +53,7 @@ static raftcore_node *booted(const raftcore_config *c) {
     return kit[1].node;
 }
 
-/* The limit is the one that a node itself has: one byte more and it drops the connection. */
+/* A node has the same limit: with one byte more raftcore_step_frames refuses the stream. */
 static void limit(void) {
     static const struct { uint64_t entry, snapshot, message; } sizes[] = {
         {1 << 20, 1 << 20, 1 << 20}, {100, 200, 300}, {4 << 20, 0, 0}, {0, 3 << 20, 0}, {0, 0, 5 << 20}, {0, 0, 0},
@@ -92,7 +92,7 @@ static void measure(const raftcore_ready *rd) {
     }
 }
 
-/* No frame that a node sends is larger: appends of as much as may go in one, snapshots of as much as may pass. */
+/* A node sends no larger frame: largest snapshots, largest entries, largest appends. */
 static void no_larger_frame(void) {
     static uint8_t data[300 << 10];
     uint64_t most = 0;
@@ -128,7 +128,7 @@ static void no_larger_frame(void) {
         }
         if (round == 0)
             OK(n, raftcore_propose_conf(n, &add, 1, RAFTCORE_TRANSITION_AUTO, none, 0));
-        if (probe > 0 && round < 10) { /* the learner has nothing at all */
+        if (probe > 0 && round < 10) { /* the learner has no log */
             bytes reject = message(RAFTCORE_MSG_APP_RESP, 1, 2, 1);
             put_number(&reject, M_INDEX, probe);
             put_number(&reject, M_REJECT, 1);
@@ -140,7 +140,7 @@ static void no_larger_frame(void) {
     }
     CHECK(longest_frame > snapshot.len && longest_frame <= most);
 
-    /* And with a learner that has answered: it is sent entries, one that is too large for a message, and small ones in bulk. */
+    /* The learner has answered, and is sent entries: a large entry, then many small entries. */
     bytes answer = message(RAFTCORE_MSG_APP_RESP, 1, 2, 1);
     raftcore_status s = {0};
     s.struct_size = sizeof s;
@@ -161,9 +161,9 @@ static void no_larger_frame(void) {
     CHECK(longest_frame > one.len && longest_frame <= most);
 }
 
-/* The bytes that a configuration encodes to are those that a node gives, and boot it. */
+/* raftcore_conf_encode and raftcore_get_conf give the same bytes. The bytes boot a node. */
 static void configurations(void) {
-    uint64_t ids[] = {1, 2, 3, 300, UINT64_MAX - 16}; /* in the order of a node: it sorts, the encoder does not */
+    uint64_t ids[] = {1, 2, 3, 300, UINT64_MAX - 16}; /* sorted, as in a node; the encoder does not sort */
     raftcore_conf confs[4];
     for (int i = 0; i < 4; i++) {
         memset(&confs[i], 0, sizeof confs[i]);
@@ -209,12 +209,12 @@ static void configurations(void) {
         OK(other, raftcore_boot(other, &stored));
         CHECK(raftcore_digest(n, 0) == raftcore_digest(other, 0));
 
-        /* What a node gives can't be encoded again by mistake: it has its bytes. Its ids alone can. */
+        /* The configuration of a node has bytes, and is refused. Without the bytes its ids are encoded. */
         CODE(raftcore_conf_encode(&out, buf, sizeof buf, &again), RAFTCORE_E_ARG);
         out.bytes.ptr = NULL;
         OK(NULL, raftcore_conf_encode(&out, buf, sizeof buf, &again));
         CHECK(again == need);
-        /* Without an index the bytes are a plain ConfState. */
+        /* Without an index the encoding is a plain ConfState. */
         out.index = 0;
         OK(NULL, raftcore_conf_encode(&out, buf, sizeof buf, &again));
         CHECK(again == need - 2);
