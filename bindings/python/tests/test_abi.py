@@ -13,7 +13,7 @@ from pathlib import Path
 from struct import calcsize
 
 import raftcore
-from raftcore import _abi, _errors, _node, _ready
+from raftcore import _abi, _errors, _ready, _rounds
 
 ROOT = Path(__file__).parents[3]
 HEADER = ROOT / "include" / "raftcore.h"
@@ -135,7 +135,7 @@ class AbiTest(unittest.TestCase):
         classes = (IntEnum, IntFlag)
         found = constants()
         codes = [found.pop(name) for name in ("OK", "NONE", "LAST", "FETCH_FIRST", "IGNORED")]
-        self.assertEqual(codes, [0, _node._NONE, _node._LAST, _node._FETCH_FIRST, 2])
+        self.assertEqual(codes, [0, _rounds.NONE, _rounds.LAST, _rounds.FETCH_FIRST, 2])
         self.assertEqual(found.pop("FRAME_HEADER"), raftcore.FRAME_HEADER)
         for name, value in found.items():
             group, _, member = name.partition("_")
@@ -178,7 +178,7 @@ class AbiTest(unittest.TestCase):
             )
         names = [name for name, _ in _abi.Config._fields_]
         self.assertEqual(list(raftcore.Config.__slots__), names[2:-1])
-        self.assertEqual(_node._INPUT.size, ctypes.sizeof(_abi.Input))
+        self.assertEqual(_rounds._INPUT.size, ctypes.sizeof(_abi.Input))
         self.assertEqual(list(raftcore.Stored._fields[:7]), [name for name, _ in _abi.Stored._fields_[2:9]])
 
 

@@ -1,58 +1,28 @@
-"""The node.
-
-Three rules keep plain Python from crashing the process:
-
-- No object of this package points into the memory of a node. Readies are written into memory of
-  the package (see _ready.py); everything else is copied before the call returns.
-- A call of the library is atomic, since the library keeps the GIL. Some methods need several steps,
-  with scratch objects of the node or with memory of the node. Another thread, a signal handler or
-  a finalizer may call between the steps. So such a method enters the gate: it puts a dict of its
-  own into the dict Node._gate, and removes its dict at the end; both steps are atomic. If another
-  dict is there, the method raises BusyError.
-- A signal handler may raise at any line. An interrupted method leaves its dict in the gate, and the
-  next method finds that no frame runs with that dict: see Node._alone. A single assignment replaces
-  state of several parts. With Storage.ASYNC the library returns a ready once, and an interrupted
-  method must not lose the ready: see Node._is_lost.
-"""
+"""The node: all calls but those around readies, which are in _rounds.py; and arrays of nodes."""
 
 from __future__ import annotations
 
 import ctypes
-import sys
-import threading
-import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from ctypes import byref, c_int32, c_size_t, c_uint32, c_uint64, sizeof
+from ctypes import byref, c_size_t, c_uint32, sizeof
 from itertools import accumulate
-from struct import Struct
-from struct import error as StructError
-from types import FrameType, FunctionType, TracebackType
-from typing import Any, NamedTuple, NoReturn
+from types import FunctionType
+from typing import Any, NoReturn
 
 from . import _abi
-from ._config import Config
-from ._constants import Flag, Storage, Supply, Transition
-from ._errors import ArgError, BusyError, ClosedError, NotLeaderError, RaftError, StateError, TooSmallError, error
-from ._ready import Buffer, Entry, FlatReady, Ready, UnseenFlatReady, UnseenReady, own_ready, unpack_head
+from ._constants import Supply, Transition
+from ._errors import ClosedError, RaftError
+from ._handle import GUARDED, POINTER, STATUS_BYTES, Staged, free
+from ._ready import Buffer
 from ._records import Event, Fetch, Peer, Status, read_event, read_fetch, read_peer, read_status
-from ._values import AnyEntry, Conf, Stored, Turn, address, conf_in, copied, entries_in, ids, too_big, u32, u64, u64s
+from ._rounds import NONE, Rounds
+from ._values import AnyEntry, Conf, Stored, address, conf_in, copied, entries_in, ids, too_big, u32, u64, u64s
 
-_NONE, _LAST, _FETCH_FIRST = 1, 3, 4
-_NOMEM, _FULL, _TOO_SMALL = -10, -11, -12
-_DECODED_MSGS = int(Flag.DECODED_MSGS)
 _EMPTY = Stored()
-_POINTER = "Q" if sizeof(ctypes.c_void_p) == 8 else "I"  # an array's code for pointers and lengths
-_SIZE = Struct("<8xQ").unpack_from  # of a flat ready: its size in bytes
-_INPUT = Struct("@2I5QPNQIi")
-_TAKEN = Struct("@QIi").unpack_from
-_TAKEN_AT: int = _abi.Input.consumed.offset  # type: ignore[attr-defined] # for mypy an int: see _abi.py
-_STATUS_BYTES = sizeof(_abi.Status)
-_new = tuple.__new__  # of a NamedTuple: half the time of a call of its class
-_FLAT_BYTES = 64 * 1024  # of a node's buffer for readies; the buffer grows when a ready is larger
 
 
-class Node:
+class Node(Rounds):
     """A Raft node. Call tick, step_frames and propose; do the work of each ready; acknowledge the
     ready.
 
@@ -86,128 +56,6 @@ class Node:
     Close a node with close() or `with`; the garbage collector closes a node, too. A call on a
     closed node raises ClosedError. A node can't be copied or pickled.
     """
-
-    # Of a node that was never made. The library refuses NULL.
-    _handle = ctypes.c_void_p()
-    _finalize: weakref.finalize[Any, Node] | None = None
-
-    def __init__(self, config: Config) -> None:
-        """Makes a node. The next call is boot. Raises ArgError if a setting is out of its range."""
-        if self._finalize is not None:
-            raise TypeError("this node is made already: make another")
-        raw = config._raw()
-        handle = ctypes.c_void_p()
-        code = _abi.new(byref(raw), byref(handle))
-        if code < 0:
-            config.check()
-            raise error(code)
-        try:
-            self._begin(handle, raw.storage != Storage.SYNC, raw.flags & _DECODED_MSGS != 0)
-        except BaseException:
-            _free(handle, ())
-            raise
-
-    def _begin(self, handle: ctypes.c_void_p, marks: bool, decodes: bool) -> None:
-        arrays: weakref.WeakSet[NodeArray] = weakref.WeakSet()
-        finalize = weakref.finalize(self, _free, handle, arrays)
-        # Not at exit: a daemon thread may be in a call, and the system frees the memory anyway.
-        finalize.atexit = False  # type: ignore[misc] # a property
-        self._arrays = arrays
-        self._gate: dict[int, Any] = {}
-        self._size = c_size_t()
-        self._size_at = byref(self._size)
-        self._count = c_uint32()
-        self._count_at = byref(self._count)
-        self._first = c_int32()
-        self._first_at = byref(self._first)
-        self._input = bytearray(sizeof(_abi.Input))
-        self._input_at = (ctypes.c_char * len(self._input)).from_buffer(self._input)
-        self._frames = ctypes.c_char_p.from_buffer(self._input, _abi.Input.frames.offset)
-        self._number = c_uint64()
-        self._length = c_size_t()
-        self._flat = _Flat(_FLAT_BYTES, 0)
-        self._marks = marks
-        self._decodes = decodes
-        self._lease: list[int] = []
-        self._staged = _Staged(bytearray(1), [], 0, array(_POINTER))
-        self._finalize = finalize
-        self._handle = handle
-
-    def close(self) -> None:
-        """Ends the node. Nothing is written or sent. A second close does nothing."""
-        if self._finalize is not None:
-            gate = self._gate
-            me: dict[int, Any] = {}
-            if gate.setdefault(0, me) is not me:
-                self._alone(me)
-            self._finalize()
-            del gate[0]
-
-    @property
-    def closed(self) -> bool:
-        """True after close()."""
-        return not self._handle
-
-    def __enter__(self) -> Node:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a node can't be copied or pickled; for tests there is try_clone")
-
-    def _call(self, function: Any, *given: Any) -> int:
-        """Calls the library, in a single step. Returns a code of 0 or above; raises below 0."""
-        code: int = function(self._handle, *given)
-        if code < 0:
-            raise self._error(code)
-        return code
-
-    def _alone(self, me: dict[int, Any]) -> None:
-        """Enters the gate with `me`, or raises BusyError if another method is in the gate.
-
-        An exception may have interrupted the method in the gate. Then no frame runs with its dict,
-        and `me` becomes the heir in that dict. An heir may be interrupted, too, and have an heir.
-        If the first dict has left the gate meanwhile, nobody was interrupted.
-        """
-        first = owner = self._gate.get(0)
-        while owner is not None and not self._runs(owner):
-            heir = owner.setdefault(0, me)
-            if heir is me and self._gate.get(0) is first:
-                return
-            owner = None if heir is me else heir
-        if owner is not None or self._gate.setdefault(0, me) is not me:
-            raise BusyError("another call is in progress, in a second thread or below this one")
-
-    def _runs(self, owner: dict[int, Any]) -> bool:
-        """Returns True if a frame of any thread, other than the callers of this, has the dict."""
-        mine = threading.get_ident()
-        tops: list[FrameType | None] = [frame for thread, frame in sys._current_frames().items() if thread != mine]
-        tops.append(sys._getframe(2).f_back)
-        for frame in tops:
-            while frame is not None:
-                if frame.f_code in _GUARDED and frame.f_locals.get("me") is owner:
-                    return True
-                frame = frame.f_back
-        return False
-
-    def _fail(self, code: int, taken: int = 0) -> NoReturn:
-        """Leaves the gate, and raises the error of a code."""
-        failed = self._error(code)
-        failed.taken = taken
-        del self._gate[0]
-        raise failed
-
-    def _error(self, code: int) -> RaftError:
-        if not self._handle:
-            return ClosedError()
-        text = ctypes.create_string_buffer(256)
-        _abi.error_detail(self._handle, text, len(text))
-        failed = error(code, text.value.decode(errors="replace"))
-        if isinstance(failed, NotLeaderError):
-            failed.leader = self.status().leader
-        return failed
 
     # ---- boot
 
@@ -275,7 +123,7 @@ class Node:
             clone = Node.__new__(Node)
             clone._begin(handle, self._marks, self._decodes)
         except BaseException:
-            _free(handle, ())
+            free(handle, ())
             raise
         return clone
 
@@ -387,10 +235,10 @@ class Node:
                 raise TypeError("the length of an entry is not the number of its bytes")
             data = staged.data if len(joined) <= len(staged.data) else bytearray(2 * len(joined))
             begin = ctypes.addressof(ctypes.c_char.from_buffer(data))
-            slices = array(_POINTER, bytes(2 * len(lengths) * sizeof(ctypes.c_void_p)))
-            slices[0::2] = array(_POINTER, list(accumulate(lengths, initial=begin))[:-1])
-            slices[1::2] = array(_POINTER, lengths)
-            staged = self._staged = _Staged(data, lengths, len(joined), slices)
+            slices = array(POINTER, bytes(2 * len(lengths) * sizeof(ctypes.c_void_p)))
+            slices[0::2] = array(POINTER, list(accumulate(lengths, initial=begin))[:-1])
+            slices[1::2] = array(POINTER, lengths)
+            staged = self._staged = Staged(data, lengths, len(joined), slices)
         memoryview(staged.data)[: len(joined)] = joined
         return staged.slices.buffer_info()[0]
 
@@ -416,341 +264,6 @@ class Node:
         """Starts an election now. If the node may not, an event gives the reason."""
         self._call(_abi.campaign)
 
-    # ---- out
-
-    def has_ready(self) -> int:
-        """Returns bits of `Has`: contents of the next ready, waiting fetches, waiting events.
-
-        Before you sleep, has_ready must be 0.
-        """
-        bits: int = _abi.has_ready(self._handle)
-        if bits < 0:
-            raise self._error(bits)
-        return bits
-
-    def ready_flat(self, into: bytearray | None = None) -> FlatReady | None:
-        """Takes the next ready, in the node's buffer. Returns None if there is nothing to do.
-
-        The next ready_flat(), ready() or turn() overwrites the buffer. With `into` the ready is in
-        your own buffer; if the buffer is too small, TooSmallError has the size, and the ready comes
-        with the next call. With Storage.SYNC the same ready comes again until you advance it.
-        Raises FullError if max_outstanding readies are unfinished: acknowledge one.
-        """
-        gate = self._gate
-        me: dict[int, Any] = {}
-        if gate.setdefault(0, me) is not me:
-            self._alone(me)
-        if into is not None or self._marks:
-            return self._ready_flat(into)
-        flat = self._flat
-        code = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
-        if code == _TOO_SMALL:
-            code = self._take_larger(2)
-        if code == 0:
-            view = self._flat.view
-            ready = _new(FlatReady, unpack_head(view) + (view, None))
-            del gate[0]
-            return ready
-        if code < 0:
-            self._fail(code)
-        del gate[0]
-        return None
-
-    def _ready_flat(self, into: bytearray | None) -> FlatReady | None:
-        """Ends ready_flat in another buffer, or with ASYNC or MESSAGES: see _is_lost."""
-        gate = self._gate
-        code = self._take(2)
-        if code < 0:
-            self._fail(code)
-        if code == _NONE:
-            del gate[0]
-            return None
-        if into is None:
-            return (self._unseen(), gate.pop(0))[0]
-        view = self._flat.view
-        (size,) = _SIZE(view)
-        target = memoryview(into).cast("B")
-        if size > len(target):
-            del gate[0]
-            small = TooSmallError(f"the buffer has {len(target)} bytes, the ready takes {size}")
-            small.needed = size
-            raise small
-        target[:size] = view[:size]
-        view = target.toreadonly()
-        kind: type[FlatReady] = UnseenFlatReady if self._marks else FlatReady
-        return (_new(kind, unpack_head(view) + (view, self._lease)), gate.pop(0))[0]
-
-    def ready(self) -> Ready | None:
-        """Takes the next ready, in memory of its own. Returns None if there is nothing to do.
-
-        The ready and its views stay valid for as long as you hold them. Otherwise as ready_flat.
-        """
-        gate = self._gate
-        me: dict[int, Any] = {}
-        if gate.setdefault(0, me) is not me:
-            self._alone(me)
-        code = self._take(1)
-        if code == 0:
-            kind: type[Ready] = UnseenReady if self._marks else Ready
-            return (self._own(kind), gate.pop(0))[0]
-        if code < 0:
-            self._fail(code)
-        del gate[0]
-        return None
-
-    def _unseen(self) -> FlatReady:
-        return _new(UnseenFlatReady, unpack_head(self._flat.view) + (self._flat.view, self._lease))
-
-    def _is_lost(self) -> bool:
-        """Returns True if a ready was handed out, and nobody holds or has seen the ready.
-
-        With ASYNC and MESSAGES the library hands out a ready once. An exception may interrupt after
-        the library's call, until the host has stored the result. So before the call, the lease
-        notes the number of the ready in the memory. The library writes another number there in the
-        same step in which it hands out a ready. The ready holds the lease, and the first look at
-        the ready empties the lease.
-
-        No local variable may hold such a ready or the lease, since a traceback holds its frames.
-        """
-        noted = self._lease[:1]  # a copy: its reader may be in another thread
-        return noted != [] and noted[0] != self._flat.number.value and sys.getrefcount(self._lease) == _UNHELD
-
-    def _refuse_lost(self, number: int) -> None:
-        """Raises StateError if the host acknowledges a lost ready, which it cannot have stored."""
-        if self._lease and self._is_lost() and number >= self._flat.number.value:
-            lost = self._flat.number.value
-            raise StateError(f"ready {lost} never reached you: call ready() or ready_flat() again")
-
-    def _take(self, growth: int) -> int:
-        """Has the library write the next ready into self._flat, and returns the code.
-
-        A lost ready is still there, and comes again.
-        """
-        if self._lease and self._is_lost():
-            return 0
-        flat = self._flat
-        if self._marks:
-            self._lease = [flat.number.value]
-        code: int = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
-        if code == _TOO_SMALL:
-            code = self._take_larger(growth)
-        if code and self._marks:
-            self._lease.clear()
-        return code
-
-    def _take_larger(self, growth: int) -> int:
-        """Repeats _take with a larger buffer. Views of the old buffer keep the old buffer."""
-        code = _TOO_SMALL
-        while code == _TOO_SMALL:
-            size = max(self._size.value, growth * self._flat.room.value, _FLAT_BYTES)
-            flat = self._flat = _Flat(size, self._flat.number.value)
-            code = _abi.bare_ready_flat(self._handle, flat.at, flat.room, self._size_at)
-        return code
-
-    def _own(self, cls: type[Ready]) -> Ready:
-        """Returns the ready in self._flat as a Ready: a copy, or with the buffer if it is large."""
-        flat = self._flat
-        (size,) = _SIZE(flat.view)
-        view = flat.view
-        if 2 * size <= len(view) or size <= _FLAT_BYTES:
-            view = memoryview(bytes(view[:size]))
-        else:
-            flat.room = _NO_ROOM  # so the next ready gets another buffer
-        return _new(cls, unpack_head(view) + (view, self._lease))
-
-    def turn(
-        self,
-        done: int = 0,
-        ticks: int = 0,
-        peer: int = 0,
-        frames: Buffer = b"",
-        *,
-        persisted: int = 0,
-        applied: int = 0,
-        released: int = 0,
-    ) -> Turn:
-        """Makes a pass of the loop: acknowledges, ticks, steps frames, takes the next ready.
-
-        `done`, `persisted`, `applied` and `released` are as in advance and the calls of their
-        names; 0: none. `peer` and `frames` are as in step_frames. Neither a refused frame nor a
-        repeated acknowledgement raises. Not with Storage.MESSAGES.
-
-        Raises StateError or ArgError for an acknowledgement: nothing behind the acknowledgement was
-        done. Raises FullError: everything but the ready was done, and `taken` of the error has the
-        bytes taken.
-        """
-        data = frames if type(frames) is bytes else bytes(memoryview(frames))
-        if self._lease:
-            self._refuse_lost(max(done, persisted, released))
-        gate = self._gate
-        me: dict[int, Any] = {}
-        if gate.setdefault(0, me) is not me:
-            self._alone(me)
-        size = len(data)
-        try:
-            _INPUT.pack_into(self._input, 0, _INPUT.size, ticks, done, persisted, applied, released, peer, 0, size, 0, 0, 0)
-        except StructError:
-            del gate[0]
-            raise ArgError("a number that its field does not hold") from None
-        if size:
-            self._frames.value = data
-        if self._marks:
-            return self._turn_marked()
-        flat = self._flat
-        code = _abi.bare_turn_flat(self._handle, self._input_at, flat.at, flat.room, self._size_at)
-        taken, refused, first = _TAKEN(self._input, _TAKEN_AT)
-        failed = self._error(first) if refused else None
-        if code == _TOO_SMALL:
-            code = self._turn_larger()
-        if code < 0:
-            self._fail(code, taken)
-        view = self._flat.view
-        ready = _new(FlatReady, unpack_head(view) + (view, None)) if code == 0 or code == _LAST else None
-        del gate[0]
-        return _new(Turn, (ready, code == _LAST, code == _FETCH_FIRST, taken, refused, failed))
-
-    def _turn_marked(self) -> Turn:
-        """Ends turn with ASYNC: see _is_lost."""
-        lost = bool(self._lease) and self._is_lost()
-        flat = self._flat
-        if not lost:
-            self._lease = [flat.number.value]
-        room = _NO_ROOM if lost else flat.room  # without room the library hands out nothing
-        code = _abi.bare_turn_flat(self._handle, self._input_at, flat.at, room, self._size_at)
-        taken, refused, first = _TAKEN(self._input, _TAKEN_AT)
-        failed = self._error(first) if refused else None
-        if lost and code in (_TOO_SMALL, _NONE, _FETCH_FIRST, _FULL, _NOMEM):
-            code = 0
-        if code == _TOO_SMALL:
-            code = self._turn_larger()
-        if code == 0:
-            done = (False, False, taken, refused, failed)
-            return (_new(Turn, (self._unseen(), *done)), self._gate.pop(0))[0]
-        if not lost:
-            self._lease.clear()
-        if code < 0:
-            self._fail(code, taken)
-        del self._gate[0]
-        return _new(Turn, (None, False, code == _FETCH_FIRST, taken, refused, failed))
-
-    def _turn_larger(self) -> int:
-        """Ends a turn that took everything in, with a larger buffer for its ready."""
-        code = _TOO_SMALL
-        while code == _TOO_SMALL:
-            self._flat = flat = _Flat(max(self._size.value, 2 * self._flat.room.value, _FLAT_BYTES), self._flat.number.value)
-            _INPUT.pack_into(self._input, 0, _INPUT.size, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-            code = _abi.bare_turn_flat(self._handle, self._input_at, flat.at, flat.room, self._size_at)
-        return code
-
-    def view(self, number: int) -> Ready | None:
-        """Returns an unfinished ready once more, in memory of its own; None: there is none.
-
-        Status.last_ready is the number of the newest ready.
-        """
-        if self._lease and self._is_lost() and number == self._flat.number.value:
-            return self.ready()
-        size = c_size_t()
-        code, view = _TOO_SMALL, bytearray()
-        while code == _TOO_SMALL:
-            view = bytearray(size.value)
-            at = (ctypes.c_char * len(view)).from_buffer(view)
-            code = _abi.view_flat(self._handle, u64(number), at, len(view), byref(size))
-        if code < 0:
-            raise self._error(code)
-        return None if code == _NONE else own_ready(view)
-
-    def message_entries(self, number: int) -> list[list[Entry]]:
-        """Returns the entries in each message of an unfinished ready, in the order of messages().
-
-        Raises StateError without Flag.DECODED_MSGS, ArgError if no such ready is unfinished.
-        """
-        if not self._decodes:
-            raise StateError("message_entries needs Flag.DECODED_MSGS")
-        number = u64(number)
-        raw = _abi.Ready(struct_size=sizeof(_abi.Ready))
-        gate = self._gate
-        me: dict[int, Any] = {}
-        if gate.setdefault(0, me) is not me:  # until all is read: the memory of raw is the node's
-            self._alone(me)
-        code = _abi.view(self._handle, number, byref(raw))
-        if code < 0:
-            self._fail(code)
-        found = []
-        if code == 0:
-            for place in range(raw.n_msgs):
-                message = _abi.Msg.from_address((raw.msgs or 0) + place * raw.msg_stride)
-                places = [(message.entries or 0) + place * message.entry_stride for place in range(message.n_entries)]
-                entries = map(_abi.Entry.from_address, places)
-                found.append([Entry(entry.term, entry.index, entry.kind, copied(entry.data), entry.token) for entry in entries])
-        del gate[0]
-        if code == _NONE:
-            raise ArgError(f"ready {number} is not unfinished")
-        return found
-
-    def advance(self, number: int) -> None:
-        """Acknowledges readies up to `number`: persisted, applied and released.
-
-        Raises StateError if a membership change in the ready was neither applied nor skipped.
-        Raises StaleError if the ready was acknowledged before: harmless. Not with Storage.MESSAGES.
-        """
-        if number >> 64:
-            raise too_big(number, 64)
-        if self._lease:
-            self._refuse_lost(number)
-        if self._decodes:
-            return self._end(_abi.advance, number)
-        code = _abi.bare_advance(self._handle, c_uint64(number))
-        if code < 0:
-            raise self._error(code)
-
-    def _end(self, call: Any, number: int) -> None:
-        """Ends memory that message_entries may be reading."""
-        gate = self._gate
-        me: dict[int, Any] = {}
-        if gate.setdefault(0, me) is not me:
-            self._alone(me)
-        code = call(self._handle, number)
-        if code < 0:
-            self._fail(code)
-        del gate[0]
-
-    def persisted(self, number: int) -> None:
-        """Reports that the writes of readies up to `number` are durable. Storage.ASYNC only.
-
-        Now their messages with `after` may leave. You can't report a failed write: end the process,
-        and boot from disk. Raises StaleError if reported before: harmless.
-        """
-        if self._lease:
-            self._refuse_lost(number)
-        code = _abi.persisted(self._handle, u64(number))
-        if code < 0:
-            raise self._error(code)
-
-    def applied(self, index: int) -> None:
-        """Reports that the state machine has applied and stored all entries up to `index`.
-
-        Storage.ASYNC; with Storage.SYNC only for a span without entries (Flag.COMMITTED_SPANS),
-        before advance. Raises StateError if a membership change up to `index` was neither applied
-        nor skipped. Raises StaleError if reported before: harmless.
-        """
-        code = _abi.applied(self._handle, u64(index))
-        if code < 0:
-            raise self._error(code)
-
-    def release(self, number: int) -> None:
-        """Lets the node reuse its memory of readies up to `number`. Not with Storage.SYNC.
-
-        Python objects of these readies stay valid. Raises StaleError if released before: harmless.
-        """
-        number = u64(number)
-        if self._lease:
-            self._refuse_lost(number)
-        if self._decodes:
-            return self._end(_abi.release, number)
-        code = _abi.release(self._handle, number)
-        if code < 0:
-            raise self._error(code)
-
     # ---- what the node lacks
 
     def next_fetch(self) -> Fetch | None:
@@ -759,7 +272,7 @@ class Node:
         Each fetch is returned once: see FetchKind for the answers.
         """
         raw = _abi.Fetch(struct_size=sizeof(_abi.Fetch))
-        return None if self._call(_abi.next_fetch, byref(raw)) == _NONE else read_fetch(raw)
+        return None if self._call(_abi.next_fetch, byref(raw)) == NONE else read_fetch(raw)
 
     def fetches(self) -> Iterator[Fetch]:
         """Returns an iterator over the waiting fetches."""
@@ -954,7 +467,7 @@ class Node:
 
     def status(self) -> Status:
         """Returns the state of the node. Works before boot, too."""
-        raw = _abi.Status(_STATUS_BYTES)
+        raw = _abi.Status(STATUS_BYTES)
         code = _abi.get_status(self._handle, byref(raw))
         if code < 0:
             raise self._error(code)
@@ -979,7 +492,7 @@ class Node:
         Status.events_lost counts events that nobody took in time.
         """
         raw = _abi.Event()
-        return None if self._call(_abi.next_event, byref(raw)) == _NONE else read_event(raw)
+        return None if self._call(_abi.next_event, byref(raw)) == NONE else read_event(raw)
 
     def events(self) -> Iterator[Event]:
         """Returns an iterator over the waiting events."""
@@ -999,10 +512,12 @@ class Node:
         return f"<{type(self).__name__} {status.id}: term={status.term} leader={status.leader} commit={status.commit}>"
 
 
-_GUARDED = frozenset(
-    method.__code__ for method in vars(Node).values() if isinstance(method, FunctionType) and "_alone" in method.__code__.co_names
+GUARDED.update(
+    method.__code__
+    for part in Node.__mro__
+    for method in vars(part).values()
+    if isinstance(method, FunctionType) and "_alone" in method.__code__.co_names
 )
-"""The code of the methods that enter the gate: Node._alone looks for them on the stacks."""
 
 
 class NodeArray:
@@ -1034,52 +549,3 @@ class NodeArray:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("nodes can't be copied or pickled")
-
-
-# ---- helpers
-
-
-def _free(handle: ctypes.c_void_p, arrays: Iterable[NodeArray]) -> None:
-    """Frees a node. Node shares the handle, so that a late finalizer finds NULL there."""
-    value, handle.value = handle.value, None
-    if value:
-        for nodes in arrays:
-            nodes._forget(value)
-        _abi.free(value)
-
-
-class _Unheld:
-    """Measures sys.getrefcount of a list that only an attribute holds."""
-
-    def __init__(self) -> None:
-        self.lease: list[int] = []
-        self.count = sys.getrefcount(self.lease)
-
-
-_UNHELD = _Unheld().count
-
-
-_NO_ROOM = c_size_t(0)
-
-
-class _Staged(NamedTuple):
-    """Entries of propose_many: bytes, lengths, total size, and their raftcore_slice[]."""
-
-    data: bytearray
-    lengths: list[int]
-    size: int
-    slices: array[int]
-
-
-class _Flat:
-    """Memory for flat readies. The memory is never resized, since views may be anywhere."""
-
-    __slots__ = ("at", "number", "room", "view")
-
-    def __init__(self, size: int, number: int) -> None:
-        own = bytearray(size)
-        self.view = memoryview(own).toreadonly()
-        self.at = (ctypes.c_char * size).from_buffer(own)  # what a c_void_p takes for its address
-        self.room = c_size_t(size)
-        self.number = c_uint64.__ctype_le__.from_buffer(own, 24)  # type: ignore[attr-defined] # of the ready in it
-        self.number.value = number
