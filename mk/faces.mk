@@ -4,7 +4,7 @@ FACES_OUT := target/faces
 
 .PHONY: faces
 
-$(FACES_OUT)/replay: tests/faces/replay.c include/raftcore.h $(C_OUT)/libraftcore.a
+$(FACES_OUT)/replay: tests/faces/replay.c tests/faces/replay.h include/raftcore.h $(C_OUT)/libraftcore.a
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 $(C_FLAGS) $< $(C_OUT)/libraftcore.a $(C_LIBS) -o $@
 
