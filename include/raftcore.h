@@ -220,7 +220,10 @@ typedef struct raftcore_config {
     uint32_t max_tokens;             /* Waiting proposals with a token [8192] */
     int32_t priority;                /* Among equal logs the higher priority wins [0] */
     uint32_t max_apply_unpersisted;  /* ASYNC: entries to apply that are not yet durable [0] */
-    uint64_t recent_bytes;           /* Entries in memory [4 * block_bytes or more; 16 MiB] */
+
+    /* Entries in memory. An entry takes half of it at most: equal limits on every member [4 *
+     * block_bytes or more; 16 MiB] */
+    uint64_t recent_bytes;
     uint64_t catchup_bytes;          /* Entries supplied for peers, all together [8 MiB] */
     uint64_t max_size_per_msg;       /* Payload of an append with several entries [1 MiB] */
     uint64_t max_committed_size_per_ready; /* Committed entries returned, not yet applied [4 MiB] */
@@ -888,7 +891,7 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_advance(raftcore_node *node, uint64_t number);
 
 /**
- * A request for entries of your log, or for a snapshot: for a peer that is far behind, or for this node
+ * A request for entries of your log, or for a snapshot: for a peer far behind, or for this node
  * to apply.
  */
 typedef struct raftcore_fetch {
@@ -1158,8 +1161,8 @@ typedef struct raftcore_input {
  *          RAFTCORE_NONE         nothing to do
  *          RAFTCORE_FETCH_FIRST  no ready was taken: answer raftcore_next_fetch, then turn again
  *                                with an empty input
- *          A negative code       of an acknowledgement: the turn ended there. Of the ready: the rest
- *                                of the turn is done; the codes are as in raftcore_get_ready
+ *          A negative code       of an acknowledgement: the turn ended there. Of the ready: the
+ *                                rest of the turn is done; the codes are as in raftcore_get_ready
  * Rust     Node::turn
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1543,7 +1546,9 @@ typedef struct raftcore_status {
     uint64_t last_index;        /* Last index of the log */
     uint64_t last_term;         /* Term of the last entry */
     uint64_t recent_first;      /* First index with its entry in memory */
-    uint64_t safe_to_compact;   /* Compact up to here: no known member needs the entries */
+
+    /* Leader: compact up to here, no known member needs the entries. Others: what is applied */
+    uint64_t safe_to_compact;
     uint64_t memory_bytes;      /* Memory of the node */
     uint64_t messages_dropped;  /* Outgoing messages lost at a limit */
     uint64_t messages_refused;  /* Incoming messages refused with an error */
@@ -1562,8 +1567,7 @@ typedef struct raftcore_status {
     uint32_t n_tokens;          /* Waiting proposals with a token */
     uint64_t last_ready;        /* Number of the newest ready; 0: none yet */
 
-    /* Ticks that came while a ready was waiting. A host that drains every ready before it sleeps
-     * has 0 */
+    /* Ticks that came while a ready was waiting. Drain the readies before each tick: then 0 */
     uint64_t late_ticks;
 
     /* First entry that the node needs from your log to apply (RAFTCORE_FETCH_APPLY); 0: none */

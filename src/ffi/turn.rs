@@ -86,8 +86,8 @@ pub unsafe extern "C" fn raftcore_view_flat(
 ///          RAFTCORE_NONE         nothing to do
 ///          RAFTCORE_FETCH_FIRST  no ready was taken: answer raftcore_next_fetch, then turn again
 ///                                with an empty input
-///          A negative code       of an acknowledgement: the turn ended there. Of the ready: the rest
-///                                of the turn is done; the codes are as in raftcore_get_ready
+///          A negative code       of an acknowledgement: the turn ended there. Of the ready: the
+///                                rest of the turn is done; the codes are as in raftcore_get_ready
 /// Rust     Node::turn
 #[unsafe(no_mangle)]
 #[must_use]

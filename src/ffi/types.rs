@@ -180,7 +180,7 @@ pub struct raftcore_conf {
     pub index: u64,
 }
 
-/// A request for entries of your log, or for a snapshot: for a peer that is far behind, or for this node
+/// A request for entries of your log, or for a snapshot: for a peer far behind, or for this node
 /// to apply.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -431,7 +431,8 @@ pub struct raftcore_config {
     pub priority: i32,
     /// ASYNC: entries to apply that are not yet durable [0]
     pub max_apply_unpersisted: u32,
-    /// Entries in memory [4 * block_bytes or more; 16 MiB]
+    /// Entries in memory. An entry takes half of it at most: equal limits on every member
+    /// [4 * block_bytes or more; 16 MiB]
     pub recent_bytes: u64,
     /// Entries supplied for peers, all together [8 MiB]
     pub catchup_bytes: u64,
@@ -571,7 +572,7 @@ pub struct raftcore_status {
     pub last_term: u64,
     /// First index with its entry in memory
     pub recent_first: u64,
-    /// Compact up to here: no known member needs the entries
+    /// Leader: compact up to here, no known member needs the entries. Others: what is applied
     pub safe_to_compact: u64,
     /// Memory of the node
     pub memory_bytes: u64,
@@ -607,7 +608,7 @@ pub struct raftcore_status {
     pub n_tokens: u32,
     /// Number of the newest ready; 0: none yet
     pub last_ready: u64,
-    /// Ticks that came while a ready was waiting. A host that drains every ready before it sleeps has 0
+    /// Ticks that came while a ready was waiting. Drain the readies before each tick: then 0
     pub late_ticks: u64,
     /// First entry that the node needs from your log to apply (RAFTCORE_FETCH_APPLY); 0: none
     pub apply_waits: u64,
