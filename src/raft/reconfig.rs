@@ -304,7 +304,7 @@ impl Raft {
         } else {
             for at in 0..self.peers.len() {
                 if self.peers.at(at).is_some_and(|peer| peer.id != self.id) {
-                    self.send_append(at, Empty::Stays);
+                    self.send_append(at, Empty::StaysAlone);
                 }
             }
         }

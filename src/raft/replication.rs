@@ -29,13 +29,21 @@ pub(crate) struct Carried {
 /// What becomes of an append that has no entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Empty {
-    /// It is not sent.
+    /// It is not sent. The caller goes on until nothing is left to send.
     Stays,
+    /// It is not sent. The caller sends one append, and no more.
+    StaysAlone,
     /// It asks what the peer has.
     Asks,
     /// It says how far is committed. A peer that streams need not answer: what it acknowledges it says when it stores entries, and if
     /// that was lost the next heartbeat's answer has it asked again. A fourth of the messages of a write.
     Tells,
+}
+
+impl Empty {
+    fn stays(self) -> bool {
+        matches!(self, Self::Stays | Self::StaysAlone)
+    }
 }
 
 impl Carried {
@@ -161,7 +169,7 @@ impl Raft {
             if self.flag(Flags::BATCH_APPEND) && self.join_last_append(at, to, next) {
                 return true;
             }
-        } else if empty == Empty::Stays {
+        } else if empty.stays() {
             return false;
         }
         let first_piece = self.outbox.begin_body();
@@ -172,7 +180,7 @@ impl Raft {
         if carried.count > 0 && self.reserve_window(at).is_err() {
             return false;
         }
-        if carried.count == 0 && empty == Empty::Stays {
+        if carried.count == 0 && empty.stays() {
             return false;
         }
         let commit = self.log.commit;

@@ -680,14 +680,13 @@ fn step_all_own(raft: &mut Raft, own: &[Own]) {
     own.iter().for_each(|&own| step_own(raft, own));
 }
 
-/// An answer of this node to itself goes through the term gate like any other.
+/// An answer of this node to itself goes through the term gate like any other, and counts only for a member, like any other.
 #[inline]
 pub(crate) fn step_own(raft: &mut Raft, own: Own) {
+    let Some(at) = raft.peers.position(raft.id) else { return };
     match own.kind {
         MessageKind::AppResp if own.term == raft.term && raft.role == Role::Leader => {
-            if let Some(at) = raft.peers.position(raft.id)
-                && own.index <= raft.log.last()
-            {
+            if own.index <= raft.log.last() {
                 if let Some(peer) = raft.peers.at_mut(at) {
                     peer.recent_active = true;
                 }

@@ -82,6 +82,18 @@ fn a_member_that_is_removed_and_added_again_has_confirmed_no_read_and_granted_no
     }
 }
 
+/// A response of who is no member is refused, and so is a node's own (found by lock-step).
+#[test]
+fn a_candidate_that_a_change_removes_does_not_win_by_its_own_vote() {
+    let mut node = Disk::founder(&[1, 2]).boot(&Config { storage: StorageMode::Async, ..as_etcd(1) });
+    node.campaign().unwrap();
+    let number = node.ready().unwrap().unwrap().number();
+    step(&mut node, &message(MessageKind::VoteResp, 2, 1, 1)).unwrap();
+    node.apply_change(EntryKind::ConfChange, &[0x10, 1, 0x18, 1]).unwrap();
+    node.persisted(number).unwrap();
+    assert_eq!((node.status().role, node.status().n_peers), (Role::Candidate, 1));
+}
+
 #[test]
 fn a_node_that_becomes_the_sole_voter_answers_reads_with_its_first_commit() {
     let mut node = Disk::founder(&[1, 2]).boot(&as_etcd(1));

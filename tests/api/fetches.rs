@@ -55,6 +55,33 @@ fn an_append_of_fetched_entries_tells_the_commit_index_as_of_the_supply() {
     assert_eq!((append.index, append.commit), (2, 61), "not 60, as when it was asked");
 }
 
+/// As in etcd's raft, which sends one append to each member then (found by lock-step).
+#[test]
+fn a_change_sends_a_peer_one_append_though_its_entries_are_asked_for() {
+    let c = forgetful();
+    let flags = c.flags.with(raftcore::Flags::CONF_APART, true);
+    let mut node = lone::leader(&Config { flags, max_size_per_msg: 1, ..c });
+    let give = |node: &mut Node| {
+        while let Some(fetch) = node.next_fetch().unwrap() {
+            supply(node, fetch.id, fetch.first, fetch.first).unwrap();
+        }
+    };
+    // Each batch sends one entry of it.
+    for at in 0..12u8 {
+        let list: Vec<_> = (1..=5).map(|i| [node.status().last_index as u8 + i; LEN]).collect();
+        node.propose_many(list.iter().map(|data| (&data[..], 0))).unwrap();
+        give(&mut node);
+        let appends = drain(&mut node).into_iter().filter(|m| m.to == 3).count();
+        assert_eq!(appends, 1, "batch {at}");
+    }
+    assert!(peer(&node, 3).next_index < node.status().recent_first);
+
+    node.apply_change(raftcore::EntryKind::ConfChange, &[0x10, 2, 0x18, 1]).unwrap();
+    give(&mut node);
+
+    assert_eq!(drain(&mut node).into_iter().filter(|m| m.to == 3).count(), 1);
+}
+
 #[test]
 fn that_an_ask_waits_is_said_until_it_is_taken_or_not_wanted() {
     let mut node = leader(&forgetful());
