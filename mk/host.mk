@@ -27,7 +27,7 @@ $(HOST_OUT)/test/%: tests/host/%.c $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/asan/%.
 	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
 
 .PHONY: host host-test
-.SECONDARY:
+.SECONDARY: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
 
 host: $(HOST_OUT)/librh.a  ## the host library for C, bindings/c, as far as it goes
 host-test: host $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts and damage

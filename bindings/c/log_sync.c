@@ -1,0 +1,403 @@
+/*
+ * log_sync.c: the buffer into files.
+ *
+ * One write and one fdatasync for all that was appended since the last call. A new segment is written under a name of its own,
+ * synced, and renamed only then: so a segment under its name always has its base, and the segment before it is durable.
+ *
+ * A failure here is final. The kernel may drop the pages of a failed flush and report success at the next one, so nobody can
+ * know what is on the disk; the next boot finds out, and copies what no one has promised before it trusts it (log_boot.c).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log_parts.h"
+
+enum { KEEP_BUFFER = 4 * 1024 * 1024 };         /* a buffer that grew beyond is freed when it is empty */
+
+typedef unsigned long long ull;
+
+static int fail_call(struct rh_words *why, const char *call, const char *name)
+{
+    int error = errno;
+
+    return rh_fail(why, rh_code_of_errno(error), "%s of %s: %s", call, name, strerror(error));
+}
+
+/* ---- files ---- */
+
+/* All blocks are there, so that neither a write nor a flush has to find any. */
+static int allocate(int fd, uint64_t size, const char *name, struct rh_words *why)
+{
+    int error = posix_fallocate(fd, 0, (off_t)size);
+
+    if (error == EOPNOTSUPP || error == EINVAL) {       /* a file system without it, and a C library that does not stand in */
+        static const uint8_t zeros[4096];
+        for (uint64_t at = 0; at < size; at += sizeof zeros) {
+            size_t len = size - at < sizeof zeros ? (size_t)(size - at) : sizeof zeros;
+            int code = rh_write_all(fd, zeros, len, at, name, why);
+            if (code != RH_OK)
+                return code;
+        }
+        return RH_OK;
+    }
+    if (error != 0)
+        return rh_fail(why, rh_code_of_errno(error), "posix_fallocate of %llu bytes for %s: %s", (ull)size, name, strerror(error));
+    return RH_OK;
+}
+
+static int make_file(struct rh_log_file *log, const char *name, uint64_t size, int *fd, struct rh_words *why)
+{
+    *fd = openat(log->dir->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (*fd < 0)
+        return fail_call(why, "open", name);
+    int code = allocate(*fd, size, name, why);
+    if (code != RH_OK) {
+        close(*fd);
+        *fd = -1;
+        unlinkat(log->dir->fd, name, 0);
+    }
+    return code;
+}
+
+/* The file that was set aside becomes the segment. Its bytes are zeros: nothing was ever written to it. */
+static int take_reserve(const struct rh_log_file *log, const char *name, int *fd, struct rh_words *why)
+{
+    if (renameat(log->dir->fd, "reserve", log->dir->fd, name) != 0)
+        return fail_call(why, "rename", "reserve");
+    *fd = openat(log->dir->fd, name, O_WRONLY | O_CLOEXEC);
+    return *fd >= 0 ? RH_OK : fail_call(why, "open", name);
+}
+
+/* One of an earlier run is taken as it is: were it given back first, others might get the space. */
+void rh_log_find_reserve(struct rh_log_file *log)
+{
+    uint64_t size = log->options.segment_bytes;
+    struct stat st;
+
+    log->reserve = fstatat(log->dir->fd, "reserve", &st, 0) == 0 && (uint64_t)st.st_size == size && (uint64_t)st.st_blocks * 512 >= size;
+}
+
+static bool allocate_reserve(const struct rh_log_file *log)
+{
+    int fd = openat(log->dir->fd, "reserve", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+    if (fd < 0)
+        return false;
+    bool there = allocate(fd, log->options.segment_bytes, "reserve", NULL) == RH_OK;
+    close(fd);
+    if (!there)
+        unlinkat(log->dir->fd, "reserve", 0);
+    return there;
+}
+
+void rh_log_make_reserve(struct rh_log_file *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    bool wanted = !log->reserve && !log->options.no_reserve;
+    pthread_mutex_unlock(&log->mutex);
+    if (!wanted)
+        return;
+    bool there = allocate_reserve(log);
+    pthread_mutex_lock(&log->mutex);
+    log->reserve = there;
+    pthread_mutex_unlock(&log->mutex);
+}
+
+static void temporary_name(const struct rh_segment *g, char to[40])
+{
+    char name[32];
+
+    rh_segment_name(g->number, name);
+    snprintf(to, 40, "%s.tmp", name);
+}
+
+/*
+ * Opens a file for a segment that is to begin. It gets its name in end_change. Its base says where the segment before it ends, and so
+ * vouches for it: all of that one must be durable first, a mark at its end, too.
+ */
+static int begin_change(struct rh_log_file *log, const struct rh_segment *g, int *fd, struct rh_words *why)
+{
+    char name[40];
+
+    *fd = -1;
+    temporary_name(g, name);
+    if (log->write_dirty && fdatasync(log->write_fd) != 0)
+        return fail_call(why, "fdatasync before", name);
+    log->write_dirty = false;
+    int code = make_file(log, name, g->size, fd, why);
+    pthread_mutex_lock(&log->mutex);
+    bool on_reserve = code == RH_E_SPACE && log->reserve && g->size == log->options.segment_bytes;
+    log->on_reserve = on_reserve;
+    log->reserve = log->reserve && !on_reserve;
+    pthread_mutex_unlock(&log->mutex);
+    return on_reserve ? take_reserve(log, name, fd, why) : code;
+}
+
+/*
+ * The new segment is synced: gives it its name, then cuts the one before it at its end. Space is won; and a last segment that is
+ * shorter than it was made tells the boot that the file behind it is missing. So the cut must not come before the name is durable.
+ */
+static int end_change(struct rh_log_file *log, const struct rh_segment *g, int fd, struct rh_words *why)
+{
+    char from[40], name[32];
+
+    temporary_name(g, from);
+    rh_segment_name(g->number, name);
+    if (renameat(log->dir->fd, from, log->dir->fd, name) != 0)
+        return fail_call(why, "rename", from);
+    int code = rh_dir_sync(log->dir, why);
+    if (code != RH_OK)
+        return code;
+    if (log->write_fd >= 0) {
+        if (ftruncate(log->write_fd, (off_t)log->write_end) != 0) {
+            /* It stays as long as it is, which does no harm. */
+        }
+        close(log->write_fd);
+    }
+    log->write_fd = fd;
+    log->write_segment = g->number;
+    return RH_OK;
+}
+
+/* ---- one flight ---- */
+
+static int write_runs(const struct rh_buffer *b, int fd, const struct rh_run *runs, size_t count, struct rh_words *why)
+{
+    char name[32];
+
+    rh_segment_name(runs->segment->number, name);
+    for (size_t i = 0; i < count; i++) {
+        int code = rh_write_all(fd, b->bytes + runs[i].at, runs[i].len, runs[i].offset, name, why);
+        if (code != RH_OK)
+            return code;
+    }
+    return RH_OK;
+}
+
+static int flush(int fd, const struct rh_segment *g, bool is_new, struct rh_words *why)
+{
+    char name[32];
+
+    /* A new file's size and blocks must be durable, too; an old one's have not changed. */
+    if ((is_new ? fsync(fd) : fdatasync(fd)) == 0)
+        return RH_OK;
+    rh_segment_name(g->number, name);
+    return fail_call(why, is_new ? "fsync" : "fdatasync", name);
+}
+
+/* The runs of one segment: after it they are durable (`durably`), and can be read from the file. */
+static int write_segment(struct rh_log_file *log, const struct rh_run *runs, size_t count, bool durably, struct rh_words *why)
+{
+    struct rh_segment *g = runs->segment;
+    bool is_new = log->write_fd < 0 || log->write_segment != g->number;
+    int fd = log->write_fd, code = is_new ? begin_change(log, g, &fd, why) : RH_OK;
+
+    if (code == RH_OK)
+        code = write_runs(&log->flight, fd, runs, count, why);
+    if (code == RH_OK && durably)
+        code = flush(fd, g, is_new, why);
+    if (code == RH_OK && is_new)
+        code = end_change(log, g, fd, why);
+    if (code != RH_OK) {
+        if (fd >= 0 && fd != log->write_fd)
+            close(fd);
+        return code;
+    }
+    log->write_end = runs[count - 1].offset + runs[count - 1].len;
+    log->write_dirty = !durably;
+    pthread_mutex_lock(&log->mutex);
+    g->written = log->write_end;
+    pthread_mutex_unlock(&log->mutex);
+    return RH_OK;
+}
+
+static int write_flight(struct rh_log_file *log, bool durably, struct rh_words *why)
+{
+    const struct rh_buffer *b = &log->flight;
+
+    for (size_t i = 0; i < b->n_runs;) {
+        size_t next = i + 1;
+        while (next < b->n_runs && b->runs[next].segment == b->runs[i].segment)
+            next++;
+        int code = write_segment(log, b->runs + i, next - i, durably, why);
+        if (code != RH_OK)
+            return code;
+        i = next;
+    }
+    return RH_OK;
+}
+
+/* What has flown can be read from the files: the runs must go, since their segments may be freed. Needs the mutex. */
+static void land(struct rh_log_file *log)
+{
+    log->flight.len = log->flight.n_runs = 0;
+}
+
+/* Swaps the buffers: the loop thread goes on with an empty one. Needs the mutex. */
+static void take_off(struct rh_log_file *log)
+{
+    struct rh_segment *last = rh_state_last_segment(&log->state);
+    struct rh_buffer filled = log->fill;
+    uint64_t block = log->options.block_bytes;
+
+    log->fill = log->flight;
+    log->flight = filled;
+    if (log->fill.cap > KEEP_BUFFER) {
+        free(log->fill.bytes);
+        log->fill.bytes = NULL;
+        log->fill.cap = 0;
+    }
+    if (block > 0)
+        last->tail = (last->tail + block - 1) & ~(block - 1);
+}
+
+int rh_log_failed(const struct rh_log_file *log, struct rh_words *why)
+{
+    return rh_fail(why, RH_E_FAILED, "the log takes nothing more, boot again from the disk: %s", log->cause.text);
+}
+
+static int fail_for_good(struct rh_log_file *log, int code, const struct rh_words *cause, struct rh_words *why)
+{
+    pthread_mutex_lock(&log->mutex);
+    if (!log->failed)
+        log->cause = *cause;
+    log->failed = true;
+    pthread_mutex_unlock(&log->mutex);
+    return rh_fail(why, code, "%s", cause->text);
+}
+
+/* ---- segments that are no longer needed ---- */
+
+void rh_doom(struct rh_log_file *log, struct rh_segment *g, uint64_t batch)
+{
+    if (log->read_fd >= 0 && log->read_segment == g->number) {
+        close(log->read_fd);            /* it would hold the space */
+        log->read_fd = -1;
+    }
+    g->doomed_by = batch;
+    g->next_doomed = log->doomed;
+    log->doomed = g;
+}
+
+/* Takes from the list those that a durable batch has made superfluous. Needs the mutex. */
+static struct rh_segment *take_doomed(struct rh_log_file *log)
+{
+    struct rh_segment *taken = NULL, **link = &log->doomed;
+
+    while (*link) {
+        struct rh_segment *g = *link;
+        if (g->doomed_by <= log->synced_batch) {
+            *link = g->next_doomed;
+            g->next_doomed = taken;
+            taken = g;
+        } else {
+            link = &g->next_doomed;
+        }
+    }
+    return taken;
+}
+
+static void remove_segments(struct rh_log_file *log, struct rh_segment *g)
+{
+    char name[32];
+
+    for (struct rh_segment *next; g; g = next) {
+        next = g->next_doomed;
+        rh_segment_name(g->number, name);
+        unlinkat(log->dir->fd, name, 0);        /* one that stays is removed by the next boot */
+        rh_segment_free(g);
+    }
+}
+
+/* ---- sync ---- */
+
+static int sync_flight(struct rh_log_file *log, uint64_t batch, uint64_t number, struct rh_words *why)
+{
+    struct rh_words cause;
+    int code = write_flight(log, true, &cause);
+
+    if (code != RH_OK)
+        return fail_for_good(log, code, &cause, why);
+    pthread_mutex_lock(&log->mutex);
+    land(log);
+    log->synced_batch = batch;
+    log->synced_number = number;
+    struct rh_segment *doomed = take_doomed(log);
+    pthread_mutex_unlock(&log->mutex);
+    remove_segments(log, doomed);
+    return RH_OK;
+}
+
+static bool mark_takes_off(struct rh_log_file *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    struct rh_segment *last = rh_state_last_segment(&log->state);
+    bool possible = !log->failed && !log->marked && log->fill.len == 0 && rh_segment_has_room(last, RH_BATCH_HEAD) &&
+                    rh_buffer_reserve(&log->fill, RH_BATCH_HEAD) == RH_OK;
+    if (possible) {
+        struct rh_builder b = rh_builder_open(log, last, 0);
+        rh_builder_close(&b);
+        log->marked = true;
+        take_off(log);
+    }
+    pthread_mutex_unlock(&log->mutex);
+    return possible;
+}
+
+int rh_log_mark(struct rh_log_file *log, struct rh_words *why)
+{
+    struct rh_words cause;
+
+    if (!mark_takes_off(log))
+        return RH_OK;
+    int code = write_flight(log, false, &cause);
+    if (code != RH_OK)
+        return fail_for_good(log, code, &cause, why);
+    pthread_mutex_lock(&log->mutex);
+    land(log);
+    pthread_mutex_unlock(&log->mutex);
+    return RH_OK;
+}
+
+int rh_log_sync_mark(struct rh_log_file *log, struct rh_words *why)
+{
+    struct rh_words cause;
+
+    if (!log->write_dirty || fdatasync(log->write_fd) == 0)
+        return RH_OK;
+    fail_call(&cause, "fdatasync", "the last mark");
+    return fail_for_good(log, RH_E_IO, &cause, why);
+}
+
+int rh_log_sync(void *self, uint64_t *number, struct rh_words *why)
+{
+    struct rh_log_file *log = self;
+
+    pthread_mutex_lock(&log->mutex);
+    if (log->failed) {
+        int code = rh_log_failed(log, why);
+        pthread_mutex_unlock(&log->mutex);
+        return code;
+    }
+    bool idle = log->fill.len == 0;
+    uint64_t batch = log->next_batch - 1, all = log->fill_number;
+    if (!idle)
+        take_off(log);
+    *number = log->synced_number;
+    pthread_mutex_unlock(&log->mutex);
+
+    if (idle) {
+        rh_log_make_reserve(log);
+        int code = rh_log_mark(log, why);
+        return code == RH_OK ? RH_NONE : code;
+    }
+    int code = sync_flight(log, batch, all, why);
+    if (code == RH_OK)
+        *number = all;
+    return code;
+}
