@@ -219,7 +219,10 @@ int rh_dir_set_founding(struct rh_dir *d, const uint8_t founding[RH_ID_BYTES], s
 int rh_dir_set_log(struct rh_dir *d, const char *kind, struct rh_words *why)
 {
     struct rh_owner o = d->owner;
+    size_t len = strlen(kind);
 
+    if (len == 0 || len >= sizeof o.log || strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+        return rh_fail(why, RH_E_ARG, "a kind of log is a word of up to %zu small letters, digits and hyphens", sizeof o.log - 1);
     if (strcmp(o.log, kind) == 0)
         return RH_OK;
     if (strcmp(o.log, "none") != 0)
@@ -328,9 +331,10 @@ static int adopt(struct rh_dir *d, uint64_t group, uint64_t id, struct rh_words 
 static int open_fd(struct rh_dir *d, const char *path, struct rh_words *why)
 {
     *d = (struct rh_dir){.fd = -1, .lock = -1};
-    if (strlen(path) >= sizeof d->path)
+    size_t len = strlen(path);
+    if (len >= sizeof d->path)
         return rh_fail(why, RH_E_ARG, "the directory's path is longer than %zu bytes", sizeof d->path - 1);
-    snprintf(d->path, sizeof d->path, "%s", path);
+    memcpy(d->path, path, len + 1);
     d->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return d->fd >= 0 ? RH_OK : fail_call(why, "open", path);
 }

@@ -58,7 +58,10 @@ void rh_dir_close(struct rh_dir *d);
  */
 int rh_dir_set_founding(struct rh_dir *d, const uint8_t founding[RH_ID_BYTES], struct rh_words *why);
 
-/* Stores that a log of this kind was made, durably. From then on its absence is a fault. Called by log stores. */
+/*
+ * Stores that a log of this kind was made, durably. From then on its absence is a fault. Called by log stores. kind: up to 15 small
+ * letters, digits and hyphens.
+ */
 int rh_dir_set_log(struct rh_dir *d, const char *kind, struct rh_words *why);
 
 /* Stores how far the log has come, durably. Called by log stores when they are closed. */

@@ -465,12 +465,15 @@ static int go_on_from_files(struct recovery *v, struct rh_words *why)
 int rh_log_recover(struct rh_log_file *log, struct rh_words *why)
 {
     struct recovery v = {.log = log, .scan.fd = -1};
+    const char *kind = log->dir->owner.log;
     uint64_t number;
-    int code = rh_segments_list(log->dir, &v.numbers, &v.count, why);
 
+    if (strcmp(kind, "none") != 0 && strcmp(kind, "files") != 0)
+        return rh_fail(why, RH_E_OWNER, "%s has a log of kind %s, not files", log->dir->path, kind);
+    int code = rh_segments_list(log->dir, &v.numbers, &v.count, why);
     if (code == RH_OK && v.count > 0)
         code = go_on_from_files(&v, why);
-    else if (code == RH_OK && strcmp(log->dir->owner.log, "none") != 0)
+    else if (code == RH_OK && strcmp(kind, "none") != 0)
         code = rh_fail(why, RH_E_DAMAGED, "%s has no segment of a log any more, and had one. " RESTORE, log->dir->path);
     else if (code == RH_OK && (code = make_first(log, why)) == RH_OK)
         code = rh_log_sync(log, &number, why);

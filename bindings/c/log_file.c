@@ -68,6 +68,10 @@ static int close_log(void *self, struct rh_words *why)
 {
     struct rh_log_file *log = self;
     uint64_t number;
+    if (log->look) {
+        free_log(log);
+        return RH_OK;
+    }
     int code = log->failed ? rh_log_failed(log, why) : rh_log_sync(log, &number, why);
 
     /* The mark is worth a flush: the next boot then knows of every batch that it was durable. */
@@ -161,7 +165,7 @@ int rh_log_file_look(struct rh_dir *dir, struct rh_log *out, struct rh_words *wh
 
     if (code != RH_OK)
         return code;
-    log->failed = true;
+    log->look = log->failed = true;
     snprintf(log->cause.text, sizeof log->cause.text, "it was opened to look only");
     *out = (struct rh_log){&ops, log};
     return RH_OK;

@@ -42,12 +42,13 @@ struct rh_log_file {
     struct rh_log_state state;
     uint64_t last_number;               /* the caller's, of the last batch */
     char note[RH_WORDS_MAX];
-    bool fresh;
+    bool fresh, look;                   /* nothing was ever appended; opened to look */
     int read_fd;                        /* a segment that was read from last, or -1 */
     uint64_t read_segment;
 
     int write_fd;                       /* the segment that is written to, or -1 */
     uint64_t write_segment, write_end;  /* its number; behind the last byte written */
+    uint64_t zeroed;                    /* the segment's blocks have been written up to here */
     bool write_dirty;                   /* a mark was written and not synced */
 
     pthread_mutex_t mutex;

@@ -66,9 +66,9 @@ static int bring(struct rh_log_file *log, const struct rh_segment *g, uint64_t o
 }
 
 /* Where entry i of a segment ends at the latest. */
-static uint64_t latest_end(const struct rh_segment *g, size_t i)
+static uint64_t latest_end(const struct rh_segment *g, size_t i, uint64_t segment_end)
 {
-    return i + 1 < g->count ? 8 * (uint64_t)g->places[i + 1] : g->end;
+    return i + 1 < g->count ? 8 * (uint64_t)g->places[i + 1] : segment_end;
 }
 
 static int damaged(const struct rh_segment *g, size_t i, struct rh_words *why)
@@ -81,7 +81,8 @@ static int damaged(const struct rh_segment *g, size_t i, struct rh_words *why)
 }
 
 /* Reads entries `from` to `to` of a segment out of the bytes that begin at the first one's place. */
-static int take_entries(const struct rh_segment *g, size_t from, size_t to, size_t got, struct rh_read *io, struct rh_words *why)
+static int take_entries(const struct rh_segment *g, size_t from, size_t to, uint64_t segment_end, size_t got, struct rh_read *io,
+                        struct rh_words *why)
 {
     uint64_t begin = 8 * (uint64_t)g->places[from];
     struct rh_record r;
@@ -94,7 +95,7 @@ static int take_entries(const struct rh_segment *g, size_t from, size_t to, size
             break;
         }
         bool good = rh_get_record(io->buf + at, got - at, g->seed, place, &r, &need);
-        if (!good && need > got - at && place + need <= latest_end(g, i)) {
+        if (!good && need > got - at && place + need <= latest_end(g, i, segment_end)) {
             io->need = at + need;       /* it is longer than what was brought */
             break;
         }
@@ -110,13 +111,16 @@ static int read_from(struct rh_log_file *log, const struct rh_segment *g, uint64
 {
     size_t from = (size_t)(first - g->first);
     size_t to = last <= rh_segment_last(g) ? (size_t)(last - g->first) : g->count - 1;
-    uint64_t begin = 8 * (uint64_t)g->places[from], span = latest_end(g, to) - begin;
+    pthread_mutex_lock(&log->mutex);
+    uint64_t segment_end = g->end;      /* a mark of the sync thread may just be moving it */
+    pthread_mutex_unlock(&log->mutex);
+    uint64_t begin = 8 * (uint64_t)g->places[from], span = latest_end(g, to, segment_end) - begin;
     size_t wanted = span < io->cap ? (size_t)span : io->cap, got = 0;
     int code = bring(log, g, begin, io->buf, wanted, &got, why);
 
     io->need = 0;
     if (code == RH_OK)
-        code = take_entries(g, from, to, got, io, why);
+        code = take_entries(g, from, to, segment_end, got, io, why);
     if (code != RH_OK || io->count > 0)
         return code;
     if (got < wanted)                   /* the file has become shorter */

@@ -17,7 +17,11 @@
 
 #include "log_parts.h"
 
-enum { KEEP_BUFFER = 4 * 1024 * 1024 };         /* a buffer that grew beyond is freed when it is empty */
+enum {
+    KEEP_BUFFER = 4 * 1024 * 1024,      /* a buffer that grew beyond is freed when it is empty */
+    ZEROS_AHEAD = 1024 * 1024,
+    LARGE_SYNC = 64 * 1024,
+};
 
 typedef unsigned long long ull;
 
@@ -179,6 +183,33 @@ static int write_runs(const struct rh_buffer *b, int fd, const struct rh_run *ru
     return RH_OK;
 }
 
+/*
+ * Writes zeros behind the end, now and then. Preallocated blocks that were never written cost a change of the file system's own records
+ * at their first flush, which takes a second flush of the disk. So that is paid once a megabyte, not at each sync. Large syncs pay it
+ * by themselves.
+ */
+static int write_zeros(struct rh_log_file *log, int fd, const struct rh_segment *g, uint64_t end, struct rh_words *why)
+{
+    static const uint8_t zeros[65536];
+    uint64_t to = end + ZEROS_AHEAD < g->size ? end + ZEROS_AHEAD : g->size;
+    char name[32];
+
+    if (end <= log->zeroed)
+        return RH_OK;
+    log->zeroed = end;
+    if (log->flight.len >= LARGE_SYNC)
+        return RH_OK;
+    rh_segment_name(g->number, name);
+    while (log->zeroed < to) {
+        size_t len = to - log->zeroed < sizeof zeros ? (size_t)(to - log->zeroed) : sizeof zeros;
+        int code = rh_write_all(fd, zeros, len, log->zeroed, name, why);
+        if (code != RH_OK)
+            return code;
+        log->zeroed += len;
+    }
+    return RH_OK;
+}
+
 static int flush(int fd, const struct rh_segment *g, bool is_new, struct rh_words *why)
 {
     char name[32];
@@ -195,10 +226,15 @@ static int write_segment(struct rh_log_file *log, const struct rh_run *runs, siz
 {
     struct rh_segment *g = runs->segment;
     bool is_new = log->write_fd < 0 || log->write_segment != g->number;
+    uint64_t end = runs[count - 1].offset + runs[count - 1].len;
     int fd = log->write_fd, code = is_new ? begin_change(log, g, &fd, why) : RH_OK;
 
+    if (is_new)
+        log->zeroed = 0;
     if (code == RH_OK)
         code = write_runs(&log->flight, fd, runs, count, why);
+    if (code == RH_OK && durably)
+        code = write_zeros(log, fd, g, end, why);
     if (code == RH_OK && durably)
         code = flush(fd, g, is_new, why);
     if (code == RH_OK && is_new)
@@ -208,7 +244,7 @@ static int write_segment(struct rh_log_file *log, const struct rh_run *runs, siz
             close(fd);
         return code;
     }
-    log->write_end = runs[count - 1].offset + runs[count - 1].len;
+    log->write_end = end;
     log->write_dirty = !durably;
     pthread_mutex_lock(&log->mutex);
     g->written = log->write_end;

@@ -79,7 +79,7 @@ def run(fault, seconds):
             return "does not compile: " + build.stderr[:300]
         try:
             done = subprocess.run([os.path.join(work, "check"), os.path.join(work, "scratch")], capture_output=True, text=True, timeout=seconds,
-                                  env={**os.environ, "TIMES": os.environ.get("TIMES", "8"), "SEED": os.environ.get("SEED", "1")})
+                                  env={**os.environ, "HOST_TIMES": os.environ.get("HOST_TIMES", "4"), "SEED": os.environ.get("SEED", "1")})
         except subprocess.TimeoutExpired:
             return "hangs"
         if done.returncode == 0:

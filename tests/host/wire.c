@@ -218,13 +218,13 @@ static void check_crc(void)
 
 int main(int argc, char **argv)
 {
-    struct vectors all = vectors_load(argc > 1 ? argv[1] : "tests/wire/vectors.txt");
+    struct vectors all = vectors_load(argc > 2 ? argv[2] : "tests/wire/vectors.txt");
 
     check_crc();
     check_vectors(&all);
     check_limits();
     uint64_t damaged = check_damage(&all);
-    uint64_t noise = check_noise(&all, (double)setting("SECONDS_OF_NOISE", 2));
+    uint64_t noise = check_noise(&all, (double)(2 * setting("HOST_TIMES", 1)));
     printf("wire: %zu vectors, %llu of them damaged, %llu of noise; CRC-32C by %s\n", all.count,
            (unsigned long long)damaged, (unsigned long long)noise, rh_crc32c_way());
     vectors_free(&all);

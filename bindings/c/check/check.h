@@ -20,6 +20,7 @@ struct rh_check_store {
     void (*closed)(void *context);
     void *context;
     bool survives_garbage;              /* no block that was synced is written again: sectors under a write may be destroyed */
+    bool notices_cuts;                  /* a file that was cut or removed is noticed after a power cut, too, not only after a close */
 };
 
 struct rh_check_options {

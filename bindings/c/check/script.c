@@ -29,7 +29,7 @@ uint64_t check_below(uint64_t *state, uint64_t limit)
 
 void script_begin(struct script *s, const struct rh_check_store *store, const char *dir, uint64_t seed)
 {
-    *s = (struct script){.store = store, .dir = dir, .random = seed, .next_number = 1};
+    *s = (struct script){.store = store, .dir = dir, .random = seed, .next_number = 1, .max_data = MAX_DATA};
     s->after[0] = said_copy(&(struct said){0});
 }
 
@@ -74,6 +74,7 @@ struct made {
     struct rh_conf confs[2];
     uint8_t data[MAX_ENTRIES][MAX_DATA];
     uint8_t conf[3][40];
+    size_t max_data;
 };
 
 static raftcore_slice random_bytes(uint64_t *r, uint8_t *to, size_t len)
@@ -86,14 +87,17 @@ static raftcore_slice random_bytes(uint64_t *r, uint8_t *to, size_t len)
     return (raftcore_slice){to, len};
 }
 
-static size_t random_length(uint64_t *r)
+static size_t random_length(uint64_t *r, size_t most)
 {
+    size_t len = 0;
+
     switch (check_below(r, 40)) {
-    case 0: return check_below(r, MAX_DATA);
-    case 1: case 2: return check_below(r, 1200);
-    case 3: return 0;
-    default: return check_below(r, 80);
+    case 0: len = check_below(r, MAX_DATA); break;
+    case 1: case 2: len = check_below(r, 1200); break;
+    case 3: break;
+    default: len = check_below(r, 80);
     }
+    return len < most ? len : most;
 }
 
 static void add_entries(struct made *m, uint64_t *r, uint64_t first, uint64_t term)
@@ -104,7 +108,7 @@ static void add_entries(struct made *m, uint64_t *r, uint64_t first, uint64_t te
     for (uint32_t i = 0; i < m->batch.n_entries; i++) {
         term += check_below(r, 10) == 0;
         m->entries[i] = (raftcore_entry){.index = first + i, .term = term, .kind = (uint32_t)check_below(r, 3),
-                                         .data = random_bytes(r, m->data[i], random_length(r))};
+                                         .data = random_bytes(r, m->data[i], random_length(r, m->max_data))};
     }
 }
 
@@ -189,6 +193,7 @@ int script_append(struct script *s)
     const struct said *now = &s->after[s->appended];
 
     CHECK_TRUE(m && s->appended < SCRIPT_BATCHES);
+    m->max_data = s->max_data;
     change_log(m, now, &s->random);
     change_rest(m, now, &s->random);
     if (check_below(&s->random, 8) > 0)

@@ -23,6 +23,7 @@ struct script {
     size_t appended, synced;                    /* batches */
     uint64_t upto;                              /* compaction was allowed up to here */
     uint64_t next_number;
+    size_t max_data;                    /* of an entry */
     struct rh_words why;
 };
 
