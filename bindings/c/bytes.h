@@ -1,6 +1,4 @@
-/*
- * bytes.h: integers in little-endian order at any address.
- */
+/* bytes.h: little-endian integers at any address. */
 #ifndef RH_BYTES_H
 #define RH_BYTES_H
 

@@ -1,11 +1,13 @@
 /*
  * crc32c.c: CRC-32C by the processor's instruction, or by a table.
  *
- * Why not a library: Debian has none small enough. libisal (140 KiB, x86 assembly) is the nearest, and a dependency of every
- * host for these lines. The choice between instruction and table is made at run time, so one binary fits every processor.
+ * Debian has no small library for CRC-32C. The nearest is libisal: 140 KiB of x86 assembly, and a
+ * dependency of every host for this file. The choice between instruction and table is made at run
+ * time, so that a binary fits every processor.
  *
- * The instruction takes eight bytes in three cycles and can start one in each cycle. So long runs go as three streams, whose
- * checksums are joined at the end: to pass over n zero bytes is a linear map, kept as a table for the one n that is used.
+ * The instruction takes eight bytes in three cycles, and can start in each cycle. So long runs go
+ * as three streams, whose checksums are joined at the end. Passing over n zero bytes is a linear
+ * map of the checksum; a table holds the map for the n of a stream.
  */
 #include "crc32c.h"
 
@@ -19,7 +21,7 @@
 enum { STREAM = 256 };                  /* bytes of each of the three streams; a multiple of 8 */
 
 static uint32_t table[8][256];          /* table[k][b]: b, then k zero bytes */
-static uint32_t skip_stream[4][256];    /* of each byte of a checksum: what STREAM zero bytes make of it */
+static uint32_t skip_stream[4][256];    /* for each byte of a checksum: the checksum after STREAM zero bytes */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void make_tables(void)

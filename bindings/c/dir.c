@@ -1,5 +1,5 @@
 /*
- * dir.c: the data directory: lock, owner file, and the few calls on files that all others here use.
+ * dir.c: the data directory: lock, owner file, and calls on files for the rest of the library.
  */
 #define _GNU_SOURCE
 #include "dir.h"
@@ -29,7 +29,7 @@ int rh_code_of_errno(int error)
     return error == ENOMEM ? RH_E_NOMEM : RH_E_IO;
 }
 
-/* The words for a system call that failed. */
+/* Returns the code of errno, with words for the failed call. */
 static int fail_call(struct rh_words *why, const char *call, const char *name)
 {
     int error = errno;
@@ -49,8 +49,8 @@ int rh_write_all(int fd, const void *bytes, size_t len, uint64_t offset, const c
             errno = EIO;
         if (n <= 0) {
             int error = errno;
-            return rh_fail(why, rh_code_of_errno(error), "write of %zu bytes at offset %llu of %s: %s", len, (ull)offset, name,
-                           strerror(error));
+            return rh_fail(why, rh_code_of_errno(error), "write of %zu bytes at offset %llu of %s: %s", len,
+                           (ull)offset, name, strerror(error));
         }
         p += n;
         offset += (uint64_t)n;
@@ -68,7 +68,8 @@ int rh_read_all(int fd, void *to, size_t len, uint64_t offset, size_t *got, cons
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return rh_fail(why, RH_E_IO, "read of %zu bytes at offset %llu of %s: %s", len, (ull)offset, name, strerror(errno));
+            return rh_fail(why, RH_E_IO, "read of %zu bytes at offset %llu of %s: %s", len, (ull)offset, name,
+                           strerror(errno));
         if (n == 0)
             break;
         done += (size_t)n;
@@ -82,7 +83,8 @@ int rh_dir_sync(const struct rh_dir *d, struct rh_words *why)
     return fsync(d->fd) == 0 ? RH_OK : fail_call(why, "fsync", d->path);
 }
 
-int rh_dir_each(const struct rh_dir *d, int (*visit)(void *context, const char *name), void *context, struct rh_words *why)
+int rh_dir_each(const struct rh_dir *d, int (*visit)(void *context, const char *name), void *context,
+                struct rh_words *why)
 {
     int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), code = RH_OK;
     DIR *names = fd >= 0 ? fdopendir(fd) : NULL;
@@ -133,8 +135,8 @@ static size_t owner_text(const struct rh_owner *o, char *to, size_t cap)
 
     rh_hex(o->founding, RH_ID_BYTES, founding);
     rh_hex(o->disk, RH_ID_BYTES, disk);
-    int n = snprintf(to, cap, "raftcore host directory %d\ngroup %llu\nid %llu\nfounding %s\ndisk %s\nlog %s %llu\n", FORMAT,
-                     (ull)o->group, (ull)o->id, founding, disk, o->log, (ull)o->reached);
+    int n = snprintf(to, cap, "raftcore host directory %d\ngroup %llu\nid %llu\nfounding %s\ndisk %s\nlog %s %llu\n",
+                     FORMAT, (ull)o->group, (ull)o->id, founding, disk, o->log, (ull)o->reached);
     n += snprintf(to + n, cap - (size_t)n, "crc32c %08x\n", rh_crc32c(0, to, (size_t)n));
     return (size_t)n;
 }
@@ -144,8 +146,9 @@ static int parse_owner(const struct rh_dir *d, const char *text, struct rh_owner
     char founding[33], disk[33], again[OWNER_MAX];
     ull group, id, reached;
     int format = 0;
-    int fields = sscanf(text, "raftcore host directory %d\ngroup %llu\nid %llu\nfounding %32s\ndisk %32s\nlog %15s %llu\n", &format, &group,
-                        &id, founding, disk, o->log, &reached);
+    int fields =
+        sscanf(text, "raftcore host directory %d\ngroup %llu\nid %llu\nfounding %32s\ndisk %32s\nlog %15s %llu\n",
+               &format, &group, &id, founding, disk, o->log, &reached);
 
     if (fields >= 1 && format != FORMAT)
         return rh_fail(why, RH_E_VERSION, "%s/owner has format %d, this library knows %d", d->path, format, FORMAT);
@@ -157,7 +160,8 @@ static int parse_owner(const struct rh_dir *d, const char *text, struct rh_owner
         if (strcmp(text, again) == 0)
             return RH_OK;
     }
-    return rh_fail(why, RH_E_DAMAGED, "%s/owner is not what was written: restore it from a copy, or start this member anew under a new id",
+    return rh_fail(why, RH_E_DAMAGED,
+                   "%s/owner is not what was written: restore it from a copy, or start this member anew under a new id",
                    d->path);
 }
 
@@ -178,7 +182,7 @@ static int read_owner(struct rh_dir *d, struct rh_words *why)
     return parse_owner(d, text, &d->owner, why);
 }
 
-/* Durable when it returns RH_OK. A crash leaves the old file or the new one. */
+/* Replaces the owner file, durably. A crash leaves the old file or the new file. */
 static int write_owner(struct rh_dir *d, const struct rh_owner *o, struct rh_words *why)
 {
     char text[OWNER_MAX];
@@ -222,7 +226,8 @@ int rh_dir_set_log(struct rh_dir *d, const char *kind, struct rh_words *why)
     size_t len = strlen(kind);
 
     if (len == 0 || len >= sizeof o.log || strspn(kind, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
-        return rh_fail(why, RH_E_ARG, "a kind of log is a word of up to %zu small letters, digits and hyphens", sizeof o.log - 1);
+        return rh_fail(why, RH_E_ARG, "a kind of log is a word of up to %zu small letters, digits and hyphens",
+                       sizeof o.log - 1);
     if (strcmp(o.log, kind) == 0)
         return RH_OK;
     if (strcmp(o.log, "none") != 0)
@@ -250,15 +255,17 @@ static int lock(struct rh_dir *d, struct rh_words *why)
     d->lock = openat(d->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (d->lock < 0)
         return fail_call(why, "open", "lock");
-    if (flock(d->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK)
+    /* The directory itself is locked as well, since somebody may remove the lock file. */
+    bool taken = flock(d->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (taken || flock(d->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (!taken && errno != EWOULDBLOCK)
             return fail_call(why, "flock", "lock");
         rh_read_all(d->lock, holder, sizeof holder - 1, 0, &got, "lock", NULL);
         holder[strspn(holder, "0123456789")] = 0;
         return rh_fail(why, RH_E_OWNER, "process %s has %s open", holder[0] ? holder : "(unknown)", d->path);
     }
     int len = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
-    /* For people only: a lock without a number is as good. */
+    /* For people only. Without the number the lock is as good. */
     if (ftruncate(d->lock, 0) == 0)
         (void)rh_write_all(d->lock, holder, (size_t)len, 0, "lock", NULL);
     return RH_OK;
@@ -267,8 +274,8 @@ static int lock(struct rh_dir *d, struct rh_words *why)
 static int check_owner(struct rh_dir *d, uint64_t group, uint64_t id, struct rh_words *why)
 {
     if (d->owner.group != group || d->owner.id != id)
-        return rh_fail(why, RH_E_OWNER, "%s belongs to node %llu of group %llu, not to node %llu of group %llu", d->path,
-                       (ull)d->owner.id, (ull)d->owner.group, (ull)id, (ull)group);
+        return rh_fail(why, RH_E_OWNER, "%s belongs to node %llu of group %llu, not to node %llu of group %llu",
+                       d->path, (ull)d->owner.id, (ull)d->owner.group, (ull)id, (ull)group);
     return RH_OK;
 }
 
@@ -294,7 +301,7 @@ static int remove_if_tmp(void *context, const char *name)
     const struct rh_dir *d = context;
 
     if (has_ending(name, ".tmp"))
-        unlinkat(d->fd, name, 0);       /* one that stays is overwritten when its name is needed */
+        unlinkat(d->fd, name, 0);       /* a file that stays is overwritten when the name is needed */
     return RH_OK;
 }
 
@@ -304,7 +311,7 @@ static int refuse_if_log(void *context, const char *name)
     return strncmp(name, "log-", 4) == 0 || strncmp(name, "snapshot-", 9) == 0 ? RH_E_DAMAGED : RH_OK;
 }
 
-/* The directory's own name must be durable before anything in it is promised. */
+/* The name of the directory must be durable before a promise on its content. */
 static int sync_parent(const struct rh_dir *d, struct rh_words *why)
 {
     int above = openat(d->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -315,14 +322,16 @@ static int sync_parent(const struct rh_dir *d, struct rh_words *why)
     return code;
 }
 
-/* A directory without an owner file is a new one, unless there is something in it. */
+/* A directory without an owner file is new, unless a log or a snapshot lies there. */
 static int adopt(struct rh_dir *d, uint64_t group, uint64_t id, struct rh_words *why)
 {
     int code = rh_dir_each(d, refuse_if_log, NULL, why);
 
     if (code == RH_E_DAMAGED)
-        return rh_fail(why, code, "%s has a log and no owner file: restore the owner file from a copy, or start this member anew "
-                       "under a new id", d->path);
+        return rh_fail(why, code,
+                       "%s has a log and no owner file: restore the owner file from a copy, or start this member anew "
+                       "under a new id",
+                       d->path);
     if (code == RH_OK)
         code = sync_parent(d, why);
     return code == RH_OK ? make_owner(d, group, id, why) : code;

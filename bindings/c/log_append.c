@@ -1,7 +1,8 @@
 /*
  * log_append.c: batches into the buffer. Nothing here does I/O.
  *
- * append() first checks the batch against the log, then reserves all memory, then writes: so it does all or nothing.
+ * append() first checks the batch, then reserves memory, then writes. So append() does all or
+ * nothing.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 typedef unsigned long long ull;
 
-/* ---- is the batch one that can follow? ---- */
+/* ---- does the batch fit the log? ---- */
 
 static const raftcore_entry *entry_of(const struct rh_batch *b, uint32_t i)
 {
@@ -23,15 +24,17 @@ static int check_entries(const struct rh_batch *b, uint64_t before, uint64_t las
     uint64_t first = b->entries->index;
 
     if (b->entry_stride < sizeof(raftcore_entry))
-        return rh_fail(why, RH_E_ARG, "entry_stride is %u, an entry has %zu bytes", b->entry_stride, sizeof(raftcore_entry));
+        return rh_fail(why, RH_E_ARG, "entry_stride is %u, an entry has %zu bytes", b->entry_stride,
+                       sizeof(raftcore_entry));
     if (first <= before || first > last + 1)
-        return rh_fail(why, RH_E_ARG, "entries from %llu on can't follow a log that begins behind %llu and ends at %llu", (ull)first,
+        return rh_fail(why, RH_E_ARG,
+                       "entries from %llu on can't follow a log that begins behind %llu and ends at %llu", (ull)first,
                        (ull)before, (ull)last);
     for (uint32_t i = 0; i < b->n_entries; i++) {
         const raftcore_entry *e = entry_of(b, i);
         if (e->index != first + i || e->term < term || e->term == 0)
-            return rh_fail(why, RH_E_ARG, "entry (index %llu, term %llu) can't follow (index %llu, term %llu)", (ull)e->index, (ull)e->term,
-                           (ull)(first + i - 1), (ull)term);
+            return rh_fail(why, RH_E_ARG, "entry (index %llu, term %llu) can't follow (index %llu, term %llu)",
+                           (ull)e->index, (ull)e->term, (ull)(first + i - 1), (ull)term);
         term = e->term;
     }
     return RH_OK;
@@ -43,7 +46,8 @@ static int check_confs(const struct rh_log_state *s, const struct rh_batch *b, u
 
     for (uint32_t i = 0; i < b->n_confs; i++) {
         if (b->confs[i].index < newest || b->confs[i].index > last || b->confs[i].bytes.len == 0)
-            return rh_fail(why, RH_E_ARG, "a configuration as of %llu can't follow one as of %llu in a log that ends at %llu",
+            return rh_fail(why, RH_E_ARG,
+                           "a configuration as of %llu can't follow one as of %llu in a log that ends at %llu",
                            (ull)b->confs[i].index, (ull)newest, (ull)last);
         newest = b->confs[i].index;
     }
@@ -59,11 +63,14 @@ static int check_snapshot(const struct rh_log_state *s, const struct rh_batch *b
     if (n->index == 0 || n->term == 0 || n->conf.len == 0)
         return rh_fail(why, RH_E_ARG, "a snapshot needs an index, a term and a configuration");
     if (n->index < s->before || n->index < s->snapshot.index)
-        return rh_fail(why, RH_E_ARG, "a snapshot of index %llu is behind the log, which begins behind %llu (snapshot %llu)", (ull)n->index,
-                       (ull)s->before, (ull)s->snapshot.index);
+        return rh_fail(why, RH_E_ARG,
+                       "a snapshot of index %llu is behind the log, which begins behind %llu (snapshot %llu)",
+                       (ull)n->index, (ull)s->before, (ull)s->snapshot.index);
     if (!b->replaces && rh_state_term(s, n->index) != n->term)
-        return rh_fail(why, RH_E_ARG, "a snapshot of (index %llu, term %llu) is not of this log, which ends at (index %llu, term %llu)",
-                       (ull)n->index, (ull)n->term, (ull)s->last, (ull)s->last_term);
+        return rh_fail(
+            why, RH_E_ARG,
+            "a snapshot of (index %llu, term %llu) is not of this log, which ends at (index %llu, term %llu)",
+            (ull)n->index, (ull)n->term, (ull)s->last, (ull)s->last_term);
     return RH_OK;
 }
 
@@ -71,7 +78,8 @@ static int check_batch(const struct rh_log_file *log, const struct rh_batch *b, 
 {
     const struct rh_log_state *s = &log->state;
     uint64_t before = b->replaces && b->snapshot ? b->snapshot->index : s->before;
-    uint64_t last = b->replaces && b->snapshot ? before : s->last, term = b->replaces && b->snapshot ? b->snapshot->term : s->last_term;
+    uint64_t last = b->replaces && b->snapshot ? before : s->last,
+             term = b->replaces && b->snapshot ? b->snapshot->term : s->last_term;
 
     if (b->number != 0 && b->number <= log->last_number)
         return rh_fail(why, RH_E_ARG, "batch number %llu can't follow %llu", (ull)b->number, (ull)log->last_number);
@@ -86,8 +94,8 @@ static int check_batch(const struct rh_log_file *log, const struct rh_batch *b, 
     if (code != RH_OK || !b->has_state)
         return code;
     if (b->term < s->term || b->commit < s->commit)
-        return rh_fail(why, RH_E_ARG, "term %llu, commit %llu can't follow term %llu, commit %llu", (ull)b->term, (ull)b->commit,
-                       (ull)s->term, (ull)s->commit);
+        return rh_fail(why, RH_E_ARG, "term %llu, commit %llu can't follow term %llu, commit %llu", (ull)b->term,
+                       (ull)b->commit, (ull)s->term, (ull)s->commit);
     if (b->commit > last)
         return rh_fail(why, RH_E_ARG, "commit %llu is beyond the log's last entry, %llu", (ull)b->commit, (ull)last);
     return RH_OK;
@@ -157,7 +165,7 @@ void rh_builder_close(struct rh_builder *b)
     log->marked = false;
 }
 
-/* ---- records that are no entries ---- */
+/* ---- records of other state ---- */
 
 static void add_state(struct rh_builder *b, uint64_t term, uint64_t vote, uint64_t commit)
 {
@@ -165,7 +173,8 @@ static void add_state(struct rh_builder *b, uint64_t term, uint64_t vote, uint64
 
     rh_put_u64(data, vote);
     rh_put_u64(data + 8, commit);
-    rh_builder_add(b, (struct rh_record){.type = RH_REC_STATE, .term = term, .data = {data, sizeof data}}, (raftcore_slice){0});
+    rh_builder_add(b, (struct rh_record){.type = RH_REC_STATE, .term = term, .data = {data, sizeof data}},
+                   (raftcore_slice){0});
 }
 
 static void add_snapshot(struct rh_builder *b, const struct rh_snapshot *s, bool replaces)
@@ -180,7 +189,8 @@ static void add_snapshot(struct rh_builder *b, const struct rh_snapshot *s, bool
 
 static void add_conf(struct rh_builder *b, const struct rh_conf *c)
 {
-    rh_builder_add(b, (struct rh_record){.type = RH_REC_CONF, .index = c->index, .data = c->bytes}, (raftcore_slice){0});
+    rh_builder_add(b, (struct rh_record){.type = RH_REC_CONF, .index = c->index, .data = c->bytes},
+                   (raftcore_slice){0});
 }
 
 size_t rh_base_bytes(const struct rh_log_state *s)
@@ -210,17 +220,26 @@ void rh_begin_segment(struct rh_log_file *log, struct rh_segment *g, uint64_t pr
     const struct rh_log_state *s = &log->state;
     const struct rh_owner *o = &log->dir->owner;
     struct rh_base base = {
-        .format = RH_LOG_FORMAT, .block_bytes = log->options.block_bytes, .segment = g->number, .group = o->group, .id = o->id,
-        .size = g->size, .prev_end = prev_end, .prev_number = prev_number,
+        .format = RH_LOG_FORMAT,
+        .block_bytes = log->options.block_bytes,
+        .segment = g->number,
+        .group = o->group,
+        .id = o->id,
+        .size = g->size,
+        .prev_end = prev_end,
+        .prev_number = prev_number,
     };
     uint8_t data[RH_BASE_DATA];
 
     memcpy(base.disk, o->disk, RH_ID_BYTES);
     rh_put_base(data, &base);
     struct rh_builder b = rh_builder_open(log, g, RH_BATCH_BASE);
-    rh_builder_add(&b, (struct rh_record){.type = RH_REC_BASE, .index = s->last, .term = s->last_term, .data = {data, sizeof data}},
+    rh_builder_add(
+        &b,
+        (struct rh_record){.type = RH_REC_BASE, .index = s->last, .term = s->last_term, .data = {data, sizeof data}},
+        (raftcore_slice){0});
+    rh_builder_add(&b, (struct rh_record){.type = RH_REC_BEFORE, .index = s->before, .term = s->before_term},
                    (raftcore_slice){0});
-    rh_builder_add(&b, (struct rh_record){.type = RH_REC_BEFORE, .index = s->before, .term = s->before_term}, (raftcore_slice){0});
     if (s->snapshot.index > 0)
         add_snapshot(&b, &s->snapshot, false);
     for (size_t i = 0; i < s->n_confs; i++)
@@ -245,12 +264,12 @@ static size_t batch_bytes(const struct rh_batch *b)
     return bytes + (b->has_state ? rh_record_bytes(RH_STATE_DATA) : 0);
 }
 
-/* Memory of an append that is reserved before anything changes. */
+/* The memory of an append, reserved before anything changes. */
 struct plan {
     size_t bytes;                       /* of the batch */
-    struct rh_segment *segment;         /* where it goes */
+    struct rh_segment *segment;         /* where the batch goes */
     bool new_segment;
-    raftcore_slice *confs;              /* copies: of the snapshot's first, then of the batch's */
+    raftcore_slice *confs;              /* copies: the snapshot's first, then the batch's */
     size_t n_confs;
 };
 
@@ -291,7 +310,8 @@ static int make_plan(struct rh_log_file *log, const struct rh_batch *b, struct p
     if (!rh_segment_has_room(last, p->bytes)) {
         p->new_segment = true;
         room += rh_base_bytes(&log->state);
-        p->segment = rh_segment_new(last->number + 1, rh_segment_size(log, p->bytes), rh_log_seed(log->dir->owner.disk, last->number + 1));
+        p->segment = rh_segment_new(last->number + 1, rh_segment_size(log, p->bytes),
+                                    rh_log_seed(log->dir->owner.disk, last->number + 1));
         if (!p->segment)
             return RH_E_NOMEM;
     }
@@ -301,7 +321,8 @@ static int make_plan(struct rh_log_file *log, const struct rh_batch *b, struct p
     return code == RH_OK ? rh_buffer_reserve(&log->fill, room) : code;
 }
 
-static void put_snapshot(struct rh_log_file *log, struct rh_builder *b, const struct rh_batch *batch, raftcore_slice conf)
+static void put_snapshot(struct rh_log_file *log, struct rh_builder *b, const struct rh_batch *batch,
+                         raftcore_slice conf)
 {
     add_snapshot(b, batch->snapshot, batch->replaces);
     rh_state_conf(&log->state, batch->snapshot->index, conf);
@@ -318,8 +339,11 @@ static void put_batch(struct rh_log_file *log, const struct rh_batch *batch, con
         put_snapshot(log, &b, batch, p->confs[conf++]);
     for (uint32_t i = 0; i < batch->n_entries; i++) {
         const raftcore_entry *e = entry_of(batch, i);
-        uint64_t place = rh_builder_add(&b, (struct rh_record){.type = RH_REC_ENTRY, .kind = e->kind, .index = e->index, .term = e->term,
-                                                               .data = e->data}, (raftcore_slice){0});
+        uint64_t place = rh_builder_add(
+            &b,
+            (struct rh_record){
+                .type = RH_REC_ENTRY, .kind = e->kind, .index = e->index, .term = e->term, .data = e->data},
+            (raftcore_slice){0});
         rh_state_entry(s, p->segment, e->index, e->term, place);
     }
     for (uint32_t i = 0; i < batch->n_confs; i++) {
@@ -335,7 +359,7 @@ static void put_batch(struct rh_log_file *log, const struct rh_batch *batch, con
     rh_builder_close(&b);
 }
 
-/* A log that begins anew needs none of the segments before the one with that news. */
+/* Hands over the segments before a log's new beginning. */
 static void doom_replaced(struct rh_log_file *log)
 {
     struct rh_log_state *s = &log->state;
@@ -347,6 +371,12 @@ static void doom_replaced(struct rh_log_file *log)
     s->n_segments = 1;
 }
 
+static void take_number(struct rh_log_file *log, const struct rh_batch *batch)
+{
+    if (batch->number != 0)
+        log->last_number = log->fill_number = batch->number;
+}
+
 static int append_locked(struct rh_log_file *log, const struct rh_batch *batch, struct rh_words *why)
 {
     struct plan p;
@@ -354,9 +384,13 @@ static int append_locked(struct rh_log_file *log, const struct rh_batch *batch, 
     if (log->failed)
         return rh_log_failed(log, why);
     int code = check_batch(log, batch, why);
+    if (code == RH_OK && batch_bytes(batch) == RH_BATCH_HEAD) {
+        take_number(log, batch);        /* an empty ready costs nothing */
+        return RH_OK;
+    }
     if (code == RH_OK && batch_bytes(batch) > RH_BATCH_MAX)
-        code = rh_fail(why, RH_E_ARG, "a batch of %zu bytes: at most %d are taken, store the entries in several", batch_bytes(batch),
-                       RH_BATCH_MAX);
+        code = rh_fail(why, RH_E_ARG, "a batch of %zu bytes: at most %d are taken, store the entries in several",
+                       batch_bytes(batch), RH_BATCH_MAX);
     if (code != RH_OK)
         return code;
     code = make_plan(log, batch, &p);
@@ -367,12 +401,10 @@ static int append_locked(struct rh_log_file *log, const struct rh_batch *batch, 
     if (p.new_segment)
         rh_begin_segment(log, p.segment, rh_state_last_segment(&log->state)->end, log->next_batch - 1);
     put_batch(log, batch, &p);
-    free(p.confs);                      /* the list; what it names is in the state */
-    if (batch->number != 0)
-        log->last_number = log->fill_number = batch->number;
+    free(p.confs);                      /* the list only; the state has the copies */
+    take_number(log, batch);
     if (batch->replaces)
         doom_replaced(log);
-    log->fresh = false;
     return RH_OK;
 }
 

@@ -47,7 +47,8 @@ static int give_up(struct rh_log_file *log, size_t count, uint64_t before, struc
     struct rh_segment *next = NULL;
 
     if (full)
-        next = rh_segment_new(last->number + 1, rh_segment_size(log, bytes), rh_log_seed(log->dir->owner.disk, last->number + 1));
+        next = rh_segment_new(last->number + 1, rh_segment_size(log, bytes),
+                              rh_log_seed(log->dir->owner.disk, last->number + 1));
     if ((full && !next) || rh_state_reserve(s, next, 0, 0, 1) != RH_OK ||
         rh_buffer_reserve(&log->fill, bytes + rh_base_bytes(s)) != RH_OK) {
         rh_segment_free(next);
@@ -75,7 +76,8 @@ static int compact_locked(struct rh_log_file *log, uint64_t upto, uint64_t hold,
     if (log->failed)
         return rh_log_failed(log, why);
     if (upto > s->commit)
-        return rh_fail(why, RH_E_ARG, "entries up to %llu can't go: committed are those up to %llu", (ull)upto, (ull)s->commit);
+        return rh_fail(why, RH_E_ARG, "entries up to %llu can't go: committed are those up to %llu", (ull)upto,
+                       (ull)s->commit);
     size_t count = superfluous(s, limit, log->options.keep_bytes, &before);
     return count > 0 ? give_up(log, count, before, why) : RH_OK;
 }

@@ -1,6 +1,4 @@
-/*
- * log_file.c: the handle of the file log: open, close, what a boot needs, and how much room is left.
- */
+/* log_file.c: the handle of the file log: open, close, boot, space. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +15,7 @@ static int boot(void *self, struct rh_boot *out, struct rh_words *why)
 
     (void)why;
     *out = (struct rh_boot){
-        .fresh = log->fresh,
+        .fresh = s->last == 0 && s->term == 0 && s->vote == 0,
         .term = s->term, .vote = s->vote, .commit = s->commit,
         .before = s->before, .before_term = s->before_term, .last = s->last,
         .runs = s->runs, .n_runs = s->n_runs,
@@ -39,7 +37,7 @@ static int space(void *self, struct rh_space *out, struct rh_words *why)
     pthread_mutex_lock(&log->mutex);
     for (size_t i = 0; i < log->state.n_segments; i++)
         out->log_bytes += log->state.segments[i]->end;
-    out->level = log->on_reserve || (!log->reserve && !log->options.no_reserve) ? RH_SPACE_RESERVE :
+    out->level = !log->reserve && !log->options.no_reserve ? RH_SPACE_RESERVE :
                  out->free_bytes < log->options.low_bytes ? RH_SPACE_LOW : RH_SPACE_OK;
     pthread_mutex_unlock(&log->mutex);
     return RH_OK;
@@ -74,13 +72,14 @@ static int close_log(void *self, struct rh_words *why)
     }
     int code = log->failed ? rh_log_failed(log, why) : rh_log_sync(log, &number, why);
 
-    /* The mark is worth a flush: the next boot then knows of every batch that it was durable. */
+    /* The flush of the mark pays: the next boot knows that every batch was durable. */
     if (code == RH_OK)
         code = rh_log_mark(log, why);
     if (code >= 0)
         code = rh_log_sync_mark(log, why);
+    /* Best effort: on a full disk the log is as safe without. */
     if (code == RH_OK)
-        code = rh_dir_set_reached(log->dir, log->synced_batch, why);
+        (void)rh_dir_set_reached(log->dir, log->synced_batch, NULL);
     free_log(log);
     return code;
 }
@@ -104,7 +103,8 @@ static int check_options(struct rh_log_file_options *o, struct rh_words *why)
     o->keep_bytes = o->keep_bytes ? o->keep_bytes : 128 * mib;
     o->low_bytes = o->low_bytes ? o->low_bytes : 2 * o->segment_bytes;
     if (o->segment_bytes < 4096 || o->segment_bytes > 16384 * mib || o->segment_bytes % 4096 != 0)
-        return rh_fail(why, RH_E_ARG, "segment_bytes is %llu: a multiple of 4096 up to 16 GiB", (unsigned long long)o->segment_bytes);
+        return rh_fail(why, RH_E_ARG, "segment_bytes is %llu: a multiple of 4096 up to 16 GiB",
+                       (unsigned long long)o->segment_bytes);
     if (o->block_bytes & (o->block_bytes - 1) || o->block_bytes > 65536 || (o->block_bytes > 0 && o->block_bytes < 512))
         return rh_fail(why, RH_E_ARG, "block_bytes is %u: 0, or a power of two from 512 to 65536", o->block_bytes);
     return RH_OK;
@@ -125,8 +125,9 @@ static struct rh_log_file *new_log(struct rh_dir *dir)
     return log;
 }
 
-static int open_as(struct rh_dir *dir, const struct rh_log_file_options *options, int (*begin)(struct rh_log_file *, struct rh_words *),
-                   struct rh_log_file **out, struct rh_words *why)
+static int open_as(struct rh_dir *dir, const struct rh_log_file_options *options,
+                   int (*begin)(struct rh_log_file *, struct rh_words *), struct rh_log_file **out,
+                   struct rh_words *why)
 {
     struct rh_log_file *log = new_log(dir);
 
@@ -145,7 +146,8 @@ static int open_as(struct rh_dir *dir, const struct rh_log_file_options *options
     return code;
 }
 
-int rh_log_file_open(struct rh_dir *dir, const struct rh_log_file_options *options, struct rh_log *out, struct rh_words *why)
+int rh_log_file_open(struct rh_dir *dir, const struct rh_log_file_options *options, struct rh_log *out,
+                     struct rh_words *why)
 {
     struct rh_log_file *log = NULL;
     int code = open_as(dir, options, rh_log_recover, &log, why);
@@ -157,7 +159,7 @@ int rh_log_file_open(struct rh_dir *dir, const struct rh_log_file_options *optio
     return RH_OK;
 }
 
-/* As a handle that has failed: what there is can be read, and nothing is taken. */
+/* A handle for looking acts like a failed handle: reads work, nothing is taken. */
 int rh_log_file_look(struct rh_dir *dir, struct rh_log *out, struct rh_words *why)
 {
     struct rh_log_file *log = NULL;

@@ -1,12 +1,14 @@
 /*
- * log_format.h: batches and records of the file log as bytes. docs/log.md is the description for people.
+ * log_format.h: batches and records of the file log as bytes. docs/log.md is the description for
+ * people.
  *
- *   segment   a file: batches one behind the other, from offset 0. The first is the base: all that was true before it.
- *   batch     what one append stores: a head, then records. It counts as a whole or not at all.
- *   record    an entry, or a change of what is not an entry
+ *   segment   a file: batches, from offset 0 on. The first batch is the base, which restates the state.
+ *   batch     the bytes of one append: a head, then records. A batch counts as a whole or not at all.
+ *   record    an entry, or a change of other state
  *
- * Batches begin at multiples of 8. All checksums begin with a seed of disk, segment and offset, so that bytes which were copied
- * from elsewhere (another segment, an entry that holds a copy of a log) are no batch here.
+ * Batches begin at multiples of 8. Checksums begin with a seed of disk, segment and offset. So
+ * bytes copied from elsewhere (another segment, an entry with a copy of a log inside) are no batch
+ * here.
  */
 #ifndef RH_LOG_FORMAT_H
 #define RH_LOG_FORMAT_H
@@ -32,15 +34,15 @@ enum rh_record_type {
     RH_REC_STATE = 2,                   /* term; vote, commit */
     RH_REC_SNAPSHOT = 3,                /* index, term; bytes, checksum, configuration. kind 1: the log begins anew behind it */
     RH_REC_CONF = 4,                    /* index, configuration */
-    RH_REC_BEFORE = 5,                  /* index, term: all entries up to it are given up */
+    RH_REC_BEFORE = 5,                  /* index, term: entries up to here are given up */
     RH_REC_BASE = 6,                    /* index, term: the last entry before this segment; struct rh_base */
 };
 
 enum { RH_BATCH_BASE = 1 };             /* batch flags */
 
 struct rh_batch_head {
-    uint64_t number;                    /* one more than that of the batch before, through all segments */
-    uint64_t synced;                    /* batches up to this were durable when this one was made */
+    uint64_t number;                    /* the number of the batch before, plus 1, through all segments */
+    uint64_t synced;                    /* batches up to this number were durable when the batch was made */
     uint32_t bytes;                     /* of the records */
     uint32_t count;                     /* of records */
     uint32_t flags;
@@ -50,22 +52,22 @@ struct rh_record {
     enum rh_record_type type;
     uint32_t kind;                      /* ENTRY: RAFTCORE_ENTRY_* */
     uint64_t index, term;
-    uint64_t place;                     /* offset of its head in the segment */
+    uint64_t place;                     /* offset of the record's head in the segment */
     raftcore_slice data;
 };
 
-/* What a segment is, and where the one before it ends. */
+/* The identity of a segment, and the end of the segment before. */
 struct rh_base {
     uint32_t format, block_bytes;
     uint64_t segment, group, id;
     uint8_t disk[RH_ID_BYTES];
     uint64_t size;                      /* of the file, as it was made */
-    uint64_t prev_end;                  /* the segment before ends there; bytes behind it do not count */
-    uint64_t prev_number;               /* the last batch in it */
+    uint64_t prev_end;                  /* the end of the segment before; bytes behind the end do not count */
+    uint64_t prev_number;               /* the last batch there */
     uint64_t last, last_term;           /* the last entry before this segment */
 };
 
-/* The seed of a segment's checksums. */
+/* Returns the seed of a segment's checksums. */
 uint32_t rh_log_seed(const uint8_t disk[RH_ID_BYTES], uint64_t segment);
 
 static inline size_t rh_record_bytes(size_t data)
@@ -73,21 +75,24 @@ static inline size_t rh_record_bytes(size_t data)
     return (RH_RECORD_HEAD + data + 7) & ~(size_t)7;
 }
 
-/* Writes a batch's head. `to` has RH_BATCH_HEAD bytes, and stands at `place` in the segment. */
+/* Writes a batch's head of RH_BATCH_HEAD bytes. `place` is the head's offset in the segment. */
 void rh_put_batch_head(uint8_t *to, uint32_t seed, uint64_t place, const struct rh_batch_head *head);
 
-/* Reads a batch's head. False: there is none at that place. */
+/* Reads a batch's head. Returns false if the bytes are no head for that place. */
 bool rh_get_batch_head(const uint8_t *from, uint32_t seed, uint64_t place, struct rh_batch_head *out);
 
-/* True if these four bytes could begin a batch. */
+/* Returns whether four bytes could begin a batch. */
 bool rh_may_be_batch(const uint8_t *from);
 
 /*
- * Writes a record: r with its place, and data in two pieces. Returns the bytes, padding included.
+ * Writes a record at r->place, the data in two pieces. Returns the number of bytes, with padding.
  */
 size_t rh_put_record(uint8_t *to, uint32_t seed, const struct rh_record *r, raftcore_slice more);
 
-/* Reads a record from at most `len` bytes. False: it is not whole, or not what was written. *need: bytes it says it has, or 0. */
+/*
+ * Reads a record from at most `len` bytes. Returns false for a record that is damaged or not
+ * whole. *need is the size that the record claims, or 0.
+ */
 bool rh_get_record(const uint8_t *from, size_t len, uint32_t seed, uint64_t place, struct rh_record *out, size_t *need);
 
 void rh_put_base(uint8_t to[RH_BASE_DATA], const struct rh_base *base);

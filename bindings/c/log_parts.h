@@ -1,16 +1,17 @@
 /*
- * log_parts.h: the handle of the file log, and what its files share. Not for users.
+ * log_parts.h: the handle of the file log, and the functions shared by its files. Not for users.
  *
  *   log_file.c      open, close, boot, space; the table of calls
- *   log_boot.c      from the files to the state, and the first segment of this run
+ *   log_boot.c      from the files to the state, and the first segment of a run
  *   log_append.c    batches into the buffer
- *   log_sync.c      the buffer into files: the only one that writes entries
+ *   log_sync.c      the buffer into files
  *   log_read.c      entries out of files and buffers
  *   log_compact.c   which segments may go
  *
- * Who may touch what: `state`, `last_number` and the reading descriptor are the loop thread's. `write_*` are the sync thread's. All
- * below the mutex needs it, and so do: `written` of every segment, `end` and `tail` of the last one, changes of the list of
- * segments (the sync thread looks at the last). A segment that is doomed is the sync thread's alone.
+ * Ownership: `state`, `last_number` and the reading descriptor belong to the loop thread, `write_*`
+ * and `zeroed` to the sync thread. Fields below the mutex need the mutex. So do `written` of every
+ * segment, `end` and `tail` of the last segment, and changes of the list of segments, since the
+ * sync thread looks at the last. A doomed segment belongs to the sync thread.
  */
 #ifndef RH_LOG_PARTS_H
 #define RH_LOG_PARTS_H
@@ -40,27 +41,26 @@ struct rh_log_file {
     struct rh_log_file_options options;
 
     struct rh_log_state state;
-    uint64_t last_number;               /* the caller's, of the last batch */
+    uint64_t last_number;               /* of the last batch, as the caller counts */
     char note[RH_WORDS_MAX];
-    bool fresh, look;                   /* nothing was ever appended; opened to look */
-    int read_fd;                        /* a segment that was read from last, or -1 */
+    bool look;                          /* opened to look */
+    int read_fd;                        /* the segment read last, or -1 */
     uint64_t read_segment;
 
     int write_fd;                       /* the segment that is written to, or -1 */
-    uint64_t write_segment, write_end;  /* its number; behind the last byte written */
-    uint64_t zeroed;                    /* the segment's blocks have been written up to here */
+    uint64_t write_segment, write_end;  /* number of the segment; end of the bytes written */
+    uint64_t zeroed;                    /* blocks up to here have been written once */
     bool write_dirty;                   /* a mark was written and not synced */
 
     pthread_mutex_t mutex;
     struct rh_buffer fill, flight;      /* being filled; being written */
     uint64_t next_batch;
-    uint64_t fill_number;               /* highest of the caller's numbers in fill, and before */
+    uint64_t fill_number;               /* highest number of the caller in fill and before */
     uint64_t synced_batch, synced_number;
-    bool marked;                        /* the newest batch in the files says that all before it are durable */
+    bool marked;                        /* the newest batch on disk vouches for all before */
     struct rh_segment *doomed;
     bool failed;
-    bool reserve;                       /* there is a file that sets space aside */
-    bool on_reserve;                    /* the last segment was made of it */
+    bool reserve;                       /* a file sets space aside */
     struct rh_words cause;              /* of the failure */
 };
 
@@ -77,38 +77,44 @@ struct rh_builder {
 
 int rh_log_append(void *log, const struct rh_batch *batch, struct rh_words *why);
 
-/* Makes room in the fill buffer for `bytes` more, of at most two segments. */
+/* Makes room in the fill buffer for `bytes` more, in at most two segments. */
 int rh_buffer_reserve(struct rh_buffer *b, size_t bytes);
 
-/* Begins a batch at the end of a segment. Room was reserved. */
+/* Begins a batch at the end of a segment. Room must be reserved. */
 struct rh_builder rh_builder_open(struct rh_log_file *log, struct rh_segment *g, uint32_t flags);
-/* Adds a record, and returns its place. */
+/* Adds a record and returns the record's place. */
 uint64_t rh_builder_add(struct rh_builder *b, struct rh_record r, raftcore_slice more);
 void rh_builder_close(struct rh_builder *b);
 
-/* Bytes of a base batch for the state as it is. */
+/* Returns the size of a base batch for the present state. */
 size_t rh_base_bytes(const struct rh_log_state *s);
-/* Adds a segment to the state and its base to the fill buffer. Room was reserved in both. */
+/* Adds a segment to the state, and the base to the fill buffer. Room must be reserved in both. */
 void rh_begin_segment(struct rh_log_file *log, struct rh_segment *g, uint64_t prev_end, uint64_t prev_number);
-/* True if a batch of that size fits. A byte always stays free: so a segment with a successor, cut at its end, is shorter than made. */
+/*
+ * Returns whether a batch of that size fits. A byte always stays free. So a segment with a
+ * successor, once cut at the end, is shorter than at its creation.
+ */
 bool rh_segment_has_room(const struct rh_segment *g, size_t bytes);
-/* The size of a file that shall hold `bytes` of a first batch behind a base. */
+/* Returns the size for a new file whose first batch has `bytes`. */
 uint64_t rh_segment_size(const struct rh_log_file *log, size_t bytes);
 
 /* ---- log_sync.c ---- */
 
 int rh_log_sync(void *log, uint64_t *number, struct rh_words *why);
-/* Writes a batch that says that all before it are durable. Needs no sync: it is for a crash that comes later. */
+/*
+ * Writes a mark: a batch without records, which vouches for the batches before. Needs no sync: the
+ * mark serves a later crash.
+ */
 int rh_log_mark(struct rh_log_file *log, struct rh_words *why);
-/* Syncs it all the same, at the end. */
+/* Syncs the last mark, at the end. */
 int rh_log_sync_mark(struct rh_log_file *log, struct rh_words *why);
-/* Sets space aside, if there is room; finds what was set aside. */
+/* Sets space aside if there is room; finds the space of an earlier run. */
 void rh_log_make_reserve(struct rh_log_file *log);
 void rh_log_find_reserve(struct rh_log_file *log);
 
 /* ---- log_boot.c ---- */
 
-/* Fills in the state from the files, and makes the segment that this run writes to. */
+/* Fills in the state from the files, and makes the segment of this run. */
 int rh_log_recover(struct rh_log_file *log, struct rh_words *why);
 /* Fills in the state, and writes nothing. */
 int rh_log_look(struct rh_log_file *log, struct rh_words *why);
@@ -118,10 +124,13 @@ int rh_log_look(struct rh_log_file *log, struct rh_words *why);
 int rh_log_read(void *log, uint64_t first, uint64_t last, struct rh_read *io, struct rh_words *why);
 int rh_log_compact(void *log, uint64_t upto, uint64_t hold, uint64_t *before, struct rh_words *why);
 
-/* Hands a segment to the sync thread, which removes its file once `batch` is durable. Needs the mutex. */
+/*
+ * Hands a segment over to the sync thread, which removes the file once `batch` is durable. Needs
+ * the mutex.
+ */
 void rh_doom(struct rh_log_file *log, struct rh_segment *g, uint64_t batch);
 
-/* The words of a handle whose write has failed. Needs the mutex. */
+/* Returns RH_E_FAILED, with the words of the first failure. Needs the mutex. */
 int rh_log_failed(const struct rh_log_file *log, struct rh_words *why);
 
 #endif

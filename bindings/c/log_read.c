@@ -1,6 +1,4 @@
-/*
- * log_read.c: entries out of files, or out of the buffers if they are not written yet. Each is verified each time.
- */
+/* log_read.c: entries out of files and buffers. Each entry is verified at each read. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +9,7 @@
 
 typedef unsigned long long ull;
 
-/* The descriptor of a segment; the last one that was read stays open. */
+/* Opens a segment for reading. The segment read last stays open. */
 static int open_segment(struct rh_log_file *log, const struct rh_segment *g, struct rh_words *why)
 {
     char name[32];
@@ -29,8 +27,9 @@ static int open_segment(struct rh_log_file *log, const struct rh_segment *g, str
     return RH_OK;
 }
 
-/* Copies bytes that are in a buffer. False: they are not there. Needs the mutex. */
-static bool from_buffer(const struct rh_buffer *b, const struct rh_segment *g, uint64_t offset, uint8_t *to, size_t len, size_t *got)
+/* Copies bytes out of a buffer. Returns false if the bytes are not there. Needs the mutex. */
+static bool from_buffer(const struct rh_buffer *b, const struct rh_segment *g, uint64_t offset, uint8_t *to, size_t len,
+                        size_t *got)
 {
     for (size_t i = 0; i < b->n_runs; i++) {
         const struct rh_run *r = &b->runs[i];
@@ -44,28 +43,31 @@ static bool from_buffer(const struct rh_buffer *b, const struct rh_segment *g, u
     return false;
 }
 
-/* Brings at most `len` bytes of a segment; fewer where file and buffer meet. */
-static int bring(struct rh_log_file *log, const struct rh_segment *g, uint64_t offset, uint8_t *to, size_t len, size_t *got,
-                 struct rh_words *why)
+/* Brings at most `len` bytes of a segment, fewer where file and buffer meet. */
+static int bring(struct rh_log_file *log, const struct rh_segment *g, uint64_t offset, uint8_t *to, size_t len,
+                 size_t *got, struct rh_words *why)
 {
     char name[32];
 
     pthread_mutex_lock(&log->mutex);
     uint64_t written = g->written;
-    bool found = offset < written || from_buffer(&log->flight, g, offset, to, len, got) || from_buffer(&log->fill, g, offset, to, len, got);
+    bool found = offset < written || from_buffer(&log->flight, g, offset, to, len, got) ||
+                 from_buffer(&log->fill, g, offset, to, len, got);
     pthread_mutex_unlock(&log->mutex);
     rh_segment_name(g->number, name);
     if (!found)
-        return rh_fail(why, RH_E_DAMAGED, "%s: offset %llu is in no buffer: a fault of this library", name, (ull)offset);
+        return rh_fail(why, RH_E_DAMAGED, "%s: offset %llu is in no buffer: a fault of this library", name,
+                       (ull)offset);
     if (offset >= written)
         return RH_OK;
     int code = open_segment(log, g, why);
     if (code != RH_OK)
         return code;
-    return rh_read_all(log->read_fd, to, written - offset < len ? (size_t)(written - offset) : len, offset, got, name, why);
+    return rh_read_all(log->read_fd, to, written - offset < len ? (size_t)(written - offset) : len, offset, got, name,
+                       why);
 }
 
-/* Where entry i of a segment ends at the latest. */
+/* Returns the latest possible end of entry i of a segment. */
 static uint64_t latest_end(const struct rh_segment *g, size_t i, uint64_t segment_end)
 {
     return i + 1 < g->count ? 8 * (uint64_t)g->places[i + 1] : segment_end;
@@ -80,9 +82,9 @@ static int damaged(const struct rh_segment *g, size_t i, struct rh_words *why)
                    (ull)(g->first + i), 8 * (ull)g->places[i]);
 }
 
-/* Reads entries `from` to `to` of a segment out of the bytes that begin at the first one's place. */
-static int take_entries(const struct rh_segment *g, size_t from, size_t to, uint64_t segment_end, size_t got, struct rh_read *io,
-                        struct rh_words *why)
+/* Reads entries `from` to `to` of a segment. The bytes begin with the first entry. */
+static int take_entries(const struct rh_segment *g, size_t from, size_t to, uint64_t segment_end, size_t got,
+                        struct rh_read *io, struct rh_words *why)
 {
     uint64_t begin = 8 * (uint64_t)g->places[from];
     struct rh_record r;
@@ -96,7 +98,7 @@ static int take_entries(const struct rh_segment *g, size_t from, size_t to, uint
         }
         bool good = rh_get_record(io->buf + at, got - at, g->seed, place, &r, &need);
         if (!good && need > got - at && place + need <= latest_end(g, i, segment_end)) {
-            io->need = at + need;       /* it is longer than what was brought */
+            io->need = at + need;       /* the entry is longer than the bytes */
             break;
         }
         if (!good || r.type != RH_REC_ENTRY || r.index != g->first + i)
@@ -106,13 +108,13 @@ static int take_entries(const struct rh_segment *g, size_t from, size_t to, uint
     return RH_OK;
 }
 
-static int read_from(struct rh_log_file *log, const struct rh_segment *g, uint64_t first, uint64_t last, struct rh_read *io,
-                     struct rh_words *why)
+static int read_from(struct rh_log_file *log, const struct rh_segment *g, uint64_t first, uint64_t last,
+                     struct rh_read *io, struct rh_words *why)
 {
     size_t from = (size_t)(first - g->first);
     size_t to = last <= rh_segment_last(g) ? (size_t)(last - g->first) : g->count - 1;
     pthread_mutex_lock(&log->mutex);
-    uint64_t segment_end = g->end;      /* a mark of the sync thread may just be moving it */
+    uint64_t segment_end = g->end;      /* the sync thread may be adding a mark */
     pthread_mutex_unlock(&log->mutex);
     uint64_t begin = 8 * (uint64_t)g->places[from], span = latest_end(g, to, segment_end) - begin;
     size_t wanted = span < io->cap ? (size_t)span : io->cap, got = 0;
@@ -136,7 +138,8 @@ int rh_log_read(void *self, uint64_t first, uint64_t last, struct rh_read *io, s
     io->count = 0;
     io->need = 0;
     if (first > last || first == 0 || io->max == 0)
-        return rh_fail(why, RH_E_ARG, "entries %llu to %llu, at most %zu of them, are none", (ull)first, (ull)last, io->max);
+        return rh_fail(why, RH_E_ARG, "entries %llu to %llu, at most %zu of them, are none", (ull)first, (ull)last,
+                       io->max);
     if (first <= s->before)
         return rh_fail(why, RH_E_GONE, "entry %llu is gone: the log begins behind %llu", (ull)first, (ull)s->before);
     if (last > s->last)

@@ -1,9 +1,9 @@
 /*
  * log_scan.c: reads a segment batch by batch, and tells a torn end from damage.
  *
- * The last write before a crash may be on the disk in part, in any order of its sectors. So a batch that is not whole may be
- * followed by whole ones, and still be nothing but the end of an unfinished write. It is damage if a batch behind it says that it
- * was durable: each batch carries the number up to which all were, when it was made.
+ * A crash may leave the last write in part, in any order of sectors. So whole batches may follow a
+ * torn batch, all of an unfinished write. If a later batch says, by `synced`, that the broken batch
+ * was durable, the broken batch is damage.
  */
 #include "log_scan.h"
 
@@ -53,7 +53,7 @@ void rh_scan_rewind(struct rh_scan *s)
     s->offset = s->number = 0;
 }
 
-/* Brings the bytes from `offset` on into the buffer: `len` of them, or all up to the file's end. */
+/* Brings bytes from `offset` on into the buffer: `len` of them, or fewer at the end of the file. */
 static int fetch(struct rh_scan *s, uint64_t offset, size_t len, const uint8_t **out, size_t *got, struct rh_words *why)
 {
     if (offset < s->buf_at || offset + len > s->buf_at + s->buf_len) {
@@ -88,7 +88,10 @@ static int trouble(struct rh_scan *s, const char *format, ...)
     return RH_NONE;
 }
 
-/* All records of the batch at `p`, whose head is `h`: each is whole, and together they are as many and as long as it says. */
+/*
+ * Checks the records of a batch: each is whole, and together the records have the size and count
+ * of the head.
+ */
 static int check_records(struct rh_scan *s, const struct rh_batch_head *h, uint64_t place, const uint8_t *p)
 {
     size_t at = 0, need;
@@ -97,8 +100,9 @@ static int check_records(struct rh_scan *s, const struct rh_batch_head *h, uint6
 
     for (uint32_t i = 0; i < h->count; i++, at += need) {
         if (!rh_get_record(p + at, h->bytes - at, s->seed, place + RH_BATCH_HEAD + at, &r, &need))
-            return trouble(s, "batch %llu: record %u of %u, at offset %llu (behind index %llu), is not what was written", (ull)h->number,
-                           i + 1, h->count, (ull)(place + RH_BATCH_HEAD + at), (ull)index);
+            return trouble(s,
+                           "batch %llu: record %u of %u, at offset %llu (behind index %llu), is not what was written",
+                           (ull)h->number, i + 1, h->count, (ull)(place + RH_BATCH_HEAD + at), (ull)index);
         index = r.type == RH_REC_ENTRY ? r.index : index;
     }
     if (at != h->bytes)
@@ -157,13 +161,15 @@ bool rh_batch_record(const struct rh_scan *s, const struct rh_batch_view *batch,
 
     if (*at >= batch->head.bytes)
         return false;
-    if (!rh_get_record(batch->records + *at, batch->head.bytes - *at, s->seed, batch->place + RH_BATCH_HEAD + *at, out, &need))
+    if (!rh_get_record(batch->records + *at, batch->head.bytes - *at, s->seed, batch->place + RH_BATCH_HEAD + *at, out,
+                       &need))
         return false;
     *at += need;
     return true;
 }
 
-int rh_scan_base(struct rh_scan *s, const struct rh_dir *dir, uint64_t number, struct rh_base *out, struct rh_words *why)
+int rh_scan_base(struct rh_scan *s, const struct rh_dir *dir, uint64_t number, struct rh_base *out,
+                 struct rh_words *why)
 {
     struct rh_batch_view batch;
     struct rh_record r;
@@ -178,11 +184,12 @@ int rh_scan_base(struct rh_scan *s, const struct rh_dir *dir, uint64_t number, s
     if (!(batch.head.flags & RH_BATCH_BASE) || !rh_batch_record(s, &batch, &at, &r) || !rh_get_base(&r, out))
         return rh_fail(why, RH_E_DAMAGED, "%s: its first batch is no base", s->name);
     if (out->format != RH_LOG_FORMAT)
-        return rh_fail(why, RH_E_VERSION, "%s has format %u, this library knows %d", s->name, out->format, RH_LOG_FORMAT);
+        return rh_fail(why, RH_E_VERSION, "%s has format %u, this library knows %d", s->name, out->format,
+                       RH_LOG_FORMAT);
     if (out->segment != number || memcmp(out->disk, dir->owner.disk, RH_ID_BYTES) != 0 || out->id != dir->owner.id ||
         out->group != dir->owner.group)
-        return rh_fail(why, RH_E_OWNER, "%s is segment %llu of node %llu of group %llu: it does not belong here", s->name,
-                       (ull)out->segment, (ull)out->id, (ull)out->group);
+        return rh_fail(why, RH_E_OWNER, "%s is segment %llu of node %llu of group %llu: it does not belong here",
+                       s->name, (ull)out->segment, (ull)out->id, (ull)out->group);
     s->block_bytes = out->block_bytes;
     return RH_OK;
 }
@@ -201,7 +208,8 @@ int rh_scan_tail(struct rh_scan *s, struct rh_tail *out, struct rh_words *why)
         out->blank = out->blank && rh_is_zero(p, got);
         size_t step = 0;
         for (; step + RH_BATCH_HEAD <= got; step += 8) {
-            if (!rh_may_be_batch(p + step) || !rh_get_batch_head(p + step, s->seed, at + step, &h) || h.synced <= out->synced)
+            if (!rh_may_be_batch(p + step) || !rh_get_batch_head(p + step, s->seed, at + step, &h) ||
+                h.synced <= out->synced)
                 continue;
             out->synced = h.synced;
             out->synced_at = at + step;

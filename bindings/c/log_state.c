@@ -1,6 +1,4 @@
-/*
- * log_state.c: what a log says, in memory.
- */
+/* log_state.c: the content of a log in memory. */
 #include "log_state.h"
 
 #include <stdlib.h>
@@ -42,7 +40,7 @@ void rh_state_free(struct rh_log_state *s)
     *s = (struct rh_log_state){0};
 }
 
-/* Room for `more` elements behind `count`. False: no memory; the array is as it was. */
+/* Makes room for `more` elements behind `count`. Returns false without memory, the array unchanged. */
 static bool grow(void **array, size_t *cap, size_t count, size_t more, size_t size)
 {
     if (count + more <= *cap)
@@ -85,7 +83,7 @@ struct rh_segment *rh_state_last_segment(const struct rh_log_state *s)
     return s->n_segments > 0 ? s->segments[s->n_segments - 1] : NULL;
 }
 
-/* Forgets all entries from `index` on. */
+/* Forgets the entries from `index` on. */
 static void truncate_from(struct rh_log_state *s, uint64_t index)
 {
     for (size_t i = s->n_segments; i > 0 && s->last >= index; i--) {
@@ -93,7 +91,7 @@ static void truncate_from(struct rh_log_state *s, uint64_t index)
         if (g->count > 0 && rh_segment_last(g) >= index)
             g->count = g->first >= index ? 0 : (size_t)(index - g->first);
         if (g->count > 0)
-            break;                      /* those before it end before it */
+            break;                      /* earlier segments end before */
     }
     while (s->n_runs > 0 && s->runs[s->n_runs - 1].first >= index)
         s->n_runs--;
@@ -119,7 +117,7 @@ static void free_conf(struct rh_conf *c)
     free((void *)(uintptr_t)c->bytes.ptr);
 }
 
-/* Only these are of use: the newest at or below `before`, the snapshot's, and all above `before`. */
+/* Keeps the newest membership at or below `before`, the snapshot's, and those above `before`. */
 static void drop_old_confs(struct rh_log_state *s)
 {
     size_t kept = 0;
@@ -154,7 +152,7 @@ void rh_state_conf(struct rh_log_state *s, uint64_t index, raftcore_slice bytes)
     drop_old_confs(s);
 }
 
-/* Forgets all entries up to `index`, which become part of `before`. */
+/* Forgets the entries up to `index`, the new `before`. */
 static void give_up(struct rh_log_state *s, uint64_t index, uint64_t term)
 {
     for (size_t i = 0; i < s->n_segments; i++) {
@@ -198,7 +196,7 @@ void rh_state_trim(struct rh_log_state *s)
     give_up(s, s->before, s->before_term);
 }
 
-/* The configuration comes by rh_state_conf, before. */
+/* The caller stores the membership first, by rh_state_conf. */
 void rh_state_snapshot(struct rh_log_state *s, const struct rh_snapshot *snapshot, bool replaces)
 {
     s->snapshot = *snapshot;

@@ -1,11 +1,12 @@
 /*
  * log_sync.c: the buffer into files.
  *
- * One write and one fdatasync for all that was appended since the last call. A new segment is written under a name of its own,
- * synced, and renamed only then: so a segment under its name always has its base, and the segment before it is durable.
+ * A sync is one write and one fdatasync for the batches appended since the last sync. A new segment
+ * is written under a temporary name, synced, and then renamed. So a segment always has a base, and
+ * the segment before is durable.
  *
- * A failure here is final. The kernel may drop the pages of a failed flush and report success at the next one, so nobody can
- * know what is on the disk; the next boot finds out, and copies what no one has promised before it trusts it (log_boot.c).
+ * A failure here is final. The kernel may drop the pages of a failed flush and report success at
+ * the next flush, so the content of the disk is unknown. The next boot finds out (log_boot.c).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include "log_parts.h"
 
 enum {
-    KEEP_BUFFER = 4 * 1024 * 1024,      /* a buffer that grew beyond is freed when it is empty */
+    KEEP_BUFFER = 4 * 1024 * 1024,      /* a larger buffer is freed when empty */
     ZEROS_AHEAD = 1024 * 1024,
     LARGE_SYNC = 64 * 1024,
 };
@@ -34,12 +35,15 @@ static int fail_call(struct rh_words *why, const char *call, const char *name)
 
 /* ---- files ---- */
 
-/* All blocks are there, so that neither a write nor a flush has to find any. */
+/* Allocates the blocks of a file, so that no write or flush has to. */
 static int allocate(int fd, uint64_t size, const char *name, struct rh_words *why)
 {
-    int error = posix_fallocate(fd, 0, (off_t)size);
+    int error;
 
-    if (error == EOPNOTSUPP || error == EINVAL) {       /* a file system without it, and a C library that does not stand in */
+    do
+        error = posix_fallocate(fd, 0, (off_t)size);
+    while (error == EINTR);
+    if (error == EOPNOTSUPP || error == EINVAL) {       /* neither the file system nor the C library can */
         static const uint8_t zeros[4096];
         for (uint64_t at = 0; at < size; at += sizeof zeros) {
             size_t len = size - at < sizeof zeros ? (size_t)(size - at) : sizeof zeros;
@@ -50,7 +54,8 @@ static int allocate(int fd, uint64_t size, const char *name, struct rh_words *wh
         return RH_OK;
     }
     if (error != 0)
-        return rh_fail(why, rh_code_of_errno(error), "posix_fallocate of %llu bytes for %s: %s", (ull)size, name, strerror(error));
+        return rh_fail(why, rh_code_of_errno(error), "posix_fallocate of %llu bytes for %s: %s", (ull)size, name,
+                       strerror(error));
     return RH_OK;
 }
 
@@ -68,7 +73,7 @@ static int make_file(struct rh_log_file *log, const char *name, uint64_t size, i
     return code;
 }
 
-/* The file that was set aside becomes the segment. Its bytes are zeros: nothing was ever written to it. */
+/* Makes a segment of the reserve. The file holds zeros: nothing was ever written there. */
 static int take_reserve(const struct rh_log_file *log, const char *name, int *fd, struct rh_words *why)
 {
     if (renameat(log->dir->fd, "reserve", log->dir->fd, name) != 0)
@@ -77,13 +82,17 @@ static int take_reserve(const struct rh_log_file *log, const char *name, int *fd
     return *fd >= 0 ? RH_OK : fail_call(why, "open", name);
 }
 
-/* One of an earlier run is taken as it is: were it given back first, others might get the space. */
+/*
+ * Takes the reserve of an earlier run. Giving the space back first could lose the space to other
+ * programs.
+ */
 void rh_log_find_reserve(struct rh_log_file *log)
 {
     uint64_t size = log->options.segment_bytes;
     struct stat st;
 
-    log->reserve = fstatat(log->dir->fd, "reserve", &st, 0) == 0 && (uint64_t)st.st_size == size && (uint64_t)st.st_blocks * 512 >= size;
+    log->reserve = fstatat(log->dir->fd, "reserve", &st, 0) == 0 && (uint64_t)st.st_size == size &&
+                   (uint64_t)st.st_blocks * 512 >= size;
 }
 
 static bool allocate_reserve(const struct rh_log_file *log)
@@ -121,8 +130,8 @@ static void temporary_name(const struct rh_segment *g, char to[40])
 }
 
 /*
- * Opens a file for a segment that is to begin. It gets its name in end_change. Its base says where the segment before it ends, and so
- * vouches for it: all of that one must be durable first, a mark at its end, too.
+ * Opens a file for a new segment, which gets a name in end_change. The new base vouches for the
+ * segment before. So that segment must be durable first, up to the last mark.
  */
 static int begin_change(struct rh_log_file *log, const struct rh_segment *g, int *fd, struct rh_words *why)
 {
@@ -136,15 +145,15 @@ static int begin_change(struct rh_log_file *log, const struct rh_segment *g, int
     int code = make_file(log, name, g->size, fd, why);
     pthread_mutex_lock(&log->mutex);
     bool on_reserve = code == RH_E_SPACE && log->reserve && g->size == log->options.segment_bytes;
-    log->on_reserve = on_reserve;
     log->reserve = log->reserve && !on_reserve;
     pthread_mutex_unlock(&log->mutex);
     return on_reserve ? take_reserve(log, name, fd, why) : code;
 }
 
 /*
- * The new segment is synced: gives it its name, then cuts the one before it at its end. Space is won; and a last segment that is
- * shorter than it was made tells the boot that the file behind it is missing. So the cut must not come before the name is durable.
+ * Renames a synced segment, then cuts the segment before at its end. The cut must come after the
+ * durable name: a last segment shorter than at its creation tells the boot that a successor is
+ * missing.
  */
 static int end_change(struct rh_log_file *log, const struct rh_segment *g, int fd, struct rh_words *why)
 {
@@ -159,7 +168,7 @@ static int end_change(struct rh_log_file *log, const struct rh_segment *g, int f
         return code;
     if (log->write_fd >= 0) {
         if (ftruncate(log->write_fd, (off_t)log->write_end) != 0) {
-            /* It stays as long as it is, which does no harm. */
+            /* The file stays longer than needed, which does no harm. */
         }
         close(log->write_fd);
     }
@@ -184,9 +193,9 @@ static int write_runs(const struct rh_buffer *b, int fd, const struct rh_run *ru
 }
 
 /*
- * Writes zeros behind the end, now and then. Preallocated blocks that were never written cost a change of the file system's own records
- * at their first flush, which takes a second flush of the disk. So that is paid once a megabyte, not at each sync. Large syncs pay it
- * by themselves.
+ * Writes zeros behind the end, a megabyte at a time. The first flush of preallocated blocks
+ * changes records of the file system, and needs a second flush of the disk. With zeros ahead, syncs
+ * pay for the change once a megabyte. Large syncs need no zeros: their own blocks carry the cost.
  */
 static int write_zeros(struct rh_log_file *log, int fd, const struct rh_segment *g, uint64_t end, struct rh_words *why)
 {
@@ -214,15 +223,19 @@ static int flush(int fd, const struct rh_segment *g, bool is_new, struct rh_word
 {
     char name[32];
 
-    /* A new file's size and blocks must be durable, too; an old one's have not changed. */
+    /* A new file's size and blocks must be durable, too. In an old file both are unchanged. */
     if ((is_new ? fsync(fd) : fdatasync(fd)) == 0)
         return RH_OK;
     rh_segment_name(g->number, name);
     return fail_call(why, is_new ? "fsync" : "fdatasync", name);
 }
 
-/* The runs of one segment: after it they are durable (`durably`), and can be read from the file. */
-static int write_segment(struct rh_log_file *log, const struct rh_run *runs, size_t count, bool durably, struct rh_words *why)
+/*
+ * Writes the runs of a segment, and syncs the file if `durably`. The bytes can then be read from
+ * there.
+ */
+static int write_segment(struct rh_log_file *log, const struct rh_run *runs, size_t count, bool durably,
+                         struct rh_words *why)
 {
     struct rh_segment *g = runs->segment;
     bool is_new = log->write_fd < 0 || log->write_segment != g->number;
@@ -268,13 +281,16 @@ static int write_flight(struct rh_log_file *log, bool durably, struct rh_words *
     return RH_OK;
 }
 
-/* What has flown can be read from the files: the runs must go, since their segments may be freed. Needs the mutex. */
+/*
+ * Forgets the runs of the flight, whose segments may be freed soon. The bytes are in files now.
+ * Needs the mutex.
+ */
 static void land(struct rh_log_file *log)
 {
     log->flight.len = log->flight.n_runs = 0;
 }
 
-/* Swaps the buffers: the loop thread goes on with an empty one. Needs the mutex. */
+/* Swaps the buffers. The loop thread goes on with the empty buffer. Needs the mutex. */
 static void take_off(struct rh_log_file *log)
 {
     struct rh_segment *last = rh_state_last_segment(&log->state);
@@ -312,7 +328,7 @@ static int fail_for_good(struct rh_log_file *log, int code, const struct rh_word
 void rh_doom(struct rh_log_file *log, struct rh_segment *g, uint64_t batch)
 {
     if (log->read_fd >= 0 && log->read_segment == g->number) {
-        close(log->read_fd);            /* it would hold the space */
+        close(log->read_fd);            /* an open file would hold the space */
         log->read_fd = -1;
     }
     g->doomed_by = batch;
@@ -320,7 +336,7 @@ void rh_doom(struct rh_log_file *log, struct rh_segment *g, uint64_t batch)
     log->doomed = g;
 }
 
-/* Takes from the list those that a durable batch has made superfluous. Needs the mutex. */
+/* Takes the segments from the list that a durable batch has made superfluous. Needs the mutex. */
 static struct rh_segment *take_doomed(struct rh_log_file *log)
 {
     struct rh_segment *taken = NULL, **link = &log->doomed;
@@ -345,7 +361,7 @@ static void remove_segments(struct rh_log_file *log, struct rh_segment *g)
     for (struct rh_segment *next; g; g = next) {
         next = g->next_doomed;
         rh_segment_name(g->number, name);
-        unlinkat(log->dir->fd, name, 0);        /* one that stays is removed by the next boot */
+        unlinkat(log->dir->fd, name, 0);        /* the next boot removes a file that stays */
         rh_segment_free(g);
     }
 }
@@ -422,7 +438,9 @@ int rh_log_sync(void *self, uint64_t *number, struct rh_words *why)
     }
     bool idle = log->fill.len == 0;
     uint64_t batch = log->next_batch - 1, all = log->fill_number;
-    if (!idle)
+    if (idle)
+        log->synced_number = all;       /* empty readies */
+    else
         take_off(log);
     *number = log->synced_number;
     pthread_mutex_unlock(&log->mutex);

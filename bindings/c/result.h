@@ -1,8 +1,8 @@
 /*
- * result.h: the codes and words with which every function of the host library answers.
+ * result.h: the codes and words that the functions of the host library return.
  *
- * A function that can fail returns a code, and takes a `struct rh_words *` (NULL: no words wanted) into which it writes one line
- * for people. The words name the file, the offset and the index where the trouble is. They are written on failure only.
+ * A function that can fail returns a code, and takes a `struct rh_words *`. On failure the function
+ * writes a line for people there: which file, which offset, which index. NULL: no words wanted.
  */
 #ifndef RH_RESULT_H
 #define RH_RESULT_H
@@ -33,7 +33,7 @@ struct rh_words {
     char text[RH_WORDS_MAX];
 };
 
-/* Writes words, and returns the code. Takes the place of every `return code` that has something to say. */
+/* Writes words and returns the code. */
 __attribute__((format(printf, 3, 4)))
 static inline int rh_fail(struct rh_words *why, int code, const char *format, ...)
 {

@@ -46,8 +46,9 @@ bool rh_snapshot_get_head(const uint8_t *from, size_t len, struct rh_snapshot_he
         .book_len = rh_get_u32(from + 36),
         .block_bytes = rh_get_u32(from + 40),
     };
-    if (memcmp(from, magic, sizeof magic) != 0 || h.bytes > RH_SNAP_HEAD_MAX || h.conf_len > h.bytes || h.book_len > h.bytes ||
-        rh_snapshot_head_bytes(h.conf_len, h.book_len) != h.bytes || h.block_bytes == 0 || h.block_bytes > RH_SNAPSHOT_BLOCK_MAX)
+    if (memcmp(from, magic, sizeof magic) != 0 || h.bytes > RH_SNAP_HEAD_MAX || h.conf_len > h.bytes ||
+        h.book_len > h.bytes || rh_snapshot_head_bytes(h.conf_len, h.book_len) != h.bytes || h.block_bytes == 0 ||
+        h.block_bytes > RH_SNAPSHOT_BLOCK_MAX)
         return false;
     *need = h.bytes;
     if (len < h.bytes || rh_get_u32(from + 8) != rh_crc32c(0, from + 12, h.bytes - 12))
@@ -70,7 +71,8 @@ void rh_snapshot_put_block(uint8_t to[RH_SNAP_BLOCK], uint64_t number, const voi
     rh_put_u32(to + 4, rh_snapshot_block_checksum(number, data, len));
 }
 
-bool rh_snapshot_get_block(const uint8_t *from, size_t len, uint64_t number, const struct rh_snapshot_head *h, size_t *data_len)
+bool rh_snapshot_get_block(const uint8_t *from, size_t len, uint64_t number, const struct rh_snapshot_head *h,
+                           size_t *data_len)
 {
     if (len < RH_SNAP_BLOCK)
         return false;

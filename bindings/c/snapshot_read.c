@@ -1,5 +1,6 @@
 /*
- * snapshot_read.c: reads a snapshot file, its data or its own bytes. Part by part, each verified before a byte of it comes out.
+ * snapshot_read.c: reads a snapshot file: data, or the file's bytes. Each part is verified before
+ * bytes come out.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,7 +20,7 @@ struct rh_snapshot_reader {
     uint8_t *head_bytes;
     uint64_t blocks;
     uint64_t next;                      /* of the data */
-    uint8_t *part;                      /* the part that was read last: from part_at on, part_len bytes; 0: none */
+    uint8_t *part;                      /* the part read last: place and length; length 0: none */
     uint64_t part_at;
     size_t part_len;
 };
@@ -39,7 +40,7 @@ static size_t block_data(const struct rh_snapshot_reader *r, uint64_t block)
     return block + 1 < r->blocks ? r->head.block_bytes : (size_t)(r->info.data_bytes - block * r->head.block_bytes);
 }
 
-/* The fixed bytes say how long the head is; a second look takes it whole. */
+/* Reads the head: the fixed bytes for the length, then all. */
 static int read_head(struct rh_snapshot_reader *r, struct rh_words *why)
 {
     uint8_t fixed[RH_SNAP_HEAD];
@@ -66,7 +67,7 @@ static int read_head(struct rh_snapshot_reader *r, struct rh_words *why)
     return RH_OK;
 }
 
-/* The end says how many blocks there are; the size of the file must agree. */
+/* Reads the end, and compares the number of blocks with the size of the file. */
 static int read_end(struct rh_snapshot_reader *r, struct rh_words *why)
 {
     uint8_t end[RH_SNAP_END];
@@ -87,7 +88,8 @@ static int read_end(struct rh_snapshot_reader *r, struct rh_words *why)
     return fits ? RH_OK : damaged(r, "its length", r->info.bytes, why);
 }
 
-static int open_reader(struct rh_snapshot_reader *r, const struct rh_dir *dir, const struct rh_snapshot *what, struct rh_words *why)
+static int open_reader(struct rh_snapshot_reader *r, const struct rh_dir *dir, const struct rh_snapshot *what,
+                       struct rh_words *why)
 {
     struct stat st;
 
@@ -99,7 +101,8 @@ static int open_reader(struct rh_snapshot_reader *r, const struct rh_dir *dir, c
         return rh_fail(why, RH_E_IO, "stat of %s: %s", r->name, strerror(errno));
     r->info.bytes = (uint64_t)st.st_size;
     if (r->info.bytes != what->bytes)
-        return rh_fail(why, RH_E_DAMAGED, "%s has %llu bytes, the log says %llu", r->name, (ull)r->info.bytes, (ull)what->bytes);
+        return rh_fail(why, RH_E_DAMAGED, "%s has %llu bytes, the log says %llu", r->name, (ull)r->info.bytes,
+                       (ull)what->bytes);
     int code = read_head(r, why);
     if (code == RH_OK && (r->info.index != what->index || r->info.term != what->term))
         code = damaged(r, "its index", 16, why);
@@ -111,7 +114,8 @@ static int open_reader(struct rh_snapshot_reader *r, const struct rh_dir *dir, c
     return r->part ? RH_OK : rh_fail(why, RH_E_NOMEM, "no memory to read %s", r->name);
 }
 
-int rh_snapshot_open(const struct rh_dir *dir, const struct rh_snapshot *what, struct rh_snapshot_reader **out, struct rh_words *why)
+int rh_snapshot_open(const struct rh_dir *dir, const struct rh_snapshot *what, struct rh_snapshot_reader **out,
+                     struct rh_words *why)
 {
     struct rh_snapshot_reader *r = calloc(1, sizeof *r);
 
@@ -177,9 +181,9 @@ int rh_snapshot_read(struct rh_snapshot_reader *r, void *to, size_t cap, size_t 
     return RH_OK;
 }
 
-/* The part of the file that holds an offset: its bytes, verified, and where it begins. */
-static int part_with(struct rh_snapshot_reader *r, uint64_t offset, uint8_t end[RH_SNAP_END], const uint8_t **bytes, uint64_t *at, size_t *len,
-                     struct rh_words *why)
+/* Brings the verified part of the file that holds an offset. */
+static int part_with(struct rh_snapshot_reader *r, uint64_t offset, uint8_t end[RH_SNAP_END], const uint8_t **bytes,
+                     uint64_t *at, size_t *len, struct rh_words *why)
 {
     uint64_t end_at = r->info.bytes - RH_SNAP_END;
 
@@ -208,7 +212,8 @@ int rh_snapshot_raw(struct rh_snapshot_reader *r, uint64_t offset, void *to, siz
     uint8_t end[RH_SNAP_END], *p = to;
 
     if (offset > r->info.bytes || len > r->info.bytes - offset)
-        return rh_fail(why, RH_E_RANGE, "%s has %llu bytes, none from %llu on for %zu", r->name, (ull)r->info.bytes, (ull)offset, len);
+        return rh_fail(why, RH_E_RANGE, "%s has %llu bytes, none from %llu on for %zu", r->name, (ull)r->info.bytes,
+                       (ull)offset, len);
     while (len > 0) {
         const uint8_t *bytes;
         uint64_t at;

@@ -1,8 +1,9 @@
 /*
- * snapshot_receive.c: a snapshot file that comes in pieces from another member, over several attempts.
+ * snapshot_receive.c: receives a snapshot file in pieces, over several attempts.
  *
- * What came lies in a file with the ending .part, whose name says of which snapshot. A later attempt verifies it block by block and
- * goes on behind the last whole one: after a power cut anything may be in it.
+ * An unfinished transfer lies in a file with the ending .part, named after the snapshot. A later
+ * attempt verifies the blocks and continues behind the last whole block: after a power cut the file
+ * may hold anything.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,23 +42,24 @@ static void part_name(const struct rh_snapshot *what, char to[128])
     snprintf(to, 128, "%s-%llu.part", name, (ull)what->bytes);
 }
 
-/* One snapshot is received at a time: the parts of others go. */
+/* Removes unfinished transfers of other snapshots. */
 static int remove_other_part(void *context, const char *name)
 {
     const struct rh_snapshot_receiver *r = context;
     size_t len = strlen(name);
 
-    if (strncmp(name, "snapshot-", 9) == 0 && len > 5 && strcmp(name + len - 5, ".part") == 0 && strcmp(name, r->name) != 0)
+    if (strncmp(name, "snapshot-", 9) == 0 && len > 5 && strcmp(name + len - 5, ".part") == 0 &&
+        strcmp(name, r->name) != 0)
         unlinkat(r->dir->fd, name, 0);
     return RH_OK;
 }
 
-/* ---- what is there already ---- */
+/* ---- an earlier attempt ---- */
 
 struct measure {
     uint8_t *bytes;                     /* room for one part */
     struct rh_snapshot_head head;
-    uint64_t size, good;                /* of the file; verified up to here */
+    uint64_t size, good;                /* size of the file; verified bytes */
 };
 
 static int measure_head(struct rh_snapshot_receiver *r, struct measure *m, struct rh_words *why)
@@ -81,17 +83,19 @@ static int measure_head(struct rh_snapshot_receiver *r, struct measure *m, struc
     return RH_OK;
 }
 
-/* Verifies block after block. The end is verified, too, if it is there. */
+/* Verifies the blocks, and the end if the end is there. */
 static int measure_blocks(struct rh_snapshot_receiver *r, struct measure *m, struct rh_words *why)
 {
     uint64_t blocks, data_bytes;
     size_t got, data;
 
     for (uint64_t block = 0; m->good < m->size; block++) {
-        int code = rh_read_all(r->fd, m->bytes, RH_SNAP_BLOCK + (size_t)m->head.block_bytes, m->good, &got, r->name, why);
+        int code =
+            rh_read_all(r->fd, m->bytes, RH_SNAP_BLOCK + (size_t)m->head.block_bytes, m->good, &got, r->name, why);
         if (code != RH_OK)
             return code;
-        if (got == RH_SNAP_END && m->good + got == r->what.bytes && rh_snapshot_get_end(m->bytes, &blocks, &data_bytes)) {
+        if (got == RH_SNAP_END && m->good + got == r->what.bytes &&
+            rh_snapshot_get_end(m->bytes, &blocks, &data_bytes)) {
             m->good += got;
             break;
         }
@@ -102,7 +106,7 @@ static int measure_blocks(struct rh_snapshot_receiver *r, struct measure *m, str
     return RH_OK;
 }
 
-/* Goes over the bytes that are kept, for the checksum of the whole. */
+/* Computes the checksum of the kept bytes. */
 static int take_checksum(struct rh_snapshot_receiver *r, struct measure *m, struct rh_words *why)
 {
     enum { PIECE = RH_SNAPSHOT_BLOCK_MAX };
@@ -135,7 +139,8 @@ static int find_offset(struct rh_snapshot_receiver *r, uint32_t chunk_bytes, str
         code = measure_blocks(r, &m, why);
     if (code >= 0) {
         r->offset = m.good >= r->what.bytes ? r->what.bytes : m.good - m.good % chunk_bytes;
-        code = ftruncate(r->fd, (off_t)r->offset) == 0 ? take_checksum(r, &m, why) : fail_call(why, "truncate", r->name);
+        code =
+            ftruncate(r->fd, (off_t)r->offset) == 0 ? take_checksum(r, &m, why) : fail_call(why, "truncate", r->name);
     }
     free(m.bytes);
     return code;
@@ -153,12 +158,12 @@ static int open_receiver(struct rh_snapshot_receiver *r, uint32_t chunk_bytes, s
     return find_offset(r, chunk_bytes, why);
 }
 
-int rh_snapshot_receive(const struct rh_dir *dir, const struct rh_snapshot *what, uint32_t chunk_bytes, struct rh_snapshot_receiver **out,
-                        uint64_t *offset, struct rh_words *why)
+int rh_snapshot_receive(const struct rh_dir *dir, const struct rh_snapshot *what, uint32_t chunk_bytes,
+                        struct rh_snapshot_receiver **out, uint64_t *offset, struct rh_words *why)
 {
     if (what->index == 0 || what->term == 0 || what->bytes < RH_SNAP_HEAD + RH_SNAP_END || chunk_bytes == 0)
-        return rh_fail(why, RH_E_ARG, "an offer of index %llu, term %llu, %llu bytes in chunks of %u is none", (ull)what->index,
-                       (ull)what->term, (ull)what->bytes, chunk_bytes);
+        return rh_fail(why, RH_E_ARG, "an offer of index %llu, term %llu, %llu bytes in chunks of %u is none",
+                       (ull)what->index, (ull)what->term, (ull)what->bytes, chunk_bytes);
     struct rh_snapshot_receiver *r = calloc(1, sizeof *r);
     if (!r)
         return rh_fail(why, RH_E_NOMEM, "no memory to receive a snapshot");
@@ -173,11 +178,12 @@ int rh_snapshot_receive(const struct rh_dir *dir, const struct rh_snapshot *what
     return RH_OK;
 }
 
-int rh_snapshot_put(struct rh_snapshot_receiver *r, uint64_t offset, const void *bytes, size_t len, struct rh_words *why)
+int rh_snapshot_put(struct rh_snapshot_receiver *r, uint64_t offset, const void *bytes, size_t len,
+                    struct rh_words *why)
 {
     if (offset != r->offset || len > r->what.bytes - r->offset)
-        return rh_fail(why, RH_E_ARG, "bytes %llu to %llu came, bytes from %llu on were wanted, of %llu", (ull)offset, (ull)(offset + len),
-                       (ull)r->offset, (ull)r->what.bytes);
+        return rh_fail(why, RH_E_ARG, "bytes %llu to %llu came, bytes from %llu on were wanted, of %llu", (ull)offset,
+                       (ull)(offset + len), (ull)r->offset, (ull)r->what.bytes);
     int code = rh_write_all(r->fd, bytes, len, offset, r->name, why);
     if (code != RH_OK)
         return code;
@@ -201,11 +207,12 @@ static int check_whole(struct rh_snapshot_receiver *r, struct rh_words *why)
     if (r->offset != r->what.bytes)
         return rh_fail(why, RH_E_ARG, "%s has %llu of %llu bytes", r->name, (ull)r->offset, (ull)r->what.bytes);
     if (r->checksum != r->what.checksum)
-        return rh_fail(why, RH_E_DAMAGED, "%s has the checksum %08x, offered was %08x", r->name, r->checksum, r->what.checksum);
+        return rh_fail(why, RH_E_DAMAGED, "%s has the checksum %08x, offered was %08x", r->name, r->checksum,
+                       r->what.checksum);
     return RH_OK;
 }
 
-/* Under its name it must open: index, term and length are those of the offer. */
+/* Renames the file and opens it once: index, term and length must be those of the offer. */
 static int give_name(struct rh_snapshot_receiver *r, struct rh_words *why)
 {
     struct rh_snapshot_reader *reader;
@@ -226,7 +233,7 @@ int rh_snapshot_arrived(struct rh_snapshot_receiver *r, struct rh_words *why)
 {
     int code = check_whole(r, why);
 
-    /* After a failed flush the file may show bytes that are not on the disk: it goes, too. */
+    /* After a failed flush the file may show bytes that the disk lacks. So the file is removed. */
     if (code == RH_OK && fsync(r->fd) != 0)
         code = fail_call(why, "fsync", r->name);
     if (code == RH_OK)

@@ -1,6 +1,4 @@
-/*
- * snapshot_write.c: makes a snapshot file, and removes old ones.
- */
+/* snapshot_write.c: makes a snapshot file, and removes old snapshots. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +17,7 @@ struct rh_snapshot_writer {
     char name[80];
     struct rh_snapshot made;
     uint32_t block_bytes;
-    uint64_t offset, synced;            /* bytes in the file; of which synced */
+    uint64_t offset, synced;            /* bytes in the file; bytes synced */
     uint64_t blocks, data_bytes;
     uint8_t *block;                     /* RH_SNAP_BLOCK bytes of head, then data */
     size_t len;                         /* of the data in it */
@@ -37,7 +35,10 @@ static int fail_call(struct rh_words *why, const char *call, const char *name)
     return rh_fail(why, rh_code_of_errno(error), "%s of %s: %s", call, name, strerror(error));
 }
 
-/* Appends to the file. Syncs now and then: a log on the same disk must not wait for gigabytes at the end. */
+/*
+ * Appends to the file. Syncs every few megabytes: a log on the disk must not wait for gigabytes at
+ * the end.
+ */
 static int put(struct rh_snapshot_writer *w, const void *bytes, size_t len, struct rh_words *why)
 {
     int code = rh_write_all(w->fd, bytes, len, w->offset, w->name, why);
@@ -75,16 +76,16 @@ static int open_file(struct rh_snapshot_writer *w, struct rh_words *why)
     return w->fd >= 0 ? RH_OK : fail_call(why, "open", w->name);
 }
 
-int rh_snapshot_create(const struct rh_dir *dir, uint64_t index, uint64_t term, raftcore_slice conf, raftcore_slice book,
-                       uint32_t block_bytes, struct rh_snapshot_writer **out, struct rh_words *why)
+int rh_snapshot_create(const struct rh_dir *dir, uint64_t index, uint64_t term, raftcore_slice conf,
+                       raftcore_slice book, uint32_t block_bytes, struct rh_snapshot_writer **out, struct rh_words *why)
 {
     uint32_t block = block_bytes ? block_bytes : DEFAULT_BLOCK;
 
     if (index == 0 || term == 0 || conf.len == 0)
         return rh_fail(why, RH_E_ARG, "a snapshot needs an index, a term and a configuration");
     if (block > RH_SNAPSHOT_BLOCK_MAX || rh_snapshot_head_bytes(conf.len, book.len) > RH_SNAP_HEAD_MAX)
-        return rh_fail(why, RH_E_ARG, "blocks of %u bytes: at most %d; configuration and book of %zu bytes: at most %d", block,
-                       RH_SNAPSHOT_BLOCK_MAX, conf.len + book.len, RH_SNAP_HEAD_MAX);
+        return rh_fail(why, RH_E_ARG, "blocks of %u bytes: at most %d; configuration and book of %zu bytes: at most %d",
+                       block, RH_SNAPSHOT_BLOCK_MAX, conf.len + book.len, RH_SNAP_HEAD_MAX);
     struct rh_snapshot_writer *w = calloc(1, sizeof *w);
     uint8_t *bytes = malloc(RH_SNAP_BLOCK + block);
     if (!w || !bytes) {
@@ -194,7 +195,7 @@ static int remove_other(void *context, const char *name)
     bool part = len > 5 && strcmp(name + len - 5, ".part") == 0, tmp = len > 4 && strcmp(name + len - 4, ".tmp") == 0;
 
     if (strncmp(name, "snapshot-", 9) == 0 && !tmp && (part ? c->parts : strcmp(name, c->keep) != 0))
-        unlinkat(c->dir->fd, name, 0);  /* one that stays is removed at the next time */
+        unlinkat(c->dir->fd, name, 0);  /* a file that stays is removed the next time */
     return RH_OK;
 }
 

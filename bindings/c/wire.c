@@ -1,9 +1,9 @@
 /*
- * wire.c: host frames to bytes and back, by one table for each type.
+ * wire.c: host frames to bytes and back, by a table per type.
  *
- * A table lists the fixed fields in the order of docs/wire.md. A field of kind ADDRESS, WORDS or BYTES
- * stands for the length in the fixed part and for the bytes behind it. Reader, writer and text walk the
- * same tables, so the bounds are checked in one place for each.
+ * A table lists the fixed fields in the order of docs/wire.md. A field of kind ADDRESS, WORDS or
+ * BYTES stands for a length in the fixed part and for bytes behind. Reader, writer and text use the
+ * tables, so that each checks bounds in a single place.
  */
 #include "wire.h"
 
@@ -110,7 +110,7 @@ static bool has_part(const struct field *f)
 
 static size_t longest_part(const struct field *f)
 {
-    /* All parts of a frame together must fit into its length field. */
+    /* The parts of a frame together must fit into the frame's length field. */
     return f->kind == ADDRESS ? RH_WIRE_ADDRESS_MAX : f->kind == WORDS ? RH_WIRE_WORDS_MAX : RH_WIRE_BYTES_MAX;
 }
 
@@ -123,7 +123,10 @@ static size_t all_fixed_bytes(const struct field *fields)
     return sum;
 }
 
-/* The place of a field in a frame's struct. The tables give each field the type that belongs to its kind. */
+/*
+ * Returns the place of a field in a frame's struct. The tables give each field the type of its
+ * kind.
+ */
 static void *place(const struct rh_wire_frame *frame, const struct field *f)
 {
     return (char *)(uintptr_t)frame + f->at;
@@ -146,7 +149,7 @@ int rh_wire_next(const uint8_t *bytes, size_t len, size_t limit, struct rh_wire_
     return RH_WIRE_OK;
 }
 
-/* Reads a fixed field. A length waits in the slice's `len` until its part is looked for. */
+/* Reads a fixed field. A length waits in the slice's `len` for read_parts. */
 static void read_fixed(const uint8_t *p, const struct field *f, struct rh_wire_frame *out)
 {
     void *to = f->kind == ZEROS ? NULL : place(out, f);
@@ -205,7 +208,7 @@ int rh_wire_read(const uint8_t *frame, size_t len, struct rh_wire_frame *out)
     return RH_WIRE_OK;
 }
 
-/* Bytes of all parts; SIZE_MAX if one is too long. */
+/* Returns the bytes of all parts; SIZE_MAX if a part is too long. */
 static size_t all_parts(const struct rh_wire_frame *frame, const struct field *fields, size_t *last)
 {
     size_t sum = 0;
@@ -239,7 +242,7 @@ static uint8_t *write_fixed(uint8_t *p, const struct field *f, const struct rh_w
     return p + fixed_bytes(f);
 }
 
-/* Writes all but the last `apart` bytes, which must be a whole part. */
+/* Writes a frame, or all of a frame except the last part. */
 static size_t write_frame(const struct rh_wire_frame *frame, uint8_t *to, size_t cap, bool without_last)
 {
     const struct field *fields = fields_of(frame->type);

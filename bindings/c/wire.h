@@ -1,8 +1,8 @@
 /*
- * wire.h: the frames between hosts, as bytes and as structs. docs/wire.md is the specification, version 1.
+ * wire.h: the frames between hosts, as bytes and as structs. docs/wire.md specifies version 1.
  *
- * Nothing here allocates, and nothing keeps state. Readers check every length against the bytes that are there. Slices that a
- * reader gives point into the bytes that it was given.
+ * Nothing here allocates or keeps state. Readers check lengths against the bytes given. Slices that
+ * come out point into those bytes.
  */
 #ifndef RH_WIRE_H
 #define RH_WIRE_H
@@ -11,10 +11,14 @@
 
 #include "raftcore.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     RH_WIRE_VERSION = 1,
     RH_WIRE_HEADER = 12,                /* length (4), group (8) */
-    RH_WIRE_HELLO_MAX = 1024,           /* a frame before the hellos are done, header included */
+    RH_WIRE_HELLO_MAX = 1024,           /* a frame before the hellos are done, with header */
     RH_WIRE_WORDS_MAX = 400,
     RH_WIRE_ADDRESS_MAX = 255,
     RH_WIRE_BOOK_MAX = 1024,            /* records of an address book */
@@ -58,7 +62,10 @@ enum rh_wire_abort {                    /* code of ABORT */
     RH_WIRE_A_NOT_NEEDED, RH_WIRE_A_READ_FAILED, RH_WIRE_A_BUSY, RH_WIRE_A_LIMIT,
 };
 
-/* A host frame. `type` says which of the structs holds its fields; docs/wire.md explains each field under the same name. */
+/*
+ * A host frame. `type` selects the struct with the fields. docs/wire.md explains the fields under
+ * the same names.
+ */
 struct rh_wire_frame {
     uint64_t group;
     uint8_t type;                       /* RH_WIRE_* */
@@ -130,7 +137,7 @@ struct rh_wire_frame {
 enum rh_wire_status {
     RH_WIRE_OK = 0,
     RH_WIRE_MORE = 1,                   /* the frame is not complete yet */
-    RH_WIRE_SKIP = 2,                   /* a host frame of a later version, which may be skipped */
+    RH_WIRE_SKIP = 2,                   /* a host frame of a later version, to be skipped */
     RH_WIRE_E_LONG = -1,                /* longer than the limit: REJECT 10 */
     RH_WIRE_E_MALFORMED = -2,           /* REJECT 9 */
     RH_WIRE_E_UNKNOWN = -3,             /* a type that must be understood: REJECT 11 */
@@ -141,44 +148,48 @@ enum rh_wire_whose { RH_WIRE_CORE, RH_WIRE_CORE_HELLO, RH_WIRE_HOST };
 struct rh_wire_span {
     enum rh_wire_whose whose;
     uint64_t group;
-    size_t bytes;                       /* of the whole frame, header included; 0 with MORE: not even the header is there */
+    size_t bytes;                       /* of the whole frame, with header; 0 with MORE: the header is not complete */
 };
 
 /*
  * Finds the frame at the head of a stream's bytes.
  *
- * limit    Longest frame to be taken, header included.
- * Returns  RH_WIRE_OK      *out says whose frame is there, and how long it is
- *          RH_WIRE_MORE    the bytes end before the frame does; out->bytes says how many are needed, if that is known
+ * limit    Longest frame to be taken, with header.
+ * Returns  RH_WIRE_OK      out->whose and out->bytes describe the frame
+ *          RH_WIRE_MORE    the frame is not complete; out->bytes is the size, if known
  *          RH_WIRE_E_LONG  close the connection
  */
 int rh_wire_next(const uint8_t *bytes, size_t len, size_t limit, struct rh_wire_span *out);
 
 /*
- * Reads one whole host frame, header included. `len` must be what rh_wire_next gave.
+ * Reads a whole host frame, with header. `len` must be the size from rh_wire_next.
  *
- * Returns  RH_WIRE_OK, RH_WIRE_SKIP, RH_WIRE_E_MALFORMED or RH_WIRE_E_UNKNOWN; *out is written with RH_WIRE_OK only
+ * Returns  RH_WIRE_OK: *out is the frame. RH_WIRE_SKIP, RH_WIRE_E_MALFORMED or RH_WIRE_E_UNKNOWN: *out is unchanged.
  */
 int rh_wire_read(const uint8_t *frame, size_t len, struct rh_wire_frame *out);
 
 /*
- * Writes a host frame, header included.
- *
- * Returns the bytes that the frame takes. If they are more than `cap`, nothing is written. 0: the type is unknown, or a slice is
- * longer than its length field or its limit can say.
+ * Writes a host frame, with header. Returns the size of the frame, and writes nothing if the size
+ * is above `cap`. 0: unknown type, or a slice beyond its limit.
  */
 size_t rh_wire_write(const struct rh_wire_frame *f, uint8_t *to, size_t cap);
 
-/* Writes a frame without its last slice (the data of CHUNK and REQUEST, for example), which the caller sends from where it lies. */
+/*
+ * Writes a frame without the last slice. For large data (CHUNK, REQUEST), which the caller sends
+ * without a copy.
+ */
 size_t rh_wire_write_head(const struct rh_wire_frame *f, uint8_t *to, size_t cap);
 
-/* Tells whether the data of a CHUNK are those of its checksum. */
+/* Returns whether the data of a CHUNK match the checksum. */
 bool rh_wire_chunk_is_good(const struct rh_wire_frame *f);
 
-/* Writes the fields as text, in the form of tests/wire/vectors.txt. Returns the length; the text is cut to `cap`, as snprintf does. */
+/*
+ * Writes the fields as text, as in tests/wire/vectors.txt. Returns the length; the text is cut to
+ * `cap`, as by snprintf.
+ */
 size_t rh_wire_text(const struct rh_wire_frame *f, char *to, size_t cap);
 
-/* The name of a type: "HELLO"; NULL if there is none. */
+/* Returns the name of a type, "HELLO" for example; NULL: unknown. */
 const char *rh_wire_name(uint8_t type);
 
 
@@ -190,21 +201,28 @@ struct rh_wire_member {
     raftcore_slice peer_address, client_address;
 };
 
-struct rh_wire_book {                   /* a book being read */
+struct rh_wire_book {                   /* a book while being read */
     const uint8_t *next, *end;
     uint16_t left, fixed;
 };
 
-/* Opens a book. Returns RH_WIRE_OK, or RH_WIRE_E_MALFORMED: these bytes are none. */
+/* Opens a book. Returns RH_WIRE_OK or RH_WIRE_E_MALFORMED. */
 int rh_wire_book_open(raftcore_slice bytes, struct rh_wire_book *out);
 
 /* Reads the next member. Returns RH_WIRE_OK, RH_WIRE_MORE at the end, or RH_WIRE_E_MALFORMED. */
 int rh_wire_book_next(struct rh_wire_book *book, struct rh_wire_member *out);
 
-/* Writes a book. Returns the bytes that it takes, of which nothing is written beyond `cap`; 0: a limit is broken. */
+/*
+ * Writes a book. Returns the size of the book, and writes nothing if the size is above `cap`. 0: a
+ * limit is broken.
+ */
 size_t rh_wire_book_write(const struct rh_wire_member *members, size_t count, uint8_t *to, size_t cap);
 
-/* Tells whether text is an address: HOST:PORT or [IPV6]:PORT. The empty text is none. */
+/* Returns whether text is an address: HOST:PORT or [IPV6]:PORT. Empty text is no address. */
 bool rh_wire_is_address(raftcore_slice text);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,6 +1,4 @@
-/*
- * wire_book.c: the address book, which configuration changes, snapshots and answers to joiners carry.
- */
+/* wire_book.c: the address book of membership changes, snapshots and answers to joiners. */
 #include "wire.h"
 
 #include <string.h>
@@ -110,7 +108,7 @@ bool rh_wire_is_address(raftcore_slice text)
             return false;
         port = 10 * port + (size_t)(text.ptr[i] - '0');
     }
-    /* An IPv6 address has colons of its own: it needs its brackets. */
+    /* An IPv6 address has colons, and needs brackets. */
     bool in_brackets = text.ptr[0] == '[' && text.ptr[colon - 1] == ']';
     return port > 0 && port < 65536 && (in_brackets || memchr(text.ptr, ':', text.len) == text.ptr + colon);
 }

@@ -1,11 +1,12 @@
 /*
- * rh_log.c: looks at a data directory of the host library, and changes nothing in it.
+ * rh_log.c: looks at a data directory of the host library. Changes nothing.
  *
- *     rh-log list DIR                  owner, segments, snapshots, and what the log says
- *     rh-log verify DIR                reads every byte; 0: all is whole
- *     rh-log dump DIR [FIRST [LAST]]   every record; or those of entries FIRST to LAST
+ *     rh-log list DIR                  owner, segments, snapshots, state
+ *     rh-log verify DIR                reads every byte; exit status 0: all is whole
+ *     rh-log dump DIR [FIRST [LAST]]   records; or entries FIRST to LAST
  *
- * A process that has the directory open is not disturbed. It may write meanwhile: then the newest batches may seem unfinished.
+ * A process that has the directory open is not disturbed. While the process writes, the newest
+ * batches may look unfinished.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -48,7 +49,8 @@ static void print_owner(const struct rh_dir *d)
     rh_hex(d->owner.founding, RH_ID_BYTES, founding);
     rh_hex(d->owner.disk, RH_ID_BYTES, disk);
     printf("directory  %s: node %" PRIu64 " of group %" PRIu64 "\n", d->path, d->owner.id, d->owner.group);
-    printf("disk       %s, founding %s\n", disk, rh_is_zero(d->owner.founding, RH_ID_BYTES) ? "not known yet" : founding);
+    printf("disk       %s, founding %s\n", disk,
+           rh_is_zero(d->owner.founding, RH_ID_BYTES) ? "not known yet" : founding);
     printf("log        of kind %s, closed in order at batch %" PRIu64 " or later\n", d->owner.log, d->owner.reached);
 }
 
@@ -88,7 +90,8 @@ static int list_segment(const struct rh_dir *d, uint64_t number)
     rh_scan_rewind(&scan);
     while ((code = rh_scan_batch(&scan, &batch, &why)) == RH_OK)
         count_batch(&scan, &batch, &c);
-    printf("segment    %s  %" PRIu64 " bytes, good up to %" PRIu64 ": %" PRIu64 " batches", scan.name, scan.size, scan.offset, c.batches);
+    printf("segment    %s  %" PRIu64 " bytes, good up to %" PRIu64 ": %" PRIu64 " batches", scan.name, scan.size,
+           scan.offset, c.batches);
     if (c.entries > 0)
         printf(", entries %" PRIu64 " to %" PRIu64, c.first, c.last);
     printf("; begins behind index %" PRIu64 ", term %" PRIu64 "\n", base.last, base.last_term);
@@ -113,7 +116,8 @@ static int each_segment(const struct rh_dir *d, int (*visit)(const struct rh_dir
 static void print_boot(const struct rh_boot *b)
 {
     printf("state      term %" PRIu64 ", vote %" PRIu64 ", commit %" PRIu64 "\n", b->term, b->vote, b->commit);
-    printf("entries    behind index %" PRIu64 ", term %" PRIu64 ", to index %" PRIu64 "\n", b->before, b->before_term, b->last);
+    printf("entries    behind index %" PRIu64 ", term %" PRIu64 ", to index %" PRIu64 "\n", b->before, b->before_term,
+           b->last);
     for (size_t i = 0; i < b->n_runs; i++)
         printf("term       %" PRIu64 " from index %" PRIu64 "\n", b->runs[i].term, b->runs[i].first);
     for (size_t i = 0; i < b->n_confs; i++)
@@ -146,8 +150,8 @@ static int list(struct rh_dir *d)
     log.ops->boot(log.self, &boot, &why);
     print_boot(&boot);
     if (boot.snapshot.index > 0)
-        printf("snapshot   of index %" PRIu64 ", term %" PRIu64 ", %" PRIu64 " bytes, checksum %08x\n", boot.snapshot.index,
-               boot.snapshot.term, boot.snapshot.bytes, boot.snapshot.checksum);
+        printf("snapshot   of index %" PRIu64 ", term %" PRIu64 ", %" PRIu64 " bytes, checksum %08x\n",
+               boot.snapshot.index, boot.snapshot.term, boot.snapshot.bytes, boot.snapshot.checksum);
     log.ops->close(log.self, &why);
     return 0;
 }
@@ -249,11 +253,12 @@ static void print_record(const struct rh_record *r)
         print_bytes(r->data);
         return;
     case RH_REC_STATE:
-        printf("  term %" PRIu64 " vote %" PRIu64 " commit %" PRIu64 "\n", r->term, rh_get_u64(r->data.ptr), rh_get_u64(r->data.ptr + 8));
+        printf("  term %" PRIu64 " vote %" PRIu64 " commit %" PRIu64 "\n", r->term, rh_get_u64(r->data.ptr),
+               rh_get_u64(r->data.ptr + 8));
         return;
     case RH_REC_SNAPSHOT:
-        printf("  index %" PRIu64 " term %" PRIu64 ", %" PRIu64 " bytes, checksum %08x%s\n", r->index, r->term, rh_get_u64(r->data.ptr),
-               rh_get_u32(r->data.ptr + 8), r->kind == 1 ? ", the log begins anew" : "");
+        printf("  index %" PRIu64 " term %" PRIu64 ", %" PRIu64 " bytes, checksum %08x%s\n", r->index, r->term,
+               rh_get_u64(r->data.ptr), rh_get_u32(r->data.ptr + 8), r->kind == 1 ? ", the log begins anew" : "");
         return;
     default:
         printf("  index %" PRIu64 " term %" PRIu64 ", %zu bytes\n", r->index, r->term, r->data.len);
@@ -266,8 +271,8 @@ static void dump_batch(const struct rh_scan *scan, const struct rh_batch_view *b
     size_t at = 0;
 
     if (dump_all)
-        printf("%s  %10" PRIu64 "  batch %" PRIu64 "  durable %" PRIu64 "  records %u\n", scan->name, batch->place, batch->head.number,
-               batch->head.synced, batch->head.count);
+        printf("%s  %10" PRIu64 "  batch %" PRIu64 "  durable %" PRIu64 "  records %u\n", scan->name, batch->place,
+               batch->head.number, batch->head.synced, batch->head.count);
     while (rh_batch_record(scan, batch, &at, &r))
         if (dump_all || (r.type == RH_REC_ENTRY && r.index >= dump_first && r.index <= dump_last))
             print_record(&r);
