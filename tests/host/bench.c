@@ -1,11 +1,12 @@
 /*
- * bench.c: the file log against the disk it is on: make bench-log.
+ * bench.c: the file log against the raw disk: make bench-log.
  *
  *     bench DIR [SECONDS]
  *
- * Raw: a preallocated file, each write of 300 bytes (or as many as a batch has) followed by fdatasync. Log: one append of entries of 300
- * bytes with a hard state, followed by sync. Both by turns in one run, since disks and neighbours change from minute to minute.
- * CPU of an entry: of append() alone, and of append and sync together, without the flush itself.
+ * Raw: writes of 300 bytes times the batch's entries, each followed by fdatasync, in a preallocated
+ * file. Log: appends of entries of 300 bytes with hard state, each followed by sync. Raw and log
+ * run by turns, since disks and neighbours change from minute to minute. The CPU time is that of
+ * append() per entry.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -90,7 +91,12 @@ static void close_bench(struct bench *b)
 static void append(struct bench *b, uint32_t count)
 {
     raftcore_entry e[64];
-    struct rh_batch batch = {.number = ++b->number, .entries = e, .n_entries = count, .entry_stride = sizeof *e, .has_state = true, .term = 1,
+    struct rh_batch batch = {.number = ++b->number,
+                             .entries = e,
+                             .n_entries = count,
+                             .entry_stride = sizeof *e,
+                             .has_state = true,
+                             .term = 1,
                              .commit = b->last};
 
     for (uint32_t i = 0; i < count; i++)
@@ -132,7 +138,7 @@ static int by_double(const void *a, const void *b)
     return by_size(a, b);
 }
 
-/* Nanoseconds of the loop thread for one entry, the median of runs. A sync each 64 appends is not counted. */
+/* Returns the nanoseconds of append() per entry, the median of runs. */
 static double append_cost(const char *dir, uint32_t count)
 {
     double runs[31];
@@ -161,8 +167,9 @@ int main(int argc, char **argv)
     CHECK(argc > 1);
     mkdir(argv[1], 0777);
     memset(data, 'x', sizeof data);
-    printf("| entries of 300 B in a batch | raw disk: flushes/s, p50, p99 | log: syncs/s, p50, p99 | log to raw | entries/s | append, ns an entry |\n"
-           "|---|---|---|---|---|---|\n");
+    printf(
+        "| entries of 300 B in a batch | raw disk: flushes/s, p50, p99 | log: syncs/s, p50, p99 | log to raw | entries/s | append, ns an entry |\n"
+        "|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         struct result disk[ROUNDS], log[ROUNDS];
         double ratios[ROUNDS];
@@ -178,9 +185,9 @@ int main(int argc, char **argv)
                 below += ratios[s] < ratios[r] || (ratios[s] <= ratios[r] && s < r);
             middle = below == ROUNDS / 2 ? r : middle;
         }
-        printf("| %u | %.0f, %.0f µs, %.0f µs | %.0f, %.0f µs, %.0f µs | %.2f | %.0f | %.0f |\n", counts[i], disk[middle].rate, disk[middle].p50,
-               disk[middle].p99, log[middle].rate, log[middle].p50, log[middle].p99, ratios[middle], log[middle].rate * counts[i],
-               append_cost(argv[1], counts[i]));
+        printf("| %u | %.0f, %.0f µs, %.0f µs | %.0f, %.0f µs, %.0f µs | %.2f | %.0f | %.0f |\n", counts[i],
+               disk[middle].rate, disk[middle].p50, disk[middle].p99, log[middle].rate, log[middle].p50,
+               log[middle].p99, ratios[middle], log[middle].rate * counts[i], append_cost(argv[1], counts[i]));
         fflush(stdout);
     }
     return 0;

@@ -1,5 +1,6 @@
 /*
- * heap.h: lets an allocation fail. For programs that are linked with --wrap=malloc, --wrap=calloc and --wrap=realloc.
+ * heap.h: failing allocations, for programs linked with --wrap=malloc, --wrap=calloc,
+ * --wrap=realloc.
  */
 #ifndef HOST_HEAP_H
 #define HOST_HEAP_H
@@ -15,7 +16,7 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 
-/* The n-th allocation from now on fails, one only; 0: none. */
+/* Lets the n-th allocation from now on fail; 0: none. */
 static inline void heap_fail_at(unsigned n)
 {
     heap_countdown = n;

@@ -1,6 +1,4 @@
-/*
- * kit.h: what the tests of bindings/c share. A test is a program that ends with 0 if all is well.
- */
+/* kit.h: helpers for the tests of bindings/c. A test is a program with exit status 0 for success. */
 #ifndef HOST_KIT_H
 #define HOST_KIT_H
 
@@ -32,7 +30,7 @@
             DIE("%s: code %d: %s", #call, code_, (words)->text); \
     } while (0)
 
-/* A generator for tests: small, and the same everywhere. SEED=... repeats a run. */
+/* A small generator, equal on all machines. SEED=... repeats a run. */
 struct random {
     uint64_t state;
 };
@@ -68,7 +66,7 @@ static inline struct random random_open(const char *program)
     return (struct random){seed};
 }
 
-/* A limit from the environment, for longer runs: TIMES=10. */
+/* Returns a number from the environment, for longer runs. */
 static inline uint64_t setting(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
@@ -83,7 +81,7 @@ static inline void *must(void *memory)
     return memory;
 }
 
-/* A copy in memory of just that size: one byte beyond it is an error under AddressSanitizer. */
+/* Copies to memory of the exact size: AddressSanitizer then finds a read beyond. */
 static inline uint8_t *exact_copy(const void *bytes, size_t len)
 {
     uint8_t *copy = must(malloc(len ? len : 1));

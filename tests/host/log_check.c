@@ -30,10 +30,14 @@ static void closed_on_files(void *context)
 int main(int argc, char **argv)
 {
     struct random r = random_open("log_check");
-    struct rh_check_options o = {.dir = argc > 1 ? argv[1] : "/dev/shm/rh-log-check", .seed = r.state, .times = (unsigned)(2 * setting("HOST_TIMES", 1)),
+    struct rh_check_options o = {.dir = argc > 1 ? argv[1] : "/dev/shm/rh-log-check",
+                                 .seed = r.state,
+                                 .times = (unsigned)(2 * setting("HOST_TIMES", 1)),
                                  .bits = setting("HOST_TIMES", 1) < 8 ? 1 : 8};
     struct on_files plain = {.dir = {.fd = -1, .lock = -1}, .options = {.segment_bytes = 4096, .keep_bytes = 1}};
-    struct on_files blocks = {.dir = {.fd = -1, .lock = -1}, .options = {.segment_bytes = 8192, .keep_bytes = 4096, .block_bytes = 512, .no_reserve = true}};
+    struct on_files blocks = {
+        .dir = {.fd = -1, .lock = -1},
+        .options = {.segment_bytes = 8192, .keep_bytes = 4096, .block_bytes = 512, .no_reserve = true}};
     struct rh_check_store store = {"file log", open_on_files, closed_on_files, &plain, .notices_cuts = true};
     struct rh_check_store store2 = {"file log in blocks", open_on_files, closed_on_files, &blocks, true, true};
 

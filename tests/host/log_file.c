@@ -1,6 +1,6 @@
 /*
- * log_file.c: what is particular to the file log: owner and lock, segments that are just full, a full disk, crashes at every start,
- * failing allocations, looking on.
+ * log_file.c: details of the file log: owner and lock, full segments, a full disk, crashes at
+ * every start, failing allocations, looking on.
  */
 #include "log_file.h"
 
@@ -25,6 +25,11 @@ static struct rh_words why;
         if (!strstr(why.text, word)) \
             DIE("\"%s\" does not say \"%s\"", why.text, word); \
     } while (0)
+
+static void path_of(const char *name, char to[4096])
+{
+    snprintf(to, 4096, "%s/%s", scratch, name);
+}
 
 struct open_log {
     struct rh_dir dir;
@@ -51,7 +56,7 @@ static void close_it(struct open_log *l)
     rh_dir_close(&l->dir);
 }
 
-/* As a process that ends without a word: nothing is synced, the lock is free. */
+/* Ends like a killed process: nothing is synced, the lock is free. */
 static void abandon(struct open_log *l)
 {
     ((struct rh_log_file *)l->log.self)->look = true;
@@ -95,11 +100,6 @@ static unsigned count_files(const char *beginning)
     return count;
 }
 
-static void path_of(const char *name, char to[4096])
-{
-    snprintf(to, 4096, "%s/%s", scratch, name);
-}
-
 /* ---- owner and lock ---- */
 
 static void check_owner(void)
@@ -115,6 +115,9 @@ static void check_owner(void)
     CHECK(rh_dir_open(&other, scratch, 7, 3, &why) == RH_E_OWNER);
     SAYS("has");
     SAYS("open");
+    char lock[4096];
+    path_of("lock", lock);
+    CHECK(unlink(lock) == 0 && rh_dir_open(&other, scratch, 7, 3, &why) == RH_E_OWNER);
     OK(rh_dir_set_founding(&d, founding, &why));
     OK(rh_dir_set_founding(&d, founding, &why));
     CHECK(rh_dir_set_founding(&d, second, &why) == RH_E_OWNER);
@@ -124,7 +127,8 @@ static void check_owner(void)
     SAYS("belongs to node 3 of group 7, not to node 4 of group 7");
     CHECK(rh_dir_open(&d, scratch, 8, 3, &why) == RH_E_OWNER);
     OK(rh_dir_open(&d, scratch, 7, 3, &why));
-    CHECK(!d.fresh && memcmp(d.owner.disk, disk, sizeof disk) == 0 && memcmp(d.owner.founding, founding, sizeof founding) == 0);
+    CHECK(!d.fresh && memcmp(d.owner.disk, disk, sizeof disk) == 0 &&
+          memcmp(d.owner.founding, founding, sizeof founding) == 0);
     CHECK(rh_dir_set_log(&d, "two words", &why) == RH_E_ARG && rh_dir_set_log(&d, "", &why) == RH_E_ARG);
     OK(rh_dir_set_log(&d, "other", &why));
     CHECK(rh_log_file_open(&d, NULL, &(struct rh_log){0}, &why) == RH_E_OWNER);
@@ -132,7 +136,7 @@ static void check_owner(void)
     CHECK(rh_dir_open(&d, "/nowhere/at/all", 7, 3, &why) == RH_E_IO);
 }
 
-/* Another process has it: the lock holds across processes, and ends with the process. */
+/* The lock holds across processes, and ends with the process. */
 static void check_two_processes(void)
 {
     int ready[2], done[2];
@@ -143,7 +147,8 @@ static void check_two_processes(void)
     CHECK(pipe(ready) == 0 && pipe(done) == 0);
     pid_t child = fork();
     if (child == 0) {
-        if (rh_dir_open(&d, scratch, 7, 3, &why) != RH_OK || write(ready[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1)
+        if (rh_dir_open(&d, scratch, 7, 3, &why) != RH_OK || write(ready[1], &byte, 1) != 1 ||
+            read(done[0], &byte, 1) != 1)
             _exit(1);
         _exit(0);
     }
@@ -158,7 +163,7 @@ static void check_two_processes(void)
     rh_dir_close(&d);
 }
 
-/* Each byte of the owner file changed: words, or the same owner. */
+/* Each changed byte of the owner file is found. */
 static void check_damaged_owner(void)
 {
     char path[4096];
@@ -186,7 +191,7 @@ static void check_damaged_owner(void)
 
 /* ---- segments ---- */
 
-/* Entries of all lengths at a segment's end: also one that fills it but for nothing. Without its successor it does not boot. */
+/* Fills segments with entries of many lengths. Without the successor, no log boots. */
 static void check_full_segments(void)
 {
     const struct rh_log_file_options o = {.segment_bytes = 4096, .no_reserve = true};
@@ -219,6 +224,28 @@ static void check_full_segments(void)
     }
 }
 
+/*
+ * A segment so full that a close finds no room for a mark. The next boots have no proof of the last
+ * batches, and must not take them for lost.
+ */
+static void check_no_room_for_mark(void)
+{
+    const struct rh_log_file_options o = {.segment_bytes = 4096, .no_reserve = true};
+    struct open_log l;
+
+    image_empty(scratch);
+    OK(try_open(&l, &o));
+    OK(sync_log(&l));                           /* a mark */
+    struct rh_segment *g = rh_state_last_segment(&((struct rh_log_file *)l.log.self)->state);
+    OK(append(&l, 1, (size_t)(g->size - g->tail) - RH_BATCH_HEAD - RH_RECORD_HEAD - 8));
+    close_it(&l);
+    for (int i = 0; i < 3; i++) {
+        OK(try_open(&l, &o));
+        CHECK(l.boot.last == 1);
+        abandon(&l);
+    }
+}
+
 static void check_options(void)
 {
     struct open_log l;
@@ -230,7 +257,7 @@ static void check_options(void)
     OK(try_open(&l, NULL));
     OK(append(&l, 1, 5));
     close_it(&l);
-    /* Other options in the next life. */
+    /* Different options in the next life. */
     OK(try_open(&l, &(struct rh_log_file_options){.segment_bytes = 8192, .block_bytes = 4096}));
     CHECK(l.boot.last == 1);
     OK(append(&l, 2, 5));
@@ -242,7 +269,7 @@ static void check_options(void)
     close_it(&l);
 }
 
-/* A process that dies at every start leaves no heap of files. */
+/* A process that dies at every start leaves few files. */
 static void check_many_starts(void)
 {
     const struct rh_log_file_options o = {.segment_bytes = 4096};
@@ -261,7 +288,10 @@ static void check_many_starts(void)
     CHECK(count_files("log-") <= 3 && count_files("reserve") == 1);
 }
 
-/* An unfinished write is cut off with a note, and does not come back when the next one is as long. */
+/*
+ * An unfinished write is cut off with a note, and does not come back behind a write of equal
+ * length.
+ */
 static void check_torn_end(void)
 {
     const struct rh_log_file_options o = {.segment_bytes = 8192};
@@ -310,7 +340,7 @@ static void check_looking(void)
     OK(append(&l, 1, 100));
     OK(append(&l, 2, 100));
     OK(sync_log(&l));
-    OK(rh_dir_look(&d, scratch, &why));         /* while another has it open */
+    OK(rh_dir_look(&d, scratch, &why));         /* while the log is open */
     OK(rh_log_file_look(&d, &on, &why));
     OK(on.ops->boot(on.self, &boot, &why));
     CHECK(boot.last == 2);
@@ -336,8 +366,8 @@ static enum rh_space_level level(struct open_log *l, uint64_t *free_bytes)
 }
 
 /*
- * Writes go on until the disk is full. LOW comes first, RESERVE next, and only then a sync fails. Nothing that was synced is lost, and the
- * log boots on the full disk; after a compaction there is room again.
+ * Writes until the disk is full. LOW comes first, RESERVE next, then a failing sync. Synced
+ * entries survive, the log boots on the full disk, and a compaction makes room.
  */
 static void check_full_disk(void)
 {
@@ -366,7 +396,10 @@ static void check_full_disk(void)
     SAYS("No space left");
     rh_dir_close(&l.dir);
 
-    /* Restarts on the full disk: there is room for a segment in what the last one did not use, or words. */
+    /*
+     * Restarts on the full disk: the unused end of the last segment gives room, or the start fails
+     * with words.
+     */
     code = try_open(&l, &o);
     CHECK(code == RH_OK || code == RH_E_SPACE);
     disk_set_capacity(23 * 8192);
@@ -378,7 +411,7 @@ static void check_full_disk(void)
     OK(l.log.ops->compact(l.log.self, last, UINT64_MAX, &before, &why));
     CHECK(before > 200);
     OK(sync_log(&l));
-    OK(sync_log(&l));                   /* the call that tidies up sets space aside again */
+    OK(sync_log(&l));                   /* the idle call sets space aside again */
     OK(append(&l, last + 1, 8000));
     OK(sync_log(&l));
     CHECK(level(&l, &free_bytes) == RH_SPACE_OK);
@@ -387,9 +420,29 @@ static void check_full_disk(void)
     disk_free(&r);
 }
 
+/* Another program fills the disk while the log is down: the unused end of the last segment gives room. */
+static void check_start_on_full_disk(void)
+{
+    const struct rh_log_file_options o = {.segment_bytes = 65536, .no_reserve = true};
+    struct open_log l;
+
+    image_empty(scratch);
+    disk_track(scratch);
+    OK(try_open(&l, &o));
+    OK(append(&l, 1, 100));
+    OK(sync_log(&l));
+    abandon(&l);
+    disk_set_capacity(65536 + 4096);
+    OK(try_open(&l, &o));
+    CHECK(l.boot.last == 1);
+    close_it(&l);
+    struct disk_record r = disk_untrack();
+    disk_free(&r);
+}
+
 /* ---- memory ---- */
 
-/* Each allocation fails once: a code with words, nothing changed, and the same call succeeds afterwards. */
+/* Each allocation fails in turn: a code with words, and the call succeeds afterwards. */
 static void check_no_memory(void)
 {
     const struct rh_log_file_options o = {.segment_bytes = 4096, .keep_bytes = 1};
@@ -437,11 +490,13 @@ int main(int argc, char **argv)
     check_two_processes();
     check_damaged_owner();
     check_full_segments();
+    check_no_room_for_mark();
     check_options();
     check_many_starts();
     check_torn_end();
     check_looking();
     check_full_disk();
+    check_start_on_full_disk();
     check_no_memory();
     printf("log_file: all well\n");
     image_empty(scratch);

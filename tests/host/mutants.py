@@ -36,13 +36,13 @@ FAULTS = [
     ("log_append.c", "the base forgets what was compacted", ".type = RH_REC_BEFORE, .index = s->before,", ".type = RH_REC_BEFORE, .index = 0 * s->before,"),
     ("log_append.c", "a snapshot that replaces does not", "add_snapshot(b, batch->snapshot, batch->replaces);", "add_snapshot(b, batch->snapshot, false);"),
     ("log_append.c", "a falling term is taken", "|| e->term < term ||", "||"),
-    ("log_boot.c", "promised by nobody, trusted where it lies", "    v->proven = tail->synced > synced ? tail->synced : synced;",
+    ("log_recovery.c", "promised by nobody, trusted where it lies", "    v->proven = tail->synced > synced ? tail->synced : synced;",
      "    v->proven = tail->synced > v->good ? tail->synced : v->good; (void)synced;"),
-    ("log_boot.c", "damage is taken for a torn end", "if (code == RH_OK && v->proven > v->good)", "if (code == RH_OK && v->proven > v->good + 1000000)"),
-    ("log_boot.c", "a cut file is not noticed", "    if (v->scan.size == base->size)\n        return RH_OK;", "    if (v->scan.size <= base->size)\n        return RH_OK;"),
-    ("log_boot.c", "missing entries are not noticed", "(s->last > s->before && v->first_there > s->before + 1)", "false"),
-    ("log_boot.c", "how far the log had come is not asked", "if (v->good < v->log->dir->owner.reached)", "if (v->good + 1000000 < v->log->dir->owner.reached)"),
-    ("log_boot.c", "leftovers before the chain are an error", "for (v->chain = v->count - 1; v->chain > 0 && v->numbers[v->chain - 1] + 1 == v->numbers[v->chain];)",
+    ("log_recovery.c", "damage is taken for a torn end", "if (code == RH_OK && v->proven > v->good)", "if (code == RH_OK && v->proven > v->good + 1000000)"),
+    ("log_recovery.c", "a cut file is not noticed", "    if (v->scan.size == base->size)\n        return RH_OK;", "    if (v->scan.size <= base->size)\n        return RH_OK;"),
+    ("log_recovery.c", "missing entries are not noticed", "(s->last > s->before && v->first_there > s->before + 1)", "false"),
+    ("log_recovery.c", "how far the log had come is not asked", "if (v->good < v->log->dir->owner.reached)", "if (v->good + 1000000 < v->log->dir->owner.reached)"),
+    ("log_recovery.c", "leftovers before the chain are an error", "for (v->chain = v->count - 1; v->chain > 0 && v->numbers[v->chain - 1] + 1 == v->numbers[v->chain];)",
      "for (v->chain = v->count - 1; v->chain > 0;)"),
     ("log_boot.c", "the run goes on in the old segment's number", "    bool again = v->proven == base->prev_number + 1;", "    bool again = true;"),
     ("log_boot.c", "nothing is copied", "    return copy_promised_by_nobody(v, g, why);", "    return copied > 0 && !g ? copy_promised_by_nobody(v, g, why) : RH_OK;"),
@@ -55,6 +55,13 @@ FAULTS = [
     ("log_state.c", "truncation keeps the terms", "    while (s->n_runs > 0 && s->runs[s->n_runs - 1].first >= index)\n        s->n_runs--;\n", ""),
     ("log_compact.c", "hold is not asked", "uint64_t limit = upto < hold ? upto : hold,", "uint64_t limit = upto < hold ? upto : upto,"),
     ("log_compact.c", "the news of compaction is not written", "    rh_builder_add(&b, (struct rh_record){.type = RH_REC_BEFORE, .index = before, .term = term}, (raftcore_slice){0});\n", ""),
+    ("log_append.c", "a segment may be full to the last byte", "return g->tail + bytes < g->size;", "return g->tail + bytes <= g->size;"),
+    ("log_boot.c", "marks in between are not copied", "if (batch->head.count == 0 && batch->head.number == v->good)", "if (batch->head.count == 0)"),
+    ("log_boot.c", "blocks of a full disk are not given back", "    free_tail_if_full(v);\n    if (code == RH_OK)", "    if (code == RH_OK)"),
+    ("log_sync.c", "the reserve is not used", "bool on_reserve = code == RH_E_SPACE && log->reserve &&", "bool on_reserve = code == RH_E_SPACE && log->reserve && !log &&"),
+    ("dir.c", "no lock", "    bool taken = flock(d->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;\n    if (taken || flock(d->lock, LOCK_EX | LOCK_NB) != 0) {",
+     "    bool taken = false;\n    if (taken) {"),
+    ("dir.c", "the owner's checksum is not asked", "if (strcmp(text, again) == 0)", "if (again[0])"),
     ("dir.c", "the owner file is not flushed", "    if (code == RH_OK && fsync(fd) != 0)\n        code = fail_call(why, \"fsync\", \"owner.tmp\");\n", ""),
     ("dir.c", "short writes are taken for whole", "        len -= (size_t)n;\n", "        len = 0;\n"),
 ]
@@ -69,23 +76,36 @@ def run(fault, seconds):
         if text.count(old) != 1:
             return f"the source has {text.count(old)} places like it"
         open(path, "w").write(text.replace(old, new))
-        sources = [os.path.join(d, f) for d in (os.path.join(work, "c"), os.path.join(work, "c", "check"))
-                   for f in os.listdir(d) if f.endswith(".c")]
-        build = subprocess.run(["cc", "-std=gnu11", "-O1", "-g", "-w", "-D_FILE_OFFSET_BITS=64", "-I" + os.path.join(TOP, "include"),
-                                "-I" + os.path.join(work, "c"), "-I" + os.path.join(work, "c", "check"), "-I" + os.path.join(TOP, "tests/host"),
-                                os.path.join(TOP, "tests/host/log_check.c"), *sources, "-lpthread", "-o", os.path.join(work, "check")],
+        return run_tests(work, seconds)
+
+
+TESTS = {
+    "log_check": [],
+    "log_file": ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"],
+}
+
+
+def run_tests(work, seconds):
+    """What the first test says that fails; None if none does."""
+    sources = [os.path.join(d, f) for d in (os.path.join(work, "c"), os.path.join(work, "c", "check"))
+               for f in os.listdir(d) if f.endswith(".c")]
+    includes = [os.path.join(TOP, "include"), os.path.join(work, "c"), os.path.join(work, "c", "check"), os.path.join(TOP, "tests/host")]
+    for test, flags in TESTS.items():
+        program = os.path.join(work, test)
+        build = subprocess.run(["cc", "-std=gnu11", "-O1", "-g", "-w", "-D_FILE_OFFSET_BITS=64", *("-I" + d for d in includes), *flags,
+                                os.path.join(TOP, f"tests/host/{test}.c"), *sources, "-lpthread", "-o", program],
                                capture_output=True, text=True)
         if build.returncode != 0:
             return "does not compile: " + build.stderr[:300]
         try:
-            done = subprocess.run([os.path.join(work, "check"), os.path.join(work, "scratch")], capture_output=True, text=True, timeout=seconds,
+            done = subprocess.run([program, os.path.join(work, "scratch")], capture_output=True, text=True, timeout=seconds,
                                   env={**os.environ, "HOST_TIMES": os.environ.get("HOST_TIMES", "4"), "SEED": os.environ.get("SEED", "1")})
         except subprocess.TimeoutExpired:
             return "hangs"
-        if done.returncode == 0:
-            return None
-        lines = [line.strip() for line in done.stderr.strip().splitlines()]
-        return " | ".join(lines[1:3])[:230] if lines else f"ends with {done.returncode}"
+        if done.returncode != 0:
+            lines = [line.strip() for line in done.stderr.strip().splitlines()] or [f"ends with {done.returncode}"]
+            return " | ".join(lines[1:3] or lines)[:230]
+    return None
 
 
 def main():

@@ -1,6 +1,4 @@
-/*
- * one_file.c: a log store in memory and one file: the calls. See one_file.h.
- */
+/* one_file.c: the calls of the one-file store. See one_file.h. */
 #include <unistd.h>
 
 #include "one_file_parts.h"
@@ -8,8 +6,18 @@
 const char *one_file_flaw_name(enum one_file_flaw flaw)
 {
     static const char *const names[FLAWS] = {
-        "no flaw", "no flush", "no flush of the directory", "renamed before it is flushed", "goes on behind a torn end", "flushes again",
-        "checksums are not compared", "damage is cut off", "hard state apart", "late by one batch", "no truncation", "short writes",
+        "no flaw",
+        "no flush",
+        "no flush of the directory",
+        "renamed before it is flushed",
+        "goes on behind a torn end",
+        "flushes again",
+        "checksums are not compared",
+        "damage is cut off",
+        "hard state apart",
+        "late by one batch",
+        "no truncation",
+        "short writes",
         "compaction forgets configurations",
     };
 
@@ -31,9 +39,18 @@ static int boot(void *self, struct rh_boot *out, struct rh_words *why)
         f->shown[i] = (struct rh_conf){f->confs[i].index, {f->confs[i].bytes, f->confs[i].len}};
     f->snapshot.conf = (raftcore_slice){f->snapshot_conf.bytes, f->snapshot_conf.len};
     *out = (struct rh_boot){
-        .fresh = f->last == 0 && f->term == 0 && f->vote == 0, .term = f->term, .vote = f->vote, .commit = f->commit,
-        .before = f->before, .before_term = f->before_term, .last = f->last, .runs = f->runs, .n_runs = n, .confs = f->shown,
-        .n_confs = f->n_confs, .snapshot = f->snapshot,
+        .fresh = f->last == 0 && f->term == 0 && f->vote == 0,
+        .term = f->term,
+        .vote = f->vote,
+        .commit = f->commit,
+        .before = f->before,
+        .before_term = f->before_term,
+        .last = f->last,
+        .runs = f->runs,
+        .n_runs = n,
+        .confs = f->shown,
+        .n_confs = f->n_confs,
+        .snapshot = f->snapshot,
     };
     return RH_OK;
 }
@@ -46,8 +63,8 @@ static bool is_good(const struct one_file *f, const struct rh_batch *b)
 
     if ((b->number != 0 && b->number <= f->last_number) || (b->replaces && !s))
         return false;
-    if (s && (s->index == 0 || s->term == 0 || s->conf.len == 0 || s->index < f->before || s->index < f->snapshot.index ||
-              (!b->replaces && one_file_term(f, s->index) != s->term)))
+    if (s && (s->index == 0 || s->term == 0 || s->conf.len == 0 || s->index < f->before ||
+              s->index < f->snapshot.index || (!b->replaces && one_file_term(f, s->index) != s->term)))
         return false;
     if (b->n_entries > 0) {
         uint64_t first = b->entries->index;
@@ -141,7 +158,8 @@ static int read_entries(void *self, uint64_t first, uint64_t last, struct rh_rea
         if (used + e->len + 32 > io->cap)
             break;
         memcpy(io->buf + used, e->data, e->len);
-        io->entries[io->count++] = (raftcore_entry){.index = i, .term = e->term, .kind = e->kind, .data = {io->buf + used, e->len}};
+        io->entries[io->count++] =
+            (raftcore_entry){.index = i, .term = e->term, .kind = e->kind, .data = {io->buf + used, e->len}};
         used += e->len + 32;
     }
     if (io->count > 0)
@@ -206,7 +224,8 @@ static int close_file(void *self, struct rh_words *why)
 
 int one_file_open(void *context, const char *dir, struct rh_log *out, struct rh_words *why)
 {
-    static const struct rh_log_ops ops = {sizeof ops, boot, append, sync_file, read_entries, compact, space, close_file};
+    static const struct rh_log_ops ops = {sizeof ops,   boot,    append, sync_file,
+                                          read_entries, compact, space,  close_file};
     struct one_file_store *store = context;
     struct one_file *f = one_file_need(calloc(1, sizeof *f));
     bool there = false;

@@ -1,5 +1,6 @@
 /*
- * one_file_check.c: rh-log-check on the one-file store: it passes, and with each of its flaws it does not.
+ * one_file_check.c: rh-log-check on the one-file store: passes without flaws, and notices each
+ * flaw.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -18,7 +19,7 @@ static void check(enum one_file_flaw flaw, const struct rh_check_options *o)
     rh_check_all(&s, o);
 }
 
-/* In a process of its own, whose last words nobody wants to read. */
+/* Runs the suite in a child process without output. */
 static bool is_noticed(enum one_file_flaw flaw, const struct rh_check_options *o)
 {
     int status;
@@ -40,7 +41,10 @@ int main(int argc, char **argv)
 {
     struct random r = random_open("one_file_check");
     struct rh_check_options o = {
-        .dir = argc > 1 ? argv[1] : "/dev/shm/rh-one-file", .seed = r.state, .times = (unsigned)setting("HOST_TIMES", 1), .bits = 1,
+        .dir = argc > 1 ? argv[1] : "/dev/shm/rh-one-file",
+        .seed = r.state,
+        .times = (unsigned)setting("HOST_TIMES", 1),
+        .bits = 1,
     };
 
     mkdir(o.dir, 0777);

@@ -1,6 +1,4 @@
-/*
- * one_file_disk.c: the one-file store: its file. A record is a head (magic, checksum, number, synced, length) and a batch.
- */
+/* one_file_disk.c: the file of the one-file store. A record is a head and a batch. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +26,9 @@ int one_file_write(struct one_file *f, int fd, const struct bytes *b, uint64_t o
 {
     if (!FLAW(SHORT_WRITES))
         return rh_write_all(fd, b->at, b->len, offset, "one-file", why);
-    return pwrite(fd, b->at, b->len, (off_t)offset) > 0 ? RH_OK : rh_fail(why, RH_E_IO, "write of one-file: %s", strerror(errno));
+    return pwrite(fd, b->at, b->len, (off_t)offset) > 0
+               ? RH_OK
+               : rh_fail(why, RH_E_IO, "write of one-file: %s", strerror(errno));
 }
 
 int one_file_fail(struct one_file *f, struct rh_words *why)
@@ -37,7 +37,7 @@ int one_file_fail(struct one_file *f, struct rh_words *why)
     return rh_fail(why, rh_code_of_errno(errno), "a call on one-file failed: %s", strerror(errno));
 }
 
-/* All that the log says, into a new file in the place of the old one. */
+/* Writes the content to a new file, and replaces the old file. */
 int one_file_write_anew(struct one_file *f, struct rh_words *why)
 {
     struct bytes b = {0};
@@ -69,7 +69,7 @@ int one_file_write_anew(struct one_file *f, struct rh_words *why)
     return code;
 }
 
-/* True if a record behind `at` says that the one with this number was durable. */
+/* Returns whether a record behind `at` vouches for the record of that number. */
 static bool was_durable(const uint8_t *p, size_t len, size_t at, uint64_t number)
 {
     for (; at + ONE_FILE_HEAD <= len; at++) {
@@ -101,7 +101,8 @@ static int take_records(struct one_file *f, const uint8_t *p, size_t len, struct
     if (FLAW(CUT_DAMAGE))
         return RH_OK;
     if (f->number < f->store->dir.owner.reached || was_durable(p, len, at, f->number + 1))
-        return rh_fail(why, RH_E_DAMAGED, "one-file is damaged at offset %zu, behind index %llu: start this member anew", at,
+        return rh_fail(why, RH_E_DAMAGED,
+                       "one-file is damaged at offset %zu, behind index %llu: start this member anew", at,
                        (unsigned long long)f->last);
     return RH_OK;
 }

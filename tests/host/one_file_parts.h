@@ -1,6 +1,4 @@
-/*
- * one_file_parts.h: what the files of the one-file store share.
- */
+/* one_file_parts.h: functions shared by the files of the one-file store. */
 #ifndef HOST_ONE_FILE_PARTS_H
 #define HOST_ONE_FILE_PARTS_H
 
@@ -48,12 +46,12 @@ struct one_file {
 
 enum { ONE_FILE_HEAD = 32 };            /* of a record */
 
-/* ---- one_file_state.c: what the log says, and batches as bytes ---- */
+/* ---- one_file_state.c: the content, and batches as bytes ---- */
 
 void one_file_put(struct bytes *b, const void *bytes, size_t len);
 void one_file_put_batch(struct bytes *b, const struct rh_batch *batch);
 void one_file_put_all(struct one_file *f, struct bytes *b);
-/* Does to the state what the bytes of a batch say. */
+/* Applies the bytes of a batch to the state. */
 void one_file_take(struct one_file *f, const uint8_t *p, size_t len);
 void one_file_drop_before(struct one_file *f, uint64_t index, uint64_t term);
 uint64_t one_file_term(const struct one_file *f, uint64_t index);

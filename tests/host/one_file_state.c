@@ -1,6 +1,4 @@
-/*
- * one_file_state.c: the one-file store: what its log says, and batches as bytes.
- */
+/* one_file_state.c: the content of the one-file store, and batches as bytes. */
 #include "bytes.h"
 #include "one_file_parts.h"
 
@@ -23,7 +21,7 @@ static void put_number(struct bytes *b, uint64_t x)
     one_file_put(b, bytes, sizeof bytes);
 }
 
-/* ---- what the log says ---- */
+/* ---- the content ---- */
 
 static void set_conf(struct one_file *f, uint64_t index, const uint8_t *bytes, size_t len)
 {
@@ -87,7 +85,9 @@ static void set_entry(struct one_file *f, uint64_t index, uint64_t term, uint32_
 
 uint64_t one_file_term(const struct one_file *f, uint64_t index)
 {
-    return index == f->before ? f->before_term : index > f->before && index <= f->last ? f->entries[index - f->before - 1].term : 0;
+    return index == f->before                      ? f->before_term
+           : index > f->before && index <= f->last ? f->entries[index - f->before - 1].term
+                                                   : 0;
 }
 
 /* ---- batches as bytes: a letter, numbers, bytes ---- */
@@ -147,7 +147,8 @@ void one_file_take(struct one_file *f, const uint8_t *p, size_t len)
         case 'b': one_file_drop_before(f, x, y); break;
         case 'f': f->snapshot.bytes = x, f->snapshot.checksum = (uint32_t)y; break;
         case 'R': case 'S':
-            set_snapshot(f, &(struct rh_snapshot){x, y, f->snapshot.bytes, f->snapshot.checksum, {data, more}}, *p == 'R');
+            set_snapshot(f, &(struct rh_snapshot){x, y, f->snapshot.bytes, f->snapshot.checksum, {data, more}},
+                         *p == 'R');
             break;
         case 'e': set_entry(f, x, y, (uint32_t)z, data, more); break;
         case 'c': set_conf(f, x, data, more); break;

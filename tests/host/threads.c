@@ -20,7 +20,7 @@ static struct shared {
     int code;
 } shared = {.mutex = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
 
-/* The sync thread of a host: syncs while there is work, tidies up when there is none. */
+/* The sync thread of a host: syncs while there is work, and once more when idle. */
 static void *sync_thread(void *unused)
 {
     (void)unused;
@@ -32,7 +32,7 @@ static void *sync_thread(void *unused)
         pthread_mutex_lock(&shared.mutex);
         shared.code = code;
         if (code >= 0 && number < wanted)
-            shared.code = -100;         /* what was appended before the call is not durable after it */
+            shared.code = -100;         /* batches appended before the call are not durable afterwards */
         shared.synced = number;
         while (code == RH_NONE && !shared.end && shared.appended == number)
             pthread_cond_wait(&shared.work, &shared.mutex);
@@ -70,8 +70,13 @@ static void append_some(uint64_t number, uint64_t *last, struct random *r)
     static uint8_t data[8][256];
     raftcore_entry e[8];
     struct rh_words why;
-    struct rh_batch b = {.number = number, .entries = e, .n_entries = 1 + (uint32_t)random_below(r, 8), .entry_stride = sizeof *e,
-                         .has_state = true, .term = 1, .commit = *last};
+    struct rh_batch b = {.number = number,
+                         .entries = e,
+                         .n_entries = 1 + (uint32_t)random_below(r, 8),
+                         .entry_stride = sizeof *e,
+                         .has_state = true,
+                         .term = 1,
+                         .commit = *last};
 
     for (uint32_t i = 0; i < b.n_entries; i++) {
         uint64_t index = *last + 1 + i;

@@ -1,6 +1,4 @@
-/*
- * vectors.h: reads tests/wire/vectors.txt, whose form is described at its head.
- */
+/* vectors.h: reads tests/wire/vectors.txt. */
 #ifndef HOST_VECTORS_H
 #define HOST_VECTORS_H
 
@@ -9,7 +7,7 @@
 struct vector {
     char name[64], kind[16];
     char *fields;
-    bool rewrite;                       /* a writer of version 1 makes these very bytes */
+    bool rewrite;                       /* a writer of version 1 makes the same bytes */
     uint8_t *bytes;
     size_t len;
 };

@@ -1,6 +1,4 @@
-/*
- * wire.c: the codec against the golden vectors, against every cut and every changed byte of each, and against noise.
- */
+/* wire.c: the codec against the golden vectors, cut and changed vectors, and noise. */
 #include "wire.h"
 
 #include "bytes.h"
@@ -25,8 +23,9 @@ static void book_text(const struct vector *v, char *to, size_t cap)
         at += (size_t)snprintf(to + at, cap - at, "%sid=%llu disk=", at ? " " : "", (unsigned long long)m.id);
         for (int i = 0; i < RH_WIRE_ID; i++)
             at += (size_t)snprintf(to + at, cap - at, "%02x", m.disk[i]);
-        at += (size_t)snprintf(to + at, cap - at, " peer_address=\"%.*s\" client_address=\"%.*s\"", (int)m.peer_address.len,
-                               (const char *)m.peer_address.ptr, (int)m.client_address.len, (const char *)m.client_address.ptr);
+        at += (size_t)snprintf(to + at, cap - at, " peer_address=\"%.*s\" client_address=\"%.*s\"",
+                               (int)m.peer_address.len, (const char *)m.peer_address.ptr, (int)m.client_address.len,
+                               (const char *)m.client_address.ptr);
         all[count++] = m;
     }
     CHECK(code == RH_WIRE_MORE);
@@ -86,7 +85,7 @@ static void check_vectors(const struct vectors *all)
         CHECK(seen[type] == (rh_wire_name((uint8_t)type) != NULL));
 }
 
-/* Whatever the bytes are: no reader leaves them, and what is read can be written and reads the same again. */
+/* Reads any bytes. A frame that can be read can be written, and reads as before. */
 static void probe(const uint8_t *bytes, size_t len)
 {
     struct rh_wire_span span;
@@ -128,7 +127,7 @@ static uint64_t check_damage(const struct vectors *all)
                 CHECK(span.bytes == (cut < RH_WIRE_HEADER ? 0 : v.len));
             }
             probe(copy, cut);
-            if (cut >= RH_WIRE_HEADER) {        /* the same cut, by a sender who means it */
+            if (cut >= RH_WIRE_HEADER) {        /* the cut frame with a fitting length */
                 rh_put_u32(copy, (uint32_t)(cut - RH_WIRE_HEADER));
                 probe(copy, cut);
             }
@@ -146,7 +145,7 @@ static uint64_t check_damage(const struct vectors *all)
     return tried;
 }
 
-/* Vectors with several bytes changed, lengths among them, and bytes of no origin. */
+/* Changed vectors and random bytes. */
 static uint64_t check_noise(const struct vectors *all, double seconds)
 {
     struct random r = random_open("wire");
@@ -192,7 +191,8 @@ static void check_limits(void)
     CHECK(rh_wire_read(later, sizeof later, &f) == RH_WIRE_E_MALFORMED);
 
     static const char *const good[] = {"a:1", "10.0.0.1:65535", "[::1]:7000", "host-1.example:80"};
-    static const char *const bad[] = {"", ":1", "a", "a:", "a:0", "a:65536", "a:x", "a b:1", "::1:7000", "[::1]", "[]", "a:1:2", "a:000001"};
+    static const char *const bad[] = {"",      ":1",       "a",     "a:", "a:0",   "a:65536", "a:x",
+                                      "a b:1", "::1:7000", "[::1]", "[]", "a:1:2", "a:000001"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         CHECK(rh_wire_is_address((raftcore_slice){(const uint8_t *)good[i], strlen(good[i])}));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -1,5 +1,6 @@
 /*
- * contract.c: the answers of the calls: right ones, wrong ones that must change nothing, and all of it again after a restart.
+ * contract.c: the codes of right and wrong calls. A wrong call must change nothing. A restart must
+ * change nothing either.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct contract {
     struct said before;
 };
 
-/* The log refuses, with words, and says what it said. */
+/* Checks that the log refuses with words, and that its content is unchanged. */
 static void refused(struct contract *c, int code, int expected, const char *call)
 {
     struct said does;
@@ -52,16 +53,21 @@ static void remember(struct contract *c)
 static void fresh(struct contract *c)
 {
     OK(c->s.log.ops->boot(c->s.log.self, &c->boot, &c->s.why));
-    CHECK_TRUE(c->boot.fresh && c->boot.last == 0 && c->boot.before == 0 && c->boot.n_runs == 0 && c->boot.n_confs == 0);
-    CHECK_TRUE(c->boot.term == 0 && c->boot.vote == 0 && c->boot.commit == 0 && c->boot.snapshot.index == 0 && c->boot.note[0] == 0);
+    CHECK_TRUE(c->boot.fresh && c->boot.last == 0 && c->boot.before == 0 && c->boot.n_runs == 0 &&
+               c->boot.n_confs == 0);
+    CHECK_TRUE(c->boot.term == 0 && c->boot.vote == 0 && c->boot.commit == 0 && c->boot.snapshot.index == 0 &&
+               c->boot.note[0] == 0);
     CHECK_TRUE(rh_boot_conf(&c->boot, UINT64_MAX).bytes.len == 0);
 }
 
-/* A founder's first batch: the members as if agreed on at index 1. Then entries 2 to 5. */
+/* A founder's first batch, with the members as of index 1. Then entries 2 to 5. */
 static void found(struct contract *c)
 {
     struct rh_snapshot founding = {.index = 1, .term = 1, .conf = {conf, sizeof conf}};
-    raftcore_entry e[] = {{.index = 2, .term = 1, .data = {conf, 3}}, {.index = 3, .term = 1, .kind = 2}, {.index = 4, .term = 2}, {.index = 5, .term = 4}};
+    raftcore_entry e[] = {{.index = 2, .term = 1, .data = {conf, 3}},
+                          {.index = 3, .term = 1, .kind = 2},
+                          {.index = 4, .term = 2},
+                          {.index = 5, .term = 4}};
     uint64_t number = 0;
 
     OK(APPEND(.snapshot = &founding, .replaces = true, .has_state = true, .commit = 1));
@@ -69,17 +75,20 @@ static void found(struct contract *c)
     OK(c->s.log.ops->sync(c->s.log.self, &number, &c->s.why));
     CHECK_TRUE(number == 5);
     OK(c->s.log.ops->boot(c->s.log.self, &c->boot, &c->s.why));
-    CHECK_TRUE(!c->boot.fresh && c->boot.before == 1 && c->boot.before_term == 1 && c->boot.last == 5 && c->boot.n_runs == 3);
+    CHECK_TRUE(!c->boot.fresh && c->boot.before == 1 && c->boot.before_term == 1 && c->boot.last == 5 &&
+               c->boot.n_runs == 3);
     CHECK_TRUE(c->boot.runs[1].first == 4 && c->boot.runs[1].term == 2 && c->boot.snapshot.index == 1);
     CHECK_TRUE(rh_boot_conf(&c->boot, 3).bytes.len == sizeof conf && rh_boot_conf(&c->boot, 0).bytes.len == 0);
 }
 
 static void wrong_appends(struct contract *c)
 {
-    struct rh_snapshot past = {.index = 0, .term = 1, .conf = {conf, 2}}, other = {.index = 3, .term = 9, .conf = {conf, 2}};
+    struct rh_snapshot past = {.index = 0, .term = 1, .conf = {conf, 2}},
+                       other = {.index = 3, .term = 9, .conf = {conf, 2}};
     struct rh_snapshot no_conf = {.index = 9, .term = 9};
     struct rh_conf late[] = {{9, {conf, 2}}}, falling[] = {{3, {conf, 2}}, {2, {conf, 2}}};
-    raftcore_entry gap[] = {{.index = 7, .term = 4}}, at_before[] = {{.index = 1, .term = 4}}, low_term[] = {{.index = 6, .term = 3}};
+    raftcore_entry gap[] = {{.index = 7, .term = 4}}, at_before[] = {{.index = 1, .term = 4}},
+                   low_term[] = {{.index = 6, .term = 3}};
     raftcore_entry no_term[] = {{.index = 4, .term = 0}}, hole[] = {{.index = 6, .term = 4}, {.index = 8, .term = 4}};
     raftcore_entry falls[] = {{.index = 6, .term = 5}, {.index = 7, .term = 4}}, under[] = {{.index = 5, .term = 1}};
 
@@ -126,24 +135,28 @@ static void wrong_reads(struct contract *c)
     refused(c, read_into(c, 0, 2, 1000, 8), RH_E_ARG, "read of entry 0");
     refused(c, read_into(c, 2, 3, 1000, 0), RH_E_ARG, "read of no entries");
     refused(c, read_into(c, 2, 3, 2, 8), RH_E_SMALL, "read into a small buffer");
-    refused(c, c->s.log.ops->compact(c->s.log.self, 4, UINT64_MAX, &before, &c->s.why), RH_E_ARG, "compact beyond commit");
+    refused(c, c->s.log.ops->compact(c->s.log.self, 4, UINT64_MAX, &before, &c->s.why), RH_E_ARG,
+            "compact beyond commit");
 }
 
-/* Entries over the uncommitted end, and a vote: both in one batch, both there after a restart. */
+/* Entries over the uncommitted end, and a vote, in a single batch. */
 static void overwrite(struct contract *c)
 {
     raftcore_entry e[] = {{.index = 4, .term = 5, .data = {conf, 1}}};
     struct rh_conf confs[] = {{2, {conf, 2}}, {3, {conf, 4}}};
     uint64_t number = 0;
 
-    OK(APPEND(.number = 6, ENTRIES(e), .confs = confs, .n_confs = 2, .has_state = true, .term = 5, .vote = 3, .commit = 3));
+    OK(APPEND(.number = 6, ENTRIES(e), .confs = confs, .n_confs = 2, .has_state = true, .term = 5, .vote = 3,
+              .commit = 3));
     OK(c->s.log.ops->sync(c->s.log.self, &number, &c->s.why));
     CHECK_TRUE(number == 6);
     CHECK_TRUE(c->s.log.ops->sync(c->s.log.self, &number, &c->s.why) == RH_NONE && number == 6);
     for (int round = 0; round < 3; round++) {
         OK(c->s.log.ops->boot(c->s.log.self, &c->boot, &c->s.why));
-        CHECK_TRUE(c->boot.last == 4 && c->boot.n_runs == 2 && c->boot.term == 5 && c->boot.vote == 3 && c->boot.commit == 3);
-        CHECK_TRUE(rh_boot_conf(&c->boot, 1).bytes.len == 6 && rh_boot_conf(&c->boot, 2).bytes.len == 2 && rh_boot_conf(&c->boot, 9).bytes.len == 4);
+        CHECK_TRUE(c->boot.last == 4 && c->boot.n_runs == 2 && c->boot.term == 5 && c->boot.vote == 3 &&
+                   c->boot.commit == 3);
+        CHECK_TRUE(rh_boot_conf(&c->boot, 1).bytes.len == 6 && rh_boot_conf(&c->boot, 2).bytes.len == 2 &&
+                   rh_boot_conf(&c->boot, 9).bytes.len == 4);
         remember(c);
         refused(c, read_into(c, 5, 5, 1000, 8), RH_E_RANGE, "read of an entry that was overwritten");
         OK(script_close(&c->s));
@@ -151,7 +164,7 @@ static void overwrite(struct contract *c)
     }
 }
 
-/* A snapshot of a leader: nothing of the log is left, not even what would follow it. */
+/* A snapshot of a leader: no old entry is left. */
 static void replace(struct contract *c)
 {
     struct rh_snapshot n = {.index = 100, .term = 6, .bytes = 12345, .checksum = 0xfeed, .conf = {conf, 5}};
@@ -162,7 +175,8 @@ static void replace(struct contract *c)
     for (int round = 0; round < 2; round++) {
         OK(c->s.log.ops->boot(c->s.log.self, &c->boot, &c->s.why));
         CHECK_TRUE(c->boot.before == 100 && c->boot.before_term == 6 && c->boot.last == 101 && c->boot.n_confs == 1);
-        CHECK_TRUE(c->boot.snapshot.bytes == 12345 && c->boot.snapshot.checksum == 0xfeed && c->boot.snapshot.conf.len == 5);
+        CHECK_TRUE(c->boot.snapshot.bytes == 12345 && c->boot.snapshot.checksum == 0xfeed &&
+                   c->boot.snapshot.conf.len == 5);
         CHECK_TRUE(rh_boot_conf(&c->boot, 99).bytes.len == 0 && rh_boot_conf(&c->boot, 100).bytes.len == 5);
         OK(read_into(c, 101, 101, 1000, 8));
         remember(c);

@@ -1,9 +1,10 @@
 /*
- * damage.c: bytes on the disk that are not those that were written.
+ * damage.c: changed bytes on the disk.
  *
- * A log is written and closed, or left as a power cut leaves it after a while without work. Then each byte of each file is changed, each
- * file is cut, removed, exchanged with another; and each time the store opens what there is. It must say all that the log said, or refuse with words. What it must never do is to say less, or
- * other things, in silence. The same for bytes that change while the log is open and is read.
+ * A log is written and closed, or left as after a power cut in an idle moment. Then bytes are
+ * changed, files are cut, removed and exchanged, and each time the store opens the directory. The
+ * log must have the full content, or refuse with words. Less content in silence is the fault to be
+ * found. The suite also changes bytes while the log is open.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -33,7 +34,7 @@ struct damage {
     struct kept file[MAX_FILES];
     size_t count;
     struct said said;
-    bool closed;                        /* the log was closed in order; else the power was cut when it had been idle */
+    bool closed;                        /* closed in order; else the power was cut in an idle moment */
     unsigned tried, refused;
 };
 
@@ -82,7 +83,7 @@ static void must_refuse_with_words(struct damage *d, int code, const struct rh_w
     d->refused++;
 }
 
-/* The files lie there, damaged: the whole log, or words. */
+/* Opens the damaged directory: the full content, or words. */
 static void try_open(struct damage *d)
 {
     struct script s = {.store = d->store, .dir = d->dir};
@@ -98,8 +99,8 @@ static void try_open(struct damage *d)
     if (code == RH_OK) {
         const char *what = said_differs(&d->said, &does, UINT64_MAX);
         if (what)
-            check_broken("the log is damaged, and boots all the same: %s differs; it ends at %llu instead of %llu", what, (ull)does.last,
-                         (ull)d->said.last);
+            check_broken("the log is damaged, and boots all the same: %s differs; it ends at %llu instead of %llu",
+                         what, (ull)does.last, (ull)d->said.last);
         said_free(&does);
     } else {
         must_refuse_with_words(d, code, &s.why);
@@ -109,12 +110,13 @@ static void try_open(struct damage *d)
 
 static bool skip(const struct damage *d, const struct kept *k, size_t at)
 {
-    /* Of long runs of zeros a few bytes will do, in the short form. */
-    bool blank = k->bytes[at] == 0 && at > 8 && at + 8 < k->len && memcmp(k->bytes + at - 8, k->bytes + at - 7, 15) == 0;
+    /* In the short form, a few bytes of a long run of zeros will do. */
+    bool blank =
+        k->bytes[at] == 0 && at > 8 && at + 8 < k->len && memcmp(k->bytes + at - 8, k->bytes + at - 7, 15) == 0;
 
     if (d->o->bits >= 8)
         return false;
-    /* And of a log that was not closed a third of the bytes, another third with another seed. */
+    /* Without a close, a third of the bytes, chosen by the seed. */
     return (blank && at % 61 != 0) || (!d->closed && (at + d->o->seed) % 3 != 0);
 }
 
@@ -125,7 +127,8 @@ static void flip_bits(struct damage *d)
         for (size_t at = 0; at < k->len; at++) {
             for (unsigned b = 0; b < d->o->bits && !skip(d, k, at); b++) {
                 uint8_t bit = (uint8_t)(1u << ((at + b) % 8));
-                check_context("%s: byte %zu of %s changed by 0x%02x, SEED=%llu", d->store->name, at, k->name, bit, (ull)d->o->seed);
+                check_context("%s: byte %zu of %s changed by 0x%02x, SEED=%llu", d->store->name, at, k->name, bit,
+                              (ull)d->o->seed);
                 k->bytes[at] ^= bit;
                 lay_down(d, SIZE_MAX);
                 try_open(d);
@@ -141,7 +144,8 @@ static void cut_files(struct damage *d)
         struct kept *k = &d->file[i];
         size_t len = k->len;
         for (size_t cut = 0; cut < len; cut += d->o->bits < 8 ? 1 + cut % 23 : 1) {
-            check_context("%s: %s cut to %zu of %zu bytes, SEED=%llu", d->store->name, k->name, cut, len, (ull)d->o->seed);
+            check_context("%s: %s cut to %zu of %zu bytes, SEED=%llu", d->store->name, k->name, cut, len,
+                          (ull)d->o->seed);
             k->len = cut;
             lay_down(d, SIZE_MAX);
             try_open(d);
@@ -154,8 +158,8 @@ static void cut_files(struct damage *d)
 }
 
 /*
- * Runs of a file's bytes that became zero, or those of another place: a block that was lost, or written to the wrong place. Only of a
- * log that was closed: after a power cut nobody can tell the loss of all that is behind a point from an unfinished write.
+ * Replaces blocks of a file by zeros, or by blocks of other places. Only after a close: after a
+ * power cut a lost end looks like an unfinished write.
  */
 static void lose_blocks(struct damage *d)
 {
@@ -163,14 +167,16 @@ static void lose_blocks(struct damage *d)
 
     for (unsigned n = 0; n < 40 * d->o->bits; n++) {
         struct kept *k = &d->file[check_below(&r, d->count)];
-        size_t len = 512 * (1 + check_below(&r, 4)), at = 512 * check_below(&r, k->len / 512 + 1), from = 512 * check_below(&r, k->len / 512 + 1);
+        size_t len = 512 * (1 + check_below(&r, 4)), at = 512 * check_below(&r, k->len / 512 + 1),
+               from = 512 * check_below(&r, k->len / 512 + 1);
         bool zeros = check_below(&r, 2);
         if (at + len > k->len || from + len > k->len)
             continue;
         uint8_t *good = malloc(k->len);
         CHECK_TRUE(good != NULL);
         memcpy(good, k->bytes, k->len);
-        check_context("%s: %zu bytes at %zu of %s %s, SEED=%llu", d->store->name, len, at, k->name, zeros ? "are zero" : "are others", (ull)d->o->seed);
+        check_context("%s: %zu bytes at %zu of %s %s, SEED=%llu", d->store->name, len, at, k->name,
+                      zeros ? "are zero" : "are others", (ull)d->o->seed);
         memcpy(k->bytes + at, zeros ? (const uint8_t[2048]){0} : good + from, len);
         lay_down(d, SIZE_MAX);
         try_open(d);
@@ -195,7 +201,7 @@ static void exchange_files(struct damage *d)
     }
 }
 
-/* The log is open while its files change: every read gives what was appended, or words. */
+/* Changes bytes under an open log: reads give the appended entries, or words. */
 static void flip_while_open(struct damage *d)
 {
     struct script s = {.store = d->store, .dir = d->dir};
@@ -212,7 +218,8 @@ static void flip_while_open(struct damage *d)
         for (size_t at = 0; fd >= 0 && at < k->len; at++) {
             if (skip(d, k, at))
                 continue;
-            check_context("%s: byte %zu of %s changed under an open log, SEED=%llu", d->store->name, at, k->name, (ull)d->o->seed);
+            check_context("%s: byte %zu of %s changed under an open log, SEED=%llu", d->store->name, at, k->name,
+                          (ull)d->o->seed);
             uint8_t bad = k->bytes[at] ^ 0x10;
             CHECK_TRUE(pwrite(fd, &bad, 1, (off_t)at) == 1);
             int code = said_read(&s.log, &does, &s.why);
@@ -231,7 +238,7 @@ static void flip_while_open(struct damage *d)
     CHECK_TRUE(script_close(&s) == RH_OK);
 }
 
-/* A small log, of several files if the store makes several: what is on the disk when all is synced, and has been for a while. */
+/* Writes a small log: the content of the disk after the last sync and an idle moment. */
 static void write_log(struct damage *d)
 {
     struct script *s = calloc(1, sizeof *s);

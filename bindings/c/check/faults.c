@@ -1,11 +1,11 @@
 /*
- * faults.c: calls on files that fail.
+ * faults.c: failing calls on files.
  *
- * The same script runs again and again, and each time another call fails: the first, the second, and so on. Whatever fails, the store
- * must say so, take nothing more once a write has failed, and boot afterwards from what is there.
+ * A script runs again and again, and each time a later call fails. The store must report the
+ * failure, take nothing after a failed write, and boot afterwards.
  *
- * After a failed flush the system may go on to show bytes that are not on the disk. So a restart of the process is followed by a
- * power cut: what the boot has said must survive it.
+ * After a failed flush the system may show bytes that the disk lacks. So a restart of the process
+ * is followed by a power cut: the content at the boot must survive.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static void must_have_words(const struct script *s, int code)
         check_broken("code %d came without words: \"%s\"", code, s->why.text);
 }
 
-/* A write has failed, so nothing more may be taken; what was synced can still be read. */
+/* A write has failed: nothing more may be taken. */
 static void must_stay_failed(struct script *s)
 {
     uint64_t number, before;
@@ -60,7 +60,7 @@ static void must_stay_failed(struct script *s)
     CHECK_TRUE(s->log.ops->boot(s->log.self, &boot, &s->why) == RH_OK);
 }
 
-/* A restart on the disk as the system shows it. */
+/* Restarts on the files that the system shows. */
 static size_t restart(struct script *s, const struct script *was)
 {
     s->store = was->store;
@@ -73,8 +73,8 @@ static size_t restart(struct script *s, const struct script *was)
     return script_check(s, &s->log, was->synced, was->appended, was->upto);
 }
 
-static void boot_image(const struct disk_record *r, enum image_mode mode, struct script *s, const struct script *was, const char *dir,
-                       size_t low, size_t high)
+static void boot_image(const struct disk_record *r, enum image_mode mode, struct script *s, const struct script *was,
+                       const char *dir, size_t low, size_t high)
 {
     struct disk_image *image = image_open(r);
 
@@ -85,14 +85,15 @@ static void boot_image(const struct disk_record *r, enum image_mode mode, struct
     s->dir = dir;
     int code = script_open(s);
     if (code != RH_OK)
-        check_broken("after a fault and a power cut (mode %d) the log does not boot: %d: %s", (int)mode, code, s->why.text);
+        check_broken("after a fault and a power cut (mode %d) the log does not boot: %d: %s", (int)mode, code,
+                     s->why.text);
     for (size_t i = 0; i <= was->appended; i++)
         s->after[i] = was->after[i];
     script_check(s, &s->log, low, high, was->upto);
     CHECK_TRUE(script_close(s) == RH_OK);
 }
 
-/* What became of it, with the disk good again. */
+/* Cuts the power after the fault, then boots. */
 static void aftermath(const struct script *was, struct disk_record *first, const struct rh_check_options *o)
 {
     char dir[4096];
@@ -104,7 +105,7 @@ static void aftermath(const struct script *was, struct disk_record *first, const
         boot_image(first, mode, &life, was, dir, was->synced, was->appended);
 }
 
-/* The process starts again on what the system shows, then the power goes: what the boot has said must be durable. */
+/* Restarts the process, then cuts the power: the content at the boot must be durable. */
 static void restart_then_cut(struct script *was, const struct rh_check_options *o)
 {
     char dir[4096];
@@ -118,7 +119,7 @@ static void restart_then_cut(struct script *was, const struct rh_check_options *
     disk_free(&r);
 }
 
-/* Runs the script until a call fails. False: none did, the fault lies beyond its end. */
+/* Runs the script until a call fails. Returns false if the fault lies beyond the end. */
 static bool run(struct script *s, struct disk_fault fault, const struct rh_check_options *o, bool then_restart)
 {
     bool write_like = fault.calls & (FAULT_WRITE | FAULT_SYNC);
@@ -161,8 +162,9 @@ void rh_check_faults(const struct rh_check_store *store, const struct rh_check_o
             for (uint64_t at = 1; came; at++, runs++) {
                 struct script *s = calloc(1, sizeof *s);
                 CHECK_TRUE(s != NULL);
-                check_context("%s: %s at call %llu%s, %s, SEED=%llu", store->name, kinds[k].name, (ull)at, form & 1 ? " and all after it" : "",
-                              form & 2 ? "restart, then power cut" : "power cut", (ull)o->seed);
+                check_context("%s: %s at call %llu%s, %s, SEED=%llu", store->name, kinds[k].name, (ull)at,
+                              form & 1 ? " and all after it" : "", form & 2 ? "restart, then power cut" : "power cut",
+                              (ull)o->seed);
                 script_begin(s, store, dir, o->seed);
                 came = run(s, (struct disk_fault){kinds[k].calls, at, kinds[k].error, form & 1}, o, form & 2);
                 script_end(s);

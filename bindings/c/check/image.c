@@ -1,13 +1,14 @@
 /*
- * image.c: the directories that a power cut may leave behind. See disk.h.
+ * image.c: the directories that a power cut may leave. See disk.h.
  *
- * The model of a disk, on purpose harsher than most file systems:
- *   - What a file held at its last sync is there. Of each sector that was written since, some version since then is there.
- *   - A file's size since the last sync is some size since then.
- *   - A name is there for sure once its directory was synced. Names made, renamed and removed since may each have taken effect or
- *     not, in any combination; a rename is one.
- *   - Bytes that were to be synced when a sync failed are lost on the disk, although the file still shows them, until they are
- *     written again: as Linux does.
+ * The model of a disk is harsher than most file systems:
+ *
+ *   - The content of the last sync is durable. A sector written since has some version since.
+ *   - The size of a file is some size since the last sync.
+ *   - A name is durable once the directory was synced. Of names made, renamed and removed since, any subset has taken
+ *     effect. A rename is atomic.
+ *   - A failed sync loses its bytes on the disk, although the file still shows them, until they are written again. Linux
+ *     does so.
  */
 #include "disk.h"
 
@@ -254,13 +255,13 @@ static uint64_t next_random(uint64_t *state)
     return z ^ z >> 31;
 }
 
-/* Sectors of one file that have taken their last version. */
+/* Sectors that keep their version from here on. */
 struct stopped {
     uint8_t *sector;
     size_t count;
 };
 
-/* One write, sector by sector: each takes it, unless it stopped at an earlier version, or stops now. */
+/* Applies a write sector by sector. A sector may stop at any version. */
 static void apply_sectors(struct content *c, const struct disk_record *r, const struct disk_op *op, struct stopped *s,
                           bool garbage, uint64_t *random)
 {
@@ -279,7 +280,8 @@ static void apply_sectors(struct content *c, const struct disk_record *r, const 
     }
 }
 
-static struct content content_after(const struct disk_image *m, const struct file *f, enum image_mode mode, uint64_t *random)
+static struct content content_after(const struct disk_image *m, const struct file *f, enum image_mode mode,
+                                    uint64_t *random)
 {
     struct content c = {need(malloc(f->durable.cap + 1)), f->durable.len, f->durable.cap};
     size_t end = f->durable.len, size = f->durable.len;

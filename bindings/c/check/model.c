@@ -1,6 +1,4 @@
-/*
- * model.c: what a log should say, and how to compare.
- */
+/* model.c: a plain model of a log, and the comparison. */
 #include "model.h"
 
 #include <stdlib.h>
@@ -68,7 +66,7 @@ struct said said_copy(const struct said *s)
     return copy;
 }
 
-/* ---- what it should say ---- */
+/* ---- the model ---- */
 
 static void put_conf(struct said *s, uint64_t index, raftcore_slice bytes)
 {
@@ -118,7 +116,8 @@ void said_append(struct said *s, const struct rh_batch *b)
         const raftcore_entry *e = (const void *)((const char *)b->entries + (size_t)i * b->entry_stride);
         s->last = e->index;
         s->entries = need(realloc(s->entries, (size_t)(s->last - s->before) * sizeof *s->entries));
-        s->entries[s->last - s->before - 1] = (struct said_entry){e->term, said_hash(e->data), e->kind, (uint32_t)e->data.len};
+        s->entries[s->last - s->before - 1] =
+            (struct said_entry){e->term, said_hash(e->data), e->kind, (uint32_t)e->data.len};
     }
     for (uint32_t i = 0; i < b->n_confs; i++)
         put_conf(s, b->confs[i].index, b->confs[i].bytes);
@@ -129,7 +128,7 @@ void said_append(struct said *s, const struct rh_batch *b)
     }
 }
 
-/* ---- what it says ---- */
+/* ---- the log ---- */
 
 static uint64_t run_term(const struct rh_boot *boot, uint64_t index)
 {
@@ -164,7 +163,8 @@ static int read_entries(const struct rh_log *log, const struct rh_boot *boot, st
             const raftcore_entry *e = &entries[i];
             CHECK_TRUE(e->index == at && e->term == run_term(boot, at) && e->token == 0);
             CHECK_TRUE(e->data.len == 0 || (e->data.ptr >= buf && e->data.ptr + e->data.len <= buf + cap));
-            out->entries[at - boot->before - 1] = (struct said_entry){e->term, said_hash(e->data), e->kind, (uint32_t)e->data.len};
+            out->entries[at - boot->before - 1] =
+                (struct said_entry){e->term, said_hash(e->data), e->kind, (uint32_t)e->data.len};
         }
     }
     free(buf);
@@ -180,13 +180,21 @@ int said_read(const struct rh_log *log, struct said *out, struct rh_words *why)
     if (code != RH_OK)
         return code;
     CHECK_TRUE(boot.before <= boot.last && boot.commit <= boot.last);
-    CHECK_TRUE((boot.n_runs > 0) == (boot.last > boot.before) && (boot.n_runs == 0 || boot.runs[0].first == boot.before + 1));
+    CHECK_TRUE((boot.n_runs > 0) == (boot.last > boot.before) &&
+               (boot.n_runs == 0 || boot.runs[0].first == boot.before + 1));
     for (size_t i = 1; i < boot.n_runs; i++)
         CHECK_TRUE(boot.runs[i].first > boot.runs[i - 1].first && boot.runs[i].term > boot.runs[i - 1].term);
     *out = (struct said){
-        .term = boot.term, .vote = boot.vote, .commit = boot.commit, .before = boot.before, .before_term = boot.before_term,
-        .last = boot.last, .snapshot_index = boot.snapshot.index, .snapshot_term = boot.snapshot.term,
-        .snapshot_bytes = boot.snapshot.bytes, .snapshot_checksum = boot.snapshot.checksum,
+        .term = boot.term,
+        .vote = boot.vote,
+        .commit = boot.commit,
+        .before = boot.before,
+        .before_term = boot.before_term,
+        .last = boot.last,
+        .snapshot_index = boot.snapshot.index,
+        .snapshot_term = boot.snapshot.term,
+        .snapshot_bytes = boot.snapshot.bytes,
+        .snapshot_checksum = boot.snapshot.checksum,
         .snapshot_conf = boot.snapshot.index ? said_hash(boot.snapshot.conf) : 0,
     };
     out->confs = need(calloc(boot.n_confs + 1, sizeof *out->confs));
@@ -231,10 +239,12 @@ const char *said_differs(const struct said *should, const struct said *does, uin
         return "the hard state";
     if (does->before < should->before || does->before > upmost || does->before > should->last)
         return "where it begins";
-    if (does->before_term != (does->before == should->before ? should->before_term : should->entries[does->before - should->before - 1].term))
+    if (does->before_term != (does->before == should->before ? should->before_term
+                                                             : should->entries[does->before - should->before - 1].term))
         return "the term where it begins";
     for (uint64_t i = does->before + 1; i <= does->last; i++)
-        if (memcmp(&does->entries[i - does->before - 1], &should->entries[i - should->before - 1], sizeof *does->entries) != 0)
+        if (memcmp(&does->entries[i - does->before - 1], &should->entries[i - should->before - 1],
+                   sizeof *does->entries) != 0)
             return "an entry";
     if (does->snapshot_index != should->snapshot_index || does->snapshot_term != should->snapshot_term ||
         does->snapshot_bytes != should->snapshot_bytes || does->snapshot_checksum != should->snapshot_checksum ||

@@ -1,6 +1,4 @@
-/*
- * model.h: what a log should say, as plainly as it can be written down, and how to compare.
- */
+/* model.h: a plain model of a log, and the comparison. */
 #ifndef RH_CHECK_MODEL_H
 #define RH_CHECK_MODEL_H
 
@@ -15,7 +13,7 @@ struct said_conf {
     uint64_t index, hash;
 };
 
-/* What a log says, or should say. */
+/* The content of a log, or of the model. */
 struct said {
     uint64_t term, vote, commit;
     uint64_t before, before_term, last;
@@ -29,24 +27,28 @@ struct said {
 void said_free(struct said *s);
 struct said said_copy(const struct said *s);
 
-/* Reads all that a log says. Ends the program if its answers contradict each other; returns a code if the log refuses. */
+/*
+ * Reads the content of a log. Returns a code if the log refuses. Contradictions between calls end
+ * the program.
+ */
 int said_read(const struct rh_log *log, struct said *out, struct rh_words *why);
 
-/* Does to it what an append should do. */
+/* Does to the model what an append should do. */
 void said_append(struct said *s, const struct rh_batch *batch);
 
 /*
- * Does the log say what it should, where it may have been compacted up to `upto`? NULL: yes. Else what differs.
+ * Compares the model with a log that may be compacted up to `upto`. Returns NULL, or the part that
+ * differs.
  */
 const char *said_differs(const struct said *should, const struct said *does, uint64_t upto);
 
 uint64_t said_hash(raftcore_slice bytes);
 
-/* Says what was promised, what happened and how to repeat it, and ends the program. */
+/* Prints the broken promise and how to repeat the run. Ends the program. */
 __attribute__((format(printf, 1, 2), noreturn))
 void check_broken(const char *format, ...);
 
-/* What a run is, for check_broken. */
+/* Describes the run, for check_broken. */
 __attribute__((format(printf, 1, 2)))
 void check_context(const char *format, ...);
 

@@ -1,11 +1,12 @@
 /*
  * power.c: power cuts.
  *
- * A script runs while the disk records. Then, for each moment of the record and for several ways to lose what was not synced, the
- * directory that a cut leaves is laid down, and the store boots from it. It must boot; and it must say what it said after some batch,
- * not before the last one that was synced, not after the last one that was appended.
+ * A script runs while the disk records. Then, for each moment of the record, the directories that a
+ * power cut may leave are laid down, and the store boots there. The boot must succeed, with the
+ * content after some batch: at least the last synced batch, at most the last appended batch.
  *
- * Then life goes on there, recorded again: another append, a sync, a restart. And the power is cut a second time within that.
+ * Then life goes on there, with a second record: an append, a sync, a restart. And the power is cut
+ * a second time.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static void path(char to[4096], const struct rh_check_options *o, const char *na
     image_empty(to);
 }
 
-/* Opens what a cut has left: that must succeed. */
+/* Opens the directory of a cut, which must succeed. */
 static void boot(struct script *s, const char *dir)
 {
     s->dir = dir;
@@ -49,13 +50,20 @@ static void boot(struct script *s, const char *dir)
         check_broken("a power cut leaves a log that does not boot: %d: %s", code, s->why.text);
 }
 
-/* Appends one entry to a log that was just booted, and syncs it. */
+/* Appends an entry to a log just booted, and syncs. */
 static struct said append_one(struct script *s, const struct said *now)
 {
     struct said then = said_copy(now);
     uint64_t term = now->last > now->before ? now->entries[now->last - now->before - 1].term : now->before_term;
-    raftcore_entry e = {.index = now->last + 1, .term = (term > now->term ? term : now->term) + 1, .data = {(const uint8_t *)"again", 5}};
-    struct rh_batch b = {.number = 1, .entries = &e, .n_entries = 1, .entry_stride = sizeof e, .has_state = true, .term = e.term,
+    raftcore_entry e = {.index = now->last + 1,
+                        .term = (term > now->term ? term : now->term) + 1,
+                        .data = {(const uint8_t *)"again", 5}};
+    struct rh_batch b = {.number = 1,
+                         .entries = &e,
+                         .n_entries = 1,
+                         .entry_stride = sizeof e,
+                         .has_state = true,
+                         .term = e.term,
                          .commit = now->commit};
     uint64_t number = 0;
 
@@ -78,9 +86,9 @@ static void must_say(struct script *s, const struct said *should, uint64_t upto)
     said_free(&does);
 }
 
-/* The second cut: within the life that followed the first. */
-static void cut_again(struct script *s, const struct disk_record *r, const struct said said[2], uint64_t upto, uint64_t *random,
-                      const char *dir)
+/* Cuts the power a second time, in the life after the first cut. */
+static void cut_again(struct script *s, const struct disk_record *r, const struct said said[2], uint64_t upto,
+                      uint64_t *random, const char *dir)
 {
     for (int i = 0; i < SECOND_CUTS; i++) {
         struct disk_image *image = image_open(r);
@@ -104,7 +112,7 @@ static void cut_again(struct script *s, const struct disk_record *r, const struc
     }
 }
 
-/* The first cut has left `dir`: boots, compares, goes on. */
+/* Boots after the first cut, compares, and goes on. */
 static void after_cut(struct script *s, const struct moment *m, const char *dir, const char *dir2, bool go_on)
 {
     struct script life = {.store = s->store, .dir = dir, .random = s->random};
@@ -114,7 +122,7 @@ static void after_cut(struct script *s, const struct moment *m, const char *dir,
         disk_track(dir);
     boot(&life, dir);
     for (size_t i = 0; i <= s->appended; i++)
-        life.after[i] = s->after[i];            /* borrowed: only to be compared with */
+        life.after[i] = s->after[i];            /* borrowed, for comparison */
     script_check(&life, &life.log, m->synced, m->appended, m->upto);
     if (!go_on) {
         CHECK_TRUE(script_close(&life) == RH_OK);
@@ -133,19 +141,21 @@ static void after_cut(struct script *s, const struct moment *m, const char *dir,
     said_free(&said[1]);
 }
 
-/* PRINT_RECORD=1 shows what the disk saw. */
+/* Prints the record if PRINT_RECORD is set. */
 static void print_record(const struct disk_record *r)
 {
-    static const char *const kinds[] = {"write", "size", "sync", "sync failed", "create", "rename", "unlink", "sync directory", "note"};
+    static const char *const kinds[] = {"write",  "size",   "sync",           "sync failed", "create",
+                                        "rename", "unlink", "sync directory", "note"};
 
     for (size_t i = 0; i < r->count && getenv("PRINT_RECORD"); i++) {
         const struct disk_op *op = &r->ops[i];
-        printf("%4zu %-14s file %u offset %llu bytes %zu %s %s\n", i + 1, kinds[op->kind], op->file, (ull)op->offset, op->len,
-               op->name ? op->name : "", op->name2 ? op->name2 : "");
+        printf("%4zu %-14s file %u offset %llu bytes %zu %s %s\n", i + 1, kinds[op->kind], op->file, (ull)op->offset,
+               op->len, op->name ? op->name : "", op->name2 ? op->name2 : "");
     }
 }
 
-static unsigned cuts_of_run(struct script *s, const struct disk_record *r, const struct rh_check_options *o, uint64_t seed)
+static unsigned cuts_of_run(struct script *s, const struct disk_record *r, const struct rh_check_options *o,
+                            uint64_t seed)
 {
     struct disk_image *image = image_open(r);
     struct moment m = {0};
@@ -160,10 +170,12 @@ static unsigned cuts_of_run(struct script *s, const struct disk_record *r, const
         if (r->ops[at].kind == DISK_NOTE)
             continue;
         for (unsigned i = 0; i < 2 + SEEDS; i++, cuts++) {
-            enum image_mode mode = i < 2 ? (enum image_mode)i : s->store->survives_garbage ? IMAGE_GARBAGE : IMAGE_SECTORS;
+            enum image_mode mode = i < 2                        ? (enum image_mode)i
+                                   : s->store->survives_garbage ? IMAGE_GARBAGE
+                                                                : IMAGE_SECTORS;
             uint64_t seed2 = check_random(&s->random);
-            check_context("%s: power cut, SEED=%llu, after call %zu of %zu, mode %d, image %llu", s->store->name, (ull)seed, at + 1, r->count,
-                          (int)mode, (ull)seed2);
+            check_context("%s: power cut, SEED=%llu, after call %zu of %zu, mode %d, image %llu", s->store->name,
+                          (ull)seed, at + 1, r->count, (int)mode, (ull)seed2);
             image_write(image, mode, seed2, dir);
             after_cut(s, &m, dir, dir2, check_below(&s->random, 16) == 0);
         }

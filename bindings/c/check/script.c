@@ -1,6 +1,6 @@
 /*
- * script.c: random work on a log. The batches are such as a host makes: entries behind or over the log's end, hard state,
- * configurations, snapshots of its own and of others.
+ * script.c: random work on a log, with batches as a host makes them: entries at the end or over
+ * the uncommitted end, hard state, memberships, snapshots.
  */
 #include "script.h"
 
@@ -79,7 +79,7 @@ struct made {
 
 static raftcore_slice random_bytes(uint64_t *r, uint8_t *to, size_t len)
 {
-    /* Few values, so that equal bytes at wrong places are likely, and copies of the log's own magic. */
+    /* Few values, so that misplaced bytes often look right; and copies of the log's magic. */
     for (size_t i = 0; i < len; i++)
         to[i] = (uint8_t)check_below(r, 3);
     if (len > 60 && check_below(r, 4) == 0)
@@ -112,7 +112,7 @@ static void add_entries(struct made *m, uint64_t *r, uint64_t first, uint64_t te
     }
 }
 
-/* There is but one configuration as of an index. */
+/* Returns the membership as of an index: there is a single one. */
 static raftcore_slice conf_of(struct made *m, uint64_t index, int i)
 {
     uint64_t r = index;
@@ -122,7 +122,10 @@ static raftcore_slice conf_of(struct made *m, uint64_t index, int i)
 
 static void add_snapshot(struct made *m, uint64_t *r, uint64_t index, uint64_t term, bool replaces)
 {
-    m->snapshot = (struct rh_snapshot){.index = index, .term = term, .bytes = check_random(r), .checksum = (uint32_t)check_random(r),
+    m->snapshot = (struct rh_snapshot){.index = index,
+                                       .term = term,
+                                       .bytes = check_random(r),
+                                       .checksum = (uint32_t)check_random(r),
                                        .conf = conf_of(m, index, 2)};
     m->batch.snapshot = &m->snapshot;
     m->batch.replaces = replaces;
@@ -138,7 +141,7 @@ static uint64_t newest_conf(const struct said *s)
     return s->n_confs > 0 ? s->confs[s->n_confs - 1].index : 0;
 }
 
-/* Entries at the end, or over the uncommitted end; or a snapshot from a leader; sometimes none. */
+/* Adds entries at the end, or over the uncommitted end; or a leader's snapshot; or nothing. */
 static void change_log(struct made *m, const struct said *now, uint64_t *r)
 {
     uint64_t end_term = now->last > 0 ? term_of(now, now->last) : 1;
@@ -151,7 +154,8 @@ static void change_log(struct made *m, const struct said *now, uint64_t *r)
         break;
     case 1: case 2: case 3:
         if (now->last > now->commit && now->commit > now->before)
-            add_entries(m, r, now->commit + 1 + check_below(r, now->last - now->commit), now->term + 1 > end_term ? now->term + 1 : end_term + 1);
+            add_entries(m, r, now->commit + 1 + check_below(r, now->last - now->commit),
+                        now->term + 1 > end_term ? now->term + 1 : end_term + 1);
         break;
     case 4: case 5:
         break;
@@ -160,7 +164,7 @@ static void change_log(struct made *m, const struct said *now, uint64_t *r)
     }
 }
 
-/* Hard state, a configuration, a snapshot of its own. */
+/* Adds hard state, a membership, an own snapshot. */
 static void change_rest(struct made *m, const struct said *now, uint64_t *r)
 {
     struct rh_batch *b = &m->batch;
@@ -177,12 +181,14 @@ static void change_rest(struct made *m, const struct said *now, uint64_t *r)
     }
     if (b->replaces || now->last == 0)
         return;
-    if (check_below(r, 12) == 0 && now->commit >= newest_conf(now) && now->commit > now->snapshot_index && now->commit > now->before) {
+    if (check_below(r, 12) == 0 && now->commit >= newest_conf(now) && now->commit > now->snapshot_index &&
+        now->commit > now->before) {
         uint64_t index = newest_conf(now) + check_below(r, now->commit - newest_conf(now) + 1);
         m->confs[0] = (struct rh_conf){index, conf_of(m, index, 0)};
         b->confs = m->confs;
         b->n_confs = m->confs[0].index > 0;
-    } else if (check_below(r, 12) == 0 && b->n_entries == 0 && now->commit > now->before && now->commit >= now->snapshot_index) {
+    } else if (check_below(r, 12) == 0 && b->n_entries == 0 && now->commit > now->before &&
+               now->commit >= now->snapshot_index) {
         add_snapshot(m, r, now->commit, term_of(now, now->commit), false);
     }
 }
@@ -208,7 +214,7 @@ int script_append(struct script *s)
     } else {
         said_free(&then);
     }
-    memset(m->data, 0xee, sizeof m->data);      /* what was passed was borrowed for the call */
+    memset(m->data, 0xee, sizeof m->data);      /* the batch was borrowed for the call only */
     memset(m->conf, 0xee, sizeof m->conf);
     free(m);
     return code;
@@ -225,7 +231,7 @@ int script_sync(struct script *s)
         highest = s->number[i] > highest ? s->number[i] : highest;
     if (code < 0)
         return code;
-    /* Appends and syncs come by turns here, so a sync is of all. */
+    /* Appends and syncs come by turns here, so a sync covers all appends. */
     CHECK_TRUE(number == highest);
     s->synced = s->appended;
     disk_note(NOTE_SYNCED, s->synced);
@@ -266,7 +272,7 @@ static int look(struct script *s)
     return RH_OK;
 }
 
-/* As a host does that has nothing to do for a while. */
+/* Syncs twice, as an idle host does. */
 static int sync_and_rest(struct script *s)
 {
     int code = script_sync(s);
@@ -281,7 +287,7 @@ static int restart(struct script *s)
     if (code == RH_OK)
         code = script_open(s);
     for (size_t i = 0; i <= s->appended; i++)
-        s->number[i] = 0;               /* numbers begin anew with each handle */
+        s->number[i] = 0;               /* each handle counts anew */
     s->next_number = 1;
     return code == RH_OK ? look(s) : code;
 }
@@ -315,7 +321,8 @@ size_t script_check(struct script *s, const struct rh_log *log, size_t low, size
         if (does.last == s->after[k].last)
             nearest = what;
     }
-    check_broken("after a crash the log says what it said after none of the batches %zu (synced) to %zu (appended): it is of term %llu, "
-                 "commit %llu, behind %llu to %llu; where the end is right, %s differs", low, high, (ull)does.term, (ull)does.commit,
-                 (ull)does.before, (ull)does.last, nearest);
+    check_broken(
+        "after a crash the log says what it said after none of the batches %zu (synced) to %zu (appended): it is of term %llu, "
+        "commit %llu, behind %llu to %llu; where the end is right, %s differs",
+        low, high, (ull)does.term, (ull)does.commit, (ull)does.before, (ull)does.last, nearest);
 }
