@@ -47,7 +47,7 @@ static int check_confs(const struct rh_log_state *s, const struct rh_batch *b, u
     for (uint32_t i = 0; i < b->n_confs; i++) {
         if (b->confs[i].index < newest || b->confs[i].index > last || b->confs[i].bytes.len == 0)
             return rh_fail(why, RH_E_ARG,
-                           "a configuration as of %llu can't follow one as of %llu in a log that ends at %llu",
+                           "a membership as of %llu can't follow one as of %llu in a log that ends at %llu",
                            (ull)b->confs[i].index, (ull)newest, (ull)last);
         newest = b->confs[i].index;
     }
@@ -61,7 +61,7 @@ static int check_snapshot(const struct rh_log_state *s, const struct rh_batch *b
     if (!n)
         return b->replaces ? rh_fail(why, RH_E_ARG, "no snapshot is there to replace the log") : RH_OK;
     if (n->index == 0 || n->term == 0 || n->conf.len == 0)
-        return rh_fail(why, RH_E_ARG, "a snapshot needs an index, a term and a configuration");
+        return rh_fail(why, RH_E_ARG, "a snapshot needs an index, a term and a membership");
     if (n->index < s->before || n->index < s->snapshot.index)
         return rh_fail(why, RH_E_ARG,
                        "a snapshot of index %llu is behind the log, which begins behind %llu (snapshot %llu)",

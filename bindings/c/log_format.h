@@ -24,7 +24,7 @@ enum {
     RH_BATCH_HEAD = 40,
     RH_RECORD_HEAD = 32,
     RH_BASE_DATA = 72,
-    RH_SNAPSHOT_DATA = 16,              /* before the configuration */
+    RH_SNAPSHOT_DATA = 16,              /* before the membership */
     RH_STATE_DATA = 16,
     RH_BATCH_MAX = 1 << 30,             /* bytes of a batch */
 };
@@ -32,8 +32,8 @@ enum {
 enum rh_record_type {
     RH_REC_ENTRY = 1,                   /* index, term, kind, data */
     RH_REC_STATE = 2,                   /* term; vote, commit */
-    RH_REC_SNAPSHOT = 3,                /* index, term; bytes, checksum, configuration. kind 1: the log begins anew behind it */
-    RH_REC_CONF = 4,                    /* index, configuration */
+    RH_REC_SNAPSHOT = 3,                /* index, term; bytes, checksum, membership. kind 1: the log begins anew behind it */
+    RH_REC_CONF = 4,                    /* index, membership */
     RH_REC_BEFORE = 5,                  /* index, term: entries up to here are given up */
     RH_REC_BASE = 6,                    /* index, term: the last entry before this segment; struct rh_base */
 };

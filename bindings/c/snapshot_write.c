@@ -82,9 +82,9 @@ int rh_snapshot_create(const struct rh_dir *dir, uint64_t index, uint64_t term, 
     uint32_t block = block_bytes ? block_bytes : DEFAULT_BLOCK;
 
     if (index == 0 || term == 0 || conf.len == 0)
-        return rh_fail(why, RH_E_ARG, "a snapshot needs an index, a term and a configuration");
+        return rh_fail(why, RH_E_ARG, "a snapshot needs an index, a term and a membership");
     if (block > RH_SNAPSHOT_BLOCK_MAX || rh_snapshot_head_bytes(conf.len, book.len) > RH_SNAP_HEAD_MAX)
-        return rh_fail(why, RH_E_ARG, "blocks of %u bytes: at most %d; configuration and book of %zu bytes: at most %d",
+        return rh_fail(why, RH_E_ARG, "blocks of %u bytes: at most %d; membership and book of %zu bytes: at most %d",
                        block, RH_SNAPSHOT_BLOCK_MAX, conf.len + book.len, RH_SNAP_HEAD_MAX);
     struct rh_snapshot_writer *w = calloc(1, sizeof *w);
     uint8_t *bytes = malloc(RH_SNAP_BLOCK + block);

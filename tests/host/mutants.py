@@ -31,7 +31,7 @@ FAULTS = [
     ("log_append.c", "synced is one too high", ".synced = log->synced_batch,", ".synced = log->next_batch,"),
     ("log_append.c", "synced is never told", ".synced = log->synced_batch,", ".synced = 0,"),
     ("log_append.c", "the base forgets the hard state", "    add_state(&b, s->term, s->vote, s->commit);\n", ""),
-    ("log_append.c", "the base forgets configurations", "    for (size_t i = 0; i < s->n_confs; i++)\n        add_conf(&b, &s->confs[i]);\n    add_state",
+    ("log_append.c", "the base forgets memberships", "    for (size_t i = 0; i < s->n_confs; i++)\n        add_conf(&b, &s->confs[i]);\n    add_state",
      "    add_state"),
     ("log_append.c", "the base forgets what was compacted", ".type = RH_REC_BEFORE, .index = s->before,", ".type = RH_REC_BEFORE, .index = 0 * s->before,"),
     ("log_append.c", "a snapshot that replaces does not", "add_snapshot(b, batch->snapshot, batch->replaces);", "add_snapshot(b, batch->snapshot, false);"),

@@ -18,7 +18,7 @@ const char *one_file_flaw_name(enum one_file_flaw flaw)
         "late by one batch",
         "no truncation",
         "short writes",
-        "compaction forgets configurations",
+        "compaction forgets memberships",
     };
 
     return names[flaw];

@@ -222,11 +222,11 @@ static const char *confs_differ(const struct said *should, const struct said *do
 {
     for (size_t i = 0; i < should->n_confs; i++)
         if (should->confs[i].index >= does->before && conf_at(does, should->confs[i].index) != should->confs[i].hash)
-            return "a configuration";
+            return "a membership";
     for (size_t i = 0; i < does->n_confs; i++)
         if (does->confs[i].index >= does->before && conf_at(should, does->confs[i].index) != does->confs[i].hash)
-            return "a configuration that was not stored";
-    return conf_at(should, does->before) == conf_at(does, does->before) ? NULL : "the configuration at its beginning";
+            return "a membership that was not stored";
+    return conf_at(should, does->before) == conf_at(does, does->before) ? NULL : "the membership at its beginning";
 }
 
 const char *said_differs(const struct said *should, const struct said *does, uint64_t upto)

@@ -33,7 +33,7 @@ static const char *type_name(enum rh_record_type type)
     case RH_REC_ENTRY: return "entry";
     case RH_REC_STATE: return "state";
     case RH_REC_SNAPSHOT: return "snapshot";
-    case RH_REC_CONF: return "configuration";
+    case RH_REC_CONF: return "membership";
     case RH_REC_BEFORE: return "before";
     case RH_REC_BASE: return "base";
     }
