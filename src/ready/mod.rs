@@ -685,13 +685,11 @@ fn step_all_own(raft: &mut Raft, own: &[Own]) {
 pub(crate) fn step_own(raft: &mut Raft, own: Own) {
     let Some(at) = raft.peers.position(raft.id) else { return };
     match own.kind {
-        MessageKind::AppResp if own.term == raft.term && raft.role == Role::Leader => {
-            if own.index <= raft.log.last() {
-                if let Some(peer) = raft.peers.at_mut(at) {
-                    peer.recent_active = true;
-                }
-                raft.on_accepted(at, own.index);
+        MessageKind::AppResp if own.term == raft.term && raft.role == Role::Leader && own.index <= raft.log.last() => {
+            if let Some(peer) = raft.peers.at_mut(at) {
+                peer.recent_active = true;
             }
+            raft.on_accepted(at, own.index);
         }
         MessageKind::VoteResp if own.term == raft.term && raft.role == Role::Candidate => raft.poll(raft.id, true),
         MessageKind::PreVoteResp if own.term >= raft.term && raft.role == Role::PreCandidate => {
