@@ -5,8 +5,8 @@
  *
  * Raw: writes of 300 bytes times the batch's entries, each followed by fdatasync, in a preallocated
  * file. Log: appends of entries of 300 bytes with hard state, each followed by sync. Raw and log
- * run by turns, since disks and neighbours change from minute to minute. The CPU time is that of
- * append() per entry.
+ * run by turns, since disks and neighbours change from minute to minute. On a busy machine, `chrt -f
+ * 5` keeps the scheduler out of the figures. The CPU time is that of append() per entry.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
