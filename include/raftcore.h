@@ -21,18 +21,20 @@
  *
  * The loop
  *
- *     With one ready at a time (RAFTCORE_STORAGE_SYNC), run this after every tick, step or propose:
+ *     With one ready at a time (RAFTCORE_STORAGE_SYNC), run this after every tick, step or propose.
+ *     must returns a code, or says raftcore_error_detail and ends the process if the code is
+ *     negative:
  *
  *         for (;;) {
  *             while (raftcore_next_fetch(n, &f) == RAFTCORE_OK)
  *                 supply(n, &f);
- *             if (raftcore_get_ready(n, &rd) != RAFTCORE_OK)
+ *             if (must(raftcore_get_ready(n, &rd)) != RAFTCORE_OK)
  *                 break;
  *             store(&rd);
  *             send_all(&rd);
  *             apply(n, &rd);
  *             answer(&rd);
- *             raftcore_advance(n, rd.number);
+ *             must(raftcore_advance(n, rd.number));
  *         }
  *         while (raftcore_next_event(n, &e) == RAFTCORE_OK)
  *             log_event(&e);

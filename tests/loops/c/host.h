@@ -41,7 +41,7 @@ static void fail(const char *format, const char *a, uint64_t b, uint64_t c) {
     exit(1);
 }
 
-/* The calls of a loop are checked, although the printed lines ignore errors. */
+/* Each call of a loop is checked, whatever the printed line does. */
 static raftcore_code checked(raftcore_code code, const char *what) {
     char detail[256] = "";
     if (code < 0) {
@@ -50,6 +50,9 @@ static raftcore_code checked(raftcore_code code, const char *what) {
         exit(1);
     }
     return code;
+}
+static inline raftcore_code must(raftcore_code code) {
+    return checked(code, "a call");
 }
 #define raftcore_get_ready(n, rd) once(checked(raftcore_get_ready(n, rd), "get_ready"), rd)
 #define raftcore_turn(n, in, rd) once(checked(raftcore_turn(n, in, rd), "turn"), rd)
