@@ -2,7 +2,7 @@
 //
 //	w1-go ROUNDS BATCH SIZE [REPS]
 //
-// REPS 0: one run without timing, for callgrind.
+// REPS 0: one run without timing, for callgrind. ALIKE=1 in the environment: entries of one length, without tokens.
 package main
 
 import (
@@ -17,7 +17,10 @@ import (
 	raftcore "raftcore.example/go"
 )
 
-const nodes = 3
+const (
+	nodes = 3
+	cycle = 1024 // lengths before they repeat
+)
 
 // inbox is messages that have arrived at a node, one after the other in one buffer.
 type inbox struct {
@@ -36,6 +39,7 @@ type host struct {
 	state        raftcore.HardState
 	applied      uint64
 	stored, done uint64 // stand for the disk and the state machine: so much of each entry is looked at
+	answered     uint64 // clients: committed entries with a token
 	mustSync     bool
 	pieces       [][]byte
 }
@@ -48,8 +52,11 @@ type group struct {
 	twice   bool
 	keep    uint64
 	batch   int
-	data    []byte
-	lengths []uint32
+	data    []byte   // as much as a round takes at most
+	lengths []uint32 // of cycle entries, then the first again, so that each round is a part
+	sizes   []int    // of the data of a round that begins at an entry
+	tokens  []uint64 // nil: none
+	at      int
 }
 
 func must(err error) {
@@ -125,6 +132,9 @@ func (g *group) work(h *host) {
 			hold(e.Kind() == raftcore.EntryNormal, "no configuration entry")
 			h.applied = e.Index()
 			h.done += e.Index() ^ uint64(e.DataLen())
+			if e.Token() != 0 {
+				h.answered++
+			}
 		}
 		hold(rd.Reads.Len() == 0 && rd.Dropped.Len() == 0, "nothing to answer")
 		h.input.Done = rd.Number
@@ -162,7 +172,13 @@ func (g *group) settle() {
 
 func (g *group) run(rounds uint64) {
 	for round := uint64(1); round <= rounds; round++ {
-		must(g.hosts[0].node.ProposeFlat(g.data, g.lengths, nil))
+		end := g.at + g.batch
+		var tokens []uint64
+		if g.tokens != nil {
+			tokens = g.tokens[g.at:end]
+		}
+		must(g.hosts[0].node.ProposeFlat(g.data[:g.sizes[g.at]], g.lengths[g.at:end], tokens))
+		g.at = end % cycle
 		g.settle()
 		if round%g.keep == 0 {
 			for i := range g.hosts {
@@ -207,7 +223,39 @@ func (g *group) nsOf(rounds uint64, twice bool) float64 {
 	for i := range g.hosts {
 		hold(g.hosts[i].applied-before[i] == entries, "all applied all")
 	}
+	hold(g.tokens == nil || g.hosts[0].answered == g.hosts[0].applied-2, "each client is answered")
 	return float64(took.Nanoseconds()) / float64(entries)
+}
+
+// prepare makes the proposals of all rounds, as benches/kit/src/proposals.rs has them.
+func (g *group) prepare(size int) {
+	alike := os.Getenv("ALIKE") == "1"
+	for i := range g.data {
+		g.data[i] = 7
+	}
+	state := uint32(1)
+	for i := range cycle / 2 {
+		state = state*1664525 + 1013904223
+		apart := state >> 16 % uint32(size/2+1)
+		if alike {
+			apart = 0
+		}
+		g.lengths = append(g.lengths, uint32(size)-apart, uint32(size)+apart)
+		if !alike {
+			g.tokens = append(g.tokens, uint64(2*i+1), uint64(2*i+2))
+		}
+	}
+	g.lengths = append(g.lengths, slices.Repeat(g.lengths, (g.batch+cycle-1)/cycle)[:g.batch]...)
+	if !alike {
+		g.tokens = append(g.tokens, slices.Repeat(g.tokens, (g.batch+cycle-1)/cycle)[:g.batch]...)
+	}
+	for at := range cycle {
+		sum := 0
+		for _, length := range g.lengths[at : at+g.batch] {
+			sum += int(length)
+		}
+		g.sizes = append(g.sizes, sum)
+	}
 }
 
 func argument(at int, otherwise uint64) uint64 {
@@ -227,18 +275,15 @@ func main() {
 	rounds, batch, size, reps := argument(1, 1024), int(argument(2, 1)), int(argument(3, 256)), argument(4, 7)
 	hold(batch > 0 && size > 0, "arguments")
 
-	room := 4*batch*(size+48) + 4096
+	room := 4*batch*(size+size/2+48) + 4096
 	g := &group{
 		keep:    min(max(uint64(64<<20/(batch*size)), 1), 64),
 		batch:   batch,
-		data:    make([]byte, batch*size),
-		lengths: slices.Repeat([]uint32{uint32(size)}, batch),
+		data:    make([]byte, batch*(size+size/2)),
 		shadow:  make([]byte, 0, room),
 		reading: &inbox{make([]byte, 0, room), make([]arrival, 0, 64)},
 	}
-	for i := range g.data {
-		g.data[i] = 7
-	}
+	g.prepare(size)
 	for i := range g.hosts {
 		g.in[i] = &inbox{make([]byte, 0, room), make([]arrival, 0, 64)}
 		g.found(i, size)

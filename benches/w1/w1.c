@@ -1,6 +1,7 @@
 /* W1 through the C ABI, as a host with RAFTCORE_STORAGE_SYNC does it.
  *
- *     w1-c ROUNDS BATCH SIZE [REPS]      call by call; TURN=1 in the environment: by raftcore_turn
+ *     w1-c ROUNDS BATCH SIZE [REPS]      call by call; TURN=1 in the environment: by raftcore_turn; ALIKE=1: entries of one length,
+ *                                        without tokens
  *
  * No repetitions: one run that nobody times, to be counted under callgrind. Linked with the heap's functions wrapped, so that
  * allocations of the library as it is shipped are counted. */
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { NODES = 3, PARTS = 64, ARRIVED = 64 };
+enum { NODES = 3, PARTS = 64, ARRIVED = 64, CYCLE = 1024 };
 
 /* ---- the heap, counted */
 
@@ -46,6 +47,7 @@ typedef struct {
     uint64_t term, vote, commit, applied;
     raftcore_input input;  /* of the next turn: `done` is the batch that it acknowledges */
     uint64_t stored, done; /* stand for the disk and the state machine: so much of each entry is looked at */
+    uint64_t answered;     /* clients: committed entries with a token */
 } host;
 
 static host hosts[NODES]; /* hosts[i] has the id i + 1 */
@@ -54,8 +56,9 @@ static uint8_t *shadow; /* where the second copy goes, if its cost is to be seen
 static inbox *in[NODES], *reading;
 static int twice, call_by_call;
 static uint64_t rounds_kept, block_bytes;
-static raftcore_slice *entries;
-static size_t batch, size;
+static raftcore_slice *entries; /* of CYCLE entries, then the first again, so that each round is a part */
+static uint64_t *tokens;        /* NULL: none */
+static size_t batch, size, at_entry;
 
 static void fail(const host *h, raftcore_code code, const char *what) {
     char detail[256] = "";
@@ -126,6 +129,7 @@ static inline void work(host *h, const raftcore_ready *rd) {
         hold(e->kind == RAFTCORE_ENTRY_NORMAL, "no configuration entry");
         h->applied = e->index;
         h->done += e->index ^ e->data.len;
+        h->answered += e->token != 0;
     }
     hold(rd->n_reads == 0 && rd->n_dropped == 0, "nothing to answer");
 }
@@ -202,7 +206,9 @@ static void settle(void) {
 
 static void run(uint64_t rounds) {
     for (uint64_t round = 1; round <= rounds; round++) {
-        must(&hosts[0], raftcore_propose_many(hosts[0].node, entries, NULL, batch), RAFTCORE_OK, "propose_many");
+        const uint64_t *now = tokens == NULL ? NULL : tokens + at_entry;
+        must(&hosts[0], raftcore_propose_many(hosts[0].node, entries + at_entry, now, batch), RAFTCORE_OK, "propose_many");
+        at_entry = (at_entry + batch) % CYCLE;
         settle();
         if (round % rounds_kept == 0)
             for (int i = 0; i < NODES; i++) {
@@ -246,6 +252,27 @@ static void found(host *h) {
     h->applied = h->commit = 1;
 }
 
+/* The proposals of all rounds, as benches/kit/src/proposals.rs has them. */
+static void prepare(void) {
+    const char *given = getenv("ALIKE");
+    const int alike = given != NULL && strcmp(given, "1") == 0;
+    uint8_t *payload = malloc(size + size / 2);
+    uint32_t state = 1;
+    entries = calloc(CYCLE + batch, sizeof *entries);
+    tokens = alike ? NULL : calloc(CYCLE + batch, sizeof *tokens);
+    hold(payload && entries && (alike || tokens), "memory");
+    memset(payload, 7, size + size / 2);
+    for (size_t i = 0; i < CYCLE + batch; i++) {
+        if (i % 2 == 0)
+            state = state * 1664525u + 1013904223u;
+        const size_t apart = alike ? 0 : (state >> 16) % (size / 2 + 1);
+        entries[i].ptr = payload;
+        entries[i].len = i >= CYCLE ? entries[i - CYCLE].len : i % 2 == 0 ? size - apart : size + apart;
+        if (!alike)
+            tokens[i] = i + 1;
+    }
+}
+
 /* ---- figures */
 
 static double ns_of(uint64_t rounds, int doubled) {
@@ -259,6 +286,7 @@ static double ns_of(uint64_t rounds, int doubled) {
     clock_gettime(CLOCK_MONOTONIC, &b);
     for (int i = 0; i < NODES; i++)
         hold(hosts[i].applied - before[i] == rounds * batch, "all applied all");
+    hold(hosts[0].answered == (tokens == NULL ? 0 : hosts[0].applied - 2), "each client is answered");
     return ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / ((double)rounds * (double)batch);
 }
 
@@ -279,16 +307,10 @@ int main(int argc, char **argv) {
 
     rounds_kept = (64 << 20) / (batch * size);
     rounds_kept = rounds_kept > 64 ? 64 : rounds_kept < 1 ? 1 : rounds_kept;
-    const size_t room = 4 * batch * (size + 48) + 4096;
-    uint8_t *payload = malloc(size);
-    entries = calloc(batch, sizeof *entries);
+    const size_t room = 4 * batch * (size + size / 2 + 48) + 4096;
+    prepare();
     shadow = malloc(room);
-    hold(payload && entries && shadow, "memory");
-    memset(payload, 7, size);
-    for (size_t i = 0; i < batch; i++) {
-        entries[i].ptr = payload;
-        entries[i].len = size;
-    }
+    hold(shadow != NULL, "memory");
     for (int i = 0; i <= NODES; i++) {
         inboxes[i].bytes = malloc(room);
         hold(inboxes[i].bytes != NULL, "memory");

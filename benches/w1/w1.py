@@ -3,7 +3,8 @@
 w1.py ROUNDS BATCH SIZE [REPS]
 
 A host keeps what it has to store as it came, batch behind batch, and looks at the index and the length of each entry that it applies, as
-the hosts in the other languages do; bindings/python/bench.py takes the data as well. A frame leaves and arrives as an object of bytes:
+the hosts in the other languages do; bindings/python/bench.py takes the data as well. ALIKE=1 in the environment: entries of one length,
+without tokens. A frame leaves and arrives as an object of bytes:
 what a network would do with it is not there to be told apart. No repetitions: one run that nobody times, to be counted under callgrind.
 """
 
@@ -17,6 +18,7 @@ import time
 import raftcore
 
 NODES = (1, 2, 3)
+CYCLE = 1024  # lengths before they repeat
 # Bits as plain numbers: `&` with a member of an IntFlag takes a microsecond.
 MORE, FETCH, HARD_STATE = ~int(raftcore.Has.EVENTS), int(raftcore.Has.FETCH), int(raftcore.ReadyFlag.HARD_STATE)
 
@@ -35,6 +37,7 @@ class Host:
         self.hard_state = (0, 0, 0)
         self.applied = 1
         self.count = 0
+        self.waiting = 0  # clients without an answer
         self.bytes = 0
 
     def work(self, hosts: dict[int, Host]) -> None:
@@ -52,7 +55,12 @@ class Host:
                 for to, frame in rd.frames():
                     hosts[to].inbox.append((self.id, frame))
             if rd.n_committed:
-                lengths = rd.committed_lengths()
+                if self.waiting:
+                    entries = rd.committed()
+                    self.waiting -= len([entry for entry in entries if entry.token])
+                    lengths = [len(entry.data) for entry in entries]
+                else:
+                    lengths = rd.committed_lengths()
                 self.count += len(lengths)
                 self.bytes += sum(lengths)
                 self.applied = rd.committed_last
@@ -78,15 +86,33 @@ def settle(hosts: dict[int, Host]) -> None:
                 busy = True
 
 
+def proposals(batch: int, size: int) -> tuple[list[bytes], list[int] | None]:
+    """The proposals of all rounds, as benches/kit/src/proposals.rs has them: CYCLE, then the first again."""
+    alike = os.environ.get("ALIKE") == "1"
+    lengths: list[int] = []
+    state = 1
+    while len(lengths) < CYCLE:
+        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+        apart = 0 if alike else (state >> 16) % (size // 2 + 1)
+        lengths += size - apart, size + apart
+    payloads = [bytes([7]) * length for length in lengths]
+    payloads += payloads[:batch]
+    return payloads, None if alike else list(range(1, len(payloads) + 1))
+
+
 def main(rounds: int = 1024, batch: int = 1, size: int = 256, reps: int = 7) -> None:
     keep = min(max((64 << 20) // (batch * size), 1), 64)
     hosts = {id: Host(id, keep, batch, size) for id in NODES}
-    payload = [bytes([7]) * size] * batch
+    payloads, tokens = proposals(batch, size)
+    at = 0
 
     def run(rounds: int) -> None:
+        nonlocal at
         node = hosts[1].node
         for round in range(1, rounds + 1):
-            node.propose_many(payload)
+            node.propose_many(payloads[at : at + batch], tokens and tokens[at : at + batch])
+            hosts[1].waiting += batch if tokens else 0
+            at = (at + batch) % CYCLE
             settle(hosts)
             if round % keep == 0:
                 for host in hosts.values():
@@ -97,6 +123,7 @@ def main(rounds: int = 1024, batch: int = 1, size: int = 256, reps: int = 7) -> 
         begin = time.process_time_ns()
         run(rounds)
         took = time.process_time_ns() - begin
+        assert hosts[1].waiting == 0, "each client is answered"
         assert all(host.count - then == rounds * batch for host, then in zip(hosts.values(), before)), "all applied all"
         return took / (rounds * batch)
 

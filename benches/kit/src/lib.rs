@@ -1,5 +1,8 @@
-//! What the programs of workload W1 share: an allocator that counts, arguments, repetitions, one line of output.
+//! What the programs of workload W1 share: an allocator that counts, arguments, proposals, repetitions, one line of output.
 
+mod proposals;
+
+pub use proposals::Proposals;
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;

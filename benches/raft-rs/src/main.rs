@@ -4,7 +4,7 @@
 //! without a lock; appends are batched; with the codec `protobuf` payloads are shared buffers, never copied again.
 //! `benches/README.md` has what each of these gains.
 
-use bench_kit::{Args, Workload};
+use bench_kit::{Args, Proposals, Workload};
 use raft::prelude::*;
 use raft::storage::GetEntriesContext;
 use raft::{Error, RawNode, StateRole, StorageError};
@@ -26,9 +26,8 @@ mod codec {
         Message::decode(wire.as_slice()).expect("what was just encoded")
     }
 
-    pub fn proposals(payload: &[u8], batch: usize) -> Vec<Entry> {
-        let entry = |_| Entry { data: payload.to_vec(), ..Entry::default() };
-        (0..batch).map(entry).collect()
+    pub fn proposals<'a>(round: impl Iterator<Item = (&'a [u8], u64)>) -> Vec<Entry> {
+        round.map(|(payload, _)| Entry { data: payload.to_vec(), ..Entry::default() }).collect()
     }
 }
 
@@ -49,10 +48,18 @@ mod codec {
     }
 
     /// One buffer for the payloads of a round.
-    pub fn proposals(payload: &[u8], batch: usize) -> Vec<Entry> {
-        let all = Bytes::from(payload.repeat(batch));
-        let piece = |i: usize| all.slice(i * payload.len()..(i + 1) * payload.len());
-        (0..batch).map(|i| Entry { data: piece(i), ..Entry::default() }).collect()
+    pub fn proposals<'a>(round: impl Iterator<Item = (&'a [u8], u64)> + Clone) -> Vec<Entry> {
+        let mut all = Vec::with_capacity(round.clone().map(|(payload, _)| payload.len()).sum());
+        round.clone().for_each(|(payload, _)| all.extend_from_slice(payload));
+        let all = Bytes::from(all);
+        let mut start = 0;
+        let mut entries = Vec::with_capacity(round.size_hint().0);
+        for (payload, _) in round {
+            let end = start + payload.len();
+            entries.push(Entry { data: all.slice(start..end), ..Entry::default() });
+            start = end;
+        }
+        entries
     }
 }
 
@@ -174,7 +181,7 @@ struct Group {
     sent: Vec<Message>,
     arriving: Vec<Message>,
     wire: Vec<u8>,
-    payload: Vec<u8>,
+    proposals: Proposals,
     args: Args,
 }
 
@@ -200,7 +207,7 @@ impl Group {
             sent: vec![],
             arriving: vec![],
             wire: Vec::with_capacity(2 << 20),
-            payload: vec![7; args.size],
+            proposals: Proposals::new(args),
             args,
         };
         group.hosts[0].node.campaign().expect("campaign");
@@ -236,7 +243,7 @@ impl Workload for Group {
             let mut propose = Message::default();
             propose.set_msg_type(MessageType::MsgPropose);
             (propose.from, propose.to) = (1, 1);
-            propose.set_entries(codec::proposals(&self.payload, self.args.batch).into());
+            propose.set_entries(codec::proposals(self.proposals.round()).into());
             self.hosts[0].node.step(propose).expect("step");
             self.settle();
             if round % keep == 0 {

@@ -1,6 +1,6 @@
 //! W1 over raftcore's Rust face, as a host with storage = SYNC does it. Usage: `w1 ROUNDS BATCH SIZE [REPS]`.
 
-use bench_kit::{Args, Workload};
+use bench_kit::{Args, Proposals, Workload};
 use raftcore::{Config, HardState, MessageRef, Node, Role, Stored, wire};
 use std::hint::black_box;
 
@@ -50,6 +50,8 @@ struct Host {
     /// Stands for the disk and the state machine: so much of each entry is looked at.
     stored: u64,
     done: u64,
+    /// Clients answered: committed entries with a token.
+    answered: u64,
 }
 
 impl Host {
@@ -57,7 +59,7 @@ impl Host {
         let mut node = Node::new(config).expect("a configuration that is allowed");
         let founder = Stored::founder(&[1, 2, 3]);
         node.boot(&founder, std::iter::empty()).unwrap_or_else(|error| panic!("node {id} does not boot: {error}"));
-        Self { node, state: founder.state, applied: 1, stored: 0, done: 0 }
+        Self { node, state: founder.state, applied: 1, stored: 0, done: 0, answered: 0 }
     }
 
     /// Every batch that there is: store, send, apply, answer, advance.
@@ -88,6 +90,7 @@ impl Host {
                 assert!(!entry.kind.is_change());
                 self.applied = entry.index;
                 self.done = self.done.wrapping_add(entry.index ^ entry.data.len() as u64);
+                self.answered += u64::from(entry.token != 0);
             }
             assert!(ready.reads().is_empty() && ready.dropped().is_empty());
 
@@ -100,8 +103,7 @@ impl Host {
 struct Group {
     hosts: [Host; 3],
     inboxes: [Inbox; 3],
-    payload: Vec<u8>,
-    batch: usize,
+    proposals: Proposals,
     keep: u64,
 }
 
@@ -128,8 +130,7 @@ impl Group {
         let mut group = Self {
             hosts: [1, 2, 3].map(|id| Host::new(id, &config(id))),
             inboxes: [inbox(), inbox(), inbox()],
-            payload: vec![7; args.size],
-            batch: args.batch,
+            proposals: Proposals::new(args),
             keep: args.keep(),
         };
         group.hosts[0].node.campaign().expect("campaign");
@@ -170,9 +171,7 @@ impl Workload for Group {
 
     fn run(&mut self, rounds: u64, twice: bool) {
         for round in 1..=rounds {
-            let payload = self.payload.as_slice();
-            let entries = std::iter::repeat_n((payload, 0), self.batch);
-            self.hosts[0].node.propose_many(black_box(entries)).expect("propose_many");
+            self.hosts[0].node.propose_many(black_box(self.proposals.round())).expect("propose_many");
             self.settle(0, twice);
             if round % self.keep == 0 {
                 for host in &mut self.hosts {
@@ -184,6 +183,10 @@ impl Workload for Group {
 
     fn applied(&self) -> [u64; 3] {
         black_box(self.hosts.each_ref().map(|host| (host.stored, host.done, host.state)));
+        let leader = &self.hosts[0];
+        // All that was applied but the first entry of the term and the founding.
+        let proposed = if self.proposals.are_alike() { 0 } else { leader.applied.saturating_sub(2) };
+        assert_eq!(leader.answered, proposed, "each client is answered");
         self.hosts.each_ref().map(|host| host.applied)
     }
 }

@@ -7,7 +7,7 @@
 //! commit index, and tells the followers, who read that. All three walk what is committed, entry by entry, for index and length.
 //! Left out: elections, a change of term, a slow follower, storage, the acknowledgements of the commit messages.
 
-use bench_kit::{Args, Workload};
+use bench_kit::{Args, Proposals, Workload};
 use std::hint::black_box;
 
 // ---- numbers on the wire
@@ -315,21 +315,23 @@ struct Group {
     followers: [Log; 2],
     last: u64,
     commit: u64,
-    payload: Vec<u8>,
-    batch: usize,
+    proposals: Proposals,
+    /// Bytes that a round takes at most.
+    room: usize,
     sum: u64,
 }
 
 impl Group {
     fn new(args: Args) -> Self {
-        let room = (args.keep() as usize + 1) * args.batch * (args.size + HEADER);
+        let round = args.batch * (args.size + args.size / 2 + HEADER);
+        let room = (args.keep() as usize + 1) * round;
         Self {
             leader: Log::new(room),
             followers: [Log::new(room), Log::new(room)],
             last: 0,
             commit: 0,
-            payload: vec![7; args.size],
-            batch: args.batch,
+            proposals: Proposals::new(args),
+            room: round,
             sum: 0,
         }
     }
@@ -337,12 +339,12 @@ impl Group {
     /// The leader's entries of a round: from where to where they lie.
     #[inline]
     fn propose(&mut self) -> (usize, usize) {
-        let start = self.leader.room(self.batch * (self.payload.len() + HEADER));
+        let start = self.leader.room(self.room);
         let mut to = self.leader.bytes[start..].as_mut_ptr();
-        for _ in 0..self.batch {
+        for (payload, _) in self.proposals.round() {
             self.last += 1;
             // SAFETY: `room` is for so many entries.
-            to = unsafe { write_entry(to, self.last, &self.payload) };
+            to = unsafe { write_entry(to, self.last, payload) };
         }
         self.leader.end = to as usize - self.leader.bytes.as_ptr() as usize;
         (start, self.leader.end)

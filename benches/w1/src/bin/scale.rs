@@ -3,8 +3,8 @@
 //! `benches/kit`, reads from standard output what each dump stands for: `value=… units=… nodes=…`.
 
 use raftcore::{
-    Config, EntryId, EntryKind, EntryRef, HardState, MessageKind, MessageRef, Node, Role, StorageMode, Stored, StoredConf,
-    TermRun, wire,
+    Config, EntryId, EntryKind, EntryRef, HardState, MessageKind, MessageRef, Node, Role, StorageMode, Stored,
+    StoredConf, TermRun, wire,
 };
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -114,8 +114,7 @@ impl Plan {
             conf: Some(StoredConf::Ids(conf, 0)),
             runs: &runs,
         };
-        node.boot(&stored, last.into_iter())
-            .unwrap_or_else(|error| panic!("boot: {error}: {}", node.error_detail()));
+        node.boot(&stored, last.into_iter()).unwrap_or_else(|error| panic!("boot: {error}: {}", node.error_detail()));
         Host { node, queue: VecDeque::new() }
     }
 }
