@@ -7,8 +7,8 @@
 use super::blocks::Place;
 use super::{Log, Run, Slot, max_index_bytes};
 use crate::error::{Error, Result};
-use crate::types::{EntryKind, EntryRef, Index, Term};
-use crate::wire::{self, EntriesView};
+use crate::types::{EntryId, EntryKind, EntryRef, Index, Term};
+use crate::wire::{self, EntriesView, RecordLen};
 
 impl Log {
     /// Adds one entry of this node's own at the end. On an error nothing has changed.
@@ -107,12 +107,15 @@ impl Log {
         let most = payload + count * wire::MAX_RECORD_HEAD;
         let (block, at, bytes) = self.blocks.tail(self.blocks.room().min(most)).ok_or(Error::NoMem)?;
         let (mut entries, mut heads, mut offset, mut fits) = (entries, self.heads, 0, true);
-        heads.aim(term, first);
+        let series = heads.aim(term, first);
         // A range has a length that can be trusted, so this writes slot after slot without asking for room at each.
         self.slots.extend((first..first + count as u64).map(|index| {
             let slot = entries.next().and_then(|(parts, len)| {
                 let record = bytes.get_mut(offset..)?;
-                let head = heads.write_series(record, term, index, len);
+                let head = match series {
+                    true => heads.write(record, len),
+                    false => wire::write_record_head(record, term, index, EntryKind::Normal, len),
+                };
                 let mut end = head;
                 for part in parts {
                     record.get_mut(end..end + part.len())?.copy_from_slice(part);
@@ -147,10 +150,10 @@ impl Log {
     ) -> Result<Slot> {
         let EntryRef { term, index, kind, .. } = entry;
         let (block, at, bytes) = self.blocks.tail(space).ok_or(Error::NoMem)?;
-        let head = if kind.is_change() {
+        let head = if kind.is_change() || !self.heads.aim(term, index) {
             wire::write_record_head(bytes, term, index, kind, data_len)
         } else {
-            self.heads.write(bytes, term, index, data_len)
+            self.heads.write(bytes, data_len)
         };
         let head = match head {
             0 => write_head_apart(bytes, entry, data_len),
@@ -193,19 +196,8 @@ impl Log {
         self.changes.try_reserve(changes).map_err(|_| Error::NoMem)
     }
 
-    /// The usual case: the records are canonical and lie in a row, so those that fit in a block are copied in one go. Against
-    /// one copy an entry this saves about 25 instructions an entry.
+    /// The records are canonical and lie in a row: those that fit in a block are copied together.
     fn append_canonical(&mut self, entries: &EntriesView<'_>, skip: usize, bytes: &[u8]) -> Result<usize> {
-        if skip == 0
-            && let Some(term) = entries.only_term()
-        {
-            if let Some(alike) = entries.uniform() {
-                return self.append_alike(term, bytes, alike);
-            }
-            if bytes.len() <= self.blocks.room() {
-                return self.append_run(entries, term, bytes);
-            }
-        }
         let mut from: usize = entries.iter().take(skip).map(|entry| entry.record.len()).sum();
         self.reserve_slots(entries.len().saturating_sub(skip))?;
         let (mut at, mut taken) = (from, 0);
@@ -242,67 +234,6 @@ impl Log {
         }
     }
 
-    /// Normal entries of one term whose records are alike in their length and in that of their heads: one copy for each block, and at none of
-    /// them is looked. Some 40 instructions an entry less than `append_run`.
-    fn append_alike(&mut self, term: Term, records: &[u8], (len, head): (u32, u8)) -> Result<usize> {
-        let size = len as usize;
-        let count = records.len() / size.max(1);
-        self.reserve_index(term, EntryKind::Normal)?;
-        self.reserve_slots(count)?;
-        let (mut rest, mut taken) = (records, 0);
-        while taken < count {
-            let fit = if rest.len() <= self.blocks.room() { count - taken } else { self.blocks.room() / size.max(1) };
-            if fit == 0 {
-                match self.make_room(size) {
-                    Err(error) if taken == 0 => return Err(error),
-                    Err(_) => break,
-                    Ok(()) => continue,
-                }
-            }
-            let (now, later) = rest.split_at_checked(fit * size).ok_or(Error::Arg)?;
-            let (block, at) = self.blocks.append(now).ok_or(Error::NoMem)?;
-            self.slots.extend((0..fit as u32).map(|i| Slot {
-                term,
-                place: Place { block, offset: at as u32 + i * len, len },
-                head,
-                kind: EntryKind::Normal,
-            }));
-            self.end_run(term, fit, Place { block, offset: at as u32, len: now.len() as u32 }, fit * usize::from(head));
-            (rest, taken) = (later, taken + fit);
-        }
-        Ok(taken)
-    }
-
-    /// Normal entries of one term that all fit in the newest block: one copy, and of each only its lengths are looked at. Against the
-    /// general loop some 60 instructions less an entry.
-    fn append_run(&mut self, entries: &EntriesView<'_>, term: Term, bytes: &[u8]) -> Result<usize> {
-        self.reserve_index(term, EntryKind::Normal)?;
-        self.reserve_slots(entries.len())?;
-        if entries.len() == 1 {
-            self.push_record(term, bytes, bytes.len() - entries.payload_bytes() as usize).ok_or(Error::NoMem)?;
-            return Ok(1);
-        }
-        let (block, at) = self.blocks.append(bytes).ok_or(Error::NoMem)?;
-        let mut offset = at as u32;
-        let mut records = entries.iter();
-        self.slots.extend((0..entries.len()).map(|_| {
-            let entry = records.next();
-            debug_assert!(entry.is_some(), "there were as many when the message was parsed");
-            let (record, data) = entry.map_or((0, 0), |entry| (entry.record.len(), entry.data.len()));
-            let slot = Slot {
-                term,
-                place: Place { block, offset, len: record as u32 },
-                head: (record - data) as u8,
-                kind: EntryKind::Normal,
-            };
-            offset += record as u32;
-            slot
-        }));
-        let heads = bytes.len() - entries.payload_bytes() as usize;
-        self.end_run(term, entries.len(), Place { block, offset: at as u32, len: bytes.len() as u32 }, heads);
-        Ok(entries.len())
-    }
-
     /// `count` entries of one term are appended, at `place`, where `heads` bytes are no data.
     #[inline]
     fn end_run(&mut self, term: Term, count: usize, place: Place, heads: usize) {
@@ -311,35 +242,116 @@ impl Log {
         self.run = Run { first, last: self.last(), place, payload: u64::from(place.len) - heads as u64 };
     }
 
-    /// Copies the record of a normal entry of `term`, whose data begin at `head`, to the end. There is room for it.
+    /// Appends the entries of a leader's message, if these are canonical records of normal entries with data, of the last entry's term,
+    /// from the next index on: as many as there is room for. `false`: for none, or the records have another form; nothing has changed.
+    #[inline]
+    pub fn append_records(&mut self, records: &[u8]) -> bool {
+        let EntryId { term, index } = self.last_id();
+        if u32::try_from(records.len()).is_err() || !self.heads.aim(term, index + 1) {
+            return false;
+        }
+        let Some(first) = self.heads.read(records) else { return false };
+        if first.record as usize == records.len() && records.len() <= self.blocks.room() {
+            return self.append_record(term, records, first.head as u8).is_some();
+        }
+        self.append_run(term, index, records)
+    }
+
+    /// A single record, for which there is room in the newest block.
     #[inline(always)]
-    fn push_record(&mut self, term: Term, record: &[u8], head: usize) -> Option<()> {
+    fn append_record(&mut self, term: Term, record: &[u8], head: u8) -> Option<()> {
+        self.reserve_slots(1).ok()?;
         let (block, at) = self.blocks.append(record)?;
         let place = Place { block, offset: at as u32, len: record.len() as u32 };
-        self.push(Slot { term, place, head: head as u8, kind: EntryKind::Normal });
+        self.push(Slot { term, place, head, kind: EntryKind::Normal });
         Some(())
     }
 
-    /// Appends the canonical record of a normal entry of the last one's term and the next index, whose data begin at `head`. `false`:
-    /// there is no room, and nothing has changed.
-    #[inline]
-    pub fn append_record(&mut self, record: &[u8], head: usize) -> bool {
-        record.len() <= self.blocks.room()
-            && self.slots.len() < self.slots.capacity()
-            && self.push_record(self.last_id().term, record, head).is_some()
+    #[inline(never)]
+    fn append_run(&mut self, term: Term, last: Index, records: &[u8]) -> bool {
+        self.heads.aim(term, last + 1);
+        let before = self.slots.len();
+        let fits = records.len() <= self.blocks.room();
+        // Until records that do not fit have a place, their slots count as entries of the newest block that are not durable.
+        let (block, start) = self.blocks.next().unwrap_or_default();
+        let offset = if fits { start as u32 } else { 0 };
+        let Some(heads) = self.read_records(term, records, Place { block, offset, len: 0 }) else {
+            self.slots.truncate(before);
+            return false;
+        };
+        let count = self.slots.len() - before;
+        if !fits || self.blocks.append(records).is_none() {
+            return self.place_records(term, records, count);
+        }
+        self.end_run(term, count, Place { block, offset: start as u32, len: records.len() as u32 }, heads);
+        true
     }
 
-    /// The same for a run of such entries: as many as there is room for. `false`: for none, and nothing has changed.
-    pub fn append_records(&mut self, records: &[u8], term: Term, index: Index) -> bool {
-        if let Some(alike) = self.heads.read_series(records, term, index) {
-            return self.append_alike(term, records, alike).is_ok();
+    /// Adds a slot for each record, with places from `place` on. Returns how many bytes are no data. `None`: a record has another form.
+    #[inline(always)]
+    fn read_records(&mut self, term: Term, records: &[u8], mut place: Place) -> Option<usize> {
+        let (mut rest, mut bytes) = (records, 0);
+        loop {
+            let mut lens = [RecordLen::default(); 16];
+            let (count, behind) = self.heads.read_run(rest, &mut lens);
+            let lens = lens.get(..count).filter(|lens| !lens.is_empty())?;
+            self.reserve_slots(count).ok()?;
+            self.slots.extend(lens.iter().map(|len| {
+                let slot = Slot {
+                    term,
+                    place: Place { len: len.record, ..place },
+                    head: len.head as u8,
+                    kind: EntryKind::Normal,
+                };
+                place.offset += len.record;
+                bytes += len.head as usize;
+                slot
+            }));
+            rest = behind;
+            if rest.is_empty() {
+                return Some(bytes);
+            }
         }
-        let Some(entries) = wire::steady::record_run(records) else { return false };
-        if entries.only_term() != Some(term) || entries.first().1 != index {
-            return false;
+    }
+
+    /// Copies the records of the last `left` slots into blocks, and drops the slots for whose records there is no room. `false`: all.
+    #[cold]
+    #[inline(never)]
+    fn place_records(&mut self, term: Term, records: &[u8], mut left: usize) -> bool {
+        let (all, mut rest) = (left, records);
+        while left > 0 {
+            let taken = if rest.len() <= self.blocks.room() { left } else { self.count_fitting(left) };
+            if taken == 0 {
+                let next = self.slots.get(self.slots.len() - left).map_or(0, |slot| slot.place.len);
+                match self.make_room_by_eviction(next as usize, left) {
+                    Ok(()) => continue,
+                    Err(_) => break,
+                }
+            }
+            let at = self.slots.len() - left;
+            let done = (records.len() - rest.len()) as u32;
+            let end = self.slots.get(at + taken).map_or(records.len() as u32, |slot| slot.place.offset);
+            let Some((now, later)) = rest.split_at_checked((end - done) as usize) else { break };
+            let Some((block, start)) = self.blocks.append(now) else { break };
+            let (mut heads, shift) = (0, (start as u32).wrapping_sub(done));
+            for slot in self.slots.range_mut(at..at + taken) {
+                slot.place = Place { block, offset: slot.place.offset.wrapping_add(shift), ..slot.place };
+                heads += usize::from(slot.head);
+            }
+            self.end_run(term, taken, Place { block, offset: start as u32, len: now.len() as u32 }, heads);
+            (rest, left) = (later, left - taken);
         }
-        self.heads.learn_run(&entries, records);
-        self.append_canonical(&entries, 0, records).is_ok()
+        self.slots.truncate(self.slots.len() - left);
+        left < all
+    }
+
+    /// How many of the last `left` slots have records that fit in the newest block, without a gap.
+    #[cold]
+    fn count_fitting(&self, left: usize) -> usize {
+        let slots = self.slots.range(self.slots.len() - left..);
+        let start = slots.clone().next().map_or(0, |slot| slot.place.offset);
+        let room = self.blocks.room();
+        slots.take_while(|slot| (slot.place.offset + slot.place.len - start) as usize <= room).count()
     }
 
     fn copy_run(&mut self, bytes: &[u8], from: usize, to: usize) {

@@ -12,6 +12,9 @@ use std::collections::VecDeque;
 /// How many bytes of a block are initialised at a time, at least: a block is touched only as far as it is used.
 const STEP: usize = 1 << 10;
 
+/// Capacities of blocks for large records are multiples of it.
+const LARGE_STEP: usize = 1 << 12;
+
 /// Where bytes lie: a block's number and a range in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -67,6 +70,12 @@ pub(crate) struct Blocks {
     end: u32,
     /// Empty blocks of the usual size, to be used again.
     spare: Vec<Block>,
+    /// Empty blocks of single large records, to be used again. Smallest first.
+    spare_large: Vec<Block>,
+    /// Bytes of these.
+    spare_large_bytes: u64,
+    /// Bytes that live blocks and `spare_large` may have together: more of the latter are given back to the allocator.
+    max_bytes: u64,
     block_bytes: usize,
     /// Bytes of all live blocks' capacities.
     live_bytes: u64,
@@ -74,9 +83,20 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    pub fn new(block_bytes: usize, poison: bool) -> Self {
-        let (newest, older, spare) = (Block::default(), VecDeque::new(), Vec::new());
-        Self { newest, older, first: 0, end: 0, spare, block_bytes, live_bytes: 0, poison }
+    pub fn new(block_bytes: usize, max_bytes: u64, poison: bool) -> Self {
+        Self {
+            newest: Block::default(),
+            older: VecDeque::new(),
+            first: 0,
+            end: 0,
+            spare: Vec::new(),
+            spare_large: Vec::new(),
+            spare_large_bytes: 0,
+            max_bytes,
+            block_bytes,
+            live_bytes: 0,
+            poison,
+        }
     }
 
     /// Bytes held by live blocks, full or not.
@@ -86,7 +106,7 @@ impl Blocks {
 
     /// Bytes held in all, spare blocks included.
     pub fn held_bytes(&self) -> u64 {
-        self.live_bytes + (self.spare.len() * self.block_bytes) as u64
+        self.live_bytes + (self.spare.len() * self.block_bytes) as u64 + self.spare_large_bytes
     }
 
     pub fn block_bytes(&self) -> usize {
@@ -130,7 +150,29 @@ impl Blocks {
 
     /// What a record of `len` bytes would add to `live_bytes`.
     pub fn cost(&self, len: usize) -> u64 {
-        if len <= self.room() { 0 } else { self.block_bytes.max(len) as u64 }
+        match self.large_spare(len).and_then(|at| self.spare_large.get(at)) {
+            _ if len <= self.room() => 0,
+            Some(block) => block.bytes.capacity() as u64,
+            None => self.capacity_for(len) as u64,
+        }
+    }
+
+    /// Bytes of a new block for a record of `len` bytes. Large blocks come in steps, so that one fits a record of nearly the same length.
+    pub fn capacity_for(&self, len: usize) -> usize {
+        if len <= self.block_bytes {
+            self.block_bytes
+        } else {
+            len.saturating_add(LARGE_STEP - 1) / LARGE_STEP * LARGE_STEP
+        }
+    }
+
+    /// The smallest spare block for a record longer than usual blocks.
+    fn large_spare(&self, len: usize) -> Option<usize> {
+        if len <= self.block_bytes {
+            return None;
+        }
+        let at = self.spare_large.partition_point(|block| block.bytes.capacity() < len);
+        if at < self.spare_large.len() { Some(at) } else { None }
     }
 
     /// Makes sure that the newest block takes `len` more bytes.
@@ -142,16 +184,25 @@ impl Blocks {
     #[cold]
     fn grow(&mut self, len: usize) -> Result<()> {
         self.older.try_reserve(1).map_err(|_| Error::NoMem)?;
-        let block = match self.spare.pop() {
-            Some(block) if len <= self.block_bytes => block,
-            other => {
-                self.spare.extend(other);
+        let spare = match self.large_spare(len) {
+            Some(at) => {
+                let block = self.spare_large.remove(at);
+                self.spare_large_bytes -= block.bytes.capacity() as u64;
+                Some(block)
+            }
+            None if len <= self.block_bytes => self.spare.pop(),
+            None => None,
+        };
+        let block = match spare {
+            Some(block) => block,
+            None => {
                 let mut bytes = Vec::new();
-                bytes.try_reserve_exact(self.block_bytes.max(len)).map_err(|_| Error::NoMem)?;
+                bytes.try_reserve_exact(self.capacity_for(len)).map_err(|_| Error::NoMem)?;
                 Block { bytes, used: 0 }
             }
         };
         self.live_bytes += block.bytes.capacity() as u64;
+        self.trim_large();
         let before = std::mem::replace(&mut self.newest, block);
         if self.first != self.end {
             self.older.push_back(before);
@@ -216,17 +267,37 @@ impl Blocks {
             if self.poison {
                 block.bytes.fill(0xDD);
             }
-            // A block of a single large record goes back to the allocator; so does one that there is no place to keep.
-            if block.bytes.capacity() == self.block_bytes && self.spare.try_reserve(1).is_ok() {
-                block.used = 0;
+            block.used = 0;
+            if block.bytes.capacity() > self.block_bytes {
+                self.keep_large(block);
+            } else if self.spare.try_reserve(1).is_ok() {
                 self.spare.push(block);
             }
         }
     }
 
+    /// A large block is kept for the next large record: the allocator would take its pages back, and to fault them in again costs more
+    /// than to fill them.
+    fn keep_large(&mut self, block: Block) {
+        let capacity = block.bytes.capacity();
+        if self.spare_large.try_reserve(1).is_ok() {
+            let at = self.spare_large.partition_point(|spare| spare.bytes.capacity() < capacity);
+            self.spare_large.insert(at, block);
+            self.spare_large_bytes += capacity as u64;
+            self.trim_large();
+        }
+    }
+
+    /// Gives back large blocks above the limit, the smallest first: fewer records fit in these.
+    fn trim_large(&mut self) {
+        while self.live_bytes + self.spare_large_bytes > self.max_bytes && !self.spare_large.is_empty() {
+            self.spare_large_bytes -= self.spare_large.remove(0).bytes.capacity() as u64;
+        }
+    }
+
     /// A copy with blocks of its own.
     pub fn try_clone(&self) -> Result<Self> {
-        let mut copy = Self::new(self.block_bytes, self.poison);
+        let mut copy = Self::new(self.block_bytes, self.max_bytes, self.poison);
         (copy.first, copy.end) = (self.first, self.end);
         copy.newest = self.newest.try_clone()?;
         copy.older.try_reserve(self.older.len()).map_err(|_| Error::NoMem)?;

@@ -108,7 +108,7 @@ impl Log {
     pub fn new(recent_bytes: u64, block_bytes: u64, poison: bool) -> Self {
         Self {
             terms: Terms::new(),
-            blocks: Blocks::new(block_bytes as usize, poison),
+            blocks: Blocks::new(block_bytes as usize, recent_bytes, poison),
             slots: VecDeque::new(),
             recent_first: 1,
             changes: Vec::new(),
@@ -240,18 +240,20 @@ impl Log {
     /// Whether a record of `len` bytes would fit if every other entry were given up.
     #[inline]
     pub fn can_ever_hold(&self, len: usize) -> bool {
-        (self.blocks.block_bytes().max(len) + size_of::<Slot>()) as u64 <= self.recent_bytes
+        (self.blocks.capacity_for(len) + size_of::<Slot>()) as u64 <= self.recent_bytes
     }
 
     /// Makes sure that a record of `len` bytes fits in the newest block, giving up old entries for it if need be.
     #[inline]
     pub fn make_room(&mut self, len: usize) -> Result<()> {
-        if len <= self.blocks.room() { Ok(()) } else { self.make_room_by_eviction(len) }
+        if len <= self.blocks.room() { Ok(()) } else { self.make_room_by_eviction(len, 0) }
     }
 
+    /// The last `unplaced` slots are of records that have no place yet, and do not count.
     #[cold]
-    fn make_room_by_eviction(&mut self, len: usize) -> Result<()> {
-        self.evict_for(self.blocks.cost(len), self.index_bytes())?;
+    fn make_room_by_eviction(&mut self, len: usize, unplaced: usize) -> Result<()> {
+        let index = self.index_bytes() - (unplaced * size_of::<Slot>()) as u64;
+        self.evict_for(self.blocks.cost(len), index)?;
         self.blocks.reserve(len)
     }
 
@@ -303,10 +305,9 @@ impl Log {
     /// Whether records of these lengths fit as things are, so that many can be appended or none.
     pub fn check_room(&mut self, lens: impl Iterator<Item = usize>) -> Result<()> {
         let (mut room, mut cost, mut index) = (self.blocks.room(), 0u64, self.index_bytes());
-        let block = self.blocks.block_bytes();
         for len in lens {
             if len > room {
-                room = block.max(len);
+                room = self.blocks.capacity_for(len);
                 cost += room as u64;
             }
             room -= len;

@@ -66,12 +66,7 @@ impl Raft {
         if m.index != last.index || m.log_term != last.term || self.log.terms.is_new(last.term) {
             return false;
         }
-        let next = last.index + 1;
-        let taken = match self.log.heads.read(m.records, last.term, next) {
-            Some(head) => self.log.append_record(m.records, head),
-            None => self.log.append_records(m.records, last.term, next),
-        };
-        if !taken {
+        if !self.log.append_records(m.records) {
             return false;
         }
         self.hear_leader(m.from);

@@ -105,7 +105,7 @@ impl Tokens {
     /// places of proposals that could make it so.
     pub fn settle(&mut self, last: Index, term_at: impl Fn(Index) -> Option<Term>, done: &mut Vec<Done>) {
         while let Some(&Waiting { index, term, token }) = self.waiting.front() {
-            if index > last || done.try_reserve(1).is_err() {
+            if index > last || (done.len() == done.capacity() && done.try_reserve(1).is_err()) {
                 break;
             }
             self.waiting.pop_front();

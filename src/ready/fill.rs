@@ -15,7 +15,7 @@ use crate::wire;
 pub(crate) fn is_quiet(raft: &Raft) -> bool {
     let (outbox, tokens) = (&raft.outbox, &raft.tokens);
     debug_assert!(outbox.unencoded > 0 || outbox.blobs.is_empty() && outbox.idle == 0 && raft.own_log.supply.is_none());
-    let more = outbox.unencoded | tokens.waiting.len() | tokens.dropped.len() | raft.reads.answers.len();
+    let more = outbox.unencoded | tokens.dropped.len() | raft.reads.answers.len();
     more == 0 && !raft.reads.round_due && raft.log.snapshot.is_none() && raft.config.storage != StorageMode::Messages
 }
 
@@ -24,8 +24,10 @@ pub(crate) fn is_quiet(raft: &Raft) -> bool {
 pub(crate) fn has_room(batch: &Batch, raft: &Raft, handed: Index) -> bool {
     let (log, outbox) = (&raft.log, &raft.outbox);
     let messages = outbox.now.len() + outbox.after.len();
+    let committed = (log.commit - log.applying) as usize;
     (handed - log.handed) as usize <= batch.entries.capacity()
-        && (log.commit - log.applying) as usize <= batch.committed.capacity()
+        && committed <= batch.committed.capacity()
+        && raft.tokens.waiting.len().min(2 * committed) <= batch.done.capacity()
         && messages <= message_list(batch, outbox).capacity()
         && batch.own.capacity() >= OWN_ROOM
 }
@@ -116,6 +118,10 @@ pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown:
     batch.span = Span::default();
     if raft.log.commit > raft.log.applying {
         raft.take_committed(handed, &mut batch.span, &mut batch.committed);
+        if batch.span.last > 0 && !raft.tokens.waiting.is_empty() {
+            let terms = &raft.log.terms;
+            raft.tokens.settle(batch.span.last, |index| terms.at(index), &mut batch.done);
+        }
     }
     batch.persisted = !QUIET && raft.config.storage == StorageMode::Messages;
     batch.applied = batch.span.last == 0 || batch.persisted;
@@ -184,10 +190,6 @@ fn fill_more(batch: &mut Batch, raft: &mut Raft) {
         batch.mark.snapshot = snapshot.id.index;
         batch.must_sync = true;
         snapshot.handed = true;
-    }
-    if batch.span.last > 0 && !raft.tokens.waiting.is_empty() {
-        let log = &raft.log;
-        raft.tokens.settle(batch.span.last, |index| log.term_at(index), &mut batch.done);
     }
     if !raft.reads.answers.is_empty() {
         let bound = reads_bound(raft);

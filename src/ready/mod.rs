@@ -76,6 +76,7 @@ impl Batch {
         self.pieces.clear();
         self.heads_len = 0;
         self.own.clear();
+        self.done.clear();
         if self.has_more {
             self.clear_more();
         }
@@ -86,7 +87,6 @@ impl Batch {
         self.bytes.clear();
         self.reads.clear();
         self.dropped.clear();
-        self.done.clear();
         self.blobs.clear();
         self.snapshot = None;
         self.has_more = false;
@@ -349,7 +349,10 @@ impl Readies {
         fill::fill::<true>(batch, raft, &mut self.shown, handed);
         raft.log.ready_pin = batch.pin;
         // In SYNC everything goes with one batch, but for what its limits keep back.
-        raft.drained = raft.config.storage == StorageMode::Sync && handed == raft.log.last() && !raft.apply.paused;
+        raft.drained = raft.config.storage == StorageMode::Sync
+            && handed == raft.log.last()
+            && !raft.apply.paused
+            && raft.tokens.dropped.is_empty();
         if raft.has_deferred {
             raft.drained = false;
             raft.send_deferred();

@@ -111,7 +111,7 @@ impl<'a> Ready<'a> {
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
-        self.batch.has_more
+        self.batch.has_more || !self.done().is_empty()
     }
 
     /// Reads to answer.

@@ -3,9 +3,9 @@
 //! The log keeps entries in this form, so a record's *canonical* form matters: tag `0x3a`, length, then the fields ascending, each at
 //! most once, shortest varints, zero scalars and empty data left out, nothing unknown. Equal entries have equal canonical records.
 
-use super::encode::{scalar_len, varint_len};
+use super::encode::varint_len;
 use super::read::Reader;
-use super::word::{Words, judged_number, number};
+use super::word::{Words, judged_number};
 use crate::error::{Error, Result};
 use crate::types::EntryKind;
 
@@ -14,7 +14,7 @@ pub(super) const KEY: u32 = 0x3a;
 pub(super) const TAG: u8 = 0x3a;
 
 /// The fast path looks at this much: four tags and four varints of at most seven bytes. Wider numbers go the general way.
-const WINDOW: usize = 32;
+pub(super) const WINDOW: usize = 32;
 
 /// One entry, borrowed from its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn read_record(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
 
 /// A number in the low bytes of a word, if it is not 0, written the shortest way and of at most seven bytes; and how many bytes it took.
 #[inline(always)]
-fn short(w: u64) -> Option<(u64, usize)> {
+pub(super) fn short(w: u64) -> Option<(u64, usize)> {
     // Lengths repeat from entry to entry, so these branches are foreseen; the last byte of a shortest varint is not 0.
     if w & 0x80 == 0 {
         let v = w & 0x7f;
@@ -81,12 +81,6 @@ fn word(window: &[u8; WINDOW], at: usize) -> Option<u64> {
 pub(crate) struct Common {
     pub term: u64,
     pub index: u64,
-    /// Where the body begins, from the start of the record.
-    body: usize,
-    /// Where the tag of the index is.
-    index_tag: usize,
-    /// Where the tag of data is.
-    data_tag: usize,
     /// Where data begin.
     pub data: usize,
     /// Where the record ends; within the bytes that it was read from.
@@ -112,7 +106,7 @@ fn read_last(bytes: &[u8]) -> Option<Common> {
 
 /// The window where there are fewer bytes: zeros are behind them. What would reach into these is refused, since it ends beyond the bytes.
 #[inline(always)]
-fn padded(words: Words<'_>) -> [u8; WINDOW] {
+pub(super) fn padded(words: Words<'_>) -> [u8; WINDOW] {
     let mut window = [0; WINDOW];
     for (place, at) in window.as_chunks_mut::<8>().0.iter_mut().zip([0, 8, 16, 24]) {
         *place = words.at(at).unwrap_or(0).to_le_bytes();
@@ -164,117 +158,7 @@ fn read_window<const ONLY: bool>(window: &[u8; WINDOW], left: usize) -> Option<C
     if data as u64 + data_len != end || end > left as u64 {
         return None;
     }
-    Some(Common { term, index, body, index_tag, data_tag, data, end: end as usize })
-}
-
-/// A guess at the next record from the one before: the same lengths, the same term and the next index, so what stands before its data
-/// differs in one byte. Right for most, and confirmed in about 20 instructions, where reading a record takes about 60.
-#[derive(Clone, Copy)]
-struct Guess {
-    /// What stands before the data of the record before: at most 16 bytes.
-    head: u128,
-    /// Which bytes of 16 these are.
-    mask: u128,
-    /// 1 at the index's first byte.
-    step: u128,
-    /// Which of the bytes neither length is in: from the tag of the term to the tag of data, both included.
-    middle: u128,
-    /// Where the tag of the term, that of data, and data are; and where the record ends.
-    body: usize,
-    data_tag: usize,
-    data: usize,
-    end: usize,
-    /// Whether a record had another size than the one before.
-    resized: bool,
-}
-
-/// The first `n` of 16 bytes: 1 to 16.
-#[inline(always)]
-pub(super) fn first_bytes(n: usize) -> u128 {
-    u128::MAX >> ((128 - 8 * n as u32) & 127)
-}
-
-impl Guess {
-    #[inline(always)]
-    fn from(window: &[u8; WINDOW], e: &Common) -> Option<Self> {
-        if e.data > 16 {
-            return None;
-        }
-        let mask = first_bytes(e.data);
-        Some(Self {
-            head: first_chunk(window)? & mask,
-            mask,
-            step: 1 << (8 * (e.index_tag + 1)),
-            middle: first_bytes(e.data_tag + 1) & !first_bytes(e.body),
-            body: e.body,
-            data_tag: e.data_tag,
-            data: e.data,
-            end: e.end,
-            resized: false,
-        })
-    }
-
-    /// Reads records from the start of `bytes` for as long as they are as guessed, the first of them having the index `next`. Gives how
-    /// many bytes they are, how many of these are data, and how many records. A function of its own, so that its loop has all registers.
-    #[inline(never)]
-    fn confirm(&mut self, bytes: &[u8], next: u64) -> (usize, usize, u64) {
-        // Every 128th index changes more than the first byte; the step would then run over into the second.
-        let most = (128 - (next & 0x7f)) & 0x7f;
-        let (mut rest, mut payload, mut left) = (bytes, 0, most);
-        loop {
-            let before = left;
-            let (mut head, mask, step, end) = (self.head, self.mask, self.step, self.end);
-            while left > 0
-                && let Some(chunk) = rest.first_chunk::<16>()
-                && u128::from_le_bytes(*chunk) & mask == head + step
-                && let Some(behind) = rest.get(end..)
-            {
-                rest = behind;
-                head += step;
-                left -= 1;
-            }
-            self.head = head;
-            payload += (before - left) as usize * (end - self.data);
-            if left == 0 || self.resize(rest).is_none() {
-                break;
-            }
-            rest = rest.get(self.end..).unwrap_or_default();
-            payload += self.end - self.data;
-            left -= 1;
-        }
-        (bytes.len() - rest.len(), payload, most - left)
-    }
-
-    /// Guesses anew if the record at the start of `bytes` has the term and index that were guessed, but other data.
-    #[inline(always)]
-    fn resize(&mut self, bytes: &[u8]) -> Option<()> {
-        let window = bytes.first_chunk::<WINDOW>()?;
-        let w = word(window, 0)?;
-        if w as u8 != TAG {
-            return None;
-        }
-        let (len, n) = short(w >> 8)?;
-        let chunk = first_chunk(window)?;
-        if 1 + n != self.body || (chunk ^ (self.head + self.step)) & self.middle != 0 {
-            return None;
-        }
-        let (data_len, n) = short(word(window, self.data_tag + 1)?)?;
-        let data = self.data_tag + 1 + n;
-        // Both lengths have at most 49 bits, so neither sum can overflow.
-        let end = self.body as u64 + len;
-        if data as u64 + data_len != end || end > bytes.len() as u64 || data > 16 {
-            return None;
-        }
-        self.mask = first_bytes(data);
-        self.head = chunk & self.mask;
-        (self.data, self.end, self.resized) = (data, end as usize, true);
-        Some(())
-    }
-}
-
-#[inline(always)]
-fn first_chunk(window: &[u8; WINDOW]) -> Option<u128> {
-    Some(u128::from_le_bytes(*window.first_chunk::<16>()?))
+    Some(Common { term, index, data, end: end as usize })
 }
 
 /// A record with its fields ascending, each at most once, and no number of more than seven bytes: what is not of the common form hardly
@@ -376,8 +260,6 @@ pub struct EntriesView<'a> {
     canonical: bool,
     sequence: bool,
     changes: bool,
-    /// Bytes of a record, and of what stands before its data, if all are known to be alike in these; else 0.
-    alike: (u32, u8),
 }
 
 impl Default for EntriesView<'_> {
@@ -393,7 +275,6 @@ impl Default for EntriesView<'_> {
             canonical: true,
             sequence: true,
             changes: false,
-            alike: (0, 0),
         }
     }
 }
@@ -453,39 +334,14 @@ impl<'a> EntriesView<'a> {
         self.changes
     }
 
-    /// The term of all entries, if they are normal ones with rising indexes and of one term, canonical and in a row.
-    #[inline]
-    pub fn only_term(&self) -> Option<u64> {
-        let one_run = self.canonical && self.contiguous && self.sequence && !self.changes;
-        if one_run && self.first.0 == self.last.0 && self.first.1 > 0 { Some(self.first.0) } else { None }
-    }
-
-    /// Bytes of each record, and of what stands before its data, if they are known to be the same in all.
-    #[inline]
-    pub(crate) fn uniform(&self) -> Option<(u32, u8)> {
-        if self.alike.0 > 0 && self.only_term().is_some() { Some(self.alike) } else { None }
-    }
-
-    /// The same but for what only one of two ways to read it finds out.
-    #[cfg(test)]
-    pub(super) fn without_uniform(self) -> Self {
-        Self { alike: (0, 0), ..self }
-    }
-
     /// The entries, in the order of the bytes.
     #[inline]
     pub fn iter(&self) -> EntryIter<'a> {
-        let mut iter = EntryIter { rest: self.bytes, left: self.count, ..EntryIter::default() };
-        if self.only_term().is_some() {
-            iter.known = true;
-            (iter.term, iter.index) = self.first;
-        }
-        iter
+        EntryIter { rest: self.bytes, left: self.count, ordered: false }
     }
 
     /// Takes one more entry into account.
     pub(super) fn note(&mut self, e: &EntryView<'_>) {
-        self.alike = (0, 0);
         if self.count == 0 {
             self.first = (e.term, e.index);
         } else {
@@ -550,7 +406,7 @@ impl<'a> EntriesView<'a> {
         Ok(used)
     }
 
-    /// Takes the common records at the start of `bytes` into account, almost all that there ever are, and gives what is left.
+    /// Takes the common records at the start of `bytes` into account, and returns the rest.
     #[inline(always)]
     fn note_common<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let mut rest = bytes;
@@ -559,31 +415,13 @@ impl<'a> EntriesView<'a> {
         {
             if self.count == 0 {
                 self.first = (e.term, e.index);
-                self.alike = (u32::try_from(e.end).unwrap_or(0), e.data as u8);
             } else {
                 self.sequence &= self.last.1.checked_add(1) == Some(e.index) && e.term >= self.last.0;
-                if self.alike != (e.end as u32, e.data as u8) {
-                    self.alike = (0, 0);
-                }
             }
             rest = rest.get(e.end..).unwrap_or_default();
             self.last = (e.term, e.index);
             self.count += 1;
             self.payload += (e.end - e.data) as u64;
-            // For fewer than about three records to come a guess doesn't pay.
-            if rest.len() >= WINDOW.max(3 * e.end)
-                && let Some(mut guess) = Guess::from(window, &e)
-            {
-                // An index of the common form has at most 49 bits.
-                let (used, payload, more) = guess.confirm(rest, e.index + 1);
-                if guess.resized {
-                    self.alike = (0, 0);
-                }
-                self.last.1 += more;
-                self.count += more as usize;
-                self.payload += payload as u64;
-                rest = rest.get(used..).unwrap_or_default();
-            }
         }
         rest
     }
@@ -603,48 +441,24 @@ impl<'a> IntoIterator for EntriesView<'a> {
 pub struct EntryIter<'a> {
     rest: &'a [u8],
     left: usize,
-    /// Whether all records are canonical and in a row, with one term and rising indexes: then their lengths alone tell everything.
-    known: bool,
     /// Whether the last entry was not canonical, so that the next one is not likely to be of the common form.
     ordered: bool,
-    /// Term and index of the next entry, if `known`.
-    term: u64,
-    index: u64,
-    /// The indexes below have their varint as long as that of the last entry; 0: nothing is guessed.
-    width_end: u64,
-    /// What the record of the last entry starts with: tag and length, and nothing that the term does not settle.
-    start: [u8; 4],
-    /// Where that record's data begin, and where it ends.
-    data: usize,
-    end: usize,
 }
 
 impl<'a> Iterator for EntryIter<'a> {
     type Item = EntryView<'a>;
 
-    /// An entry of a known run that is as long as the one before takes about 26 instructions, where reading it takes 95: only its length
-    /// is looked at.
     #[inline]
     fn next(&mut self) -> Option<EntryView<'a>> {
         self.left = self.left.checked_sub(1)?;
-        if self.index < self.width_end
-            && self.rest.first_chunk::<4>() == Some(&self.start)
-            && let Some((record, rest)) = self.rest.split_at_checked(self.end)
-            && let Some(data) = record.get(self.data..)
-        {
-            let entry = EntryView {
-                term: self.term,
-                index: self.index,
-                kind: EntryKind::Normal,
-                data,
-                record,
-                canonical: true,
-            };
-            self.rest = rest;
-            self.index += 1;
-            return Some(entry);
-        }
-        self.read()
+        let common = if self.ordered { None } else { read_common(self.rest) };
+        let entry = match common {
+            Some(entry) => entry,
+            None => self.search()?,
+        };
+        self.ordered = !entry.canonical;
+        self.rest = self.rest.get(entry.record.len()..)?;
+        Some(entry)
     }
 
     #[inline]
@@ -656,61 +470,6 @@ impl<'a> Iterator for EntryIter<'a> {
 impl ExactSizeIterator for EntryIter<'_> {}
 
 impl<'a> EntryIter<'a> {
-    /// Reads the next record.
-    #[inline(never)]
-    fn read(&mut self) -> Option<EntryView<'a>> {
-        if self.known
-            && let Some(entry) = self.measure()
-        {
-            return Some(entry);
-        }
-        self.width_end = 0;
-        let common = if self.ordered { None } else { read_common(self.rest) };
-        let entry = match common {
-            Some(entry) => entry,
-            None => self.search()?,
-        };
-        self.ordered = !entry.canonical;
-        self.rest = self.rest.get(entry.record.len()..)?;
-        self.index = self.index.wrapping_add(1);
-        Some(entry)
-    }
-
-    /// The next record of a known run by its length alone, and the guess for those behind it.
-    #[inline(always)]
-    fn measure(&mut self) -> Option<EntryView<'a>> {
-        let start = self.rest.first_chunk::<4>()?;
-        let (len, body) = number(u32::from_le_bytes(*start).into())?;
-        // A length of three bytes at most shows in the start.
-        if body > 4 {
-            return None;
-        }
-        let width = varint_len(self.index);
-        let data_tag = body + scalar_len(self.term) + 1 + width;
-        let end = body + len as usize;
-        // What is left is data with tag and length, or nothing. The length of n bytes means at least 128 of data for n = 2, and so on.
-        let data = match end.checked_sub(data_tag)? {
-            0 => data_tag,
-            1..=129 => data_tag + 2,
-            130..=16_386 => data_tag + 3,
-            _ => data_tag + 4,
-        };
-        let (record, rest) = self.rest.split_at_checked(end)?;
-        let entry = EntryView {
-            term: self.term,
-            index: self.index,
-            kind: EntryKind::Normal,
-            data: record.get(data..)?,
-            record,
-            canonical: true,
-        };
-        self.width_end = 1u64.checked_shl(7 * width as u32).unwrap_or(u64::MAX);
-        (self.start, self.data, self.end) = (*start, data, end);
-        self.rest = rest;
-        self.index = self.index.wrapping_add(1);
-        Some(entry)
-    }
-
     /// Goes to the next record, past other fields, and reads it.
     #[inline(never)]
     fn search(&mut self) -> Option<EntryView<'a>> {

@@ -1,177 +1,162 @@
-//! The heads of records that follow each other: what stands before their data.
+//! The heads of records that follow each other: everything before an entry's data.
 //!
-//! Entries of one term and length have heads that differ in the index, and nearly always in its lowest byte alone. So the head of the
-//! next one is known from that of the last one, to write it or to find it written: some 15 instructions instead of some 90.
-//! [`write_record_head`] and the readers of `entries` are the plain ways, and the oracles of the tests.
+//! Entries of one term with rising indexes have heads that differ in two lengths and in the index. So term and index of the next entry
+//! are kept in wire form, and a head is written, or compared, in a few words. [`write_record_head`] and the readers of `entries` do
+//! the same field by field; the tests compare the two.
 
-use super::encode::{scalar_len, varint_len, write_record_head};
-use super::entries::{EntriesView, first_bytes, read_only};
+use super::encode::write_record_head;
+use super::entries::{TAG, WINDOW, padded, short};
+use super::word::{Words, field, short_field, store};
 use crate::types::EntryKind;
 
-/// What is known of the next head. It follows from term, index and length alone, so it can be out of date but not wrong.
+/// Term and index of the next entry of a series, in wire form.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RecordHeads {
     term: u64,
-    /// The index of the next one.
-    next: u64,
-    data_len: usize,
-    /// The last one, of at most 16 bytes, and how many these are.
-    head: u128,
+    index: u64,
+    /// The fields between the two lengths: term, index, and the tag of the data. The first byte is the lowest.
+    middle: u128,
+    /// Bytes of `middle`; 0: no series.
     len: usize,
-    /// Which bytes of 16 that is.
+    /// Which bytes of 16 `middle` is.
     mask: u128,
     /// 1 at the index's first byte.
     step: u128,
-    /// How many more indexes differ from the last one in that byte alone.
-    left: u64,
+}
+
+/// Lengths of a record in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RecordLen {
+    pub record: u32,
+    /// Everything before the data.
+    pub head: u32,
 }
 
 impl RecordHeads {
-    /// Writes a normal entry's head, as [`write_record_head`] does.
+    /// Begins a series, or goes on with one. `false`: the numbers are too wide for a series.
     #[inline(always)]
-    pub(crate) fn write(&mut self, out: &mut [u8], term: u64, index: u64, data_len: usize) -> usize {
-        if self.knows(term, index, data_len)
-            && let Some(place) = out.first_chunk_mut::<16>()
-        {
-            self.go_on();
-            // What is behind the head is written over by the data.
-            *place = self.head.to_le_bytes();
-            return self.len;
+    pub(crate) fn aim(&mut self, term: u64, index: u64) -> bool {
+        if self.index != index || self.term != term {
+            *self = Self::at(term, index);
         }
-        self.write_anew(out, term, index, data_len)
+        self.len > 0
     }
 
-    /// Before a series that begins with this term and index.
-    pub(crate) fn aim(&mut self, term: u64, index: u64) {
-        if self.term != term || self.next != index {
-            self.left = 0;
+    // By value: a loop over entries then keeps the series in registers.
+    #[inline(never)]
+    fn at(term: u64, index: u64) -> Self {
+        let none = Self { term, index, ..Self::default() };
+        if term == 0 || index == 0 {
+            return none;
         }
+        let (Some((term_word, term_len)), Some((index_word, index_len))) = (field(0x10, term), field(0x18, index))
+        else {
+            return none;
+        };
+        let len = term_len + index_len + 1;
+        if len > 16 {
+            return none;
+        }
+        let at = 8 * term_len as u32;
+        let middle = u128::from(term_word) | u128::from(index_word) << at | 0x22 << (8 * (len as u32 - 1));
+        Self { middle, len, mask: u128::MAX >> (128 - 8 * len as u32), step: 1 << (at + 8), ..none }
     }
 
-    /// The same as `write` for each entry of a series, in turn.
-    #[inline(always)]
-    pub(crate) fn write_series(&mut self, out: &mut [u8], term: u64, index: u64, data_len: usize) -> usize {
-        if self.left > 0
-            && data_len == self.data_len
-            && let Some(place) = out.first_chunk_mut::<16>()
-        {
-            debug_assert!(self.knows(term, index, data_len));
-            self.go_on();
-            *place = self.head.to_le_bytes();
-            return self.len;
-        }
-        self.write_anew(out, term, index, data_len)
-    }
-
-    /// The length of the head of `record`, if that is the canonical record of the normal entry with this term and index, which has data.
-    #[inline(always)]
-    pub(crate) fn read(&mut self, record: &[u8], term: u64, index: u64) -> Option<usize> {
-        if self.left > 0
-            && index == self.next
-            && term == self.term
-            && let Some(start) = record.first_chunk::<16>()
-            && (u128::from_le_bytes(*start) ^ (self.head + self.step)) & self.mask == 0
-        {
-            if record.len() != self.len + self.data_len {
-                return None;
-            }
-            self.go_on();
-            return Some(self.len);
-        }
-        self.read_anew(record, term, index)
-    }
-
-    /// How long each record and its head are, if `records` are nothing but canonical records of normal entries of this term, from this index
-    /// on, and each is as long as the last one. About 12 instructions a record, where to read them as they come takes about 28.
-    pub(crate) fn read_series(&mut self, records: &[u8], term: u64, index: u64) -> Option<(u32, u8)> {
-        if index != self.next || term != self.term {
-            return None;
-        }
-        let (len, end) = (self.len, self.len + self.data_len);
-        let mut rest = records;
-        loop {
-            let before = self.left;
-            let (mut head, mask, step, mut left) = (self.head, self.mask, self.step, self.left);
-            while left > 0
-                && let Some(start) = rest.first_chunk::<16>()
-                && (u128::from_le_bytes(*start) ^ (head + step)) & mask == 0
-                && let Some(behind) = rest.get(end..)
-            {
-                head += step;
-                left -= 1;
-                rest = behind;
-            }
-            self.head = head;
-            self.next += before - left;
-            self.left = left;
-            if rest.is_empty() {
-                return Some((u32::try_from(end).ok()?, len as u8));
-            }
-            // Every 128th index differs from the last one in more than a byte; and the last record may be less than 16.
-            let (record, behind) = rest.split_at_checked(end)?;
-            if self.read_anew(record, term, self.next) != Some(len) {
-                return None;
-            }
-            rest = behind;
-        }
-    }
-
-    /// Makes the last of a run of records, in a row, the last one.
-    pub(crate) fn learn_run(&mut self, entries: &EntriesView<'_>, records: &[u8]) {
-        self.left = 0;
-        if let (Some((len, head)), (term, index)) = (entries.uniform(), entries.last())
-            && let Some((_, record)) = records.split_at_checked(records.len().wrapping_sub(len as usize))
-        {
-            self.learn(record, term, index, head.into(), (len - u32::from(head)) as usize);
-        }
-    }
-
-    #[inline(always)]
-    fn knows(&self, term: u64, index: u64, data_len: usize) -> bool {
-        self.left > 0 && index == self.next && term == self.term && data_len == self.data_len
-    }
-
+    /// The next entry is one further.
     #[inline(always)]
     fn go_on(&mut self) {
-        self.head += self.step;
-        self.next += 1;
-        self.left -= 1;
-    }
-
-    #[inline(never)]
-    fn write_anew(&mut self, out: &mut [u8], term: u64, index: u64, data_len: usize) -> usize {
-        let len = write_record_head(out, term, index, EntryKind::Normal, data_len);
-        self.learn(out, term, index, len, data_len);
-        len
-    }
-
-    #[inline(never)]
-    fn read_anew(&mut self, record: &[u8], term: u64, index: u64) -> Option<usize> {
-        let entry = read_only(record).filter(|entry| entry.term == term && entry.index == index)?;
-        self.learn(record, term, index, entry.data, entry.end - entry.data);
-        Some(entry.data)
-    }
-
-    fn learn(&mut self, record: &[u8], term: u64, index: u64, len: usize, data_len: usize) {
-        self.left = 0;
-        // Behind the index there are the tag and the length of data.
-        let behind = varint_len(index) + scalar_len(data_len as u64);
-        if index > 0
-            && data_len > 0
-            && (behind..=16).contains(&len)
-            && let Some(start) = record.first_chunk::<16>()
-        {
-            let mask = first_bytes(len);
-            *self = Self {
-                term,
-                next: index.saturating_add(1),
-                data_len,
-                head: u128::from_le_bytes(*start) & mask,
-                len,
-                mask,
-                step: 1 << (8 * (len - behind)),
-                left: 0x7f - (index & 0x7f),
-            };
+        let next = self.index.wrapping_add(1);
+        // Every 128th index differs in more than its first byte.
+        if next & 0x7f == 0 {
+            *self = Self::at(self.term, next);
+        } else {
+            self.index = next;
+            self.middle += self.step;
         }
+    }
+
+    /// Writes the head of the series' next entry, a normal one, as [`write_record_head`] does. Bytes behind the head may be overwritten.
+    /// 0: there is less room than [`MAX_RECORD_HEAD`](super::MAX_RECORD_HEAD), and nothing of use was written.
+    #[inline(always)]
+    pub(crate) fn write(&mut self, out: &mut [u8], data_len: usize) -> usize {
+        let head = self.write_words(out, data_len);
+        let head = match head {
+            Some(head) => head,
+            None => write_record_head(out, self.term, self.index, EntryKind::Normal, data_len),
+        };
+        if head > 0 {
+            self.go_on();
+        }
+        head
+    }
+
+    #[inline(always)]
+    fn write_words(&self, out: &mut [u8], data_len: usize) -> Option<usize> {
+        if data_len.wrapping_sub(1) >= (1 << 28) - 256 || self.len == 0 {
+            return None;
+        }
+        let out = out.first_chunk_mut::<WINDOW>()?;
+        let (data_word, data_bytes) = short_field(0x22, data_len as u64);
+        let (start_word, start) = short_field(TAG, (self.len + data_bytes - 1 + data_len) as u64);
+        // Each store may write beyond its field. The next store, or the data, overwrites the rest.
+        store(out, 0, start_word)?;
+        *out.get_mut(start..)?.first_chunk_mut::<16>()? = self.middle.to_le_bytes();
+        let tag = start + self.len - 1;
+        store(out, tag, data_word)?;
+        Some(tag + data_bytes)
+    }
+
+    /// Reads the lengths of the records at the start of `records`, for as long as there is a place in `lens`, and each is the canonical
+    /// record of the series' next entry: a normal one, with data. Returns how many these are, and what is behind them.
+    #[inline(never)]
+    pub(crate) fn read_run<'a>(&mut self, records: &'a [u8], lens: &mut [RecordLen]) -> (usize, &'a [u8]) {
+        let (mut heads, mut rest, mut count) = (*self, records, 0);
+        for place in lens {
+            let Some(len) = heads.read(rest) else { break };
+            let Some(behind) = rest.get(len.record as usize..) else { break };
+            (*place, rest, count) = (len, behind, count + 1);
+        }
+        *self = heads;
+        (count, rest)
+    }
+
+    /// The same for a single record, the first of `records`.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, records: &[u8]) -> Option<RecordLen> {
+        let len = match records.first_chunk::<WINDOW>() {
+            Some(window) => self.read_window(window, records.len())?,
+            None => self.read_last(records)?,
+        };
+        self.go_on();
+        Some(len)
+    }
+
+    #[inline(never)]
+    fn read_last(&self, records: &[u8]) -> Option<RecordLen> {
+        self.read_window(&padded(Words::new(records)?), records.len())
+    }
+
+    #[inline(always)]
+    fn read_window(&self, window: &[u8; WINDOW], left: usize) -> Option<RecordLen> {
+        let word = |at: usize| Some(u64::from_le_bytes(*window.get(at..)?.first_chunk::<8>()?));
+        let w = word(0)?;
+        if w as u8 != TAG || self.len == 0 {
+            return None;
+        }
+        let (body, n) = short(w >> 8)?;
+        let start = 1 + n;
+        let middle = u128::from_le_bytes(*window.get(start..)?.first_chunk::<16>()?);
+        if (middle ^ self.middle) & self.mask != 0 {
+            return None;
+        }
+        let at = start + self.len;
+        let (data_len, n) = short(word(at)?)?;
+        let head = at + n;
+        // Both lengths have at most 49 bits, so neither sum can overflow.
+        let record = start as u64 + body;
+        if head as u64 + data_len != record || record > left as u64 {
+            return None;
+        }
+        Some(RecordLen { record: record as u32, head: head as u32 })
     }
 }

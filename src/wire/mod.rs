@@ -37,7 +37,7 @@ pub use cursor::{Head, MessageView, ResponseIter, ResponsesView, parse_message};
 pub use encode::{MAX_HEAD, MAX_RECORD_HEAD, record_len, varint_len, write_head, write_record_head};
 pub(crate) use encode::{SHORT_FRAME, readdress_short_frame, write_short_frame};
 pub use entries::{EntriesView, EntryIter, EntryView, read_record};
-pub(crate) use heads::RecordHeads;
+pub(crate) use heads::{RecordHeads, RecordLen};
 pub use hello::{
     FRAME_HEADER, HELLO_LEN, HELLO_MAGIC, Hello, NextFrame, PROTOCOL_VERSION, next_frame, read_frame_header,
     read_hello, write_frame_header, write_hello,

@@ -3,7 +3,7 @@
 //! They give the scalars in registers, where `parse_message` fills a view of everything that a message may have: some 60 instructions
 //! a message instead of some 190. What is not of this form it leaves to that one, which is the oracle of its tests.
 
-use super::entries::{self, EntriesView};
+use super::entries;
 use super::word::{Words, number, wide};
 use crate::types::MessageKind;
 
@@ -122,12 +122,4 @@ fn wide_four(bytes: &[u8], to: u64, term: u64) -> Option<(u64, usize)> {
     }
     let [has_to, from, has_term] = numbers;
     if has_to == to && has_term == term { Some((from, at)) } else { None }
-}
-
-/// All the records, if they are a run and nothing is behind it.
-#[inline(never)]
-pub(crate) fn record_run(records: &[u8]) -> Option<EntriesView<'_>> {
-    let mut entries = EntriesView::default();
-    let used = entries.read_run(records).ok()?;
-    if used == records.len() { Some(entries) } else { None }
 }

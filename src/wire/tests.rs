@@ -6,7 +6,7 @@ use super::encode::{head_plain, record_head_plain};
 use super::entries::{read_any, read_common, read_ordered};
 use super::steady::{self, Receiver};
 use super::{
-    EntryView, FRAME_HEADER, Head, MAX_RECORD_HEAD, MessageView, RecordHeads, SHORT_FRAME, parse_message,
+    FRAME_HEADER, Head, MAX_RECORD_HEAD, MessageView, RecordHeads, RecordLen, SHORT_FRAME, parse_message,
     parse_message_into, readdress_short_frame, varint_len, write_frame_header, write_head, write_record_head,
     write_short_frame,
 };
@@ -50,16 +50,7 @@ fn check_record(bytes: &[u8]) {
     }
 }
 
-/// All that a message shows; where its records are said to be alike they must be.
 fn shown(message: crate::error::Result<MessageView<'_>>) -> String {
-    let message = message.map(|message| {
-        if let Some((len, head)) = message.entries.uniform() {
-            let alike =
-                |e: EntryView<'_>| e.record.len() == len as usize && e.record.len() - e.data.len() == head.into();
-            assert!(message.entries.iter().all(alike));
-        }
-        MessageView { entries: message.entries.without_uniform(), ..message }
-    });
     format!("{message:?}")
 }
 
@@ -142,7 +133,7 @@ proptest! {
     /// Runs of records, as appends have them: the next record is guessed from the one before. Over all carries of the index, with
     /// terms that move and data of all lengths; then with single bytes changed, above all near the index.
     #[test]
-    fn the_guess_at_the_next_record_agrees(
+    fn records_in_a_row_agree(
         term in number(),
         first in prop_oneof![number(), (0..50u32, 0..5u64).prop_map(|(n, back)| (1u64 << n).saturating_sub(back))],
         lens in proptest::collection::vec((0..20u8, prop_oneof![1..40usize, 100..140usize, Just(0)]), 1..12),
@@ -170,26 +161,10 @@ proptest! {
     }
 }
 
-/// Records are alike only if each is: not if their lengths come to the same in all.
-#[test]
-fn records_that_are_alike_on_average_are_not_alike() {
-    for (lens, alike) in
-        [(&[100, 100, 100, 100, 100][..], true), (&[100, 100, 99, 101, 100], false), (&[100, 101], false)]
-    {
-        let mut bytes = vec![];
-        for (&len, index) in lens.iter().zip(1..) {
-            put(&(1, index, 0, vec![7; len]), &mut bytes);
-        }
-        let message = parse_message(&bytes).unwrap();
-        assert_eq!(message.entries.uniform().is_some(), alike, "{lens:?}");
-        check_message(&bytes);
-    }
-}
-
-/// A carry that the guess must not run into: after index 127 the byte-wise next would be 0x80, an unfinished number, and after 255 it
+/// A carry that a series must not run into: after index 127 the byte-wise next would be 0x80, an unfinished number, and after 255 it
 /// would be 0 with a byte left over.
 #[test]
-fn the_guess_stops_at_a_carry() {
+fn a_series_stops_at_a_carry() {
     for index in [127u64, 255, 16_383, 16_511] {
         let mut bytes = vec![];
         put(&(1, index, 0, vec![7; 40]), &mut bytes);
@@ -524,87 +499,87 @@ proptest! {
         lens in proptest::collection::vec((0..20u8, 1..40usize, prop_oneof![0..4usize, 100..150usize]), 1..6),
         flip in (0..16usize, any::<u8>()),
     ) {
-        let (mut writes, mut reads, mut series) = <(RecordHeads, RecordHeads, RecordHeads)>::default();
+        let (mut writes, mut reads) = <(RecordHeads, RecordHeads)>::default();
         let mut at = (term, first);
-        series.aim(term, first);
         for (jump, times, len) in lens {
             if let Some((terms, indexes)) = [(0, 3), (1, 3), (1, 0)].get(usize::from(jump)) {
                 at = (at.0.wrapping_add(*terms), at.1.wrapping_add(*indexes));
-                series.aim(at.0, at.1);
             }
             for _ in 0..times {
+                // Tags and numbers of a series have at most 16 bytes, and neither number is 0.
+                let middle = 3 + varint_len(at.0) + varint_len(at.1);
+                let narrow = at.0 > 0 && at.1 > 0 && at.0 < 1 << 49 && at.1 < 1 << 49 && middle <= 16;
+                prop_assert_eq!(writes.aim(at.0, at.1), narrow);
+                prop_assert_eq!(reads.aim(at.0, at.1), narrow);
                 let mut record = vec![];
                 put(&(at.0, at.1, 0, vec![7; len]), &mut record);
                 let head = record.len() - len;
-                let mut out = [0xee; MAX_RECORD_HEAD];
-                prop_assert_eq!(writes.write(&mut out, at.0, at.1, len), head);
-                prop_assert_eq!(&out[..head], &record[..head]);
-                let mut out = [0xee; MAX_RECORD_HEAD];
-                prop_assert_eq!(series.write_series(&mut out, at.0, at.1, len), head);
-                prop_assert_eq!(&out[..head], &record[..head]);
+                if narrow {
+                    let mut out = [0xee; MAX_RECORD_HEAD];
+                    prop_assert_eq!(writes.write(&mut out, len), head);
+                    prop_assert_eq!(&out[..head], &record[..head]);
+                }
 
                 let mut other = record.clone();
                 other[flip.0 % record.len()] ^= flip.1;
-                let known = |bytes: &[u8]| {
-                    let entry = read_common(bytes).filter(|e| e.record.len() == bytes.len() && (e.term, e.index) == at);
-                    entry.map(|e| e.record.len() - e.data.len())
+                let known = |bytes: &[u8], at: (u64, u64)| {
+                    let entry = read_common(bytes).filter(|e| narrow && (e.term, e.index) == at);
+                    entry.map(|e| (e.record.len(), e.record.len() - e.data.len()))
                 };
-                prop_assert_eq!(reads.clone().read(&other, at.0, at.1), known(&other));
-                prop_assert_eq!(reads.clone().read(&record, at.0.wrapping_add(1), at.1), None);
-                prop_assert_eq!(reads.clone().read(&record, at.0, at.1.wrapping_add(1)), None);
-                prop_assert_eq!(reads.read(&record, at.0, at.1), known(&record));
+                let lens = |read: Option<RecordLen>| read.map(|len| (len.record as usize, len.head as usize));
+                prop_assert_eq!(lens(reads.clone().read(&other)), known(&other, at));
+                let behind = [&record[..], &other].concat();
+                prop_assert_eq!(lens(reads.clone().read(&behind)), known(&record, at));
+                let mut ahead = reads;
+                if ahead.aim(at.0, at.1.wrapping_add(1)) {
+                    prop_assert_eq!(ahead.read(&record), None);
+                }
+                prop_assert_eq!(lens(reads.read(&record)), known(&record, at));
                 at.1 = at.1.wrapping_add(1);
             }
         }
     }
 
-    /// Records that are known from the one before them are the records that are read one by one.
+    /// Records of a series have the lengths that are read one by one, up to the first record of another form.
     #[test]
     fn records_of_a_series_agree(
         term in prop_oneof![4 => 1..200u64, 1 => number()],
         first in prop_oneof![number(), (0..50u32, 0..300u64).prop_map(|(n, back)| (1u64 << n).saturating_sub(back))],
-        runs in proptest::collection::vec((1..200usize, prop_oneof![3 => Just(30usize), 1 => 0..140usize]), 1..5),
-        odd in proptest::option::weighted(0.3, (any::<u16>(), 0..140usize)),
+        lens in proptest::collection::vec(prop_oneof![3 => Just(30usize), 3 => 1..400usize, 1 => 0..4usize, 1 => 16_000..17_000usize], 1..200),
         flip in proptest::option::weighted(0.3, (any::<u16>(), any::<u8>())),
+        places in 1..20usize,
     ) {
-        let (mut heads, mut index) = (RecordHeads::default(), first);
-        let mut before = None;
-        for (count, len) in runs {
-            let mut records = vec![];
-            let mut alike = None;
-            for i in 0..count {
-                let len = odd.filter(|odd| usize::from(odd.0) % 300 == i).map_or(len, |odd| odd.1);
-                let start = records.len();
-                put(&(term, index.wrapping_add(i as u64), 0, vec![7; len]), &mut records);
-                alike = Some(((records.len() - start) as u32, (records.len() - start - len) as u8));
+        let mut records = vec![];
+        for (at, &len) in lens.iter().enumerate() {
+            put(&(term, first.wrapping_add(at as u64), 0, vec![7; len]), &mut records);
+        }
+        if let Some((at, byte)) = flip {
+            let at = usize::from(at) % records.len();
+            records[at] ^= byte;
+        }
+        let mut heads = RecordHeads::default();
+        if !heads.aim(term, first) {
+            return Ok(());
+        }
+        let (mut rest, mut index) = (&records[..], first);
+        loop {
+            let mut lens = vec![RecordLen::default(); places];
+            let (count, behind) = heads.read_run(rest, &mut lens);
+            for len in &lens[..count] {
+                let entry = read_common(rest).unwrap();
+                prop_assert_eq!((entry.term, entry.index), (term, index));
+                let data = entry.record.len() - entry.data.len();
+                prop_assert_eq!((entry.record.len(), data), (len.record as usize, len.head as usize));
+                (rest, index) = (&rest[entry.record.len()..], index + 1);
             }
-            if let Some((at, byte)) = flip.filter(|flip| usize::from(flip.0) % 3 == count % 3) {
-                let at = usize::from(at) % records.len();
-                records[at] ^= byte;
-            }
-            let run = steady::record_run(&records);
-            let run = run.filter(|run| run.only_term() == Some(term) && run.first() == (term, index));
-            let uniform = run.and_then(|run| run.uniform());
-            // Heads of 16 bytes at most, before data, are known.
-            let knows = before.is_some_and(|(len, head): (u32, u8)| head <= 16 && len > u32::from(head));
-            let wanted = uniform.filter(|uniform| knows && before == Some(*uniform));
-            prop_assert_eq!(heads.read_series(&records, term, index), wanted);
-            if wanted.is_none() {
-                let Some(run) = run else { return Ok(()) };
-                heads.learn_run(&run, &records);
-            }
-            // What is known now holds for the record behind.
-            index = index.wrapping_add(count as u64);
-            before = uniform;
-            let mut next = vec![];
-            put(&(term, index, 0, vec![7; 30]), &mut next);
-            let head = (index != 0 && term != 0).then(|| next.len() - 30);
-            prop_assert_eq!(heads.clone().read(&next, term, index), head.filter(|_| index < 1 << 49 && term < 1 << 49));
-            prop_assert_eq!(heads.clone().read_series(&[&next[..], &next].concat(), term, index), None);
-            if uniform.is_some() {
-                prop_assert!(uniform == alike);
+            prop_assert_eq!(rest, behind);
+            if count < places {
+                break;
             }
         }
+        // Neither the end nor a record of another form is read past; a number too wide for a series may end one early.
+        let next = read_common(rest).filter(|e| (e.term, e.index) == (term, index));
+        prop_assert!(next.is_none() || !heads.aim(term, index));
     }
 
     #[test]
@@ -621,16 +596,22 @@ fn check_steady(bytes: &[u8], to: Receiver) {
         let kind = MessageKind::App;
         let steady::Append { from, log_term, index, commit, reject, records } = m;
         let head = Head { kind, to: to.id, from, term: to.term, log_term, index, commit, reject, ..Head::default() };
-        // What stands behind the first record is not looked at yet; `record_run` says whether it is a run and nothing else.
-        let run = steady::record_run(records);
-        assert!(general.is_ok() || !records.is_empty() && run.is_none());
+        // Records are not looked at yet. Those of a series are what the general reader finds, or nothing.
+        let (mut heads, mut rest, mut count) = (RecordHeads::default(), records, 0);
+        while heads.aim(log_term, index + 1 + count)
+            && let Some(len) = heads.read(rest)
+        {
+            (rest, count) = (&rest[len.record as usize..], count + 1);
+        }
+        assert!(general.is_ok() || !rest.is_empty());
         if let Ok(message) = general
-            && (records.is_empty() || run.is_some())
+            && rest.is_empty()
         {
             assert_eq!((message.head, message.context), (head, &[][..]));
             assert!(message.snapshot.is_none() && !message.has_responses);
-            let run = run.unwrap_or_default().without_uniform();
-            assert_eq!(format!("{run:?}"), format!("{:?}", message.entries.without_uniform()));
+            assert_eq!(message.entries.record_bytes().unwrap_or_default(), records);
+            assert_eq!(message.entries.len() as u64, count);
+            assert!(message.entries.is_canonical() && message.entries.iter().all(|entry| entry.term == log_term));
         }
     }
     if let Some((from, index)) = steady::read_ack(bytes, to) {
