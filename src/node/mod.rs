@@ -255,7 +255,7 @@ impl Node {
             let end = wire::FRAME_HEADER + len as usize;
             let Some(message) = rest.get(wire::FRAME_HEADER..end) else { break };
             done.consumed += end;
-            let outcome = match group == self.raft.config.group || fault!(WrongGroupTaken) {
+            let outcome = match group == self.raft.config.group {
                 true => self.step(peer, message),
                 false => self.refuse_group(group),
             };
