@@ -1,8 +1,6 @@
 //! The public face: argument checks, order of calls, poison, then one call into `raft` or `ready`.
 
 pub(crate) mod boot;
-#[cfg(feature = "test-hooks")]
-pub(crate) mod hooks;
 mod look;
 mod output;
 pub use boot::{Stored, StoredConf};

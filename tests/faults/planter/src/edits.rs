@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-/// Where the planted bodies ask which fault runs.
+/// The file of the module that all others are in.
 const CRATE_ROOT: &str = "src/lib.rs";
 
 /// A fault, and the places that make it.
@@ -109,8 +109,8 @@ pub fn plant_all(root: &Path, faults: &[Fault]) -> Result<Vec<(String, String)>,
             misfits.extend(plant(file, &text, std::slice::from_ref(fault)).err());
         }
         if misfits.is_empty() {
-            let question = if file == CRATE_ROOT { question(faults) } else { String::new() };
-            planted.push((file.to_owned(), plant(file, &text, faults)? + &question));
+            let end = if file == CRATE_ROOT { root_end(faults) } else { String::new() };
+            planted.push((file.to_owned(), plant(file, &text, faults)? + &end));
         }
     }
     if misfits.is_empty() { Ok(planted) } else { Err(misfits.join("\n")) }
@@ -134,7 +134,7 @@ pub fn plant(file: &str, text: &str, faults: &[Fault]) -> Result<String, String>
 fn plant_function(file: &str, function: &str, text: &str, faults: &[Fault]) -> Result<String, String> {
     let lines: Vec<&str> = text.lines().collect();
     let here = |edit: &&Edit| edit.file == file && edit.function == function;
-    let mut choice = String::from("match crate::planted_fault() {\n");
+    let mut choice = String::from("match crate::planted::fault() {\n");
     let mut bounds = None;
     for fault in faults {
         let mut body: Option<Vec<String>> = None;
@@ -203,22 +203,8 @@ fn edited(body: &[String], edit: &Edit) -> Result<Vec<String>, usize> {
     Ok(result)
 }
 
-/// What the planted bodies ask: the number of the fault that runs, 0 for none. Goes to the end of the crate's root.
-fn question(faults: &[Fault]) -> String {
-    format!(
-        r#"
-#[inline]
-pub(crate) fn planted_fault() -> u32 {{
-    static CHOSEN: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    *CHOSEN.get_or_init(|| match std::env::var("RAFTCORE_FAULT") {{
-        Err(_) => 0,
-        Ok(number) => number.parse().ok().filter(|&number| number <= {}).unwrap_or_else(|| {{
-            eprintln!("RAFTCORE_FAULT={{number}}: no number of a fault in tests/faults");
-            std::process::exit(3)
-        }}),
-    }})
-}}
-"#,
-        faults.len()
-    )
+/// What stands at the end of the crate's root: the module that the planted bodies ask, and what it has to know.
+fn root_end(faults: &[Fault]) -> String {
+    let count = faults.len();
+    format!("\nconst PLANTED_FAULTS: u32 = {count};\n#[path = \"../tests/faults/planted.rs\"]\nmod planted;\n")
 }
