@@ -377,7 +377,7 @@ pub struct EntriesView<'a> {
     sequence: bool,
     changes: bool,
     /// Bytes of a record, and of what stands before its data, if all are known to be alike in these; else 0.
-    alike: (u32, u8),
+    pub(super) alike: (u32, u8),
 }
 
 impl Default for EntriesView<'_> {
@@ -464,12 +464,6 @@ impl<'a> EntriesView<'a> {
     #[inline]
     pub(crate) fn uniform(&self) -> Option<(u32, u8)> {
         if self.alike.0 > 0 && self.only_term().is_some() { Some(self.alike) } else { None }
-    }
-
-    /// The same but for what only one of two ways to read it finds out.
-    #[cfg(test)]
-    pub(super) fn without_uniform(self) -> Self {
-        Self { alike: (0, 0), ..self }
     }
 
     /// The entries, in the order of the bytes.
