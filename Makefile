@@ -6,8 +6,8 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 GO ?= go
 PYTHON ?= python3
-# Every variant of the library that is linted and documented: the Rust face alone, with the C ABI, with the hooks for etcd's suites.
-FACES := '' capi test-hooks
+# Every variant of the library that is linted and documented: the Rust face alone, and with the C ABI.
+FACES := '' capi
 
 include $(wildcard mk/*.mk)
 
@@ -51,9 +51,9 @@ ctest-asan:  ## the C tests under AddressSanitizer, the library with them
 ctest-valgrind:  ## the C tests under valgrind
 kv-test: kv  ## the key-value servers under load, killed with -9 one by one
 	tests/kv/run target/kv
-conformance: target/c/libraftcore.a target/c/libraftcore_hooks.a  ## etcd's 743 cases, a million steps of lock-step, mixed clusters; a table
+conformance: target/c/libraftcore.a target/c/libraftcore_faults.a  ## etcd's 743 cases, a million steps of lock-step, mixed clusters; a table
 	cd tests/conformance && $(GO) vet ./... && $(GO) vet -tags hooks ./... && $(GO) run ./cmd/report -hooks -steps $(or $(STEPS),1000000)
-conformance-30s: target/c/libraftcore.a target/c/libraftcore_hooks.a  ## the same with 30 seconds of lock-step
+conformance-30s: target/c/libraftcore.a target/c/libraftcore_faults.a  ## the same with 30 seconds of lock-step
 	cd tests/conformance && $(GO) vet ./... && $(GO) test -count=1 ./... && $(GO) test -count=1 -tags hooks -run 'TestConfChange|TestQuorum' .
 lockstep: target/c/libraftcore.a  ## etcd's raft and raftcore side by side: STEPS=1000000, SEED=… repeats a run
 	cd tests/conformance && LOCKSTEP_STEPS=$(or $(STEPS),1000000) LOCKSTEP_SEED=$(SEED) $(GO) test -v -count=1 -timeout 24h -run 'TestLockstep$$' .

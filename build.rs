@@ -1,4 +1,4 @@
-//! Declares the cfgs of the C ABI's tests. With the feature `header`, writes the C header `raftcore.h` into OUT_DIR.
+//! With the feature `header`, writes the C header `raftcore.h` into OUT_DIR.
 //!
 //! Without the feature, a build generates nothing. The header is committed, and `make check-header` compares the committed file with the
 //! sources. mk/c.mk links the libraries for C.
@@ -11,8 +11,6 @@ use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
-    // A library with a bug planted on purpose, for the test that the C ABI catches a panic.
-    println!("cargo::rustc-check-cfg=cfg(raftcore_test_panic)");
     #[cfg(feature = "header")]
     write_header()?;
     Ok(())

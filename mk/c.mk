@@ -30,7 +30,7 @@ C_FLAGS := -O1 -g $(C_WARN) -Iinclude
 # The version before 1.0 is major.minor: each minor one may break the ABI.
 C_SONAME := libraftcore.so.$(shell sed -n 's/^version = "\([0-9]*\.[0-9]*\)\..*/\1/p' Cargo.toml)
 # What is exported: each function that src/ffi declares so.
-C_EXPORTS = $(shell sed -n 's/^pub .*extern "C" fn \(raftcore_[a-z_]*\).*/\1/p' $(filter-out %/hooks.rs,$(wildcard src/ffi/*.rs)))
+C_EXPORTS = $(shell sed -n 's/^pub .*extern "C" fn \(raftcore_[a-z_]*\).*/\1/p' $(wildcard src/ffi/*.rs))
 
 # C_BUILT PLACE, then options: the archive that cargo makes. Cargo decides if there is anything to be done, so it is asked each time.
 C_RUSTC = $(CARGO) rustc --quiet --message-format=json-render-diagnostics --crate-type staticlib
@@ -110,12 +110,10 @@ $(C_HEAP:%=$(C_OUT)/test/%): $(C_OUT)/test/%: tests/c/%.c $(C_NEEDS) $(C_OUT)/li
 # It includes the program.
 $(C_OUT)/test/printed_loop $(C_OUT)/asan/printed_loop: examples-c/minimal.c
 
-# Linked as the archive is, with one function more: it panics.
-$(C_OUT)/panic/rust.a: ask-cargo
-	$(call C_BUILT,$@) --profile dev --config profile.dev.debug=false -- --cfg raftcore_test_panic
-
-$(C_OUT)/panic/raftcore.o: $(C_OUT)/panic/rust.a mk/c.mk
-	$(call C_PRELINK,$<,$@,$(C_EXPORTS) raftcore_test_panic)
+# Linked as the archive is, of a core that may panic: one of the planted faults does.
+$(C_OUT)/panic/raftcore.o: $(C_OUT)/libraftcore_faults.a mk/c.mk
+	@mkdir -p $(@D)
+	$(call C_PRELINK,$<,$@,$(C_EXPORTS))
 
 $(C_OUT)/test/panic: tests/c/panic.c $(C_NEEDS) $(C_OUT)/panic/raftcore.o
 	@mkdir -p $(@D)

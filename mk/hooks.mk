@@ -1,16 +1,10 @@
-# The archive for etcd's confchange and quorum suites: the library and, beside it, the functions of
-# tests/conformance/raftcore_test_hooks.h. It has a cargo target directory of its own, so that nothing of it gets into the library
-# that is released.
+# The library with the faults of tests/faults, one of which RAFTCORE_FAULT chooses, for tests/conformance/faults and tests/c/panic.c; beside
+# it the functions of tests/conformance/raftcore_test_hooks.h, for etcd's confchange and quorum suites. It has a cargo target directory of
+# its own, so that nothing of it gets into the library that is released.
 
-HOOKS_CARGO := $(C_OUT)/cargo-hooks
-
-$(C_OUT)/libraftcore_hooks.a: ask-cargo
-	mk/built $@ libraftcore.a $(C_RUSTC) --release --target-dir $(HOOKS_CARGO) --features test-hooks \
-	    --config profile.release.lto=false --config profile.release.codegen-units=16
-
-# The library with the faults of src/fault.rs, one of which RAFTCORE_FAULT chooses; see tests/conformance/faults.
-$(C_OUT)/libraftcore_faults.a: ask-cargo
-	RUSTFLAGS='--cfg raftcore_faults' mk/built $@ libraftcore.a $(C_RUSTC) --target-dir $(C_OUT)/cargo-faults --features capi \
+$(C_OUT)/libraftcore_faults.a: faulty-tree
+	RUSTFLAGS='--cap-lints allow' mk/built $@ libraftcore.a $(C_RUSTC) --manifest-path $(FAULTY)/Cargo.toml \
+	    --target-dir $(C_OUT)/cargo-faults --features capi \
 	    --config profile.dev.opt-level=1 --config profile.dev.debug-assertions=false --config profile.dev.debug=false
 
 .PHONY: conformance-faults

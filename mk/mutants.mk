@@ -1,24 +1,31 @@
-# The test suites over a core with planted faults (src/fault.rs), and cargo-mutants.
+# The test suites over a core with planted faults (tests/faults), and cargo-mutants.
 
 MUTANTS := target/mutants
+FAULTY  := target/faults/tree
 
-.PHONY: mutants mutants-quick
+.PHONY: faulty-tree mutants mutants-quick
+
+# A copy of this tree whose core has all faults planted. An edit that does not fit the sources stops the make here, and is named.
+faulty-tree:
+	@mk/built target/tools/planter planter $(CARGO) build --quiet --message-format=json-render-diagnostics --release --locked \
+	    --target-dir target/tools/cargo --manifest-path tests/faults/planter/Cargo.toml
+	@target/tools/planter $(FAULTY)
 
 # mutants-build: SUITES, OPTIONS. One build for all faults; RAFTCORE_FAULT picks one at run time. Dependencies are those of `make rust`;
 # of this package, cargo keeps what a wrapper compiled apart from everything else.
 define MUTANTS_BUILD
 	@mkdir -p $(MUTANTS)
-	@RUSTC_WORKSPACE_WRAPPER="$$PWD/tests/mutants/rustc" $(CARGO) test --quiet --features capi $(1) $(2) --no-run \
-	    --message-format=json > $(MUTANTS)/build.json
+	@RUSTC_WORKSPACE_WRAPPER="$$PWD/tests/mutants/rustc" $(CARGO) test --quiet --manifest-path $(FAULTY)/Cargo.toml \
+	    --target-dir "$$PWD/target" --features capi $(1) $(2) --no-run --message-format=json > $(MUTANTS)/build.json
 	@sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' $(MUTANTS)/build.json | while IFS= read -r exe; do \
 	    name=$${exe##*/}; name=$${name%-*}; ln -sf "$$exe" $(MUTANTS)/$$(test $$name = raftcore && echo lib || echo $$name); \
 	done
 endef
 
-mutants:  ## each planted fault and the suite that finds it: a table, target/report/mutants.json; FAULTS=… picks some
+mutants: faulty-tree  ## each planted fault and the suite that finds it: a table, target/report/mutants.json; FAULTS=… picks some
 	$(call MUTANTS_BUILD,--lib --test api --test scenarios --test hostile --test simulation,--config profile.test.package.raftcore.opt-level=3)
 	tests/mutants/run full $(FAULTS)
-mutants-quick:  ## each planted fault against the one test that tests/mutants/killers.txt names for it
+mutants-quick: faulty-tree  ## each planted fault against the one test that tests/mutants/killers.txt names for it
 	$(call MUTANTS_BUILD,--test api --test scenarios)
 	tests/mutants/run quick $(FAULTS)
 

@@ -71,9 +71,6 @@
 //!
 //! What stands where, and what may rely on what: `ARCHITECTURE.md`. The host's contract: `docs/durability.md`.
 
-#[macro_use]
-mod fault;
-
 pub mod config;
 pub mod error;
 pub mod event;

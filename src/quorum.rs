@@ -43,7 +43,6 @@ pub fn majority_committed(ids: &[u64], mut acked: impl FnMut(u64) -> Option<u64>
     match *ids {
         [] => u64::MAX,
         [a] => at(a),
-        _ if fault!(CommitQuorumOffByOne) => sorted_committed::<MAX_VOTERS>(ids, at),
         [a, b] => at(a).min(at(b)),
         [a, b, c] => median_of_3(at(a), at(b), at(c)),
         [a, b, c, d, e] => median_of_5([at(a), at(b), at(c), at(d), at(e)]),
@@ -79,7 +78,7 @@ pub fn majority_vote(ids: &[u64], mut vote: impl FnMut(u64) -> Option<bool>) -> 
             None => missing += 1,
         }
     }
-    let majority = ids.len() / 2 + 1 - usize::from(fault!(VoteQuorumOffByOne));
+    let majority = ids.len() / 2 + 1;
     if ids.is_empty() || granted >= majority {
         VoteResult::Won
     } else if granted + missing >= majority {
@@ -95,7 +94,7 @@ pub fn majority_vote(ids: &[u64], mut vote: impl FnMut(u64) -> Option<bool>) -> 
 #[inline]
 pub fn joint_vote(incoming: &[u64], outgoing: &[u64], mut vote: impl FnMut(u64) -> Option<bool>) -> VoteResult {
     let new = majority_vote(incoming, &mut vote);
-    let old = majority_vote(if fault!(OneHalfElects) { &[] } else { outgoing }, vote);
+    let old = majority_vote(outgoing, vote);
     match (new, old) {
         (VoteResult::Won, VoteResult::Won) => VoteResult::Won,
         (VoteResult::Lost, _) | (_, VoteResult::Lost) => VoteResult::Lost,
@@ -121,7 +120,7 @@ fn sorted_committed<const N: usize>(ids: &[u64], mut at: impl FnMut(u64) -> u64)
         indexes.sort_unstable();
     }
     // In ascending order this many may lack an index that n / 2 + 1 have.
-    let lacking = n - (n / 2 + 1) + usize::from(fault!(CommitQuorumOffByOne));
+    let lacking = n - (n / 2 + 1);
     indexes.get(lacking).copied().unwrap_or(0)
 }
 

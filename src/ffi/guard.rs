@@ -388,17 +388,3 @@ pub(super) fn dismiss(node: *mut raftcore_node) -> raftcore_code {
     parked::put(header);
     code
 }
-
-/// For tests/c/panic.c: that a panic is caught in the library as it ships, after all that its linking did to it.
-#[cfg(raftcore_test_panic)]
-mod provoked {
-    use libc::size_t;
-
-    use super::{Needs, guard, raftcore_node};
-
-    /// cbindgen:ignore
-    #[unsafe(no_mangle)]
-    pub unsafe extern "C" fn raftcore_test_panic(node: *mut raftcore_node, place: size_t) -> i32 {
-        guard(node, Needs::Sound, |call| Ok([1, 2, 3][place] + i32::from(call.node.is_poisoned())))
-    }
-}

@@ -39,9 +39,6 @@ mod output;
 mod parked;
 mod texts;
 
-/// cbindgen:ignore
-#[cfg(feature = "test-hooks")]
-mod hooks;
 #[cfg(test)]
 mod tests;
 

@@ -268,7 +268,7 @@ impl Boot {
         let last = log.last_id();
         let mut state = self.state;
         state.commit = state.commit.max(applied);
-        if state.term < last.term && !is_founder(state, before, last) && !fault!(TermNotRaisedAtRestart) {
+        if state.term < last.term && !is_founder(state, before, last) {
             // The vote of an older term says nothing about this one.
             (state.term, state.vote) = (last.term, 0);
         }
@@ -278,7 +278,6 @@ impl Boot {
         // by the configuration before it could be elected, or commit, beside a quorum of a later one (found by the simulation).
         if let [.., decided, _] = *log.changes()
             && one_by_one
-            && !fault!(ChangesProveNothing)
         {
             state.commit = state.commit.max(decided);
         }

@@ -349,9 +349,6 @@ impl Log {
         while self.changes.last().is_some_and(|&index| index > last) {
             self.changes.pop();
         }
-        if fault!(TruncationKeepsMarks) {
-            return;
-        }
         self.handed = self.handed.min(last);
         self.durable = self.durable.min(last);
     }

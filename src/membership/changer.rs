@@ -162,10 +162,7 @@ pub fn leave_joint(now: &Configuration) -> Result<Configuration> {
     let next = Configuration {
         voters: now.voters.try_clone().map_err(no_memory)?,
         outgoing: IdSet::new(),
-        learners: match fault!(DemotedLost) {
-            true => now.learners.try_clone().map_err(no_memory)?,
-            false => IdSet::try_from_iter(now.learners.iter().chain(now.learners_next.iter())).map_err(no_memory)?,
-        },
+        learners: IdSet::try_from_iter(now.learners.iter().chain(now.learners_next.iter())).map_err(no_memory)?,
         learners_next: IdSet::new(),
         auto_leave: false,
     };

@@ -210,14 +210,14 @@ impl Node {
         let conf = raft.conf.try_clone()?;
         raft.set_members(&conf)?;
         raft.reconfig.done = applied;
-        raft.load(state.term, if fault!(VoteForgottenAtRestart) { 0 } else { state.vote });
+        raft.load(state.term, state.vote);
         if state.term != stored.term {
             raft.event(EventKind::Repaired, Reason::None, 0, 0, stored.term, state.term);
         }
         if state.commit != stored.commit {
             raft.event(EventKind::Repaired, Reason::None, 0, state.commit, stored.commit, state.commit);
         }
-        raft.timers.fence = if fault!(LeaseOutlivesRestart) { 0 } else { raft.config.vote_fence() };
+        raft.timers.fence = raft.config.vote_fence();
         raft.become_follower(state.term, NONE, Reason::None);
         self.readies.shown.state = stored;
         self.checked(Ok(()))

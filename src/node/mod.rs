@@ -1,8 +1,6 @@
 //! The public face: argument checks, order of calls, poison, then one call into `raft` or `ready`.
 
 pub(crate) mod boot;
-#[cfg(feature = "test-hooks")]
-pub(crate) mod hooks;
 mod look;
 mod output;
 pub use boot::{Stored, StoredConf};
@@ -255,7 +253,7 @@ impl Node {
             let end = wire::FRAME_HEADER + len as usize;
             let Some(message) = rest.get(wire::FRAME_HEADER..end) else { break };
             done.consumed += end;
-            let outcome = match group == self.raft.config.group || fault!(WrongGroupTaken) {
+            let outcome = match group == self.raft.config.group {
                 true => self.step(peer, message),
                 false => self.refuse_group(group),
             };

@@ -103,7 +103,7 @@ impl Progress {
 
     /// Forgets everything: a new term, or a new role.
     pub fn reset(&mut self, next: Index) {
-        self.matched = if fault!(MatchOutlivesTerm) { self.matched.min(next - 1) } else { 0 };
+        self.matched = 0;
         self.next = next;
         self.sent_commit = 0;
         self.recent_active = false;
@@ -166,7 +166,7 @@ impl Progress {
     /// Whether an append may carry entries.
     #[inline]
     pub fn may_carry(&self) -> bool {
-        self.flow != Flow::Replicate || !self.window.is_full() || fault!(WindowIgnored)
+        self.flow != Flow::Replicate || !self.window.is_full()
     }
 
     /// An append with `count` entries of `bytes` payload is on its way. Room in the window must have been reserved.
@@ -180,7 +180,7 @@ impl Progress {
                 }
                 self.paused = self.window.is_full();
             }
-            _ => self.paused |= count > 0 && !fault!(NoPauseWhileProbing),
+            _ => self.paused |= count > 0,
         }
         self.sent_commit = commit;
     }
@@ -211,11 +211,10 @@ impl Progress {
             }
             self.next = self.matched + 1;
         } else {
-            if self.next - 1 != rejected && !fault!(OldRejectionsCount) {
+            if self.next - 1 != rejected {
                 return false;
             }
-            let lowest = if fault!(NextBelowMatch) { 1 } else { self.matched + 1 };
-            self.next = rejected.min(hint.saturating_add(1)).max(lowest);
+            self.next = rejected.min(hint.saturating_add(1)).max(self.matched + 1);
             self.paused = false;
         }
         self.sent_commit = self.sent_commit.min(self.next - 1);

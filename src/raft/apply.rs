@@ -41,7 +41,6 @@ impl Raft {
         let log = &self.log;
         let limit = match self.config.storage {
             StorageMode::Sync => handed,
-            StorageMode::Async if fault!(AppliesUnpersisted) => handed,
             StorageMode::Async => handed.min(log.durable.saturating_add(u64::from(self.config.max_apply_unpersisted))),
             StorageMode::Messages => log.durable,
         };
@@ -78,7 +77,7 @@ impl Raft {
         } else if !self.take_stretch(highest, span, entries) {
             return;
         }
-        self.log.applying = if fault!(LimitSkipsCommitted) { highest } else { span.last };
+        self.log.applying = span.last;
         self.apply.bytes = self.apply.bytes.saturating_add(span.bytes);
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready || span.last < highest;
     }
@@ -153,7 +152,7 @@ impl Raft {
             return;
         }
         let evicted = std::mem::take(&mut self.log.evicted_payload);
-        let over = if fault!(UncommittedNeverReturned) { 0 } else { payload + evicted };
+        let over = payload + evicted;
         self.proposals.uncommitted = self.proposals.uncommitted.saturating_sub(over);
         if !self.apply.told_ready && self.log.term_at(index) == Some(self.term) {
             self.apply.told_ready = true;

@@ -50,8 +50,8 @@ impl Raft {
     /// Whether this node may campaign: a voter, let by the host, with no snapshot on its way to the disk.
     pub fn is_promotable(&self) -> bool {
         self.election.electable
-            && (self.log.snapshot.is_none() || fault!(CampaignsOverSnapshot))
-            && self.peers.get(self.id).is_some_and(|own| !own.is_learner || fault!(LearnerCampaigns))
+            && self.log.snapshot.is_none()
+            && self.peers.get(self.id).is_some_and(|own| !own.is_learner)
     }
 
     /// Begins an election, unless this node leads or may not. Whether it did.
@@ -63,7 +63,7 @@ impl Raft {
             Some(Reason::NotPromotable)
         } else if campaign != Campaign::Transfer && self.is_bound_by_lease() {
             Some(Reason::Lease)
-        } else if self.log.has_unapplied_change() && !fault!(CampaignsOverChange) {
+        } else if self.log.has_unapplied_change() {
             Some(Reason::ChangeUnapplied)
         } else if self.term + 1 >= crate::types::MAX_POSITION {
             Some(Reason::TermExhausted)
@@ -101,18 +101,15 @@ impl Raft {
                 message = message.with_context(TRANSFER_CONTEXT);
             }
             // A request that left before its term is on disk could be answered after a crash that forgot it.
-            let early = self.flag(Flags::VOTE_REQUEST_EARLY) || fault!(VoteRequestLeavesEarly);
+            let early = self.flag(Flags::VOTE_REQUEST_EARLY);
             message.after = kind == MessageKind::Vote && !early;
             self.send(message);
-        }
-        if fault!(OwnVoteCountsEarly) {
-            self.poll(self.id, true);
         }
     }
 
     /// The commit index travels with votes where all nodes know of it [E-11]: as commit, with its term as reject hint.
     fn put_commit(&self, head: &mut Head) {
-        if self.flag(Flags::COMMIT_IN_VOTES) && !fault!(CommitNotInVotes) {
+        if self.flag(Flags::COMMIT_IN_VOTES) {
             head.commit = self.log.commit;
             head.reject_hint = self.log.term_at(self.log.commit).unwrap_or(0);
         }
@@ -162,11 +159,9 @@ impl Raft {
     fn refusal(&self, head: &Head, pre: bool) -> Option<Reason> {
         let may = self.vote == head.from || (self.vote == 0 && self.leader == 0) || (pre && head.term > self.term);
         let theirs = EntryId { term: head.log_term, index: head.index };
-        if !may && !fault!(VotesTwice) {
+        if !may {
             Some(Reason::VotedOther)
-        } else if fault!(LogsComparedByIndex) {
-            (theirs.index < self.log.last()).then_some(Reason::OlderLog)
-        } else if !self.log.is_up_to_date(theirs) && !fault!(VotesForOlderLogs) {
+        } else if !self.log.is_up_to_date(theirs) {
             Some(Reason::OlderLog)
         } else if self.outranks(head, theirs) {
             Some(Reason::Priority)
@@ -182,7 +177,7 @@ impl Raft {
         i64::from(self.election.priority) > head.priority
             && theirs == self.log.last_id()
             && self.is_promotable()
-            && (leaderless < 4 * self.config.election_ticks || fault!(FavouriteObjectsForever))
+            && leaderless < 4 * self.config.election_ticks
     }
 
     // ---- answered
@@ -195,11 +190,7 @@ impl Raft {
             Role::Candidate => MessageKind::VoteResp,
             _ => return self.ignore(head, Reason::LateVote),
         };
-        if head.kind == expected || fault!(PreVoteCountsAsVote) {
-            self.poll(head.from, !head.reject)
-        } else {
-            self.ignore(head, Reason::LateVote)
-        }
+        if head.kind == expected { self.poll(head.from, !head.reject) } else { self.ignore(head, Reason::LateVote) }
     }
 
     /// Counts a vote; the first of a node in an election holds.
@@ -223,10 +214,6 @@ impl Raft {
 
     fn tally(&self) -> VoteResult {
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
-        let granted = self.peers.iter().filter(|peer| peer.vote == Some(true));
-        if fault!(LearnersVote) && granted.count() > voters.len() / 2 {
-            return VoteResult::Won;
-        }
         joint_vote(voters, outgoing, |id| self.peers.get(id).and_then(|peer| peer.vote))
     }
 
@@ -236,7 +223,7 @@ impl Raft {
         let active = joint_vote(voters, outgoing, |id| {
             self.peers.get(id).filter(|peer| !peer.is_learner).map(|peer| peer.recent_active)
         });
-        if active != VoteResult::Won && !fault!(QuorumNotChecked) {
+        if active != VoteResult::Won {
             self.become_follower(self.term, 0, Reason::NoQuorum);
         }
         let id = self.id;

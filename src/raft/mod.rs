@@ -219,9 +219,6 @@ impl Raft {
         let kind = message.kind;
         message.from = if message.from == 0 { self.id } else { message.from };
         message.after |= matches!(kind, MessageKind::AppResp | MessageKind::VoteResp | MessageKind::PreVoteResp);
-        let early = (fault!(AckLeavesEarly) && kind == MessageKind::AppResp)
-            || (fault!(VoteLeavesEarly) && kind == MessageKind::VoteResp);
-        message.after &= !early || message.to == self.id;
         let to = message.to;
         let outcome = if to == self.id { self.send_to_self(message) } else { self.outbox.push(message) };
         if outcome.is_err() {
@@ -259,11 +256,6 @@ impl Raft {
         if self.outbox.take_own(own) != Ok(true) {
             self.send_append_resp(self.id, own.index);
         }
-        if fault!(OwnAckCountsEarly)
-            && let Some(at) = self.peers.position(self.id)
-        {
-            self.on_accepted(at, self.log.last());
-        }
     }
 
     /// An acknowledgement of the log up to `index`.
@@ -273,8 +265,7 @@ impl Raft {
         if to == self.id {
             return self.send(OutMessage::new(head));
         }
-        let after = !fault!(AckLeavesEarly);
-        if self.outbox.push_steady(&head, Body::default(), after, self.sender()).is_err() {
+        if self.outbox.push_steady(&head, Body::default(), true, self.sender()).is_err() {
             self.on_lost(MessageKind::AppResp, to);
         }
     }

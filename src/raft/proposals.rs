@@ -95,7 +95,7 @@ impl Raft {
 
     #[cold]
     fn check_leads_still(&mut self) -> Result<()> {
-        if self.transfer.target != NONE && !fault!(ProposalsDuringTransfer) {
+        if self.transfer.target != NONE {
             let (to, term) = (self.transfer.target, self.term);
             self.detail.set(format_args!("leadership of term {term} is being transferred to {to}: retry later"));
             return Err(Error::NoLeader);
@@ -258,8 +258,7 @@ impl Raft {
         }
         let index = self.log.last() + 1;
         let before = std::mem::replace(&mut self.reconfig.pending_index, index);
-        self.propose(kind, entry(data))
-            .inspect_err(|_| self.reconfig.pending_index = if fault!(RefusedChangePends) { index } else { before })
+        self.propose(kind, entry(data)).inspect_err(|_| self.reconfig.pending_index = before)
     }
 
     // ---- elsewhere

@@ -243,7 +243,7 @@ impl Raft {
         let alone = self.conf.is_singleton() && self.flag(Flags::READ_AT_ONCE);
         if alone {
             self.answer(Request { index: self.log.commit, ..request });
-        } else if self.log.term_at(self.log.commit) != Some(self.term) && !fault!(ReadBeforeFirstCommit) {
+        } else if self.log.term_at(self.log.commit) != Some(self.term) {
             self.reads.pending.push_back(request);
         } else {
             self.prove(request);
@@ -268,7 +268,7 @@ impl Raft {
             return true;
         }
         let handed_over = self.transfer.target != NONE || self.transfer.lease_given_up;
-        if (handed_over && !fault!(LeaseKeptInTransfer)) || self.conf.voters.is_empty() {
+        if handed_over || self.conf.voters.is_empty() {
             return false;
         }
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
@@ -343,8 +343,6 @@ impl Raft {
         if position > issued || tick > self.reads.now {
             return self.ignore(head, Reason::ReadContext);
         }
-        let position = if fault!(ReadContextReused) { issued } else { position };
-        let tick = if fault!(LeaseDatedByAnswer) { self.reads.now } else { tick };
         let Some(peer) = self.peers.at_mut(at) else { return };
         peer.read_ack = peer.read_ack.max(position);
         peer.lease_tick = peer.lease_tick.max(tick);
@@ -389,9 +387,6 @@ impl Raft {
         self.reads.confirmed = 0;
         self.reads.round_due = false;
         for request in self.reads.pending.drain(..).chain(self.reads.unconfirmed.drain(..)).filter(|r| r.from == NONE) {
-            if fault!(ReadsVanish) {
-                continue;
-            }
             self.tokens.drop_now(request.token, DropKind::Read, Reason::LeadershipLost);
             self.counters.reads_failed += 1;
         }
@@ -418,7 +413,7 @@ impl Raft {
     fn take_answer(&mut self, context: &[u8], index: Index) -> bool {
         let Some((nonce, counter)) = context.split_first_chunk::<8>() else { return false };
         let Ok(counter) = counter.try_into().map(u64::from_le_bytes) else { return false };
-        if u64::from_le_bytes(*nonce) != self.reads.nonce && !fault!(LateReadAnswerTaken) {
+        if u64::from_le_bytes(*nonce) != self.reads.nonce {
             return false;
         }
         let Ok(at) = self.reads.forwarded.binary_search_by_key(&counter, |read| read.counter) else { return false };

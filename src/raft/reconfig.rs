@@ -60,7 +60,7 @@ impl Raft {
             return Ok(());
         }
         let (pending, applied) = (self.reconfig.pending_index, self.log.applied);
-        if pending > applied && !fault!(ManyChangesAtOnce) {
+        if pending > applied {
             self.detail.set(format_args!(
                 "a configuration change at index {pending} is not applied yet (applied {applied}): retry after it"
             ));
@@ -113,13 +113,7 @@ impl Raft {
     /// Once the change that asked for it is applied, the leader proposes to leave the joint configuration; a new leader does it
     /// when it has applied what its log held [M-01].
     pub fn leave_joint_if_due(&mut self) {
-        let not_its_own = fault!(AutoLeaveLostWithLeader) && self.log.term_at(self.reconfig.done) != Some(self.term);
-        if fault!(StaysJoint)
-            || not_its_own
-            || !self.conf.auto_leave
-            || self.role != Role::Leader
-            || self.log.applied < self.reconfig.pending_index
-        {
+        if !self.conf.auto_leave || self.role != Role::Leader || self.log.applied < self.reconfig.pending_index {
             return;
         }
         if self.propose_change(EntryKind::ConfChangeV2, &[], 0).is_err() {
@@ -273,7 +267,7 @@ impl Raft {
         let (last, config) = (self.log.last(), self.config);
         let removed =
             changes.filter(|change| change.kind == ChangeKind::RemoveNode && !next.outgoing.contains(change.id));
-        for id in removed.map(|change| change.id).filter(|_| !fault!(RejoinedKeepsProgress)) {
+        for id in removed.map(|change| change.id) {
             let Some(at) = self.peers.position(id) else { continue };
             self.cancel_ask(at);
             if let Some(peer) = self.peers.at_mut(at) {
@@ -290,7 +284,7 @@ impl Raft {
             self.reconfig.retire_at = 0;
         }
         if !leads && self.role == Role::Leader {
-            if !self.flag(Flags::STAY_WHEN_REMOVED) && !fault!(RemovedLeaderStays) {
+            if !self.flag(Flags::STAY_WHEN_REMOVED) {
                 self.retire();
             }
             self.reconfig.uncounted = true;

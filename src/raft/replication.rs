@@ -14,7 +14,6 @@ use crate::log::blocks::Place;
 use crate::outbox::{Body, OutMessage, Outbox, Piece, Source};
 use crate::peers::progress::Flow;
 use crate::quorum::{joint_committed, majority_committed};
-use crate::raft::tokens::DropKind;
 use crate::types::{EntryId, Index, MessageKind, NodeId, Role};
 use crate::wire::{Head, MessageView};
 
@@ -102,7 +101,7 @@ impl Raft {
                 return None;
             }
         }
-        let tells = empty == Empty::Tells || fault!(AsksQuietly);
+        let tells = empty == Empty::Tells;
         let reject = carried.count == 0 && tells && self.flag(Flags::QUIET_COMMIT);
         let head =
             Head { log_term, index: next - 1, commit: self.log.commit, reject, ..self.head(MessageKind::App, 0) };
@@ -158,7 +157,7 @@ impl Raft {
     fn send_append_now(&mut self, at: usize, empty: Empty) -> bool {
         let Some(peer) = self.peers.at(at) else { return false };
         let (to, next, streams, carries) = (peer.id, peer.next, peer.flow == Flow::Replicate, peer.may_carry());
-        let tells = empty == Empty::Tells || fault!(AsksQuietly);
+        let tells = empty == Empty::Tells;
         let Some(log_term) = self.log.term_at(next - 1) else {
             return self.ask_for_snapshot(at, empty == Empty::Stays);
         };
@@ -314,7 +313,7 @@ impl Raft {
             let commit = self.log.commit;
             let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != self.id) else { continue };
             // A heartbeat never says more is committed than the peer is known to have.
-            let commit = if fault!(HeartbeatSaysAll) { commit } else { commit.min(peer.matched) };
+            let commit = commit.min(peer.matched);
             peer.sent_commit = commit;
             let to = peer.id;
             let head = Head { commit, ..self.head(MessageKind::Heartbeat, to) };
@@ -361,11 +360,7 @@ impl Raft {
 
     /// The log of the peer does not hold the entry before an append: go back to where they may agree, whole terms at a time.
     fn on_rejected(&mut self, at: usize, head: &Head) {
-        let hint = if fault!(HintIgnored) {
-            head.index.saturating_sub(1)
-        } else if fault!(HintSkipsTooFar) {
-            head.reject_hint / 2
-        } else if head.log_term > 0 {
+        let hint = if head.log_term > 0 {
             self.log.terms.last_at_or_below(head.reject_hint, head.log_term).index
         } else {
             head.reject_hint
@@ -389,11 +384,10 @@ impl Raft {
             return;
         }
         match peer.flow {
-            Flow::Replicate if fault!(WindowNeverFreed) => {}
             Flow::Replicate => peer.window.free_to(index),
             Flow::Probe => peer.become_replicate(),
             // It has entries, or a snapshot, from which this log can go on, whoever sent them [S-02].
-            Flow::Snapshot if peer.matched + 1 >= first && !fault!(SnapshotStateStays) => {
+            Flow::Snapshot if peer.matched + 1 >= first => {
                 peer.become_probe();
                 peer.become_replicate();
                 self.event(EventKind::SnapshotEnded, Reason::None, from, index, 1, 0);
@@ -423,8 +417,8 @@ impl Raft {
         let last = self.log.last();
         let Some(peer) = self.peers.at_mut(at) else { return };
         peer.on_heard();
-        peer.paused &= fault!(ProbeNeverResumes);
-        peer.ask_later &= fault!(FetchNotAskedAgain);
+        peer.paused = false;
+        peer.ask_later = false;
         if peer.matched < last || peer.flow == Flow::Probe {
             self.send_append(at, Empty::Asks);
         }
@@ -437,28 +431,21 @@ impl Raft {
     pub fn maybe_commit(&mut self) -> bool {
         self.reconfig.uncounted = false;
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
-        let mut index;
-        if voters.len() == self.peers.len() && voters.len() <= 5 && outgoing.is_empty() {
+        let index = if voters.len() == self.peers.len() && voters.len() <= 5 && outgoing.is_empty() {
             // All are voters, and both lists are sorted: nobody is to be looked up, which is half of the work.
             let mut peers = self.peers.iter();
-            index = majority_committed(voters, |_| peers.next().map(|peer| peer.matched));
+            majority_committed(voters, |_| peers.next().map(|peer| peer.matched))
         } else {
             // Most acknowledgements come before a majority has more than is committed. To count takes 4 instructions a peer, to look
             // each voter up and sort some 45: with 101 voters that was three quarters of a leader's work.
             let commit = self.log.commit;
             let ahead = self.peers.iter().filter(|peer| peer.matched > commit).count();
-            if ahead <= voters.len() / 2 && !fault!(CommitQuorumOffByOne) {
+            if ahead <= voters.len() / 2 {
                 return false;
             }
-            let left = fault!(JointLeftEarly) && self.reconfig.pending_index > self.log.applied;
-            let outgoing = if left || fault!(OneHalfCommits) { &[] } else { outgoing };
-            index = joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.matched));
-        }
-        if fault!(LearnerCounted) {
-            let learner = self.peers.iter().filter(|peer| peer.is_learner).map(|peer| peer.matched).max();
-            index = index.max(learner.unwrap_or(0));
-        }
-        if index <= self.log.commit || (self.log.term_at(index) != Some(self.term) && !fault!(CommitsOldTerms)) {
+            joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.matched))
+        };
+        if index <= self.log.commit || self.log.term_at(index) != Some(self.term) {
             return false;
         }
         self.log.commit = index;
@@ -468,7 +455,6 @@ impl Raft {
     pub fn on_unreachable(&mut self, id: NodeId) {
         if let Some(peer) = self.peers.get_mut(id)
             && peer.flow == Flow::Replicate
-            && !fault!(UnreachableIgnored)
         {
             peer.become_probe();
         }
@@ -487,7 +473,7 @@ impl Raft {
             let mut expired = false;
             if peer.flow == Flow::Snapshot {
                 peer.snapshot_ticks = peer.snapshot_ticks.saturating_add(1);
-                expired = limit > 0 && peer.snapshot_ticks >= limit && !fault!(SnapshotNeverExpires);
+                expired = limit > 0 && peer.snapshot_ticks >= limit;
             }
             if lags {
                 self.event(EventKind::PeerLags, Reason::PeerSilent, to, 0, behind, 0);
@@ -504,7 +490,7 @@ impl Raft {
         let head = &m.head;
         self.hear_leader(head.from);
         let prev = EntryId { term: head.log_term, index: head.index };
-        if prev.index < self.log.commit && !fault!(CommittedTruncated) {
+        if prev.index < self.log.commit {
             self.send_append_resp(head.from, self.log.commit);
             return Ok(());
         }
@@ -533,14 +519,13 @@ impl Raft {
     /// The leader has committed up to `commit`; its log and this one agree up to `last`.
     #[inline]
     pub fn commit_from_append(&mut self, commit: Index, last: Index) {
-        self.commit_to(if fault!(CommitBeyondConfirmed) { commit } else { commit.min(last) });
+        self.commit_to(commit.min(last));
     }
 
     /// This log and the leader's agree up to `last`.
     #[inline]
     pub fn acknowledge_append(&mut self, leader: NodeId, last: Index) {
-        let last = if fault!(AcknowledgesTooLittle) { last.saturating_sub(1) } else { last };
-        self.send_append_resp(leader, last + u64::from(fault!(AcknowledgesTooMuch)));
+        self.send_append_resp(leader, last);
     }
 
     /// Adds those entries that are not in the log yet, over a tail that contradicts them. Gives the last index that is the
@@ -552,23 +537,16 @@ impl Raft {
             skip = m.entries.iter().take_while(|entry| self.log.term_at(entry.index) == Some(entry.term)).count();
             let from = prev + skip as u64 + 1;
             if (skip as u64) < count && from <= self.log.last() {
-                if from <= self.log.commit && !fault!(CommittedTruncated) {
+                if from <= self.log.commit {
                     return Err(self.alarm(&m.head, Reason::ConflictBelowCommit, from));
                 }
                 let last = self.log.last();
                 let own = self.log.terms.first_of(self.election.led_term, from).unwrap_or(0);
                 self.log.truncate_from(from);
                 self.event(EventKind::Truncated, Reason::None, m.head.from, from, last, own);
-                while fault!(TruncatedTokenDropped) && self.tokens.waiting.back().is_some_and(|w| w.index >= from) {
-                    let token = self.tokens.waiting.pop_back().map_or(0, |w| w.token);
-                    self.tokens.drop_now(token, DropKind::NotCommitted, Reason::Overwritten);
-                }
             }
         }
         if skip as u64 == count {
-            if fault!(ShortAppendTruncates) && prev + count < self.log.last() {
-                self.log.truncate_from(prev + count + 1);
-            }
             return Ok(prev + count);
         }
         match self.log.append_view(&m.entries, skip) {
@@ -580,8 +558,8 @@ impl Raft {
     }
 
     pub fn commit_to(&mut self, index: Index) {
-        let highest = if fault!(CommitPastLog) { index } else { index.min(self.log.last()) };
-        self.log.commit = if fault!(CommitFalls) { highest } else { self.log.commit.max(highest) };
+        let highest = index.min(self.log.last());
+        self.log.commit = self.log.commit.max(highest);
     }
 
     pub fn on_heartbeat(&mut self, m: &MessageView<'_>) {

@@ -56,7 +56,7 @@ impl Raft {
     /// Everything that a change of role or term forgets.
     fn reset(&mut self, term: Term) {
         self.who_changed = true;
-        if self.term != term || fault!(StepDownForgetsVote) {
+        if self.term != term {
             self.term = term;
             self.address = address(self.id, term);
             self.vote = 0;
@@ -102,9 +102,6 @@ impl Raft {
         for peer in self.peers.iter_mut() {
             peer.vote = None;
         }
-        if fault!(PreVoteForgetsVote) {
-            self.vote = 0;
-        }
         self.set_leader(0);
         self.who_changed = true;
         self.role = Role::PreCandidate;
@@ -124,7 +121,7 @@ impl Raft {
         self.transfer.lease_given_up = false;
         self.apply.told_ready = false;
         // Any change in the log may be in force soon, whoever proposed it: none is added before all of them are applied [M-06, M-07].
-        self.reconfig.pending_index = if fault!(PendingChangeForgotten) { 0 } else { self.log.last() };
+        self.reconfig.pending_index = self.log.last();
         self.event(EventKind::BecameLeader, Reason::None, 0, self.log.last() + 1, 0, 0);
         self.append_first_of_term();
     }
@@ -158,7 +155,6 @@ impl Raft {
     pub fn leader_is_alive(&self) -> bool {
         self.is_bound_by_lease()
             || self.flag(Flags::CHECK_QUORUM)
-                && !fault!(NoLease)
                 && self.leader != 0
                 && self.timers.election_elapsed < self.config.election_ticks
     }
@@ -203,7 +199,7 @@ impl Raft {
             if self.flag(Flags::CHECK_QUORUM) {
                 self.check_quorum();
             }
-            if self.role == Role::Leader && !fault!(TransferNeverEnds) {
+            if self.role == Role::Leader {
                 self.end_transfer(Reason::TransferDeadline);
             }
         }

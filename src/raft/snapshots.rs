@@ -53,12 +53,12 @@ impl Raft {
     /// Whether the log has to give way to it.
     fn is_wanted(&self, snapshot: &SnapshotView<'_>, conf: &Configuration) -> bool {
         let id = EntryId { term: snapshot.term, index: snapshot.index };
-        let covered = id.index <= self.log.commit && !fault!(OldSnapshotTaken);
+        let covered = id.index <= self.log.commit;
         !covered && conf.contains(self.id) && !self.agrees_with(id)
     }
 
     fn agrees_with(&self, id: EntryId) -> bool {
-        self.log.matches(id) || (fault!(SnapshotKeepsTail) && id.index <= self.log.last())
+        self.log.matches(id)
     }
 
     pub fn on_snapshot(&mut self, m: &MessageView<'_>) -> Result<()> {
@@ -112,9 +112,7 @@ impl Raft {
         }
         self.log.reset(snapshot);
         self.forget_own_fetch();
-        if !fault!(SnapshotKeepsConf) {
-            self.conf = conf;
-        }
+        self.conf = conf;
         self.reconfig.done = snapshot.id.index;
         self.tokens.cover(snapshot.id.index);
         // Progress of the old configuration says nothing about the new log.

@@ -93,7 +93,7 @@ impl Raft {
         // a member all the same.
         let passed_on = matches!(head.kind, Kind::Prop | Kind::ReadIndex | Kind::TransferLeader);
         let names_sender = !passed_on || self.peers.get(peer).is_none();
-        let why = if head.to != self.id && !fault!(WrongAddresseeTaken) {
+        let why = if head.to != self.id {
             "it is for another node"
         } else if head.from == NONE || head.from > MAX_ID {
             "its sender's id is reserved"
@@ -114,7 +114,7 @@ impl Raft {
         let highest =
             [head.term, head.index, head.log_term, head.commit, head.reject_hint].into_iter().max().unwrap_or(0);
         let positions = highest.max(m.entries.last().1).max(m.snapshot.map_or(0, |s| s.index.max(s.term)));
-        let jumps = head.term.saturating_sub(self.term) > MAX_TERM_JUMP && !fault!(TermJumpTaken);
+        let jumps = head.term.saturating_sub(self.term) > MAX_TERM_JUMP;
         if positions > MAX_POSITION || jumps {
             return Err(self.alarm(head, Reason::TermExhausted, positions));
         }
@@ -142,7 +142,7 @@ impl Raft {
     fn check_second_leader(&mut self, head: &Head) -> Result<()> {
         let known = self.leader != NONE && self.leader != head.from;
         let led = self.election.led_term == head.term;
-        if head.term == self.term && (led || known) && !fault!(SecondLeaderTaken) {
+        if head.term == self.term && (led || known) {
             let leader = if led { self.id } else { self.leader };
             return Err(self.alarm(head, Reason::SecondLeader, leader));
         }
@@ -154,7 +154,7 @@ impl Raft {
         self.check_second_leader(head)?;
         let prev = EntryId { term: head.log_term, index: head.index };
         let commit = self.log.commit;
-        if prev.index <= commit && !fault!(CommittedTruncated) {
+        if prev.index <= commit {
             let known = self.log.term_at(prev.index);
             let mut at = (known.is_some_and(|term| term != prev.term)).then_some(prev.index);
             // Their indexes follow each other, so these are the ones up to `commit`; mostly none, and then none is read.
@@ -205,7 +205,7 @@ impl Raft {
 
     fn check_heartbeat(&mut self, head: &Head) -> Result<()> {
         self.check_second_leader(head)?;
-        if head.commit > self.log.last() && !fault!(CommitPastLog) {
+        if head.commit > self.log.last() {
             return Err(self.alarm(head, Reason::CommitBeyondLog, head.commit));
         }
         Ok(())
@@ -226,7 +226,7 @@ impl Raft {
     fn check_snapshot_place(&mut self, m: &MessageView<'_>) -> Result<()> {
         let SnapshotView { index, term, .. } = m.snapshot.unwrap_or_default();
         let other = index <= self.log.commit && self.log.term_at(index).is_some_and(|known| known != term);
-        if other && !fault!(OldSnapshotTaken) {
+        if other {
             return Err(self.alarm(&m.head, Reason::SnapshotConflict, index));
         }
         Ok(())
@@ -237,7 +237,7 @@ impl Raft {
     /// Whether the message is to be handled, this node being in its term then.
     fn pass_term_gate(&mut self, m: &MessageView<'_>) -> bool {
         let head = &m.head;
-        if head.term == 0 || head.term == self.term || (head.term < self.term && fault!(OlderTermsTaken)) {
+        if head.term == 0 || head.term == self.term {
             return !self.is_fenced(head);
         }
         if head.term < self.term {
@@ -252,8 +252,7 @@ impl Raft {
         if self.is_fenced(head) {
             return false;
         }
-        let keeps_term = (head.kind == Kind::PreVote && !fault!(PreVoteRaisesTerm))
-            || (head.kind == Kind::PreVoteResp && !head.reject);
+        let keeps_term = head.kind == Kind::PreVote || (head.kind == Kind::PreVoteResp && !head.reject);
         if !keeps_term {
             let leads = matches!(head.kind, Kind::App | Kind::Heartbeat | Kind::Snap);
             self.become_follower(head.term, if leads { head.from } else { NONE }, Reason::HigherTerm);
@@ -276,9 +275,7 @@ impl Raft {
         let guarded = self.flag(Flags::CHECK_QUORUM) || self.flag(Flags::PRE_VOTE) || !self.election.electable;
         match head.kind {
             // The old leader would never learn of the newer term: votes are refused while it is alive (etcd-raft's Step).
-            Kind::Heartbeat | Kind::App if guarded && !fault!(LowerTermsUnanswered) => {
-                self.send_append_resp(head.from, 0)
-            }
+            Kind::Heartbeat | Kind::App if guarded => self.send_append_resp(head.from, 0),
             // Without an answer a group in which pre-vote comes node by node could deadlock [E-01].
             Kind::PreVote => self.refuse_vote(head, Kind::PreVoteResp, Reason::LowerTerm),
             _ => self.ignore(head, Reason::LowerTerm),
@@ -361,7 +358,7 @@ fn is_append(m: &MessageView<'_>) -> bool {
         return head.log_term <= head.term;
     }
     let (first, last) = (m.entries.first(), m.entries.last());
-    (first.1 == head.index + 1 || fault!(GapTaken))
+    first.1 == head.index + 1
         && first.0 >= head.log_term
         && first.0 > 0
         && last.0 <= head.term

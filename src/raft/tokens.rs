@@ -111,9 +111,6 @@ impl Tokens {
             self.waiting.pop_front();
             if term_at(index) == Some(term) {
                 done.push(Done { token, index });
-                if fault!(TokenAnsweredTwice) {
-                    self.drop_now(token, DropKind::Unknown, Reason::Forwarded);
-                }
             } else {
                 self.drop_now(token, DropKind::NotCommitted, Reason::Overwritten);
             }
@@ -136,7 +133,7 @@ impl Tokens {
     /// A snapshot stands for everything up to `index`: what became of these can't be known here.
     pub fn cover(&mut self, index: Index) {
         while self.waiting.front().is_some_and(|w| w.index <= index) {
-            if let Some(w) = self.waiting.pop_front().filter(|_| !fault!(CoveredTokenLost)) {
+            if let Some(w) = self.waiting.pop_front() {
                 self.drop_now(w.token, DropKind::Unknown, Reason::CoveredBySnapshot);
             }
         }

@@ -66,7 +66,7 @@ impl Raft {
         let Some(peer) = self.peers.get(to).filter(|peer| !peer.is_learner) else {
             return self.event(EventKind::TransferEnded, Reason::TransferTarget, to, 0, 0, 0);
         };
-        let up_to_date = peer.matched == self.log.last() || fault!(TransferToLaggard);
+        let up_to_date = peer.matched == self.log.last();
         if self.transfer.target == to {
             return;
         }
@@ -133,7 +133,7 @@ impl Raft {
     pub fn on_timeout_now(&mut self, head: &Head) {
         let announced = EntryId { term: head.log_term, index: head.index };
         let last = self.log.last_id();
-        let fences = self.flag(Flags::TRANSFER_FENCE) && !fault!(TransferFenceIgnored);
+        let fences = self.flag(Flags::TRANSFER_FENCE);
         if fences && head.index != 0 && (announced > last || self.leader != head.from) {
             return self.ignore(head, Reason::TransferFence);
         }

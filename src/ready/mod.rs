@@ -442,7 +442,7 @@ impl Readies {
     /// Whether `number` was taken and is above `seen`.
     fn check_number(&self, number: u64, seen: u64, detail: &mut Detail) -> Result<()> {
         let newest = self.last_number;
-        if number == 0 || (number > newest && !fault!(UnknownNumberTaken)) {
+        if number == 0 || number > newest {
             detail.set(format_args!("ready {number} was never handed out: the newest one is {newest}"));
             return Err(Error::Arg);
         }
@@ -641,20 +641,18 @@ fn handed_after(raft: &Raft) -> Index {
 /// The hard state as a batch shows it.
 #[inline]
 fn shown_state(raft: &Raft, handed: Index) -> HardState {
-    let vote = if fault!(VoteNotStored) { 0 } else { raft.vote };
-    HardState { term: raft.term, vote, commit: shown_commit(raft, handed) }
+    HardState { term: raft.term, vote: raft.vote, commit: shown_commit(raft, handed) }
 }
 
 /// No commit index may outlive the entries it commits [L-15].
 #[inline]
 fn shown_commit(raft: &Raft, handed: Index) -> Index {
-    let commit = raft.log.commit;
-    if fault!(CommitAheadOfEntries) { commit } else { commit.min(handed) }
+    raft.log.commit.min(handed)
 }
 
 /// Reads up to which index may be answered with a batch taken now.
 fn reads_bound(raft: &Raft) -> Index {
-    if raft.config.flags.has(Flags::READ_AT_ONCE) || fault!(ReadBeforeApplied) {
+    if raft.config.flags.has(Flags::READ_AT_ONCE) {
         Index::MAX
     } else if raft.config.storage == StorageMode::Sync {
         // SYNC applies before it answers, within one batch.
@@ -668,7 +666,7 @@ fn reads_bound(raft: &Raft) -> Index {
 #[inline(always)]
 pub(crate) fn on_durable(raft: &mut Raft, mark: Mark) {
     if let Some(last) = mark.last
-        && (mark.term == raft.term || fault!(LateWriteCounts))
+        && mark.term == raft.term
     {
         raft.log.durable_to(last);
     }

@@ -71,18 +71,10 @@ pub(crate) fn parse_message_into<'a>(empty: &mut MessageView<'a>, bytes: &'a [u8
     Ok(())
 }
 
-/// A message of at most one run of entries and, but for these, only scalars and context. `None`: look the general way, which also finds
-/// out what is wrong, if something is.
-#[cfg(test)]
-pub(super) fn parse_ascending(bytes: &[u8]) -> Option<MessageView<'_>> {
-    let mut message = MessageView::default();
-    if fill(&mut message, bytes) { Some(message) } else { None }
-}
-
 /// Reads into an empty view, in place. What nearly every message starts with is read here, in a function that calls none and so saves no
 /// registers; [`fill_rest`] goes on where that ends. `false`: look the general way.
 #[inline(never)]
-fn fill<'a>(m: &mut MessageView<'a>, bytes: &'a [u8]) -> bool {
+pub(super) fn fill<'a>(m: &mut MessageView<'a>, bytes: &'a [u8]) -> bool {
     let mut at = 0;
     if let Some(words) = Words::of_eight(bytes)
         && let Some(mut w) = words.at(0)

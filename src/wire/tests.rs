@@ -1,7 +1,7 @@
 //! Tests of what only the inside can see: the fast paths agree with the general ones, values and errors alike.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::cursor::{parse_any, parse_ascending};
+use super::cursor::{fill, parse_any};
 use super::encode::{head_plain, record_head_plain};
 use super::entries::{read_any, read_common, read_ordered};
 use super::steady::{self, Receiver};
@@ -40,6 +40,12 @@ fn put((term, index, kind, data): &Entry, out: &mut Vec<u8>) {
     let n = write_record_head(&mut head, *term, *index, EntryKind::from_wire(*kind).unwrap(), data.len());
     out.extend(&head[..n]);
     out.extend(data);
+}
+
+/// A message of at most one run of entries and, but for these, only scalars and context; `None`: not by the fast path.
+fn parse_ascending(bytes: &[u8]) -> Option<MessageView<'_>> {
+    let mut message = MessageView::default();
+    fill(&mut message, bytes).then_some(message)
 }
 
 fn check_record(bytes: &[u8]) {

@@ -15,7 +15,7 @@ nm --dynamic --defined-only "$shared" | awk '$2 != "T" && $2 != "A" { print "not
 
 objdump -p "$shared" | grep -q 'SONAME *libraftcore\.so\.[0-9]*\.[0-9]*$' || { echo "$shared: no soname"; exit 1; }
 
-# A fault planted for tests (src/fault.rs) is in none that is shipped: every build that can have one reads this variable.
+# A fault planted for tests (tests/faults) is in none that is shipped: every build that has one reads this variable.
 for library in "$archive" "$shared"; do
     ! grep -q RAFTCORE_FAULT "$library" || { echo "$library: built with planted faults"; exit 1; }
 done

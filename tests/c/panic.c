@@ -1,9 +1,10 @@
 /* A bug in the core, as C sees it: a code, a poisoned node that says where, nothing on stderr, and a process that lives. Linked to a
- * library that is made as the shipped one, with one function more. */
+ * library that is linked as the shipped one, of a core with planted faults: tests/faults/panic.edit. */
+#define _POSIX_C_SOURCE 200809L
 #include "kit.h"
 #include <unistd.h>
 
-int32_t raftcore_test_panic(raftcore_node *node, size_t place);
+#define PANICS_FOR_UNKNOWN_PEER "95"
 
 int main(void) {
     int pipes[2], saved = dup(2);
@@ -11,6 +12,7 @@ int main(void) {
     raftcore_status status = {0};
     raftcore_event event;
     status.struct_size = sizeof status;
+    CHECK(setenv("RAFTCORE_FAULT", PANICS_FOR_UNKNOWN_PEER, 1) == 0);
     CHECK(pipe(pipes) == 0 && dup2(pipes[1], 2) == 2);
     for (uint64_t id = 1; id <= 3; id++) {
         raftcore_config c = kit_config(id, RAFTCORE_STORAGE_SYNC);
@@ -18,14 +20,14 @@ int main(void) {
     }
     uint64_t leader = kit_elect();
     raftcore_node *node = kit[leader].node;
-    CODE(raftcore_test_panic(node, 2), 3);
-    CODE(raftcore_test_panic(node, 3), RAFTCORE_E_PANIC);
+    OK(node, raftcore_report_unreachable(node, leader % 3 + 1));
+    CODE(raftcore_report_unreachable(node, 9), RAFTCORE_E_PANIC);
     CHECK(raftcore_error_detail(node, text, sizeof text) > 0);
-    CHECK(strstr(text, "src/ffi/guard.rs:") != NULL && strstr(text, "index out of bounds") != NULL);
+    CHECK(strstr(text, "src/node/mod.rs:") != NULL && strstr(text, "index out of bounds") != NULL);
 
     /* Nothing works but looking, and the first cause stays. */
     CODE(raftcore_tick(node, 1), RAFTCORE_E_POISONED);
-    CODE(raftcore_test_panic(node, 3), RAFTCORE_E_POISONED);
+    CODE(raftcore_report_unreachable(node, 9), RAFTCORE_E_POISONED);
     CODE(kit_propose(leader, "x", 0), RAFTCORE_E_POISONED);
     OK(node, raftcore_get_status(node, &status));
     CHECK(status.id == leader && raftcore_has_ready(node) >= 0 && raftcore_digest(node, 0) != 0);

@@ -2,7 +2,7 @@ package conformance
 
 // #cgo CFLAGS: -I${SRCDIR}/../../include
 // #cgo !hooks,!faulty LDFLAGS: ${SRCDIR}/../../target/c/libraftcore.a
-// #cgo hooks LDFLAGS: ${SRCDIR}/../../target/c/libraftcore_hooks.a
+// #cgo hooks LDFLAGS: ${SRCDIR}/../../target/c/libraftcore_faults.a
 // #cgo LDFLAGS: -lm -lpthread -ldl
 // #include <stdlib.h>
 // #include <string.h>

@@ -81,7 +81,7 @@ pub fn judge(work: &Path, tree: &Tree, mutants: &mut [Mutant]) -> Result<(), Str
             mutant.fate = Fate::Killed(suite.clone());
         }
     }
-    let waits = |mutant: &Mutant| mutant.fate == Fate::Waits && !mutant.beside_fault;
+    let waits = |mutant: &Mutant| mutant.fate == Fate::Waits;
     let mut waiting: Vec<usize> = (0..mutants.len()).filter(|&at| mutants.get(at).is_some_and(waits)).collect();
     // Those of the codecs take longest.
     waiting.sort_by_key(|&at| mutants.get(at).is_some_and(|mutant| is_for(CODECS, mutant)));

@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 use std::fs;
 
 /// What becomes of mutants, as the table and the JSON name it.
-const FATES: [&str; 5] = ["killed", "lives", "not compiled", "not planted", "beside a planted fault"];
+const FATES: [&str; 4] = ["killed", "lives", "not compiled", "not planted"];
 
 /// Which of these it is.
 fn fate(mutant: &Mutant) -> usize {
     match mutant.fate {
         Fate::Killed(_) => 0,
-        Fate::Lives => 1,
+        // None waits once all are judged; one that did would not be known to be killed.
+        Fate::Lives | Fate::Waits => 1,
         Fate::Unviable => 2,
         Fate::Unplanted => 3,
-        Fate::Waits => 4,
     }
 }
 

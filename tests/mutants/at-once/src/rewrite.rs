@@ -10,23 +10,21 @@ use quote::{ToTokens, quote};
 use std::collections::BTreeSet;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Arm, Attribute, BinOp, Block, Expr, ExprBinary, ExprIf, ExprRepeat, ExprStruct, ExprUnary, ExprWhile};
+use syn::{Arm, Attribute, BinOp, Block, Expr, ExprBinary, ExprRepeat, ExprStruct, ExprUnary};
 use syn::{ImplItemConst, ImplItemFn, ItemConst, ItemFn, ItemMod, ItemStatic, Pat, TraitItemConst, TraitItemFn, Type};
 use syn::{Variant, parse_quote};
 
-/// The text with all its mutants, of which those in `planted` found their place; those in `beside` stand beside a planted fault.
+/// The text with all its mutants, of which those in `planted` found their place.
 pub struct Rewritten {
     pub text: String,
     pub planted: BTreeSet<u32>,
-    pub beside: BTreeSet<u32>,
 }
 
 pub fn rewrite(text: &str, mutants: &[&Mutant]) -> Result<Rewritten, String> {
     let mut file = syn::parse_file(text).map_err(|error| error.to_string())?;
-    let mut planter = Planter { mutants, planted: BTreeSet::new(), beside: BTreeSet::new(), guarded_by_faults: 0 };
+    let mut planter = Planter { mutants, planted: BTreeSet::new() };
     planter.visit_file_mut(&mut file);
-    let Planter { planted, beside, .. } = planter;
-    Ok(Rewritten { text: prettyplease::unparse(&file), planted, beside })
+    Ok(Rewritten { text: prettyplease::unparse(&file), planted: planter.planted })
 }
 
 /// What the build asks: is this the mutant that runs? Goes to the end of the crate's root.
@@ -50,9 +48,6 @@ fn pick_mutant() -> u32 {
 struct Planter<'a> {
     mutants: &'a [&'a Mutant],
     planted: BTreeSet<u32>,
-    beside: BTreeSet<u32>,
-    /// How many planted faults guard what is visited: it never runs.
-    guarded_by_faults: u32,
 }
 
 fn start(span: Span) -> Place {
@@ -67,21 +62,7 @@ impl<'a> Planter<'a> {
     /// Takes the mutants of a genre that begin at a place.
     fn take(&mut self, genre: &str, at: Place) -> Vec<&'a Mutant> {
         let found = self.mutants.iter().copied().filter(|mutant| mutant.genre == genre && mutant.start == at);
-        let found: Vec<&Mutant> = found.filter(|mutant| self.planted.insert(mutant.id)).collect();
-        self.note_faults(self.guarded_by_faults > 0, &found);
-        found
-    }
-
-    fn visit_guarded(&mut self, expr: &mut Expr, by_fault: bool) {
-        self.guarded_by_faults += u32::from(by_fault);
-        self.visit_expr_mut(expr);
-        self.guarded_by_faults -= u32::from(by_fault);
-    }
-
-    fn note_faults(&mut self, beside: bool, mutants: &[&Mutant]) {
-        if beside {
-            self.beside.extend(mutants.iter().map(|mutant| mutant.id));
-        }
+        found.filter(|mutant| self.planted.insert(mutant.id)).collect()
     }
 
     /// A function's own mutants return before it begins.
@@ -173,28 +154,6 @@ fn has_let(expr: &Expr) -> bool {
     }
 }
 
-fn is_fault(expr: &Expr) -> bool {
-    match expr {
-        Expr::Macro(call) => call.mac.path.is_ident("fault"),
-        Expr::Unary(unary) => is_fault(&unary.expr),
-        Expr::Paren(paren) => is_fault(&paren.expr),
-        Expr::Cast(cast) => is_fault(&cast.expr),
-        Expr::Call(call) => call.args.iter().any(is_fault),
-        Expr::Binary(binary) => is_fault(&binary.left) || is_fault(&binary.right),
-        _ => false,
-    }
-}
-
-/// Whether the condition holds only with a planted fault.
-fn needs_fault(condition: &Expr) -> bool {
-    match condition {
-        Expr::Macro(call) => call.mac.path.is_ident("fault"),
-        Expr::Paren(paren) => needs_fault(&paren.expr),
-        Expr::Binary(ExprBinary { left, op: BinOp::And(_), right, .. }) => needs_fault(left) || needs_fault(right),
-        _ => false,
-    }
-}
-
 impl VisitMut for Planter<'_> {
     // What is evaluated when it is compiled can't ask.
     fn visit_item_const_mut(&mut self, _: &mut ItemConst) {}
@@ -238,12 +197,8 @@ impl VisitMut for Planter<'_> {
 
     fn visit_arm_mut(&mut self, arm: &mut Arm) {
         let deleted = self.take("MatchArm", start(arm.pat.span()));
-        let guard = arm.guard.as_ref().map(|(_, guard)| (start(guard.span()), is_fault(guard)));
-        let guarded = guard.map_or_else(Vec::new, |(at, _)| self.take("MatchArmGuard", at));
-        if let Some((_, beside)) = guard {
-            self.note_faults(beside, &guarded);
-            self.note_faults(beside, &deleted);
-        }
+        let guard = arm.guard.as_ref().map(|(_, guard)| start(guard.span()));
+        let guarded = guard.map_or_else(Vec::new, |at| self.take("MatchArmGuard", at));
         visit_mut::visit_arm_mut(self, arm);
         if deleted.is_empty() && guarded.is_empty() {
             return;
@@ -274,31 +229,6 @@ impl VisitMut for Planter<'_> {
         }
     }
 
-    fn visit_expr_if_mut(&mut self, choice: &mut ExprIf) {
-        let by_fault = needs_fault(&choice.cond);
-        self.visit_expr_mut(&mut choice.cond);
-        self.guarded_by_faults += u32::from(by_fault);
-        self.visit_block_mut(&mut choice.then_branch);
-        self.guarded_by_faults -= u32::from(by_fault);
-        if let Some((_, otherwise)) = &mut choice.else_branch {
-            self.visit_expr_mut(otherwise);
-        }
-    }
-
-    fn visit_expr_while_mut(&mut self, repeat: &mut ExprWhile) {
-        let by_fault = needs_fault(&repeat.cond);
-        self.visit_expr_mut(&mut repeat.cond);
-        self.guarded_by_faults += u32::from(by_fault);
-        self.visit_block_mut(&mut repeat.body);
-        self.guarded_by_faults -= u32::from(by_fault);
-    }
-
-    fn visit_expr_binary_mut(&mut self, binary: &mut ExprBinary) {
-        let by_fault = matches!(binary.op, BinOp::And(_)) && needs_fault(&binary.left);
-        self.visit_expr_mut(&mut binary.left);
-        self.visit_guarded(&mut binary.right, by_fault);
-    }
-
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         // Places are those of the file as it is: an operand that was rewritten has none.
         let at = match expr {
@@ -306,7 +236,6 @@ impl VisitMut for Planter<'_> {
             Expr::Unary(unary) => Some(start(unary.op.span())),
             _ => None,
         };
-        let beside = is_fault(expr);
         visit_mut::visit_expr_mut(self, expr);
         let Some(at) = at else { return };
         let planted = match expr {
@@ -315,8 +244,6 @@ impl VisitMut for Planter<'_> {
             _ => None,
         };
         if let Some(planted) = planted {
-            let here: Vec<&Mutant> = self.mutants.iter().copied().filter(|mutant| mutant.start == at).collect();
-            self.note_faults(beside, &here);
             *expr = planted;
         }
     }

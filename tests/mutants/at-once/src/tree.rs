@@ -4,6 +4,7 @@
 
 use crate::mutant::{Fate, Mutant, hash, texts};
 use crate::rewrite::{QUESTION, rewrite};
+use planter::tree::{copy, write_new};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,7 +24,7 @@ pub fn build(work: &Path, mutants: &mut [Mutant]) -> Result<Tree, String> {
     let root = work.join("tree");
     fs::create_dir_all(&root).map_err(|error| format!("{}: {error}", root.display()))?;
     let root = root.canonicalize().map_err(|error| error.to_string())?;
-    copy(Path::new("."), &root)?;
+    copy(Path::new("."), &root, &[])?;
     let files = texts(mutants)?;
     // Each round leaves out what the last one could not compile; a first error may hide others.
     for _ in 0..20 {
@@ -38,37 +39,12 @@ pub fn build(work: &Path, mutants: &mut [Mutant]) -> Result<Tree, String> {
     Err("it does not compile, whatever is left out".into())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", from.display());
-    fs::create_dir_all(to).map_err(failed)?;
-    for entry in fs::read_dir(from).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
-        let (source, goal) = (entry.path(), to.join(&name));
-        if kind.is_dir() && name != "target" && name != ".git" {
-            copy(&source, &goal)?;
-        } else if kind.is_file() {
-            write_new(&goal, &fs::read(&source).map_err(failed)?)?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes a file unless it is so already: cargo builds anew what has another time.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    if fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(());
-    }
-    fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
-}
-
 fn plant(root: &Path, files: &[(String, String)], mutants: &mut [Mutant]) -> Result<(), String> {
     let mut lib = fs::read_to_string("src/lib.rs").map_err(|error| format!("src/lib.rs: {error}"))?;
     for (file, text) in files {
         let here: Vec<&Mutant> = mutants.iter().filter(|m| m.file == *file && m.fate != Fate::Unviable).collect();
         let rewritten = rewrite(text, &here).map_err(|error| format!("{file}: {error}"))?;
         for mutant in mutants.iter_mut().filter(|m| m.file == *file && m.fate != Fate::Unviable) {
-            mutant.beside_fault = rewritten.beside.contains(&mutant.id);
             mutant.fate = if rewritten.planted.contains(&mutant.id) { Fate::Waits } else { Fate::Unplanted };
         }
         if file == "src/lib.rs" {

@@ -1,15 +1,18 @@
-//! `tests/conformance/raftcore_test_hooks.h`: quorum arithmetic and the changer of configurations, for etcd's suites.
+//! `raftcore_test_hooks.h` in Rust: quorum arithmetic, the changer of configurations, and what a change does to a leader's peers, for
+//! etcd's suites. A module of the copy of the core in which faults are planted (`tests/faults`), since `peers` is no public part.
+
+#![allow(unsafe_code, non_camel_case_types)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libc::size_t;
 
-use super::types::{raftcore_change, raftcore_code};
-use super::{NULL, RAFTCORE_OK, RAFTCORE_PF_LEARNER, array, place, truth};
+use crate::ffi::{RAFTCORE_OK, RAFTCORE_PF_LEARNER, raftcore_change, raftcore_code};
 use crate::membership::{self, ChangeError, Configuration, IdSet};
-use crate::node::hooks::{HookPeer, rebuild};
+use crate::peers::Peers;
+use crate::peers::progress::{Flow, Progress};
 use crate::quorum::{VoteResult, joint_committed, joint_vote, majority_committed, majority_vote};
-use crate::{Change, ChangeKind, Error, Flow};
-
-use super::guard::{Refusal, guard_value};
+use crate::{Change, ChangeKind, Error};
 
 const IDS_MAX: usize = 32;
 
@@ -58,11 +61,30 @@ pub struct raftcore_test_membership {
     peers: [raftcore_test_peer; IDS_MAX],
 }
 
-fn answer(body: impl FnOnce() -> Result<(), Refusal>) -> raftcore_code {
-    guard_value(Error::Panic.code(), || match body() {
-        Ok(()) => RAFTCORE_OK,
-        Err(Refusal::Node(error) | Refusal::Said(error) | Refusal::Own(error, _)) => error.code(),
-    })
+fn answer(body: impl FnOnce() -> Result<(), Error>) -> raftcore_code {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => RAFTCORE_OK,
+        Ok(Err(error)) => error.code(),
+        Err(_) => Error::Panic.code(),
+    }
+}
+
+/// # Safety
+/// `list` points to `count` items that nobody writes, or `count` is 0.
+unsafe fn array<'a, T>(list: *const T, count: size_t) -> Result<&'a [T], Error> {
+    match (count, list.is_null()) {
+        (0, _) => Ok(&[]),
+        (_, true) => Err(Error::Null),
+        // SAFETY: the caller's promise.
+        _ => Ok(unsafe { std::slice::from_raw_parts(list, count) }),
+    }
+}
+
+/// # Safety
+/// `place` is NULL or points to a value that nobody else uses.
+unsafe fn place<'a, T>(place: *mut T) -> Result<&'a mut T, Error> {
+    // SAFETY: the caller's promise.
+    unsafe { place.as_mut() }.ok_or(Error::Null)
 }
 
 #[unsafe(no_mangle)]
@@ -79,12 +101,12 @@ pub unsafe extern "C" fn raftcore_test_quorum_committed(
         // SAFETY: the header asks for arrays of these lengths, and a place for the answer.
         let (incoming, acked, out) = unsafe { (array(voters, n_voters)?, array(acked, n_acked)?, place(index_out)?) };
         let find = |id| acked.iter().find(|a| a.id == id).map(|a| a.index);
-        out.write(if outgoing.is_null() {
+        *out = if outgoing.is_null() {
             majority_committed(incoming, find)
         } else {
             // SAFETY: as above.
             joint_committed(incoming, unsafe { array(outgoing, n_outgoing) }?, find)
-        });
+        };
         Ok(())
     })
 }
@@ -109,23 +131,23 @@ pub unsafe extern "C" fn raftcore_test_quorum_vote(
             // SAFETY: as above.
             joint_vote(incoming, unsafe { array(outgoing, n_outgoing) }?, find)
         };
-        out.write(match result {
+        *out = match result {
             VoteResult::Pending => 1,
             VoteResult::Lost => 2,
             VoteResult::Won => 3,
-        });
+        };
         Ok(())
     })
 }
 
-fn ids(list: &[u64; IDS_MAX], count: u32) -> Result<IdSet, Refusal> {
-    let list = list.get(..count as usize).ok_or(Refusal::Node(Error::Arg))?;
-    Ok(IdSet::try_from_iter(list.iter().copied())?)
+fn ids(list: &[u64; IDS_MAX], count: u32) -> Result<IdSet, Error> {
+    let list = list.get(..count as usize).ok_or(Error::Arg)?;
+    IdSet::try_from_iter(list.iter().copied())
 }
 
-fn put(set: &IdSet, list: &mut [u64; IDS_MAX], count: &mut u32) -> Result<(), Refusal> {
+fn put(set: &IdSet, list: &mut [u64; IDS_MAX], count: &mut u32) -> Result<(), Error> {
     *list = [0; IDS_MAX];
-    let room = list.get_mut(..set.len()).ok_or(Refusal::Node(Error::Full))?;
+    let room = list.get_mut(..set.len()).ok_or(Error::Full)?;
     room.copy_from_slice(set.as_slice());
     *count = set.len() as u32;
     Ok(())
@@ -154,34 +176,31 @@ pub unsafe extern "C" fn raftcore_test_confchange(
     why_out: *mut u32,
 ) -> raftcore_code {
     answer(|| {
-        if membership.is_null() {
-            return Err(NULL);
-        }
         // SAFETY: the header asks for a membership, an array of this length, and a place for the answer.
-        let (m, given, out) = unsafe { (&mut *membership, array(changes, n_changes)?, place(why_out)?) };
+        let (m, given, out) = unsafe { (place(membership)?, array(changes, n_changes)?, place(why_out)?) };
         let now = Configuration {
             voters: ids(&m.voters, m.n_voters)?,
             outgoing: ids(&m.outgoing, m.n_outgoing)?,
             learners: ids(&m.learners, m.n_learners)?,
             learners_next: ids(&m.learners_next, m.n_learners_next)?,
-            auto_leave: truth(m.auto_leave)?,
+            auto_leave: m.auto_leave != 0,
         };
         let mut list = Vec::new();
         for change in given {
-            let kind = ChangeKind::from_wire(u64::from(change.kind)).ok_or(Refusal::Node(Error::Arg))?;
+            let kind = ChangeKind::from_wire(u64::from(change.kind)).ok_or(Error::Arg)?;
             list.push(Change { kind, id: change.id });
         }
         let mut list = list.into_iter();
         let next = match operation {
             0 => membership::simple(&now, &mut list),
-            1 => membership::enter_joint(&now, truth(auto_leave)?, &mut list),
+            1 => membership::enter_joint(&now, auto_leave != 0, &mut list),
             2 => membership::leave_joint(&now),
-            _ => return Err(Refusal::Node(Error::Arg)),
+            _ => return Err(Error::Arg),
         };
         let next = match next {
             Ok(next) => next,
             Err(error) => {
-                out.write(why(&error));
+                *out = why(&error);
                 return Ok(());
             }
         };
@@ -191,17 +210,10 @@ pub unsafe extern "C" fn raftcore_test_confchange(
         put(&next.learners, &mut result.learners, &mut result.n_learners)?;
         put(&next.learners_next, &mut result.learners_next, &mut result.n_learners_next)?;
         result.auto_leave = u32::from(next.auto_leave);
-        let before = m.peers.get(..m.n_peers as usize).ok_or(Refusal::Node(Error::Arg))?;
-        let before = before.iter().map(|peer| HookPeer {
-            id: peer.id,
-            matched: peer.match_index,
-            next: peer.next_index,
-            flow: [Flow::Probe, Flow::Replicate, Flow::Snapshot].get(peer.flow as usize).copied().unwrap_or_default(),
-            is_learner: peer.flags & RAFTCORE_PF_LEARNER != 0,
-        });
+        let before = m.peers.get(..m.n_peers as usize).ok_or(Error::Arg)?;
         result.n_peers = 0;
-        for peer in rebuild(before, &next, last_index)? {
-            let place = result.peers.get_mut(result.n_peers as usize).ok_or(Refusal::Node(Error::Full))?;
+        for peer in rebuild(before, &next, last_index)?.iter() {
+            let place = result.peers.get_mut(result.n_peers as usize).ok_or(Error::Full)?;
             *place = raftcore_test_peer {
                 id: peer.id,
                 match_index: peer.matched,
@@ -212,7 +224,26 @@ pub unsafe extern "C" fn raftcore_test_confchange(
             result.n_peers += 1;
         }
         *m = result;
-        out.write(0);
+        *out = 0;
         Ok(())
     })
+}
+
+/// Brings peers in line with a configuration, as a leader does whose log ends at `last`.
+fn rebuild(before: &[raftcore_test_peer], conf: &Configuration, last: u64) -> Result<Peers, Error> {
+    let mut before = before.to_vec();
+    before.sort_unstable_by_key(|peer| peer.id);
+    let mut peers = Peers::default();
+    peers.rebuild(before.iter().map(|peer| peer.id), |id| {
+        let mut progress = Progress::new(id, last, false, 1, 0);
+        if let Some(peer) = before.iter().find(|peer| peer.id == id) {
+            (progress.matched, progress.next) = (peer.match_index, peer.next_index);
+            progress.flow =
+                [Flow::Probe, Flow::Replicate, Flow::Snapshot].get(peer.flow as usize).copied().unwrap_or_default();
+            progress.is_learner = peer.flags & RAFTCORE_PF_LEARNER != 0;
+        }
+        progress
+    })?;
+    peers.set_members(conf, last, 1, 0)?;
+    Ok(peers)
 }
