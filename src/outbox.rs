@@ -189,6 +189,8 @@ pub(crate) struct Outbox {
     /// Those to this node itself, which are stepped, never sent. In MESSAGES the host carries them, so they are in `after`.
     pub own: Vec<Own>,
     own_in_after: bool,
+    /// The flag VOTE_REQUEST_EARLY.
+    early_votes: bool,
     pub pieces: Vec<Piece>,
     pub bytes: Vec<u8>,
     /// Blobs that end with the ready that takes this box.
@@ -204,12 +206,13 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(max: u32, own_in_after: bool) -> Self {
+    pub fn new(max: u32, own_in_after: bool, early_votes: bool) -> Self {
         Self {
             now: Vec::new(),
             after: Vec::new(),
             own: Vec::new(),
             own_in_after,
+            early_votes,
             pieces: Vec::new(),
             bytes: Vec::new(),
             blobs: Vec::new(),
@@ -263,9 +266,25 @@ impl Outbox {
         Ok(true)
     }
 
+    /// Whether a message leaves only once all readies up to its own are durable: the library's central rule. A message waits if it tells
+    /// a peer what this node has stored: entries, a vote, or the term in which it campaigns.
+    #[inline(always)]
+    fn waits_for_disk(&self, kind: MessageKind) -> bool {
+        match kind {
+            // Durable entries, or a term that forbids the sender's [L-08].
+            MessageKind::AppResp => true,
+            // A durable vote [E-07]. A pre-vote stores nothing, but its answer may carry a new term.
+            MessageKind::VoteResp | MessageKind::PreVoteResp => true,
+            // A request that left before its term is on disk could be answered after a crash that forgot the term.
+            MessageKind::Vote => !self.early_votes,
+            _ => false,
+        }
+    }
+
     /// Adds a message; an error means that it is lost, which is always safe.
     #[inline]
-    pub fn push(&mut self, message: OutMessage) -> Result<()> {
+    pub fn push(&mut self, mut message: OutMessage) -> Result<()> {
+        message.after = self.waits_for_disk(message.kind);
         let list = if message.after { &mut self.after } else { &mut self.now };
         if list.len() >= self.max || list.len() == list.capacity() {
             return self.push_tight(message);
@@ -278,8 +297,9 @@ impl Outbox {
     /// Adds a message of a head without anything that only few have, and encodes it if it is a short one. It is written where it stays:
     /// made before, it would be moved there, which is some 40 instructions.
     #[inline(always)]
-    pub fn push_steady(&mut self, head: &Head, body: Body, after: bool, sender: Sender) -> Result<()> {
+    pub fn push_steady(&mut self, head: &Head, body: Body, sender: Sender) -> Result<()> {
         debug_assert_eq!((head.vote, head.priority, head.reject_hint), (0, 0, 0));
+        let after = self.waits_for_disk(head.kind);
         let make = |rest| OutMessage { rest, after, ..OutMessage::with_body(*head, body) };
         let list = if after { &mut self.after } else { &mut self.now };
         if list.len() >= self.max || list.len() == list.capacity() {

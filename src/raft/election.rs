@@ -100,9 +100,6 @@ impl Raft {
             if campaign == Campaign::Transfer {
                 message = message.with_context(TRANSFER_CONTEXT);
             }
-            // A request that left before its term is on disk could be answered after a crash that forgot it.
-            let early = self.flag(Flags::VOTE_REQUEST_EARLY);
-            message.after = kind == MessageKind::Vote && !early;
             self.send(message);
         }
     }
@@ -121,7 +118,7 @@ impl Raft {
             return;
         }
         if carried.index > self.log.commit && self.log.matches(carried) {
-            self.log.commit = carried.index;
+            self.commit_to(carried.index);
             // What is committed may be a change of who votes: the election under way was held among others.
             if self.role != Role::Follower && self.log.has_unapplied_change() {
                 self.become_follower(self.term, 0, Reason::ChangeUnapplied);

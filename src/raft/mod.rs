@@ -109,7 +109,11 @@ impl Raft {
             log: Log::new(config.recent_bytes, config.block_bytes, poison),
             conf: Configuration::default(),
             peers: Peers::default(),
-            outbox: Outbox::new(config.max_messages, config.storage == StorageMode::Messages),
+            outbox: Outbox::new(
+                config.max_messages,
+                config.storage == StorageMode::Messages,
+                config.flags.has(Flags::VOTE_REQUEST_EARLY),
+            ),
             blobs: Blobs::default(),
             election: election::Election::new(config),
             proposals: proposals::Proposals::default(),
@@ -218,7 +222,6 @@ impl Raft {
     pub fn send(&mut self, mut message: OutMessage) {
         let kind = message.kind;
         message.from = if message.from == 0 { self.id } else { message.from };
-        message.after |= matches!(kind, MessageKind::AppResp | MessageKind::VoteResp | MessageKind::PreVoteResp);
         let to = message.to;
         let outcome = if to == self.id { self.send_to_self(message) } else { self.outbox.push(message) };
         if outcome.is_err() {
@@ -265,7 +268,7 @@ impl Raft {
         if to == self.id {
             return self.send(OutMessage::new(head));
         }
-        if self.outbox.push_steady(&head, Body::default(), true, self.sender()).is_err() {
+        if self.outbox.push_steady(&head, Body::default(), self.sender()).is_err() {
             self.on_lost(MessageKind::AppResp, to);
         }
     }

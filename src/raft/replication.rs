@@ -186,7 +186,7 @@ impl Raft {
         let reject = carried.count == 0 && tells && streams && self.flag(Flags::QUIET_COMMIT);
         let head = Head { log_term, index: next - 1, commit, reject, ..self.head(MessageKind::App, to) };
         let body = carried.body(first_piece, self.outbox.begin_body());
-        if self.outbox.push_steady(&head, body, false, self.sender()).is_err() {
+        if self.outbox.push_steady(&head, body, self.sender()).is_err() {
             self.on_lost(MessageKind::App, to);
             return true;
         }
@@ -448,7 +448,7 @@ impl Raft {
         if index <= self.log.commit || self.log.term_at(index) != Some(self.term) {
             return false;
         }
-        self.log.commit = index;
+        self.commit_to(index);
         true
     }
 
@@ -557,6 +557,8 @@ impl Raft {
         }
     }
 
+    /// The only way by which the commit index rises, but for a snapshot and the boot.
+    #[inline]
     pub fn commit_to(&mut self, index: Index) {
         let highest = index.min(self.log.last());
         self.log.commit = self.log.commit.max(highest);
