@@ -12,54 +12,50 @@ HOST_WARN  := -Wall -Wextra -Werror -Wshadow -Wvla
 HOST_FLAGS := -std=gnu11 -g $(HOST_WARN) -D_FILE_OFFSET_BITS=64 -Iinclude -Ibindings/c -Ibindings/c/check -Itests/host
 HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
+# Prints the target alone; `make -n` shows the whole command.
+HOST_CC     = @mkdir -p $(@D); echo 'cc $@'; $(CC)
+
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads
+HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
-	@mkdir -p $(@D)
-	$(CC) $(HOST_FLAGS) -O2 -fPIC -Wconversion -c $< -o $@
+	$(HOST_CC) $(HOST_FLAGS) -O2 -fPIC -Wconversion -c $< -o $@
 
 $(HOST_OUT)/librh.a: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o)
 	@rm -f $@
-	ar crs $@ $^
+	@echo 'ar $@'; ar crs $@ $^
 
 $(HOST_OUT)/rh-log: bindings/c/tools/rh_log.c $(HOST_OUT)/librh.a $(HOST_HDR)
-	$(CC) $(HOST_FLAGS) -O2 -Wconversion $(filter %.c %.a,$^) -lpthread -o $@
+	$(HOST_CC) $(HOST_FLAGS) -O2 -Wconversion $(filter %.c %.a,$^) -lpthread -o $@
 
 # The library and the conformance suite under AddressSanitizer and UndefinedBehaviorSanitizer.
 $(HOST_OUT)/asan/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
-	@mkdir -p $(@D)
-	$(CC) $(HOST_SANE) -c $< -o $@
+	$(HOST_CC) $(HOST_SANE) -c $< -o $@
 
 HOST_ASAN       := $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
 HOST_ASAN_CHECK := $(HOST_CHECK:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
 .SECONDARY: $(HOST_ASAN) $(HOST_ASAN_CHECK)
 
 $(HOST_OUT)/test/%: tests/host/%.c $(HOST_ASAN) $(HOST_ASAN_CHECK) $(HOST_HDR)
-	@mkdir -p $(@D)
-	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
+	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
 
 # disk.c replaces calls of the C library: only for those programs that want it.
 $(HOST_OUT)/test/wire: tests/host/wire.c $(HOST_ASAN) $(HOST_HDR)
-	@mkdir -p $(@D)
-	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
+	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
 
 # These let allocations fail: tests/host/heap.h.
 $(HOST_OUT)/test/log_file $(HOST_OUT)/test/snapshot: $(HOST_OUT)/test/%: tests/host/%.c $(HOST_ASAN) $(HOST_ASAN_CHECK) $(HOST_HDR)
-	@mkdir -p $(@D)
-	$(CC) $(HOST_SANE) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc $(filter %.c %.o,$^) -lpthread -o $@
+	$(HOST_CC) $(HOST_SANE) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc $(filter %.c %.o,$^) -lpthread -o $@
 
 $(HOST_OUT)/test/one_file_check: $(HOST_ONE) $(HOST_ASAN) $(HOST_ASAN_CHECK) $(HOST_HDR)
-	@mkdir -p $(@D)
-	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
+	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
 
 $(HOST_OUT)/test/threads: tests/host/threads.c $(HOST_SRC) $(HOST_HDR) mk/host.mk
-	@mkdir -p $(@D)
-	$(CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c,$^) -lpthread -o $@
+	$(HOST_CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c,$^) -lpthread -o $@
 
 $(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/librh.a $(HOST_HDR)
-	$(CC) $(HOST_FLAGS) -O2 $(filter %.c %.a,$^) -lpthread -o $@
+	$(HOST_CC) $(HOST_FLAGS) -O2 $(filter %.c %.a,$^) -lpthread -o $@
 
 .PHONY: host host-test host-mutants bench-log
 

@@ -12,7 +12,9 @@
  *      their appends, without a gap.
  *   2  A batch survives every crash and power cut once `sync` has returned its number.
  *   3  Damaged bytes never come out of `boot` or `read`: the call returns RH_E_DAMAGED, and the words name the place.
- *      Nothing durable is cut off in silence.
+ *      Nothing durable is cut off in silence. The exception is the last sync before a power cut: damage to its bytes
+ *      looks like a torn write, until a later sync, an idle sync (RH_NONE) or a close has recorded that the bytes were
+ *      durable.
  *   4  A failed write or flush is final: later appends, syncs and compactions return RH_E_FAILED, and nothing is
  *      retried. A system may report a failed flush once, and success at the second try. `read` goes on.
  *   5  RH_E_ARG, RH_E_NOMEM, RH_E_RANGE, RH_E_GONE and RH_E_SMALL mean that the call has changed nothing.
@@ -127,8 +129,8 @@ struct rh_log_ops {
     /*
      * Makes the appended batches durable. *number is the highest number of a durable batch.
      *
-     * RH_NONE: nothing was to do. A store may tidy up in such a call, so call sync once more when
-     * nothing was appended for a while.
+     * RH_NONE: nothing was to do. A store may tidy up in such a call, and records how far the log is
+     * durable (promise 3). So call sync once more when nothing was appended for a while.
      */
     int (*sync)(void *log, uint64_t *number, struct rh_words *why);
 

@@ -203,14 +203,22 @@ size_t rh_base_bytes(const struct rh_log_state *s)
     return bytes;
 }
 
-bool rh_segment_has_room(const struct rh_segment *g, size_t bytes)
+uint64_t rh_place_of_next_sync(const struct rh_log_file *log, uint64_t end)
 {
-    return g->tail + bytes < g->size;
+    uint64_t block = log->options.block_bytes;
+
+    return block > 0 ? (end + block - 1) & ~(block - 1) : end;
+}
+
+bool rh_segment_has_room(const struct rh_log_file *log, const struct rh_segment *g, size_t bytes)
+{
+    return rh_place_of_next_sync(log, g->tail + bytes) + RH_BATCH_HEAD < g->size;
 }
 
 uint64_t rh_segment_size(const struct rh_log_file *log, size_t bytes)
 {
-    uint64_t needed = (rh_base_bytes(&log->state) + bytes + 4096 + log->options.block_bytes) & ~(uint64_t)4095;
+    uint64_t end = rh_place_of_next_sync(log, rh_base_bytes(&log->state) + bytes) + RH_BATCH_HEAD;
+    uint64_t needed = (end + 4096) & ~(uint64_t)4095;   /* at least a byte more than `end` */
 
     return needed > log->options.segment_bytes ? needed : log->options.segment_bytes;
 }
@@ -307,7 +315,7 @@ static int make_plan(struct rh_log_file *log, const struct rh_batch *b, struct p
 
     *p = (struct plan){.bytes = batch_bytes(b), .segment = last};
     size_t room = p->bytes;
-    if (!rh_segment_has_room(last, p->bytes)) {
+    if (!rh_segment_has_room(log, last, p->bytes)) {
         p->new_segment = true;
         room += rh_base_bytes(&log->state);
         p->segment = rh_segment_new(last->number + 1, rh_segment_size(log, p->bytes),

@@ -43,7 +43,7 @@ static int give_up(struct rh_log_file *log, size_t count, uint64_t before, struc
     struct rh_segment *last = rh_state_last_segment(s);
     uint64_t term = rh_state_term(s, before);
     size_t bytes = RH_BATCH_HEAD + rh_record_bytes(0);
-    bool full = !rh_segment_has_room(last, bytes);
+    bool full = !rh_segment_has_room(log, last, bytes);
     struct rh_segment *next = NULL;
 
     if (full)

@@ -57,7 +57,8 @@ struct rh_log_file {
     uint64_t next_batch;
     uint64_t fill_number;               /* highest number of the caller in fill and before */
     uint64_t synced_batch, synced_number;
-    bool marked;                        /* the newest batch on disk vouches for all before */
+    bool marked;                        /* the newest batch vouches for all before. Else the last segment has room for a
+                                           mark: rh_segment_has_room */
     struct rh_segment *doomed;
     bool failed;
     bool reserve;                       /* a file sets space aside */
@@ -90,12 +91,18 @@ void rh_builder_close(struct rh_builder *b);
 size_t rh_base_bytes(const struct rh_log_state *s);
 /* Adds a segment to the state, and the base to the fill buffer. Room must be reserved in both. */
 void rh_begin_segment(struct rh_log_file *log, struct rh_segment *g, uint64_t prev_end, uint64_t prev_number);
+/* Returns where the next sync writes if the last sync ends at `end`: with block_bytes, at the next block. */
+uint64_t rh_place_of_next_sync(const struct rh_log_file *log, uint64_t end);
 /*
- * Returns whether a batch of that size fits. A byte always stays free. So a segment with a
- * successor, once cut at the end, is shorter than at its creation.
+ * Returns whether a batch of that size fits, and a mark in the next sync. Without the mark the
+ * batch could be the last of the segment for long, and damage to the batch would look like a torn
+ * write.
+ *
+ * A byte always stays free. So a segment with a successor, once cut at the end, is shorter than at
+ * its creation.
  */
-bool rh_segment_has_room(const struct rh_segment *g, size_t bytes);
-/* Returns the size for a new file whose first batch has `bytes`. */
+bool rh_segment_has_room(const struct rh_log_file *log, const struct rh_segment *g, size_t bytes);
+/* Returns the size for a new file: room for the base, for batches of `bytes`, and for a mark. */
 uint64_t rh_segment_size(const struct rh_log_file *log, size_t bytes);
 
 /* ---- log_sync.c ---- */

@@ -295,7 +295,6 @@ static void take_off(struct rh_log_file *log)
 {
     struct rh_segment *last = rh_state_last_segment(&log->state);
     struct rh_buffer filled = log->fill;
-    uint64_t block = log->options.block_bytes;
 
     log->fill = log->flight;
     log->flight = filled;
@@ -304,8 +303,7 @@ static void take_off(struct rh_log_file *log)
         log->fill.bytes = NULL;
         log->fill.cap = 0;
     }
-    if (block > 0)
-        last->tail = (last->tail + block - 1) & ~(block - 1);
+    last->tail = rh_place_of_next_sync(log, last->tail);
 }
 
 int rh_log_failed(const struct rh_log_file *log, struct rh_words *why)
@@ -388,11 +386,10 @@ static int sync_flight(struct rh_log_file *log, uint64_t batch, uint64_t number,
 static bool mark_takes_off(struct rh_log_file *log)
 {
     pthread_mutex_lock(&log->mutex);
-    struct rh_segment *last = rh_state_last_segment(&log->state);
-    bool possible = !log->failed && !log->marked && log->fill.len == 0 && rh_segment_has_room(last, RH_BATCH_HEAD) &&
+    bool possible = !log->failed && !log->marked && log->fill.len == 0 &&
                     rh_buffer_reserve(&log->fill, RH_BATCH_HEAD) == RH_OK;
     if (possible) {
-        struct rh_builder b = rh_builder_open(log, last, 0);
+        struct rh_builder b = rh_builder_open(log, rh_state_last_segment(&log->state), 0);
         rh_builder_close(&b);
         log->marked = true;
         take_off(log);

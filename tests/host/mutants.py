@@ -27,7 +27,7 @@ FAULTS = [
      "    int code = RH_OK;\n    if (log->write_fd >= 0) {"),
     ("log_sync.c", "no cut of a full segment", "if (ftruncate(log->write_fd, (off_t)log->write_end) != 0) {", "if (log->write_end == 1) {"),
     ("log_sync.c", "no mark when idle", "    int code = write_flight(log, false, &cause);", "    int code = RH_OK;"),
-    ("log_sync.c", "blocks are written again", "        last->tail = (last->tail + block - 1) & ~(block - 1);", "        (void)last;"),
+    ("log_sync.c", "blocks are written again", "    last->tail = rh_place_of_next_sync(log, last->tail);", "    (void)last;"),
     ("log_append.c", "synced is one too high", ".synced = log->synced_batch,", ".synced = log->next_batch,"),
     ("log_append.c", "synced is never told", ".synced = log->synced_batch,", ".synced = 0,"),
     ("log_append.c", "the base forgets the hard state", "    add_state(&b, s->term, s->vote, s->commit);\n", ""),
@@ -55,7 +55,8 @@ FAULTS = [
     ("log_state.c", "truncation keeps the terms", "    while (s->n_runs > 0 && s->runs[s->n_runs - 1].first >= index)\n        s->n_runs--;\n", ""),
     ("log_compact.c", "hold is not asked", "uint64_t limit = upto < hold ? upto : hold,", "uint64_t limit = upto < hold ? upto : upto,"),
     ("log_compact.c", "the news of compaction is not written", "    rh_builder_add(&b, (struct rh_record){.type = RH_REC_BEFORE, .index = before, .term = term}, (raftcore_slice){0});\n", ""),
-    ("log_append.c", "a segment may be full to the last byte", "return g->tail + bytes < g->size;", "return g->tail + bytes <= g->size;"),
+    ("log_append.c", "a segment may be full to the last byte", "g->tail + bytes) + RH_BATCH_HEAD < g->size;", "g->tail + bytes) + RH_BATCH_HEAD <= g->size;"),
+    ("log_append.c", "a full segment has no room for a mark", "g->tail + bytes) + RH_BATCH_HEAD < g->size;", "g->tail + bytes) < g->size;"),
     ("log_boot.c", "marks in between are not copied", "if (batch->head.count == 0 && batch->head.number == v->good)", "if (batch->head.count == 0)"),
     ("log_boot.c", "blocks of a full disk are not given back", "    free_tail_if_full(v);\n    if (code == RH_OK)", "    if (code == RH_OK)"),
     ("log_sync.c", "the reserve is not used", "bool on_reserve = code == RH_E_SPACE && log->reserve &&", "bool on_reserve = code == RH_E_SPACE && log->reserve && !log &&"),
@@ -80,6 +81,7 @@ def run(fault, seconds):
 
 
 TESTS = {
+    "log_end": [],
     "log_check": [],
     "log_file": ["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"],
 }
