@@ -216,7 +216,7 @@ func (c *cluster) addNodes(ids []uint64, named values) error {
 	if len(ids) != 1 {
 		return errors.New("add-nodes takes a number of nodes")
 	}
-	var o options
+	o := options{ownDefaults: c.own, noForwarding: c.own, stepDownOnRemoval: c.own}
 	conf := &raftpb.ConfState{AutoLeave: new(false)}
 	snap := &raftpb.Snapshot{Metadata: &raftpb.SnapshotMetadata{ConfState: conf, Index: new(uint64(0)), Term: new(uint64(0))}}
 	flags := map[string]*bool{
@@ -225,6 +225,7 @@ func (c *cluster) addNodes(ids []uint64, named values) error {
 	}
 	numbers := map[string]*uint64{
 		"inflight": &o.inflight, "index": snap.Metadata.Index, "max-committed-size-per-ready": &o.committedSize,
+		"max-size-per-msg": &o.sizePerMsg,
 	}
 	idLists := map[string]*[]uint64{"voters": &conf.Voters, "learners": &conf.Learners}
 	bootstrap := false
@@ -254,10 +255,13 @@ func (c *cluster) addNodes(ids []uint64, named values) error {
 		bootstrap = bootstrap || slices.Contains([]string{"voters", "learners", "index", "content"}, arg.Key)
 	}
 	if bootstrap {
-		if snap.Metadata.GetIndex() <= 1 {
+		founds := c.own && snap.Metadata.GetIndex() == 0 // a story begins with empty logs
+		if !founds && snap.Metadata.GetIndex() <= 1 {
 			return errors.New("index must be specified as > 1 due to bootstrap")
 		}
-		snap.Metadata.Term = new(uint64(1))
+		if !founds {
+			snap.Metadata.Term = new(uint64(1))
+		}
 	}
 	for range ids[0] {
 		if err := c.addNode(o, snap); err != nil {
