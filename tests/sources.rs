@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 #[path = "../mk/header/mod.rs"]
 mod header;
 
+#[path = "sources/prose.rs"]
+mod prose;
+
 /// The units of `src/`, lowest first: one uses units of its own line or of lines above it in this list, never in a circle.
 const LAYERS: &[&[&str]] = &[
     &["types", "error", "config", "event", "rng", "fault"],
