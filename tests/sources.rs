@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 #[path = "../mk/header/mod.rs"]
 mod header;
 
+#[path = "sources/messages.rs"]
+mod messages;
+
 #[path = "sources/prose.rs"]
 mod prose;
 

@@ -11,9 +11,11 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// The commands of tests/stories beyond those of etcd's scripts. tests/stories/README.md lists both kinds.
+// The commands of tests/stories beyond those of etcd's scripts. tests/stories/README.md lists both
+// kinds.
 
-// A story is a cluster with raftcore's own choices, whose nodes crash, whose network parts, and whose clients read.
+// A story is a cluster with raftcore's own choices, whose nodes crash, whose network parts, and
+// whose clients read.
 type story struct{ cluster }
 
 func newStory() *story {
@@ -75,8 +77,8 @@ func (s *story) command(d *datadriven.TestData) error {
 	return s.cluster.command(d)
 }
 
-// bootWith boots a node anew from a disk whose log has entries of the given terms, the first at index 1, and whose term
-// is given or the last entry's.
+// bootWith boots a node anew from a disk whose log has entries of the given terms, the first at
+// index 1, and whose term is given or the last entry's.
 func (s *story) bootWith(n *node, named values) error {
 	var terms []uint64
 	for _, arg := range named {
@@ -141,7 +143,8 @@ func (s *story) restart(n *node) error {
 	}))
 }
 
-// cutOff parts the nodes named from the others: what goes from one side to the other is lost, until heal.
+// cutOff parts the nodes named from the others: what goes from one side to the other is lost, until
+// heal.
 func (s *story) cutOff(ids []uint64) error {
 	if len(ids) == 0 {
 		return errors.New("cut takes nodes")
@@ -184,7 +187,8 @@ func (b *batch) answers() (text string) {
 	return text
 }
 
-// showLogs shows the term of each entry of each log on disk, as the figures of the Raft paper do, and the commit index.
+// showLogs shows the term of each entry of each log on disk, as the figures of the Raft paper do,
+// and the commit index.
 func (s *story) showLogs() error {
 	for _, n := range s.nodes {
 		st, err := n.status(n.id)

@@ -53,8 +53,8 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// TestStoriesNoticeAChange changes the output of each case of each story in turn, by one letter, and expects the runner to
-// report this case alone.
+// TestStoriesNoticeAChange changes the output of each case of each story in turn, by one letter,
+// and expects the runner to report this case alone.
 func TestStoriesNoticeAChange(t *testing.T) {
 	if strings.Contains(strings.Join(os.Args, " "), "-rewrite") {
 		t.Skip("stories are being written anew")
