@@ -1,4 +1,5 @@
-//! `tests/conformance/raftcore_test_hooks.h`: quorum arithmetic and the changer of configurations, for etcd's suites.
+//! `tests/conformance/raftcore_test_hooks.h`: quorum arithmetic and membership steps, for etcd's
+//! suites.
 
 use libc::size_t;
 
@@ -157,7 +158,8 @@ pub unsafe extern "C" fn raftcore_test_confchange(
         if membership.is_null() {
             return Err(NULL);
         }
-        // SAFETY: the header asks for a membership, an array of this length, and a place for the answer.
+        // SAFETY: the header asks for a membership, an array of this length, and a place for the
+        // answer.
         let (m, given, out) = unsafe { (&mut *membership, array(changes, n_changes)?, place(why_out)?) };
         let now = Configuration {
             voters: ids(&m.voters, m.n_voters)?,

@@ -29,7 +29,21 @@ const BARS: &[(&str, f64, f64)] = &[
     ("bindings/go", 6.5, 3.0),
     ("bindings/python", 6.5, 3.0),
     ("mk", 6.5, 3.0),
-    ("src/ffi", 6.5, 7.0),
+    ("src/ffi", 4.5, 3.0),
+    ("src/membership", 4.5, 3.0),
+    ("src/peers", 4.5, 3.0),
+    ("src/storage", 4.5, 3.0),
+    ("src/quorum", 5.0, 3.0),
+    ("src/lib.rs", 6.5, 3.0),
+    ("src/config.rs", 5.5, 3.0),
+    ("src/digest.rs", 6.5, 3.0),
+    ("src/error.rs", 3.5, 3.0),
+    ("src/event.rs", 4.0, 3.5),
+    ("src/proto.rs", 4.5, 3.0),
+    ("src/quorum.rs", 6.5, 3.5),
+    ("src/rng.rs", 5.0, 3.0),
+    ("src/status.rs", 4.5, 3.5),
+    ("src/types.rs", 3.0, 3.0),
 ];
 
 #[test]
