@@ -28,6 +28,7 @@ const BARS: &[(&str, f64, f64)] = &[
     ("bindings/c", 5.0, 3.0),
     ("bindings/go", 6.5, 3.0),
     ("bindings/python", 6.5, 3.0),
+    ("examples-c", 5.5, 3.0),
     ("mk", 6.5, 3.0),
     ("src/ffi", 4.5, 3.0),
     ("src/membership", 4.5, 3.0),
