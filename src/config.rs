@@ -70,7 +70,7 @@ flags! {
     VOTE_REQUEST_EARLY = 4;
     /// etcd: a removed or demoted leader goes on leading.
     STAY_WHEN_REMOVED = 5;
-    /// etcd: a refused configuration change is appended as an empty entry.
+    /// etcd: a refused membership change is appended as an empty entry.
     REFUSED_CONF_AS_EMPTY = 6;
     /// etcd: lease reads go on while leadership is being transferred [D-04].
     LEASE_IN_TRANSFER = 7;
@@ -159,7 +159,7 @@ pub struct Config {
     /// Ticks after boot during which this node grants no vote [D-05]. 0: none. [`FENCE_AUTO`]:
     /// `election_ticks` with lease reads, else none.
     pub vote_fence_ticks: u32,
-    /// Members of a configuration, at most: 1 to 256.
+    /// Members of the group, at most: 1 to 256.
     pub max_peers: u32,
     /// Appends in flight to a peer: 1 to 65536.
     pub max_inflight_msgs: u32,

@@ -57,20 +57,20 @@ errors! {
     Full = -11, "a configured capacity is reached: retry after the next advance";
     /// The caller's buffer is too small; the needed size was told.
     TooSmall = -12, "the buffer is too small: the needed size was stored";
-    /// The bytes are no message, entry or configuration.
+    /// The bytes are no message, entry or membership.
     Decode = -13, "malformed bytes";
     /// No leader is known, or leadership is being transferred.
     NoLeader = -14, "no leader is known, or leadership is being transferred: retry later";
     /// A response from an unknown node, or an unknown peer.
-    NoPeer = -15, "no such peer in the configuration";
-    /// A change of the configuration is in flight.
-    ConfBusy = -16, "a configuration change is in flight: retry after it is applied";
+    NoPeer = -15, "no such peer: not a member of the group";
+    /// A membership change is in flight.
+    ConfBusy = -16, "a membership change is in flight: retry once the change is applied";
     /// The change is invalid here.
-    Conf = -17, "the configuration change is invalid here";
+    Conf = -17, "the membership change is invalid here";
     /// Boot data contradict each other.
     Corrupt = -18, "the stored state contradicts itself";
     /// This library or this configuration does not support the call.
-    Unsupported = -19, "not supported by this library or configuration";
+    Unsupported = -19, "not supported by this library or this storage mode";
     /// A message to another id or group, from the node itself, or of a local type.
     NotForMe = -20, "the message is not for this node, or not from the authenticated peer";
     /// A message contradicts committed entries of this node.

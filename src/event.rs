@@ -30,44 +30,44 @@ table! {
         /// An older term's message.
         LowerTerm = 1, "a message of an older term";
         /// Only a leader accepts the message or call.
-        NotLeader = 2, "only a leader takes it";
+        NotLeader = 2, "only for a leader";
         /// Only a follower accepts the message or call.
-        NotFollower = 3, "only a follower takes it";
+        NotFollower = 3, "only for a follower";
         /// A leader is alive, so no vote [E-09].
         LeaderAlive = 4, "a leader is alive: no vote";
         /// The vote fence after a boot [D-05].
         VoteFence = 5, "started too recently to vote";
         /// A response to a finished election [E-04].
-        LateVote = 7, "an answer to an election that is over";
+        LateVote = 7, "an answer to a finished election";
         /// The transfer's TimeoutNow names a different term or a longer log [E-17].
         TransferFence = 8, "a transfer that names another term or a longer log";
         /// This node may not campaign: not a voter, set unelectable, or a snapshot is pending
         /// [E-10].
         NotPromotable = 9, "may not campaign";
         /// A committed change is not applied yet [E-12].
-        ChangeUnapplied = 10, "a committed configuration change is not applied yet";
+        ChangeUnapplied = 10, "a committed membership change is not applied yet";
         /// A second leader in the same term [E-14].
         SecondLeader = 11, "a second leader in this term";
         /// An append contradicts a committed entry [L-17].
         ConflictBelowCommit = 12, "an append contradicts a committed entry";
         /// A heartbeat's commit index is beyond this log [L-02].
-        CommitBeyondLog = 13, "the leader says more is committed than this log has: acknowledged entries are gone";
+        CommitBeyondLog = 13, "the leader's commit index is beyond this log: acknowledged entries are gone";
         /// An acknowledgement beyond the leader's log.
         AckBeyondLog = 14, "an acknowledgement beyond this log";
         /// A rejection that the leader has answered before.
         StaleReject = 16, "an old rejection";
         /// The log covers the snapshot already [S-04].
-        OldSnapshot = 17, "a snapshot that is covered already";
+        OldSnapshot = 17, "the log covers the snapshot already";
         /// A snapshot whose membership lacks this node [S-07].
-        SnapshotWithoutSelf = 18, "a snapshot whose configuration lacks this node";
+        SnapshotWithoutSelf = 18, "the snapshot's membership lacks this node";
         /// A snapshot whose membership is invalid [S-07].
-        SnapshotConf = 19, "a snapshot whose configuration is invalid";
+        SnapshotConf = 19, "the snapshot's membership is invalid";
         /// The peer has been silent, so no snapshot is asked for.
         PeerSilent = 20, "the peer is silent";
         /// No report about the snapshot from the peer [S-01].
         SnapshotTimeout = 21, "no report about a snapshot";
         /// The outbox is full: the message is lost.
-        OutboxFull = 22, "too many messages in one ready: this one is lost";
+        OutboxFull = 22, "too many messages in a ready: the message is lost";
         /// The target of the transfer can't lead.
         TransferTarget = 23, "the transfer's target can't lead";
         /// The transfer took too long [D-09].
@@ -75,7 +75,7 @@ table! {
         /// The transfer's target was removed or demoted [D-09].
         TransfereeGone = 25, "the transfer's target was removed or demoted";
         /// A newer transfer replaced the transfer, or the host aborted it.
-        TransferAborted = 26, "the transfer was called off";
+        TransferAborted = 26, "the transfer was aborted";
         /// Leadership was lost.
         LeadershipLost = 27, "leadership was lost";
         /// The leader changed.
@@ -83,19 +83,19 @@ table! {
         /// No answer in time [D-06].
         ReadTimeout = 29, "no answer to a forwarded read in time";
         /// A read answer nobody waits for [D-06].
-        LateReadAnswer = 30, "an answer to a read that nobody waits for";
+        LateReadAnswer = 30, "an answer that no read waits for";
         /// A read context that no node issued [D-08].
-        ReadContext = 31, "a read context that was never issued";
+        ReadContext = 31, "a read context that no node issued";
         /// Passed on to the leader; the outcome shows at apply.
-        Forwarded = 32, "passed on to the leader";
+        Forwarded = 32, "forwarded to the leader";
         /// Another entry was committed at the index.
-        Overwritten = 33, "another entry was committed at its index, or one of a later term below it";
+        Overwritten = 33, "another entry was committed at the index, or an entry of a later term below";
         /// A snapshot covers the index.
-        CoveredBySnapshot = 34, "a snapshot covers its index";
+        CoveredBySnapshot = 34, "a snapshot covers the index";
         /// A forwarded proposal was refused: full, or no memory.
         ForwardedFull = 35, "a forwarded proposal was refused: a limit is reached, or no memory";
         /// A forwarded change was refused [M-10].
-        ForwardedConf = 36, "a forwarded configuration change was refused";
+        ForwardedConf = 36, "a forwarded membership change was refused";
         /// No leader to forward to.
         NoLeader = 37, "no leader is known";
         /// No quorum heard within an election timeout.
@@ -109,7 +109,7 @@ table! {
         /// A higher priority objects [E-13].
         Priority = 43, "a node of higher priority objects";
         /// Another candidate has the vote.
-        VotedOther = 44, "the vote went to another, or a leader is known";
+        VotedOther = 44, "another candidate has the vote, or a leader is known";
         /// The candidate's log is older.
         OlderLog = 45, "the candidate's log is older";
         /// A learner or an unknown node can't be the target.
@@ -121,7 +121,7 @@ table! {
         /// The term is too close to the largest one [E-16].
         TermExhausted = 51, "the term is too high";
         /// An automatic leave of the joint membership was refused; the leader tries again.
-        LeaveRefused = 52, "leaving the joint configuration was refused for now";
+        LeaveRefused = 52, "leaving the joint membership was refused for now";
         /// The last entry of a snapshot differs from the committed entry here.
         SnapshotConflict = 53, "a snapshot contradicts a committed entry";
         /// This leader's own disk makes no progress.
@@ -152,10 +152,10 @@ table! {
         VoteRefused = 8, "vote refused";
         /// A campaign was refused.
         CampaignRefused = 9, "campaign refused";
-        /// The configuration in force changed by the entry at `index`; `a` voters, `b` learners.
-        ConfApplied = 10, "configuration changed";
+        /// The membership in force changed by the entry at `index`; `a` voters, `b` learners.
+        ConfApplied = 10, "membership changed";
         /// A change was skipped at `index`.
-        ConfSkipped = 11, "configuration change skipped";
+        ConfSkipped = 11, "membership change skipped";
         /// A snapshot at `index` replaces the log.
         SnapshotRestored = 12, "snapshot restored";
         /// A snapshot at `index` goes to `peer`.

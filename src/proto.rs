@@ -91,7 +91,7 @@ pub struct Snapshot {
 /// [`SnapshotView`](crate::wire::SnapshotView).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct SnapshotMetadata {
-    /// The configuration as of `index`.
+    /// The membership as of `index`.
     #[prost(message, optional, tag = "1")]
     pub conf_state: Option<ConfState>,
     /// The last covered entry.

@@ -81,7 +81,7 @@ pub struct Status {
 
 /// Bits of [`PeerStatus::flags`].
 pub mod peer_flags {
-    /// In the incoming half of the configuration.
+    /// In the incoming half of the membership.
     pub const VOTER: u32 = 1;
     /// In the outgoing half.
     pub const OUTGOING: u32 = 2;

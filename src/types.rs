@@ -66,7 +66,7 @@ pub enum EntryKind {
     Normal = 0,
     /// A membership change with a single step, first encoding.
     ConfChange = 1,
-    /// Changes of the configuration, second encoding; empty: leave the joint configuration.
+    /// A membership change, second encoding; empty: leave the joint membership.
     ConfChangeV2 = 2,
 }
 
@@ -82,7 +82,7 @@ impl EntryKind {
         }
     }
 
-    /// Whether the entry changes the configuration.
+    /// Returns whether the entry changes the membership.
     #[inline]
     pub fn is_change(self) -> bool {
         self != Self::Normal

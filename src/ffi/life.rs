@@ -301,7 +301,7 @@ pub unsafe extern "C" fn raftcore_boot_conf(
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         let before = EntryId { term: before_first_term, index: before_first };
-        // SAFETY: the page asks for a configuration that can be read for as long as the call lasts.
+        // SAFETY: the page asks for a membership that stays readable during the call.
         match unsafe { conf_in(conf) }? {
             ConfIn::Bytes(bytes) => done(call.node.boot_conf_bytes(bytes, before)),
             ConfIn::Ids(ids, index) => done(call.node.boot_conf(&ids, index, before)),

@@ -218,7 +218,7 @@ pub unsafe extern "C" fn raftcore_conf_encode(
     need_out: *mut size_t,
 ) -> raftcore_code {
     guard_free(|| {
-        // SAFETY: the page asks for a configuration that can be read, and a place for the answer.
+        // SAFETY: the page asks for a readable membership, and a place for the answer.
         let (conf, need_out) = unsafe { (conf_in(conf).map_err(code_of)?, optional(need_out).map_err(code_of)?) };
         let ConfIn::Ids(ids, index) = conf else { return Err(Error::Arg) };
         let need = wire::stored_conf_len(&ids, index);

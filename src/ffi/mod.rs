@@ -307,7 +307,7 @@ unsafe fn entries_in<'a>(
     Ok(list.iter().filter_map(|entry| unsafe { entry_in(entry) }.ok()))
 }
 
-/// A configuration from C.
+/// A membership from C.
 enum ConfIn<'a> {
     Bytes(&'a [u8]),
     /// Sets of ids, and the index of the membership; 0: unknown.

@@ -31,7 +31,7 @@ pub enum ChangeError {
     JointWithoutVoters,
     /// Leaving a membership that is not joint.
     NotJoint,
-    /// A simple change while the configuration is joint.
+    /// A simple change while the membership is joint.
     SimpleInJoint,
     /// A simple change that moves several voters.
     MoreThanOneVoter,
@@ -45,9 +45,9 @@ pub enum ChangeError {
     LearnerInOutgoing(NodeId),
     /// A learner votes.
     LearnerInVoters(NodeId),
-    /// Somebody waits to become a learner, without a joint configuration to leave.
+    /// A node waits to become a learner, without a joint membership to leave.
     StagedWhenNotJoint,
-    /// `auto_leave` without a joint configuration to leave.
+    /// `auto_leave` without a joint membership to leave.
     AutoLeaveWhenNotJoint,
     /// A half has more voters than [`MAX_VOTERS`].
     TooManyVoters,

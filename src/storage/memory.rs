@@ -61,7 +61,7 @@ impl MemoryStorage {
         });
     }
 
-    /// Stores the configuration as of the applied index.
+    /// Stores the membership as of the applied index.
     pub fn set_conf(&mut self, conf: proto::ConfState) {
         self.conf = conf;
     }

@@ -48,7 +48,7 @@ pub type StorageResult<T> = core::result::Result<T, StorageError>;
 
 /// A host's log and state, for a node to read. All ranges are `low..high`, half open.
 pub trait Storage {
-    /// The stored hard state, and the configuration as of the applied index.
+    /// The stored hard state, and the membership as of the applied index.
     ///
     /// # Errors
     /// [`StorageError::Failed`].
