@@ -25,6 +25,7 @@ const BARS: &[(&str, f64, f64)] = &[
     ("README.md", 6.5, 3.0),
     ("ARCHITECTURE.md", 5.5, 3.0),
     ("CONTRIBUTING.md", 6.0, 3.0),
+    ("CHANGELOG.md", 5.0, 3.0),
     ("bindings/c", 5.0, 3.0),
     ("bindings/go", 5.8, 3.0),
     ("bindings/python", 6.2, 3.0),
