@@ -11,11 +11,11 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// The commands of tests/stories beyond those of etcd's scripts. tests/stories/README.md lists both
-// kinds.
+// The commands of tests/stories beyond the commands of etcd's scripts. tests/stories/README.md
+// lists both kinds.
 
-// A story is a cluster with raftcore's own choices, whose nodes crash, whose network parts, and
-// whose clients read.
+// A story is a cluster with raftcore's own choices, in which nodes crash, the network parts, and
+// clients read.
 type story struct{ cluster }
 
 func newStory() *story {
@@ -24,7 +24,7 @@ func newStory() *story {
 	return s
 }
 
-// run does one command of a story and returns what the command prints.
+// run does a command of a story and returns the output.
 func (s *story) run(d *datadriven.TestData) string {
 	s.out.Reset()
 	if err := s.command(d); err != nil {
@@ -77,8 +77,8 @@ func (s *story) command(d *datadriven.TestData) error {
 	return s.cluster.command(d)
 }
 
-// bootWith boots a node anew from a disk whose log has entries of the given terms, the first at
-// index 1, and whose term is given or the last entry's.
+// bootWith boots a node from a disk whose log has entries of the given terms, from index 1 on. The
+// node's term is given, or the last entry's.
 func (s *story) bootWith(n *node, named values) error {
 	var terms []uint64
 	for _, arg := range named {
@@ -113,10 +113,10 @@ func (s *story) bootWith(n *node, named values) error {
 	return s.restart(n)
 }
 
-// crash takes from a node all that its disk does not have, and boots the node again.
+// crash forgets everything that is not on the node's disk, and boots the node again.
 func (s *story) crash(n *node) error {
 	n.appendWork, n.applyWork = nil, nil
-	// A response of the node's own storage is in its memory, not in the network.
+	// A response of the node's own storage is in memory, not in the network.
 	s.network = slices.DeleteFunc(s.network, func(e envelope) bool { return e.local() && e.GetTo() == n.id })
 	if err := s.restart(n); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (s *story) restart(n *node) error {
 	}))
 }
 
-// cutOff parts the nodes named from the others: what goes from one side to the other is lost, until
+// cutOff parts the named nodes from the others: messages between the two sides get lost, until
 // heal.
 func (s *story) cutOff(ids []uint64) error {
 	if len(ids) == 0 {
@@ -173,7 +173,7 @@ func (s *story) proposeWithToken(d *datadriven.TestData, ids []uint64, named val
 	return n.then(n.proposeMany([][]byte{[]byte(d.CmdArgs[1].Key)}, token))
 }
 
-// answers shows what a ready tells the clients of its node, a line each.
+// answers shows the results for the clients of the node, a line each.
 func (b *batch) answers() (text string) {
 	for _, token := range b.tokens {
 		text += fmt.Sprintf("Proposal %d: committed\n", token)
@@ -187,8 +187,8 @@ func (b *batch) answers() (text string) {
 	return text
 }
 
-// showLogs shows the term of each entry of each log on disk, as the figures of the Raft paper do,
-// and the commit index.
+// showLogs shows the terms of the entries on each disk, as the figures of the Raft paper do, and
+// the commit index.
 func (s *story) showLogs() error {
 	for _, n := range s.nodes {
 		st, err := n.status(n.id)
@@ -200,7 +200,7 @@ func (s *story) showLogs() error {
 	return nil
 }
 
-// showMembers shows the membership that is in force on each node.
+// showMembers shows the membership in force on each node.
 func (s *story) showMembers() error {
 	for _, n := range s.nodes {
 		conf, err := n.conf()

@@ -11,7 +11,7 @@ import (
 
 const storiesFolder = "../stories"
 
-// runStory runs a story to its end and returns where the output differs, each difference in full.
+// runStory runs a story to its end and returns every difference in the output, in full.
 func runStory(t *testing.T, path string) (cases int, mismatches []string) {
 	s := newStory()
 	defer s.close()
@@ -53,8 +53,8 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// TestStoriesNoticeAChange changes the output of each case of each story in turn, by one letter,
-// and expects the runner to report this case alone.
+// TestStoriesNoticeAChange changes the output of each case by a letter, case by case, and expects
+// the runner to report exactly the changed case.
 func TestStoriesNoticeAChange(t *testing.T) {
 	if strings.Contains(strings.Join(os.Args, " "), "-rewrite") {
 		t.Skip("stories are being written anew")
@@ -89,7 +89,7 @@ func TestStoriesNoticeAChange(t *testing.T) {
 	t.Logf("%d changes were noticed", changes)
 }
 
-// stutter is a line with its last letter doubled.
+// stutter doubles the last letter of a line.
 func stutter(l string) string {
 	l = strings.TrimSuffix(l, "\n")
 	return l + l[len(l)-1:] + "\n"

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::{none, top};
 
-/// No message before this commit was held to a form.
+/// Messages before this commit were held to no form.
 const FIRST_HELD: &str = "1a4f34e257a70d31c809ff9b45b949a86330f3a2";
 
 /// A subject fits a line of a log, and a body says why. Merges are git's.
@@ -48,7 +48,7 @@ fn messages_without_form_are_found() {
     assert!(fault_of_a_message("1a2b\0raft: one gate\0\nSigned-off-by: A <a@b>\n").unwrap().contains("no body"));
 }
 
-/// What git prints; nothing if it fails.
+/// Returns the output of git; `None` if git fails.
 fn git(args: &[&str]) -> Option<String> {
     let output = Command::new("git").arg("-C").arg(top()).args(args).output();
     let output = match output {
@@ -64,8 +64,8 @@ fn git(args: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Prints a line past the test harness, which hides the output of a test that passes. `mk/stages`
-/// repeats lines of this form.
+/// Prints a line past the test harness, which hides the output of a passing test. `mk/stages`
+/// repeats lines of the form.
 fn skipped(why: &str) {
     std::io::stdout().write_all(format!("\nskipped: {why}\n").as_bytes()).unwrap();
 }

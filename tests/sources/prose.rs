@@ -1,4 +1,4 @@
-//! Tests of the prose in comments and documents, by the rule that a machine can count.
+//! Tests of the prose in comments and documents, by a rule that a machine can count.
 //!
 //! The rule is the share of bare pronouns and relatives. "What it needs is in the one that came
 //! first" must be decoded; "The first block holds the header" is read once. Code in comments does
@@ -8,17 +8,17 @@ use std::fs;
 
 use super::{files_below, none, top};
 
-/// Words that stand for another word, and that a reader therefore has to resolve.
+/// Words that stand for another word. A reader has to find the word meant.
 const BARE: &[&str] = &[
     "it", "its", "itself", "they", "them", "their", "theirs", "this", "these", "that", "those", "what", "which", "who",
     "whom", "whose", "whatever", "whoever", "one", "ones", "none", "other", "others", "another", "each", "any", "some",
     "all", "both", "either", "neither", "such", "same", "former", "latter",
 ];
 
-/// What each place may have at most: bare words of a hundred, then sentences of a hundred in which
-/// a fifth of the words or more are bare. The aim is 6.5 and 3 everywhere. A place that is far
-/// below has its own figure, and so has one that is not there yet: lower these as you rewrite, and
-/// never raise them.
+/// The bars of each place: bare words of a hundred words, then sentences of a hundred in which a
+/// fifth of the words or more are bare. The aim is 6.5 and 3 everywhere. A place far below the aim
+/// has a lower bar, and a place not there yet has a higher bar. Lower the bars as you rewrite, and
+/// never raise a bar.
 const BARS: &[(&str, f64, f64)] = &[
     ("include", 4.5, 1.5),
     ("docs", 5.2, 2.0),
@@ -52,6 +52,17 @@ const BARS: &[(&str, f64, f64)] = &[
     ("src/rng.rs", 5.0, 3.0),
     ("src/status.rs", 4.5, 3.5),
     ("src/types.rs", 3.0, 3.0),
+    ("tests/api", 7.5, 5.0),
+    ("tests/sources", 6.0, 8.0),
+    ("tests/sources.rs", 6.0, 3.0),
+    // Not rewritten yet.
+    ("benches", 12.5, 16.0),
+    ("src/log", 12.0, 15.0),
+    ("src/node", 11.5, 16.0),
+    ("src/raft", 14.0, 24.0),
+    ("src/ready", 14.5, 24.0),
+    ("src/wire", 12.2, 16.5),
+    ("tests", 12.0, 17.0),
 ];
 
 #[test]
@@ -141,7 +152,7 @@ impl Count {
     }
 }
 
-/// The prose in a file: its comments, or all of a document but code and tables. Code in backquotes
+/// Returns the prose in a file: comments, or a document without code and tables. Code in backquotes
 /// becomes one word.
 fn prose_of(name: &str, text: &str) -> String {
     let prose = match name.rsplit_once('.').map_or("", |(_, kind)| kind) {
@@ -190,7 +201,7 @@ fn hashed(text: &str) -> String {
     found
 }
 
-/// A document without its blocks of code, tables and marks.
+/// Returns a document without blocks of code, tables and marks.
 fn document(text: &str) -> String {
     let mut found = String::new();
     let mut in_block = false;
@@ -209,7 +220,7 @@ fn document(text: &str) -> String {
     found
 }
 
-/// Cut after a mark of punctuation that a blank follows, and at empty lines.
+/// Cuts after a mark of punctuation with a blank behind, and at empty lines.
 fn sentences(prose: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut before = ' ';

@@ -5,8 +5,7 @@ use std::fs;
 
 use super::{none, rust_files, top, tree, words};
 
-/// Rows of `docs/departures.md` and `docs/found.md` end with the tests that show them, by name or by
-/// file.
+/// Rows of `docs/departures.md` and `docs/found.md` end with tests, by name or by file.
 #[test]
 fn tables_name_their_tests() {
     let functions =
@@ -72,7 +71,7 @@ fn tests_are_where_the_guide_says() {
     none(faults);
 }
 
-/// The rows of all tables of a document, without the heads.
+/// Returns the rows of all tables of a document, without the heads.
 fn rows_of(page: &str) -> impl Iterator<Item = &str> {
     let lines = page.lines().zip(page.lines().skip(1).chain([""]));
     let is_rule = |line: &str| line.starts_with("|-");
