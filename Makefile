@@ -12,7 +12,7 @@ FACES := '' capi
 include $(wildcard mk/*.mk)
 
 .PHONY: help build minimal kv demo setup test check rust header check-header ctest alloc-test ctest-asan ctest-valgrind kv-test \
-	conformance conformance-30s lockstep simulate hostile verify sources clean
+	conformance conformance-30s stories lockstep simulate hostile verify sources clean
 
 help:
 	@echo 'raftcore: make TARGET'
@@ -32,7 +32,7 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust mutants-quick minimal ctest alloc-test ctest-asan ctest-valgrind kv-test conformance-30s go-test python-test faces loops-test snapshots-test host-test install-test bench-check)
+	@mk/stages $(or $(STAGES),check rust mutants-quick minimal ctest alloc-test ctest-asan ctest-valgrind kv-test stories conformance-30s go-test python-test faces loops-test snapshots-test host-test install-test bench-check)
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check -- tests/faults/planted.rs tests/faults/planter/src/main.rs tests/faults/planter/src/lib.rs
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
@@ -55,6 +55,8 @@ conformance: target/c/libraftcore.a target/c/libraftcore_faults.a  ## etcd's 743
 	cd tests/conformance && $(GO) vet ./... && $(GO) vet -tags hooks ./... && $(GO) run ./cmd/report -hooks -steps $(or $(STEPS),1000000)
 conformance-30s: target/c/libraftcore.a target/c/libraftcore_faults.a  ## the same with 30 seconds of lock-step
 	cd tests/conformance && $(GO) vet ./... && $(GO) test -count=1 ./... && $(GO) test -count=1 -tags hooks -run 'TestConfChange|TestQuorum' .
+stories: target/c/libraftcore.a  ## the readable exchanges of tests/stories; REWRITE=1 writes their output anew
+	cd tests/conformance && $(GO) test -count=1 -run 'TestStories' . $(if $(REWRITE),-rewrite)
 lockstep: target/c/libraftcore.a  ## etcd's raft and raftcore side by side: STEPS=1000000, SEED=… repeats a run
 	cd tests/conformance && LOCKSTEP_STEPS=$(or $(STEPS),1000000) LOCKSTEP_SEED=$(SEED) $(GO) test -v -count=1 -timeout 24h -run 'TestLockstep$$' .
 header:  ## write include/raftcore.h anew

@@ -1,6 +1,7 @@
-//! What a node is told at the start: who it is, its timing, its limits, and which of two behaviours it takes where they differ.
+//! The settings of a node: identity, timing, limits, and the choice wherever two behaviours are
+//! possible.
 //!
-//! Every limit has a unit, a range and a default; `check` names the field at fault.
+//! Every limit has a unit, a range and a default. `check` names the wrong field.
 
 use crate::error::{Error, Result};
 use crate::types::{MAX_ID, NodeId};
@@ -9,17 +10,17 @@ use crate::types::{MAX_ID, NodeId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum StorageMode {
-    /// One ready at a time: stored, sent, applied, then `advance`.
+    /// One ready at a time: store, send, apply, then `advance`.
     #[default]
     Sync = 0,
-    /// Several readies outstanding: `persisted`, `applied` and `release` come on their own.
+    /// Several readies outstanding: `persisted`, `applied` and `release` come separately.
     Async = 1,
-    /// As etcd's `AsyncStorageWrites`: the work comes as messages, and so do its acknowledgements.
+    /// Like etcd's `AsyncStorageWrites`: work and acknowledgements travel as messages.
     Messages = 2,
 }
 
 impl StorageMode {
-    /// Its name.
+    /// Returns the name of the mode.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sync => "SYNC",
@@ -28,7 +29,7 @@ impl StorageMode {
         }
     }
 
-    /// The mode with this number.
+    /// Returns the mode with the given number.
     pub fn from_number(value: u32) -> Option<Self> {
         match value {
             0 => Some(Self::Sync),
@@ -47,7 +48,7 @@ macro_rules! flags {
 
         impl Flags {
             $($(#[doc = $doc])* pub const $name: Self = Self(1 << $bit);)*
-            /// Every bit that has a meaning; another is refused.
+            /// All bits with a meaning. `check` refuses any other bit.
             pub const KNOWN: Self = Self($((1 << $bit))|*);
         }
     };
@@ -56,60 +57,69 @@ macro_rules! flags {
 flags! {
     /// Ask whether an election could be won before raising the term (diss. §9.6). Default on.
     PRE_VOTE = 0;
-    /// A leader that hears from no quorum for an election timeout steps down; votes are refused while a leader is alive
-    /// (diss. §6.2). Default on.
+    /// A leader that hears from no quorum for an election timeout steps down. Nodes refuse votes
+    /// while a leader is alive (diss. §6.2). Default on.
     CHECK_QUORUM = 1;
-    /// Reads by lease instead of a round of heartbeats: needs `CHECK_QUORUM` and bounded clock drift (diss. §6.4.1).
+    /// Serves reads by lease instead of a round of heartbeats. Needs `CHECK_QUORUM` and bounded
+    /// clock drift (diss. §6.4.1).
     LEASE_READS = 2;
-    /// Overwrite views with 0xDD when they end, so that a stale read shows. For tests of a host.
+    /// Overwrites views with 0xDD when the views end, so that a stale read shows. For tests of a
+    /// host.
     DEBUG_POISON_VIEWS = 3;
     /// etcd: MsgVote may leave before its hard state is durable.
     VOTE_REQUEST_EARLY = 4;
     /// etcd: a removed or demoted leader goes on leading.
     STAY_WHEN_REMOVED = 5;
-    /// etcd: a refused configuration change is appended as an empty entry.
+    /// etcd: a refused membership change is appended as an empty entry.
     REFUSED_CONF_AS_EMPTY = 6;
     /// etcd: lease reads go on while leadership is being transferred [D-04].
     LEASE_IN_TRANSFER = 7;
-    /// Index and term travel in MsgTimeoutNow and are checked [E-17]: all nodes must be able.
+    /// MsgTimeoutNow carries index and term, and the receiver checks both [E-17]. All nodes must
+    /// support the fields.
     TRANSFER_FENCE = 8;
-    /// The commit index travels in votes [E-11]: all nodes must be able.
+    /// Votes carry the commit index [E-11]. All nodes must support the field.
     COMMIT_IN_VOTES = 9;
-    /// etcd: a read is answered before `applied` has reached its index.
+    /// etcd: the node answers a read before `applied` has reached the index of the read.
     READ_AT_ONCE = 10;
     /// Entries join an unsent append to the same peer (raft-rs).
     BATCH_APPEND = 11;
     /// A moved commit index waits for the next append or heartbeat (raft-rs).
     NO_COMMIT_BROADCAST = 12;
-    /// A leader that its own change removes hands leadership over first.
+    /// A leader removed by its own change hands leadership over first.
     NOMINATE_SUCCESSOR = 13;
-    /// etcd: changes are not validated when proposed, nor kept apart: all nodes must have it, and a host must then write the commit index
-    /// with the entries as one, since the changes in a log prove nothing about it.
+    /// etcd: changes are not validated when proposed, and may overlap. All nodes must have the
+    /// flag. A host must then write the commit index and the entries as one write, since the
+    /// changes in a log prove nothing about the commit index.
     NO_CONF_VALIDATION = 14;
-    /// A follower passes proposals on to the leader; their outcome is not known here, so their tokens come back at once as unknown. Without
-    /// it a follower refuses them with [`Error::NotLeader`]. Default off; etcd: on.
+    /// A follower forwards proposals to the leader. The follower never learns the outcome, so
+    /// tokens come back at once as unknown. Without the flag, a follower refuses proposals with
+    /// [`Error::NotLeader`]. Default off; etcd: on.
     FORWARDING = 15;
     /// Messages of a ready also carry their entries decoded (C only).
     DECODED_MSGS = 16;
-    /// A removed or demoted leader leads on until a quorum of the new configuration has learned of it, so that these can elect
-    /// without it [M-05]. Default on; without it, and as in etcd's raft, it steps down at once.
+    /// A removed or demoted leader leads until a quorum of the new membership has learned of the
+    /// change, so that the quorum can elect without the leader [M-05]. Default on. Without the
+    /// flag, as in etcd's raft, the leader steps down at once.
     RETIRE_GRACEFULLY = 17;
-    /// An append that only says how far is committed asks a peer that streams for no answer. It says so by `reject`, which others
-    /// overlook in MsgApp, and answer. Default on.
+    /// An append that only carries a commit index asks a replicating peer for no answer. The
+    /// `reject` field marks such an append; other libraries ignore the field in MsgApp, and answer.
+    /// Default on.
     QUIET_COMMIT = 18;
-    /// Committed entries that left the recent log come as a span without entries, for a host whose apply thread reads the log itself. Such
-    /// a span must be confirmed by [`applied`](crate::Node::applied) before [`advance`](crate::Node::advance). Default off: the node
-    /// fetches them from its host, and hands them out like all others.
+    /// Committed entries that left the recent log come as a span without entries, for a host whose
+    /// apply thread reads the log itself. Confirm a span by [`applied`](crate::Node::applied)
+    /// before [`advance`](crate::Node::advance). Default off: the node fetches the entries from its
+    /// host, and returns them like any entry.
     COMMITTED_SPANS = 19;
-    /// etcd: a configuration change is applied apart from its entry, by [`apply_change`](crate::Node::apply_change), late or never, and
-    /// `applied` passes changes that nobody applied.
+    /// etcd: the host applies a membership change separately from the entry, by
+    /// [`apply_change`](crate::Node::apply_change), late or never. `applied` may pass unapplied
+    /// changes.
     CONF_APART = 20;
-    /// etcd: a supplied snapshot may have a configuration without its receiver.
+    /// etcd: a supplied snapshot may have a membership without its receiver.
     SNAPSHOT_ANY_CONF = 21;
 }
 
 impl Flags {
-    /// Whether all bits of `other` are set.
+    /// Returns whether all bits of `other` are set.
     #[inline]
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -125,18 +135,20 @@ impl Flags {
 /// A node's configuration. Start from [`Config::new`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// This node: 1 to 2^64-17.
+    /// The id of the node: 1 to 2^64-17.
     pub id: NodeId,
-    /// The group it belongs to: any number; frames of another group are refused.
+    /// The group of the node: any number. The node refuses frames of another group.
     pub group: u64,
-    /// Seed of election jitter and read contexts: not 0. Draw another one at each start, or an answer from before a restart could serve
-    /// a stale read. The same seed and the same calls give the same run.
+    /// Seed of election timeouts and read contexts: not 0. Choose a new seed at each start, or an
+    /// answer from before a restart could serve a stale read. Equal seeds and equal calls give
+    /// equal runs.
     pub seed: u64,
     /// Switches.
     pub flags: Flags,
     /// How the host stores.
     pub storage: StorageMode,
-    /// Ticks without a leader before an election, at least; up to twice as many by chance. Above `heartbeat_ticks`.
+    /// Shortest election timeout, ticks; a random timeout is below twice the value. Above
+    /// `heartbeat_ticks`.
     pub election_ticks: u32,
     /// Ticks between heartbeats of a leader: at least 1.
     pub heartbeat_ticks: u32,
@@ -144,46 +156,48 @@ pub struct Config {
     pub read_timeout_ticks: u32,
     /// Ticks a peer may stay in snapshot state without a report; 0: for ever [S-01].
     pub snapshot_timeout_ticks: u32,
-    /// Ticks after boot in which no vote is granted [D-05]; 0: none; [`FENCE_AUTO`]: `election_ticks` with lease reads, else none.
+    /// Ticks after boot during which this node grants no vote [D-05]. 0: none. [`FENCE_AUTO`]:
+    /// `election_ticks` with lease reads, else none.
     pub vote_fence_ticks: u32,
-    /// Members of a configuration, at most: 1 to 256.
+    /// Members of the group, at most: 1 to 256.
     pub max_peers: u32,
-    /// Appends in flight to one peer: 1 to 65536.
+    /// Appends in flight to a peer: 1 to 65536.
     pub max_inflight_msgs: u32,
-    /// Readies outstanding: 1 to 1024. One in SYNC.
+    /// Outstanding readies: 1 to 1024. SYNC has a single one.
     pub max_outstanding: u32,
-    /// Entries to store or to apply in one ready, each: at least 1.
+    /// Entries to store in a ready, and entries to apply in a ready: at least 1.
     pub max_entries_per_ready: u32,
-    /// Messages in one ready: at least 16.
+    /// Messages in a ready: at least 16.
     pub max_messages: u32,
     /// Reads waiting: at least 1.
     pub max_reads: u32,
     /// Proposals with a token waiting: at least 1.
     pub max_tokens: u32,
-    /// Rank in elections: among equal logs the higher wins. 0 for all by default.
+    /// Rank in elections: among equal logs the highest wins. All nodes have 0 by default.
     pub priority: i32,
-    /// ASYNC: hand out committed entries this far beyond the durable ones, entries; 0: off.
+    /// ASYNC: return committed entries up to this many entries beyond the durable ones; 0: off.
     pub max_apply_unpersisted: u32,
     /// Recent log kept in memory, bytes of encoded entries: at least four blocks.
     pub recent_bytes: u64,
-    /// Catch-up messages made from supplies, bytes for all peers.
+    /// Catch-up messages made from supplies, bytes for all peers together.
     pub catchup_bytes: u64,
-    /// Entries in one append, encoded bytes; at least one entry goes.
+    /// Entries in an append, encoded bytes. A single entry may be larger.
     pub max_size_per_msg: u64,
-    /// Committed entries handed out and not yet applied, encoded bytes; at least one entry goes.
+    /// Committed entries returned and not yet applied, encoded bytes. A single entry may be larger.
     pub max_committed_size_per_ready: u64,
-    /// Payload of a leader's uncommitted entries, bytes; past it a proposal is refused.
+    /// Payload of a leader's uncommitted entries, bytes. A leader above the limit refuses
+    /// proposals.
     pub max_uncommitted_size: u64,
-    /// Entries in flight to one peer, payload bytes; 0: no limit.
+    /// Entries in flight to a peer, payload bytes; 0: no limit.
     pub max_inflight_bytes: u64,
-    /// Payload of one entry, bytes.
+    /// Payload of an entry, bytes.
     pub max_entry_bytes: u64,
     /// Snapshot data that may pass through the core, bytes.
     pub max_snapshot_bytes: u64,
     /// A block of the recent log, bytes: 4 KiB to 16 MiB. A larger entry gets a block of its own.
     pub block_bytes: u64,
-    /// Ticks after which a leader steps down whose own writes have made no entry durable meanwhile, though there are some to write;
-    /// 0: never. Its disk stands still, so another should lead.
+    /// Ticks after which a leader steps down if its disk makes no entry durable although entries
+    /// wait for the disk; 0: never. Another node with a working disk should lead.
     pub own_write_timeout_ticks: u32,
 }
 
@@ -228,7 +242,8 @@ impl Config {
         }
     }
 
-    /// etcd's choices in the fields where the defaults differ, and in nothing else: see `docs/departures.md`.
+    /// Sets etcd's choices in the fields where the defaults differ, and no other field. See
+    /// `docs/departures.md`.
     pub fn preset_etcd(&mut self) {
         let on = [
             Flags::VOTE_REQUEST_EARLY,
@@ -259,10 +274,10 @@ impl Config {
         self.own_write_timeout_ticks = 0;
     }
 
-    /// Whether a node can be made of it.
+    /// Checks whether a node can be made with this configuration.
     ///
     /// # Errors
-    /// The field at fault and what is allowed, as a text.
+    /// A text with the wrong field and the allowed values.
     pub fn check(&self) -> core::result::Result<(), &'static str> {
         let within = |value: u32, low: u32, high: u32| (low..=high).contains(&value);
         let rules = [
@@ -313,27 +328,30 @@ impl Config {
         }
     }
 
-    /// The longest payload that is taken: an entry that could never be stored must not be said to be one to retry.
+    /// Returns the longest accepted payload. A node must not ask to retry a proposal that could
+    /// never be stored.
     pub(crate) fn entry_limit(&self) -> u64 {
         self.max_entry_bytes.min(self.recent_bytes / 2 - 64)
     }
 
-    /// The longest message that a peer of the same configuration can send, bytes.
+    /// Returns the length of the longest message that a peer with the same configuration can send,
+    /// bytes.
     pub(crate) fn message_limit(&self) -> u64 {
         let appends = self.max_size_per_msg.min(u64::from(u32::MAX / 2)).max(self.max_entry_bytes);
         appends.max(self.max_snapshot_bytes).saturating_add(64 << 10)
     }
 
-    /// The largest frame that a peer of the same configuration can send, bytes, its header included.
+    /// Returns the length of the largest frame that a peer with the same configuration can send,
+    /// bytes, header included.
     pub fn frame_limit(&self) -> u64 {
         self.message_limit().saturating_add(crate::types::FRAME_HEADER as u64)
     }
 
-    /// What this node's messages may hold beyond etcd's.
+    /// Returns the features of this node's messages beyond etcd's.
     pub(crate) fn wire_features(&self) -> u64 {
         self.flags.0 & (Flags::TRANSFER_FENCE.0 | Flags::COMMIT_IN_VOTES.0)
     }
 }
 
-/// `vote_fence_ticks`: an election timeout with lease reads, none without.
+/// `vote_fence_ticks`: an election timeout with lease reads, no fence otherwise.
 pub const FENCE_AUTO: u32 = u32::MAX;

@@ -1,7 +1,8 @@
-//! What a node's state means, as a stream of numbers: equal streams, same behaviour from here on.
+//! The state of a node as a stream of numbers: nodes with equal streams behave equally from here
+//! on.
 //!
-//! Not in it: capacities, free lists, garbage, counters, the layout of blocks. Identities that only grow (readies, fetches, read
-//! contexts) count relative to the oldest one out.
+//! Left out: capacities, free lists, garbage, counters, the layout of blocks. Ids that only grow
+//! (readies, fetches, read contexts) count relative to the oldest outstanding id.
 
 use crate::config::Flags;
 use crate::log::Slot;
@@ -28,7 +29,8 @@ impl Stream<'_> {
         }
     }
 
-    /// The same for bytes that lie apart: where a part ends, which is a matter of blocks, makes no difference.
+    /// Like `bytes`, for bytes in several parts. The ends of the parts depend on blocks, and make
+    /// no difference.
     fn parts<'a>(&mut self, mut parts: impl Iterator<Item = &'a [u8]> + Clone) {
         let all = parts.clone();
         if let (Some(whole), None) = (parts.next(), parts.next()) {
@@ -61,7 +63,7 @@ pub(crate) fn of(raft: &Raft, readies: &Readies, with_random: bool) -> u64 {
     state
 }
 
-/// Whether two nodes are in the same state.
+/// Returns whether two nodes are in equal states.
 pub(crate) fn same(a: &Raft, a_readies: &Readies, b: &Raft, b_readies: &Readies) -> bool {
     let mut stream = Vec::new();
     walk(a, a_readies, false, &mut |n| stream.push(n));
@@ -95,7 +97,7 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
     waiting(raft, &mut out);
     out.numbers([raft.outbox.now.len() as u64, raft.outbox.after.len() as u64]);
     out.numbers(raft.outbox.own.iter().flat_map(|own| [own.kind as u64, own.term, own.index]));
-    // A message not handed out yet shows the same bytes as it will in its batch.
+    // A message not returned yet counts with the bytes that the message will have in its ready.
     let unsent = Batch { bytes: Vec::new(), ..Batch::default() };
     for message in raft.outbox.now.iter().chain(&raft.outbox.after) {
         scalars(message, &mut out);
@@ -144,7 +146,7 @@ fn slots<'a>(raft: &Raft, slots: impl Iterator<Item = &'a Slot>, out: &mut Strea
     }
 }
 
-/// What the host is asked for of its own log, or has supplied.
+/// Fetches of the node's own log, and their supplies.
 fn own_log(raft: &Raft, out: &mut Stream<'_>) {
     let own = &raft.own_log;
     let age = if own.ask == 0 { u64::MAX } else { raft.fetches.last_id - own.ask };
@@ -167,7 +169,7 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
         let (max_msgs, max_bytes) = peer.window.limits();
         out.numbers([peer.id, peer.is_learner.into(), vote, max_msgs, max_bytes]);
         if raft.role != Role::Leader {
-            // What a former leader knew of its peers is forgotten before it matters again.
+            // A former leader forgets its view of the peers before the view matters again.
             continue;
         }
         out.numbers([

@@ -1,6 +1,7 @@
-//! What can go wrong, for whom: one table of codes, variants and texts.
+//! Errors: a table of codes, variants and texts.
 //!
-//! `Error` is a caller's: the call did nothing, and the text says what to do. The numbers are the C ABI's. `Detail` has those of the case.
+//! An `Error` is for the caller: the call did nothing, and the text advises the caller. The numbers
+//! are the codes of the C ABI. `Detail` holds the numbers of the single case.
 
 #[cfg(test)]
 mod tests;
@@ -36,13 +37,13 @@ errors! {
     Null = -1, "a required pointer is NULL";
     /// Not a live node (C only).
     Handle = -2, "not a live node: freed, or never created";
-    /// The node is in use by another thread (C only).
+    /// Another thread uses the node (C only).
     Busy = -3, "the node is in use by another thread";
     /// A bug was caught; the node is poisoned now.
     Panic = -4, "a bug in the core was caught: the node is poisoned, free it and boot again from disk";
-    /// An earlier fault poisoned the node: looking inside and freeing it still work.
+    /// An earlier fault poisoned the node. You can still look inside, and free the node.
     Poisoned = -5, "the node is poisoned by an earlier fault: free it and boot again from disk";
-    /// `abi_version` or `struct_size` is not one this library knows (C only).
+    /// The library does not know `abi_version` or `struct_size` (C only).
     Abi = -6, "abi_version or struct_size is not one this library knows";
     /// An argument is out of range, or a number or index was never handed out.
     Arg = -7, "an argument is out of range";
@@ -56,27 +57,28 @@ errors! {
     Full = -11, "a configured capacity is reached: retry after the next advance";
     /// The caller's buffer is too small; the needed size was told.
     TooSmall = -12, "the buffer is too small: the needed size was stored";
-    /// The bytes are no message, entry or configuration.
+    /// The bytes are no message, entry or membership.
     Decode = -13, "malformed bytes";
-    /// No leader is known, or it is being transferred.
+    /// No leader is known, or leadership is being transferred.
     NoLeader = -14, "no leader is known, or leadership is being transferred: retry later";
-    /// A response from somebody unknown, or no such peer.
-    NoPeer = -15, "no such peer in the configuration";
-    /// A change of the configuration is in flight.
-    ConfBusy = -16, "a configuration change is in flight: retry after it is applied";
+    /// A response from an unknown node, or an unknown peer.
+    NoPeer = -15, "no such peer: not a member of the group";
+    /// A membership change is in flight.
+    ConfBusy = -16, "a membership change is in flight: retry once the change is applied";
     /// The change is invalid here.
-    Conf = -17, "the configuration change is invalid here";
+    Conf = -17, "the membership change is invalid here";
     /// Boot data contradict each other.
     Corrupt = -18, "the stored state contradicts itself";
-    /// Not built into this library, or not by this configuration.
-    Unsupported = -19, "not supported by this library or configuration";
-    /// A message to another id or group, from self, or of a local type.
+    /// This library or this configuration does not support the call.
+    Unsupported = -19, "not supported by this library or this storage mode";
+    /// A message to another id or group, from the node itself, or of a local type.
     NotForMe = -20, "the message is not for this node, or not from the authenticated peer";
-    /// A message contradicts what is committed here.
+    /// A message contradicts committed entries of this node.
     Implausible = -21, "the message contradicts what is committed here: refused";
-    /// An entry or snapshot data above a configured limit. Snapshot data travel beside the core then: supply none.
+    /// An entry or snapshot data above a configured limit. Send large snapshot data over your own
+    /// channel, and supply the snapshot without data.
     TooLarge = -22, "too large: a configured limit is passed";
-    /// Another node leads: [`Status::leader`](crate::Status::leader) names it.
+    /// Another node leads: [`Status::leader`](crate::Status::leader) names the leader.
     NotLeader = -23, "this node is not the leader: propose at the leader";
 }
 
@@ -105,11 +107,11 @@ impl Detail {
 
     pub fn set(&mut self, text: fmt::Arguments<'_>) {
         self.len = 0;
-        // A text that is cut short is still the better part of it.
+        // A text cut short is better than no text.
         let _ = fmt::write(self, text);
     }
 
-    /// The call that begins has nothing to say yet.
+    /// Forgets the text of an earlier call.
     #[inline]
     pub fn clear(&mut self) {
         self.len = 0;

@@ -1,12 +1,14 @@
-//! A Raft consensus core that can be embedded anywhere: one deterministic state machine that owns no thread, clock, socket, file or
-//! random source, and never calls its host.
+//! A Raft consensus core to embed: a deterministic state machine without threads, clocks,
+//! sockets, files, random sources or callbacks.
 //!
-//! A host calls in ([`Node::tick`], [`Node::step`], [`Node::propose`]), takes a portion of work out ([`Node::ready`]), does it with its
-//! own disk and network, and acknowledges it ([`Node::advance`]). Programs in other languages do the same through the C ABI
-//! (`include/raftcore.h`).
+//! A host reports time, messages and proposals ([`Node::tick`], [`Node::step`],
+//! [`Node::propose`]) and takes a ready, a portion of work ([`Node::ready`]). The host does the
+//! work with disk and network, then acknowledges the ready ([`Node::advance`]).
+//! Programs in other languages use the C ABI (`include/raftcore.h`).
 //!
-//! **The one rule**: send a message marked [`MessageRef::after`] only when all readies up to its own are durable, and never let a commit
-//! index reach the disk before the entries that it covers. A write or flush that failed is final: boot again from what is on disk.
+//! **The one rule**: send a message marked [`MessageRef::after`] only when all readies up to its
+//! own are durable, and never let a commit index reach the disk before the covered entries. A
+//! failed write or flush is final: boot again from what is on disk.
 //!
 //! ```
 //! use raftcore::{Config, Node, Result, Stored};
@@ -32,7 +34,7 @@
 //!     Ok(()) // Before you sleep, `has_ready` must be 0.
 //! }
 //!
-//! // A group of one: it elects itself and commits alone. Draw another seed at each start.
+//! // A group with a single node, which elects itself and commits alone. Choose a new seed at each start.
 //! let mut node = Node::new(&Config { seed: 42, ..Config::new(1) })?;
 //! node.boot(&Stored::founder(&[1]), std::iter::empty())?;
 //! let mut host = Host::default();
@@ -67,9 +69,11 @@
 //! # Ok::<(), raftcore::Error>(())
 //! ```
 //!
-//! [`Node::turn`] is a pass of this loop in one call. [`storage::StorageNode`] answers the fetches of a host that has a [`storage::Storage`].
+//! [`Node::turn`] does a pass of this loop in one call. [`storage::StorageNode`] answers the
+//! fetches of a host that implements [`storage::Storage`].
 //!
-//! What stands where, and what may rely on what: `ARCHITECTURE.md`. The host's contract: `docs/durability.md`.
+//! `ARCHITECTURE.md` maps the modules and their invariants. `docs/durability.md` is the contract of
+//! a host.
 
 pub mod config;
 pub mod error;

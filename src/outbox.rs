@@ -429,6 +429,7 @@ impl Outbox {
             after: clone_vec(&self.after)?,
             own,
             own_in_after: self.own_in_after,
+            early_votes: self.early_votes,
             pieces: clone_vec(&self.pieces)?,
             bytes: clone_vec(&self.bytes)?,
             blobs: clone_vec(&self.blobs)?,

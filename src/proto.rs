@@ -1,21 +1,24 @@
-//! The schema as Rust types: messages, entries, snapshots and configurations with the field numbers of etcd's `raftpb`.
+//! The schema as Rust types: messages, entries, snapshots and memberships with the field numbers of
+//! etcd's `raftpb`.
 //!
-//! `proto/raftcore.proto` says the same in the language of protocol buffers. The types are the Rust face for hosts that want owned values,
-//! and the oracle that the tests hold [`crate::wire`] against; the core's own paths use neither them nor `prost`, which allocates.
-//! Enums are plain numbers here: [`crate::types`] has their meaning, and refuses what it doesn't know.
+//! `proto/raftcore.proto` is the same schema as protocol buffers. The types are for Rust hosts that
+//! want owned values, and tests compare [`crate::wire`] with the types. The core uses neither the
+//! types nor `prost`, which allocates. Enums are plain numbers here: [`crate::types`] gives the
+//! meaning, and refuses unknown numbers.
 
 use bytes::Bytes;
 
-/// What peers send each other. The Rust face, and the oracle of [`parse_message`](crate::wire::parse_message).
+/// A message between peers. For Rust hosts, and for tests of
+/// [`parse_message`](crate::wire::parse_message).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct Message {
     /// A [`MessageKind`](crate::types::MessageKind).
     #[prost(int32, tag = "1")]
     pub r#type: i32,
-    /// To whom.
+    /// The receiver.
     #[prost(uint64, tag = "2")]
     pub to: u64,
-    /// From whom.
+    /// The sender.
     #[prost(uint64, tag = "3")]
     pub from: u64,
     /// The sender's term; 0 in a local message and in a proposal.
@@ -24,7 +27,7 @@ pub struct Message {
     /// Term of the entry at `index`, in most messages.
     #[prost(uint64, tag = "5")]
     pub log_term: u64,
-    /// Index that the message is about.
+    /// Index of the message.
     #[prost(uint64, tag = "6")]
     pub index: u64,
     /// Entries to append, or proposed.
@@ -36,7 +39,7 @@ pub struct Message {
     /// A snapshot to install.
     #[prost(message, optional, tag = "9")]
     pub snapshot: Option<Snapshot>,
-    /// Whether a response refuses; of an append without entries: that no answer is needed.
+    /// In a response: the sender refuses. In an append without entries: no answer is needed.
     #[prost(bool, tag = "10")]
     pub reject: bool,
     /// Where a refused append should be tried next.
@@ -76,32 +79,34 @@ pub struct Entry {
 /// A snapshot. The Rust face, and the oracle of [`SnapshotView`](crate::wire::SnapshotView).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct Snapshot {
-    /// The state itself.
+    /// The state.
     #[prost(bytes = "bytes", tag = "1")]
     pub data: Bytes,
-    /// What it covers.
+    /// Index, term and membership of the state.
     #[prost(message, optional, tag = "2")]
     pub metadata: Option<SnapshotMetadata>,
 }
 
-/// What a snapshot covers. The Rust face, and the oracle of [`SnapshotView`](crate::wire::SnapshotView).
+/// The part of the log that a snapshot covers. For Rust hosts, and for tests of
+/// [`SnapshotView`](crate::wire::SnapshotView).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct SnapshotMetadata {
-    /// The configuration as of `index`.
+    /// The membership as of `index`.
     #[prost(message, optional, tag = "1")]
     pub conf_state: Option<ConfState>,
-    /// The last entry that it covers.
+    /// The last covered entry.
     #[prost(uint64, tag = "2")]
     pub index: u64,
-    /// That entry's term.
+    /// The term of the last covered entry.
     #[prost(uint64, tag = "3")]
     pub term: u64,
 }
 
-/// A configuration. The Rust face, and the oracle of [`parse_conf_state`](crate::wire::parse_conf_state).
+/// A membership. For Rust hosts, and for tests of
+/// [`parse_conf_state`](crate::wire::parse_conf_state).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct ConfState {
-    /// Voters; in a joint configuration the incoming ones.
+    /// Voters; in a joint membership, the incoming voters.
     #[prost(uint64, repeated, packed = "false", tag = "1")]
     pub voters: Vec<u64>,
     /// Learners.
@@ -110,15 +115,16 @@ pub struct ConfState {
     /// Voters of the outgoing half; empty unless joint.
     #[prost(uint64, repeated, packed = "false", tag = "3")]
     pub voters_outgoing: Vec<u64>,
-    /// Those who become learners when the joint configuration is left.
+    /// Voters that become learners when the joint membership is left.
     #[prost(uint64, repeated, packed = "false", tag = "4")]
     pub learners_next: Vec<u64>,
-    /// Whether the joint configuration is left by itself.
+    /// Whether the leader leaves the joint membership automatically.
     #[prost(bool, tag = "5")]
     pub auto_leave: bool,
 }
 
-/// A change of the first encoding. The Rust face, and the oracle of [`parse_change`](crate::wire::parse_change).
+/// A change of the first encoding. For Rust hosts, and for tests of
+/// [`parse_change`](crate::wire::parse_change).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct ConfChange {
     /// The host's own number.
@@ -127,7 +133,7 @@ pub struct ConfChange {
     /// A [`ChangeKind`](crate::types::ChangeKind).
     #[prost(int32, tag = "2")]
     pub r#type: i32,
-    /// Whom it is about.
+    /// The node to add or remove.
     #[prost(uint64, tag = "3")]
     pub node_id: u64,
     /// The host's own bytes.
@@ -135,18 +141,20 @@ pub struct ConfChange {
     pub context: Bytes,
 }
 
-/// One step of a change. The Rust face, and the oracle of [`parse_change`](crate::wire::parse_change).
+/// A step of a change. For Rust hosts, and for tests of
+/// [`parse_change`](crate::wire::parse_change).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct ConfChangeSingle {
     /// A [`ChangeKind`](crate::types::ChangeKind).
     #[prost(int32, tag = "1")]
     pub r#type: i32,
-    /// Whom it is about.
+    /// The node to add or remove.
     #[prost(uint64, tag = "2")]
     pub node_id: u64,
 }
 
-/// A change of the second encoding. The Rust face, and the oracle of [`parse_change`](crate::wire::parse_change).
+/// A change of the second encoding. For Rust hosts, and for tests of
+/// [`parse_change`](crate::wire::parse_change).
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct ConfChangeV2 {
     /// A [`Transition`](crate::types::Transition).
@@ -160,13 +168,14 @@ pub struct ConfChangeV2 {
     pub context: Bytes,
 }
 
-/// What must survive a restart besides the log. The Rust face; the core takes and gives it as three numbers.
+/// The state that must survive a restart besides the log. For Rust hosts; the core takes and
+/// returns the state as three numbers.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct HardState {
     /// Latest term seen.
     #[prost(uint64, tag = "1")]
     pub term: u64,
-    /// Who got this node's vote in `term`; 0 for none.
+    /// The candidate with this node's vote in `term`; 0: nobody.
     #[prost(uint64, tag = "2")]
     pub vote: u64,
     /// Highest index known to be committed.

@@ -1,41 +1,43 @@
-//! Tells what a majority has stored, and how a vote stands.
+//! Quorum arithmetic: the index that a majority has stored, and the state of a vote.
 //!
-//! While a joint configuration is in force, both of its majorities decide (diss. §4.3): an index is
-//! committed once both have it, a vote is won once both grant it, and lost as soon as one refuses.
+//! While a joint membership is in force, both majorities decide (diss. §4.3). An entry is committed
+//! once both majorities have stored the entry. A vote is won once both grant the vote, and lost as
+//! soon as either refuses.
 //!
-//! Here: arithmetic over slices of distinct ids and a caller's look-up. Not here: who the voters are
-//! (`membership`), what they stored (`peers`). Nothing allocates; nothing of the crate is imported.
-//! Convention for no voters at all: everything is committed and every vote is won, so that the
-//! empty half of a configuration that is not joint never decides. A caller that can have no voters
-//! in either half must ask for that first.
+//! Here: arithmetic over slices of distinct ids and a caller's look-up. Not here: who the voters
+//! are (`membership`), and how far their logs reach (`peers`). The functions allocate nothing and
+//! import no module of the crate. Without voters, everything is committed and every vote is won, so
+//! that the empty half of a simple membership never decides. A caller without voters in both halves
+//! must check first.
+//!
 //! Sources: paper §5.2, §5.3, §5.4.2; diss. §4.3; etcd's `quorum`.
 
 #[cfg(test)]
 mod tests;
 
-/// The most voters that one half of a configuration may have: their indexes are sorted on the stack.
+/// The largest number of voters in a half of a membership: their indexes are sorted on the stack.
 ///
-/// `membership` refuses a configuration above it.
+/// `membership` refuses a larger membership.
 pub const MAX_VOTERS: usize = 256;
 
-/// Up to here an insertion sort is quicker than the general one.
+/// Up to this size, an insertion sort is faster than the general sort.
 const SMALL: usize = 7;
 
 /// How a vote stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VoteResult {
-    /// The missing votes can still decide either way.
+    /// The missing votes can still decide the outcome.
     Pending,
     /// A majority can no longer be had.
     Lost,
-    /// A majority granted it.
+    /// A majority granted the vote.
     Won,
 }
 
-/// The highest index that a majority of `ids` has stored.
+/// Returns the highest index that a majority of `ids` has stored.
 ///
-/// `acked` is asked once for each id, in order; `None` counts as 0. Without ids `u64::MAX`. Above
-/// [`MAX_VOTERS`] ids 0, which commits nothing: the safe answer to a question nobody may ask.
+/// `acked` is called once for each id, in order; `None` counts as 0. Without ids, the result is
+/// `u64::MAX`. Above [`MAX_VOTERS`] ids, the result is 0, the safe answer: nothing is committed.
 /// Source: paper §5.3.
 #[inline]
 pub fn majority_committed(ids: &[u64], mut acked: impl FnMut(u64) -> Option<u64>) -> u64 {
@@ -52,9 +54,9 @@ pub fn majority_committed(ids: &[u64], mut acked: impl FnMut(u64) -> Option<u64>
     }
 }
 
-/// The highest index that is committed in both halves of a joint configuration.
+/// Returns the highest index committed in both halves of a joint membership.
 ///
-/// `outgoing` is empty for a configuration that is not joint. Source: diss. §4.3.
+/// `outgoing` is empty for a simple membership. Source: diss. §4.3.
 #[inline]
 pub fn joint_committed(incoming: &[u64], outgoing: &[u64], mut acked: impl FnMut(u64) -> Option<u64>) -> u64 {
     let new = majority_committed(incoming, &mut acked);
@@ -64,9 +66,10 @@ pub fn joint_committed(incoming: &[u64], outgoing: &[u64], mut acked: impl FnMut
     new.min(majority_committed(outgoing, acked))
 }
 
-/// How a vote among `ids` stands; `vote` tells who granted or refused it, `None` who did not answer.
+/// Returns the state of a vote among `ids`. `vote` tells who granted or refused; `None` means no
+/// answer.
 ///
-/// Without ids it is won. Source: paper §5.2.
+/// Without ids, the vote is won. Source: paper §5.2.
 #[inline]
 pub fn majority_vote(ids: &[u64], mut vote: impl FnMut(u64) -> Option<bool>) -> VoteResult {
     let mut granted = 0;
@@ -88,9 +91,10 @@ pub fn majority_vote(ids: &[u64], mut vote: impl FnMut(u64) -> Option<bool>) -> 
     }
 }
 
-/// How a vote in a joint configuration stands: both halves must grant it, either can refuse it.
+/// Returns the state of a vote in a joint membership: both halves must grant, and either can
+/// refuse.
 ///
-/// `outgoing` is empty for a configuration that is not joint. Source: diss. §4.3.
+/// `outgoing` is empty for a simple membership. Source: diss. §4.3.
 #[inline]
 pub fn joint_vote(incoming: &[u64], outgoing: &[u64], mut vote: impl FnMut(u64) -> Option<bool>) -> VoteResult {
     let new = majority_vote(incoming, &mut vote);
@@ -102,7 +106,7 @@ pub fn joint_vote(incoming: &[u64], outgoing: &[u64], mut vote: impl FnMut(u64) 
     }
 }
 
-/// The general case, for up to `N` ids. Kept out of line, so that the usual sizes do not pay for its
+/// The general case, for up to `N` ids. Out of line, so that the usual sizes do not pay for the
 /// stack frame.
 #[inline(never)]
 fn sorted_committed<const N: usize>(ids: &[u64], mut at: impl FnMut(u64) -> u64) -> u64 {
@@ -119,7 +123,7 @@ fn sorted_committed<const N: usize>(ids: &[u64], mut at: impl FnMut(u64) -> u64)
     } else {
         indexes.sort_unstable();
     }
-    // In ascending order this many may lack an index that n / 2 + 1 have.
+    // In ascending order, as many nodes as this may lack an index that n / 2 + 1 have.
     let lacking = n - (n / 2 + 1);
     indexes.get(lacking).copied().unwrap_or(0)
 }
@@ -144,8 +148,8 @@ fn median_of_3(a: u64, b: u64, c: u64) -> u64 {
     a.min(b).max(a.max(b).min(c))
 }
 
-/// Of two pairs, the lower of the minima and the higher of the maxima cannot be the median of five:
-/// what is left of them and the fifth have it as theirs.
+/// Returns the median of five. The lower of two pairs' minima and the higher of their maxima can't
+/// be the median. The median of the remaining three is the median of all five.
 #[inline]
 fn median_of_5([a, b, c, d, e]: [u64; 5]) -> u64 {
     let low = a.min(b).max(c.min(d));

@@ -1,6 +1,7 @@
-//! The one source of chance: a small generator seeded by the configuration, so that a run can be repeated.
+//! The only source of randomness: a small generator seeded by the configuration, so that runs
+//! repeat.
 
-/// splitmix64: one addition and a few shifts a number, every seed good.
+/// splitmix64: an addition and a few shifts per number; every seed is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rng(u64);
 
@@ -22,7 +23,7 @@ impl Rng {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u32
     }
 
-    /// What the generator will do next, for a digest that includes it.
+    /// Returns the state of the generator, for a digest that includes future random numbers.
     pub fn state(&self) -> u64 {
         self.0
     }

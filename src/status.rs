@@ -1,4 +1,4 @@
-//! Looking inside without allocation: the node's state, its peers, its counters.
+//! Views without allocation: the state of the node, its peers and its counters.
 
 use crate::peers::progress::{Flow, Progress};
 use crate::types::{Index, NodeId, Role, Term};
@@ -6,15 +6,15 @@ use crate::types::{Index, NodeId, Role, Term};
 /// A node's state at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Its id.
+    /// The id of the node.
     pub id: NodeId,
-    /// Its group.
+    /// The group of the node.
     pub group: u64,
-    /// Its role.
+    /// The role of the node.
     pub role: Role,
-    /// Its term.
+    /// The term of the node.
     pub term: Term,
-    /// Who has its vote in the term; 0: nobody.
+    /// The candidate with the node's vote in the term; 0: nobody.
     pub vote: NodeId,
     /// Highest committed index.
     pub commit: Index,
@@ -22,9 +22,9 @@ pub struct Status {
     pub applied: Index,
     /// Highest index known to be durable here.
     pub durable: Index,
-    /// The leader; 0: none known.
+    /// The leader; 0: unknown.
     pub leader: NodeId,
-    /// Whom leadership goes to; 0: no transfer.
+    /// The target of a leadership transfer; 0: no transfer.
     pub transferee: NodeId,
     /// First index after the snapshot or the compacted part.
     pub first_index: Index,
@@ -32,13 +32,14 @@ pub struct Status {
     pub last_index: Index,
     /// Term of the last entry.
     pub last_term: Term,
-    /// First index whose bytes are in memory; `last_index + 1`: none.
+    /// First index whose bytes are in memory; `last_index + 1`: no such index.
     pub recent_first: Index,
-    /// Entries up to here may go without any known peer needing a snapshot: the lowest match of all, at most `applied`.
+    /// Entries up to here may be compacted without a snapshot for any known peer: the lowest match
+    /// of all peers, at most `applied`.
     pub safe_to_compact: Index,
     /// Bytes held.
     pub memory_bytes: u64,
-    /// Messages that did not fit into the outbox.
+    /// Messages lost in a full outbox.
     pub messages_dropped: u64,
     /// Messages refused with an error.
     pub messages_refused: u64,
@@ -46,40 +47,41 @@ pub struct Status {
     pub messages_ignored: u64,
     /// Proposals refused.
     pub proposals_refused: u64,
-    /// Reads that failed.
+    /// Failed reads.
     pub reads_failed: u64,
-    /// Events that nobody drained in time.
+    /// Events lost because the host drained too late.
     pub events_lost: u64,
-    /// Messages that contradicted what is held here.
+    /// Messages that contradicted the state of this node.
     pub implausible: u64,
     /// Members with progress.
     pub n_peers: u32,
     /// Batches outstanding.
     pub n_outstanding: u32,
-    /// Whether it may campaign.
+    /// Whether the node may campaign.
     pub promotable: bool,
-    /// Whether the host lets it lead.
+    /// Whether the host lets the node lead.
     pub electable: bool,
     /// Ticks since the leader was heard (leading: since the quorum was checked).
     pub election_elapsed: u32,
-    /// Ticks after which it campaigns.
+    /// Ticks after which the node campaigns.
     pub election_timeout: u32,
     /// Reads waiting.
     pub n_reads: u32,
     /// Proposals with a token waiting.
     pub n_tokens: u32,
-    /// Number of the newest ready handed out; 0: none yet.
+    /// Number of the newest ready returned; 0: none yet.
     pub last_ready: u64,
-    /// Ticks that came while a ready waited to be taken: a host that is not late has 0.
+    /// Ticks that came while a ready waited for the host; 0 if the host is never late.
     pub late_ticks: u64,
-    /// First entry that the host is asked for to apply it ([`FetchKind::Apply`](crate::FetchKind::Apply)); 0: none. Nothing is applied
-    /// before it is supplied.
+    /// First entry of the node's own log that the node fetches to apply
+    /// ([`FetchKind::Apply`](crate::FetchKind::Apply)); 0: no such fetch. Nothing is applied before
+    /// the host supplies the entry.
     pub apply_waits: Index,
 }
 
 /// Bits of [`PeerStatus::flags`].
 pub mod peer_flags {
-    /// In the incoming half of the configuration.
+    /// In the incoming half of the membership.
     pub const VOTER: u32 = 1;
     /// In the outgoing half.
     pub const OUTGOING: u32 = 2;
@@ -87,36 +89,36 @@ pub mod peer_flags {
     pub const LEARNER: u32 = 4;
     /// Heard since the last check of the quorum.
     pub const ACTIVE: u32 = 8;
-    /// Gets nothing before it answers.
+    /// Gets nothing before an answer arrives.
     pub const PAUSED: u32 = 16;
-    /// Its window is full.
+    /// The window of the peer is full.
     pub const WINDOW_FULL: u32 = 32;
     /// Near enough to the leader's log to be promoted.
     pub const CAUGHT_UP: u32 = 64;
-    /// The host is asked for what it needs.
+    /// The leader fetches data for the peer from the host.
     pub const FETCHING: u32 = 128;
 }
 
-/// One peer's progress, as its leader sees it. On others only id and flags mean something.
+/// Progress of a peer, as the leader sees it. On other nodes, only id and flags have a meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PeerStatus {
-    /// Who.
+    /// The id of the peer.
     pub id: NodeId,
     /// Highest index known to be durable there.
     pub match_index: Index,
     /// Next index to send.
     pub next_index: Index,
-    /// Index of the snapshot under way; 0: none.
+    /// Index of the snapshot in flight; 0: no snapshot.
     pub pending_snapshot: Index,
     /// Payload in flight, bytes.
     pub inflight_bytes: u64,
     /// Appends in flight.
     pub inflight_msgs: u32,
-    /// How eagerly it gets entries.
+    /// How eagerly the leader sends entries.
     pub flow: Flow,
     /// See [`peer_flags`].
     pub flags: u32,
-    /// Ticks since it was heard.
+    /// Ticks since the last message from the peer.
     pub silent_ticks: u32,
 }
 

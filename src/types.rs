@@ -1,8 +1,9 @@
 //! The words of Raft as types: ids, terms, indexes, roles, kinds of messages and entries.
 //!
-//! Integers from a peer or from C become these types here and nowhere else; an unknown number is an error, never a default.
+//! Integers from a peer or from C become types here and nowhere else. An unknown number is an
+//! error, never a default.
 
-/// Identifies a node of a group. 0 means none; the top 16 values are reserved.
+/// Identifies a node of a group. 0 means no node; the top 16 values are reserved.
 pub type NodeId = u64;
 /// A term: 0 before the first election.
 pub type Term = u64;
@@ -11,65 +12,66 @@ pub type Index = u64;
 
 /// No node.
 pub const NONE: NodeId = 0;
-/// The highest id a node may have; those above are reserved for local targets.
+/// The highest id of a node. Higher ids are reserved for local targets.
 pub const MAX_ID: NodeId = u64::MAX - 16;
 /// Target of local storage work (`storage = MESSAGES`), as in etcd's raft.
 pub const LOCAL_APPEND: NodeId = u64::MAX;
 /// Target of local apply work (`storage = MESSAGES`), as in etcd's raft.
 pub const LOCAL_APPLY: NodeId = u64::MAX - 1;
-/// Terms and indexes from peers above this are refused, so that no sum with one can overflow [E-16].
+/// The highest term and index accepted from a peer. Sums with a lower number can't overflow [E-16].
 pub const MAX_POSITION: u64 = u64::MAX - (1 << 32);
 
-/// Term and index of an entry: equal in two logs only for the same entry (paper §5.3).
+/// Term and index of an entry: equal in two logs only for equal entries (paper §5.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
-    /// Term of the leader that made the entry. First, since logs are compared by term, then by index.
+    /// Term of the leader that made the entry. First, since logs are compared by term, then by
+    /// index.
     pub term: Term,
     /// Position in the log.
     pub index: Index,
 }
 
-/// What must survive a restart besides the log (paper figure 2, plus the commit index).
+/// The state that must survive a restart besides the log (paper figure 2, plus the commit index).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HardState {
     /// Latest term seen.
     pub term: Term,
-    /// Who got this node's vote in `term`; 0 for none.
+    /// The candidate with this node's vote in `term`; 0: nobody.
     pub vote: NodeId,
     /// Highest index known to be committed.
     pub commit: Index,
 }
 
-/// What a node is in its term (paper §5.1; pre-candidate: dissertation §9.6).
+/// The role of a node in its term (paper §5.1; pre-candidate: dissertation §9.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Role {
-    /// Follows a leader, or waits for one.
+    /// Follows a leader, or waits for a leader.
     #[default]
     Follower = 0,
     /// Asks for votes.
     Candidate = 1,
     /// Leads the group.
     Leader = 2,
-    /// Asks whether votes would be granted, without raising its term.
+    /// Asks whether votes would be granted, and keeps its term.
     PreCandidate = 3,
 }
 
-/// What an entry is for. The numbers are those of raftpb.
+/// Kinds of entries. The numbers are those of raftpb.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum EntryKind {
     /// Data of the application; empty: a leader's first entry.
     #[default]
     Normal = 0,
-    /// One change of the configuration, first encoding.
+    /// A membership change with a single step, first encoding.
     ConfChange = 1,
-    /// Changes of the configuration, second encoding; empty: leave the joint configuration.
+    /// A membership change, second encoding; empty: leave the joint membership.
     ConfChangeV2 = 2,
 }
 
 impl EntryKind {
-    /// The kind with this raftpb number.
+    /// Returns the kind with the given raftpb number.
     #[inline]
     pub fn from_wire(value: u64) -> Option<Self> {
         match value {
@@ -80,7 +82,7 @@ impl EntryKind {
         }
     }
 
-    /// Whether the entry changes the configuration.
+    /// Returns whether the entry changes the membership.
     #[inline]
     pub fn is_change(self) -> bool {
         self != Self::Normal
@@ -120,7 +122,7 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
-    /// Every kind, in the order of its number.
+    /// All kinds, in the order of their numbers.
     pub const ALL: [Self; 24] = [
         Self::Hup,
         Self::Beat,
@@ -148,13 +150,13 @@ impl MessageKind {
         Self::ForgetLeader,
     ];
 
-    /// The kind with this raftpb number.
+    /// Returns the kind with the given raftpb number.
     #[inline]
     pub fn from_wire(value: u64) -> Option<Self> {
         usize::try_from(value).ok().and_then(|i| Self::ALL.get(i)).copied()
     }
 
-    /// Whether a peer may never send it: it is a node's own business.
+    /// Returns whether the kind is local: no peer may send a local message.
     #[inline]
     pub const fn is_local(self) -> bool {
         const LOCAL: u32 = set(&[
@@ -172,7 +174,7 @@ impl MessageKind {
         LOCAL >> self as u32 & 1 != 0
     }
 
-    /// Whether it answers a request; only a known peer's answer counts.
+    /// Returns whether the kind answers a request. Only answers from known peers count.
     #[inline]
     pub const fn is_response(self) -> bool {
         const RESPONSES: u32 = set(&[
@@ -196,7 +198,7 @@ const fn set(kinds: &[MessageKind]) -> u32 {
     bits
 }
 
-/// One step of a configuration change. The numbers are those of raftpb.
+/// Kinds of steps in a membership change. The numbers are those of raftpb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ChangeKind {
@@ -211,7 +213,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// The kind with this raftpb number.
+    /// Returns the kind with the given raftpb number.
     pub fn from_wire(value: u64) -> Option<Self> {
         match value {
             0 => Some(Self::AddNode),
@@ -223,30 +225,31 @@ impl ChangeKind {
     }
 }
 
-/// One step of a configuration change: what happens to whom.
+/// A step of a membership change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
-    /// What happens.
+    /// The kind of step.
     pub kind: ChangeKind,
-    /// To whom.
+    /// The node to add or remove.
     pub id: NodeId,
 }
 
-/// How a change of the second encoding goes through the joint configuration. The numbers are those of raftpb.
+/// How a change of the second encoding passes through the joint membership. The numbers are those
+/// of raftpb.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Transition {
-    /// Single-step if it can be, else joint and left by itself.
+    /// Single-step if possible, else joint with an automatic leave.
     #[default]
     Auto = 0,
-    /// Joint, left by itself.
+    /// Joint, with an automatic leave.
     JointImplicit = 1,
-    /// Joint, left by an empty change that somebody proposes.
+    /// Joint, until the host proposes an empty change.
     JointExplicit = 2,
 }
 
 impl Transition {
-    /// The transition with this raftpb number.
+    /// Returns the transition with the given raftpb number.
     pub fn from_wire(value: u64) -> Option<Self> {
         match value {
             0 => Some(Self::Auto),
@@ -257,30 +260,31 @@ impl Transition {
     }
 }
 
-/// A stretch of the log that has one term: from `first` up to the next run's.
+/// A stretch of the log with a single term: from `first` up to the next run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct TermRun {
     /// First index of the stretch.
     pub first: Index,
-    /// Its term.
+    /// The term.
     pub term: Term,
 }
 
-/// An entry, its bytes borrowed.
+/// An entry with borrowed bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EntryRef<'a> {
-    /// Its term.
+    /// The term of the entry.
     pub term: Term,
-    /// Its position.
+    /// The index of the entry.
     pub index: Index,
-    /// What it is for.
+    /// The kind of the entry.
     pub kind: EntryKind,
     /// The application's bytes, or an encoded change.
     pub data: &'a [u8],
-    /// The proposer's token, on the node that proposed it; 0 elsewhere.
+    /// The proposer's token on the proposing node; 0 elsewhere.
     pub token: u64,
 }
 
-/// The length of what stands before each frame's message, bytes: the message's length and the group.
+/// The length of the header before the message in a frame, bytes: the length of the message and the
+/// group.
 pub const FRAME_HEADER: usize = 12;

@@ -1,19 +1,30 @@
-//! Tests of the source tree itself: layers, unsafe code, file sizes, source tags, words that do not belong here.
+//! Tests of the source tree: layers, unsafe code, file sizes, source tags, and words that do not
+//! belong here. Prose, commit messages and tables of documents are in `tests/sources/`.
 //!
-//! They read files and know nothing of Raft. A failing one names file and line; where a list only has to be written anew,
-//! `REWRITE=1 make sources` does it.
+//! The tests read files and know nothing of Raft. A failing test names file and line. Where a
+//! generated list is out of date, `REWRITE=1 make sources` rewrites the list.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What arranges the page for C, for its tests: build.rs is its user.
+/// The code that arranges the page for C, for its tests. build.rs uses the code.
 #[allow(dead_code)]
 #[path = "../mk/header/mod.rs"]
 mod header;
 
-/// The units of `src/`, lowest first: one uses units of its own line or of lines above it in this list, never in a circle.
+#[path = "sources/messages.rs"]
+mod messages;
+
+#[path = "sources/prose.rs"]
+mod prose;
+
+#[path = "sources/tables.rs"]
+mod tables;
+
+/// The units of `src/`, lowest first. A unit uses units of its own line or of lines above, never in
+/// a circle.
 const LAYERS: &[&[&str]] = &[
     &["types", "error", "config", "event", "rng"],
     &["wire", "quorum", "proto"],
@@ -26,16 +37,17 @@ const LAYERS: &[&[&str]] = &[
     &["storage", "ffi"],
 ];
 
-/// The outer faces: they see the crate as a user does, so they alone may name something by the crate's root, …
+/// The outer faces see the crate as a user does, so only these may name an item by the crate's
+/// root, …
 const OUTER: &[&str] = &["storage", "ffi"];
 
-/// … and none of these.
+/// … and never an item of these.
 const INNER: &[&str] = &["log", "peers", "outbox", "raft"];
 
-/// A longer file wants to be two (generated ones aside).
+/// Split a longer file in two (generated files excepted).
 const MAX_LINES: usize = 800;
 
-/// How many scenarios each family has.
+/// The number of scenarios in each family.
 const SCENARIOS: &[(char, u32)] = &[('R', 10), ('E', 19), ('L', 21), ('D', 11), ('M', 15), ('S', 9), ('X', 5)];
 
 // ---- layers ----------------------------------------------------------------------------------------------------------
@@ -81,13 +93,14 @@ fn modules_use_only_what_lies_below_them() {
     none(faults);
 }
 
-/// Whether `goal` can be reached from `from` by one use or more.
+/// Returns whether `goal` can be reached from `from` by at least one use.
 fn reaches(uses: &BTreeMap<String, BTreeSet<String>>, from: &str, goal: &str, seen: &mut BTreeSet<String>) -> bool {
     let next = uses.get(from).into_iter().flatten();
     next.into_iter().any(|next| next == goal || (seen.insert(next.clone()) && reaches(uses, next, goal, seen)))
 }
 
-/// The units of the crate that a file names by `crate::` or by a `super::` that reaches the root, each with its line.
+/// Returns the units that a file names by `crate::` or by a `super::` that reaches the root, with
+/// lines.
 fn used_units(file: &File) -> Vec<(usize, String)> {
     let module = file.name.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
     let depth = module.split('/').count();
@@ -145,7 +158,8 @@ fn every_file_is_named_by_a_mod_line() {
         let path = Path::new(&file.name);
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let folder = path.parent().unwrap();
-        // The loops of documents are completed by a file that they are compiled into, with rustc: tests/loops/run.
+        // A program completes the loops of documents, and compiles them with rustc:
+        // tests/loops/run.
         let is_loop = folder == Path::new("tests/loops/rust");
         let is_root = matches!(stem, "lib" | "main") || folder == Path::new("tests");
         // These are modules of a copy of the core: tests/faults/planter.
@@ -187,7 +201,8 @@ fn unsafe_code_stands_in_ffi_only_and_says_why_it_is_sound() {
             if !file.name.starts_with("src/ffi/") {
                 faults.push(format!("{at}: unsafe code outside src/ffi"));
             }
-            // A function's contract is the header's, or its own doc comment; its body still has to give reasons.
+            // A function's contract is in the header, or in its doc comment; the body still has to
+            // give reasons.
             let is_declaration =
                 line.contains("extern \"") || line.contains("unsafe fn") || line.contains("unsafe trait");
             let near = &lines[number.saturating_sub(8)..=number];
@@ -201,12 +216,12 @@ fn unsafe_code_stands_in_ffi_only_and_says_why_it_is_sound() {
 
 #[test]
 fn every_exported_function_goes_through_a_guard() {
-    // These take no node, and answer from constants.
+    // These functions take no node, and return constants.
     let free = ["abi_version", "version_string", "features", "strerror", "reason_text", "event_text"];
     let files = rust_files("src/ffi");
     let name_of = |part: &str| part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let body_of = |part: &str| part.split("\n}").next().unwrap_or("").to_string();
-    // A helper that goes through a gate is one, too, three deep.
+    // A helper that calls a gate counts as a gate, three levels deep.
     let mut gates = vec!["guard(".to_string(), "guard_free(".into(), "guard_value(".into(), "catch_unwind(".into()];
     for _ in 0..3 {
         let helpers = files
@@ -262,7 +277,7 @@ fn no_file_is_too_long() {
 
 #[test]
 fn no_word_that_does_not_belong_here() {
-    // With a gap each, so that this file is not its own finding.
+    // With a gap each, so that the test does not find its own list.
     let machine = [
         "/wo rk/",
         "/ro ot/",
@@ -309,34 +324,6 @@ fn links_of_the_documents_lead_somewhere() {
     none(faults);
 }
 
-/// Each row of a table of departures ends with the tests that show it, and these exist.
-#[test]
-fn departures_name_their_tests() {
-    let page = fs::read_to_string(top().join("docs/departures.md")).unwrap();
-    let tests: BTreeSet<String> = rust_files("")
-        .iter()
-        .flat_map(|file| {
-            file.text.split("fn ").skip(1).filter_map(|part| words(part).next()).map(str::to_string).collect::<Vec<_>>()
-        })
-        .collect();
-    let mut faults = Vec::new();
-    let mut rows = 0;
-    for row in
-        page.lines().filter(|line| line.starts_with('|') && !line.starts_with("|--") && !line.ends_with("| test |"))
-    {
-        rows += 1;
-        let last = row.trim_end_matches('|').rsplit('|').next().unwrap();
-        let names: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
-        if names.is_empty() {
-            faults.push(format!("docs/departures.md: no test in the last column of {row}"));
-        }
-        let missing = names.into_iter().filter(|name| !tests.contains(*name));
-        faults.extend(missing.map(|name| format!("docs/departures.md: no test `{name}`")));
-    }
-    assert!(rows > 20, "{rows} rows");
-    none(faults);
-}
-
 #[test]
 fn the_map_names_every_file_of_the_core() {
     let map = fs::read_to_string(top().join("ARCHITECTURE.md")).unwrap();
@@ -367,12 +354,12 @@ impl Scenario {
         SCENARIOS.iter().flat_map(|&(family, count)| (1..=count).map(move |number| Self(family, number)))
     }
 
-    /// As it stands in a comment. Only the R family has no leading zero.
+    /// The id in a comment. Only the R family has no leading zero.
     fn tag(self) -> String {
         if self.0 == 'R' { format!("R-{}", self.1) } else { format!("{}-{:02}", self.0, self.1) }
     }
 
-    /// What the names of its tests begin with.
+    /// The beginning of the names of its tests.
     fn prefix(self) -> String {
         format!("{}{:02}_", self.0.to_ascii_lowercase(), self.1)
     }
@@ -392,7 +379,7 @@ fn scenario_ids_have_their_form() {
     none(faults);
 }
 
-/// `make sources` shows what this prints.
+/// `make sources` shows the output.
 #[test]
 fn tags() {
     let mut places: BTreeMap<String, [BTreeSet<String>; 2]> = BTreeMap::new();
@@ -423,7 +410,8 @@ fn tags() {
     held_to("tests/README.md", "scenarios", &format!("| Scenario | Tests |\n|---|---|\n{rows}"));
 }
 
-/// Every rule of `tests/paper/rules.txt` has a test whose name begins with its id, every test there has a rule, and the README lists both.
+/// Every rule of `tests/paper/rules.txt` has a test whose name begins with the rule's id, every
+/// test has a rule, and the README lists both.
 #[test]
 fn rules_of_the_paper_have_tests() {
     let text = fs::read_to_string(top().join("tests/paper/rules.txt")).unwrap();
@@ -472,7 +460,7 @@ fn scenario_tests() -> BTreeMap<Scenario, Vec<String>> {
     found
 }
 
-/// Whatever looks like a scenario's id and stands by itself, each with its line.
+/// Returns every word in the form of a scenario's id, with its line.
 fn scenario_tags(file: &File) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in file.text.lines().enumerate() {
@@ -488,7 +476,8 @@ fn scenario_tags(file: &File) -> Vec<(usize, String)> {
     found
 }
 
-/// `paper §5.4.2`, `diss. §6.4`, `etcd#12136`, `etcd-raft#397`, `raft-rs#234`, …, each with its line.
+/// Returns `paper §5.4.2`, `diss. §6.4`, `etcd#12136`, `etcd-raft#397`, `raft-rs#234` and the like,
+/// with their lines.
 fn source_tags(file: &File) -> Vec<(usize, String)> {
     let works = ["paper §", "paper figure ", "diss. §"];
     let mut found = Vec::new();
@@ -529,7 +518,8 @@ impl File {
         self.name.starts_with("tests/") || self.name.ends_with("/tests.rs") || self.name.contains("/tests/")
     }
 
-    /// The text without comments, and without all that follows a `#[cfg(test)]` with a body; lines keep their numbers.
+    /// Returns the text without comments, and without the rest after a `#[cfg(test)]` with a body.
+    /// Lines keep their numbers.
     fn code(&self) -> String {
         let mut code = String::new();
         let mut lines = self.text.lines().peekable();
@@ -560,19 +550,19 @@ fn rust_files(folder: &str) -> Vec<File> {
     files_below(folder).into_iter().filter(|file| file.kind() == "rs").collect()
 }
 
-/// `src/` without its tests.
+/// Returns the files of `src/` without tests.
 fn core_files() -> Vec<File> {
     rust_files("src").into_iter().filter(|file| !file.is_test()).collect()
 }
 
-/// The files whose tags count. This one only speaks of them.
+/// Returns the files whose tags count. This file only mentions tags.
 fn tagged_files() -> Vec<File> {
     let kinds = ["rs", "c", "h", "go", "txt"];
     let files = ["src", "tests", "examples-c"].into_iter().flat_map(files_below);
     files.filter(|file| kinds.contains(&file.kind()) && file.name != "tests/sources.rs").collect()
 }
 
-/// The unit of `src/` that a file belongs to; none for the crate's root.
+/// Returns the unit of `src/` that a file belongs to; `None` for the crate's root.
 fn unit_of(file: &File) -> Option<String> {
     let unit = file.name.trim_start_matches("src/").split('/').next()?.trim_end_matches(".rs");
     (unit != "lib").then(|| unit.to_string())
@@ -610,7 +600,8 @@ fn none(faults: Vec<String>) {
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
-/// Holds the block between `<!-- mark -->` and `<!-- end -->` of a document to `expected`; `REWRITE=1` makes it so.
+/// Compares the block between `<!-- mark -->` and `<!-- end -->` of a document with `expected`;
+/// `REWRITE=1` writes `expected`.
 fn held_to(document: &str, mark: &str, expected: &str) {
     let path = top().join(document);
     let text = fs::read_to_string(&path).unwrap();

@@ -21,7 +21,7 @@ import "C"
 
 import "unsafe"
 
-// Stored is what your disk has of a node. The zero value is an empty disk, of a node that joins a
+// Stored is the stored state of a node. The zero value is an empty disk, of a node that joins a
 // group.
 type Stored struct {
 	HardState // as last stored
@@ -39,7 +39,7 @@ type Stored struct {
 	Entries []Entry // the entries above Applied, at least, up to Last; tokens are ignored
 }
 
-// Run is a part of the log with one term. A run ends where the next one begins.
+// Run is a part of the log with a single term. A run ends where the next run begins.
 type Run struct {
 	First uint64 // first index
 	Term  uint64
@@ -50,8 +50,8 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Run{}.Term)-unsafe.Offsetof(C.raftcore_run{}.term)]
 )
 
-// Founder returns what each founder of a group stores before its first boot. Every founder must
-// name the same voters. Found a group once: a node whose disk was emptied must not found again.
+// Founder returns the data that each founder of a group stores before its first boot. Every founder
+// must name equal voters. Found a group once: a node with an emptied disk must not found again.
 func Founder(voters ...uint64) Stored {
 	return Stored{
 		HardState:       HardState{Commit: 1},

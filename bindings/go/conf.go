@@ -20,17 +20,17 @@ import (
 	"unsafe"
 )
 
-// Conf is a membership: who votes, and who learns.
+// Conf is a membership: the voters and learners of a group.
 //
-// A call takes Bytes if there are any, else the ids and Index. A call returns both.
+// A call takes Bytes if present, else the ids and Index. A call returns both.
 type Conf struct {
 	Voters       []uint64 // in a joint configuration: the incoming half
 	Outgoing     []uint64 // the outgoing half; empty unless joint
 	Learners     []uint64
 	LearnersNext []uint64 // learners once the joint configuration is left
 	AutoLeave    bool     // a joint configuration is left automatically
-	Index        uint64   // the index that the membership is as of; 0: not known
-	Bytes        []byte   // what you store: a raftpb ConfState that carries Index
+	Index        uint64   // the index of the membership; 0: unknown
+	Bytes        []byte   // to store: a raftpb ConfState with Index
 	Context      []byte   // from ApplyConfChange: the context of the change, for example an address
 }
 
@@ -51,15 +51,15 @@ func (conf Conf) Encode() ([]byte, error) {
 	return buf[:need:need], nil
 }
 
-// Change is one step of a configuration change.
+// Change is a step of a membership change.
 type Change struct {
 	Kind ChangeKind
-	ID   uint64 // whose membership changes
+	ID   uint64 // the node to add or remove
 }
 
 // ConfChange is the argument of [Node.ProposeConfChange].
 type ConfChange struct {
-	Changes    []Change // 1 to 64; none: leave a joint configuration
+	Changes    []Change // 1 to 64; none: leave a joint membership
 	Transition Transition
 	Context    []byte // ApplyConfChange returns it on every node; for example the new node's address
 }
@@ -105,9 +105,9 @@ func (n *Node) ApplyConfChange(e Entry) (Conf, error) {
 	return c.conf("ApplyConfChange", code)
 }
 
-// SkipConfChange passes over a committed configuration entry as if it were empty, and returns the
-// unchanged membership as of index, which you store as after [Node.ApplyConfChange]. Every member
-// must skip the same entries.
+// SkipConfChange skips a committed membership change as if the entry were empty. SkipConfChange
+// returns the unchanged membership as of index; store the membership as after
+// [Node.ApplyConfChange]. Every member must skip the same entries.
 func (n *Node) SkipConfChange(index uint64) (Conf, error) {
 	c, h := n.lock()
 	if h == nil {

@@ -9,7 +9,7 @@ import "C"
 
 import "strconv"
 
-// With [StorageMessages] some messages go to these ids, which are no peers. Ids of nodes are 1 to
+// With [StorageMessages], some messages go to ids that are not peers. Ids of nodes are 1 to
 // 2^64-17.
 const (
 	IDLocalAppend uint64 = C.RAFTCORE_ID_LOCAL_APPEND // storage of the node
@@ -23,10 +23,10 @@ const None uint64 = 0
 type Role uint32
 
 const (
-	RoleFollower     Role = C.RAFTCORE_ROLE_FOLLOWER // follows a leader, or waits for one
+	RoleFollower     Role = C.RAFTCORE_ROLE_FOLLOWER // follows a leader, or waits for a leader
 	RoleCandidate    Role = C.RAFTCORE_ROLE_CANDIDATE
 	RoleLeader       Role = C.RAFTCORE_ROLE_LEADER
-	RolePreCandidate Role = C.RAFTCORE_ROLE_PRE_CANDIDATE // asks first whether it could win (PreVote)
+	RolePreCandidate Role = C.RAFTCORE_ROLE_PRE_CANDIDATE // asks first whether an election could be won (PreVote)
 )
 
 // EntryKind is a kind of entry. The numbers are those of raftpb.
@@ -44,7 +44,7 @@ type MessageKind uint32
 const (
 	MsgHup               MessageKind = C.RAFTCORE_MSG_HUP // never leaves a node
 	MsgBeat              MessageKind = C.RAFTCORE_MSG_BEAT
-	MsgProp              MessageKind = C.RAFTCORE_MSG_PROP // proposals that are passed on to the leader
+	MsgProp              MessageKind = C.RAFTCORE_MSG_PROP // proposals forwarded to the leader
 	MsgApp               MessageKind = C.RAFTCORE_MSG_APP  // append entries
 	MsgAppResp           MessageKind = C.RAFTCORE_MSG_APP_RESP
 	MsgVote              MessageKind = C.RAFTCORE_MSG_VOTE
@@ -85,14 +85,14 @@ const (
 	TransitionAuto          Transition = C.RAFTCORE_TRANSITION_AUTO           // in a single step if possible, else joint and left automatically
 	TransitionJointImplicit Transition = C.RAFTCORE_TRANSITION_JOINT_IMPLICIT // joint, left automatically
 	TransitionJointExplicit Transition = C.RAFTCORE_TRANSITION_JOINT_EXPLICIT // joint, left by a later empty change
-	TransitionV1            Transition = C.RAFTCORE_TRANSITION_V1             // exactly one change, in the first encoding
+	TransitionV1            Transition = C.RAFTCORE_TRANSITION_V1             // a single change, in the first encoding
 )
 
 // StorageMode is how you acknowledge readies.
 type StorageMode uint32
 
 const (
-	StorageSync     StorageMode = C.RAFTCORE_STORAGE_SYNC     // one ready at a time, until [Node.Advance]
+	StorageSync     StorageMode = C.RAFTCORE_STORAGE_SYNC     // a ready at a time, until [Node.Advance]
 	StorageAsync    StorageMode = C.RAFTCORE_STORAGE_ASYNC    // several readies at a time: [Node.Persisted], [Node.Applied], [Node.Release]
 	StorageMessages StorageMode = C.RAFTCORE_STORAGE_MESSAGES // like AsyncStorageWrites of etcd's raft: [Node.StepLocal]
 )
@@ -134,14 +134,14 @@ const (
 	FlagBatchAppend Flags = C.RAFTCORE_FLAG_BATCH_APPEND
 	// A higher commit index waits for the next append or heartbeat.
 	FlagNoCommitBroadcast Flags = C.RAFTCORE_FLAG_NO_COMMIT_BROADCAST
-	// A leader that its own change removes hands leadership over first.
+	// A leader removed by a change hands leadership over first.
 	FlagNominateSuccessor Flags = C.RAFTCORE_FLAG_NOMINATE_SUCCESSOR
 	// etcd: changes are not validated when proposed, and may overlap. Set this flag on every node
 	// or on no node.
 	FlagNoConfValidation Flags = C.RAFTCORE_FLAG_NO_CONF_VALIDATION
 	// A follower passes proposals on to the leader, see [Node.Propose]; default off, etcd: on.
 	FlagForwarding Flags = C.RAFTCORE_FLAG_FORWARDING
-	// Messages of a view have their entries.
+	// Messages of a view include their entries.
 	FlagDecodedMsgs Flags = C.RAFTCORE_FLAG_DECODED_MSGS
 	// Default on, etcd: off. A removed or demoted leader leads on until a quorum of the others has
 	// learned of the change. Without the flag the leader steps down at once.
@@ -164,7 +164,7 @@ const (
 type ReadyFlags uint64
 
 const (
-	ReadyHardState ReadyFlags = C.RAFTCORE_RF_HARD_STATE // term, vote or commit changed: store them
+	ReadyHardState ReadyFlags = C.RAFTCORE_RF_HARD_STATE // term, vote or commit changed: store all three
 	ReadyMustSync  ReadyFlags = C.RAFTCORE_RF_MUST_SYNC  // the writes must be durable before you go on
 	ReadySoftState ReadyFlags = C.RAFTCORE_RF_SOFT_STATE // role or leader changed
 	ReadySnapshot  ReadyFlags = C.RAFTCORE_RF_SNAPSHOT   // a snapshot to install
@@ -178,7 +178,7 @@ const (
 	MessageReject MessageFlags = C.RAFTCORE_MF_REJECT // a response that refuses; an append without entries that needs no answer
 )
 
-// Pending is what a node has for you: see [Node.Pending].
+// Pending is the kinds of work in the next ready: see [Node.Pending].
 type Pending uint32
 
 const (
@@ -204,7 +204,7 @@ const (
 	// Committed or not. This node can't know: the proposal was passed on, or a snapshot covers the
 	// index.
 	DropUnknown DropKind = C.RAFTCORE_DROP_UNKNOWN
-	// A read that will not be served. Start the read again.
+	// A failed read. Start the read again.
 	DropRead DropKind = C.RAFTCORE_DROP_READ
 )
 
@@ -221,7 +221,7 @@ func (k DropKind) String() string {
 	return orNumber("outcome ", "", uint32(k))
 }
 
-// FetchKind is what a node lacks.
+// FetchKind is a kind of fetch.
 type FetchKind uint32
 
 const (
@@ -242,8 +242,8 @@ const (
 type SnapshotReport uint32
 
 const (
-	SnapshotFailed   SnapshotReport = C.RAFTCORE_SNAPSHOT_FAILED    // the snapshot did not arrive: the node asks for another
-	SnapshotArrived  SnapshotReport = C.RAFTCORE_SNAPSHOT_ARRIVED   // the snapshot arrived, with all its data
+	SnapshotFailed   SnapshotReport = C.RAFTCORE_SNAPSHOT_FAILED    // the snapshot did not arrive: the node fetches again
+	SnapshotArrived  SnapshotReport = C.RAFTCORE_SNAPSHOT_ARRIVED   // the snapshot arrived with all data
 	SnapshotUnderWay SnapshotReport = C.RAFTCORE_SNAPSHOT_UNDER_WAY // still being sent: SnapshotTimeoutTicks begin anew
 )
 
@@ -264,39 +264,39 @@ const (
 	PeerOutgoing   PeerFlags = C.RAFTCORE_PF_OUTGOING // a voter of the outgoing half
 	PeerLearner    PeerFlags = C.RAFTCORE_PF_LEARNER
 	PeerActive     PeerFlags = C.RAFTCORE_PF_ACTIVE // heard from since the last quorum check
-	PeerPaused     PeerFlags = C.RAFTCORE_PF_PAUSED // nothing is sent before it answers
+	PeerPaused     PeerFlags = C.RAFTCORE_PF_PAUSED // gets nothing before an answer
 	PeerWindowFull PeerFlags = C.RAFTCORE_PF_WINDOW_FULL
 	PeerCaughtUp   PeerFlags = C.RAFTCORE_PF_CAUGHT_UP // near enough to be promoted
 	PeerFetching   PeerFlags = C.RAFTCORE_PF_FETCHING  // waits for a supply
 )
 
-// EventKind is what happened.
+// EventKind is a kind of event.
 type EventKind uint32
 
 const (
 	EventBecameFollower     EventKind = C.RAFTCORE_EVENT_BECAME_FOLLOWER // Peer is the leader; 0: none
 	EventBecamePreCandidate EventKind = C.RAFTCORE_EVENT_BECAME_PRE_CANDIDATE
 	EventBecameCandidate    EventKind = C.RAFTCORE_EVENT_BECAME_CANDIDATE
-	EventBecameLeader       EventKind = C.RAFTCORE_EVENT_BECAME_LEADER // leads in Term; its first entry is at Index
-	EventLeaderReady        EventKind = C.RAFTCORE_EVENT_LEADER_READY  // that entry is applied: reads and changes are served now
-	EventIgnored            EventKind = C.RAFTCORE_EVENT_IGNORED       // a message was ignored; A is its kind
-	EventAlarm              EventKind = C.RAFTCORE_EVENT_ALARM         // a message contradicts this node's log; A is its kind, B what it says
+	EventBecameLeader       EventKind = C.RAFTCORE_EVENT_BECAME_LEADER // leads in Term; the first entry of the term is at Index
+	EventLeaderReady        EventKind = C.RAFTCORE_EVENT_LEADER_READY  // the first entry is applied: the leader serves reads and changes
+	EventIgnored            EventKind = C.RAFTCORE_EVENT_IGNORED       // a message was ignored; A is the kind
+	EventAlarm              EventKind = C.RAFTCORE_EVENT_ALARM         // a message contradicts this node's log; A is the kind, B the value in the message
 	EventVoteRefused        EventKind = C.RAFTCORE_EVENT_VOTE_REFUSED  // Peer asked in Term
 	EventCampaignRefused    EventKind = C.RAFTCORE_EVENT_CAMPAIGN_REFUSED
 	EventConfApplied        EventKind = C.RAFTCORE_EVENT_CONF_APPLIED // the entry at Index is in force: A voters, B learners
 	EventConfSkipped        EventKind = C.RAFTCORE_EVENT_CONF_SKIPPED
 	EventSnapshotRestored   EventKind = C.RAFTCORE_EVENT_SNAPSHOT_RESTORED
 	EventSnapshotSent       EventKind = C.RAFTCORE_EVENT_SNAPSHOT_SENT
-	EventSnapshotEnded      EventKind = C.RAFTCORE_EVENT_SNAPSHOT_ENDED // A is 1 if it arrived
+	EventSnapshotEnded      EventKind = C.RAFTCORE_EVENT_SNAPSHOT_ENDED // A is 1 if the snapshot arrived
 	EventTransferStarted    EventKind = C.RAFTCORE_EVENT_TRANSFER_STARTED
 	EventTransferEnded      EventKind = C.RAFTCORE_EVENT_TRANSFER_ENDED   // without success
 	EventNoLeaderLong       EventKind = C.RAFTCORE_EVENT_NO_LEADER_LONG   // for A ticks
 	EventPeerLags           EventKind = C.RAFTCORE_EVENT_PEER_LAGS        // by A entries
-	EventPaused             EventKind = C.RAFTCORE_EVENT_PAUSED           // A ticks came in one burst
-	EventMessageLost        EventKind = C.RAFTCORE_EVENT_MESSAGE_LOST     // A is its kind
-	EventProposalRefused    EventKind = C.RAFTCORE_EVENT_PROPOSAL_REFUSED // Peer passed it on
+	EventPaused             EventKind = C.RAFTCORE_EVENT_PAUSED           // A ticks came in a burst
+	EventMessageLost        EventKind = C.RAFTCORE_EVENT_MESSAGE_LOST     // A is the kind
+	EventProposalRefused    EventKind = C.RAFTCORE_EVENT_PROPOSAL_REFUSED // Peer forwarded the proposal
 	EventRepaired           EventKind = C.RAFTCORE_EVENT_REPAIRED         // at boot: A was stored, B is used
-	EventTruncated          EventKind = C.RAFTCORE_EVENT_TRUNCATED        // from Index up to A; from B on the entries were this node's own, from when it led (0: none)
+	EventTruncated          EventKind = C.RAFTCORE_EVENT_TRUNCATED        // from Index up to A; from B on, this node had appended the entries as leader (0: no such entry)
 	EventPoisoned           EventKind = C.RAFTCORE_EVENT_POISONED
 	EventApplyWaits         EventKind = C.RAFTCORE_EVENT_APPLY_WAITS // FetchApply for entries from Index on is unanswered for A ticks; nothing is applied before
 )
@@ -305,27 +305,27 @@ const (
 type Reason uint32
 
 const (
-	ReasonNone                Reason = C.RAFTCORE_REASON_NONE                  // none in particular
+	ReasonNone                Reason = C.RAFTCORE_REASON_NONE                  // no particular reason
 	ReasonLowerTerm           Reason = C.RAFTCORE_REASON_LOWER_TERM            // a message of an older term
-	ReasonNotLeader           Reason = C.RAFTCORE_REASON_NOT_LEADER            // only a leader takes it
-	ReasonNotFollower         Reason = C.RAFTCORE_REASON_NOT_FOLLOWER          // only a follower takes it
+	ReasonNotLeader           Reason = C.RAFTCORE_REASON_NOT_LEADER            // only for leaders
+	ReasonNotFollower         Reason = C.RAFTCORE_REASON_NOT_FOLLOWER          // only for followers
 	ReasonLeaderAlive         Reason = C.RAFTCORE_REASON_LEADER_ALIVE          // a leader is alive: no vote
 	ReasonVoteFence           Reason = C.RAFTCORE_REASON_VOTE_FENCE            // started too recently to vote
-	ReasonLateVote            Reason = C.RAFTCORE_REASON_LATE_VOTE             // an answer to an election that is over
-	ReasonTransferFence       Reason = C.RAFTCORE_REASON_TRANSFER_FENCE        // a transfer that names another term or a longer log
+	ReasonLateVote            Reason = C.RAFTCORE_REASON_LATE_VOTE             // an answer to a finished election
+	ReasonTransferFence       Reason = C.RAFTCORE_REASON_TRANSFER_FENCE        // a transfer with a different term or a longer log
 	ReasonNotPromotable       Reason = C.RAFTCORE_REASON_NOT_PROMOTABLE        // may not campaign
-	ReasonChangeUnapplied     Reason = C.RAFTCORE_REASON_CHANGE_UNAPPLIED      // a committed configuration change is not applied yet
-	ReasonSecondLeader        Reason = C.RAFTCORE_REASON_SECOND_LEADER         // a second leader in this term
+	ReasonChangeUnapplied     Reason = C.RAFTCORE_REASON_CHANGE_UNAPPLIED      // a committed membership change is not applied yet
+	ReasonSecondLeader        Reason = C.RAFTCORE_REASON_SECOND_LEADER         // a second leader in the term
 	ReasonConflictBelowCommit Reason = C.RAFTCORE_REASON_CONFLICT_BELOW_COMMIT // an append contradicts a committed entry
 	ReasonCommitBeyondLog     Reason = C.RAFTCORE_REASON_COMMIT_BEYOND_LOG     // the leader says more is committed than this log has: acknowledged entries are gone
-	ReasonAckBeyondLog        Reason = C.RAFTCORE_REASON_ACK_BEYOND_LOG        // an acknowledgement beyond this log
+	ReasonAckBeyondLog        Reason = C.RAFTCORE_REASON_ACK_BEYOND_LOG        // an acknowledgement beyond the log
 	ReasonStaleReject         Reason = C.RAFTCORE_REASON_STALE_REJECT          // an old rejection
-	ReasonOldSnapshot         Reason = C.RAFTCORE_REASON_OLD_SNAPSHOT          // a snapshot that is covered already
-	ReasonSnapshotWithoutSelf Reason = C.RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF // a snapshot whose configuration lacks this node
-	ReasonSnapshotConf        Reason = C.RAFTCORE_REASON_SNAPSHOT_CONF         // a snapshot whose configuration is invalid
+	ReasonOldSnapshot         Reason = C.RAFTCORE_REASON_OLD_SNAPSHOT          // the log covers the snapshot already
+	ReasonSnapshotWithoutSelf Reason = C.RAFTCORE_REASON_SNAPSHOT_WITHOUT_SELF // the snapshot's membership lacks this node
+	ReasonSnapshotConf        Reason = C.RAFTCORE_REASON_SNAPSHOT_CONF         // the snapshot's membership is invalid
 	ReasonPeerSilent          Reason = C.RAFTCORE_REASON_PEER_SILENT           // the peer is silent
 	ReasonSnapshotTimeout     Reason = C.RAFTCORE_REASON_SNAPSHOT_TIMEOUT      // no report about a snapshot
-	ReasonOutboxFull          Reason = C.RAFTCORE_REASON_OUTBOX_FULL           // too many messages in one ready: this one is lost
+	ReasonOutboxFull          Reason = C.RAFTCORE_REASON_OUTBOX_FULL           // too many messages in a ready: the message is lost
 	ReasonTransferTarget      Reason = C.RAFTCORE_REASON_TRANSFER_TARGET       // the transfer's target can't lead
 	ReasonTransferDeadline    Reason = C.RAFTCORE_REASON_TRANSFER_DEADLINE     // the transfer took too long
 	ReasonTransfereeGone      Reason = C.RAFTCORE_REASON_TRANSFEREE_GONE       // the transfer's target was removed or demoted
@@ -333,26 +333,26 @@ const (
 	ReasonLeadershipLost      Reason = C.RAFTCORE_REASON_LEADERSHIP_LOST       // leadership was lost
 	ReasonLeaderChanged       Reason = C.RAFTCORE_REASON_LEADER_CHANGED        // the leader changed
 	ReasonReadTimeout         Reason = C.RAFTCORE_REASON_READ_TIMEOUT          // no answer to a forwarded read in time
-	ReasonLateReadAnswer      Reason = C.RAFTCORE_REASON_LATE_READ_ANSWER      // an answer to a read that nobody waits for
-	ReasonReadContext         Reason = C.RAFTCORE_REASON_READ_CONTEXT          // a read context that was never issued
-	ReasonForwarded           Reason = C.RAFTCORE_REASON_FORWARDED             // passed on to the leader
-	ReasonOverwritten         Reason = C.RAFTCORE_REASON_OVERWRITTEN           // another entry was committed at its index, or one of a later term below it
-	ReasonCoveredBySnapshot   Reason = C.RAFTCORE_REASON_COVERED_BY_SNAPSHOT   // a snapshot covers its index
+	ReasonLateReadAnswer      Reason = C.RAFTCORE_REASON_LATE_READ_ANSWER      // an answer that no read waits for
+	ReasonReadContext         Reason = C.RAFTCORE_REASON_READ_CONTEXT          // a read context that no node issued
+	ReasonForwarded           Reason = C.RAFTCORE_REASON_FORWARDED             // forwarded to the leader
+	ReasonOverwritten         Reason = C.RAFTCORE_REASON_OVERWRITTEN           // another entry was committed at the index, or an entry of a later term below
+	ReasonCoveredBySnapshot   Reason = C.RAFTCORE_REASON_COVERED_BY_SNAPSHOT   // a snapshot covers the index
 	ReasonForwardedFull       Reason = C.RAFTCORE_REASON_FORWARDED_FULL        // a forwarded proposal was refused: a limit is reached
-	ReasonForwardedConf       Reason = C.RAFTCORE_REASON_FORWARDED_CONF        // a forwarded configuration change was refused
+	ReasonForwardedConf       Reason = C.RAFTCORE_REASON_FORWARDED_CONF        // a forwarded membership change was refused
 	ReasonNoLeader            Reason = C.RAFTCORE_REASON_NO_LEADER             // no leader is known
 	ReasonNoQuorum            Reason = C.RAFTCORE_REASON_NO_QUORUM             // no quorum was heard within an election timeout
-	ReasonRemoved             Reason = C.RAFTCORE_REASON_REMOVED               // this node was removed or demoted
+	ReasonRemoved             Reason = C.RAFTCORE_REASON_REMOVED               // a change removed or demoted this node
 	ReasonHigherTerm          Reason = C.RAFTCORE_REASON_HIGHER_TERM           // a message of a higher term
 	ReasonElectionLost        Reason = C.RAFTCORE_REASON_ELECTION_LOST         // an election was lost
 	ReasonPriority            Reason = C.RAFTCORE_REASON_PRIORITY              // a node of higher priority objects
-	ReasonVotedOther          Reason = C.RAFTCORE_REASON_VOTED_OTHER           // the vote went to another, or a leader is known
+	ReasonVotedOther          Reason = C.RAFTCORE_REASON_VOTED_OTHER           // another candidate has the vote, or a leader is known
 	ReasonOlderLog            Reason = C.RAFTCORE_REASON_OLDER_LOG             // the candidate's log is older
 	ReasonUnknownPeer         Reason = C.RAFTCORE_REASON_UNKNOWN_PEER          // not a peer
 	ReasonLease               Reason = C.RAFTCORE_REASON_LEASE                 // lease reads forbid forgetting the leader
-	ReasonLogFull             Reason = C.RAFTCORE_REASON_LOG_FULL              // the recent log is full of entries that are not durable
+	ReasonLogFull             Reason = C.RAFTCORE_REASON_LOG_FULL              // entries that are not durable fill the recent log
 	ReasonTermExhausted       Reason = C.RAFTCORE_REASON_TERM_EXHAUSTED        // the term is too high
-	ReasonLeaveRefused        Reason = C.RAFTCORE_REASON_LEAVE_REFUSED         // leaving the joint configuration was refused for now
+	ReasonLeaveRefused        Reason = C.RAFTCORE_REASON_LEAVE_REFUSED         // leaving the joint membership was refused for now
 	ReasonSnapshotConflict    Reason = C.RAFTCORE_REASON_SNAPSHOT_CONFLICT     // a snapshot contradicts a committed entry
 	ReasonOwnWrite            Reason = C.RAFTCORE_REASON_OWN_WRITE             // this leader's own writes take too long
 )

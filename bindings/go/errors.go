@@ -22,29 +22,29 @@ import (
 type Code int32
 
 const (
-	ErrNull        Code = C.RAFTCORE_E_NULL        // a required pointer is NULL; not seen through this package
+	ErrNull        Code = C.RAFTCORE_E_NULL        // a required pointer is NULL; never from this package
 	ErrClosed      Code = C.RAFTCORE_E_HANDLE      // the node is closed
-	ErrBusy        Code = C.RAFTCORE_E_BUSY        // another thread is in the node; not seen through this package, whose calls wait
+	ErrBusy        Code = C.RAFTCORE_E_BUSY        // another thread is in the node; never from this package, whose calls wait
 	ErrPanic       Code = C.RAFTCORE_E_PANIC       // a bug of the library was caught; the node is poisoned now
 	ErrPoisoned    Code = C.RAFTCORE_E_POISONED    // poisoned earlier; Status, Peers, NextEvent and Close still work
-	ErrABI         Code = C.RAFTCORE_E_ABI         // the linked library does not know the header of this package
+	ErrABI         Code = C.RAFTCORE_E_ABI         // the library does not know the header of this package
 	ErrArg         Code = C.RAFTCORE_E_ARG         // out of range, or a number or index that was never returned
 	ErrState       Code = C.RAFTCORE_E_STATE       // a call out of order
 	ErrStale       Code = C.RAFTCORE_E_STALE       // acknowledged before; harmless
 	ErrNoMemory    Code = C.RAFTCORE_E_NOMEM       // an allocation failed
 	ErrFull        Code = C.RAFTCORE_E_FULL        // a configured capacity is reached: retry after Advance
-	ErrTooSmall    Code = C.RAFTCORE_E_TOO_SMALL   // a buffer is too small; not seen through this package
+	ErrTooSmall    Code = C.RAFTCORE_E_TOO_SMALL   // a buffer is too small; never from this package
 	ErrDecode      Code = C.RAFTCORE_E_DECODE      // malformed bytes
 	ErrNoLeader    Code = C.RAFTCORE_E_NO_LEADER   // no leader is known, or leadership is being transferred: retry later
-	ErrNoPeer      Code = C.RAFTCORE_E_NO_PEER     // a response from an unknown node; or no such peer
+	ErrNoPeer      Code = C.RAFTCORE_E_NO_PEER     // a response from an unknown node; or an unknown peer
 	ErrConfBusy    Code = C.RAFTCORE_E_CONF_BUSY   // a configuration change is in progress
-	ErrConf        Code = C.RAFTCORE_E_CONF        // an invalid membership, or a change that is invalid here
+	ErrConf        Code = C.RAFTCORE_E_CONF        // an invalid membership, or an invalid change
 	ErrCorrupt     Code = C.RAFTCORE_E_CORRUPT     // stored data contradict each other
-	ErrUnsupported Code = C.RAFTCORE_E_UNSUPPORTED // not in this library, or not in this storage mode
-	ErrNotForMe    Code = C.RAFTCORE_E_NOT_FOR_ME  // a message to another id or group, from this node, or of a local kind
+	ErrUnsupported Code = C.RAFTCORE_E_UNSUPPORTED // the library or the storage mode lacks the call
+	ErrNotForMe    Code = C.RAFTCORE_E_NOT_FOR_ME  // a message to a different id or group, from this node, or of a local kind
 	ErrImplausible Code = C.RAFTCORE_E_IMPLAUSIBLE // a message contradicts committed entries; an event has more
 	ErrTooLarge    Code = C.RAFTCORE_E_TOO_LARGE   // larger than MaxEntryBytes or MaxSnapshotBytes
-	ErrNotLeader   Code = C.RAFTCORE_E_NOT_LEADER  // another node leads: see [Error.Leader]
+	ErrNotLeader   Code = C.RAFTCORE_E_NOT_LEADER  // this node is not the leader: see [Error.Leader]
 )
 
 // Error returns the code in a few words. The words for an unknown code hold its number.
@@ -73,8 +73,8 @@ func (c Code) Error() string {
 type Error struct {
 	Op     string // the call
 	Code   Code
-	Detail string // what this call saw, what is allowed, which setting; may be empty
-	Leader uint64 // with [ErrNotLeader]: the node that leads; 0 with other codes
+	Detail string // values seen, values allowed, the setting; may be empty
+	Leader uint64 // with [ErrNotLeader]: the leader; 0 with other codes
 }
 
 // Error returns the call and the detail; without a detail the text of the code.

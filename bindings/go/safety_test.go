@@ -17,7 +17,7 @@ func Test_a_closed_node_says_so_and_closing_twice_is_harmless(t *testing.T) {
 	must(t, n.Close())
 	must(t, n.Close())
 
-	// Every method that has an error as its last result.
+	// Every method with an error as its last result.
 	v := reflect.ValueOf(n)
 	tried := 0
 	for i := range v.NumMethod() {
@@ -68,7 +68,7 @@ func Test_a_node_that_nobody_holds_is_closed(t *testing.T) {
 	t.Error("the node is held by something")
 }
 
-// A copy is the same node: it can't outlive the node, nor end it a second time.
+// A copy is the same node: a copy can't outlive the node, nor end the node twice.
 func Test_a_copy_is_the_same_node(t *testing.T) {
 	n := solo(t)
 	twin := reflect.ValueOf(n).Elem().Interface() // a copy of *n that go vet does not see
@@ -112,7 +112,7 @@ func panics(f func()) (text any) {
 	return nil
 }
 
-// A view that has ended panics, whatever ended it, instead of showing another ready or freed
+// An ended view panics, in whatever way the view ended, instead of showing another ready or freed
 // memory.
 func Test_a_view_that_has_ended_panics(t *testing.T) {
 	view := func(t *testing.T, mode StorageMode) (*Node, ReadyView) {
@@ -195,7 +195,7 @@ func Test_views_of_entries_and_records_end_too(t *testing.T) {
 	}
 }
 
-// A number that was never returned ends no view.
+// A number never returned ends no view.
 func Test_a_failed_acknowledgement_ends_no_view(t *testing.T) {
 	n := founder(t, testConfig(1, StorageSync), 1, 2)
 	must(t, n.Campaign())
@@ -219,7 +219,7 @@ func Test_a_failed_acknowledgement_ends_no_view(t *testing.T) {
 	}
 }
 
-// A view keeps the memory that it shows, also if the node itself is forgotten.
+// A view keeps its memory alive, even if the program forgets the node.
 func Test_a_view_keeps_the_node(t *testing.T) {
 	list := func() MessagesView {
 		n, err := NewNode(testConfig(1, StorageSync))
@@ -287,7 +287,7 @@ func Test_a_ready_can_be_had_again_after_a_panic(t *testing.T) {
 	}
 }
 
-// Whatever panics inside of a call leaves the node usable.
+// A panic inside a call leaves the node usable.
 func Test_a_panic_inside_a_call_leaves_no_lock(t *testing.T) {
 	n := solo(t)
 	must(t, n.Propose([]byte("x"), 0))
@@ -340,8 +340,8 @@ func Test_goroutines_wait_for_each_other(t *testing.T) {
 	must(t, n.Close())
 }
 
-// Readers, a writer of the loop and a Close at any time: every call returns, and the last ones with
-// ErrClosed.
+// Readers, a writer of the loop and a Close at any time: every call returns, and the last calls
+// with ErrClosed.
 func Test_close_may_come_at_any_time(t *testing.T) {
 	for range 20 {
 		n := solo(t)

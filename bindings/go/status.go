@@ -8,47 +8,47 @@ import "fmt"
 // Status is the state of a node.
 type Status struct {
 	Role             Role
-	ID               uint64 // this node
-	Group            uint64 // its group
+	ID               uint64 // the id of the node
+	Group            uint64 // the group of the node
 	Term             uint64 // current term
-	Vote             uint64 // the candidate with the node's vote in Term; 0: none
+	Vote             uint64 // the candidate with the node's vote in Term; 0: nobody
 	Commit           uint64 // highest index known to be committed
 	Applied          uint64 // highest index that you have applied
-	Durable          uint64 // highest index on this node's disk, of this log
-	Leader           uint64 // 0: none known
+	Durable          uint64 // highest durable index on this node's disk
+	Leader           uint64 // 0: unknown
 	Transferee       uint64 // target of a transfer of leadership; 0: no transfer
 	FirstIndex       uint64 // first index of the log, behind the snapshot
 	LastIndex        uint64 // last index of the log
-	LastTerm         uint64 // its term
+	LastTerm         uint64 // the term of the last entry
 	RecentFirst      uint64 // first entry still in memory
-	SafeToCompact    uint64 // up to here entries are applied, and stored on each member that a leader knows
+	SafeToCompact    uint64 // the node has applied, and each member known to a leader has stored, all entries up to here
 	MemoryBytes      uint64 // held by the node
-	MessagesDropped  uint64 // outgoing messages that were lost because a limit was reached
-	MessagesRefused  uint64 // incoming messages that failed with an error
+	MessagesDropped  uint64 // outgoing messages lost at a limit
+	MessagesRefused  uint64 // incoming messages refused with an error
 	MessagesIgnored  uint64 // incoming messages without effect
-	ProposalsRefused uint64 // proposals that failed with an error
+	ProposalsRefused uint64 // proposals refused with an error
 	ReadsFailed      uint64 // reads in Ready.Dropped
-	EventsLost       uint64 // events that were lost, since nobody took them
-	Implausible      uint64 // messages that contradict committed entries: look into these
-	Peers            uint32 // members, this node included
+	EventsLost       uint64 // events lost, since nobody took them
+	Implausible      uint64 // messages that contradict committed entries: investigate
+	Peers            uint32 // members, including this node
 	Outstanding      uint32 // outstanding readies
 	Promotable       bool   // could lead
-	Electable        bool   // as SetElectable left it
+	Electable        bool   // set by SetElectable
 	ElectionElapsed  uint32 // ticks since the election timer was reset
-	ElectionTimeout  uint32 // ticks at which it fires
+	ElectionTimeout  uint32 // ticks until a campaign
 	Reads            uint32 // waiting reads
 	Tokens           uint32 // waiting tokens
 	LastReady        uint64 // number of the newest ready; 0: none yet
-	LateTicks        uint64 // ticks that came while a ready waited to be taken; 0 on a host that is never late
+	LateTicks        uint64 // ticks that came while a ready waited for the host; 0 if the host is never late
 	ApplyWaits       uint64 // first entry of an unanswered FetchApply; 0: none
 }
 
-// Peer is a member as a leader sees it.
+// Peer is a member as seen by a leader.
 type Peer struct {
 	ID              uint64
-	Match           uint64 // highest index known to be in its log
+	Match           uint64 // highest index known to be in the peer's log
 	Next            uint64 // next index to send
-	PendingSnapshot uint64 // index of the snapshot in flight; 0: none
+	PendingSnapshot uint64 // index of the snapshot in flight; 0: no snapshot
 	InflightBytes   uint64 // payload in flight
 	InflightMsgs    uint32 // appends in flight
 	Flow            Flow
@@ -70,11 +70,11 @@ func peerFromC(c *C.raftcore_peer) Peer {
 	}
 }
 
-// Event is something that happened, for logs and tests.
+// Event is a record for logs and tests.
 type Event struct {
 	Kind   EventKind
 	Reason Reason
-	Peer   uint64 // the node that the event is about; 0: none
+	Peer   uint64 // the node concerned; 0: none
 	Term   uint64 // the node's term at the time
 	Index  uint64 // 0: none
 	A, B   uint64 // see the constants of EventKind

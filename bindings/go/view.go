@@ -23,7 +23,7 @@ type Entry struct {
 type Message struct {
 	MessageHead
 	Frame        []byte // u32 length of the message, u64 group (little-endian), the raftpb message
-	Context      []byte // of a heartbeat, its answer, a vote; empty for most messages
+	Context      []byte // of a heartbeat, an answer, a vote; empty for most messages
 	SnapshotConf []byte // of [MsgSnap]: the membership as of Index, as Conf.Bytes
 }
 
@@ -31,9 +31,9 @@ type Message struct {
 type MessageHead struct {
 	To         uint64 // peer
 	From       uint64 // this node
-	Term       uint64 // 0 in a proposal that is passed on
+	Term       uint64 // 0 in a forwarded proposal
 	LogTerm    uint64 // term of the entry at Index, in most kinds
-	Index      uint64 // as in raftpb; of [MsgSnap]: what the snapshot covers
+	Index      uint64 // as in raftpb; of [MsgSnap]: the index of the snapshot
 	Commit     uint64 // sender's commit index
 	RejectHint uint64 // of a refused append: where to try next
 	Vote       uint64 // of a local storage message
@@ -48,7 +48,7 @@ type Read struct {
 	Index uint64
 }
 
-// Drop is a proposal or a read that has failed.
+// Drop is a failed proposal or read.
 type Drop struct {
 	Token  uint64
 	What   DropKind // the outcome, as far as the node knows
@@ -58,13 +58,13 @@ type Drop struct {
 // Done is a proposal that was committed in a span without entries: see [FlagCommittedSpans].
 type Done struct {
 	Token uint64
-	Index uint64 // of its entry
+	Index uint64 // of the entry
 }
 
-// HardState is what a node must find again after a crash.
+// HardState is the state that must survive a crash.
 type HardState struct {
 	Term   uint64
-	Vote   uint64 // 0: none
+	Vote   uint64 // 0: nobody
 	Commit uint64
 }
 
@@ -74,7 +74,7 @@ type ReadyHead struct {
 	Flags          ReadyFlags
 	HardState      // as of this ready, changed or not
 	Role           Role
-	Leader         uint64 // 0: none known
+	Leader         uint64 // 0: unknown
 	SnapshotIndex  uint64 // of a snapshot: the index up to which it covers the log
 	SnapshotTerm   uint64 // term of the entry at SnapshotIndex
 	CommittedFirst uint64 // to apply: the first index
@@ -102,7 +102,7 @@ type Ready struct {
 	CommittedEntries []Entry   // to apply, all from CommittedFirst to CommittedLast
 	Messages         []Message // to send, in order
 	Reads            []Read    // reads to serve
-	Dropped          []Drop    // proposals and reads that have failed
+	Dropped          []Drop    // failed proposals and reads
 	Done             []Done    // tokens of a span without entries: see [FlagCommittedSpans]
 
 	bytes []byte // holds the bytes of the slices above
@@ -131,7 +131,7 @@ type ReadyView struct {
 	life life
 }
 
-// life is for how long a view is valid: as long as this ready of this node is outstanding.
+// life is the time in which a view is valid: while the ready is outstanding.
 type life struct {
 	core  *core
 	ready uint64
@@ -324,8 +324,8 @@ func (m *MessageView) AppendFrame(buf []byte) []byte {
 	return buf
 }
 
-// AppendPiecesView appends the pieces of the frame to list, as net.Buffers takes them. Each piece
-// is a view.
+// AppendPiecesView appends the pieces of the frame to list, as net.Buffers takes pieces. The pieces
+// are views.
 func (m *MessageView) AppendPiecesView(list [][]byte) [][]byte {
 	for _, piece := range m.pieces() {
 		list = append(list, bytesOf(&piece))

@@ -45,7 +45,7 @@ void status_text(struct host *h, struct buf *text)
     id_list(text, "learners", conf.learners, conf.n_learners);
     buf_printf(text, "memory_bytes:%llu\r\nwaiting_writes:%zu\r\n", (ull)s.memory_bytes, h->writes.count);
 
-    /* Only the leader knows how far the others are. */
+    /* Only the leader knows the logs of the others. */
     if (s.role != RAFTCORE_ROLE_LEADER || raftcore_get_peers(h->node, peers, PEERS_MAX, &n) < 0)
         n = 0;
     buf_printf(text, "peers:%zu\r\n", n);
@@ -99,7 +99,8 @@ static bool read_id(struct request *r, uint64_t *id, struct buf *out)
     return false;
 }
 
-/* The change carries the address in its context: every member learns it when it applies the change. */
+/* The change carries the address in its context: a member learns the address by applying the
+ * change. */
 static void change(struct host *h, struct request *r, uint64_t id, uint32_t kind, uint8_t flags, slice address)
 {
     uint8_t bytes[8];

@@ -1,5 +1,6 @@
 /*
- * boot.c: a node from what is on its disk: configuration of the core, founders, those who join, survivors of a lost quorum.
+ * boot.c: a node from its disk: the core's configuration, founders, joining nodes, survivors of a
+ * lost quorum.
  */
 #include "host.h"
 
@@ -18,7 +19,8 @@ static raftcore_node *new_node(struct host *h)
         die("the library does not know this program's raftcore.h: %s", raftcore_strerror(code));
     c.id = h->id;
     c.group = h->group;
-    /* Another at each start: it makes the contexts of reads unique, and an old answer must not be taken for a new one. */
+    /* A new seed at each start: read contexts become unique, and an old answer can't pass for a new
+     * answer. */
     c.seed = random_u64();
     c.storage = RAFTCORE_STORAGE_SYNC;
     c.election_ticks = ELECTION_TICKS;
@@ -31,7 +33,8 @@ static raftcore_node *new_node(struct host *h)
     c.max_inflight_bytes = 8 * 1024 * 1024;
     c.max_uncommitted_size = 16 * 1024 * 1024;
     c.recent_bytes = 64 * 1024 * 1024;
-    /* A write may come to any node. The core passes it on; whose it is and what became of it stands in the operation: op.h. */
+    /* A write may come to any node, and the core forwards the write. The operation names its owner:
+     * op.h. */
     c.flags |= RAFTCORE_FLAG_NOMINATE_SUCCESSOR | RAFTCORE_FLAG_FORWARDING;
     code = raftcore_new(&c, &node);
     if (code != RAFTCORE_OK) {
@@ -45,7 +48,8 @@ static raftcore_node *new_node(struct host *h)
     return node;
 }
 
-/* The last index of the run of equal terms that begins at `first`. Terms never fall along the log, so halving finds it. */
+/* Returns the last index of the run of equal terms from `first` on. Terms never fall along the log,
+ * so a binary search finds the end. */
 static uint64_t run_end(struct store *s, uint64_t first, uint64_t last)
 {
     uint64_t term = store_term(s, first);
@@ -60,7 +64,7 @@ static uint64_t run_end(struct store *s, uint64_t first, uint64_t last)
     return first;
 }
 
-/* Room for one more: arrays grow by half. */
+/* Makes room for another element: arrays grow by half. */
 static void *grown(void *array, size_t count, size_t *room, size_t size)
 {
     if (count < *room)
@@ -72,7 +76,7 @@ static void *grown(void *array, size_t count, size_t *room, size_t size)
     return array;
 }
 
-/* The term of each part of the log: of entries that are applied the core needs no more. */
+/* Returns the term of each part of the log. Of applied entries, the core needs only the terms. */
 static raftcore_run *log_terms(struct store *s, size_t *count)
 {
     raftcore_run *runs = NULL;
@@ -85,7 +89,8 @@ static raftcore_run *log_terms(struct store *s, size_t *count)
     return runs;
 }
 
-/* What is not applied yet. The data stay where they are, in LMDB's pages: nothing is written before the core has copied them. */
+/* Returns the entries not applied yet. The data stay in LMDB's pages: nothing is written before the
+ * core has copied the data. */
 static raftcore_entry *log_tail(struct store *s, size_t *count)
 {
     raftcore_entry *entries = NULL;
@@ -99,7 +104,7 @@ static raftcore_entry *log_tail(struct store *s, size_t *count)
     return entries;
 }
 
-/* The one way to start: from all that is stored. The core checks the parts against each other, and refuses what was forgotten. */
+/* Boots from everything stored. The core compares the parts, and refuses a forgotten part. */
 static void boot(struct host *h, const raftcore_conf *conf)
 {
     struct store *s = &h->store;
@@ -125,8 +130,9 @@ static void boot(struct host *h, const raftcore_conf *conf)
 }
 
 /*
- * A founder's disk holds the members as if they had been agreed on at index 1 in term 1: so that one who comes later, with an
- * empty disk, gets them by snapshot and never has to guess. What is booted from is stored before anything is sent.
+ * A founder's disk holds the members as if agreed on at index 1 in term 1. A node that joins later,
+ * with an empty disk, gets the members by snapshot and never has to guess. The disk has the
+ * founding state before any message leaves.
  */
 static void found(struct host *h)
 {
@@ -147,9 +153,10 @@ static void found(struct host *h)
 }
 
 /*
- * The way out when most members are gone for good: this one goes on alone, as the only voter. Writes that only the lost ones
- * had are lost; and if they are NOT gone, there are two clusters from now on, and both take writes. Changes of the
- * configuration that stand in the log behind `applied` belong to the old cluster and are passed over.
+ * The last resort when most members are gone for good: this node goes on alone, as the only voter.
+ * Writes that only the lost members had are lost. If the others are NOT gone, two clusters exist
+ * from now on, and both accept writes. Membership changes in the log after `applied` belong to the
+ * old cluster and are skipped.
  */
 static void force_alone(struct host *h, raftcore_conf *conf)
 {

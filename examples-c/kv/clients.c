@@ -75,7 +75,7 @@ static void line_take(struct client *c)
     struct request *r = c->head;
 
     if (r == c->unissued)
-        c->unissued = r->next;      /* it never had to go to the host */
+        c->unissued = r->next;      /* the host has never seen the request */
     else if (!is_write(r))
         c->others--;
     c->head = r->next;
@@ -99,12 +99,12 @@ static void close_client(struct client *c)
         next = r->next;
         r->client = NULL;
         if (r->state != REQUEST_WAITING)
-            request_free(r);        /* one that waits is freed by whoever finishes it */
+            request_free(r);        /* the host frees a waiting request when the request ends */
     }
     buf_free(&c->in);
     buf_free(&c->out);
     if (!c->runnable)
-        loop_free(c);               /* else clients_run() does when it meets it */
+        loop_free(c);               /* else clients_run() frees the client */
 }
 
 static bool may_parse(const struct client *c)
@@ -141,11 +141,11 @@ static void parse(struct client *c)
         buf_consume(&c->in, args.used);
         c->need = 0;
         if (r->command && r->command->kind == COMMAND_QUIT)
-            c->closing = true;      /* what comes after it is not looked at */
+            c->closing = true;      /* the rest of the input is ignored */
     }
 }
 
-/* Whoever stands at the head of the line and has an answer, or can have one now. */
+/* Serves the head of the line if the head has an answer, or can get an answer now. */
 static bool serve(struct client *c)
 {
     size_t before = c->count;
@@ -169,7 +169,7 @@ static void issue(struct client *c)
     for (; c->unissued; c->unissued = c->unissued->next) {
         struct request *r = c->unissued;
         if (is_write(r) && c->others > 0)
-            return;                 /* something before it must not see it */
+            return;                 /* an earlier request must not see the write */
         if (!is_write(r))
             c->others++;
         if (r->state != REQUEST_NEW)
@@ -218,7 +218,7 @@ static void on_event(struct watch *w, uint32_t events)
         close_client(c);
         return;
     }
-    wake(c);                        /* served after the pump, together with all the others */
+    wake(c);                        /* served after the pump, together with the others */
     parse(c);
     issue(c);
 }
@@ -232,7 +232,7 @@ static void on_listener(struct watch *w, uint32_t events)
     while ((fd = net_accept(w->fd)) >= 0) {
         if (clients.count >= clients.most) {
             if (send(fd, full, sizeof full - 1, MSG_NOSIGNAL) < 0)
-                clients.refused++;  /* it is being closed anyhow */
+                clients.refused++;  /* closing already */
             close(fd);
             continue;
         }

@@ -41,7 +41,7 @@ static void run_select(struct host *h, struct request *r, struct buf *out)
         resp_error(out, "ERR DB index is out of range: there is database 0 only");
 }
 
-/* redis-cli asks for hints, redis-benchmark for settings; both are content with little. */
+/* redis-cli asks for hints, redis-benchmark for settings; short answers satisfy both. */
 static void run_command(struct host *h, struct request *r, struct buf *out)
 {
     size_t count = 0;
@@ -62,7 +62,7 @@ static void run_command(struct host *h, struct request *r, struct buf *out)
         resp_array(out, 6);
         resp_text(out, commands[i].name);
         resp_integer(out, commands[i].arity);
-        resp_array(out, 0);         /* flags; then the places of keys, which nobody here needs */
+        resp_array(out, 0);         /* flags; then the places of keys, which no client needs */
         resp_integer(out, 0);
         resp_integer(out, 0);
         resp_integer(out, 0);
@@ -98,7 +98,7 @@ static void run_info(struct host *h, struct request *r, struct buf *out)
     struct buf text = {0};
     struct store *s = &h->store;
 
-    (void)r;                        /* a section may be named; all come, they are short */
+    (void)r;                        /* the client may name a section; INFO returns all sections */
     buf_printf(&text, "# Server\r\nserver:raftcore-kv\r\nraftcore_version:%s\r\n", raftcore_version_string());
     buf_printf(&text, "process_id:%ld\r\n", (long)getpid());
     buf_printf(&text, "\r\n# Clients\r\nconnected_clients:%zu\r\nmaxclients:%zu\r\n", clients.count, clients.most);
@@ -201,7 +201,7 @@ struct request *command_request(const slice *arg, size_t n)
     return command_refused("ERR unknown command '%.*s'", (int)(arg[0].len < 64 ? arg[0].len : 64), (const char *)arg[0].ptr);
 }
 
-/* One of [...]; `p` stands behind the bracket. Returns what comes behind the closing one. */
+/* Matches a set [...]; `p` is after the bracket. Returns the place after the closing bracket. */
 static const uint8_t *match_set(const uint8_t *p, const uint8_t *end, uint8_t c, bool *matches)
 {
     bool negated = p < end && *p == '^', found = false;
@@ -222,7 +222,7 @@ static const uint8_t *match_set(const uint8_t *p, const uint8_t *end, uint8_t c,
     return p < end ? p + 1 : p;
 }
 
-/* Without recursion: a star that fails is tried again one character later, and only the last star ever need be. */
+/* Without recursion: a failed star is tried again one character later, and only for the last star. */
 bool glob_match(slice pattern, slice text)
 {
     const uint8_t *p = pattern.ptr, *p_end = p + pattern.len, *t = text.ptr, *t_end = t + text.len;

@@ -7,10 +7,10 @@
 #include "host.h"
 
 enum command_kind {
-    COMMAND_LOCAL,                  /* run at once, when it reaches the head of its line */
-    COMMAND_READ,                   /* run on the data, after a read index makes it linearizable */
-    COMMAND_WRITE,                  /* encoded into an operation, answered when that is applied */
-    COMMAND_LEADER,                 /* as LOCAL, but elsewhere it is passed on to the leader (forward.h) */
+    COMMAND_LOCAL,                  /* run at once, at the head of the line */
+    COMMAND_READ,                   /* run on the data, linearizable by a read index */
+    COMMAND_WRITE,                  /* encoded into an operation, answered when applied */
+    COMMAND_LEADER,                 /* like LOCAL, but forwarded to the leader (forward.h) */
     COMMAND_QUIT,
 };
 
@@ -19,8 +19,8 @@ struct command {
     int arity;                      /* as in Redis: words with the name; negative: at least so many */
     enum command_kind kind;
     /*
-     * LOCAL, READ, LEADER: the reply goes to `out`. One that has to wait for the host sets REQUEST_WAITING, and its reply will stand
-     * in r->reply.
+     * LOCAL, READ, LEADER: the reply goes to `out`. A command that waits for the host sets
+     * REQUEST_WAITING, and the reply goes to r->reply.
      */
     void (*run)(struct host *h, struct request *r, struct buf *out);
     /* WRITE: fills r->op; or r->reply, if the words are no good. */

@@ -1,9 +1,11 @@
 /*
- * data.c: the users' keys and values, views of them for snapshots that leave, and the second table for those that arrive.
+ * data.c: the users' keys and values, views of the data for outgoing snapshots, and the second
+ * table for incoming snapshots.
  */
 #include "store.h"
 
-/* A pair's share of the sum that is the data's hash. A sum, so that one write changes it without a look at the others. */
+/* Returns a pair's share of the data's hash. The hash is a sum, so a write changes the hash without
+ * reading other pairs. */
 static uint64_t pair_hash(slice key, slice value)
 {
     return hash64(value, hash64(key, 0x6b7601));
@@ -116,7 +118,7 @@ void store_view_open(struct store *s, struct store_view *v)
 {
     MDB_val k;
 
-    store_commit(s);                /* a read transaction sees what is committed: let that be all that is applied */
+    store_commit(s);                /* a read transaction sees committed data only: commit all that is applied */
     *v = (struct store_view){.state = s->state};
     store_check(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &v->txn), "begin a view");
     v->conf = view_meta(s, v, "conf");
@@ -150,7 +152,8 @@ void store_stage_put(struct store *s, slice key, slice value)
 {
     MDB_val k = store_val(key), v = store_val(value);
 
-    /* A view gives its keys in order, so they are appended; a peer that sends them otherwise does not get this far. */
+    /* A view returns its keys in order, so append. The server has refused a peer with another order
+     * before. */
     store_check(mdb_put(store_txn(s), spare(s), &k, &v, 0), "write a key of a snapshot");
     s->stage_keys++;
     s->stage_hash += pair_hash(key, value);

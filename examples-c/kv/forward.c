@@ -1,5 +1,6 @@
 /*
- * forward.c: passing a command on to the leader, running one that was passed on, and the way back of its reply.
+ * forward.c: forwarding a command to the leader, running a forwarded command, and returning the
+ * reply.
  */
 #include "forward.h"
 
@@ -33,7 +34,7 @@ void forward_to_leader(struct host *h, struct request *r, struct buf *out)
     }
     if (send_frame(h, h->leader, &frame)) {
         r->state = REQUEST_WAITING;
-        r->deadline = now_ms() + 2 * ANSWER_MS;     /* the leader answers within half of it, or is gone */
+        r->deadline = now_ms() + 2 * ANSWER_MS;     /* the leader answers within half the time, or is gone */
         requests_add(&h->forwards, r);
     } else {
         resp_error(out, "TRYAGAIN node %llu leads and can't be reached from here just now", (ull)h->leader);
@@ -105,7 +106,7 @@ void forward_reply(struct request *r)
 {
     struct buf frame = {0};
 
-    if (buf_len(&r->reply) == 0)        /* a command that is not passed on by anyone: no reply of ours */
+    if (buf_len(&r->reply) == 0)        /* nobody forwards the command: no reply of ours */
         resp_error(&r->reply, "ERR not a command for the leader");
     buf_add(&frame, "R", 1);
     buf_add_u64(&frame, r->origin_seq);

@@ -1,24 +1,27 @@
 /*
- * host.c: the loop around the core. THE FILE TO COPY: what a host owes to raftcore is here, and little else.
+ * host.c: the loop around the core. THE FILE TO COPY: the duties of a host towards raftcore, and
+ * little else.
  *
  *     host_pump: repeat
- *         submit      what clients want: writes as one batch, reads as one question
- *         fetches     out of the store: log entries or a snapshot for a peer that is far behind; entries for this node to apply,
- *                     which left the core's memory before
+ *         submit      requests of clients: writes as one batch, reads as one question
+ *         fetches     from the store: log entries or a snapshot for a peer that is far behind; entries for this node to
+ *                     apply that left the core's memory before
  *         get_ready   NONE: done
- *         1 send      messages that need not wait for the disk, so that followers write while we do
- *         2 write     snapshot, entries, hard state, and 3 apply, all into the store's one transaction
- *         4 answer    writes now applied, reads, proposals the core has given up
- *         5 commit    one sync for everything, if the ready says MUST_SYNC; otherwise it may join the next one
- *         6 send      messages that promise something (MF_AFTER): only now is it true
+ *         1 send      messages that need not wait for the disk, so that followers write at the same time
+ *         2 write     snapshot, entries, hard state, and 3 apply, in the store's transaction
+ *         4 answer    applied writes, reads, failed proposals
+ *         5 commit    a sync for everything, if the ready says MUST_SYNC; otherwise the next commit may do
+ *         6 send      messages with a promise (MF_AFTER), which is true only now
  *         advance
  *
- * Why 4 may come before 5: what is committed is durable on a majority, whether or not it is here, and clients have their
- * answer one sync earlier. The exception: a ready may apply entries that it also stores, as a sole member's always does.
- * Those are answered after the sync.
+ * Why 4 may come before 5: a committed entry is durable on a majority, whether or not this node is
+ * part of the majority, and clients have their answer a sync earlier. The exception: a ready may
+ * apply entries that the same ready stores, as a sole member's always does. Their answers come
+ * after the sync.
  *
- * Why a ready without MUST_SYNC may wait: it holds no promise to anybody. Applied data that a crash takes away are applied
- * again from the log, and the store keeps data, applied index and configuration together. A timer commits what is left.
+ * Why a ready without MUST_SYNC may wait: the ready promises nothing to anybody. If a crash takes
+ * applied data away, the node applies the log again; the store keeps data, applied index and
+ * membership together. A timer commits the rest.
  */
 #include "host.h"
 
@@ -29,7 +32,7 @@
 #include "resp.h"
 #include "submit.h"
 
-enum { SUPPLY_MAX = 512 };          /* entries of one supply */
+enum { SUPPLY_MAX = 512 };          /* entries of a supply */
 
 const char *role_name(uint32_t role)
 {
@@ -57,14 +60,15 @@ void host_fail(struct host *h, const char *what, raftcore_code code)
     die("%s: %s (%s)", what, raftcore_strerror(code), detail);
 }
 
-/* For calls that fail only if this host or the core has a bug: going on would make it worse. */
+/* For calls that fail only through a bug of this host or the core: going on would make things
+ * worse. */
 void host_must(struct host *h, raftcore_code code, const char *what)
 {
     if (code < 0)
         host_fail(h, what, code);
 }
 
-/* ---- what the core asks for ---- */
+/* ---- fetches of the core ---- */
 
 static void supply_entries(struct host *h, const raftcore_fetch *f)
 {
@@ -100,7 +104,7 @@ static void serve_fetches(struct host *h)
 
 /* ---- one ready ---- */
 
-/* Arrays are stepped through by the stride the library tells: its structs may have grown since this was compiled. */
+/* Arrays have the library's stride: structs of a newer library may be larger than at compile time. */
 #define AT(rd, array, stride, i) ((const void *)((const char *)(rd)->array + (size_t)(i) * (rd)->stride))
 
 static void send_messages(struct host *h, const raftcore_ready *rd, bool after)
@@ -176,7 +180,8 @@ static void apply_change(struct host *h, const raftcore_entry *e)
         store_set_conf(&h->store, conf.bytes);      /* the same members, as of this entry */
         return;
     }
-    /* A member that can't understand a change stops rather than differ from the others. */
+    /* A member that can't understand a change stops, so that its data never differ from the other
+     * members' data. */
     host_must(h, raftcore_apply_conf(h->node, e, &conf), "apply a configuration change");
     store_set_conf(&h->store, conf.bytes);
     note("configuration of entry %llu: %u voters, %u learners%s", (ull)e->index, conf.n_voters,
@@ -227,7 +232,7 @@ static void answer(struct host *h, const raftcore_ready *rd)
         const raftcore_drop *drop = AT(rd, dropped, drop_stride, i);
         struct request *r;
         switch (drop->what) {
-        case RAFTCORE_DROP_READ:    /* a read changes nothing: ask again, until its deadline */
+        case RAFTCORE_DROP_READ:    /* a read changes nothing: read again, until the deadline */
             for (size_t k = 0; k < READ_BATCHES; k++) {
                 struct read_batch *b = &h->batches[k];
                 if (b->token != drop->token)

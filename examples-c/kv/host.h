@@ -1,5 +1,6 @@
 /*
- * host.h: the node and all that it stands on: one Raft core, one store, the peers, and the requests that wait for them.
+ * host.h: the node with everything around: a Raft core, a store, the peers, and the waiting
+ * requests.
  */
 #ifndef KV_HOST_H
 #define KV_HOST_H
@@ -11,10 +12,10 @@
 
 enum {
     TICK_MS = 50,
-    ELECTION_TICKS = 10,            /* a follower that hears nothing for 0.5 to 1 s stands for election */
+    ELECTION_TICKS = 10,            /* a follower that hears nothing for 0.5 to 1 s campaigns */
     HEARTBEAT_TICKS = 1,
     ANSWER_MS = 5000,               /* how long a request waits for a leader, and again for its outcome */
-    PENDING = 64 * 1024,            /* writes in the log whose clients wait; a power of two */
+    PENDING = 64 * 1024,            /* writes in the log with waiting clients; a power of two */
     READ_BATCHES = 4,
 };
 
@@ -51,18 +52,18 @@ struct host {
     struct read_batch batches[READ_BATCHES];
     struct request_list forwards;   /* with the leader: see forward.h */
     uint64_t forward_seq;
-    struct request *transfer;       /* RAFT.TRANSFER waits for another leader */
+    struct request *transfer;       /* RAFT.TRANSFER waits for a new leader */
 
     uint64_t n_readies, n_applied, n_writes, n_reads, n_unknown;
-    bool busy;                      /* something came in that the core should be asked about */
+    bool busy;                      /* input came in: run the pump */
     bool stopping;
 };
 
 void host_boot(struct host *h, const struct options *o);         /* boot.c */
 void host_tick(struct host *h, uint32_t ticks);
-void host_pump(struct host *h);                                  /* does all the work there is; returns when there is none */
+void host_pump(struct host *h);                                  /* does all pending work, then returns */
 bool host_is_idle(const struct host *h);                         /* nobody waits for an answer */
-void host_give_up(struct host *h);                               /* the end: everyone who waits is told */
+void host_give_up(struct host *h);                               /* the end: answers everyone who waits */
 void host_close(struct host *h);
 
 void host_write(struct host *h, struct request *r);              /* r->op holds the operation */
@@ -71,7 +72,7 @@ void host_read(struct host *h, struct request *r);
 bool host_change(struct host *h, struct request *r, raftcore_change change);
 void host_fail(struct host *h, const char *what, raftcore_code code) __attribute__((noreturn));
 void host_must(struct host *h, raftcore_code code, const char *what);     /* ends the process if the code is an error */
-const char *host_detail(struct host *h);                         /* the node's own words on its last error */
+const char *host_detail(struct host *h);                         /* the node's own text of its last error */
 const char *role_name(uint32_t role);
 
 enum membership { STRANGER, LEARNER, VOTER };

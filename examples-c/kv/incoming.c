@@ -1,5 +1,6 @@
 /*
- * incoming.c: frames from other nodes. Whatever bytes come, the worst that may happen is that this connection is closed.
+ * incoming.c: frames from other nodes. Whatever bytes come, at worst the server closes this
+ * connection.
  */
 #include "incoming.h"
 
@@ -27,8 +28,9 @@ static void drop(struct incoming *in, const char *why)
 }
 
 /*
- * Whose connection breaks has most likely died. If that was the leader, forget it: votes are then granted at once, not only
- * after an election timeout without it. If it lives after all, its next heartbeat puts everything right.
+ * A node whose connection breaks has probably died. If the node was the leader, forget the leader:
+ * nodes then grant votes at once, not only after an election timeout. If the leader lives after
+ * all, its next heartbeat restores the leader.
  */
 static void lost(struct incoming *in)
 {
@@ -57,7 +59,7 @@ static bool on_hello(struct incoming *in, slice frame)
              (ull)hello.group, hello.version, (ull)own.id, (ull)own.group, own.version);
         return false;
     }
-    /* A peer that dials again has lost its old connection, whether we know it or not. */
+    /* A peer that dials again has lost its old connection, whether or not this server has noticed. */
     for (struct incoming *other = h->peers.incoming, *next; other; other = next) {
         next = other->next;
         if (other != in && other->id == hello.id)
@@ -69,18 +71,20 @@ static bool on_hello(struct incoming *in, slice frame)
     return net_write(&in->watch, &in->out);
 }
 
-/* Why the core refuses messages of this peer, now and then: a peer that goes on with it fills no disk with lines. */
+/* Logs why the core refuses messages of this peer, but rarely: a stubborn peer must not fill the
+ * disk with lines. */
 static void say_refused(struct incoming *in, raftcore_code why)
 {
     int64_t now = now_ms();
 
     if (now < in->quiet_until || why == RAFTCORE_E_FULL || why == RAFTCORE_E_NO_LEADER)
-        return;                     /* the last two are everyday: whoever sent it tries again */
+        return;                     /* the last two are everyday: the sender tries again */
     in->quiet_until = now + QUIET_MS;
     note("a message from node %llu is refused: %s (%s)", (ull)in->id, raftcore_strerror(why), host_detail(in->host));
 }
 
-/* Complete frames of the core's own group: all go to it in one call, but a snapshot waits until its data are here. */
+/* Steps complete frames of the core's group in one call. A snapshot waits until its data have
+ * arrived. */
 static bool step(struct incoming *in, slice frames)
 {
     size_t consumed = 0;
@@ -102,7 +106,7 @@ static bool step_snapshot(struct incoming *in, slice frame, uint64_t index, uint
         note("a snapshot of index %llu from node %llu came without its data: dropped", (ull)index, (ull)in->id);
         return true;
     }
-    /* Install it now if the core takes it: the next chunk that comes may be of another one. */
+    /* Install the snapshot now if the core accepts: the next chunk may belong to another snapshot. */
     bool good = step(in, frame);
     host_pump(in->host);
     snapshot_forget(in->host);
@@ -118,11 +122,11 @@ static bool on_host_frame(struct incoming *in, slice payload)
     return snapshot_chunk(in->host, in->id, payload);
 }
 
-/* False: what comes is no stream of frames, or not for us. */
+/* Returns false if the bytes are no stream of frames, or not for this node. */
 static bool on_bytes(struct incoming *in)
 {
     struct host *h = in->host;
-    slice run = {0}, data;          /* ordinary frames one after the other */
+    slice run = {0}, data;          /* ordinary frames in a row */
     raftcore_frame frame = {.struct_size = sizeof frame};
     uint64_t index, term;
 
@@ -139,7 +143,7 @@ static bool on_bytes(struct incoming *in)
             run = slice_of(in->in.ptr + in->in.start, run.len + total);
             continue;
         }
-        /* One that is handled here: first those before it. */
+        /* The host handles this frame; step the frames before first. */
         if (run.len > 0 && !step(in, run))
             return false;
         bool good;

@@ -7,6 +7,6 @@
 #include "peers.h"
 
 void incoming_open(struct peers *ps, int fd);
-void incoming_tick(struct peers *ps);                            /* those who connect and say nothing must not fill the table */
+void incoming_tick(struct peers *ps);                            /* closes connections that say nothing */
 
 #endif

@@ -1,13 +1,16 @@
 /*
- * raftcore-kv-load: loads a file of lines into a cluster while servers come and go, and proves afterwards what is there.
+ * raftcore-kv-load: loads a file of lines into a cluster while servers come and go, and then proves
+ * the contents.
  *
- *   load FILE ACKED ADDRESSES [RATE]   SET line:00000001 "first line" …; ACKED gets a byte for each line: 1 acknowledged, 0 not
- *   verify FILE ACKED ADDRESS          reads every acknowledged line back from one node; prints how many are lost
- *   leader ADDRESSES [NOT]             waits for a leader other than NOT; prints its id and the milliseconds it took
- *   cmd ADDRESS WORD…                  one command, its reply as text
+ * load FILE ACKED ADDRESSES [RATE]   SET line:00000001 "first line" …; ACKED gets a byte for each
+ * line: 1 acknowledged, 0 not verify FILE ACKED ADDRESS          reads every acknowledged line back
+ * from one node; prints how many are lost leader ADDRESSES [NOT]             waits for a leader
+ * other than NOT; prints its id and the milliseconds it took cmd ADDRESS WORD…                  one
+ * command, its reply as text
  *
- * ADDRESSES is a list with commas. A line is sent again after an error or a lost connection, to another node if need be: SET
- * of the same value is idempotent, so the client may do what the server must not.
+ * ADDRESSES is a list with commas. After an error or a lost connection, the client sends a line
+ * again, to another node if need be. SET of the same value is idempotent, so the client may repeat
+ * a SET, and the server must not.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,10 +28,10 @@
 
 enum {
     CONNECTIONS = 6,
-    WINDOW = 128,                   /* requests in flight on one connection */
+    WINDOW = 128,                   /* requests in flight on a connection */
     REDIAL_MS = 50,
     LINE_BYTES = 1024 * 1024,
-    PATIENCE_MS = 10 * 1000,        /* a node that answers nothing for so long is as good as gone */
+    PATIENCE_MS = 10 * 1000,        /* a node without an answer for so long counts as gone */
 };
 
 struct lines {
@@ -43,7 +46,7 @@ struct load {
     unsigned char *acked;
     size_t next, done, resent;
     size_t *again, n_again;         /* lines to be sent once more */
-    double rate;                    /* lines a second; 0: as fast as it goes */
+    double rate;                    /* lines a second; 0: as fast as possible */
     int64_t began, paused_until;
 };
 
@@ -228,7 +231,8 @@ static int run_load(const char *file, const char *acked, const char *nodes, cons
     return 0;
 }
 
-/* One connection, a window of GETs; whatever is not the line that was acknowledged is lost. */
+/* Sends GETs over a connection, a window at a time. A value other than the acknowledged line counts
+ * as lost. */
 static int run_verify(const char *file, const char *acked_path, const char *address)
 {
     struct lines l = read_lines(file), acked = read_lines(acked_path);

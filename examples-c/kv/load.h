@@ -1,5 +1,6 @@
 /*
- * load.h: a small RESP client: what load.c needs of one, apart from the server's own code so that it proves something.
+ * load.h: a small RESP client for load.c. The code is not the server's, so that the proof is
+ * independent.
  */
 #ifndef KV_LOAD_H
 #define KV_LOAD_H
@@ -29,11 +30,11 @@ struct addresses {
 struct addresses split_addresses(const char *list);
 
 struct conn {
-    int fd;                         /* -1: none */
+    int fd;                         /* -1: no connection */
     struct text in, out;
 };
 
-/* Simple strings, errors, integers and bulk strings; that is all the commands used here answer with. */
+/* Simple strings, errors, integers and bulk strings: the replies to the commands used here. */
 struct reply {
     char type;
     bool null;
@@ -43,11 +44,11 @@ struct reply {
 
 bool conn_dial(struct conn *c, const char *address);     /* waits until connected, half a second at most; then non-blocking */
 void conn_close(struct conn *c);
-bool conn_write(struct conn *c);                         /* what the socket takes; false: lost */
-bool conn_read(struct conn *c);                          /* what there is; false: lost */
-bool conn_wait(struct conn *c, int ms);                  /* until it can be read; false: not in time */
-bool conn_reply(struct conn *c, struct reply *r);        /* false: not all here yet */
-bool conn_ask(struct conn *c, const char *line, int ms, struct reply *r);   /* one inline command and its reply */
+bool conn_write(struct conn *c);                         /* writes as much as the socket accepts; false: lost */
+bool conn_read(struct conn *c);                          /* reads the available bytes; false: lost */
+bool conn_wait(struct conn *c, int ms);                  /* waits for bytes; false: not in time */
+bool conn_reply(struct conn *c, struct reply *r);        /* false: the reply is not complete */
+bool conn_ask(struct conn *c, const char *line, int ms, struct reply *r);   /* an inline command and its reply */
 
 int64_t now_ms(void);
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *format, ...);

@@ -28,7 +28,7 @@
 
 enum { HAND_OVER_MS = 2000, TICKS_MAX = 2 };
 
-static struct host host;            /* large: the table of pending writes is in it */
+static struct host host;            /* large: the table of pending writes is inside */
 static struct watch timer, signals;
 static uint64_t ticks;              /* passed, and not yet told to the core */
 static int64_t stop_at;             /* 0: not stopping */
@@ -102,10 +102,11 @@ static void on_timer(struct watch *w, uint32_t events)
 }
 
 /*
- * After all input of this turn was read, and a few ticks at most. If a sync took long, this node was deaf meanwhile: what the
- * leader said lies in the sockets, and time in which we could not hear is no silence of the leader's. Counting it would make
- * a follower with a slow disk stand for election against a leader that is well. Only lease reads need ticks to keep up with
- * the clock, and there are none here.
+ * After the input of this turn was read, and a few ticks at most. If a sync took long, this node
+ * could not hear the leader: messages of the leader wait in the sockets, and the silence is not the
+ * leader's. Counting the time would make a follower with a slow disk campaign against a healthy
+ * leader. Only lease reads need ticks to keep up with the clock, and this server has no lease
+ * reads.
  */
 static void pass_time(void)
 {
@@ -118,8 +119,8 @@ static void pass_time(void)
 }
 
 /*
- * A leader that stops hands over first, so that the others need not wait for an election timeout to find out. No further
- * requests are looked at; those that were have their answer, if it comes in time.
+ * A leader that stops hands leadership over first, so that the others need not wait for an election
+ * timeout. The server accepts no further requests; accepted requests get their answer, if in time.
  */
 static void on_signal(struct watch *w, uint32_t events)
 {
@@ -175,7 +176,7 @@ static void open_timer(void)
     loop_add(&timer, EPOLLIN);
 }
 
-/* A descriptor for each client the limit allows, if the system lets us. */
+/* Asks for a descriptor for each client, as far as the system allows. */
 static void raise_limits(void)
 {
     struct rlimit files;
@@ -200,15 +201,15 @@ int main(int argc, char **argv)
     peers_open(&host.peers, &host, o.peer);
     clients_open(&host, o.client);
     open_timer();
-    peers_greet(&host.peers);       /* a leader that had given us up sends its next heartbeat at once */
+    peers_greet(&host.peers);       /* a leader that counted this node as gone sends its next heartbeat at once */
     note("serving clients at %s, peers at %s", o.client, o.peer);
 
     while (!stopped) {
-        loop_run_once();            /* all input there is, so that many clients' writes share a batch and a sync */
+        loop_run_once();            /* reads all input, so that the writes of many clients share a batch and a sync */
         pass_time();
         do {
             host_pump(&host);
-            clients_run();          /* answers; and what was waiting behind them goes to the host */
+            clients_run();          /* sends answers; the requests behind go to the host */
         } while (host.busy);
     }
     host_give_up(&host);

@@ -1,6 +1,4 @@
-/*
- * net.c: one epoll loop, and TCP sockets that never block it.
- */
+/* net.c: an epoll loop, and TCP sockets that never block the loop. */
 #define _GNU_SOURCE
 #include "net.h"
 
@@ -14,13 +12,13 @@
 #include <unistd.h>
 
 enum {
-    EVENTS = 512,                   /* of one wait */
+    EVENTS = 512,                   /* of a wait */
     READ_CHUNK = 64 * 1024,
     GIVE_UP_MS = 5000,              /* a peer that acknowledges nothing for so long is gone (a client may sleep) */
 };
 
 static int epoll_fd = -1;
-static void **graves;               /* structs whose watch was closed: an event for them may still be in hand */
+static void **graves;               /* structs with a closed watch: the loop may still hold an event for them */
 static size_t n_graves, cap_graves;
 
 void loop_open(void)
@@ -53,7 +51,7 @@ void loop_set(struct watch *w, uint32_t events)
 void loop_close(struct watch *w)
 {
     if (w->fd >= 0)
-        close(w->fd);               /* which also takes it out of epoll: no descriptor here is ever duplicated */
+        close(w->fd);               /* epoll forgets the descriptor, too: no descriptor here is ever duplicated */
     w->fd = -1;
 }
 
@@ -85,8 +83,8 @@ void loop_run_once(void)
 }
 
 /*
- * Names are looked up when they are used, and that blocks: give numeric addresses where DNS may hang. Of several addresses
- * the first of IPv4 is taken, so that who listens and who dials mean the same by "localhost".
+ * Names are resolved at use, which blocks: give numeric addresses where DNS may hang. Of several
+ * addresses, the first IPv4 address counts, so that "localhost" means the same to both ends.
  */
 static struct addrinfo *look_up(const char *address, bool passive, const struct addrinfo **chosen)
 {
@@ -184,7 +182,7 @@ int net_dial_result(int fd)
 bool net_read(struct watch *w, struct buf *in, size_t limit)
 {
     if (buf_len(in) >= limit)
-        return true;                /* the owner has to consume first; epoll will say again that there is more */
+        return true;                /* the owner has to consume first; epoll will report the rest again */
     ssize_t n = read(w->fd, buf_room(in, READ_CHUNK), READ_CHUNK);
     if (n > 0)
         in->end += (size_t)n;

@@ -1,6 +1,4 @@
-/*
- * op.c: operations as bytes of an entry, and what each does to the data.
- */
+/* op.c: operations as bytes of an entry, and the effect of each operation on the data. */
 #include "op.h"
 
 #include <stdio.h>
@@ -67,7 +65,8 @@ bool op_read(slice bytes, struct op *out)
     };
     if (!good_count(out))
         return false;
-    /* LMDB answers a key it does not like with an error, and an error of the store is the end: so check here, all of it. */
+    /* LMDB refuses a bad key with an error, and an error of the store ends the process: so check
+     * everything here. */
     size_t at = 0;
     for (uint32_t i = 0; i < out->n_args; i++) {
         if (out->args.len - at < 4)
@@ -172,6 +171,6 @@ void op_apply(struct store *s, struct op op, struct buf *reply)
     case OP_APPEND: apply_append(s, &op, reply); break;
     case OP_MSET: apply_mset(s, &op, reply); break;
     case OP_FLUSHALL: store_flush(s); resp_simple(reply, "OK"); break;
-    case OP_MEMBER: break;          /* no data: the host keeps the address when it applies the change */
+    case OP_MEMBER: break;          /* no data: the host keeps the address when applying the change */
     }
 }

@@ -1,6 +1,6 @@
 /*
- * peers.c: the table of peers with their addresses, and the connections on which we send. Those on which we are sent to are
- * in incoming.c.
+ * peers.c: the table of peers with their addresses, and the outgoing connections. The incoming
+ * connections are in incoming.c.
  */
 #include "peers.h"
 
@@ -149,7 +149,8 @@ void peer_drop(struct peer *p, const char *why)
     tell_unreachable(p);
 }
 
-/* The peer's own hello says whom we have reached. Nothing else ever comes on this connection. */
+/* Checks the hello of the peer, which says whom this node has reached. Nothing else ever comes on
+ * the connection. */
 static bool check_hello(struct peer *p)
 {
     raftcore_hello_info hello = {.struct_size = sizeof hello};
@@ -185,7 +186,8 @@ static void flush(struct peer *p)
         p->stuck_since = now_ms();
     if (buf_len(&p->out) == 0)
         snapshot_drained(p->host, p);
-    /* One helping of a snapshot each time round the loop: clients and heartbeats have their turn in between. */
+    /* A portion of a snapshot per turn of the loop: clients and heartbeats have their turn in
+     * between. */
     if (p->snapshot.step == SNAPSHOT_STREAMING)
         snapshot_fill(p->host, p);
     loop_set(&p->watch, EPOLLIN | (buf_len(&p->out) > 0 ? EPOLLOUT : 0u));
@@ -239,7 +241,8 @@ static bool dial(struct peer *p)
     return true;
 }
 
-/* A connection is opened by the first message for it, so one to a member that was removed is not opened again. */
+/* The first message opens the connection, so the connection to a removed member is not opened
+ * again. */
 bool peers_send(struct peers *ps, uint64_t to, const raftcore_slice *parts, size_t count, size_t bytes)
 {
     struct peer *p = peers_find(ps, to);

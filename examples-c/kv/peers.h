@@ -1,12 +1,15 @@
 /*
  * peers.h: the other nodes, over TCP.
  *
- * Each node dials the others and sends on the connections it dialled, so a pair has two, one for each direction. A connection
- * opens with a hello frame from both ends: the library makes and reads it. Then frames follow: the core's messages as it made
- * them, and, under a group id of their own, the host's: the data of a snapshot (snapshot.h), commands passed on (forward.h).
+ * Each node dials the others and sends on the dialled connections, so a pair of nodes has two
+ * connections, for either direction. A connection opens with a hello frame from both ends, which
+ * the library makes and reads. Frames follow: the messages of the core, unchanged, and frames of
+ * the host under a group id of its own: snapshot data (snapshot.h), and forwarded commands
+ * (forward.h).
  *
- * A lost message is harmless to Raft, so nothing here waits: no connection, or a peer that does not drain, drops the message
- * and tells the core. WHO sends is taken from the hello frame on trust: the peer port is for a network of one's own.
+ * A lost message is harmless to Raft, so nothing here waits. Without a connection, or if a peer
+ * does not drain, the message is dropped, and the core gets a report. The sender's id in the hello
+ * frame is trusted: keep the peer port on a network of your own.
  */
 #ifndef KV_PEERS_H
 #define KV_PEERS_H
@@ -18,7 +21,7 @@ enum {
     ADDRESS_MAX = 256,
     PEERS_MAX = 64,
     INCOMING_MAX = 128,
-    FRAME_HEAD = 12,                /* u32 length of what follows the head, u64 group; little-endian */
+    FRAME_HEAD = 12,                /* u32 length of the rest, u64 group; little-endian */
     FRAME_MAX = 8 * 1024 * 1024,
     PEER_OUT_MAX = 32 * 1024 * 1024,
 };
@@ -27,7 +30,7 @@ enum {
 
 struct host;
 
-struct peer {                       /* the connection on which we send */
+struct peer {                       /* an outgoing connection */
     struct watch watch;
     struct host *host;
     uint64_t id;
@@ -39,11 +42,11 @@ struct peer {                       /* the connection on which we send */
     struct snapshot_out snapshot;
 };
 
-struct incoming {                   /* a connection on which a peer sends to us */
+struct incoming {                   /* an incoming connection */
     struct watch watch;
     struct host *host;
     struct incoming *next, **link;
-    uint64_t id;                    /* 0 until its hello */
+    uint64_t id;                    /* 0 until the hello */
     int64_t since, quiet_until;
     struct buf in, out;
 };
@@ -58,8 +61,8 @@ struct peers {
 };
 
 void peers_open(struct peers *ps, struct host *h, const char *listen);
-bool peers_set_fixed(struct peers *ps, const char *cluster);     /* "1=host:port,2=…"; false: not of that form */
-void peers_set_learned(struct peers *ps, slice text);            /* replaces all that was learned; same form */
+bool peers_set_fixed(struct peers *ps, const char *cluster);     /* "1=host:port,2=…"; false: another form */
+void peers_set_learned(struct peers *ps, slice text);            /* replaces all learned addresses; same form */
 void peers_learn(struct peers *ps, uint64_t id, slice address);  /* empty: forget */
 void peers_learned_text(struct peers *ps, struct buf *out);
 
@@ -69,8 +72,8 @@ bool peers_good_address(slice text);                             /* HOST:PORT */
 
 bool peers_send(struct peers *ps, uint64_t to, const raftcore_slice *parts, size_t count, size_t bytes);
 void peers_greet(struct peers *ps);                              /* dials everyone: "here I am" */
-void peers_is_back(struct peers *ps, uint64_t id);               /* it has dialled us: no need to wait before we dial it */
-void peers_flush(struct peers *ps);                              /* one write a peer for all that was sent since */
+void peers_is_back(struct peers *ps, uint64_t id);               /* the peer has dialled: dial at once, too */
+void peers_flush(struct peers *ps);                              /* a write per peer for everything sent before */
 void peers_tick(struct peers *ps);
 void peer_drop(struct peer *p, const char *why);
 

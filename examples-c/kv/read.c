@@ -1,6 +1,4 @@
-/*
- * read.c: commands that only look at the data.
- */
+/* read.c: commands that only read the data. */
 #include <stdio.h>
 
 #include "clients.h"
@@ -68,15 +66,16 @@ void run_dbsize(struct host *h, struct request *r, struct buf *out)
 }
 
 /*
- * SCAN. Redis' cursor is a number, and this store walks in the order of keys: the server remembers at which key each cursor
- * it gave out goes on. The oldest are forgotten; a scan goes on at the node where it began.
+ * SCAN. Redis' cursor is a number, and this store walks in the order of keys: the server remembers
+ * the next key of each cursor. The oldest cursors are forgotten. A scan must continue at the node
+ * where the scan began.
  */
 enum { SCANS = 4096, SCAN_COUNT_MAX = 10000 };
 
 static struct scan {
     uint64_t cursor;
     size_t len;
-    uint8_t key[KEY_MAX];           /* the last one looked at */
+    uint8_t key[KEY_MAX];           /* the last key read */
 } scans[SCANS];
 static uint64_t last_cursor;
 

@@ -1,8 +1,9 @@
 /*
- * request.h: one command of a client, on its way from the socket through the log and back.
+ * request.h: a command of a client, on the way from the socket through the log and back.
  *
- * A client's requests stand in one line and are answered in that order, whatever order their answers become known in. The
- * host holds a request while it is WAITING; if the client goes meanwhile, `client` is NULL and whoever finishes it frees it.
+ * A client's requests stand in a line, and answers leave in the same order, in whatever order the
+ * answers become known. The host holds a request while the request is WAITING. If the client goes
+ * meanwhile, `client` is NULL, and the host frees the request at its end.
  */
 #ifndef KV_REQUEST_H
 #define KV_REQUEST_H
@@ -14,26 +15,26 @@ struct host;
 struct command;
 
 enum request_state {
-    REQUEST_NEW,                    /* in the client's line, nobody else knows of it */
+    REQUEST_NEW,                    /* in the client's line, unknown to the host */
     REQUEST_WAITING,                /* with the host: in its queue, in the log, or waiting for a read index */
-    REQUEST_READY,                  /* a read that may look at the data now, or a command that never had to wait */
+    REQUEST_READY,                  /* a read that may read the data now, or a command that never had to wait */
     REQUEST_DONE,                   /* the reply stands in `reply` */
 };
 
 struct request {
     struct request *next;           /* in the client's line */
-    struct request *queued;         /* in one of the host's lists */
+    struct request *queued;         /* in a list of the host */
     struct client *client;
-    struct host *host;              /* with `origin`: another node passed it on, see forward.h */
+    struct host *host;              /* with `origin`: another node forwarded the request, see forward.h */
     uint64_t origin, origin_seq;
     const struct command *command;
     enum request_state state;
-    bool forwarded;                 /* the core passed it on: only applying it here will tell */
-    uint64_t seq;                   /* names it in the log, together with node and nonce */
-    uint64_t term;                  /* when it was proposed */
+    bool forwarded;                 /* the core forwarded the write: only applying the entry will tell the outcome */
+    uint64_t seq;                   /* names the write in the log, together with node and nonce */
+    uint64_t term;                  /* the term of the proposal */
     int64_t deadline;               /* ms */
-    size_t size;                    /* bytes it holds: a client's line is bounded by their sum */
-    struct buf op;                  /* a write, as it goes into the log */
+    size_t size;                    /* bytes of the request: a client's line is bounded by their sum */
+    struct buf op;                  /* a write, as a log entry */
     struct buf reply;
     size_t n_args;                  /* 0 for a write: its arguments are in `op` */
     slice arg[];                    /* the command's name first; the bytes follow in the same block */

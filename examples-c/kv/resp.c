@@ -79,7 +79,7 @@ static int hex(int c)
     return c <= '9' ? c - '0' : tolower(c) - 'a' + 10;
 }
 
-/* One character inside quotes, with the escapes redis-cli and people use; returns how many bytes of the line it took. */
+/* Reads a character inside quotes, with the escapes of redis-cli; returns the number of bytes read. */
 static size_t unquote(const uint8_t *p, size_t left, char quote, uint8_t *c)
 {
     static const char from[] = "nrtba", to[] = "\n\r\t\b\a";

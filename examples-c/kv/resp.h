@@ -8,14 +8,14 @@
 
 enum {
     RESP_ARGS_MAX = 64 * 1024,
-    RESP_BULK_MAX = 8 * 1024 * 1024,     /* more than a value may have, so that a large one gets a reply and not a closed door */
+    RESP_BULK_MAX = 8 * 1024 * 1024,     /* above the limit of values: a large value gets a reply */
     RESP_REQUEST_MAX = 16 * 1024 * 1024,
     RESP_INLINE_MAX = 64 * 1024,
 };
 
 enum resp_result {
-    RESP_MORE,                      /* not all here yet */
-    RESP_REQUEST,                   /* args are filled; none at all is an empty line, to be passed over */
+    RESP_MORE,                      /* incomplete */
+    RESP_REQUEST,                   /* args are filled; without args, the line was empty */
     RESP_BAD,                       /* reply with `why`, then close: there is no next request to be found */
 };
 
@@ -31,7 +31,7 @@ struct resp_args {
 
 enum resp_result resp_parse(slice in, struct resp_args *out);
 
-/* Replies. A NULL buffer takes nothing, for an operation whose client is elsewhere. */
+/* Replies. A NULL buffer takes nothing, for an operation whose client is at another node. */
 void resp_simple(struct buf *out, const char *text);
 __attribute__((format(printf, 2, 3))) void resp_error(struct buf *out, const char *format, ...);
 void resp_integer(struct buf *out, int64_t value);

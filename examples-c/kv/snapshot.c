@@ -1,14 +1,12 @@
-/*
- * snapshot.c: sending a frozen view of the store in chunks, and laying down one that arrives.
- */
+/* snapshot.c: sending a frozen view of the store in chunks, and storing an incoming snapshot. */
 #include "snapshot.h"
 
 #include "host.h"
 
 enum {
-    CHUNK = 128 * 1024,             /* a chunk ends with the record that takes it past this */
-    FILL_TO = 1024 * 1024,          /* bytes in the connection's buffer: more would only delay heartbeats behind them */
-    MSG_WAIT_MS = 10 * 1000,        /* supplied, but no MsgSnap came: the core no longer wants it */
+    CHUNK = 128 * 1024,             /* a chunk ends with the record that crosses this size */
+    FILL_TO = 1024 * 1024,          /* bytes in the connection's buffer: more would only delay heartbeats */
+    MSG_WAIT_MS = 10 * 1000,        /* supplied, but no MsgSnap came: the core no longer needs the snapshot */
 };
 
 static void host_frame(struct host *h, struct peer *p, slice payload)
@@ -34,7 +32,7 @@ void snapshot_supply(struct host *h, const raftcore_fetch *f)
         supply_none(h, f, RAFTCORE_SUPPLY_LATER);
         return;
     }
-    snapshot_end(h, p, false);      /* one that is still on its way is no longer wanted */
+    snapshot_end(h, p, false);      /* the snapshot in flight is no longer needed */
 
     struct store_view *v = &p->snapshot.view;
     store_view_open(&h->store, v);
@@ -86,7 +84,7 @@ void snapshot_start(struct host *h, const raftcore_msg *m)
     out->step = SNAPSHOT_STREAMING;
     out->term = term;
     out->since = now_ms();
-    /* An empty message opens the connection if there is none. */
+    /* An empty message opens the connection if necessary. */
     if (!peers_send(&h->peers, p->id, NULL, 0, 0))
         snapshot_end(h, p, false);
     else
@@ -137,7 +135,8 @@ void snapshot_fill(struct host *h, struct peer *p)
     out->step = SNAPSHOT_SENT;
 }
 
-/* The kernel has it, the peer perhaps not. If it is lost after all, the core finds out by probing the peer. */
+/* The kernel has the data, the peer perhaps not. If the data are lost, the core finds out by
+ * probing the peer. */
 void snapshot_drained(struct host *h, struct peer *p)
 {
     if (p->snapshot.step == SNAPSHOT_SENT)
@@ -163,7 +162,8 @@ void snapshot_end(struct host *h, struct peer *p, bool arrived)
     h->busy = true;
 }
 
-/* Data take as long as they take: the core hears that they are on their way, or it would ask for another snapshot. */
+/* Data may take long: report to the core that the data are under way, or the core would fetch
+ * another snapshot. */
 void snapshot_tick(struct host *h)
 {
     for (size_t i = 0; i < h->peers.count; i++) {
@@ -171,7 +171,7 @@ void snapshot_tick(struct host *h)
         if (p->snapshot.step == SNAPSHOT_SUPPLIED && now_ms() - p->snapshot.since > MSG_WAIT_MS)
             snapshot_end(h, p, false);
         if (p->snapshot.step == SNAPSHOT_STREAMING || p->snapshot.step == SNAPSHOT_SENT)
-            (void)raftcore_report_snapshot(h->node, p->id, RAFTCORE_SNAPSHOT_UNDER_WAY);   /* or it left the group just now */
+            (void)raftcore_report_snapshot(h->node, p->id, RAFTCORE_SNAPSHOT_UNDER_WAY);   /* or the peer has left */
     }
 }
 
@@ -231,7 +231,7 @@ bool snapshot_chunk(struct host *h, uint64_t from, slice payload)
     if (payload.ptr[0] == 'B')
         return on_begin(h, from, body);
     if (in->from != from || in->complete)
-        return true;                /* the rest of one that another node's has replaced */
+        return true;                /* the rest of a snapshot that another node's has replaced */
     switch (payload.ptr[0]) {
     case 'D':
         return on_data(h, body);
@@ -257,7 +257,7 @@ void snapshot_install(struct host *h, const raftcore_ready *rd)
 {
     struct snapshot_in *in = &h->incoming;
 
-    /* Only a MsgSnap whose data are here is ever stepped (on_bytes in incoming.c). */
+    /* The host steps a MsgSnap only once its data are here (on_bytes in incoming.c). */
     if (!in->complete || in->index != rd->snapshot_index || in->term != rd->snapshot_term)
         die("the core installs a snapshot of index %llu whose data are not here", (ull)rd->snapshot_index);
     store_install(&h->store, rd->snapshot_index, rd->snapshot_term, rd->snapshot_conf, buf_slice(&in->addresses));

@@ -1,14 +1,16 @@
 /*
- * snapshot.h: a snapshot's data, beside the core.
+ * snapshot.h: a snapshot's data, over the host's own channel.
  *
- * The core asks for a snapshot (a fetch) and is given an index and a configuration, no data. Its MsgSnap, metadata only,
- * then comes in a ready; it is held back until the data have gone before it on the same connection, in chunks, from a frozen
- * view of the store. The receiver lays the chunks down in its spare table, and steps a MsgSnap only when it has the data that
- * belong to it. When the core accepts it, the ready says so, and the spare table becomes the live one.
+ * The core fetches a snapshot, and the host supplies an index and a membership without data. The
+ * MsgSnap, metadata only, then comes in a ready. The host holds the MsgSnap back until the data
+ * have gone ahead on the same connection, in chunks, from a frozen view of the store. The receiver
+ * writes the chunks into its spare table, and steps the MsgSnap only when its data are complete.
+ * When the core accepts the snapshot, the ready says so, and the spare table becomes the live
+ * table.
  *
- * In frames of the host's own group; first byte of the payload:
- *   'B'  index (8), term (8), the members' learned addresses        'D'  records: key length (4), value length (4), key, value
- *   'E'  number of keys (8), hash (8): what the receiver must have come to
+ * In frames of the host's own group; first byte of the payload: 'B'  index (8), term (8), the
+ * members' learned addresses        'D'  records: key length (4), value length (4), key, value 'E'
+ * number of keys (8), hash (8): what the receiver must have come to
  */
 #ifndef KV_SNAPSHOT_H
 #define KV_SNAPSHOT_H
@@ -22,7 +24,7 @@ enum snapshot_step {
     SNAPSHOT_NONE,
     SNAPSHOT_SUPPLIED,              /* the core has the metadata, its MsgSnap is to come */
     SNAPSHOT_STREAMING,
-    SNAPSHOT_SENT,                  /* all is in the connection's buffer, MsgSnap last */
+    SNAPSHOT_SENT,                  /* everything is in the connection's buffer, MsgSnap last */
 };
 
 struct snapshot_out {
@@ -34,7 +36,7 @@ struct snapshot_out {
 };
 
 struct snapshot_in {
-    uint64_t from;                  /* the peer whose chunks are laid down; 0: none */
+    uint64_t from;                  /* the sender of the chunks; 0: none */
     uint64_t index, term;
     bool complete;
     struct buf addresses;
@@ -44,10 +46,10 @@ struct snapshot_in {
 void snapshot_supply(struct host *h, const raftcore_fetch *f);
 void snapshot_start(struct host *h, const raftcore_msg *m);      /* the MsgSnap, out of a ready */
 void snapshot_fill(struct host *h, struct peer *p);              /* the connection has room */
-void snapshot_drained(struct host *h, struct peer *p);           /* all that was buffered is with the kernel */
+void snapshot_drained(struct host *h, struct peer *p);           /* the kernel has everything buffered */
 void snapshot_end(struct host *h, struct peer *p, bool arrived);
 void snapshot_tick(struct host *h);
-uint64_t snapshot_oldest(struct host *h);                        /* the log is kept behind it; UINT64_MAX: none is sent */
+uint64_t snapshot_oldest(struct host *h);                        /* keep the log from here; UINT64_MAX: none sent */
 
 /* Receiving. */
 bool snapshot_chunk(struct host *h, uint64_t from, slice payload);   /* false: malformed, close the connection */

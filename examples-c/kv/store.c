@@ -1,5 +1,6 @@
 /*
- * store.c: the LMDB environment, its one write transaction, the state record and the log. The data tables are in data.c.
+ * store.c: the LMDB environment, its write transaction, the state record and the log. The data
+ * tables are in data.c.
  */
 #define _GNU_SOURCE
 #include "store.h"
@@ -14,7 +15,7 @@
 enum {
     STATE_VERSION = 1,
     ENTRY_HEAD = 16,                /* term (8), kind (4), zero (4); then the data */
-    LARGE_CHANGES = 100 * 1000,     /* LMDB keeps the pages a transaction has touched in memory: bound it */
+    LARGE_CHANGES = 100 * 1000,     /* LMDB keeps changed pages of a transaction in memory: limit their number */
 };
 
 void store_check(int rc, const char *what)
@@ -34,7 +35,7 @@ MDB_txn *store_txn(struct store *s)
     return s->txn;
 }
 
-/* Two servers on one directory would wait for each other in LMDB; say what is wrong instead. */
+/* Two servers in a directory would wait for each other in LMDB; report the mistake instead. */
 static void lock_dir(struct store *s, const char *dir)
 {
     char path[4096];
@@ -129,7 +130,7 @@ void store_open(struct store *s, const char *dir, uint64_t id, uint64_t group, b
     store_check(mdb_env_create(&s->env), "make an environment");
     store_check(mdb_env_set_maxdbs(s->env, 4), "set the number of tables");
     store_check(mdb_env_set_mapsize(s->env, map_bytes), "set the map's size");
-    /* NOTLS: the views of snapshots are read transactions in the thread that writes. */
+    /* NOTLS: the views of snapshots are read transactions in the writing thread. */
     int rc = mdb_env_open(s->env, dir, MDB_NOTLS, 0666);
     if (rc != 0)
         die("can't open the database in %s: %s", dir, mdb_strerror(rc));
@@ -146,7 +147,7 @@ void store_open(struct store *s, const char *dir, uint64_t id, uint64_t group, b
     if (s->last < s->state.applied || s->state.applied < s->state.before)
         die("the disk contradicts itself: log after %llu to %llu, applied %llu", (ull)s->state.before,
             (ull)s->last, (ull)s->state.applied);
-    store_stage_clear(s);           /* what a snapshot left behind that never came to its end */
+    store_stage_clear(s);           /* the rest of an unfinished snapshot */
 }
 
 void store_close(struct store *s)
@@ -171,7 +172,8 @@ void store_commit(struct store *s)
     s->changes = 0;
 }
 
-/* Pages that were used once and are free again. LMDB lists them in a table of its own, number 0, for reading only. */
+/* Returns the number of free pages. LMDB lists free pages in a table of its own, number 0, for
+ * reading only. */
 static size_t free_pages(struct store *s)
 {
     MDB_txn *txn;
@@ -182,7 +184,7 @@ static size_t free_pages(struct store *s)
     store_check(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn), "begin a view");
     store_check(mdb_cursor_open(txn, 0, &c), "open a cursor");
     while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
-        memcpy(&here, v.mv_data, sizeof here);      /* each record begins with how many pages it lists */
+        memcpy(&here, v.mv_data, sizeof here);      /* each record begins with the number of its pages */
         count += here;
     }
     mdb_cursor_close(c);

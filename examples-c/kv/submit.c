@@ -1,9 +1,11 @@
 /*
- * submit.c: what clients want, from the queue into the core, and out of the pending table with an answer.
+ * submit.c: requests of clients: from the queue into the core, and out of the pending table with an
+ * answer.
  *
- * The one rule: a write that the core may have taken is never proposed a second time by the server. A negative code means it
- * was not taken, so it may wait in the queue; anything else is answered by the log (host.c), by the core's own word that it
- * did not commit, or with an error that says its outcome is unknown.
+ * The rule: the server never proposes a write again that the core may have accepted. On a negative
+ * code, the core has not accepted the write, so the write may wait in the queue. Any other write
+ * gets its answer from the log (host.c), from the core's report of the failure, or with an error
+ * that the outcome is unknown.
  */
 #include "submit.h"
 
@@ -12,11 +14,12 @@
 #include "resp.h"
 
 enum {
-    BATCH = 512,                    /* entries of one propose_many */
+    BATCH = 512,                    /* entries of a propose_many */
     BATCH_BYTES = 1024 * 1024,
 };
 
-/* Every node applies what is committed, so a disk that is full must be seen before, by whoever takes the write. */
+/* Every node applies committed entries, so the proposing server must refuse a write before the disk
+ * is full. */
 static bool may_grow(const struct request *r)
 {
     struct op op;
@@ -69,7 +72,7 @@ void pending_is_forwarded(struct host *h, uint64_t seq)
         r->forwarded = true;
 }
 
-/* The core has taken it: from here on only the log, or the core's own word, says what became of it. */
+/* The core has accepted the write: from now on, only the log or the core tells the outcome. */
 static void pending_put(struct host *h, struct request *r, uint64_t term)
 {
     *pending_slot(h, r->seq) = r;
@@ -96,7 +99,8 @@ void try_again(struct request *r, const char *why)
     request_finished(r);
 }
 
-/* As many as fit, in the clients' order. All of a batch are taken or none. */
+/* Collects as many writes as fit, in the clients' order. The core accepts a batch as a whole or not
+ * at all. */
 static size_t gather(struct host *h, size_t at_most, slice *entries, uint64_t *tokens)
 {
     size_t n = 0, bytes = 0;
@@ -104,7 +108,7 @@ static size_t gather(struct host *h, size_t at_most, slice *entries, uint64_t *t
     for (struct request *r = h->writes.head; r && n < at_most; r = r->queued) {
         uint64_t seq = h->seq + 1 + n;
         if (*pending_slot(h, seq))
-            break;                  /* PENDING writes are on their way: the rest waits for one of them */
+            break;                  /* PENDING writes are in flight: the rest waits */
         if (n > 0 && bytes + buf_len(&r->op) > BATCH_BYTES)
             break;
         op_name(&r->op, h->id, h->nonce, seq);
@@ -136,11 +140,11 @@ void submit_writes(struct host *h)
                 pending_put(h, requests_take(&h->writes), status.term);
             h->n_writes += n;
         } else if (code == RAFTCORE_E_NO_LEADER) {
-            return;                 /* nothing was taken: they stay in the queue until there is one, or until their deadline */
+            return;                 /* the core accepted nothing: the writes wait for a leader, or for their deadline */
         } else if (code == RAFTCORE_E_PANIC || code == RAFTCORE_E_POISONED) {
             host_fail(h, "propose", code);
         } else if (n > 1) {
-            at_most = n / 2;        /* FULL: perhaps fewer fit; otherwise find the one that is refused */
+            at_most = n / 2;        /* FULL: perhaps fewer fit; otherwise find the refused write */
         } else if (code == RAFTCORE_E_FULL) {
             return;
         } else {
@@ -151,7 +155,7 @@ void submit_writes(struct host *h)
     }
 }
 
-/* All reads that have come in since share one question: they may see anything committed before it was asked. */
+/* All waiting reads share a read index: they may see everything committed before. */
 void submit_reads(struct host *h)
 {
     for (size_t i = 0; i < READ_BATCHES && h->reads.head; i++) {
@@ -194,9 +198,10 @@ bool host_change(struct host *h, struct request *r, raftcore_change change)
 }
 
 /*
- * Writes that were passed on to the leader of an older term: its entries come before any of the new term, so what has not
- * been applied by now most likely never will. It is not certain (it may still be on its way to somebody), so the client is
- * told just that, at once instead of at the deadline. What this node appended itself, the core gives back by token.
+ * Writes forwarded to the leader of an older term: its entries come before any entry of the new
+ * term, so a write not applied by now is probably lost. The outcome is not certain (the message may
+ * still be in flight), so the client gets UNKNOWN at once instead of at the deadline. For entries
+ * that this node appended, the core returns the token.
  */
 void give_up_forwarded(struct host *h, uint64_t term)
 {
@@ -207,7 +212,7 @@ void give_up_forwarded(struct host *h, uint64_t term)
     }
 }
 
-/* A snapshot has taken the place of entries that we never saw one by one: whose were among them can't be known. */
+/* A snapshot has replaced entries that this node never saw one by one: their owners can't be known. */
 void give_up_pending(struct host *h)
 {
     for (uint64_t seq = h->oldest; seq <= h->seq; seq++) {
@@ -240,7 +245,8 @@ void expire_requests(struct host *h)
 {
     int64_t now = now_ms();
 
-    /* Each list is in the order of its deadlines, but for reads that were given back: those are looked at again soon. */
+    /* Each list is in the order of its deadlines, except for returned reads, which are checked
+     * again soon. */
     while (h->writes.head && h->writes.head->deadline <= now)
         try_again(requests_take(&h->writes), h->leader ? "the cluster is busy" : "no leader is known");
     while (h->reads.head && h->reads.head->deadline <= now)

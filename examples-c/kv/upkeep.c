@@ -1,16 +1,14 @@
-/*
- * upkeep.c: what time brings: ticks, requests that waited too long, old log, events to be told, the end.
- */
+/* upkeep.c: work by time: ticks, requests that waited too long, old log, events to log, the end. */
 #include "forward.h"
 #include "host.h"
 #include "incoming.h"
 #include "submit.h"
 
-enum { COMPACT_STEP = 8192 };       /* entries dropped in one tick, so that no turn of the loop is long */
+enum { COMPACT_STEP = 8192 };       /* entries dropped per tick, so that no turn of the loop is long */
 
 /*
- * Old entries are dropped behind the last `keep`, but not those that a live peer is about to need: one that lags a little, or
- * whose snapshot is on its way. That has an end, too: whoever lags too far gets a snapshot.
+ * Drops entries older than the last `keep`, except entries that a live peer is about to need: a
+ * peer slightly behind, or with a snapshot in flight. A peer too far behind gets a snapshot.
  */
 static void compact(struct host *h)
 {
@@ -36,11 +34,12 @@ static void compact(struct host *h)
     if (upto < s->state.before + COMPACT_STEP / 32)
         return;                     /* a few more make no difference, and each time costs a sync */
     store_compact(s, upto, COMPACT_STEP);
-    store_commit(s);                /* the core is told when they are gone from the disk, not before */
+    store_commit(s);                /* the core may know only once the entries are gone from the disk */
     host_must(h, raftcore_compacted(h->node, s->state.before), "compacted");
 }
 
-/* What someone should know of and the host has not said itself. The rest is for traces: a line a message is too many. */
+/* Logs events that a person should know of and that the host has not logged. The others are for
+ * traces: a line per message is too much. */
 static void drain_events(struct host *h)
 {
     raftcore_event e;
@@ -77,7 +76,7 @@ void host_tick(struct host *h, uint32_t ticks)
     compact(h);
     drain_events(h);
     store_measure(&h->store);
-    store_commit(&h->store);        /* what readies without MUST_SYNC left in the open transaction */
+    store_commit(&h->store);        /* the open transaction of readies without MUST_SYNC */
 }
 
 bool host_is_idle(const struct host *h)

@@ -27,8 +27,8 @@ static inline bool slice_is(slice s, const char *text)
     return s.len == strlen(text) && memcmp(s.ptr, text, s.len) == 0;
 }
 
-bool slice_is_word(slice s, const char *upper);          /* the same, in any case: SET, set, Set */
-bool slice_to_i64(slice s, int64_t *out);                /* strict decimal as Redis wants it: no spaces, no plus, no leading zero */
+bool slice_is_word(slice s, const char *upper);          /* compares without case: SET, set, Set */
+bool slice_to_i64(slice s, int64_t *out);                /* strict decimal: no spaces, plus or leading zero */
 bool slice_to_id(slice s, uint64_t *out);                /* a node's id: decimal, not 0, not one of the reserved top 16 */
 
 /*
@@ -95,8 +95,8 @@ __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 void note_who(const char *who);
 
 /*
- * The end of the process. A disk that fails has no error to hand to the core: the process stops, and what is on the disk
- * is what the next start boots from.
+ * Ends the process. A failed disk write can't be reported to the core: the process stops, and the
+ * next start boots from the disk.
  */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
 

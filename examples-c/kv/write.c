@@ -1,6 +1,6 @@
 /*
- * write.c: commands that change the data, made into operations (op.h). What can be refused is refused here, before it costs
- * an entry in everyone's log.
+ * write.c: commands that change the data, encoded as operations (op.h). A command that can be
+ * refused is refused here, before an entry in everyone's log.
  */
 #include "command.h"
 #include "op.h"
@@ -47,7 +47,7 @@ void encode_set(struct request *r, const slice *arg, size_t n)
             flags |= OP_NX | OP_XX;
     }
     if (flags == (OP_NX | OP_XX)) {
-        resp_error(&r->reply, "ERR syntax error");      /* both, or an option that is not there: EX, PX, KEEPTTL, GET */
+        resp_error(&r->reply, "ERR syntax error");      /* both, or an unknown option: EX, PX, KEEPTTL, GET */
         return;
     }
     if (!good_key(r, arg[1]) || !good_value(r, arg[2]))

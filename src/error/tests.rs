@@ -1,4 +1,4 @@
-//! A text that is too long is cut, and never within a character.
+//! A long text is cut, and never within a character.
 
 use super::Detail;
 

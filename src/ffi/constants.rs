@@ -1,8 +1,9 @@
 //! The constants of the C page.
 //!
-//! The values are plain numbers, since cbindgen copies the text; layout.rs compares the numbers with the core. The doc comments are for
-//! C readers. The last paragraph of a comment is the note of its constant; a paragraph before it is a heading above the constant. A list
-//! is the constants of one prefix; `mk/header/raftcore.h.in` says where on the page each list stands.
+//! The values are plain numbers, since cbindgen copies the text; layout.rs compares the numbers
+//! with the core. The doc comments are for C readers. The last paragraph of a comment is the note
+//! of its constant; a paragraph before the note is a heading above the constant. A list consists of
+//! the constants with a common prefix; `mk/header/raftcore.h.in` places the lists on the page.
 
 #![allow(missing_docs)] // where the name says enough
 

@@ -1,4 +1,5 @@
-//! The flat form of a ready: one run of bytes, its records in front, and behind them what they name.
+//! The flat form of a ready: a run of bytes with the records in front, and the bytes that the
+//! records refer to behind.
 
 use core::mem::size_of;
 use core::ptr;
@@ -7,7 +8,7 @@ use super::output::{drop_out, msg_flags, ready_flags};
 use super::types::*;
 use crate::{EntryRef, Ready};
 
-/// Rounded up to what every place is a multiple of.
+/// Rounds up to a multiple of the alignment of every place.
 fn round_up(len: usize) -> usize {
     len.saturating_add(7) & !7
 }
@@ -30,7 +31,7 @@ fn records_len(ready: &Ready<'_>) -> usize {
         + list_len::<raftcore_done>(ready.done().len())
 }
 
-/// The configuration that a MsgSnap carries.
+/// Returns the membership in a MsgSnap.
 fn snapshot_conf<'a>(message: &crate::MessageRef<'a>) -> &'a [u8] {
     message.snapshot().map_or(&[], |snapshot| snapshot.conf)
 }
@@ -48,7 +49,7 @@ pub(super) fn flat_len(ready: &Ready<'_>) -> usize {
         .saturating_add(snapshot)
 }
 
-/// A buffer of fixed size that is filled from two places: records in front, bytes behind them.
+/// A buffer of fixed size, filled from two places: records in front, bytes behind.
 struct Flat {
     buf: *mut u8,
     len: usize,
@@ -61,7 +62,7 @@ impl Flat {
     /// The buffer has `len` writable bytes; what does not fit is left out.
     unsafe fn copy(&self, at: usize, from: &[u8]) {
         if at.checked_add(from.len()).is_some_and(|end| end <= self.len) {
-            // SAFETY: it fits.
+            // SAFETY: `from` fits.
             unsafe { ptr::copy_nonoverlapping(from.as_ptr(), self.buf.add(at), from.len()) };
         }
     }
@@ -69,7 +70,7 @@ impl Flat {
     /// # Safety
     /// As `copy`.
     unsafe fn put<T: Copy>(&mut self, record: &T) {
-        // SAFETY: the records are plain integers without padding: all their bytes are initialized.
+        // SAFETY: the records are plain integers without padding, so all bytes are initialized.
         let bytes = unsafe { core::slice::from_raw_parts(ptr::from_ref(record).cast::<u8>(), size_of::<T>()) };
         // SAFETY: as here.
         unsafe { self.copy(self.record, bytes) };

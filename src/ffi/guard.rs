@@ -1,16 +1,19 @@
-//! The one gate through which every call from C goes.
+//! The gate that every call from C passes.
 //!
-//! In order: NULL, alignment, the state (one atomic exchange from idle to busy, which catches a second thread, a freed handle, and what
-//! never was one), poison, then the body inside `catch_unwind`. The exchange is most of its cost.
+//! In order: NULL, alignment, the state, poison, then the body inside `catch_unwind`. The check of
+//! the state is an atomic exchange from idle to busy, which catches a second thread, a freed
+//! handle, and a pointer that never was a handle. The exchange is most of the cost of the gate.
 //!
-//! A handle is a small header that is never given back to the allocator: `raftcore_free` takes out what the header holds, marks it dead and
-//! parks it (`parked`). So reading the state of a freed handle is reading live memory, and a second free or a late call is an answer
-//! instead of a crash.
+//! A handle is a small header that never returns to the allocator: `raftcore_free` takes the
+//! contents out, marks the header dead and parks the header (`parked`). Reading the state of a
+//! freed handle is so a read of live memory, and a second free or a late call gets a code instead
+//! of a crash.
 //!
-//! No lock is held, here or in `parked`: a child that was forked while other threads make and free nodes makes and frees its own.
+//! Neither the gate nor `parked` holds a lock: a child forked while threads make and free nodes can
+//! make and free nodes of its own.
 //!
-//! The text of a panic goes into the header by way of the panic hook, and nothing goes to stderr; panics of the host's own Rust code still
-//! reach the hook that was there before.
+//! The panic hook writes the text of a panic into the header, and nothing to stderr. Panics of the
+//! host's own Rust code still reach the previous hook.
 
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
@@ -26,9 +29,9 @@ use super::types::raftcore_code;
 use crate::error::Detail;
 use crate::{Error, Node};
 
-/// States of a handle. Any other number: there is no handle.
+/// States of a handle. Any other number: not a handle.
 const IDLE: u32 = 0x7261_6674;
-/// A call is inside. What the header holds belongs to it.
+/// A call is inside, and owns the contents of the header.
 const BUSY: u32 = 0x7261_6675;
 const DEAD: u32 = 0xdead_7261;
 
@@ -42,25 +45,26 @@ pub struct raftcore_node {
     poisoned: Cell<bool>,
     /// The last error was found here, not by the node: its text is in `text`.
     own_text: Cell<bool>,
-    /// The panic hook has written the text of a panic that is on its way here.
+    /// The panic hook has written the text of a panic that is on the way to this header.
     told: Cell<bool>,
     text: UnsafeCell<Detail>,
     held: Cell<*mut Held>,
-    /// Its own number, and that of the one below it among the free ones: see `parked`.
+    /// The number of this header, and of the header below it among the free headers: see `parked`.
     pub(super) number: AtomicU32,
     pub(super) below: AtomicU32,
 }
 
-// SAFETY: the state and the numbers are atomic; all else is reached by the one who made it busy.
+// SAFETY: the state and the numbers are atomic; only the call that made the header busy reaches the
+// rest.
 unsafe impl Sync for raftcore_node {}
 
-/// What a live handle holds.
+/// The contents of a live handle.
 pub(super) struct Held {
     pub(super) node: Node,
     pub(super) slots: Slots,
 }
 
-/// What a body gets.
+/// The arguments of a body.
 pub(super) struct Call<'a> {
     pub(super) node: &'a mut Node,
     pub(super) slots: &'a mut Slots,
@@ -68,23 +72,24 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Refuses with a text that has numbers in it.
+    /// Refuses with a text that has numbers.
     #[cold]
     pub(super) fn refuse(&self, error: Error, why: fmt::Arguments<'_>) -> Refusal {
         self.header.say(why);
         Refusal::Said(error)
     }
 
-    /// The call succeeds, and the node has a text about what it refused in passing.
+    /// The call succeeds, with a text about a refusal on the way.
     #[cold]
     pub(super) fn said_by_node(&self) {
         self.header.own_text.set(false);
     }
 
-    /// What the last failed call says of itself.
+    /// Returns the text of the last failed call.
     pub(super) fn detail(&self) -> &[u8] {
         if self.header.own_text.get() {
-            // SAFETY: this call made it busy, and nothing writes the text while the answer is borrowed from the call.
+            // SAFETY: this call made the header busy, and nothing writes the text while the call
+            // borrows the answer.
             unsafe { &*self.header.text.get() }.as_str().as_bytes()
         } else {
             self.node.error_detail().as_bytes()
@@ -92,26 +97,26 @@ impl Call<'_> {
     }
 }
 
-/// Which calls a poisoned node still takes.
+/// The calls that a poisoned node still accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// One that works.
+    /// A node that works.
     Sound,
-    /// Any: the call only looks.
+    /// Any node: the call only looks.
     Live,
 }
 
-/// What a guarded body answers.
+/// The result of a guarded body.
 pub(super) type Answer = Result<raftcore_code, Refusal>;
 
-/// An error, and who has the text to it.
+/// An error, and the owner of its text.
 #[derive(Clone, Copy)]
 pub(super) enum Refusal {
-    /// The node said it, and has the detail.
+    /// The node refused, and has the detail.
     Node(Error),
     /// Found here; a text was given.
     Said(Error),
-    /// Found here: this is the text.
+    /// The gate refused, with this text.
     Own(Error, &'static str),
 }
 
@@ -145,7 +150,8 @@ impl raftcore_node {
         if self.poisoned.get() {
             return;
         }
-        // SAFETY: whoever calls this made it busy (or is the panic hook of that same thread), and no text is borrowed meanwhile.
+        // SAFETY: the caller made the header busy (or is the panic hook of the same thread), and
+        // nothing borrows a text meanwhile.
         unsafe { &mut *self.text.get() }.set(why);
         self.own_text.set(true);
     }
@@ -170,11 +176,11 @@ impl raftcore_node {
 }
 
 thread_local! {
-    /// Whose call this thread is in: where the text of a panic goes. Null: outside.
+    /// The header whose call this thread is in: the place for the text of a panic. Null: outside.
     static INSIDE: Cell<*const raftcore_node> = const { Cell::new(ptr::null()) };
 }
 
-/// Stands for no node, in calls that have none.
+/// The header of calls without a node.
 static NOBODY: raftcore_node = raftcore_node::new(DEAD);
 
 /// Takes the handle, or says why not.
@@ -186,8 +192,8 @@ fn lock<'a>(node: *const raftcore_node) -> Result<&'a raftcore_node, Error> {
     if !node.is_aligned() {
         return Err(Error::Handle);
     }
-    // SAFETY: a pointer that raftcore_new gave out points to a header that lives for ever. Of others nothing can be known; the
-    // contract of the page rules them out.
+    // SAFETY: a pointer from raftcore_new points to a header that lives for ever. The contract of
+    // the page rules out any other pointer.
     let header = unsafe { &*node };
     match header.state.compare_exchange(IDLE, BUSY, Ordering::Acquire, Ordering::Relaxed) {
         Ok(_) => Ok(header),
@@ -218,7 +224,7 @@ pub(super) fn guard(
     }
 }
 
-/// Runs the body on a handle that is locked.
+/// Runs the body on a locked handle.
 #[inline(always)]
 fn inside(header: &raftcore_node, needs: Needs, body: impl FnOnce(&mut Call<'_>) -> Answer) -> raftcore_code {
     if needs == Needs::Sound && header.poisoned.get() {
@@ -226,7 +232,7 @@ fn inside(header: &raftcore_node, needs: Needs, body: impl FnOnce(&mut Call<'_>)
     }
     let outside = INSIDE.replace(header);
     let result = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: a handle that is not dead holds a box that only whoever made it busy reaches.
+        // SAFETY: a handle that is not dead holds a box that only the busy call reaches.
         let Held { node, slots } = unsafe { &mut *header.held.get() };
         body(&mut Call { node, slots, header })
     }));
@@ -239,8 +245,9 @@ fn inside(header: &raftcore_node, needs: Needs, body: impl FnOnce(&mut Call<'_>)
     code
 }
 
-/// As `guard`, for a call that often finds nothing to do: `look` is asked first, and the body gets what it saw. It runs outside of what
-/// catches panics, which is a third of such a call, and so must be plain enough to have none. `None`: there is nothing to do.
+/// Like `guard`, for a call that often finds nothing to do. `look` runs first, and the body gets
+/// the result of `look`; on `None` there is nothing to do. `look` runs outside `catch_unwind`, a
+/// third of the cost of such a call, and so must not be able to panic.
 #[inline(always)]
 pub(super) fn guard_after<L>(
     node: *const raftcore_node,
@@ -249,7 +256,7 @@ pub(super) fn guard_after<L>(
 ) -> raftcore_code {
     match lock(node) {
         Ok(header) => {
-            // SAFETY: a handle that is not dead holds a box that only whoever made it busy reaches.
+            // SAFETY: a handle that is not dead holds a box that only the busy call reaches.
             let code = match look(unsafe { &*header.held.get() }) {
                 None if !header.poisoned.get() => RAFTCORE_NONE,
                 None => Error::Poisoned.code(),
@@ -262,19 +269,19 @@ pub(super) fn guard_after<L>(
     }
 }
 
-/// A function of its own, so that a call that finds nothing to do saves no registers for it: 15 instructions.
+/// A function apart, so that a call without work saves no registers for the body.
 #[inline(never)]
 fn apart<L>(header: &raftcore_node, seen: L, body: impl FnOnce(&mut Call<'_>, L) -> Answer) -> raftcore_code {
     inside(header, Needs::Sound, |call| body(call, seen))
 }
 
-/// Runs the body of a call that has no node. A panic in it harms nothing.
+/// Runs the body of a call without a node. A panic in the body harms nothing.
 #[inline]
 pub(super) fn guard_free(body: impl FnOnce() -> Result<raftcore_code, Error>) -> raftcore_code {
     guard_value(Error::Panic.code(), || body().unwrap_or_else(Error::code))
 }
 
-/// The same for a call that answers something else than a code.
+/// Like `guard_free`, for a call that returns something else than a code.
 #[inline]
 pub(super) fn guard_value<T: Copy>(on_panic: T, body: impl FnOnce() -> T) -> T {
     hook();
@@ -310,7 +317,7 @@ fn poison(header: &raftcore_node, payload: Box<dyn core::any::Any + Send>) -> ra
     Error::Panic.code()
 }
 
-/// Drops what a panic carried, which may panic itself.
+/// Drops the payload of a panic, which may panic again.
 #[cold]
 fn forget(payload: Box<dyn core::any::Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
@@ -318,7 +325,7 @@ fn forget(payload: Box<dyn core::any::Any + Send>) {
     }
 }
 
-/// Puts our hook before the one that is there, once.
+/// Puts our hook before the present hook, once.
 pub(super) fn hook() {
     static PLACED: AtomicBool = AtomicBool::new(false);
     type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
@@ -331,7 +338,7 @@ pub(super) fn hook() {
                 before(info);
             }
         } else if !ptr::eq(inside, &raw const NOBODY) {
-            // SAFETY: this thread is inside a call on that node, so it made it busy.
+            // SAFETY: this thread is inside a call on that node, and so made the header busy.
             let header = unsafe { &*inside };
             let what = info.payload_as_str().unwrap_or("a panic without a text");
             match info.location() {
@@ -342,21 +349,22 @@ pub(super) fn hook() {
         }
     }
 
-    // The hook can't be changed while this thread panics: the next call will. Whoever comes second does not wait for the first: a forked
-    // child could wait for ever.
+    // The hook can't be changed while this thread panics; the next call will. A second thread does
+    // not wait for the first: a forked child could wait for ever.
     if !PLACED.load(Ordering::Relaxed) && !std::thread::panicking() && !PLACED.swap(true, Ordering::AcqRel) {
         let _ = BEFORE.set(take_hook());
         set_hook(Box::new(on_panic)); // a function has no size: nothing is allocated
     }
 }
 
-/// A box whose allocation may fail.
+/// Returns a box, or an error if the allocation fails.
 pub(super) fn try_box<T>(value: T) -> Result<Box<T>, Error> {
     let mut one = Vec::new();
     one.try_reserve_exact(1).map_err(|_| Error::NoMem)?;
     one.push(value);
     let slice: Box<[T]> = one.into_boxed_slice(); // the capacity is 1 already: no allocation
-    // SAFETY: a slice of one element has the layout of the element, and the box gives up what it owned.
+    // SAFETY: a slice of a single element has the layout of the element, and the box gives its
+    // element up.
     Ok(unsafe { Box::from_raw(Box::into_raw(slice).cast::<T>()) })
 }
 
@@ -381,7 +389,8 @@ pub(super) fn dismiss(node: *mut raftcore_node) -> raftcore_code {
     let held = header.held.replace(ptr::null_mut());
     header.state.store(DEAD, Ordering::Release);
     let code = guard_free(|| {
-        // SAFETY: it came from a box in `admit`, and was taken out just now, by the one who made it busy.
+        // SAFETY: the pointer came from a box in `admit`, and the busy call has just taken the
+        // pointer out.
         drop(unsafe { Box::from_raw(held) });
         Ok(RAFTCORE_OK)
     });

@@ -1,16 +1,18 @@
-//! Proof, while compiling, that the page says the truth: no padding, known sizes, numbers equal to the core's.
+//! Proof at compile time that the page tells the truth: no padding, known sizes, numbers equal to
+//! the core's.
 
 use core::mem::{offset_of, size_of};
 
 use super::constants::*;
 use super::types::*;
 
-/// A field's size, found by its type.
+/// Returns the size of a field, found by the field's type.
 const fn size_of_field<T, F>(_: fn(&T) -> &F) -> usize {
     size_of::<F>()
 }
 
-/// Each field lies directly behind the one before it, none is forgotten, nothing is between or behind: sizes on 64 and 32 bits.
+/// Checks that each field directly follows the previous field, without gaps and without a forgotten
+/// field: sizes on 64 and 32 bits.
 macro_rules! laid_out {
     ($($name:ident, $wide:literal, $narrow:literal: $($field:ident)*;)*) => { $(
         const _: () = {

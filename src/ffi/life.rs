@@ -1,4 +1,4 @@
-//! Group 1 of the page: the library itself, and a node from its configuration to its end.
+//! Group 1 of the page: the library, and a node from its configuration to its end.
 
 use core::mem::size_of;
 
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn raftcore_config_init(c: *mut raftcore_config, struct_si
             return Err(super::ABI);
         }
         let defaults = config_out(&Config::new(0), struct_size);
-        // SAFETY: the page asks for `struct_size` writable bytes; both parts lie in them.
+        // SAFETY: the page asks for `struct_size` writable bytes; both parts are inside.
         unsafe {
             c.cast::<u8>().write_bytes(0, size);
             core::ptr::copy_nonoverlapping(
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn raftcore_config_init(c: *mut raftcore_config, struct_si
 #[must_use]
 pub unsafe extern "C" fn raftcore_config_preset(c: *mut raftcore_config, preset: u32) -> raftcore_code {
     plain(|| {
-        // SAFETY: the page asks for a struct as large as it says.
+        // SAFETY: the page asks for a struct of the stated size.
         let given = unsafe { struct_in(c) }?;
         let mut config = config_in(&given)?;
         if preset != RAFTCORE_PRESET_ETCD {
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn raftcore_config_preset(c: *mut raftcore_config, preset:
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn raftcore_config_error(c: *const raftcore_config, buf: *mut c_char, cap: size_t) -> size_t {
     guard_value(1, || {
-        // SAFETY: the page asks for a struct as large as it says.
+        // SAFETY: the page asks for a struct of the stated size.
         let config = unsafe { struct_in(c) }.and_then(|given| config_in(&given));
         let text = match config {
             Err(Refusal::Own(_, text)) => text,
@@ -225,7 +225,8 @@ pub unsafe extern "C" fn raftcore_new(c: *const raftcore_config, out: *mut *mut 
 #[must_use]
 pub unsafe extern "C" fn raftcore_boot(node: *mut raftcore_node, stored: *const raftcore_stored) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        // SAFETY: the page asks for a struct as large as it says, and for arrays that can be read for as long as the call lasts.
+        // SAFETY: the page asks for a struct of the stated size, and for arrays that stay readable
+        // during the call.
         let given = unsafe { struct_in(stored) }?;
         if given.reserved0 != 0 || given.reserved1 != 0 {
             return Err(super::RESERVED);
@@ -300,7 +301,7 @@ pub unsafe extern "C" fn raftcore_boot_conf(
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
         let before = EntryId { term: before_first_term, index: before_first };
-        // SAFETY: the page asks for a configuration that can be read for as long as the call lasts.
+        // SAFETY: the page asks for a membership that stays readable during the call.
         match unsafe { conf_in(conf) }? {
             ConfIn::Bytes(bytes) => done(call.node.boot_conf_bytes(bytes, before)),
             ConfIn::Ids(ids, index) => done(call.node.boot_conf(&ids, index, before)),
@@ -327,7 +328,8 @@ pub unsafe extern "C" fn raftcore_boot_terms(
     last: u64,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        // SAFETY: the page asks for `count` readable runs; raftcore_run and TermRun have one layout, as layout.rs proves.
+        // SAFETY: the page asks for `count` readable runs; raftcore_run and TermRun have equal
+        // layouts, as layout.rs proves.
         let runs = unsafe { array(runs.cast::<TermRun>(), count) }?;
         done(call.node.boot_terms(runs, last))
     })
@@ -387,7 +389,7 @@ pub unsafe extern "C" fn raftcore_try_clone(node: *const raftcore_node, out: *mu
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a place for the answer.
         let out = unsafe { place(out) }?;
-        // The node is only looked at: what it has said is of earlier calls.
+        // The call only looks at the node, whose text belongs to an earlier call.
         let own = |error| match error {
             Error::State => Refusal::Own(error, "the node is in the middle of its boot"),
             error => Refusal::Own(error, ""),
@@ -414,7 +416,7 @@ pub unsafe extern "C" fn raftcore_free(node: *mut raftcore_node) -> raftcore_cod
     if node.is_null() { RAFTCORE_OK } else { dismiss(node) }
 }
 
-/// A call without a node that converts as those with one do.
+/// A call without a node, with the conversions of calls with a node.
 fn plain(body: impl FnOnce() -> Result<raftcore_code, Refusal>) -> raftcore_code {
     guard_free(|| {
         body().map_err(|refusal| match refusal {
@@ -423,7 +425,7 @@ fn plain(body: impl FnOnce() -> Result<raftcore_code, Refusal>) -> raftcore_code
     })
 }
 
-/// The answer of a call that says nothing else.
+/// The result of a call that returns only a code.
 pub(super) fn done(result: crate::Result<()>) -> super::guard::Answer {
     result?;
     Ok(RAFTCORE_OK)

@@ -1,4 +1,4 @@
-//! Group 6 of the page: what changes nothing.
+//! Group 6 of the page: calls that change nothing.
 
 use libc::{c_char, size_t};
 
@@ -19,7 +19,7 @@ use super::{NULL, StructOut, optional, place, text_out, texts};
 #[must_use]
 pub unsafe extern "C" fn raftcore_get_status(node: *const raftcore_node, out: *mut raftcore_status) -> raftcore_code {
     guard(node, Needs::Live, |call| {
-        // SAFETY: the page asks for a struct as large as it says.
+        // SAFETY: the page asks for a struct of the stated size.
         let out = unsafe { StructOut::new(out) }?;
         let s = call.node.status();
         out.put(&raftcore_status {

@@ -1,4 +1,4 @@
-//! Group 5 of the page: what makes thousands of nodes cheap.
+//! Group 5 of the page: calls that make thousands of nodes cheap.
 
 use libc::size_t;
 

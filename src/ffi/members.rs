@@ -1,4 +1,4 @@
-//! Group 3 of the page: reads, and who is in the group and who leads it.
+//! Group 3 of the page: reads, membership and leadership.
 
 use libc::size_t;
 
@@ -10,7 +10,7 @@ use super::{ConfIn, NULL, StructOut, array, array_out, bytes, conf_in, entry_in,
 use crate::wire;
 use crate::{AppliedConf, Change, ChangeEncoding, ChangeKind, EntryKind, Error, Transition};
 
-/// Changes of one proposal, at most.
+/// The largest number of changes in a proposal.
 const CHANGES_MAX: usize = 64;
 
 /// Starts a linearizable read, which sees every write that completed before the call.
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn raftcore_apply_conf(
         if e.is_null() {
             return Err(NULL);
         }
-        // SAFETY: the page asks for an entry that can be read, and a struct as large as it says.
+        // SAFETY: the page asks for a readable entry, and a struct of the stated size.
         let (entry, out) = unsafe { (entry_in(array(e, 1)?.first().ok_or(NULL)?)?, StructOut::new(out)?) };
         conf_out(out, &call.node.apply_conf(entry)?)
     })
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn raftcore_skip_conf(
             call.node.skip_conf(index)?;
             return Ok(RAFTCORE_OK);
         }
-        // SAFETY: the page asks for a struct as large as it says.
+        // SAFETY: the page asks for a struct of the stated size.
         let out = unsafe { StructOut::new(out) }?;
         conf_out(out, &call.node.skip_conf(index)?)
     })
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn raftcore_apply_change(
         let Some(kind) = EntryKind::from_wire(u64::from(kind)).filter(|kind| kind.is_change()) else {
             return Err(Refusal::Own(Error::Arg, "kind is no kind of change: RAFTCORE_ENTRY_CONF_CHANGE or _V2"));
         };
-        // SAFETY: the page asks for what can be read, and a struct as large as it says.
+        // SAFETY: the page asks for readable data, and a struct of the stated size.
         let (data, out) = unsafe { (bytes(data)?, StructOut::new(out)?) };
         conf_out(out, &call.node.apply_change(kind, data)?)
     })
@@ -218,7 +218,7 @@ pub unsafe extern "C" fn raftcore_conf_encode(
     need_out: *mut size_t,
 ) -> raftcore_code {
     guard_free(|| {
-        // SAFETY: the page asks for a configuration that can be read, and a place for the answer.
+        // SAFETY: the page asks for a readable membership, and a place for the answer.
         let (conf, need_out) = unsafe { (conf_in(conf).map_err(code_of)?, optional(need_out).map_err(code_of)?) };
         let ConfIn::Ids(ids, index) = conf else { return Err(Error::Arg) };
         let need = wire::stored_conf_len(&ids, index);
@@ -256,7 +256,7 @@ fn code_of(refusal: Refusal) -> Error {
 #[must_use]
 pub unsafe extern "C" fn raftcore_get_conf(node: *mut raftcore_node, out: *mut raftcore_conf) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        // SAFETY: the page asks for a struct as large as it says.
+        // SAFETY: the page asks for a struct of the stated size.
         let out = unsafe { StructOut::new(out) }?;
         conf_out(out, &call.node.conf()?)
     })

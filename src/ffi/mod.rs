@@ -1,10 +1,13 @@
-//! The C ABI: thin. Each function goes through the guard, converts what came, calls one method of [`Node`](crate::Node), converts back.
+//! The C ABI, a thin layer. Each function passes the guard, converts its arguments, calls a single
+//! method of [`Node`](crate::Node), and converts the result.
 //!
-//! The doc comments of exported functions and types are for C readers: `make header` turns them into `include/raftcore.h`, in the order of
-//! the source and of the template `mk/header/raftcore.h.in`. Everything here sees only the public Rust face.
+//! The doc comments of exported functions and types are for C readers: `make header` turns the
+//! comments into `include/raftcore.h`, in the order of the source and of the template
+//! `mk/header/raftcore.h.in`.
 //!
-//! Here: what comes in as pointers, and how structs grow. Sizes follow the rules of Linux's openat2: the caller says how large his struct
-//! is; what a shorter one lacks counts as zero, what a longer one has beyond ours must be zero.
+//! Here: arguments that come as pointers, and how structs grow. Sizes follow the rules of Linux's
+//! openat2: the caller states the size of a struct; fields beyond a shorter struct count as zero,
+//! and bytes of a longer struct beyond ours must be zero.
 
 #![allow(unsafe_code)] // the only module that has any
 #![allow(non_camel_case_types)] // names as C spells them
@@ -31,7 +34,7 @@ mod many;
 
 mod look;
 
-// What is behind it.
+// The parts behind the page.
 mod flat;
 mod guard;
 mod layout;
@@ -68,19 +71,20 @@ const STRUCT_SIZE_MAX: usize = 4096;
 const NULL: Refusal = Refusal::Own(Error::Null, "a required pointer is NULL");
 const ABI: Refusal = Refusal::Own(Error::Abi, "struct_size is not one this library knows");
 
-/// A struct of the page that says how large it is: a `u32` at its start.
+/// A struct of the page that states its size: a `u32` at its start.
 ///
 /// # Safety
-/// The first field is `struct_size: u32`, all bytes zero is a value of it, and it has no padding.
-// SAFETY: to implement it is to promise just that.
+/// The first field is `struct_size: u32`, a struct of zero bytes is valid, and there is no padding.
+// SAFETY: an implementation is the promise above.
 unsafe trait Sized32: Copy {
-    /// Its size when it came into being.
+    /// The size of the struct in ABI version 1.
     const FIRST: usize;
 }
 
 macro_rules! sized32 {
     ($($name:ident)*) => { $(
-        // SAFETY: integers, pointers and optional functions only; layout.rs proves the places of the fields.
+        // SAFETY: integers, pointers and optional functions only; layout.rs proves the places of
+        // the fields.
         unsafe impl Sized32 for types::$name { const FIRST: usize = size_of::<Self>(); }
     )* };
 }
@@ -119,7 +123,8 @@ unsafe fn struct_in<T: Sized32>(ptr: *const T) -> Result<T, Refusal> {
 #[cold]
 unsafe fn struct_in_other<T: Sized32>(ptr: *const T, size: usize) -> Result<T, Refusal> {
     let mut value = MaybeUninit::<T>::zeroed();
-    // SAFETY: the caller's struct has `size` bytes, ours has room for the lesser; beyond it, zeros are a value.
+    // SAFETY: the caller's struct has `size` bytes, and ours has room for the smaller size; the
+    // rest stays zero, which is valid.
     unsafe {
         core::ptr::copy_nonoverlapping(ptr.cast::<u8>(), value.as_mut_ptr().cast::<u8>(), size.min(size_of::<T>()));
         if size > size_of::<T>() {
@@ -132,7 +137,7 @@ unsafe fn struct_in_other<T: Sized32>(ptr: *const T, size: usize) -> Result<T, R
     }
 }
 
-/// A caller's struct to be filled in: its size is checked first, it is written last.
+/// A caller's struct to fill in: checked first, written last.
 struct StructOut<T> {
     ptr: *mut T,
     size: usize,
@@ -145,20 +150,20 @@ impl<T: Sized32> StructOut<T> {
         Ok(Self { ptr, size: struct_size(ptr.cast_const().cast(), T::FIRST)? })
     }
 
-    /// Writes all but the size, which stays the caller's; zeros beyond ours.
+    /// Writes all but the size, which stays the caller's, and zeros beyond our struct.
     #[inline]
     fn put(self, value: &T) {
         let from = core::ptr::from_ref(value).cast::<u8>();
         if self.size == size_of::<T>() {
-            // A length known beforehand saves two calls, some 50 instructions.
-            // SAFETY: promised at `new`; a value of T has no padding, so all its bytes are initialized.
+            // A length known at compile time saves two calls. SAFETY: promised at `new`; a value of
+            // T has no padding, so all its bytes are initialized.
             unsafe { core::ptr::copy_nonoverlapping(from.add(4), self.ptr.cast::<u8>().add(4), size_of::<T>() - 4) };
         } else {
             self.put_other(from);
         }
     }
 
-    /// The caller's struct is of another version.
+    /// The caller's struct is of a different version.
     #[cold]
     fn put_other(self, from: *const u8) {
         let ours = self.size.min(size_of::<T>());
@@ -186,7 +191,7 @@ unsafe fn place<'a, T>(ptr: *mut T) -> Result<&'a mut MaybeUninit<T>, Refusal> {
     Ok(unsafe { &mut *ptr.cast::<MaybeUninit<T>>() })
 }
 
-/// The same where NULL says that the caller does not want to know.
+/// Like `place`, where NULL means that the caller does not want the value.
 ///
 /// # Safety
 /// As `place`.
@@ -195,10 +200,10 @@ unsafe fn optional<'a, T>(ptr: *mut T) -> Result<Option<&'a mut MaybeUninit<T>>,
     if ptr.is_null() { Ok(None) } else { unsafe { place(ptr) }.map(Some) }
 }
 
-/// A caller's array. NULL is one of no elements.
+/// A caller's array. NULL is an empty array.
 ///
 /// # Safety
-/// `ptr` is NULL or points to `count` readable elements, which don't change while the call lasts.
+/// `ptr` is NULL or points to `count` readable elements, which don't change during the call.
 unsafe fn array<'a, T>(ptr: *const T, count: usize) -> Result<&'a [T], Refusal> {
     if count == 0 {
         return Ok(&[]);
@@ -241,7 +246,7 @@ unsafe fn bytes<'a>(of: raftcore_slice) -> Result<&'a [u8], Refusal> {
     unsafe { array(of.ptr, of.len) }
 }
 
-/// Checks that each slice of a list can be read.
+/// Checks that each slice of a list is readable.
 fn check_slices(list: &[raftcore_slice]) -> Result<(), Refusal> {
     let mut sum = 0usize;
     for part in list {
@@ -256,19 +261,19 @@ fn check_slices(list: &[raftcore_slice]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The bytes of a slice that was checked.
+/// Returns the bytes of a checked slice.
 ///
 /// # Safety
-/// `check_slices` accepted it; it points to `len` readable bytes.
+/// `check_slices` accepted the slice, which points to `len` readable bytes.
 unsafe fn checked<'a>(of: &raftcore_slice) -> &'a [u8] {
     // SAFETY: not NULL if not empty, not too large.
     if of.len == 0 { &[] } else { unsafe { slice::from_raw_parts(of.ptr, of.len) } }
 }
 
-/// One entry from C.
+/// Converts an entry from C.
 ///
 /// # Safety
-/// Its data can be read as long as the answer is used.
+/// The entry's data stay readable as long as the result is used.
 unsafe fn entry_in<'a>(entry: &raftcore_entry) -> Result<EntryRef<'a>, Refusal> {
     let Some(kind) = EntryKind::from_wire(u64::from(entry.kind)) else {
         return Err(Refusal::Own(Error::Arg, "an entry's kind is none of RAFTCORE_ENTRY_*"));
@@ -281,10 +286,10 @@ unsafe fn entry_in<'a>(entry: &raftcore_entry) -> Result<EntryRef<'a>, Refusal> 
     Ok(EntryRef { term: entry.term, index: entry.index, kind, data, token: entry.token })
 }
 
-/// An array of entries from C: checked as a whole, then read one by one.
+/// Converts an array of entries from C: checked as a whole, then read one by one.
 ///
 /// # Safety
-/// As `array`, and each entry's data can be read as long as the answer is used.
+/// As `array`, and the data of each entry stay readable as long as the result is used.
 unsafe fn entries_in<'a>(
     ptr: *const raftcore_entry,
     count: usize,
@@ -295,14 +300,14 @@ unsafe fn entries_in<'a>(
         // SAFETY: the caller's promise.
         unsafe { entry_in(entry) }?;
     }
-    // SAFETY: the caller's promise. All are good: none is left out.
+    // SAFETY: the caller's promise. All entries passed the check, so none is left out.
     Ok(list.iter().filter_map(|entry| unsafe { entry_in(entry) }.ok()))
 }
 
-/// A configuration from C.
+/// A membership from C.
 enum ConfIn<'a> {
     Bytes(&'a [u8]),
-    /// And the index that they are as of; 0: not known.
+    /// Sets of ids, and the index of the membership; 0: unknown.
     Ids(ConfStateRef<'a>, u64),
 }
 
@@ -348,7 +353,7 @@ fn slice_out(bytes: &[u8]) -> raftcore_slice {
     raftcore_slice { ptr, len: bytes.len() }
 }
 
-/// An array for C, NULL if empty, and its count.
+/// An array for C, NULL if empty, and the number of elements.
 fn array_out<T>(list: &[T]) -> (*const T, u32) {
     let ptr = if list.is_empty() { core::ptr::null() } else { list.as_ptr() };
     (ptr, list.len() as u32)

@@ -1,13 +1,18 @@
-//! Readies as C sees them: arrays that the handle owns, one set for each ready that may be outstanding. The flat form stands in `flat`.
+//! Readies as C sees them: arrays owned by the handle, a set for each ready that may be
+//! outstanding. The flat form is in `flat`.
 //!
-//! The arrays are made with the node, in the sizes that its configuration names, so that handing out a ready allocates nothing. What may
-//! grow beyond that (refused tokens, tokens without entries, unusually many slices) does so by reservations that may fail; the ready is
-//! then not lost, but handed out by the next call.
+//! The node makes the arrays at the start, in the sizes of its configuration, so that returning a
+//! ready allocates nothing. Some arrays can grow beyond (refused tokens, tokens without entries,
+//! unusually many slices), by reservations that may fail. The ready is not lost then: the next call
+//! returns the ready.
 //!
-//! Records of entries stay where they are until others are to be stored, so those of committed entries mostly are there already.
+//! Records of entries stay in place until other entries are to be stored, so the records of
+//! committed entries usually exist already.
 //!
-//! A ready that was taken from the node and could not be handed over (no memory, the caller's buffer too small) is `pending`: the node
-//! counts it as outstanding, the host has not seen it. So it comes first at the next ask, and acknowledging it is refused.
+//! A ready is `pending` if the library has taken the ready from the node and could not return the
+//! ready to the host (no memory, or a small buffer). The node counts a pending ready as
+//! outstanding, but the host has not seen the ready. So the next call returns the pending ready
+//! first, and an acknowledgement before is refused.
 
 use core::mem::size_of;
 use core::ops::Range;
@@ -26,16 +31,16 @@ use crate::{Config, Entries, EntryRef, Error, Flags, Node, Ready, StorageMode};
 const PREPARED_MAX: usize = 4096;
 /// Refusals and tokens without entries are rare.
 const PREPARED_RARE: usize = 64;
-/// Slices of a message: its head, and its entries in one or two blocks.
+/// Slices of a message: the head, and the entries in one or two blocks.
 const SLICES_PER_MESSAGE: usize = 3;
 
-/// What one outstanding ready shows to C.
+/// The arrays of an outstanding ready.
 struct Slot {
     /// Filled in while the ready is outstanding; number 0: free.
     ready: raftcore_ready,
-    /// Those to be stored, of this ready or of the last one that had any.
+    /// Entries to store, of this ready or of the last ready with entries.
     entries: Vec<raftcore_entry>,
-    /// Those to be applied, where they are not among the entries.
+    /// Entries to apply that are not among the entries to store.
     committed: Vec<raftcore_entry>,
     msgs: Vec<raftcore_msg>,
     frames: Vec<raftcore_slice>,
@@ -47,7 +52,7 @@ struct Slot {
     shows_more: bool,
 }
 
-/// How many elements each array of a slot is made for.
+/// The number of elements of each array in a slot.
 struct Sizes {
     slots: usize,
     entries: usize,
@@ -77,7 +82,7 @@ pub(super) struct Slots {
     low: u64,
     /// No slot above this number is in use.
     high: u64,
-    /// Taken from the node, not yet handed over; 0: none.
+    /// The number of the pending ready; 0: none.
     pending: u64,
     poison: bool,
     decode: bool,
@@ -105,7 +110,7 @@ impl Slots {
         Ok(Self { ring, low: 1, high: 0, pending: 0, poison, decode: config.flags.has(Flags::DECODED_MSGS) })
     }
 
-    /// Bytes that `new` takes.
+    /// Returns the bytes that `new` takes.
     pub(super) fn footprint(config: &Config) -> usize {
         let sizes = Sizes::of(config);
         let slot = size_of::<Slot>()
@@ -117,7 +122,7 @@ impl Slots {
         sizes.slots.saturating_mul(slot)
     }
 
-    /// Bytes that the arrays take now.
+    /// Returns the bytes of the arrays now.
     pub(super) fn memory(&self) -> u64 {
         fn of<T>(array: &Vec<T>) -> usize {
             array.capacity() * size_of::<T>()
@@ -130,23 +135,25 @@ impl Slots {
         (of(&self.ring) + self.ring.iter().map(arrays).sum::<usize>()) as u64
     }
 
-    /// The arrays of a clone: no ready is handed over yet, but those that the original has outstanding are outstanding in it, too.
+    /// Returns the arrays of a clone: no ready is returned yet, but the outstanding readies of the
+    /// original are outstanding in the clone, too.
     pub(super) fn for_clone(&self, config: &Config) -> Result<Self, Error> {
         Ok(Self { pending: self.pending, ..Self::new(config)? })
     }
 
-    /// Takes the next ready from the node, or the one that is pending. `None`: there is none.
+    /// Takes the pending ready, or the next ready from the node. `None`: no ready.
     fn take<'n>(&mut self, node: &'n mut Node) -> Result<Option<Ready<'n>>, Refusal> {
         if self.pending == 0 { Ok(node.ready()?) } else { node.view(self.pending).ok_or(LOST).map(Some) }
     }
 
-    /// What the next ready will be.
+    /// Returns an outlook on the next ready.
     #[inline]
     pub(super) fn outlook(&self, node: &Node) -> Outlook {
         if self.pending != 0 { Outlook::Other } else { node.outlook() }
     }
 
-    /// The next ready as arrays, `None` if there is none; `outlook` is what was to be seen of it just now.
+    /// Returns the next ready as arrays; `None`: no ready. `outlook` is the node's outlook just
+    /// now.
     #[inline(always)]
     pub(super) fn next(&mut self, node: &mut Node, outlook: Outlook) -> Result<Option<&raftcore_ready>, Refusal> {
         let ready = if outlook == Outlook::New { Some(node.new_ready()?) } else { self.take(node)? };
@@ -167,7 +174,7 @@ impl Slots {
         Ok(Some(&slot.ready))
     }
 
-    /// The same in a turn, which has enough in it without: a function of its own takes less there.
+    /// `next` in a turn. A function apart, since inlining makes the turn slower.
     #[inline(never)]
     pub(super) fn next_of_turn(
         &mut self,
@@ -177,13 +184,14 @@ impl Slots {
         self.next(node, outlook)
     }
 
-    /// With SYNC there is but one place.
+    /// SYNC has a single slot.
     #[inline]
     fn place(&self, number: u64) -> usize {
         if self.ring.len() == 1 { 0 } else { (number % self.ring.len().max(1) as u64) as usize }
     }
 
-    /// Writes the next ready in its flat form. `Ok(None)`: there is none. `Err` with a size: it does not fit, and was not taken.
+    /// Writes the next ready in its flat form. `Ok(None)`: no ready. `Err` with a size: the ready
+    /// does not fit, and was not taken.
     ///
     /// # Safety
     /// `buf` points to `cap` writable bytes.
@@ -193,7 +201,7 @@ impl Slots {
         buf: *mut u8,
         cap: usize,
     ) -> Result<Option<Result<usize, usize>>, Refusal> {
-        // What the arrays hold is no longer what was shown last.
+        // The arrays no longer hold the entries shown last.
         self.ring.iter_mut().for_each(|slot| slot.entries.clear());
         let Some(ready) = self.take(node)? else { return Ok(None) };
         let need = flat_len(&ready);
@@ -224,7 +232,8 @@ impl Slots {
         Ok(Some(&slot.ready))
     }
 
-    /// The same in its flat form. `Err` with a size: it does not fit.
+    /// Writes an outstanding ready again, in the flat form. `Err` with a size: the ready does not
+    /// fit.
     ///
     /// # Safety
     /// `buf` points to `cap` writable bytes.
@@ -257,12 +266,12 @@ impl Slots {
         Ok(())
     }
 
-    /// The ready that is pending: the host does not know of it.
+    /// Returns the pending ready, which the host has not seen.
     pub(super) fn pending<'n>(&self, node: &'n Node) -> Option<Ready<'n>> {
         if self.pending == 0 { None } else { node.view(self.pending) }
     }
 
-    /// Refuses the acknowledgement of a ready that was never handed over.
+    /// Refuses the acknowledgement of a ready that the host has not seen.
     pub(super) fn check_seen(&self, number: u64) -> Result<(), Refusal> {
         if self.pending != 0 && number >= self.pending {
             return Err(Refusal::Own(Error::Arg, "a ready of that number was never handed out"));
@@ -349,7 +358,8 @@ fn grow<T>(list: &mut Vec<T>, count: usize) -> Result<(), Refusal> {
     list.try_reserve(count).map_err(|_| Refusal::Own(Error::NoMem, "no memory to show the ready; it is still there"))
 }
 
-/// Adds as many as there is room for, which is all that `make_room` was told of. To ask for room at each takes half as long again.
+/// Adds as many records as there is room for; `make_room` has reserved for all. Asking for room at
+/// each record is half as slow again.
 #[inline]
 fn put<T>(list: &mut Vec<T>, items: impl Iterator<Item = T>) {
     let (len, room) = (list.len(), list.capacity());
@@ -359,7 +369,7 @@ fn put<T>(list: &mut Vec<T>, items: impl Iterator<Item = T>) {
         unsafe { list.as_mut_ptr().add(end).write(item) };
         end += 1;
     }
-    // SAFETY: all up to there are written.
+    // SAFETY: all records up to `end` are written.
     unsafe { list.set_len(end) };
 }
 
@@ -371,18 +381,18 @@ fn put_entries(list: &mut Vec<raftcore_entry>, entries: &Entries<'_>) -> Result<
     let mut at = start;
     entries.each_raw(|RawEntry { term, index, kind, data, len }| {
         let data = raftcore_slice { ptr: data, len };
-        // SAFETY: no more than `len`, for which there is room.
+        // SAFETY: at most `len` records, for which there is room.
         unsafe {
             at.write(raftcore_entry { term, index, kind: kind as u32, reserved0: 0, data, token: 0 });
             at = at.add(1);
         }
     });
-    // SAFETY: all up to there are written; both are places of one list.
+    // SAFETY: all records up to there are written; both places are in the same list.
     unsafe { list.set_len(at.offset_from_unsigned(start)) };
     Ok(())
 }
 
-/// The tokens of these entries, into their records.
+/// Writes the tokens of the entries into the records.
 #[inline(always)]
 fn put_tokens(list: &mut [raftcore_entry], entries: &Entries<'_>) {
     let first = entries.first_index();
@@ -425,7 +435,7 @@ pub(super) fn ready_flags(ready: &Ready<'_>) -> u64 {
         | bit(ready.snapshot().is_some(), RAFTCORE_RF_SNAPSHOT)
 }
 
-/// RAFTCORE_HAS_* of a ready that is pending.
+/// Returns RAFTCORE_HAS_* of a pending ready.
 pub(super) fn has_bits(ready: &Ready<'_>) -> i32 {
     let bit = |on: bool, bit: i32| if on { bit } else { 0 };
     bit(ready.hard_state().is_some(), RAFTCORE_HAS_HARD_STATE)
@@ -444,7 +454,7 @@ pub(super) fn msg_flags(message: &crate::MessageRef<'_>) -> u64 {
 }
 
 impl Slot {
-    /// `only`: there is no other slot, so that the ready before is over.
+    /// `only`: the slot is the single slot, so the ready before has ended.
     #[inline(always)]
     fn fill(&mut self, ready: &Ready<'_>, only: bool, decode: bool) -> Result<(), Refusal> {
         self.fill_entries(ready, only)?;
@@ -453,7 +463,7 @@ impl Slot {
         }
         self.fill_messages(ready, decode)?;
 
-        // In place: what is the same in every ready stays as it was made.
+        // In place: fields with equal values in every ready stay as initialized.
         let (state, out) = (ready.state(), &mut self.ready);
         (out.role, out.flags, out.leader) = (ready.role() as u32, ready_flags(ready), ready.leader());
         (out.term, out.vote, out.commit) = (state.term, state.vote, state.commit);
@@ -464,7 +474,7 @@ impl Slot {
         Ok(())
     }
 
-    /// The same for a ready that was shown in another form.
+    /// Writes a ready that was shown in another form before.
     #[cold]
     #[inline(never)]
     fn fill_again(&mut self, ready: &Ready<'_>, only: bool, decode: bool) -> Result<(), Refusal> {
@@ -499,9 +509,10 @@ impl Slot {
         Ok(())
     }
 
-    /// Where these entries stand among those that were shown last to be stored: what is committed mostly was stored by the ready before, and
-    /// to write its records again takes 9 instructions an entry. They are the same ones: an entry of this index that took the place of one
-    /// that was cut off would have been shown to be stored before it can be committed.
+    /// Returns the place of the entries among the entries shown last to be stored. Usually the
+    /// ready before stored the entries that are now committed, and writing the records again is
+    /// slower. The records are still valid: a replaced entry would have appeared in `entries`
+    /// before its commit.
     #[inline]
     fn kept(&self, committed: &Entries<'_>) -> Option<Range<usize>> {
         let first = usize::try_from(committed.first_index().checked_sub(self.entries.first()?.index)?).ok()?;
@@ -514,7 +525,7 @@ impl Slot {
         Some(range)
     }
 
-    /// What few readies have.
+    /// Fills the fields that few readies have.
     #[inline(never)]
     fn fill_more(&mut self, ready: &Ready<'_>) -> Result<(), Refusal> {
         self.shows_more = true;
@@ -549,7 +560,7 @@ impl Slot {
         if put(self) { Ok(()) } else { Err(LOST) }
     }
 
-    /// As many as there is room for; whether that is all.
+    /// Adds as many as there is room for; returns whether all had room.
     #[inline(never)]
     fn put_messages<const DECODE: bool>(&mut self, ready: &Ready<'_>) -> bool {
         self.frames.clear();
@@ -576,7 +587,8 @@ impl Slot {
                 n_frame += 1;
             });
             frames += n_frame;
-            // SAFETY: below the capacity. Written in its place: a record of this size is else copied by a call.
+            // SAFETY: below the capacity. Written in place: a record of this size is otherwise
+            // copied by a call.
             let out = unsafe {
                 let place = self.msgs.as_mut_ptr().add(at);
                 place.write(message_out(&message, frame, n_frame));
@@ -592,7 +604,7 @@ impl Slot {
             }
             at += 1;
         }
-        // SAFETY: all up to there are written.
+        // SAFETY: all records up to there are written.
         unsafe {
             self.frames.set_len(frames);
             self.msgs.set_len(at);
@@ -637,7 +649,7 @@ pub(super) fn drop_out(dropped: &crate::Dropped) -> raftcore_drop {
     raftcore_drop { token: dropped.token, what: dropped.what as u32, reason: dropped.reason as u32 }
 }
 
-/// What few messages have: a context, or a snapshot.
+/// Fills the fields that few messages have: a context, or a snapshot.
 #[inline(never)]
 fn add_rare(out: &mut raftcore_msg, message: &crate::MessageRef<'_>) {
     out.context = slice_out(message.context());
@@ -647,7 +659,7 @@ fn add_rare(out: &mut raftcore_msg, message: &crate::MessageRef<'_>) {
     }
 }
 
-/// A message whose frame is in these slices.
+/// Returns a message whose frame is in the slices.
 #[inline(always)]
 fn message_out(message: &crate::MessageRef<'_>, frame: *const raftcore_slice, n_frame: usize) -> raftcore_msg {
     let head = message.head();
@@ -674,10 +686,10 @@ fn message_out(message: &crate::MessageRef<'_>, frame: *const raftcore_slice, n_
     }
 }
 
-/// Empties a list and fills its place with 0xDD.
+/// Empties a list and overwrites its memory with 0xDD.
 fn overwrite<T: Copy>(list: &mut Vec<T>) {
     let len = list.len();
     list.clear();
-    // SAFETY: the place of `len` elements is the list's, and holds none any more.
+    // SAFETY: the memory of `len` elements belongs to the list, which is empty now.
     unsafe { list.as_mut_ptr().write_bytes(0xDD, len) };
 }

@@ -1,11 +1,15 @@
-//! Where the headers of handles come from, and where they wait after a free: without a lock, so that no child inherits one locked.
+//! The headers of handles: where new headers come from, and where freed headers wait. Without a
+//! lock, so that no child process inherits a locked lock.
 //!
-//! Headers lie in chunks that double in size and are never given back, so each has a number that stays. A freed header first waits in a
-//! ring of [`QUARANTINE`] places, where a late call still finds it dead; the one that it pushes out goes on a stack of free ones, from which
-//! `raftcore_new` takes. The top of the stack is a number with a count of changes beside it, so a compare-and-swap can't mistake a header
-//! that went and came back for one that stayed.
+//! Headers lie in chunks that double in size and are never freed, so each header has a stable
+//! number. A freed header first waits in a ring of [`QUARANTINE`] places, where a late call still
+//! finds a dead handle. A header pushed out of the ring goes on a stack of free headers, from which
+//! `raftcore_new` takes. The top of the stack is a number with a count of changes beside the
+//! number, so that a compare-and-swap can't mistake a header that left and came back for a header
+//! that stayed.
 //!
-//! A thread that ends in the middle (a fork keeps only the one that forked) loses at most the header it was moving.
+//! A thread that ends in the middle (a fork keeps only the forking thread) loses at most the header
+//! in motion.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -13,12 +17,12 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use super::guard::raftcore_node;
 use crate::Error;
 
-/// Freed handles that wait at least before their place is used again.
+/// The number of freed handles that wait before a place is used again, at least.
 pub(super) const QUARANTINE: usize = 256;
 
-/// Headers in the first chunk; each further one has twice as many as the one before.
+/// Headers in the first chunk. Each further chunk has twice as many as the chunk before.
 const FIRST: u32 = 8;
-/// With so many chunks there are numbers for all handles that memory can hold.
+/// With so many chunks, there are numbers for all handles that fit into memory.
 const CHUNKS: usize = 28;
 
 /// Number 0 is nobody's.
@@ -33,25 +37,26 @@ static PUT: AtomicUsize = AtomicUsize::new(0);
 /// The top of the stack: changes in the upper half, the number in the lower.
 static TOP: AtomicU64 = AtomicU64::new(0);
 
-/// The chunk that holds a number, and the place in it.
+/// Returns the chunk of a number, and the place in the chunk.
 fn place(number: u32) -> (usize, u32) {
     let at = u64::from(number) - 1 + u64::from(FIRST);
     let chunk = at.ilog2() - FIRST.ilog2();
     (chunk as usize, (at - (u64::from(FIRST) << chunk)) as u32)
 }
 
-/// The header with a number that was given out.
+/// Returns the header with the given number.
 fn header(number: u32) -> Option<&'static raftcore_node> {
     let (chunk, at) = place(number);
     let first = CHUNK.get(chunk)?.load(Ordering::Acquire);
     if first.is_null() {
         return None;
     }
-    // SAFETY: a chunk that was published has as many headers as its place says, lives for ever, and holds this number.
+    // SAFETY: a published chunk has as many headers as its place says, lives for ever, and holds
+    // the number.
     Some(unsafe { &*first.add(at as usize) })
 }
 
-/// A header that nobody uses: one that waited, or a new one.
+/// Returns an unused header: a waiting header, or a new header.
 pub(super) fn take() -> Result<&'static raftcore_node, Error> {
     match pop() {
         Some(header) => Ok(header),
@@ -59,7 +64,7 @@ pub(super) fn take() -> Result<&'static raftcore_node, Error> {
     }
 }
 
-/// A header whose handle is dead.
+/// Takes back the header of a dead handle.
 pub(super) fn put(header: &'static raftcore_node) {
     let at = PUT.fetch_add(1, Ordering::Relaxed) % QUARANTINE;
     let Some(slot) = RING.get(at) else { return };
@@ -94,12 +99,12 @@ fn pop() -> Option<&'static raftcore_node> {
     }
 }
 
-/// The stack's top with another number, and one change more.
+/// Returns the top of the stack with another number, and one change more.
 fn changed(top: u64, number: u32) -> u64 {
     (top >> 32).wrapping_add(1) << 32 | u64::from(number)
 }
 
-/// A header that never was one.
+/// Makes a new header.
 #[cold]
 fn fresh() -> Result<&'static raftcore_node, Error> {
     let number = NEXT.load(Ordering::Relaxed);
@@ -114,7 +119,7 @@ fn fresh() -> Result<&'static raftcore_node, Error> {
     Ok(header)
 }
 
-/// Makes sure that a chunk is there.
+/// Makes sure that a chunk exists.
 fn publish(chunk: usize) -> Result<(), Error> {
     let slot = CHUNK.get(chunk).ok_or(Error::NoMem)?;
     if !slot.load(Ordering::Acquire).is_null() {
@@ -126,7 +131,8 @@ fn publish(chunk: usize) -> Result<(), Error> {
     headers.resize_with(count, raftcore_node::dead);
     let mine = Box::into_raw(headers.into_boxed_slice()).cast::<raftcore_node>();
     if slot.compare_exchange(ptr::null_mut(), mine, Ordering::AcqRel, Ordering::Acquire).is_err() {
-        // SAFETY: it came from a box of `count` headers just now, and nobody else has seen it: another thread was first.
+        // SAFETY: the pointer came from a box of `count` headers just now, and no thread has seen
+        // the pointer: another thread published first.
         drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(mine, count)) });
     }
     Ok(())

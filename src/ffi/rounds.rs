@@ -1,4 +1,4 @@
-//! Group 2 of the page: what a host calls round after round.
+//! Group 2 of the page: calls of every round of the loop.
 
 use libc::size_t;
 
@@ -192,7 +192,8 @@ pub unsafe extern "C" fn raftcore_propose_many(
     count: size_t,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        // SAFETY: the page asks for `count` slices and, if not NULL, tokens, readable for as long as the call lasts.
+        // SAFETY: the page asks for `count` slices and, if not NULL, tokens, readable during the
+        // call.
         let entries = unsafe { array(entries, count) }?;
         check_slices(entries)?;
         // SAFETY: checked just now.
@@ -268,7 +269,7 @@ pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_get_ready(node: *mut raftcore_node, out: *mut raftcore_ready) -> raftcore_code {
-    // SAFETY: the page asks for a struct as large as it says.
+    // SAFETY: the page asks for a struct of the stated size.
     let place = || unsafe { StructOut::new(out) };
     let look = |held: &Held| match held.slots.outlook(&held.node) {
         Outlook::Idle if place().is_ok() => None,
@@ -359,7 +360,7 @@ pub unsafe extern "C" fn raftcore_advance(node: *mut raftcore_node, number: u64)
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_next_fetch(node: *mut raftcore_node, out: *mut raftcore_fetch) -> raftcore_code {
-    // SAFETY: the page asks for a struct as large as it says.
+    // SAFETY: the page asks for a struct of the stated size.
     let place = || unsafe { StructOut::new(out) };
     let look = |held: &Held| if held.node.lacks_nothing() && place().is_ok() { None } else { Some(()) };
     guard_after(node, look, |call, ()| {
@@ -547,7 +548,8 @@ pub unsafe extern "C" fn raftcore_flatten(
     need_out: *mut size_t,
 ) -> raftcore_code {
     without_node(|| {
-        // SAFETY: the page asks for a message of an outstanding ready, whose slices can be read, and a place for the answer.
+        // SAFETY: the page asks for a message of an outstanding ready with readable slices, and a
+        // place for the answer.
         let (m, need_out) = unsafe { (array(m, 1)?.first().ok_or(NULL)?, optional(need_out)?) };
         // SAFETY: as above.
         let parts = unsafe { array(m.frame, m.n_frame as usize) }?;
@@ -564,7 +566,7 @@ pub unsafe extern "C" fn raftcore_flatten(
         }
         let mut at = 0;
         for part in parts.iter().filter(|part| part.len > 0) {
-            // SAFETY: all parts together fit into `cap` bytes, which are the caller's own.
+            // SAFETY: all parts together fit into `cap` bytes, which belong to the caller.
             unsafe { core::ptr::copy_nonoverlapping(part.ptr, buf.add(at), part.len) };
             at += part.len;
         }

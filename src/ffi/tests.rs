@@ -1,5 +1,5 @@
-//! What can be tested without C: that the sources keep their own rules, that texts are there, that a panic stays inside, that readies show
-//! what the node holds.
+//! Tests of the ABI without C: the sources keep their own rules, texts exist, a panic stays inside,
+//! and readies show the node's contents.
 
 use core::ffi::{CStr, c_char};
 use core::ptr;
@@ -18,7 +18,7 @@ const SOURCES: &[&str] = &[
     include_str!("look.rs"),
 ];
 
-/// These only name a constant, or do nothing on NULL before they enter the guard.
+/// These functions only name a constant, or do nothing on NULL before entering the guard.
 const BARE: &[&str] = &["raftcore_abi_version", "raftcore_version_string", "raftcore_features", "raftcore_free"];
 
 fn functions() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -64,7 +64,7 @@ fn every_code_that_may_be_ignored_is_meant_to_be() {
 
 fn text(at: *const c_char) -> &'static str {
     assert!(!at.is_null());
-    // SAFETY: the functions below answer with C strings that live for ever.
+    // SAFETY: the functions below return C strings that live for ever.
     unsafe { CStr::from_ptr(at) }.to_str().unwrap()
 }
 
@@ -110,7 +110,7 @@ fn shouted(name: &str) -> String {
 }
 
 fn config() -> raftcore_config {
-    // SAFETY: all bytes zero are a value of it.
+    // SAFETY: a configuration of zero bytes is valid.
     let mut config: raftcore_config = unsafe { core::mem::zeroed() };
     // SAFETY: a whole struct is there.
     assert_eq!(unsafe { raftcore_config_init(&mut config, size_of::<raftcore_config>() as u32) }, RAFTCORE_OK);
@@ -171,7 +171,7 @@ fn a_call_inside_a_call_is_refused() {
         Ok(RAFTCORE_OK)
     });
     assert_eq!(code, RAFTCORE_OK);
-    // SAFETY: a live node, then a dead one.
+    // SAFETY: a live node, then a dead node.
     unsafe {
         assert_eq!(raftcore_free(node), RAFTCORE_OK);
         assert_eq!(raftcore_free(node), Error::Handle.code());
@@ -187,7 +187,7 @@ fn an_output_longer_than_ours_ends_in_zeros() {
         tail: [u64; 3],
     }
     let node = made();
-    // SAFETY: a live node, and a struct as large as it says.
+    // SAFETY: a live node, and a struct of the stated size.
     unsafe {
         let mut longer = Longer { status: core::mem::zeroed(), tail: [u64::MAX; 3] };
         longer.status.struct_size = size_of::<Longer>() as u32;
@@ -207,7 +207,7 @@ fn an_input_longer_than_ours_must_end_in_zeros() {
     let mut longer = Longer { config: config(), tail: [0, 0] };
     longer.config.struct_size = size_of::<Longer>() as u32;
     let mut bytes = 0;
-    // SAFETY: a struct as large as it says, and a place.
+    // SAFETY: a struct of the stated size, and a place.
     unsafe {
         assert_eq!(raftcore_footprint((&raw const longer).cast(), &mut bytes), RAFTCORE_OK);
         longer.tail[1] = 1 << 40;
@@ -215,7 +215,7 @@ fn an_input_longer_than_ours_must_end_in_zeros() {
     }
 }
 
-/// What is shown of an entry: term, index, data, token.
+/// An entry as shown: term, index, data, token.
 type Shown = (u64, u64, Vec<u8>, u64);
 
 fn shown_by_c(at: *const raftcore_entry, count: u32, stride: u32) -> Vec<Shown> {
@@ -225,7 +225,7 @@ fn shown_by_c(at: *const raftcore_entry, count: u32, stride: u32) -> Vec<Shown> 
     let list = if at.is_null() { &[][..] } else { unsafe { core::slice::from_raw_parts(at, count as usize) } };
     list.iter()
         .map(|e| {
-            // SAFETY: a slice in such a list.
+            // SAFETY: a slice in a list of such a ready.
             let data = if e.data.ptr.is_null() { &[][..] } else { unsafe { checked(&e.data) } };
             (e.term, e.index, data.to_vec(), e.token)
         })
@@ -259,7 +259,7 @@ fn append(from: u64, term: u64, prev: (u64, u64), count: u64, commit: u64) -> Ve
     bytes
 }
 
-/// A node of a group of `voters` seen from C, and the same one from Rust.
+/// Returns a node of a group of `voters` as C sees the node, and an equal node in Rust.
 fn both(voters: &[u64]) -> (*mut raftcore_node, Node) {
     let node = made();
     let mut rust = Node::new(&crate::Config { seed: 1, ..crate::Config::new(1) }).unwrap();
@@ -267,7 +267,7 @@ fn both(voters: &[u64]) -> (*mut raftcore_node, Node) {
     let conf = wire::ConfStateRef { voters, ..Default::default() };
     rust.boot_conf(&conf, 0, crate::EntryId { term: 1, index: 1 }).unwrap();
     rust.boot_done(1).unwrap();
-    // SAFETY: a live node; all bytes zero are a value of the struct, which is there whole.
+    // SAFETY: a live node; a whole struct of zero bytes is valid.
     unsafe {
         let mut conf: raftcore_conf = core::mem::zeroed();
         conf.struct_size = size_of::<raftcore_conf>() as u32;
@@ -279,7 +279,8 @@ fn both(voters: &[u64]) -> (*mut raftcore_node, Node) {
     (node, rust)
 }
 
-/// Does all work of both, and compares what they show; some batches are taken flat. Gives how many were committed.
+/// Does all work of both nodes, and compares the readies; some readies are taken flat. Returns the
+/// number of committed entries.
 fn work(node: *mut raftcore_node, rust: &mut Node, mut flat: impl FnMut() -> bool) -> usize {
     let mut committed = 0;
     while let Some(ready) = rust.ready().unwrap() {
@@ -306,7 +307,8 @@ fn work(node: *mut raftcore_node, rust: &mut Node, mut flat: impl FnMut() -> boo
     committed
 }
 
-/// Committed entries are shown in the records in which they were shown to be stored, if these are still there and still hold.
+/// Committed entries are shown in the records in which the entries were shown to be stored, if the
+/// records still exist and are still valid.
 #[test]
 fn committed_entries_are_those_of_the_log_whatever_was_shown_before() {
     let mut state = 1u64;
@@ -319,7 +321,8 @@ fn committed_entries_are_those_of_the_log_whatever_was_shown_before() {
         let mut committed = 0;
         for _ in 0..3000 {
             let status = rust.status();
-            // A leader of the same term goes on, commits, or both; one of a later term overwrites what is not committed.
+            // A leader of the same term goes on, commits, or both; a leader of a later term
+            // overwrites entries that are not committed.
             let later = below(6) == 0;
             let term = status.term.max(1) + u64::from(later);
             let back = if later { below(status.last_index - status.commit + 1) } else { 0 };

@@ -1,4 +1,5 @@
-//! The texts of codes, events and reasons as C strings: the core's own, each with a NUL behind it, copied into static memory while compiling.
+//! The texts of codes, events and reasons as C strings: the core's own texts, each with a NUL,
+//! copied into static memory at compile time.
 
 use libc::c_char;
 
@@ -12,7 +13,7 @@ const TEXTS: usize = 256;
 struct Texts {
     bytes: [u8; BYTES],
     used: usize,
-    /// Where each begins: codes, events, reasons, by their numbers.
+    /// The beginning of each text: codes, events, reasons, by their numbers.
     codes: [u16; TEXTS],
     events: [u16; TEXTS],
     reasons: [u16; TEXTS],
@@ -46,7 +47,7 @@ impl Texts {
         all
     }
 
-    /// Copies a text and its NUL. What does not fit does not compile.
+    /// Copies a text and a NUL. A text without room does not compile.
     const fn add(&mut self, text: &str) {
         let (bytes, mut i) = (text.as_bytes(), 0);
         while i < bytes.len() {

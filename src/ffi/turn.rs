@@ -1,4 +1,5 @@
-//! Group 2 of the page, its end: an outstanding ready once more, and a whole turn of the loop in one call.
+//! Group 2 of the page, its end: an outstanding ready once more, and a whole turn of the loop in a
+//! call.
 
 use libc::size_t;
 
@@ -30,7 +31,7 @@ pub unsafe extern "C" fn raftcore_view(
     out: *mut raftcore_ready,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        // SAFETY: the page asks for a struct as large as it says.
+        // SAFETY: the page asks for a struct of the stated size.
         let out = unsafe { StructOut::new(out) }?;
         match call.slots.again(call.node, number)? {
             None => Ok(RAFTCORE_NONE),
@@ -97,7 +98,7 @@ pub unsafe extern "C" fn raftcore_turn(
     out: *mut raftcore_ready,
 ) -> raftcore_code {
     guard(node, Needs::Sound, |call| {
-        // SAFETY: the page asks for structs as large as they say.
+        // SAFETY: the page asks for structs of the stated sizes.
         let (turn, out) = unsafe { (TurnIn::new(r#in)?, StructOut::new(out)?) };
         turn.take(call)?;
         if !call.node.lacks_nothing() {
@@ -151,7 +152,7 @@ pub unsafe extern "C" fn raftcore_turn_flat(
     })
 }
 
-/// What a turn takes in, and the place for what became of the frames.
+/// The inputs of a turn, and the place for the results of the frames.
 struct TurnIn {
     given: raftcore_input,
     place: *mut raftcore_input,
@@ -171,7 +172,7 @@ impl TurnIn {
     fn take(&self, call: &mut Call<'_>) -> Result<(), Refusal> {
         let mut stepped = StepFrames::default();
         let outcome = self.take_into(call, &mut stepped);
-        // SAFETY: `new` found a struct that has these fields, and the caller keeps it writable.
+        // SAFETY: `new` found a struct with these fields, and the caller keeps the struct writable.
         unsafe {
             (*self.place).consumed = stepped.consumed as u64;
             (*self.place).rejected = stepped.rejected;
@@ -204,7 +205,7 @@ impl TurnIn {
             frames: unsafe { bytes(given.frames) }?,
         };
         let outcome = call.node.turn_in(&input, stepped);
-        // What was released has no views any more, whatever else failed.
+        // Released readies have no views any more, even if a later step failed.
         let ended = given.done.max(given.released).min(call.node.released());
         if ended != 0 {
             call.slots.end(ended);
@@ -213,7 +214,7 @@ impl TurnIn {
     }
 }
 
-/// What a flat ready was, and how long.
+/// Returns the kind and the length of a flat ready.
 pub(super) fn flat_out(
     call: &Call<'_>,
     flat: Option<core::result::Result<usize, usize>>,

@@ -1,14 +1,16 @@
-//! Takes a configuration one step further, or says why not.
+//! Steps from a membership to the next, or the reason why a step is refused.
 //!
-//! Two majorities in successive configurations must share a node, or two leaders could be elected in
-//! one term. A simple step keeps that by moving one voter at most; any other step goes through a
-//! joint configuration, in which the majorities before and after decide together.
+//! Two majorities of successive memberships must share a node, or two leaders could be elected in a
+//! term. A simple step moves at most a single voter, so the majorities share a node. Any larger
+//! step goes through a joint membership, in which the majorities before and after decide together.
 //!
-//! Here: simple, enter, leave; which of them a decoded change asks for; a configuration from the sets
-//! of a snapshot. Not here: one change at a time, and only after an entry of the leader's own term
-//! (`raft::reconfig`). Peers' progress is not kept here either: who has some follows from the sets.
-//! Invariants: the given configuration is not touched; what is returned passes
-//! [`Configuration::check`] and, but for `restore` of nothing, has a voter.
+//! Here: simple, enter, leave; the step that a decoded change asks for; a membership from the sets
+//! of a snapshot. Not here: a single change at a time, and only after an entry of the leader's own
+//! term (`raft::reconfig`); the progress of peers, which follows from the sets.
+//!
+//! Invariants: the given membership is not touched. A returned membership passes
+//! [`Configuration::check`] and has a voter, except for a `restore` of empty sets.
+//!
 //! Sources: paper §6; diss. §4.1, §4.3; etcd's `confchange`.
 
 use core::fmt;
@@ -18,40 +20,40 @@ use crate::error::Error;
 use crate::quorum::MAX_VOTERS;
 use crate::types::{Change, ChangeKind, MAX_ID, NONE, NodeId, Transition};
 
-/// Why a configuration cannot be. The texts are etcd's, where it has the case.
+/// The reason why a membership cannot be. Where etcd has the case, the text is etcd's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeError {
     /// Nobody would be left to decide.
     NoVoters,
-    /// Entering a joint configuration from one.
+    /// Entering a joint membership from a joint membership.
     AlreadyJoint,
-    /// Entering a joint configuration from one that has no voters.
+    /// Entering a joint membership from a membership without voters.
     JointWithoutVoters,
-    /// Leaving a configuration that is not joint.
+    /// Leaving a membership that is not joint.
     NotJoint,
-    /// A simple change while the configuration is joint.
+    /// A simple change while the membership is joint.
     SimpleInJoint,
-    /// A simple change that moves more than one voter.
+    /// A simple change that moves several voters.
     MoreThanOneVoter,
-    /// This one waits to become a learner, but is no voter of the outgoing half.
+    /// The node waits to become a learner, but is no voter of the outgoing half.
     StagedNotOutgoing(NodeId),
-    /// This one waits to become a learner, and is one.
+    /// The node waits to become a learner, but is a learner.
     StagedIsLearner(NodeId),
-    /// This one waits to become a learner, but remains a voter.
+    /// The node waits to become a learner, but remains a voter.
     StagedIsVoter(NodeId),
     /// A learner votes in the outgoing half.
     LearnerInOutgoing(NodeId),
     /// A learner votes.
     LearnerInVoters(NodeId),
-    /// Somebody waits to become a learner, without a joint configuration to leave.
+    /// A node waits to become a learner, without a joint membership to leave.
     StagedWhenNotJoint,
-    /// `auto_leave` without a joint configuration to leave.
+    /// `auto_leave` without a joint membership to leave.
     AutoLeaveWhenNotJoint,
-    /// More voters than [`MAX_VOTERS`] in one half.
+    /// A half has more voters than [`MAX_VOTERS`].
     TooManyVoters,
     /// An id that no node may have.
     BadId(NodeId),
-    /// An id that a set names twice.
+    /// A set names the id twice.
     Duplicate(NodeId),
     /// An allocation failed.
     NoMemory,
@@ -96,17 +98,18 @@ impl From<ChangeError> for Error {
     }
 }
 
-/// What `restore` and the steps answer.
+/// The result of `restore` and of the steps.
 type Result<T> = core::result::Result<T, ChangeError>;
 
-/// Applies changes that move at most one voter in all; any number of learners may move.
+/// Applies changes that move at most a single voter in total; any number of learners may move.
 ///
-/// From a configuration without voters it may make the first. Changes that find their aim reached
-/// change nothing, and those of node 0 are skipped: that is how a host cancels one.
+/// From a membership without voters, the step may make the first voter. A change whose aim is
+/// reached changes nothing. Changes of node 0 are skipped; a host cancels a change by setting the
+/// node to 0.
 ///
 /// # Errors
-/// The configuration is joint, more than one voter would move, no voter would be left, or an id or
-/// the number of voters is out of range. Source: diss. §4.1.
+/// The membership is joint, several voters would move, no voter would be left, or an id or the
+/// number of voters is out of range. Source: diss. §4.1.
 pub fn simple(now: &Configuration, changes: &mut dyn Iterator<Item = Change>) -> Result<Configuration> {
     now.check()?;
     if now.is_joint() {
@@ -121,13 +124,13 @@ pub fn simple(now: &Configuration, changes: &mut dyn Iterator<Item = Change>) ->
     Ok(next)
 }
 
-/// Makes the voters the outgoing half of a joint configuration and applies the changes to the
-/// incoming one, a copy of them.
+/// Makes the voters the outgoing half of a joint membership, and applies the changes to a copy of
+/// the voters, the incoming half.
 ///
-/// `auto_leave` is only recorded. Changes may be absent, and are read as by [`simple`].
+/// `auto_leave` is only recorded. Changes may be absent; the rules of [`simple`] for node 0 hold.
 ///
 /// # Errors
-/// The configuration is joint already or has no voters, no incoming voter would be left, or an id or
+/// The membership is joint already or has no voters, no incoming voter would be left, or an id or
 /// the number of voters is out of range. Source: diss. §4.3.
 pub fn enter_joint(
     now: &Configuration,
@@ -139,7 +142,7 @@ pub fn enter_joint(
         return Err(ChangeError::AlreadyJoint);
     }
     if now.voters.is_empty() {
-        // Nothing would have to agree to what comes out of it.
+        // No majority would have to agree to the step.
         return Err(ChangeError::JointWithoutVoters);
     }
     let mut next = copy(now)?;
@@ -150,10 +153,10 @@ pub fn enter_joint(
     Ok(next)
 }
 
-/// Drops the outgoing half of a joint configuration; those in `learners_next` become learners.
+/// Drops the outgoing half of a joint membership; the nodes in `learners_next` become learners.
 ///
 /// # Errors
-/// The configuration is not joint. Source: diss. §4.3.
+/// The membership is not joint. Source: diss. §4.3.
 pub fn leave_joint(now: &Configuration) -> Result<Configuration> {
     now.check()?;
     if !now.is_joint() {
@@ -170,15 +173,16 @@ pub fn leave_joint(now: &Configuration) -> Result<Configuration> {
     Ok(next)
 }
 
-/// Applies a committed change: leaves the joint configuration, enters one, or takes a simple step.
+/// Applies a committed change: leaves the joint membership, enters a joint membership, or takes a
+/// simple step.
 ///
 /// `leaves_joint`: the change is empty with [`Transition::Auto`], apart from its context. Otherwise
-/// it goes through a joint configuration if `transition` says so or if `n_changes` is above 1, even
-/// where a simple step would do: which it would be depends on the configuration it meets, and the
-/// proposer should know beforehand. `n_changes` counts those of node 0 too.
+/// the change goes through a joint membership if `transition` says so or if `n_changes` is above 1,
+/// even where a simple step would be possible. A proposer can so predict the way, which would
+/// otherwise depend on the membership in force. `n_changes` counts changes of node 0, too.
 ///
 /// # Errors
-/// Those of [`leave_joint`], [`enter_joint`] and [`simple`].
+/// The errors of [`leave_joint`], [`enter_joint`] and [`simple`].
 pub fn apply_change(
     now: &Configuration,
     transition: Transition,
@@ -196,14 +200,15 @@ pub fn apply_change(
     }
 }
 
-/// The configuration of these sets, in any order.
+/// Returns the membership with the given sets, in any order.
 ///
-/// Accepts exactly what a sequence of changes can lead to; etcd finds that out by replaying some and
-/// comparing the outcome, this by checking the sets. All of them empty: a group not founded yet.
+/// Accepts exactly the memberships that a sequence of changes can reach. etcd replays changes and
+/// compares the outcome; this function checks the sets. Four empty sets mean a group not founded
+/// yet.
 ///
 /// # Errors
-/// An id is out of range or twice in a set, the sets contradict each other, or there are members but
-/// no voters.
+/// An id is out of range or twice in a set, the sets contradict each other, or there are members
+/// but no voters.
 pub fn restore(
     voters: impl Iterator<Item = NodeId>,
     learners: impl Iterator<Item = NodeId>,
@@ -225,7 +230,7 @@ pub fn restore(
     Ok(configuration)
 }
 
-/// Applies changes to the incoming half, in order: a later one may undo an earlier one.
+/// Applies changes to the incoming half, in order: a later change may undo an earlier change.
 fn apply(next: &mut Configuration, changes: &mut dyn Iterator<Item = Change>) -> Result<()> {
     for Change { kind, id } in changes {
         if id == NONE {
@@ -254,7 +259,8 @@ fn make_voter(next: &mut Configuration, id: NodeId) -> Result<()> {
 fn make_learner(next: &mut Configuration, id: NodeId) -> Result<()> {
     check_id(id)?;
     remove(next, id);
-    // The outgoing half counts its vote until it is dropped, and nobody may be voter and learner.
+    // The outgoing half counts the node's vote until the half is dropped, and no node may be voter
+    // and learner at once.
     let set = match next.outgoing.contains(id) {
         true => &mut next.learners_next,
         false => &mut next.learners,
@@ -263,20 +269,20 @@ fn make_learner(next: &mut Configuration, id: NodeId) -> Result<()> {
     Ok(())
 }
 
-/// The outgoing half keeps it: that half must decide as it did.
+/// The outgoing half keeps the node: the outgoing majority must not change.
 fn remove(next: &mut Configuration, id: NodeId) {
     next.voters.remove(id);
     next.learners.remove(id);
     next.learners_next.remove(id);
 }
 
-/// Ids at the top name local storage: a member with one would be answered as if it were that, and
-/// `restore` would refuse the snapshot that has it.
+/// The top ids name local storage. A member with such an id would get answers meant for storage,
+/// and `restore` would refuse every snapshot with the member.
 fn check_id(id: NodeId) -> Result<()> {
     if id > MAX_ID { Err(ChangeError::BadId(id)) } else { Ok(()) }
 }
 
-/// How many ids only one of the sets has.
+/// Returns the number of ids that are in a single one of the two sets.
 fn moved(before: &IdSet, after: &IdSet) -> usize {
     let gone = before.iter().filter(|&id| !after.contains(id)).count();
     let come = after.iter().filter(|&id| !before.contains(id)).count();
@@ -287,7 +293,7 @@ fn copy(now: &Configuration) -> Result<Configuration> {
     now.try_clone().map_err(no_memory)
 }
 
-/// The sets fail for no other reason.
+/// No memory is the only error of the sets.
 fn no_memory(_: Error) -> ChangeError {
     ChangeError::NoMemory
 }

@@ -1,12 +1,13 @@
-//! The sets of a configuration and what must hold between them.
+//! The sets of a membership, and the rules between the sets.
 //!
-//! A member is a voter in at least one half, or a learner, never both. A voter that is to become a
-//! learner cannot while the outgoing half still counts it; it waits in `learners_next` and is a
-//! voter only, until the joint configuration is left.
-//! Invariants ([`Configuration::check`]): `learners` shares nothing with `voters` and `outgoing`;
-//! `learners_next` is part of `outgoing` and shares nothing with `voters`; what belongs to a joint
-//! configuration (`learners_next`, `auto_leave`) is absent from others; no half has more than
-//! [`MAX_VOTERS`].
+//! A member is a voter in at least one half, or a learner, never both. A voter can't become a
+//! learner while the outgoing half still counts the vote. The voter then waits in `learners_next`,
+//! and stays a voter until the joint membership is left.
+//!
+//! Invariants ([`Configuration::check`]): `learners` shares nothing with `voters` and `outgoing`.
+//! `learners_next` is part of `outgoing` and shares nothing with `voters`. `learners_next` and
+//! `auto_leave` are set in joint memberships only. No half has more than [`MAX_VOTERS`].
+//!
 //! Sources: paper §6; diss. §4.2.1, §4.3; etcd's `tracker.Config`.
 
 use core::fmt;
@@ -26,17 +27,17 @@ impl IdSet {
         Self(Vec::new())
     }
 
-    /// The set of these ids; an id may come more than once.
+    /// Returns the set of the given ids; an id may come several times.
     ///
     /// # Errors
-    /// * [`Error::NoMem`]: no memory for them.
+    /// * [`Error::NoMem`]: no memory for the set.
     pub fn try_from_iter(ids: impl IntoIterator<Item = NodeId>) -> Result<Self> {
         let mut sorted = Self::collect(ids)?;
         sorted.dedup();
         Ok(Self(sorted))
     }
 
-    /// The set of these ids, each of which must be a node's and come once.
+    /// Returns the set of the given ids. Each must be the id of a node, and come once.
     pub(super) fn from_distinct(ids: impl Iterator<Item = NodeId>) -> core::result::Result<Self, ChangeError> {
         let sorted = Self::collect(ids).map_err(|_| ChangeError::NoMemory)?;
         // In order, so the extremes are at the ends.
@@ -58,8 +59,8 @@ impl IdSet {
         Ok(Self(sorted))
     }
 
-    /// Sorted once at the end: inserting one by one takes quadratic time, and the ids may be a
-    /// peer's to choose.
+    /// Sorts once at the end: inserting id by id takes quadratic time, and a peer may have chosen
+    /// the ids.
     fn collect(ids: impl IntoIterator<Item = NodeId>) -> Result<Vec<NodeId>> {
         let mut all = Vec::new();
         for id in ids {
@@ -70,16 +71,16 @@ impl IdSet {
         Ok(all)
     }
 
-    /// Whether `id` is in it.
+    /// Returns whether the set has `id`.
     #[inline]
     pub fn contains(&self, id: NodeId) -> bool {
         self.0.binary_search(&id).is_ok()
     }
 
-    /// Adds `id`; tells whether it was not there before.
+    /// Adds `id`. Returns whether the id is new.
     ///
     /// # Errors
-    /// * [`Error::NoMem`]: no memory for it; the set is unchanged.
+    /// * [`Error::NoMem`]: no memory for the id; the set is unchanged.
     pub fn insert(&mut self, id: NodeId) -> Result<bool> {
         let Err(at) = self.0.binary_search(&id) else {
             return Ok(false);
@@ -89,7 +90,7 @@ impl IdSet {
         Ok(true)
     }
 
-    /// Takes `id` out; tells whether it was there.
+    /// Removes `id`. Returns whether the set had the id.
     pub fn remove(&mut self, id: NodeId) -> bool {
         let Ok(at) = self.0.binary_search(&id) else {
             return false;
@@ -110,7 +111,7 @@ impl IdSet {
         self.0.len()
     }
 
-    /// Whether it has no ids.
+    /// Returns whether the set is empty.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -122,10 +123,10 @@ impl IdSet {
         self.0.iter().copied()
     }
 
-    /// A copy.
+    /// Returns a copy.
     ///
     /// # Errors
-    /// * [`Error::NoMem`]: no memory for it.
+    /// * [`Error::NoMem`]: no memory for the copy.
     pub fn try_clone(&self) -> Result<Self> {
         let mut copy = Vec::new();
         copy.try_reserve_exact(self.0.len()).map_err(|_| Error::NoMem)?;
@@ -134,7 +135,7 @@ impl IdSet {
     }
 }
 
-/// Ids in brackets, in hexadecimal as etcd prints them.
+/// Ids in brackets, in hexadecimal as in etcd.
 impl fmt::Display for IdSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(")?;
@@ -147,18 +148,18 @@ impl fmt::Display for IdSet {
     }
 }
 
-/// Who votes and who learns.
+/// The voters and learners of a group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Configuration {
-    /// The voters; in a joint configuration those of its incoming half.
+    /// The voters; in a joint membership, the voters of the incoming half.
     pub voters: IdSet,
     /// The voters of the outgoing half; empty unless joint.
     pub outgoing: IdSet,
     /// Get the log, have no vote.
     pub learners: IdSet,
-    /// Voters of the outgoing half that become learners when the joint configuration is left.
+    /// Voters of the outgoing half that become learners when the joint membership is left.
     pub learners_next: IdSet,
-    /// Whether the leader leaves the joint configuration by itself once it is applied.
+    /// Whether the leader leaves the joint membership automatically after applying the change.
     pub auto_leave: bool,
 }
 
@@ -169,46 +170,46 @@ impl Configuration {
         !self.outgoing.is_empty()
     }
 
-    /// Whether `id` votes in either half.
+    /// Returns whether `id` is a voter in either half.
     #[inline]
     pub fn is_voter(&self, id: NodeId) -> bool {
         self.voters.contains(id) || self.outgoing.contains(id)
     }
 
-    /// Whether `id` is a learner now. A voter in `learners_next` is not one yet.
+    /// Returns whether `id` is a learner now. A voter in `learners_next` is no learner yet.
     #[inline]
     pub fn is_learner(&self, id: NodeId) -> bool {
         self.learners.contains(id)
     }
 
-    /// Whether `id` is a member. (`learners_next` adds none: it is part of `outgoing`.)
+    /// Returns whether `id` is a member. `learners_next` is part of `outgoing`, and adds no member.
     #[inline]
     pub fn contains(&self, id: NodeId) -> bool {
         self.is_voter(id) || self.is_learner(id)
     }
 
-    /// All members, ascending, each once: those that a leader replicates to. Does not allocate.
+    /// Returns all members, ascending, each once: a leader replicates to them. Does not allocate.
     #[inline]
     pub fn members(&self) -> Members<'_> {
         Members([self.voters.as_slice(), self.outgoing.as_slice(), self.learners.as_slice()])
     }
 
-    /// The voters of both halves, ascending, each once. Does not allocate.
+    /// Returns the voters of both halves, ascending, each once. Does not allocate.
     #[inline]
     pub fn voter_ids(&self) -> Members<'_> {
         Members([self.voters.as_slice(), self.outgoing.as_slice(), &[]])
     }
 
-    /// Whether one voter decides alone.
+    /// Returns whether a single voter decides alone.
     #[inline]
     pub fn is_singleton(&self) -> bool {
         self.voters.len() == 1 && !self.is_joint()
     }
 
-    /// A copy.
+    /// Returns a copy.
     ///
     /// # Errors
-    /// * [`Error::NoMem`]: no memory for it.
+    /// * [`Error::NoMem`]: no memory for the copy.
     pub fn try_clone(&self) -> Result<Self> {
         Ok(Self {
             voters: self.voters.try_clone()?,
@@ -219,15 +220,14 @@ impl Configuration {
         })
     }
 
-    /// Tells which invariant does not hold. Does not allocate.
+    /// Returns the first broken invariant. Does not allocate.
     ///
-    /// A configuration without voters passes: it is where every group begins. etcd's
-    /// `checkInvariants`, without what it compares with its progress map, and with two rules more: a
-    /// voter of the incoming half cannot be about to become a learner, and a half has at most
-    /// [`MAX_VOTERS`] voters.
+    /// A membership without voters passes: every group begins there. The rules are those of etcd's
+    /// `checkInvariants` without the comparison with a progress map, and two more: a voter of the
+    /// incoming half can't be in `learners_next`, and a half has at most [`MAX_VOTERS`] voters.
     ///
     /// # Errors
-    /// The first rule that is broken, with the id that breaks it.
+    /// The first broken rule, with the id that breaks the rule.
     pub fn check(&self) -> core::result::Result<(), ChangeError> {
         if self.voters.len() > MAX_VOTERS || self.outgoing.len() > MAX_VOTERS {
             return Err(ChangeError::TooManyVoters);
@@ -263,7 +263,8 @@ impl Configuration {
     }
 }
 
-/// In etcd's form, ids in decimal as in all other texts: `voters=(1 2)&&(1) learners=(3) learners_next=(1) autoleave`.
+/// In etcd's form, ids in decimal as in all texts: `voters=(1 2)&&(1) learners=(3)
+/// learners_next=(1) autoleave`.
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "voters={}", self.voters)?;

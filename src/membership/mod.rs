@@ -1,11 +1,12 @@
-//! Who votes and who learns, and which steps may change that.
+//! Membership: voters and learners, and the steps that may change them.
 //!
-//! Everything here is pure: a configuration and changes give another configuration or an error, and
-//! the one that was there is never touched. [`Configuration`] holds the sets and the rules between
-//! them; the changer takes one step; `restore` builds one from what a snapshot says.
+//! All functions are pure: a membership and changes give a new membership or an error, and the old
+//! membership is never touched. [`Configuration`] holds the sets and their rules; the changer takes
+//! a step; `restore` builds a membership from the sets of a snapshot.
 //!
-//! Not here: when a change may be proposed or applied (`raft::reconfig`), what a leader knows of each
-//! member (`peers`); the latter is derived from [`Configuration::members`].
+//! Not here: when a change may be proposed or applied (`raft::reconfig`); the leader's knowledge of
+//! each member (`peers`), which is derived from [`Configuration::members`].
+//!
 //! Sources: paper §6; diss. §4; etcd's `confchange`.
 
 pub mod changer;

@@ -1,4 +1,4 @@
-//! Single steps by tables; then every configuration that three changes can reach on four nodes.
+//! Single steps by tables; then every membership that three changes can reach on four nodes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,7 @@ use crate::types::{Change, ChangeKind, MAX_ID, Transition};
 
 type Outcome = Result<Configuration, ChangeError>;
 
-/// `v` voter, `l` learner, `r` remove, `u` update, each with an id: `"v1 l2 r3"`.
+/// `v` voter, `l` learner, `r` remove, `u` update, each followed by an id: `"v1 l2 r3"`.
 fn changes(text: &str) -> Vec<Change> {
     let change = |word: &str| {
         let (letter, id) = word.split_at(1);
@@ -27,7 +27,7 @@ fn changes(text: &str) -> Vec<Change> {
     text.split_whitespace().map(change).collect()
 }
 
-/// One step in words: `simple …`, `enter …`, `enter-auto …`, `leave`.
+/// A step in words: `simple …`, `enter …`, `enter-auto …`, `leave`.
 fn step(now: &Configuration, text: &str) -> Outcome {
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
     let list = changes(rest);
@@ -41,7 +41,7 @@ fn step(now: &Configuration, text: &str) -> Outcome {
     }
 }
 
-/// What a step prints: the configuration or the error.
+/// The text of a step's outcome: the membership or the error.
 fn shown(outcome: &Outcome) -> String {
     match outcome {
         Ok(configuration) => configuration.to_string(),
@@ -49,7 +49,7 @@ fn shown(outcome: &Outcome) -> String {
     }
 }
 
-/// Takes the steps from no configuration on; a refused one leaves it as it was.
+/// Takes the steps, from an empty membership on; a refused step changes nothing.
 fn run(steps: &[(&str, &str)]) {
     let mut now = Configuration::default();
     for &(text, want) in steps {
@@ -119,7 +119,7 @@ fn one_voter_decides_alone_only_outside_a_joint_configuration() {
     assert!(!Configuration::default().is_singleton());
 }
 
-/// In etcd's form, without the sets that are empty; ids in decimal, as in every other text that a user sees.
+/// In etcd's form, without empty sets; ids in decimal, as in every text for users.
 #[test]
 fn a_configuration_prints_its_sets() {
     assert_eq!(Configuration::default().to_string(), "voters=()");
@@ -174,7 +174,7 @@ fn joint_configurations_do_not_nest() {
     ]);
 }
 
-/// Until the outgoing half is dropped its vote counts, so it is no learner before.
+/// The outgoing half counts the vote until the half is dropped, so the node is no learner before.
 #[test]
 fn a_voter_demoted_in_a_joint_configuration_learns_after_leaving_it() {
     let one = step(&Configuration::default(), "simple v1").unwrap();
@@ -320,11 +320,12 @@ fn texts_name_the_set_at_fault() {
     assert_eq!(Error::from(ChangeError::NoMemory), Error::NoMem);
 }
 
-// ==== Everything that is reachable ====
+// ==== Every reachable membership ====
 
 const NODES: u64 = 4;
 
-/// Every sequence of at most `longest` changes of these nodes, with one that does nothing.
+/// Returns every sequence of at most `longest` changes of the nodes, including a change without
+/// effect.
 fn sequences(longest: usize) -> Vec<Vec<Change>> {
     let mut single = vec![Change { kind: ChangeKind::AddNode, id: 0 }];
     for kind in [ChangeKind::AddNode, ChangeKind::AddLearner, ChangeKind::RemoveNode] {
@@ -342,8 +343,8 @@ fn sequences(longest: usize) -> Vec<Vec<Change>> {
     all
 }
 
-/// Whether every group that decides in one has a node with every group that decides in the other:
-/// no group may win in one while the rest wins in the other.
+/// Returns whether every deciding group of `a` shares a node with every deciding group of `b`: no
+/// group may win in `a` while the rest wins in `b`.
 fn majorities_meet(a: &Configuration, b: &Configuration) -> bool {
     let wins = |c: &Configuration, group: u64| {
         let vote = |id| Some(group >> id & 1 == 1);
@@ -352,10 +353,10 @@ fn majorities_meet(a: &Configuration, b: &Configuration) -> bool {
     (0..2 << NODES).all(|group| !(wins(a, group) && wins(b, !group)))
 }
 
-/// Where each node stands, as etcd tells it: a learner or not, for those that have progress.
+/// Returns the place of each node as etcd tells the place: learner or not, for nodes with progress.
 ///
-/// Follows progress through the changes instead of deriving it from the sets; that both agree is why
-/// `members` and `is_learner` are enough.
+/// The function follows progress through the changes instead of deriving progress from the sets.
+/// The agreement of both shows that `members` and `is_learner` are enough.
 fn tracked(now: &Configuration, list: &[Change]) -> (BTreeSet<u64>, BTreeSet<u64>) {
     let mut progress: BTreeSet<u64> = now.members().collect();
     let mut learning: BTreeSet<u64> = now.learners.iter().collect();
@@ -402,7 +403,7 @@ fn every_reachable_step_keeps_the_invariants_and_a_common_majority() {
                 if let Ok(next) = enter_joint(&now, list.len() == 2, &mut list.iter().copied()) {
                     assert_eq!(next.outgoing, now.voters);
                     assert!(next.members().eq(progress) && next.learners.iter().eq(learning));
-                    // Both ways lead to the same sets, where the simple one is open.
+                    // Both ways lead to the same sets, where the simple way is open.
                     let left = leave_joint(&next).unwrap();
                     match simple(&now, &mut list.iter().copied()) {
                         Ok(direct) => assert_eq!(direct, left),
@@ -431,24 +432,25 @@ fn every_reachable_step_keeps_the_invariants_and_a_common_majority() {
             }
         }
     }
-    // Each node votes, learns or is absent, and somebody votes: all such are reachable one by one.
+    // Each node votes, learns or is absent, and at least one node votes: all reachable step by
+    // step.
     let plain = seen.iter().filter(|c| !c.is_joint() && !c.voters.is_empty()).count();
     assert_eq!(plain, 3_usize.pow(4) - 2_usize.pow(4));
 }
 
-/// `restore` may accept nothing else, or a snapshot could set up what no log leads to.
+/// `restore` may accept nothing else, or a snapshot could set up a membership that no log leads to.
 #[test]
 fn restore_accepts_just_what_changes_reach() {
     let mut reached = HashSet::from([Configuration::default()]);
     let nodes = [1_u64, 2, 3];
-    // Every node's place: in each of the four sets or not.
+    // The place of a node: in each of the four sets or not.
     let pick =
         |code: u32, set: u32| nodes.iter().copied().filter(move |id| code >> (4 * (id - 1) as u32 + set) & 1 == 1);
     let list: Vec<Change> = [ChangeKind::AddNode, ChangeKind::AddLearner, ChangeKind::RemoveNode]
         .iter()
         .flat_map(|&kind| nodes.map(|id| Change { kind, id }))
         .collect();
-    // From every simple configuration, whatever can happen to each node at once.
+    // From every simple membership, whatever can happen to each node at once.
     let mut plain = vec![Configuration::default()];
     while let Some(now) = plain.pop() {
         for &change in &list {

@@ -1,8 +1,8 @@
-//! The window of one peer: appends sent and not yet acknowledged, bounded by messages and by bytes.
+//! The window of a peer: appends sent and not yet acknowledged, bounded by messages and by bytes.
 
 use crate::error::{Error, Result};
 
-/// A ring of (index of the message's last entry, its payload in bytes), ascending by index.
+/// A ring of (index of the message's last entry, payload in bytes), ascending by index.
 #[derive(Debug, Default)]
 pub(crate) struct Inflights {
     ring: Vec<(u64, u64)>,
@@ -47,7 +47,7 @@ impl Inflights {
         if at >= self.ring.len() { at - self.ring.len() } else { at }
     }
 
-    /// Makes sure that one more fits. An error leaves the window as it was: nothing may be sent then.
+    /// Reserves room for another append. An error leaves the window unchanged; send nothing then.
     #[inline]
     pub fn reserve(&mut self) -> Result<()> {
         if self.count < self.ring.len() { Ok(()) } else { self.grow() }

@@ -1,6 +1,6 @@
-//! A leader's view of the others, and of itself: an array sorted by id.
+//! A leader's view of all members, itself included: an array sorted by id.
 //!
-//! Who is in it follows from the configuration alone; `raft/reconfig` says when.
+//! The members follow from the membership alone; `raft/reconfig` decides when.
 
 pub(crate) mod inflights;
 pub(crate) mod progress;
@@ -22,7 +22,8 @@ impl Peers {
 
     #[inline]
     pub fn position(&self, id: NodeId) -> Option<usize> {
-        // Groups are small: a straight look takes fewer instructions than a binary search up to some sixteen members.
+        // Groups are small: up to sixteen members, a linear search takes fewer instructions than a
+        // binary search.
         if self.0.len() <= 16 {
             self.0.iter().position(|peer| peer.id == id)
         } else {
@@ -58,7 +59,8 @@ impl Peers {
         self.0.iter_mut()
     }
 
-    /// The same peers as `members` (ascending), each one known before kept as it is, a new one made by `make`.
+    /// Returns the peers of `members` (ascending). Known peers stay as they are; `make` makes new
+    /// peers.
     pub fn rebuild(
         &mut self,
         members: impl Iterator<Item = NodeId> + Clone,
@@ -75,7 +77,8 @@ impl Peers {
         Ok(())
     }
 
-    /// Brings the peers in line with a configuration: those known before keep their progress, new ones begin at `last`.
+    /// Brings the peers in line with a membership: known peers keep their progress, new peers begin
+    /// at `last`.
     pub fn set_members(&mut self, conf: &Configuration, last: Index, max_msgs: u32, max_bytes: u64) -> Result<()> {
         self.rebuild(conf.members(), |id| Progress::new(id, last, conf.is_learner(id), max_msgs, max_bytes))?;
         for peer in self.iter_mut() {

@@ -1,9 +1,12 @@
-//! A leader's view of one peer: what it has, what it gets next, and how eagerly.
+//! A leader's view of a peer: the matched log, the next entry to send, and how eagerly to send.
 //!
-//! Probe: one append at a time, to find where the logs agree. Replicate: optimistic, within the window. Snapshot: waits until the
-//! peer has one. The transitions stand here; `raft/replication` and `raft/snapshots` say when.
-//! Invariant: `matched < next`, whatever order acknowledgements and rejections come in [L-04].
-//! Sources: etcd-raft's tracker for what is observable.
+//! Probe: one append at a time, to find where the logs agree. Replicate: optimistic, within the
+//! window. Snapshot: waits until the peer has the snapshot. The transitions are here;
+//! `raft/replication` and `raft/snapshots` decide when.
+//!
+//! Invariant: `matched < next`, in whatever order acknowledgements and rejections come [L-04].
+//!
+//! Sources: etcd-raft's tracker, for the observable behaviour.
 
 use super::inflights::Inflights;
 use crate::error::Result;
@@ -13,29 +16,30 @@ use crate::types::{Index, NodeId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Flow {
-    /// One append at a time, until the peer says where its log agrees.
+    /// One append at a time, until the peer reports where the logs agree.
     #[default]
     Probe = 0,
     /// As fast as the window allows.
     Replicate = 1,
-    /// Nothing, until it has the snapshot.
+    /// No entries until the peer has the snapshot.
     Snapshot = 2,
 }
 
-/// Work that the host was asked to do for a peer.
+/// A fetch from the host for a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ask {
     pub id: u64,
-    /// Entries from here (ENTRIES), or a snapshot that covers the index before it (SNAPSHOT).
+    /// Entries from here (ENTRIES), or a snapshot that covers the index before `first` (SNAPSHOT).
     pub first: Index,
     /// Last entry wanted from the host (ENTRIES).
     pub last: Index,
     pub snapshot: bool,
-    /// Whether `next_fetch` has shown it.
+    /// Whether `next_fetch` has returned the fetch.
     pub told: bool,
-    /// The append was one of a series that goes on while there is something to send.
+    /// Whether the append continues a series that lasts while there are entries to send.
     pub drain: bool,
-    /// Which ready's outbox holds the place of the message, so that it stands where it would have without the detour.
+    /// The number of the outbox with the message's place, so that the message keeps its place in
+    /// the order.
     pub outbox_number: u64,
     pub place: usize,
 }
@@ -50,7 +54,7 @@ pub(crate) struct Progress {
     /// Highest commit index sent.
     pub sent_commit: Index,
     pub flow: Flow,
-    /// Index of the snapshot under way; 0: none.
+    /// Index of the snapshot in flight; 0: no snapshot.
     pub pending_snapshot: Index,
     /// Heard from since the last check of the quorum.
     pub recent_active: bool,
@@ -58,19 +62,20 @@ pub(crate) struct Progress {
     pub paused: bool,
     pub window: Inflights,
     pub is_learner: bool,
-    /// Its vote in the election under way.
+    /// The peer's vote in the current election.
     pub vote: Option<bool>,
-    /// Highest read position that it confirmed in this leadership.
+    /// Highest read position that the peer confirmed in this leadership.
     pub read_ack: u64,
-    /// The leader's tick at which it sent the newest heartbeat that the peer answered; 0: none in this leadership.
+    /// The tick at which the leader sent the newest heartbeat that the peer answered; 0: none in
+    /// this leadership.
     pub lease_tick: u64,
-    /// What the host was asked for; counts as paused.
+    /// The fetch for the peer; a peer with a fetch counts as paused.
     pub ask: Option<Ask>,
     /// The host said LATER: no ask before the next heartbeat answer.
     pub ask_later: bool,
     /// The outbox was full: an append is due with the next ready.
     pub deferred: bool,
-    /// Ticks since it was last heard.
+    /// Ticks since the last message from the peer.
     pub silent_ticks: u32,
     /// Ticks in snapshot state.
     pub snapshot_ticks: u32,
@@ -85,7 +90,8 @@ impl Progress {
             sent_commit: 0,
             flow: Flow::Probe,
             pending_snapshot: 0,
-            // A peer that was just added counts as alive, else adding one could cost a leader its quorum at the next check.
+            // A new peer counts as alive. Otherwise an added member could cost a leader its quorum
+            // at the next check.
             recent_active: true,
             paused: false,
             window: Inflights::new(max_msgs, max_bytes),
@@ -144,20 +150,20 @@ impl Progress {
         self.sent_commit = index;
     }
 
-    /// It is alive.
+    /// The peer is alive.
     #[inline]
     pub fn on_heard(&mut self) {
         self.recent_active = true;
         self.silent_ticks = 0;
     }
 
-    /// Whether nothing may be sent to it now.
+    /// Returns whether nothing may be sent to the peer now.
     #[inline]
     pub fn is_paused(&self) -> bool {
         self.paused || self.flow == Flow::Snapshot
     }
 
-    /// Whether it may be sent what it lacks, entries too, and the host is asked for none of it.
+    /// Returns whether entries can be sent to the peer now, without a fetch.
     #[inline]
     pub fn streams_freely(&self) -> bool {
         self.flow == Flow::Replicate && !self.paused && self.ask.is_none() && !self.ask_later && self.may_carry()
@@ -169,7 +175,8 @@ impl Progress {
         self.flow != Flow::Replicate || !self.window.is_full()
     }
 
-    /// An append with `count` entries of `bytes` payload is on its way. Room in the window must have been reserved.
+    /// Records an append in flight, with `count` entries of `bytes` payload. Reserve room in the
+    /// window first.
     #[inline]
     pub fn on_sent(&mut self, count: u64, bytes: u64, commit: Index) {
         match self.flow {
@@ -191,7 +198,7 @@ impl Progress {
         commit > self.sent_commit && self.sent_commit < self.next - 1
     }
 
-    /// The peer has everything up to `index`. Whether that is news.
+    /// Records that the peer has everything up to `index`. Returns whether the index is new.
     #[inline]
     pub fn on_accepted(&mut self, index: Index) -> bool {
         if index <= self.matched {
@@ -203,7 +210,8 @@ impl Progress {
         true
     }
 
-    /// The peer refused an append after `rejected`; it may agree at `hint`. Whether the answer is one to act on.
+    /// Records that the peer refused an append after `rejected`; the logs may agree at `hint`.
+    /// Returns whether the leader should act on the answer.
     pub fn on_rejected(&mut self, rejected: Index, hint: Index) -> bool {
         if self.flow == Flow::Replicate {
             if rejected <= self.matched {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// By definition: the highest index that more than half have. Every index is either somebody's or 0.
+/// By definition: the highest index that more than half have. Every index is some node's, or 0.
 fn counted(acks: &[Option<u64>]) -> u64 {
     if acks.is_empty() {
         return u64::MAX;
@@ -12,8 +12,8 @@ fn counted(acks: &[Option<u64>]) -> u64 {
     candidates.filter(|&index| 2 * have(index) > acks.len()).max().unwrap_or(0)
 }
 
-/// By definition: won once more than half grant it, lost once that cannot happen even if all who
-/// have not answered would.
+/// By definition: won once more than half grant, lost once the missing votes could not change the
+/// outcome.
 fn voted(votes: &[Option<bool>]) -> VoteResult {
     let granted = votes.iter().filter(|vote| **vote == Some(true)).count();
     let possible = votes.iter().filter(|vote| **vote != Some(false)).count();
@@ -26,7 +26,7 @@ fn voted(votes: &[Option<bool>]) -> VoteResult {
     }
 }
 
-/// Calls `f` with every way to give one of `values` to each of `n`.
+/// Calls `f` with every way to give each of `n` nodes a value of `values`.
 fn assignments<T: Copy>(n: usize, values: &[T], mut f: impl FnMut(&[T])) {
     for mut code in 0..values.len().pow(n as u32) {
         let mut chosen = Vec::new();
@@ -38,12 +38,12 @@ fn assignments<T: Copy>(n: usize, values: &[T], mut f: impl FnMut(&[T])) {
     }
 }
 
-/// The ids 1 to `n` that are in the bit set.
+/// Returns the ids 1 to `n` in the bit set.
 fn subset(n: usize, bits: u32) -> Vec<u64> {
     (0..n).filter(|i| bits >> i & 1 == 1).map(|i| i as u64 + 1).collect()
 }
 
-/// What is known of each of `ids`.
+/// Returns the known value of each of `ids`.
 fn of<T: Copy>(known: &[T], ids: &[u64]) -> Vec<T> {
     ids.iter().map(|&id| known[id as usize - 1]).collect()
 }
@@ -55,7 +55,8 @@ const VOTES: [Option<bool>; 3] = [None, Some(false), Some(true)];
 fn an_index_is_committed_once_more_than_half_have_it() {
     for n in 0..=8 {
         let ids: Vec<u64> = (1..=n as u64).collect();
-        // From six on two values do: what matters is who is above, who below (the 0-1 principle).
+        // From six nodes on, two values are enough: only above or below matters (the 0-1
+        // principle).
         let values = if n <= 5 { &ACKS[..] } else { &ACKS[2..4] };
         assignments(n, values, |acks| {
             let got = majority_committed(&ids, |id| acks[id as usize - 1]);
@@ -131,10 +132,10 @@ fn two_votes_are_never_both_won_by_different_voters() {
     }
 }
 
-/// The larger sizes, with indexes from all over the range.
+/// The larger sizes, with indexes from the whole range.
 #[test]
 fn many_voters_commit_what_more_than_half_have() {
-    // xorshift64 with a fixed seed: the same run each time.
+    // xorshift64 with a fixed seed: every run is equal.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = || {
         state ^= state << 13;

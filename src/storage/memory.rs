@@ -1,4 +1,4 @@
-//! A storage in memory: for tests, for examples, and for state that need not outlive the process.
+//! A storage in memory: for tests, for examples, and for state that may die with the process.
 
 use super::{Storage, StorageError, StorageResult};
 use crate::types::{EntryId, EntryRef, HardState, Index, NodeId, Term};
@@ -16,12 +16,12 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// An empty disk: a node that waits to be added.
+    /// An empty disk, for a node that waits to be added.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What a founder of a group with these voters stores. Boot it with `applied` = 1.
+    /// The disk of a founder of a group with the given voters. Boot with `applied` = 1.
     pub fn founder(voters: &[NodeId]) -> Self {
         Self {
             state: HardState { term: 0, vote: 0, commit: 1 },
@@ -31,7 +31,7 @@ impl MemoryStorage {
         }
     }
 
-    /// Stores what a ready shows: snapshot, entries, hard state, in this order.
+    /// Stores the contents of a ready: snapshot, entries, hard state, in this order.
     pub fn store(&mut self, ready: &Ready<'_>) {
         if let Some(snapshot) = ready.snapshot() {
             self.before = EntryId { term: snapshot.term, index: snapshot.index };
@@ -49,7 +49,7 @@ impl MemoryStorage {
         }
     }
 
-    /// Stores one entry over whatever stands from its index on.
+    /// Stores an entry, and replaces all entries from the entry's index on.
     pub fn append(&mut self, entry: &EntryRef<'_>) {
         let keep = entry.index.saturating_sub(self.before.index + 1);
         self.log.truncate(usize::try_from(keep).unwrap_or(usize::MAX));
@@ -61,12 +61,12 @@ impl MemoryStorage {
         });
     }
 
-    /// Stores the configuration as of the applied index.
+    /// Stores the membership as of the applied index.
     pub fn set_conf(&mut self, conf: proto::ConfState) {
         self.conf = conf;
     }
 
-    /// Keeps a snapshot for peers that lag.
+    /// Keeps a snapshot for slow peers.
     pub fn set_snapshot(&mut self, index: Index, term: Term, conf: proto::ConfState, data: Vec<u8>) {
         let metadata = proto::SnapshotMetadata { conf_state: Some(conf), index, term };
         self.snapshot = Some(proto::Snapshot { data: data.into(), metadata: Some(metadata) });
@@ -126,7 +126,8 @@ impl Storage for MemoryStorage {
         self.snapshot.as_ref().filter(covers).cloned().ok_or(StorageError::Later)
     }
 
-    /// Has no connection: set `max_snapshot_bytes` above the size of its snapshots.
+    /// A storage in memory has no connection: set `max_snapshot_bytes` above the size of the
+    /// snapshots.
     fn send_data(&self, _snapshot: &proto::Snapshot, _to: NodeId) -> StorageResult<()> {
         Err(StorageError::Failed("a storage in memory has no connection: raise max_snapshot_bytes".into()))
     }

@@ -1,7 +1,9 @@
-//! For hosts that have a log to ask: the `Storage` trait, and a node that boots from one and has its fetches answered by it.
+//! For hosts that implement the `Storage` trait: a node that boots from a storage and answers its
+//! own fetches from the storage.
 //!
-//! The adapter reads nothing that the node does not need: term runs by binary search, entries above `applied`, and what a lagging
-//! peer lacks. Writing stays the host's: it stores what a ready shows, then advances.
+//! The adapter reads only the data that the node needs: term runs by binary search, entries above
+//! `applied`, and entries for slow peers. The host writes: store the contents of a ready, then
+//! advance.
 
 mod memory;
 
@@ -41,24 +43,25 @@ impl fmt::Display for StorageError {
 
 impl std::error::Error for StorageError {}
 
-/// What a storage answers.
+/// The result of a storage's function.
 pub type StorageResult<T> = core::result::Result<T, StorageError>;
 
-/// A host's log and state, as the node asks for them. All ranges are `low..high`, half open.
+/// A host's log and state, for a node to read. All ranges are `low..high`, half open.
 pub trait Storage {
-    /// The stored hard state, and the configuration as of the applied index.
+    /// The stored hard state, and the membership as of the applied index.
     ///
     /// # Errors
     /// [`StorageError::Failed`].
     fn initial_state(&self) -> StorageResult<(HardState, proto::ConfState)>;
 
-    /// Entries of `low..high`, at least one and no more than `max_bytes` of data beyond it.
+    /// Returns entries of `low..high`: at least one, and then at most `max_bytes` of data.
     ///
     /// # Errors
-    /// [`StorageError::Compacted`], [`StorageError::Unavailable`], [`StorageError::Later`], [`StorageError::Failed`].
+    /// [`StorageError::Compacted`], [`StorageError::Unavailable`], [`StorageError::Later`],
+    /// [`StorageError::Failed`].
     fn entries(&self, low: Index, high: Index, max_bytes: u64) -> StorageResult<Vec<proto::Entry>>;
 
-    /// The term of an entry, also of the one before the first.
+    /// Returns the term of an entry, or of the index before the first entry.
     ///
     /// # Errors
     /// As `entries`.
@@ -70,24 +73,27 @@ pub trait Storage {
     /// [`StorageError::Failed`].
     fn first_index(&self) -> StorageResult<Index>;
 
-    /// The last index of the log; one less than the first if it is empty.
+    /// Returns the last index of the log; for an empty log, the index before the first.
     ///
     /// # Errors
     /// [`StorageError::Failed`].
     fn last_index(&self) -> StorageResult<Index>;
 
-    /// A snapshot for `to` that covers at least `index`.
+    /// Returns a snapshot for `to` that covers at least `index`.
     ///
     /// # Errors
-    /// [`StorageError::Later`]: it is being made. [`StorageError::Failed`].
+    /// [`StorageError::Later`]: the snapshot is being made. [`StorageError::Failed`].
     fn snapshot(&self, index: Index, to: NodeId) -> StorageResult<proto::Snapshot>;
 
-    /// The data of a snapshot are larger than [`Config::max_snapshot_bytes`], an everyday case. Start to send the data to the peer over
-    /// a connection of your own, and return at once: the node then sends a message without data, which the peer's host holds back until
-    /// the data are there (docs/snapshots.md). Tell [`Node::report_snapshot`] how it goes.
+    /// Starts to send snapshot data larger than [`Config::max_snapshot_bytes`], an everyday case.
+    ///
+    /// Start to send the data to the peer over a connection of your own, and return at once. The
+    /// node then sends a message without data. The peer's host holds the message back until the
+    /// data are there (docs/snapshots.md). Report the outcome by [`Node::report_snapshot`].
     ///
     /// # Errors
-    /// Any: the data do not leave now, and the node asks again. A storage that never sends keeps such a peer out of the group for ever.
+    /// Any: the data do not leave now, and the node fetches again. If a storage never sends, the
+    /// peer stays out of the group.
     fn send_data(&self, snapshot: &proto::Snapshot, to: NodeId) -> StorageResult<()>;
 }
 
@@ -96,7 +102,7 @@ pub trait Storage {
 pub enum BootError {
     /// The storage did not answer.
     Storage(StorageError),
-    /// The node refused what it answered; the text has the numbers.
+    /// The node refused the stored state; the text has the numbers.
     Node(Error, String),
 }
 
@@ -117,7 +123,7 @@ impl From<StorageError> for BootError {
     }
 }
 
-/// A node whose past and whose fetches come from a [`Storage`].
+/// A node that boots and fetches from a [`Storage`].
 #[derive(Debug)]
 pub struct StorageNode<S> {
     node: Node,
@@ -128,7 +134,8 @@ pub struct StorageNode<S> {
 const BOOT_PAGE_BYTES: u64 = 1 << 20;
 
 impl<S: Storage> StorageNode<S> {
-    /// Makes a node and boots it from `storage`, whose state machine has applied everything up to `applied`.
+    /// Makes a node and boots the node from `storage`, whose state machine has applied all entries
+    /// up to `applied`.
     ///
     /// # Errors
     /// [`BootError`].
@@ -146,17 +153,17 @@ impl<S: Storage> StorageNode<S> {
         &mut self.node
     }
 
-    /// The storage, to write what a ready shows.
+    /// The storage, for writing the contents of a ready.
     pub fn storage(&mut self) -> &mut S {
         &mut self.storage
     }
 
-    /// Both, for a host that writes while it reads a ready.
+    /// Both, for a host that writes while reading a ready.
     pub fn parts(&mut self) -> (&mut Node, &mut S) {
         (&mut self.node, &mut self.storage)
     }
 
-    /// Takes the next batch of work, after answering what the node asked the storage for.
+    /// Answers the fetches from the storage, then returns the next ready.
     ///
     /// # Errors
     /// As [`Node::ready`].
@@ -251,7 +258,8 @@ fn told(node: &mut Node, call: impl FnOnce(&mut Node) -> Result<()>) -> core::re
     call(node).map_err(|error| BootError::Node(error, node.error_detail().to_owned()))
 }
 
-/// The term runs of a log that did not store them: terms rise with the index, so each run's end is found by halving.
+/// Returns the term runs of a log that has not stored them. Terms rise with the index, so a binary
+/// search finds the end of each run.
 fn term_runs<S: Storage>(storage: &S, first: Index, last: Index) -> StorageResult<Vec<TermRun>> {
     let mut runs = Vec::new();
     let mut at = first;

@@ -1,4 +1,4 @@
-//! A node with its `Storage`: booted from it, and its fetches answered by it.
+//! A node with its `Storage`: the boot from a storage, and fetches answered by the storage.
 
 use crate::kit::{MOST_TURNS, config, entry};
 use raftcore::storage::{BootError, MemoryStorage, Storage, StorageError, StorageNode, StorageResult};
@@ -6,17 +6,18 @@ use raftcore::{Config, EntryRef, Error, HardState, Node, Role, proto};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// A storage in memory that fails where a test wants it to.
+/// A storage in memory that fails where a test wants a failure.
 #[derive(Clone, Debug, Default)]
 struct Medium {
     memory: MemoryStorage,
-    /// What `entries` says instead of an answer.
+    /// The error of `entries`, if any.
     fails: Option<StorageError>,
-    /// Entries below this are said to be compacted.
+    /// Entries below this index count as compacted.
     compacted: u64,
-    /// An entry of a kind that nobody knows is in each answer.
+    /// Each answer has an entry of an unknown kind.
     spoilt: bool,
-    /// Whether it can send data beside the core; and the peers that it has sent some to, with their sizes.
+    /// Whether the storage can send data over its own channel; the peers that got data, with the
+    /// sizes.
     has_channel: bool,
     sent: RefCell<Vec<(u64, usize)>>,
 }
@@ -63,7 +64,7 @@ impl Storage for Medium {
 struct Group {
     hosts: BTreeMap<u64, StorageNode<Medium>>,
     applied: BTreeMap<u64, u64>,
-    /// Whom nobody hears.
+    /// The node that nobody hears.
     away: Option<u64>,
 }
 
@@ -96,7 +97,7 @@ impl Group {
                     continue;
                 }
                 busy = true;
-                // The same batch again, beside the storage that it is written to.
+                // The same ready again, next to the storage.
                 let (node, medium) = host.parts();
                 let ready = node.ready().unwrap().unwrap();
                 medium.memory.store(&ready);
@@ -139,7 +140,8 @@ impl Group {
     }
 }
 
-/// Node 1 leads and has given up what node 3, who was away, lacks: only its storage still has it.
+/// Node 1 leads and has dropped entries that node 3, which was away, lacks: only the storage has
+/// them.
 fn behind() -> Group {
     let mut group = Group::new(|id| Config { recent_bytes: 16 << 10, ..config(id) });
     group.node(1).campaign().unwrap();
@@ -200,7 +202,7 @@ fn a_snapshot_larger_than_a_message_is_sent_beside_the_core() {
     assert_eq!(*group.medium(1).sent.borrow(), [(3, Config::new(1).max_snapshot_bytes as usize + 1)]);
 }
 
-/// Whether it can't answer for now, or with nothing that makes sense.
+/// The storage can't answer for now, or answers nonsense.
 #[test]
 fn a_storage_that_has_no_answer_is_asked_again() {
     let ways: [fn(&mut Medium); 4] = [

@@ -1,4 +1,5 @@
-//! Answers that were wrong once: a number or a fetch never handed out, a refusal that changed something, a digest that counted reads.
+//! Answers that were wrong once: a number or a fetch never returned, a refusal that changed the
+//! node, a digest that counted reads.
 
 use crate::kit::{Cluster, append, config, entry, message, step};
 use raftcore::{Config, Error, MessageKind, Node, StorageMode};

@@ -1,10 +1,11 @@
-//! What one append carries, when one is sent, and what a heartbeat's context comes back with.
+//! The contents of an append, the time of an append, and the answer to a heartbeat's context.
 
 use crate::kit::{Disk, append, config, entry, message, step};
 use crate::lone::{acknowledge, campaign, drain, leader};
 use raftcore::{ChangeEncoding, ChangeKind, Config, Flags, MessageKind, Node, proto};
 
-/// A leader whose peers each take one append at a time, with entries of these lengths waiting behind one of a byte.
+/// A leader whose peers each take an append at a time, with entries of the given lengths waiting
+/// behind an entry of a byte.
 fn with_waiting(config: &Config, lengths: &[usize]) -> Node {
     let mut node = leader(&Config { max_inflight_msgs: 1, ..*config });
     node.propose(b"x", 0).unwrap();
@@ -15,7 +16,7 @@ fn with_waiting(config: &Config, lengths: &[usize]) -> Node {
     node
 }
 
-/// The entries of the appends to node 2 that are sent while it acknowledges each: index and data.
+/// The entries of the appends to node 2, which acknowledges each append: index and data.
 fn streamed(node: &mut Node) -> Vec<Vec<(u64, Vec<u8>)>> {
     let mut appends = Vec::new();
     let mut index = 3;
@@ -149,7 +150,8 @@ fn without_the_broadcast_a_commit_is_told_to_whom_an_acknowledgement_shows_not_t
     assert!(drain(&mut node).is_empty(), "it was told");
 }
 
-/// The window of each peer against a list of what is in flight: full and freed in part, over and over.
+/// The window of each peer, compared with a list of appends in flight: full and freed in part, over
+/// and over.
 #[test]
 fn a_window_counts_what_is_in_flight_whatever_was_in_it_before() {
     let mut node = leader(&Config { max_inflight_msgs: 11, ..config(1) });

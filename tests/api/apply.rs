@@ -4,7 +4,8 @@ use crate::kit::{Cluster, Disk, append, config, entry, events, message, step};
 use crate::lone::{acknowledge, drain, leader};
 use raftcore::{Config, EventKind, MessageKind, Node, Role, StorageMode, proto};
 
-/// A follower of node 2 in term 1 whose log holds `count` entries of `len` bytes behind the founders', stored, none committed.
+/// A follower of node 2 in term 1. After the founders' entry, its log has `count` entries of `len`
+/// bytes, stored and uncommitted.
 fn follower(config: &Config, count: u64, len: usize) -> Node {
     let mut node = Disk::founder(&[1, 2, 3]).boot(config);
     for index in 2..2 + count {
@@ -26,7 +27,8 @@ fn commit(node: &mut Node, index: u64) {
     step(node, &proto::Message { commit: index, ..message(MessageKind::Heartbeat, 2, 1, 1) }).unwrap();
 }
 
-/// The committed entries of the next batch, from first to last, and whether they are shown; (0, 0): none.
+/// The committed entries of the next ready, from first to last, and whether the ready shows the
+/// entries; (0, 0): none.
 fn next_span(node: &mut Node) -> (u64, u64, bool) {
     let Some(ready) = node.ready().unwrap() else { return (0, 0, false) };
     let (number, shown) = (ready.number(), ready.committed().len() > 0);
@@ -69,7 +71,7 @@ fn so_has_one_of_entries_that_have_left_the_memory() {
     }
 }
 
-/// ASYNC, entries that take 50 bytes each, of which `max` may be handed out and not applied.
+/// ASYNC, entries of 50 bytes, of which `max` may be returned and not applied.
 fn with_limit(max: u64) -> Node {
     follower(&Config { storage: StorageMode::Async, max_committed_size_per_ready: max, ..config(1) }, 4, 42)
 }
@@ -86,7 +88,8 @@ fn what_is_handed_out_and_not_applied_is_bounded() {
     node.applied(3).unwrap();
     assert_eq!(next_span(&mut node), (4, 5, true));
 
-    // One byte less, and there is one; but no second batch beside it, though half of the limit is left.
+    // With a byte less, a single entry comes; and no second ready, though half of the limit is
+    // left.
     let mut node = with_limit(99);
     commit(&mut node, 5);
     assert_eq!(next_span(&mut node), (2, 2, true));
@@ -131,7 +134,8 @@ fn a_leader_is_ready_once_when_its_first_entry_is_applied() {
     cluster.settle();
     assert_eq!(cluster.node(1).status().applied, 3);
     assert_eq!([1, 2, 3].map(|id| ready(cluster.node(id))), [0, 1, 0]);
-    // What its predecessor left, and has committed, is no sign: it is handed out before the election and applied after it.
+    // Entries that the old leader committed are no sign: they come before the election and are
+    // applied after.
     let mut node = cluster.hosts.remove(&1).unwrap().node;
     step(&mut node, &append(2, 1, 1, (3, 1), vec![entry(1, 4, b"y")], 4)).unwrap();
     let number = node.ready().unwrap().unwrap().number();

@@ -1,4 +1,5 @@
-//! Batches of entries, within a block of the recent log and over its end: all that is done with many at a time is done as with one by one.
+//! Many entries at a time, within a block of the recent log and over its end: the results are those
+//! of entries one by one.
 
 use crate::kit::{Disk, append, config, entry, step};
 use crate::lone::{acknowledge, alone, beats, drain, leader, take};
@@ -10,7 +11,8 @@ fn small_blocks() -> Config {
     Config { block_bytes: BLOCK, recent_bytes: 64 * BLOCK, ..config(1) }
 }
 
-/// Lengths of entries: alike or not, of batches that fit in a block, don't, take several, or end with it.
+/// Lengths of entries, equal or not, of lists that fit in a block, don't fit, take several blocks,
+/// or end with a block.
 fn batches() -> Vec<Vec<usize>> {
     let mut all = vec![
         vec![100; 10],
@@ -28,7 +30,7 @@ fn batches() -> Vec<Vec<usize>> {
     all
 }
 
-/// All entries that a batch of work shows to be stored.
+/// All entries that a ready asks to store.
 fn stored(node: &mut Node) -> Vec<(u64, u64, Vec<u8>)> {
     let ready = node.ready().unwrap().unwrap();
     let entries = ready.entries().map(|entry| (entry.term, entry.index, entry.data.to_vec())).collect();
@@ -60,7 +62,8 @@ fn a_batch_lies_in_the_log_as_its_entries_one_by_one_would() {
     }
 }
 
-/// A message's entries, as the other end reads them; and where no limit cuts they are one message, in a piece for each block.
+/// A message's entries, as the receiver reads them. Without a limit, the entries are one message,
+/// with a piece for each block.
 #[test]
 fn a_batch_is_sent_whole_whatever_blocks_it_lies_in() {
     let mut node = leader(&Config { max_size_per_msg: 1 << 20, ..small_blocks() });
@@ -95,7 +98,7 @@ fn messages_are_cut_where_their_limit_is_whatever_blocks_the_entries_lie_in() {
         let first = node.status().last_index + 1;
         let data = vec![7; len];
         node.propose_many((0..count).map(|_| (&data[..], 0))).unwrap();
-        // One message to each, and what there is more with its answer.
+        // A message to each peer, and further messages after each answer.
         let mut sent: Vec<Vec<u64>> = Vec::new();
         while sent.last().is_none_or(|indexes| *indexes.last().unwrap() < first + count - 1) {
             let messages = drain(&mut node).into_iter().filter(|m| m.to == 2 && !m.entries.is_empty());
@@ -114,7 +117,8 @@ fn messages_are_cut_where_their_limit_is_whatever_blocks_the_entries_lie_in() {
     }
 }
 
-/// What is uncommitted is counted when it is appended, by lengths that were given, and taken back when it is handed out, by those in the log.
+/// Uncommitted bytes are counted at the append, by the given lengths, and returned when the entries
+/// are returned, by the lengths in the log.
 #[test]
 fn a_batch_that_is_applied_leaves_nothing_in_the_account_of_the_uncommitted() {
     for lens in batches().into_iter().filter(|lens| lens.iter().sum::<usize>() > 0) {
@@ -132,7 +136,7 @@ fn a_batch_that_is_applied_leaves_nothing_in_the_account_of_the_uncommitted() {
     }
 }
 
-/// A limit on what is handed out at a time cuts a batch though its length is known in one number.
+/// A limit per ready cuts a list though the list's length is known as one number.
 #[test]
 fn a_batch_is_handed_out_within_the_limit() {
     let config = Config { max_committed_size_per_ready: 1000, max_uncommitted_size: 40 * 90, ..small_blocks() };
@@ -152,7 +156,8 @@ fn a_batch_is_handed_out_within_the_limit() {
     assert_eq!(node.propose(&[7], 0), Err(Error::Full));
 }
 
-/// What is known of the batch that was appended last is forgotten when its end is cut off, though other entries take its indexes.
+/// Facts about the last appended list are forgotten when its end is cut off, though new entries
+/// take the indexes.
 #[test]
 fn a_batch_that_is_overwritten_is_measured_anew() {
     let mut node = Disk::founder(&[1, 2, 3]).boot(&small_blocks());
@@ -160,7 +165,8 @@ fn a_batch_that_is_overwritten_is_measured_anew() {
     step(&mut node, &append(2, 1, 1, (1, 1), run(1, 100), 1)).unwrap();
     let number = take(&mut node);
     node.advance(number).unwrap();
-    // Another leader's entries have these indexes. They are of two kinds, so that they come one by one.
+    // Another leader's entries have the indexes. They are of two kinds, so that they come one by
+    // one.
     let mut other: Vec<_> = run(2, 10);
     other[9].r#type = EntryKind::ConfChangeV2 as i32;
     other[9].data = vec![].into();
@@ -170,7 +176,7 @@ fn a_batch_that_is_overwritten_is_measured_anew() {
     assert_eq!(shown, [vec![(2, 10); 9], vec![(2, 0)]].concat());
 }
 
-/// What is committed of a batch is taken back from the account to the byte, wherever it is divided.
+/// Committed parts of a list return their bytes exactly, wherever the list is divided.
 #[test]
 fn a_batch_committed_in_parts_is_taken_back_in_parts() {
     for lens in [vec![100; 60], vec![1000; 12], (0..90).collect(), vec![2; 5], vec![4000; 3]] {
@@ -195,12 +201,12 @@ fn a_batch_committed_in_parts_is_taken_back_in_parts() {
     }
 }
 
-/// Two batches that lie in a row are one piece in each block, also where the list of places goes round its end.
+/// Two lists in a row are a piece in each block, also where the ring of places wraps around.
 #[test]
 fn what_lies_in_a_row_is_one_piece() {
     let mut node = leader(&small_blocks());
     for round in 0..100 {
-        // One peer has all; the other gets several batches in one message.
+        // One peer has everything; the other peer gets several lists in a message.
         let all = node.status().last_index;
         acknowledge(&mut node, 3, all);
         drain(&mut node);
@@ -213,7 +219,7 @@ fn what_lies_in_a_row_is_one_piece() {
             node.propose_many((0..count).map(|_| (&[7; 50][..], 0))).unwrap();
             drain(&mut node);
         }
-        // It answers for the one entry of its probe.
+        // The peer answers for the single entry of its probe.
         acknowledge(&mut node, 3, last);
         let ready = node.ready().unwrap().unwrap();
         let message = ready.messages().find(|m| m.to() == 3 && m.entry_count() > 0).unwrap();
@@ -229,7 +235,8 @@ fn what_lies_in_a_row_is_one_piece() {
     }
 }
 
-/// What a message in the outbox shows stays, though all of it is compacted before the message goes out.
+/// The contents of a message in the outbox stay, though the log is compacted before the message
+/// leaves.
 #[test]
 fn a_batch_that_waits_to_be_sent_outlives_a_compaction() {
     let flags = config(1).flags.with(Flags::DEBUG_POISON_VIEWS, true);
@@ -254,7 +261,8 @@ fn a_batch_that_waits_to_be_sent_outlives_a_compaction() {
     }
 }
 
-/// With BATCH_APPEND, too, whoever streams is told what is committed without being asked for an answer.
+/// With BATCH_APPEND, too, a replicating peer learns the commit index without a request for an
+/// answer.
 #[test]
 fn the_commit_index_is_told_without_a_question_whichever_way_it_goes() {
     for joins in [false, true] {
@@ -270,7 +278,7 @@ fn the_commit_index_is_told_without_a_question_whichever_way_it_goes() {
     }
 }
 
-/// A change just below what is cut off is still one that must be applied or skipped.
+/// A change just below the cut must still be applied or skipped.
 #[test]
 fn a_change_before_an_end_that_is_cut_off_stays_a_change() {
     let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
@@ -285,7 +293,8 @@ fn a_change_before_an_end_that_is_cut_off_stays_a_change() {
     node.advance(number).unwrap();
 }
 
-/// An iterator that gives shorter or longer entries, or fewer, each time it is asked gets an error or what it gave last; the node bears it.
+/// An iterator that yields shorter, longer or fewer entries each time gets an error, or its last
+/// entries are used; the node stays sound.
 #[test]
 fn entries_that_are_not_the_same_each_time_harm_nobody() {
     use std::cell::Cell;

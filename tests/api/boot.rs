@@ -1,4 +1,5 @@
-//! A node's past, as a host tells it; what cannot be is refused, what a crash leaves behind is repaired.
+//! The past of a node, as a host reports the past: the impossible is refused, and traces of a crash
+//! are repaired.
 
 use crate::kit::{Cluster, Disk, config, events};
 use raftcore::storage::{BootError, MemoryStorage, StorageNode};
@@ -59,8 +60,9 @@ fn what_a_crash_leaves_behind_is_repaired_and_told() {
     assert_eq!(state, Some(HardState { term: 4, vote: 0, commit: 8 }), "the first ready stores it");
 }
 
-/// 1 leads 1, 2 and 3, removes 3, which never hears of it, then 2. 2 crashes: it has both changes in its log, but of state, configuration
-/// and hard state what it had before, as where a crash comes between entries and hard state.
+/// Node 1 leads 1, 2 and 3, and removes node 3, which never hears of the change, then node 2. Node
+/// 2 crashes: its log has both changes, but state, membership and hard state are from before, as
+/// after a crash between entries and hard state.
 fn torn_between_changes(flags: Flags) -> Cluster {
     let mut cluster = Cluster::new(&[1, 2, 3], move |id| Config { flags, ..config(id) });
     cluster.elect(1);
@@ -95,7 +97,8 @@ fn where_changes_are_not_checked_they_prove_nothing() {
     let mut cluster = torn_between_changes(config(1).flags.with(Flags::NO_CONF_VALIDATION, true));
     assert_eq!(cluster.node(2).status().commit, 2);
     cluster.tick(100);
-    // 3 elected it: two entries are committed at one index. Such hosts must see to it themselves that a boot loses no commit index.
+    // Node 3 elected node 2: two entries are committed at an index. Hosts without validation must
+    // make sure that a boot loses no commit index.
     assert_eq!([1, 2].map(|id| cluster.node(id).status().commit), [5, 5]);
     assert_ne!(cluster.hosts[&1].disk.log[&5], cluster.hosts[&2].disk.log[&5]);
 }
@@ -161,7 +164,7 @@ fn each_limit_names_itself() {
     wrong(|c| c.flags = raftcore::Flags::LEASE_READS, "CHECK_QUORUM");
 }
 
-/// A limit: what sets it, and the least and the most that it may be.
+/// A limit: its setter, and the lowest and highest allowed value.
 struct Limit(&'static str, fn(&mut Config, u64), u64, u64);
 
 #[test]

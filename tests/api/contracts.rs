@@ -1,5 +1,5 @@
-//! What a host can't get wrong: a boot that forgets something is refused, an error is that of its call, and nothing is believed that this
-//! node knows better.
+//! Mistakes that a host can't make: a boot with a forgotten part is refused, an error belongs to
+//! its call, and the node believes nothing that contradicts its own knowledge.
 
 use crate::kit::{Cluster, Disk, append, config, entry, events, forwarding, message, snapshot, step};
 use crate::lone::{acknowledge, campaign, drain, follower, leader, take};
@@ -27,7 +27,7 @@ fn change(index: u64) -> EntryRef<'static> {
     EntryRef { kind: EntryKind::ConfChange, data: &[0x08, 1, 0x10, 1, 0x18, 4], ..normal(index) }
 }
 
-/// A log that ends at 11, of which 5 are applied; the configuration is as of 5.
+/// A log that ends at 11, applied up to 5; the membership is as of 5.
 fn stored() -> Stored<'static> {
     Stored {
         state: HardState { term: 1, vote: 2, commit: 11 },
@@ -39,7 +39,7 @@ fn stored() -> Stored<'static> {
     }
 }
 
-/// The text of a boot that is refused.
+/// The text of a refused boot.
 fn refused(stored: &Stored<'_>, entries: &[EntryRef<'_>], error: Error) -> String {
     let mut node = Node::new(&config(1)).unwrap();
     assert_eq!(node.boot(stored, entries.iter().copied()), Err(error));
@@ -180,7 +180,7 @@ fn what_contradicts_itself_is_refused_in_words() {
     assert_eq!(node.error_detail(), "boot calls come once each, in order: boot_state can't follow boot_conf");
 }
 
-// ---- an error is that of its call
+// ---- an error belongs to its call
 
 #[test]
 fn no_call_shows_the_text_of_an_earlier_one() {
@@ -245,7 +245,7 @@ fn a_stream_tells_why_its_first_refused_frame_was_refused() {
     assert_eq!(wire::next_frame(&stream, 13), Err(Error::Decode));
 }
 
-// ---- who leads
+// ---- the leader
 
 #[test]
 fn a_follower_names_the_leader_and_passes_nothing_on_unless_it_is_told_to() {
@@ -342,7 +342,7 @@ fn a_leader_whose_disk_stands_still_steps_down_and_says_so() {
         while node.status().role == Role::Leader && ticks < 200 {
             node.tick(1).unwrap();
             ticks += 1;
-            // The others answer: it is its own disk alone that stands still.
+            // The others answer: only the node's own disk stands still.
             step(&mut node, &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap_or(());
             while let Ok(Some(ready)) = node.ready() {
                 let number = ready.number();
@@ -383,7 +383,8 @@ fn a_leader_that_was_cut_off_hears_from_which_index_its_own_entries_went() {
 
 // ---- turns
 
-/// Runs a cluster of three, its hosts by turns or by single calls; gives what they applied and how many calls it took.
+/// Runs a cluster of three, by turns or by single calls. Returns the applied entries and the number
+/// of calls.
 fn by(turns: bool) -> (Vec<u64>, usize) {
     let mut nodes: Vec<Node> = (1..=3).map(|id| Disk::founder(&[1, 2, 3]).boot(&config(id))).collect();
     let mut inbox: Vec<(usize, u64, Vec<u8>)> = Vec::new();
@@ -593,7 +594,7 @@ fn a_snapshot_for_a_peer_that_its_configuration_lacks_is_taken_where_that_is_all
         assert_eq!((on_the_wire.head.index, on_the_wire.head.log_term), (0, 0), "as in etcd's raft");
         let number = ready.number();
         node.advance(number).unwrap();
-        // Its host has put a newer state in the message's place.
+        // The host has put a newer state in the message's place.
         acknowledge(&mut node, 3, 58);
         assert_eq!(crate::lone::peer(&node, 3).flow, raftcore::Flow::Replicate);
     }

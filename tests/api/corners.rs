@@ -1,4 +1,5 @@
-//! Rules that show only in a corner: each was untold by the tests until a changed operator lived (cargo-mutants).
+//! Rules that show only in a corner: no test noticed until a changed operator survived
+//! (cargo-mutants).
 
 use crate::kit::{Disk, append, config, entry, events, message, step};
 use crate::lone::{acknowledge, beats, campaign, drain, follower, forgetful, leader, leave_behind, peer, sent_by};
@@ -152,14 +153,15 @@ fn rejects(node: &mut Node, hint: u64, log_term: u64) -> u64 {
 
 #[test]
 fn a_hint_of_an_older_term_goes_back_behind_the_beginning_of_the_log() {
-    // (index, term) at the peer, and where the leader goes on: where the terms may agree, or before all that it has.
+    // (index, term) at the peer, and the leader's next index: where the terms may agree, or before
+    // the whole log.
     for (hint, term, next) in
         [(55, 5, 56), (55, 3, 50), (50, 5, 51), (50, 3, 50), (49, 3, 50), (20, 3, 21), (58, 9, 59)]
     {
         let mut node = begins_late();
         assert_eq!(rejects(&mut node, hint, term), next, "({hint}, {term})");
     }
-    // A hint beyond the log is none.
+    // A hint beyond the log is no hint.
     let mut node = begins_late();
     assert_eq!(rejects(&mut node, 70, 5), 59);
 }
@@ -341,13 +343,13 @@ fn reads_that_fail_are_counted() {
     }
     node.tick(3).unwrap();
     assert_eq!(node.status().reads_failed, 3);
-    // Passed on, and the leader is another one now.
+    // Forwarded, and then another node leads.
     for token in 1..=2 {
         node.read_index(token).unwrap();
     }
     step(&mut node, &message(MessageKind::Heartbeat, 3, 1, 2)).unwrap();
     assert_eq!(node.status().reads_failed, 5);
-    // Begun by a leader that is none any more.
+    // Begun by a former leader.
     let mut node = leader(&config(1));
     for token in 1..=3 {
         node.read_index(token).unwrap();
@@ -443,7 +445,8 @@ fn what_is_held_shows_in_the_memory() {
         let grown = node.status().memory_bytes - before;
         assert!((least..=most).contains(&grown), "{what}: {grown} bytes, not {least} to {most}");
     };
-    // Lists grow by doubling, so up to twice as much is held; a message is some hundred bytes, a read some sixty.
+    // Lists grow by doubling, so up to twice the memory is held; a message has some hundred bytes,
+    // a read some sixty.
     grows(&mut node, 400 * 60, 1000 * 300, "reads", &|n| (1..=400).for_each(|token| n.read_index(token).unwrap()));
     let mut node = leader(&Config { election_ticks: 1000, ..config(1) });
     grows(&mut node, 400 * 80, 2000 * 250, "messages", &|n| (0..200).for_each(|_| n.tick(1).unwrap()));
@@ -595,7 +598,7 @@ fn only_a_response_of_this_nodes_own_work_is_one() {
         assert_eq!(local(&mut node, &m), Err(Error::NotForMe), "{m:?}");
         assert!(node == twin, "{m:?}");
     }
-    // What was never handed out can't be done.
+    // Entries never returned can't be done.
     let entries = |indexes: &[u64]| indexes.iter().map(|&index| entry(1, index, b"x")).collect::<Vec<_>>();
     for indexes in [&[][..], &[2], &[2, 1], &[9]] {
         let m = proto::Message { entries: entries(indexes), ..applied.clone() };
@@ -611,7 +614,7 @@ fn only_a_response_of_this_nodes_own_work_is_one() {
     node.ready().unwrap().unwrap();
     assert_eq!(local(&mut node, &early), Ok(()));
     assert_eq!(node.status().durable, 3);
-    // One that names a snapshot which is applied already says as much of the entries beside it.
+    // A ready that names an applied snapshot proves its entries applied, too.
     node.propose(b"y", 0).unwrap();
     node.ready().unwrap().unwrap();
     let snapshot = Some(crate::kit::snapshot(2, 1, &[1], b""));

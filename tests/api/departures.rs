@@ -1,5 +1,5 @@
-//! Where this library does otherwise than etcd's raft, and no field brings etcd's way back; and two places where it does not, though it
-//! easily could. `docs/departures.md` names the tests.
+//! The differences from etcd's raft that no field switches off; and two places where there is no
+//! difference, though a difference would be easy. `docs/departures.md` names the tests.
 
 use crate::kit::{Disk, Heard, Host, config, entry, message, snapshot, step};
 use prost::Message as _;
@@ -10,14 +10,15 @@ fn host(config: &Config, disk: Disk) -> Host {
     Host { id: config.id, node, disk, heard: Heard::default(), fetched: Vec::new(), bad_change: Default::default() }
 }
 
-/// etcd's choices wherever a field has them.
+/// etcd's choices wherever a field has the choice.
 fn as_etcd(id: u64) -> Config {
     let mut config = config(id);
     config.preset_etcd();
     config
 }
 
-/// 1 leads these voters in term 1, with the votes and acknowledgements of 2 and 3; its first entry is committed.
+/// Node 1 leads the voters in term 1, with votes and acknowledgements of 2 and 3; its first entry
+/// is committed.
 fn leader(config: &Config, voters: &[u64]) -> Host {
     let mut host = host(config, Disk::founder(voters));
     host.node.campaign().unwrap();
@@ -115,8 +116,8 @@ fn a_node_that_becomes_the_sole_voter_answers_reads_with_its_first_commit() {
     assert_eq!(ready.reads().iter().map(|read| (read.token, read.index)).collect::<Vec<_>>(), [(7, 2)]);
 }
 
-/// Who is removed and added again has said nothing yet, except for the leader itself: it needs no answer of its own (found by
-/// lock-step).
+/// A node removed and added again has confirmed nothing yet, except the leader, which needs no
+/// answer of its own (found by lock-step).
 #[test]
 fn a_leader_that_is_removed_and_added_again_still_counts_itself_for_a_read() {
     let mut host = leader(&as_etcd(1), &[1, 2, 3]);
@@ -134,15 +135,15 @@ fn a_leader_that_is_removed_and_added_again_still_counts_itself_for_a_read() {
     assert_eq!(host.heard.reads, [(7, 2)]);
 }
 
-/// With a leader that has no voice, etcd counts what the new voters have with the next acknowledgement, whoever sends it (found by
-/// lock-step).
+/// Under a leader that is no voter, etcd commits what the new voters have with the next
+/// acknowledgement, whoever sends one (found by lock-step).
 #[test]
 fn what_fewer_voters_have_is_committed_with_any_acknowledgement() {
     let mut host = leader(&as_etcd(1), &[1, 2, 3, 4, 5]);
     host.node.propose(b"x", 0).unwrap();
     host.work();
     step(&mut host.node, &proto::Message { index: 3, ..message(MessageKind::AppResp, 2, 1, 1) }).unwrap();
-    // 2 is the only voter that is left; 1, who leads, and 4 are learners.
+    // Node 2 is the only voter left; the leader 1 and node 4 are learners.
     for change in [[0x10, 3, 0x18, 1], [0x10, 1, 0x18, 3], [0x10, 3, 0x18, 4], [0x10, 1, 0x18, 5]] {
         host.node.apply_change(EntryKind::ConfChange, &change).unwrap();
     }
@@ -247,7 +248,7 @@ fn a_change_that_the_limit_drops_leaves_no_mark() {
 
 #[test]
 fn sizes_are_those_of_entries_on_the_wire() {
-    // Two entries of 102 bytes as etcd's raft counts them; each has a tag and a length in front of it.
+    // Two entries of 102 bytes as etcd's raft counts: each has a tag and a length in front.
     let data = [7; 96];
     let etcd: usize = [2, 3].map(|index| entry(1, index, &data).encoded_len()).iter().sum();
     for (limit, together) in [(etcd, 1), (etcd + 3, 1), (etcd + 4, 2)] {

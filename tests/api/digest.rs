@@ -12,7 +12,7 @@ fn a_follower_equals_what_boots_from_its_disk() {
         cluster.node(1).propose(&[i], 0).unwrap();
         cluster.settle();
     }
-    // One heartbeat, so that both know the leader and heard it at the same time.
+    // A heartbeat, so that both know the leader, and heard the leader at the same time.
     let lived = cluster.node(2).try_clone().unwrap();
     cluster.restart(2);
     let mut booted = cluster.node(2).try_clone().unwrap();
@@ -119,7 +119,7 @@ fn a_clone_goes_on_byte_for_byte_as_the_original() {
         };
         let mut mail: Vec<Vec<u8>> = Vec::new();
         for round in 0..300u32 {
-            // Work stays outstanding in the leader when it is cloned.
+            // Work is outstanding in the leader when the test clones the leader.
             let mut twin = cluster.node(1).try_clone().unwrap();
             let original = cluster.node(1);
             for _ in 0..12 {
@@ -151,7 +151,7 @@ fn a_clone_goes_on_byte_for_byte_as_the_original() {
     }
 }
 
-/// What the followers answer to the leader's next appends.
+/// The followers' answers to the leader's next appends.
 fn answers(cluster: &mut Cluster) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
     cluster.node(1).tick(1).unwrap();

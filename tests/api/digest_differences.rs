@@ -1,4 +1,5 @@
-//! What a digest sees: two nodes that differ in one thing have different digests, and are not equal.
+//! The contents of a digest: two nodes that differ in one thing have different digests, and are not
+//! equal.
 
 use crate::kit::{Disk, append, config, entry, message, snapshot, step};
 use crate::lone::{acknowledge, beats, drain, follower, forgetful, lead, leader, leave_behind, take};
@@ -24,14 +25,14 @@ fn follower_that_forwards() -> Node {
     follower(&crate::kit::forwarding(1))
 }
 
-/// Two ways on from one state lead to two states.
+/// Two continuations of a state lead to two states.
 fn differ(what: &str, from: &Node, one: impl FnOnce(&mut Node), other: impl FnOnce(&mut Node)) {
     let (mut a, mut b) = (from.try_clone().unwrap(), from.try_clone().unwrap());
     assert!(a == b && a.digest(true) == b.digest(true), "{what}: the same to begin with");
     one(&mut a);
     other(&mut b);
     assert_ne!(a.digest(false), b.digest(false), "{what}");
-    // One may be the beginning of the other.
+    // A stream may be the beginning of the other stream.
     assert!(a != b, "{what}");
     assert!(b != a, "{what}");
 }
@@ -70,7 +71,7 @@ fn in_time_and_office() {
     differ("whether a lease began", &lease, |n| step(n, &dated(0)).unwrap(), |n| step(n, &dated(2)).unwrap());
 }
 
-/// An answer to a heartbeat, which was sent at this tick.
+/// An answer to a heartbeat that left at the tick.
 fn dated(tick: u64) -> raftcore::proto::Message {
     let context = [[0; 8], tick.to_le_bytes()].concat().into();
     raftcore::proto::Message { context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) }
@@ -290,7 +291,7 @@ fn in_batches_that_are_outstanding() {
             take(n);
         }
     };
-    // The last thing that there is to see: one stream of numbers is the beginning of the other.
+    // The last thing in the stream: a stream of numbers is the beginning of the other stream.
     differ("a token that comes back", &leader, done(1), done(0));
 }
 

@@ -1,4 +1,5 @@
-//! The edges: full limits, work that a snapshot overtakes, impossible boots and messages. Each of these was a fault once.
+//! The edges: full limits, work overtaken by a snapshot, impossible boots and messages. Each case
+//! was a fault once.
 
 use crate::kit::{Cluster, Disk, append, config, entry, events, message, snapshot, step};
 use raftcore::wire::ConfStateRef;
@@ -79,7 +80,8 @@ fn with_default_limits_a_leader_counts_itself_after_many_small_proposals() {
     assert_eq!(status.commit, status.last_index, "{} messages dropped", status.messages_dropped);
 }
 
-/// A follower in ASYNC or MESSAGES that was handed entries to apply, when a snapshot takes their place.
+/// A follower in ASYNC or MESSAGES that has returned entries to apply, when a snapshot replaces
+/// them.
 fn overtaken_by_a_snapshot(storage: StorageMode) -> Node {
     let config = Config { max_committed_size_per_ready: 10, ..in_mode(1, storage) };
     let mut node = boot(&config, &[1, 2, 3]);
@@ -180,7 +182,7 @@ fn an_automatic_leave_that_a_transfer_kept_back_is_tried_again() {
     let mut cluster = Cluster::plain(&[1, 2, 3]);
     cluster.elect(1);
     let changes = [Change { kind: ChangeKind::AddLearner, id: 4 }, Change { kind: ChangeKind::AddLearner, id: 5 }];
-    // The change is in the log of all; the transfer's target is gone before it can campaign.
+    // The change is in every log; the transfer's target is gone before its campaign.
     cluster.node(1).propose_conf(&changes, ChangeEncoding::V2(Transition::JointImplicit), b"", 0).unwrap();
     cluster.isolate(3);
     cluster.node(1).transfer(3).unwrap();
@@ -374,7 +376,7 @@ fn one_message_of_a_high_term_does_not_end_all_elections() {
 fn a_proposal_passed_on_twice_reaches_the_leader() {
     let mut cluster = Cluster::new(&[1, 2, 3], crate::kit::forwarding);
     cluster.elect(1);
-    // 3 believes that 2 leads, or its message was held up: 2 passes it on.
+    // Node 3 believes that node 2 leads, or the message was late: node 2 forwards the message.
     let mut m = message(MessageKind::Prop, 3, 2, 0);
     m.entries = vec![entry(0, 0, b"hello")];
     step(cluster.node(2), &m).unwrap();

@@ -1,4 +1,4 @@
-//! Who may lead, and who may not.
+//! Who may lead.
 
 use crate::kit::{Cluster, Disk, config, events, message, step};
 use raftcore::{ChangeKind, Config, Error, EventKind, Flags, MessageKind, Reason, Role};
@@ -134,7 +134,7 @@ fn nobody_campaigns_over_a_committed_change_that_is_not_applied() {
     cluster.elect(1);
     let change = [raftcore::Change { kind: ChangeKind::AddLearner, id: 9 }];
     cluster.node(1).propose_conf(&change, raftcore::ChangeEncoding::V1, b"", 0).unwrap();
-    // Node 1 stores and commits it, and applies nothing yet.
+    // Node 1 stores and commits the entry, and applies nothing yet.
     for _ in 0..4 {
         let mut sent = Vec::new();
         while let Some(ready) = cluster.node(1).ready().unwrap() {
@@ -228,8 +228,9 @@ fn a_term_near_the_end_is_refused() {
     assert_eq!(node.status().term, 0);
 }
 
-/// With neither PRE_VOTE nor CHECK_QUORUM a node of a higher term says nothing to a leader of an older one: it campaigns. One that is not
-/// let waited for ever, and so did the leader that needed its vote for each entry (found by the simulation).
+/// With neither PRE_VOTE nor CHECK_QUORUM, a node of a higher term says nothing to an older leader,
+/// but campaigns. A node that may not campaign waited for ever, and so did the leader that needed
+/// the node's acknowledgement for each entry (found by the simulation).
 #[test]
 fn a_node_of_a_higher_term_that_may_not_campaign_tells_the_leader_of_it() {
     let mut cluster = Cluster::new(&[1, 2], |id| {

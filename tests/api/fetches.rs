@@ -1,4 +1,4 @@
-//! Old entries and snapshots for peers that lag: what is asked, and what becomes of the answers.
+//! Old entries and snapshots for slow peers: the fetches, and the effects of the answers.
 
 use crate::kit::{config, message, step};
 use crate::lone::{self, LEN, acknowledge, beats, drain, forgetful, leave_behind, peer, sent_by};
@@ -7,7 +7,8 @@ use raftcore::{
     Supplied, Transition, has, peer_flags, proto, wire,
 };
 
-/// Node 1 leads and has written up to 60. Of peer 3 it heard that it has entry 2, and then that messages to it are lost; 2 has all.
+/// Node 1 leads and has written up to 60. Node 3 has entry 2, and messages to node 3 get lost; node
+/// 2 has everything.
 fn leader(config: &Config) -> Node {
     let mut node = lone::leader(config);
     leave_behind(&mut node);
@@ -55,7 +56,7 @@ fn an_append_of_fetched_entries_tells_the_commit_index_as_of_the_supply() {
     assert_eq!((append.index, append.commit), (2, 61), "not 60, as when it was asked");
 }
 
-/// As in etcd's raft, which sends one append to each member then (found by lock-step).
+/// As in etcd's raft, which sends an append to each member then (found by lock-step).
 #[test]
 fn a_change_sends_a_peer_one_append_though_its_entries_are_asked_for() {
     let c = forgetful();
@@ -66,7 +67,7 @@ fn a_change_sends_a_peer_one_append_though_its_entries_are_asked_for() {
             supply(node, fetch.id, fetch.first, fetch.first).unwrap();
         }
     };
-    // Each batch sends one entry of it.
+    // Each ready sends an entry of the supply.
     for at in 0..12u8 {
         let list: Vec<_> = (1..=5).map(|i| [node.status().last_index as u8 + i; LEN]).collect();
         node.propose_many(list.iter().map(|data| (&data[..], 0))).unwrap();
@@ -129,7 +130,7 @@ fn an_answer_in_time_goes_where_the_message_would_have_stood() {
     let sent = sent_by(&mut node);
     assert_eq!(sent.iter().map(|(to, ..)| *to).collect::<Vec<_>>(), [3, 2]);
 
-    // Where the host took a batch first, it comes with the next one.
+    // If the host took a ready before, the entries come with the next ready.
     let mut node = leader(&forgetful());
     let fetch = asked(&mut node);
     node.propose(b"before it", 0).unwrap();
@@ -158,7 +159,7 @@ fn a_supply_goes_on_with_what_is_in_memory() {
 
 #[test]
 fn more_than_is_asked_or_fits_is_left() {
-    // What is in memory is not taken from the host.
+    // Entries in memory are not taken from the host.
     let mut node = leader(&forgetful());
     let fetch = asked(&mut node);
     assert_eq!(supply(&mut node, fetch.id, 3, 60), Ok(Supplied::Taken));
@@ -185,12 +186,12 @@ fn part_of_what_is_asked_is_taken_and_the_rest_asked_again() {
     let again = node.next_fetch().unwrap().unwrap();
     assert!(again.id > fetch.id);
     assert_eq!((again.first, again.last), (11, fetch.last));
-    // This peer streams now: what is supplied counts as in flight.
+    // The peer replicates now: supplied entries count as in flight.
     assert_eq!(supply(&mut node, again.id, 11, 20), Ok(Supplied::Taken));
     let progress = peer(&node, 3);
     assert_eq!((progress.flow, progress.inflight_msgs, progress.next_index), (Flow::Replicate, 1, 21));
     assert_eq!(progress.inflight_bytes, 10 * LEN as u64);
-    // And as it streams, the next is asked for at once.
+    // For a replicating peer, the node fetches the next entries at once.
     let third = node.next_fetch().unwrap().unwrap();
     assert_eq!((third.first, third.last), (21, fetch.last));
     assert_eq!(supply(&mut node, third.id, 21, third.last), Ok(Supplied::Taken));
@@ -221,7 +222,7 @@ fn an_answer_that_has_no_room_is_as_if_it_were_lost() {
     let fetch = asked(&mut node);
     node.propose(b"in between", 0).unwrap();
     drain(&mut node);
-    // The place that was kept has gone with the last batch, and this one is full.
+    // The reserved place has gone with the last ready, and the new outbox is full.
     for _ in 0..8 {
         node.tick(1).unwrap();
         beats(&mut node, 2);
@@ -272,7 +273,7 @@ fn no_snapshot_now_is_asked_again_after_the_next_heartbeat() {
 #[test]
 fn supplies_that_are_outstanding_are_limited() {
     let mut node = leader(&Config { catchup_bytes: 1, ..forgetful() });
-    // Nobody has the newest entries, and both lack older ones.
+    // No follower has the newest entries, and both lack older entries.
     for _ in 0..60 {
         node.propose(&[1; LEN], 0).unwrap();
         drain(&mut node);
@@ -316,7 +317,7 @@ fn entries_join_an_append_that_has_not_left() {
         assert_eq!(both(&sent, to), [vec![61, 62, 63], vec![64]], "as many as a message may hold");
         assert_eq!(peer(&node, to).inflight_bytes, 4 * LEN as u64);
     }
-    // It is the peer's own append that they join.
+    // The entries join the peer's own append.
     let mut node = leader(&c);
     for _ in 0..3 {
         node.propose(&[1; LEN], 0).unwrap();

@@ -1,4 +1,4 @@
-//! Frames of a stream, and the one that opens a connection.
+//! Frames of a stream, and the frame that opens a connection.
 
 use raftcore::Error;
 use raftcore::wire::{
@@ -23,10 +23,10 @@ fn frames_and_hellos_read_back() {
     for end in (0..HELLO_LEN).chain([HELLO_LEN + 1]) {
         assert_eq!(read_hello(&frame[..end]), Err(Error::Decode), "{end}");
     }
-    // A later version's longer one.
+    // A longer hello of a later version.
     frame[0] += 4;
     assert_eq!(read_hello(&frame), Ok(hello));
-    // Magic and the two groups matter. A message it is not.
+    // Magic and the two groups matter. The hello is no message.
     for at in [4, 12, 19, 32] {
         let mut broken = frame;
         broken[at] ^= 1;

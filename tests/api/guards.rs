@@ -1,4 +1,5 @@
-//! Single rules, each with the one answer or message that shows it: without them a planted fault lives (`make mutants`).
+//! Single rules, each with the answer or message that shows the rule: without the test, a planted
+//! fault survives (`make mutants`).
 
 use crate::kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
 use crate::lone::{acknowledge, campaign, drain, leader, peer};
@@ -19,7 +20,7 @@ fn appends(sent: &[proto::Message], to: u64) -> Vec<(u64, usize)> {
     mine.map(|m| (m.index, m.entries.len())).collect()
 }
 
-// ---- who decides
+// ---- elections
 
 #[test]
 fn a_joint_configuration_elects_and_commits_with_both_halves_until_the_entry_that_leaves_it_is_applied() {
@@ -96,7 +97,7 @@ fn commit_goes_no_further_than_what_the_append_confirms() {
     let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
     step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"both"), entry(1, 3, b"mine alone")], 1)).unwrap();
 
-    // The leader of term 2 has another entry at 3, committed, which this message does not carry.
+    // The leader of term 2 has another committed entry at 3, which the message does not carry.
     step(&mut node, &append(3, 1, 2, (1, 1), vec![entry(1, 2, b"both")], 3)).unwrap();
 
     assert_eq!((node.status().commit, node.status().last_index), (2, 3));
@@ -127,7 +128,8 @@ fn a_match_of_an_older_term_does_not_keep_a_log_that_was_cut_from_being_refilled
     drain(&mut node);
     acknowledge(&mut node, 2, 4);
 
-    // Somebody else led meanwhile, whose log was shorter: 2 holds no more than index 2 of this one.
+    // Another node led meanwhile, with a shorter log: node 2 agrees with node 1 up to index 2 at
+    // most.
     step(&mut node, &message(MessageKind::Heartbeat, 3, 1, 2)).unwrap();
     drain(&mut node);
     campaign(&mut node, &[3, 4]);
@@ -186,7 +188,7 @@ fn a_probe_is_out_alone() {
     assert_eq!(appends(&drain(&mut node), 3), [], "the probe is not answered yet");
 }
 
-// ---- what the host asked for
+// ---- requests of the host
 
 #[test]
 fn uncommitted_bytes_that_were_applied_make_room() {
@@ -223,7 +225,7 @@ fn a_member_that_one_change_removes_and_adds_again_is_a_stranger() {
     cluster.tick(2);
     assert!(peer(cluster.node(1), 4).match_index > 0);
 
-    // Its answers stay out, so that what the leader knows is what the change left of it.
+    // Answers of node 4 get lost, so the leader knows only the rest after the change.
     cluster.isolate(4);
     cluster.change(1, &[(ChangeKind::RemoveNode, 4), (ChangeKind::AddLearner, 4)]).unwrap();
 

@@ -6,7 +6,7 @@ use raftcore::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
-/// An entry as a disk holds it.
+/// An entry on a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub term: u64,
@@ -14,7 +14,7 @@ pub struct Stored {
     pub data: Vec<u8>,
 }
 
-/// What one host keeps.
+/// The data that a host keeps.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     pub state: HardState,
@@ -27,7 +27,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// What the founders of a group store.
+    /// The disk of a group's founder.
     pub fn founder(voters: &[u64]) -> Self {
         let conf = raftcore::wire::ConfStateRef { voters, ..Default::default() };
         let mut bytes = vec![0; raftcore::wire::conf_state_len(&conf)];
@@ -61,7 +61,7 @@ impl Disk {
     }
 }
 
-/// What a host learned.
+/// The results that a host received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     pub committed: Vec<(u64, u64)>,
@@ -76,7 +76,7 @@ pub struct Host {
     pub disk: Disk,
     pub heard: Heard,
     pub fetched: Vec<FetchKind>,
-    /// What becomes of it if a committed change can't be applied.
+    /// The reaction to a committed change that can't be applied.
     pub bad_change: BadChange,
 }
 
@@ -85,9 +85,9 @@ pub enum BadChange {
     /// The test fails.
     #[default]
     Fails,
-    /// The host stops, as it must.
+    /// The host stops, as the contract says.
     Stops,
-    /// It did.
+    /// The host has stopped.
     Stopped,
 }
 
@@ -98,7 +98,8 @@ pub struct Sent {
     pub bytes: Vec<u8>,
 }
 
-/// So many messages of a cluster are stepped both ways, the short one and the long one, which must come to the same.
+/// The number of messages per cluster that take both paths, the fast path and the general path,
+/// with equal results.
 const TWINS: usize = 400;
 
 pub struct Cluster {
@@ -137,7 +138,7 @@ impl Cluster {
         );
     }
 
-    /// The process dies; what was not stored is gone.
+    /// The process dies; data that are not stored are gone.
     pub fn restart(&mut self, id: u64) {
         let host = self.hosts.remove(&id).unwrap();
         self.add(id, host.disk);
@@ -220,7 +221,7 @@ impl Cluster {
         assert_eq!(self.node(id).status().role, Role::Leader, "node {id} was not elected");
     }
 
-    /// Lets `id` be elected though another leads: the followers are told to forget it.
+    /// Elects `id` though another node leads: the followers are told to forget the leader.
     pub fn elect_beside(&mut self, old: u64, id: u64) {
         let others: Vec<u64> = self.hosts.keys().copied().filter(|&other| other != old).collect();
         for other in others {
@@ -251,11 +252,11 @@ impl Cluster {
     }
 }
 
-/// Batches that a node may have to give, one after the other, before something must be wrong: a test fails then, and does not hang.
+/// The number of readies in a row that shows a bug: a test fails then, and does not hang.
 pub const MOST_TURNS: usize = 2_000;
 
 impl Host {
-    /// One turn of the loop: fetches, then every batch, as `docs/durability.md` has it.
+    /// A turn of the loop: fetches, then every ready, as in `docs/durability.md`.
     pub fn work(&mut self) -> Vec<Sent> {
         let mut sent = Vec::new();
         let mut turns = 0;
@@ -316,7 +317,7 @@ impl Host {
         }
     }
 
-    /// Takes, stores, applies one batch; gives its number.
+    /// Takes, stores and applies a ready; returns its number.
     fn take(&mut self, sent: &mut Vec<Sent>) -> Option<u64> {
         let ready = self.node.ready().unwrap()?;
         let number = ready.number();
@@ -397,13 +398,13 @@ pub fn config(id: u64) -> Config {
     config
 }
 
-/// The same for a node that passes proposals on.
+/// The configuration of a node that forwards proposals.
 pub fn forwarding(id: u64) -> Config {
     let config = config(id);
     Config { flags: config.flags.with(Flags::FORWARDING, true), ..config }
 }
 
-/// The same for a host that reads committed entries from its own log.
+/// The configuration of a host that reads committed entries from its own log.
 pub fn with_spans(config: Config) -> Config {
     Config { flags: config.flags.with(Flags::COMMITTED_SPANS, true), ..config }
 }
@@ -425,7 +426,7 @@ pub fn snapshot(index: u64, term: u64, voters: &[u64], data: &[u8]) -> proto::Sn
     proto::Snapshot { data: data.to_vec().into(), metadata: Some(metadata) }
 }
 
-/// An append of `entries`, which follow (index, log_term).
+/// An append of `entries` after (index, log_term).
 pub fn append(
     from: u64,
     to: u64,
@@ -438,12 +439,13 @@ pub fn append(
     proto::Message { index, log_term, entries, commit, ..message(MessageKind::App, from, to, term) }
 }
 
-/// A message that says the same, but not in the way in which a node writes it: the vote, of nobody, has no meaning in it.
+/// A message with equal meaning and an unusual encoding: the vote for nobody, which has no meaning
+/// here.
 pub fn said_otherwise(bytes: &[u8]) -> Vec<u8> {
     [bytes, &[0x68, 0]].concat()
 }
 
-/// Steps a message as one of its sender.
+/// Steps a message as from its sender.
 pub fn step(node: &mut Node, m: &proto::Message) -> Result<(), Error> {
     use prost::Message as _;
     node.step(m.from, &m.encode_to_vec())

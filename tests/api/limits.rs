@@ -1,4 +1,4 @@
-//! What a message may say at most: each limit at its last number, and one beyond.
+//! The limits of a message: each at its last number, and a number beyond.
 
 use crate::kit::{Disk, append, config, entry, message, snapshot, step};
 use raftcore::{Config, Error, EventKind, Flags, MAX_ID, MAX_POSITION, MessageKind, Node, Reason, StorageMode, proto};
@@ -27,7 +27,7 @@ fn no_number_of_any_kind_passes_the_last_position() {
             proto::Message { log_term: beyond, ..plain.clone() },
             proto::Message { commit: beyond, ..plain.clone() },
             proto::Message { reject_hint: beyond, ..plain.clone() },
-            // Two at once that cancel each other where bits are counted, not looked at.
+            // Two numbers that cancel each other if bits are counted and not compared.
             proto::Message { index: beyond, log_term: beyond, ..plain.clone() },
             proto::Message { log_term: beyond, commit: beyond, ..plain.clone() },
             proto::Message { commit: beyond, reject_hint: beyond, ..plain.clone() },
@@ -91,8 +91,8 @@ fn a_full_log_answers_an_append_that_begins_below_commit() {
     }
 }
 
-/// Limits that differ: the leader's recent log holds an entry that this node's never can. Retrying never helps, so the code says so, and
-/// both the text and the event name the cause.
+/// Different limits: the leader's recent log holds an entry that this node's log never can. A retry
+/// never helps, so the code says so, and the text and the event name the cause.
 #[test]
 fn an_entry_that_the_recent_log_can_never_hold_is_refused_with_its_reason() {
     let mut node = booted(&Config { recent_bytes: 16 << 10, ..config(1) });
@@ -146,7 +146,8 @@ fn each_of_these_flags_alone_has_a_deposed_leader_told() {
 
 #[test]
 fn what_an_older_term_says_is_answered_whatever_it_says() {
-    // It contradicts a committed entry, and names a leader beside the known one: of this term it would be refused.
+    // The append contradicts a committed entry, and names a second leader: with the current term,
+    // the node would refuse the append.
     let mut node = booted(&config(1));
     step(&mut node, &append(3, 1, 5, (1, 1), vec![entry(5, 2, b"x")], 2)).unwrap();
     crate::lone::drain(&mut node);

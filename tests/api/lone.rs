@@ -1,9 +1,9 @@
-//! One node by itself: its peers are the test, which speaks for them.
+//! A node by itself: the test speaks for its peers.
 
 use crate::kit::{Disk, MOST_TURNS, append, config, entry, message, step};
 use raftcore::{Config, MessageKind, Node, PeerStatus, Role, proto};
 
-/// Does all work of a SYNC node; gives the messages.
+/// Does all work of a SYNC node; returns the messages.
 pub fn drain(node: &mut Node) -> Vec<proto::Message> {
     use prost::Message as _;
     let (mut sent, mut turns) = (Vec::new(), 0);
@@ -25,19 +25,19 @@ pub fn drain(node: &mut Node) -> Vec<proto::Message> {
     sent
 }
 
-/// The same in brief: to whom, of what kind, with which entries.
+/// The same in brief: receiver, kind, entries.
 pub fn sent_by(node: &mut Node) -> Vec<(u64, MessageKind, Vec<u64>)> {
     let kind = |m: &proto::Message| MessageKind::from_wire(m.r#type as u64).unwrap();
     let brief = |m: proto::Message| (m.to, kind(&m), m.entries.iter().map(|entry| entry.index).collect());
     drain(node).into_iter().map(brief).collect()
 }
 
-/// Takes a batch and leaves it outstanding.
+/// Takes a ready and leaves the ready outstanding.
 pub fn take(node: &mut Node) -> u64 {
     node.ready().unwrap().unwrap().number()
 }
 
-/// Lets the node campaign and gives it the votes of these, in its next term.
+/// Lets the node campaign and delivers the given votes, in the next term.
 pub fn campaign(node: &mut Node, granted: &[u64]) {
     let term = node.status().term + 1;
     node.forget_leader().unwrap();
@@ -56,14 +56,13 @@ pub fn acknowledge(node: &mut Node, from: u64, index: u64) {
     step(node, &proto::Message { index, ..message(MessageKind::AppResp, from, 1, term) }).unwrap();
 }
 
-/// A peer answers a heartbeat: where its flow is a probe it gets what it lacks.
+/// A peer answers a heartbeat: a probing peer gets missing entries.
 pub fn beats(node: &mut Node, from: u64) {
     let term = node.status().term;
     step(node, &message(MessageKind::HeartbeatResp, from, 1, term)).unwrap();
 }
 
-/// A leader of term 1 among three whose first entry, at 2, is committed and held by both followers.
-/// A sole voter, which leads and applies all that it stores.
+/// A sole voter, which leads and applies everything that it stores.
 pub fn alone(config: &Config) -> Node {
     let mut node = Disk::founder(&[1]).boot(config);
     node.campaign().unwrap();
@@ -71,13 +70,14 @@ pub fn alone(config: &Config) -> Node {
     node
 }
 
+/// A leader of term 1 among three whose first entry, at 2, is committed and held by both followers.
 pub fn leader(config: &Config) -> Node {
     let mut node = Disk::founder(&[1, 2, 3]).boot(config);
     lead(&mut node);
     node
 }
 
-/// Makes a founder that.
+/// Makes a founder such a leader.
 pub fn lead(node: &mut Node) {
     campaign(node, &[2]);
     acknowledge(node, 2, 2);
@@ -86,11 +86,11 @@ pub fn lead(node: &mut Node) {
     assert_eq!((node.status().role, node.status().commit), (Role::Leader, 2));
 }
 
-/// Bytes in each entry that a lagging peer lacks.
+/// Bytes in each entry that a slow peer lacks.
 pub const LEN: usize = 500;
 
-/// Has a leader commit what it writes up to 60 with node 2. Node 3 gets none of it, and only the newest entries stay in memory: it is
-/// asked for the others once node 3 is heard.
+/// Makes a leader write up to 60 and commit with node 2. Node 3 gets nothing, and only the newest
+/// entries stay in memory: the leader fetches the older entries once node 3 is heard.
 pub fn leave_behind(node: &mut Node) {
     for index in node.status().last_index + 1..=60 {
         node.propose(&[index as u8; LEN], 0).unwrap();
@@ -103,7 +103,7 @@ pub fn leave_behind(node: &mut Node) {
     assert!(node.status().recent_first > 20);
 }
 
-/// A configuration with which a leader keeps only the newest of these.
+/// A configuration in which a leader keeps only the newest entries.
 pub fn forgetful() -> Config {
     Config { recent_bytes: 16 << 10, ..config(1) }
 }

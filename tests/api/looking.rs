@@ -1,4 +1,4 @@
-//! Looking inside, and who is let in.
+//! Views of a node, and admission to the group.
 
 use crate::kit::{Cluster, Disk, config, events, message, step};
 use raftcore::{Config, Error, EventKind, MessageKind, Reason, Role, StorageMode, has, wire};
@@ -115,7 +115,8 @@ fn a_host_that_was_paused_and_a_group_without_a_leader_are_told() {
 
 #[test]
 fn committed_entries_go_a_bounded_way_ahead_of_the_disk() {
-    // Node 2 stores nothing: what is committed elsewhere may be applied three entries ahead of its disk, if so configured.
+    // Node 2 stores nothing: entries committed elsewhere may be applied three entries ahead of its
+    // disk, if configured.
     for ahead in [0, 3] {
         let c = Config { storage: StorageMode::Async, max_apply_unpersisted: ahead, ..config(2) };
         let mut node = Disk::founder(&[1, 2, 3]).boot(&c);

@@ -79,7 +79,7 @@ fn whoever_leads_leaves_the_joint_configuration_after_a_change_of_leader() {
     let mut cluster = cluster();
     cluster.add(4, Disk::default());
     propose(cluster.node(1), &[(ADD, 4), (REMOVE, 3)], ChangeEncoding::V2(Transition::JointImplicit)).unwrap();
-    // The entry reaches the others; its proposer is cut off before it can commit and leave.
+    // The entry reaches the others; its proposer is cut off before the commit and the leave.
     let sent = cluster.hosts.get_mut(&1).unwrap().work();
     sent.iter().for_each(|m| cluster.deliver(m));
     cluster.isolate(1);

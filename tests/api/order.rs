@@ -5,7 +5,7 @@ use raftcore::{Error, HardState, Missing, Node, Result, SnapshotReport, StorageM
 
 type Call = (&'static str, fn(&mut Node) -> Result<()>);
 
-/// Everything that does something, besides booting and what answers a ready.
+/// Every call with an effect, except the calls of a boot and the answers to a ready.
 const CALLS: [Call; 18] = [
     ("tick", |n| n.tick(1)),
     ("step", |n| n.step(0, b"\x08\x08\x10\x01\x18\x02\x20\x01")),

@@ -1,4 +1,5 @@
-//! Batches that are outstanding: what they show stays, in whatever order they are acknowledged, and in a clone as well.
+//! Outstanding readies: their contents stay, in whatever order the host acknowledges, and in a
+//! clone as well.
 
 use crate::kit::{Disk, append, config, entry, message, step};
 use crate::lone::{acknowledge, beats, drain, forgetful, leader, leave_behind, take};
@@ -6,7 +7,7 @@ use raftcore::{
     Config, DropKind, Error, Flags, MessageKind, Missing, Node, Reason, StorageMode, has, peer_flags, proto, wire,
 };
 
-/// Everything that a batch shows, in words.
+/// Everything that a ready shows, in words.
 fn shown(node: &Node, number: u64) -> String {
     let ready = node.view(number).unwrap();
     let mut out = format!(
@@ -90,7 +91,7 @@ fn a_clone_shows_what_is_outstanding() {
     let twin = node.try_clone().unwrap();
     assert_eq!(shown(&node, mine), shown(&twin, its));
 
-    // And a snapshot that came in.
+    // And an incoming snapshot.
     let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
     let snapshot = Some(crate::kit::snapshot(9, 1, &[1, 2, 3], b"nine"));
     step(&mut node, &proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
@@ -166,7 +167,7 @@ fn the_order_of_acknowledgements_makes_no_difference() {
         assert!(node == at_once);
         assert_eq!(node.digest(true), at_once.digest(true));
     }
-    // What was said in part, `advance` says the rest of, and each number as well.
+    // After partial acknowledgements, `advance` of each number gives the rest.
     for call in [&persist as Call<'_>, &apply, &release] {
         let mut node = node.try_clone().unwrap();
         call(&mut node);
@@ -208,7 +209,8 @@ fn what_a_batch_shows_stays_while_older_ones_end() {
     let mut node = leader(&Config { max_outstanding: 64, flags, ..asynchronous() });
     let mut outstanding = std::collections::VecDeque::new();
     for round in 0..200u64 {
-        // The leader's own log goes on, and its oldest blocks with it, while the last three batches are looked at.
+        // The leader's log goes on, and drops its oldest blocks, while the host reads the last
+        // three readies.
         if node.propose(&[round as u8; 700], 0).is_ok() {
             let number = take(&mut node);
             node.persisted(number).unwrap();
@@ -225,7 +227,7 @@ fn what_a_batch_shows_stays_while_older_ones_end() {
         }
     }
     assert!(node.status().recent_first > 100, "blocks were given up meanwhile");
-    // Durable as they are, what is looked at is in the way of what comes.
+    // Though durable, entries that the host reads keep the log full.
     while node.propose(&[0xff; 700], 0).is_ok() {
         let number = take(&mut node);
         node.persisted(number).unwrap();
@@ -248,7 +250,7 @@ fn what_is_applied_gives_its_share_of_the_limit_back() {
     let number = take(&mut node);
     node.persisted(number).unwrap();
     node.release(number).unwrap();
-    // Three batches with one entry each, applied together.
+    // Three readies with an entry each, applied together.
     for index in 3..=5 {
         acknowledge(&mut node, 2, index);
         let number = take(&mut node);
@@ -379,7 +381,7 @@ fn what_is_lost_refused_or_of_no_effect_is_counted() {
     let stream = [frame(8, &heard), frame(7, &heard), frame(8, &heard), frame(7, b"\xff")].concat();
     let done = node.step_frames(2, &stream).unwrap();
     assert_eq!((done.consumed, done.rejected), (stream.len(), 3));
-    // Nine ticks of two heartbeats each, in a box of sixteen.
+    // Nine ticks of two heartbeats each, in an outbox of sixteen.
     for _ in 0..9 {
         node.tick(1).unwrap();
     }
@@ -395,7 +397,7 @@ fn what_is_lost_refused_or_of_no_effect_is_counted() {
 fn a_frame_may_be_as_long_as_a_message_can_be() {
     let c = Config { max_size_per_msg: 1000, max_entry_bytes: 2000, max_snapshot_bytes: 3000, ..config(1) };
     let mut node = Disk::founder(&[1, 2, 3]).boot(&c);
-    // The longest payload, and 64 KiB for what is beside it.
+    // The longest payload, and 64 KiB for the rest of the message.
     let limit = 3000 + (64 << 10);
     let header = |len: u32| {
         let mut header = [0; 12];
@@ -409,7 +411,7 @@ fn a_frame_may_be_as_long_as_a_message_can_be() {
     let most = (u32::MAX / 2) + (64 << 10);
     assert_eq!(wide.step_frames(2, &header(most)).map(|done| done.consumed), Ok(0));
     assert_eq!(wide.step_frames(2, &header(most + 1)), Err(Error::Decode));
-    // What stands before one that can't be is taken.
+    // Frames before a malformed frame are taken.
     let heard = prost::Message::encode_to_vec(&message(MessageKind::Heartbeat, 2, 1, 1));
     let stream = [&header(heard.len() as u32)[..], &heard, &header(limit + 1)].concat();
     assert_eq!(node.step_frames(2, &stream).map(|done| done.consumed), Ok(12 + heard.len()));

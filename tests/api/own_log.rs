@@ -1,4 +1,5 @@
-//! Committed entries that have left the recent log: the node asks its own host for them and hands them out like all others.
+//! Committed entries that have left the recent log: the node fetches the entries from its own host,
+//! and returns them like any entry.
 
 use crate::kit::{Disk, Stored, config, events, message, snapshot, step, with_spans};
 use crate::lone::{alone, drain, take};
@@ -8,7 +9,7 @@ use raftcore::{
     Supplied, has, proto,
 };
 
-/// Bytes of an entry here: some forty of them fill the recent log.
+/// Bytes of an entry here: some forty entries fill the recent log.
 const LEN: usize = 400;
 const LAST: u64 = 100;
 /// The entry in the middle that adds node 2 as a learner.
@@ -18,7 +19,8 @@ fn small(mode: StorageMode) -> Config {
     Config { recent_bytes: 16 << 10, storage: mode, ..config(1) }
 }
 
-/// A sole voter with more committed, unapplied log than its recent log holds, and a change in its middle.
+/// A sole voter with more committed, unapplied log than its recent log holds, and a change in the
+/// middle.
 fn disk() -> Disk {
     let mut disk = Disk::founder(&[1]);
     for index in 2..=LAST {
@@ -47,7 +49,7 @@ fn supply(node: &mut Node, disk: &Disk, fetch: &Fetch) -> Result<Supplied, Error
     node.supply_entries(fetch.id, disk.entries(fetch.first, fetch.last).into_iter())
 }
 
-/// Runs a node's work to its end; gives what was applied.
+/// Does all work of a node; returns the applied entries.
 fn run(node: &mut Node, disk: &Disk) -> Vec<(u64, Vec<u8>)> {
     let mut applied = Vec::new();
     for _ in 0..1000 {
@@ -90,7 +92,8 @@ fn a_boot_with_twice_the_recent_log_of_unapplied_entries_applies_them_all() {
     }
 }
 
-/// recent_bytes was larger when they were written: they are fetched to be applied, and a boot with any recent log works.
+/// The entries were written with a larger recent_bytes: the node fetches the entries to apply, and
+/// boots with any recent log.
 #[test]
 fn entries_larger_than_the_recent_log_are_booted_and_applied() {
     let full = small(StorageMode::Sync).recent_bytes as usize;

@@ -1,4 +1,4 @@
-//! What a leader takes, what a follower passes on, and what is counted.
+//! Proposals: accepted by a leader, forwarded by a follower, counted by size.
 
 use crate::kit::{Cluster, config, entry, message, step};
 use crate::lone::{acknowledge, drain, follower, leader};
@@ -7,7 +7,7 @@ use raftcore::{
     StorageMode, Transition, proto, wire,
 };
 
-/// Proposals that node 2 passed on.
+/// Proposals forwarded by node 2.
 fn passed_on(entries: Vec<proto::Entry>) -> proto::Message {
     proto::Message { entries, ..message(MessageKind::Prop, 2, 1, 0) }
 }
@@ -58,7 +58,7 @@ fn each_refusal_is_counted() {
 #[test]
 fn the_payload_that_is_not_committed_is_limited() {
     let limit = Config { max_uncommitted_size: 1000, ..config(1) };
-    // Whatever its size, the first is taken; and what has no payload, always.
+    // The first proposal is accepted, whatever its size; and proposals without payload, always.
     let mut node = leader(&limit);
     node.propose(&[0; 5000], 0).unwrap();
     assert_eq!(node.propose(&[0; 1], 0), Err(Error::Full));
@@ -82,7 +82,7 @@ fn the_payload_that_is_not_committed_is_limited() {
         way(&mut node, 1000).unwrap();
         assert_eq!(way(&mut node, 2), Err(Error::Full));
     }
-    // A change counts with what comes beside it.
+    // A change counts together with its neighbours.
     let mut node = leader(&limit);
     let len = 990 - change(4).data.len();
     step(&mut node, &passed_on(vec![normal(&vec![0; len]), change(4)])).unwrap();
@@ -95,7 +95,7 @@ fn a_change_that_is_passed_on_may_have_company() {
     let mut node = leader(&config(1));
     step(&mut node, &passed_on(vec![normal(b"a"), change(4), normal(b"b")])).unwrap();
     assert_eq!(node.status().last_index, 5);
-    // It pends at its own index until that is applied.
+    // The change is pending at its own index until the index is applied.
     drain(&mut node);
     acknowledge(&mut node, 2, 3);
     drain(&mut node);
@@ -145,7 +145,7 @@ fn a_change_whose_company_does_not_fit_is_not_taken_either() {
 fn a_leader_that_is_no_voter_any_more_takes_nothing() {
     let mut cluster = Cluster::plain(&[1, 2, 3]);
     cluster.elect(1);
-    // The others do not hear that the change is committed, so that it leads on for a while.
+    // The others do not hear that the change is committed, so the leader leads on for a while.
     let changes = [Change { kind: ChangeKind::AddLearner, id: 1 }];
     cluster.node(1).propose_conf(&changes, ChangeEncoding::V2(Transition::Auto), b"", 0).unwrap();
     let sent = cluster.hosts.get_mut(&1).unwrap().work();
@@ -161,7 +161,7 @@ fn a_leader_that_is_no_voter_any_more_takes_nothing() {
     assert!(node.error_detail().contains("removed"), "{}", node.error_detail());
 }
 
-/// The proposals that a follower passes on: of each message from whom, and its entries' data.
+/// The proposals that a follower forwards: the origin of each message, and the data of its entries.
 fn sent(node: &mut Node) -> Vec<(u64, Vec<Vec<u8>>)> {
     let ready = node.ready().unwrap().unwrap();
     let sent = ready.messages().filter(|m| m.kind() == MessageKind::Prop);

@@ -47,7 +47,8 @@ fn reads_wait_until_the_leader_has_committed_in_its_term() {
     assert_eq!(cluster.heard(1).reads, [(5, 3)]);
 }
 
-/// etcd sends a round for each read that waited for the term's first commit; where there is no room for that, they share one.
+/// etcd sends a round for each read that waited for the term's first commit; without room, the
+/// reads share a round.
 #[test]
 fn reads_at_once_that_find_the_outbox_full_wait_for_the_next_ready() {
     let flags = config(1).flags.with(Flags::READ_AT_ONCE, true);
@@ -56,7 +57,7 @@ fn reads_at_once_that_find_the_outbox_full_wait_for_the_next_ready() {
     for token in 1..=200 {
         node.read_index(token).unwrap();
     }
-    // All these wait; the acknowledgement commits the entry that they wait for.
+    // All reads wait; the acknowledgement commits the awaited entry.
     acknowledge(&mut node, 2, 2);
     let lost = std::iter::from_fn(|| node.next_event()).filter(|event| event.kind == EventKind::MessageLost).count();
     assert_eq!((lost, node.status().events_lost, node.status().messages_dropped), (0, 0, 0));
@@ -184,7 +185,7 @@ fn too_many_reads_are_refused() {
     cluster.node(1).read_index(4).unwrap();
 }
 
-/// It waited for the answer to a heartbeat that nobody gets (found by the simulation).
+/// The voter waited for an answer to a heartbeat that nobody gets (found by the simulation).
 #[test]
 fn a_sole_voter_in_both_halves_of_a_joint_configuration_answers_reads() {
     let mut cluster = Cluster::plain(&[1]);
@@ -200,8 +201,8 @@ fn a_sole_voter_in_both_halves_of_a_joint_configuration_answers_reads() {
     assert_eq!(cluster.heard(1).reads.iter().map(|read| read.0).collect::<Vec<_>>(), [5]);
 }
 
-/// A request that is passed on to the node that it came from looked like one of the node to itself, which is never lost: it went out
-/// though there was no room, and without its context (found by the simulation).
+/// A read forwarded to its origin looked like a message of the node to itself, which is never lost:
+/// the read left without room, and without its context (found by the simulation).
 #[test]
 fn a_read_that_is_passed_on_is_lost_whole_when_the_outbox_is_full() {
     let mut cluster = Cluster::new(&[1, 2, 3], |id| {
@@ -226,8 +227,9 @@ fn a_read_that_is_passed_on_is_lost_whole_when_the_outbox_is_full() {
     }
 }
 
-/// One voter was left, and it was another: the removed leader, which leads on until that one knows, answered as if it were the sole voter,
-/// though the other led and committed already (found by the simulation).
+/// Another voter was left alone. The removed leader, which leads on until the voter knows, answered
+/// as if it were the sole voter, though the voter led and committed already (found by the
+/// simulation).
 #[test]
 fn a_removed_leader_answers_no_read_in_the_name_of_the_sole_voter_that_is_left() {
     let mut cluster = Cluster::plain(&[1, 2]);
@@ -238,7 +240,7 @@ fn a_removed_leader_answers_no_read_in_the_name_of_the_sole_voter_that_is_left()
     while !is_sole(&mut cluster, 2) {
         for id in [1, 2] {
             let sent = cluster.hosts.get_mut(&id).unwrap().work();
-            // That node 2 knows is what node 1 must not hear.
+            // Node 1 must not hear that node 2 knows.
             let lost = is_sole(&mut cluster, 2);
             sent.iter().filter(|_| !lost).for_each(|m| cluster.deliver(m));
         }
@@ -315,7 +317,8 @@ fn answers_that_come_in_another_order_wait_each_for_its_index() {
     assert_eq!(served, [vec![(2, 3), (4, 3)], vec![(3, 4)], vec![(1, 5)]]);
 }
 
-/// etcd's lease holds from one check of the quorum to the next, without an answer to any heartbeat; the other kind rests on these.
+/// etcd's lease holds from a check of the quorum to the next, without an answer to any heartbeat;
+/// the other kind of lease rests on answers.
 #[test]
 fn etcds_lease_asks_nobody() {
     for etcds in [true, false] {

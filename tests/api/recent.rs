@@ -25,7 +25,7 @@ fn as_much_as_fits_is_kept_and_no_more() {
         // The places of the newest block's entries count with the next block only.
         let places = in_block * 24;
         assert!(held <= limit + places, "{len}: {kept} entries take {held} bytes");
-        // What it gives up is the oldest block, with the places of its entries.
+        // The log drops its oldest block, with the places of its entries.
         let given_up = BLOCK + places;
         assert!(held + BLOCK + given_up > limit, "{len}: {kept} entries take only {held} bytes");
     }
@@ -78,7 +78,8 @@ fn the_footprint_is_the_sum_of_the_limits() {
         Node::footprint(&config).unwrap() as u64
     };
     let default = footprint(|_| {});
-    // What is kept, with the places of its entries and a block that is not full; supplies; three batches; peers; what waits; the rest.
+    // The log, with the places of its entries and a block that is not full; supplies; three
+    // readies; peers; waiting requests; the rest.
     let places = 24 * ((16 << 20) / 30 + (256 << 10) / 6);
     let batch = 1024 * 2 * 24 + 1024 * 420;
     let peers = 16 * (16 * 256 + 512);
@@ -94,7 +95,8 @@ fn the_footprint_is_the_sum_of_the_limits() {
     assert_eq!(more(|c| c.max_inflight_msgs += 1), 16 * 16);
     let batches = more(|c| c.storage = StorageMode::Async);
     assert_eq!(batches, (8 + 2 - 3) * (1024 * 2 * 24 + 1024 * 420));
-    // A block more for what is not full, and a slot of 24 bytes for each entry of the shortest kind, 6 bytes.
+    // A block more for a block that is not full, and a slot of 24 bytes for each entry of the
+    // shortest kind, 6 bytes.
     let recent = more(|c| c.recent_bytes += 30 << 20);
     assert_eq!(recent, (30 << 20) + 24 * (1 << 20));
     let block = more(|c| c.block_bytes += 6 << 10);
@@ -122,7 +124,7 @@ fn short_entries_do_not_fill_the_smallest_log_for_good() {
     }
 }
 
-/// A log with undurable entries only, so full that the next one is refused.
+/// A log with undurable entries only, so full that the next entry is refused.
 fn full() -> Node {
     let mut node = leader(&Config { storage: StorageMode::Async, ..forgetful() });
     while node.propose(&[1; 700], 0).is_ok() {}
@@ -140,7 +142,7 @@ fn a_list_of_proposals_is_taken_whole_or_not_at_all() {
     assert!(node == twin, "nothing was given up for it");
     assert_eq!((node.status().last_index, node.status().recent_first), (before.last_index, before.recent_first));
 
-    // Once entries are durable they make room.
+    // Durable entries make room.
     while let Some(number) = node.ready().unwrap().map(|ready| ready.number()) {
         node.persisted(number).unwrap();
         node.release(number).unwrap();
@@ -167,7 +169,7 @@ fn nothing_is_given_up_for_a_list_that_does_not_fit_even_so() {
     }
     let twin = node.try_clone().unwrap();
     let list = [[3u8; 3000]; 3];
-    // One of them fits, in the place of those that are durable.
+    // A single entry fits, in the place of durable entries.
     node.propose(&list[0], 0).unwrap();
     assert!(node.status().recent_first > twin.status().recent_first);
     let mut node = twin.try_clone().unwrap();
@@ -217,7 +219,7 @@ fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
 /// Term, index, kind and data of an entry.
 type Shown = (u64, u64, EntryKind, Vec<u8>);
 
-/// What a follower shows to be stored after an append, and the index it acknowledges.
+/// The entries that a follower stores after an append, and the acknowledged index.
 fn stored(config: &Config, bytes: &[u8]) -> (Vec<Shown>, u64) {
     let mut node = Disk::founder(&[1, 2, 3]).boot(config);
     drain(&mut node);
@@ -265,7 +267,7 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// An append whose entries have their fields the other way round, which protobuf allows.
+/// An append whose entries have their fields in reverse order, which protobuf allows.
 fn reversed(entries: &[proto::Entry]) -> Vec<u8> {
     use prost::Message as _;
     let mut bytes = append(2, 1, 2, (1, 1), Vec::new(), 1).encode_to_vec();

@@ -1,4 +1,4 @@
-//! How entries reach the others, and within which bounds.
+//! How entries reach the peers, and the limits.
 
 use crate::kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
 use crate::lone::{acknowledge, campaign, drain};
@@ -36,7 +36,7 @@ fn a_window_of_messages_bounds_what_is_in_flight() {
     assert_eq!((stuck.inflight_msgs, stuck.flow), (3, Flow::Replicate));
     assert_ne!(stuck.flags & raftcore::peer_flags::WINDOW_FULL, 0);
 
-    // All three were lost: an empty append on each heartbeat answer finds out.
+    // All three appends were lost: an empty append after each heartbeat's answer finds out.
     cluster.heal();
     cluster.tick(3);
     assert_eq!(peer(cluster.node(1), 3).match_index, cluster.node(1).status().last_index);
@@ -154,7 +154,7 @@ fn without_the_broadcast_a_commit_travels_with_the_next_message() {
     assert_eq!(cluster.node(2).status().commit, 3);
 }
 
-/// Settles, and counts what goes to the leader as acknowledgements.
+/// Settles, and counts the acknowledgements to the leader.
 fn acknowledgements(cluster: &mut Cluster) -> usize {
     let mut count = 0;
     for _ in 0..10 {
@@ -227,7 +227,8 @@ fn what_contradicts_a_committed_entry_is_refused_loudly() {
     assert_eq!(cluster.node(2).status().implausible, 3);
 }
 
-/// What goes to all is made once and addressed to each: also where ids, terms and indexes are too long for that.
+/// A message for all is made once and addressed to each peer, also where ids, terms and indexes are
+/// too long for the fast path.
 #[test]
 fn what_goes_to_all_is_addressed_to_each_whatever_the_numbers() {
     let long = 1 << 40;

@@ -156,7 +156,7 @@ fn the_deadline_is_when_it_is_said_to_be_and_none_is_none() {
         leader.supply_snapshot_bytes(id, snapshot.applied, &snapshot.conf, &data).unwrap();
         let over = (1..=9).find(|_| {
             leader.tick(1).unwrap();
-            // The others answer: it stays the leader.
+            // The others answer: the node stays the leader.
             let term = leader.status().term;
             step(leader, &message(MessageKind::HeartbeatResp, 2, 1, term)).unwrap();
             peer(leader, 3).flow != Flow::Snapshot
@@ -202,7 +202,7 @@ fn a_received_one_replaces_log_and_configuration_and_stops_applying_until_it_is_
     assert_eq!((s.applied, s.commit, s.first_index, s.last_term), (40, 40, 41, 3));
     assert!(s.promotable);
 
-    // One that is covered is only acknowledged.
+    // A covered snapshot is only acknowledged.
     step(&mut node, &m).unwrap();
     assert!(events(&mut node).iter().any(|e| e.reason == Reason::OldSnapshot));
 }

@@ -1,5 +1,6 @@
-//! Appends and acknowledgements as nearly all are take a short way through `step`. A message that says the same in another way takes the
-//! long one: here each is stepped both ways, in a node and in its clone, which must be one node still.
+//! Usual appends and acknowledgements take a fast path through `step`. A message with equal meaning
+//! and an unusual encoding takes the general path. Here each message takes both, in a node and in
+//! its clone, and both nodes must stay equal.
 
 use crate::kit::{Disk, append, config, entry, message, said_otherwise, step};
 use crate::lone::{acknowledge, campaign, leader};
@@ -7,7 +8,7 @@ use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryKind, Flags, MessageKind, Node, StorageMode, proto, wire,
 };
 
-/// A message of this kind as a node writes it: scalars, then entries.
+/// A message as a node writes the kind: scalars, then entries.
 fn written(m: &proto::Message) -> Vec<u8> {
     let kind = MessageKind::from_wire(m.r#type as u64).unwrap();
     let &proto::Message { to, from, term, log_term, index, commit, reject, reject_hint, .. } = m;
@@ -25,7 +26,7 @@ fn written(m: &proto::Message) -> Vec<u8> {
     bytes
 }
 
-/// Steps both ways; the outcomes must be one, and so must all that follows.
+/// Takes both paths; the outcomes must be equal, and so must everything after.
 fn step_both(node: &mut Node, peer: u64, bytes: &[u8]) {
     let mut twin = node.try_clone().unwrap();
     let outcomes = [node.step(peer, bytes), twin.step(peer, &said_otherwise(bytes))];
@@ -44,7 +45,7 @@ fn step_both(node: &mut Node, peer: u64, bytes: &[u8]) {
     assert_eq!(next_batch(&mut node.try_clone().unwrap()), next_batch(&mut twin), "{what:?}");
 }
 
-/// All that the next batch shows.
+/// Everything that the next ready shows.
 fn next_batch(node: &mut Node) -> Option<(String, Vec<Vec<u8>>)> {
     let ready = node.ready().ok()??;
     let entries: [Vec<_>; 2] = [ready.entries().collect(), ready.committed().collect()];
@@ -53,7 +54,8 @@ fn next_batch(node: &mut Node) -> Option<(String, Vec<Vec<u8>>)> {
     Some((format!("{entries:?} {rest:?}"), frames.collect()))
 }
 
-/// Entries of one length are taken by their number, others one by one; of these some have, in all, as many bytes as if they were alike.
+/// Entries of equal length are taken by their number, others one by one; some of the others have,
+/// in total, as many bytes as if their lengths were equal.
 #[test]
 fn entries_of_any_lengths_come_out_as_they_went_in() {
     let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
@@ -76,7 +78,7 @@ fn entries_of_any_lengths_come_out_as_they_went_in() {
     }
 }
 
-/// Both followers have the leader's whole log, and it has heard so.
+/// Both followers have the leader's whole log, and the leader knows.
 fn commit_all(node: &mut Node) {
     let last = node.status().last_index;
     for id in [2, 3] {
@@ -94,7 +96,7 @@ fn entries_behind_a_change_or_in_a_later_term_have_their_own_heads() {
         let term = node.status().term;
         let ready = node.ready().unwrap().unwrap();
         let ids: Vec<(u64, u64)> = ready.entries().map(|entry| (entry.term, entry.index)).collect();
-        // As the entries travel: the record says of itself what the log says of it.
+        // As the entries travel: a record has the same contents as the log.
         let sent = ready.messages().next().unwrap();
         let said: Vec<(u64, u64)> = sent.entries().map(|entry| (entry.term, entry.index)).collect();
         assert_eq!(said, ids);
@@ -126,7 +128,7 @@ impl Random {
         (self.0 >> 33) % bound
     }
 
-    /// Mostly `v`, or near it.
+    /// Mostly `v`, or near.
     fn near(&mut self, v: u64) -> u64 {
         match self.below(12) {
             0 => v.saturating_sub(1),
@@ -175,7 +177,8 @@ fn a_follower_takes_an_append_the_short_way_as_the_long_one() {
             term = status.term.max(term) + u64::from(random.below(150) == 0) * random.below(90);
             let (index, log_term) = (random.near(last), random.near(status.last_term));
             let lens = [0, 1, 40, 40, 40, 300];
-            // Now and then a batch, which may be more than a block has room for, and mostly of entries that are alike.
+            // Now and then a list, which may be larger than the room in a block, mostly of entries
+            // of equal length.
             let (count, plain) = if random.below(6) == 0 { (random.below(60), true) } else { (random.below(4), false) };
             let alike = random.below(3) > 0;
             let mut len = lens[random.below(6) as usize];
@@ -251,11 +254,11 @@ fn a_leader_takes_an_acknowledgement_the_short_way_as_the_long_one() {
     }
 }
 
-/// All work of a node, in any mode; changes of the configuration are skipped.
+/// Does all work of a node, in any mode, and skips membership changes.
 fn finish(node: &mut Node, storage: StorageMode) {
     while let Some(ready) = node.ready().unwrap() {
         let number = ready.number();
-        // Not all of them may be shown.
+        // Some entries may not be shown.
         let span = ready.committed_span();
         let mut local = Vec::new();
         for message in ready.messages().filter(|message| message.to() > u64::MAX - 16) {

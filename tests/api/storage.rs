@@ -1,4 +1,4 @@
-//! What a node keeps and what it refuses to keep.
+//! The entries that a node keeps and refuses to keep.
 
 use crate::kit::{Disk, append, config, entry, events, message, step};
 use raftcore::{Config, EventKind, Flags, MessageKind, Role, StorageMode};
@@ -32,7 +32,7 @@ fn a_candidate_without_room_for_its_first_entry_sends_no_append() {
     let small = Config { flags: Flags(0), ..small };
     let mut node = Disk::founder(&[1, 2, 3]).boot(&small);
     let mut index = 1;
-    // Every ready is stored, none is released: what it shows stays.
+    // The host stores every ready and releases none: their contents stay.
     loop {
         let m = append(2, 1, 1, (index, 1), vec![entry(1, index + 1, &[1; 3000])], 1);
         if step(&mut node, &m).is_err() {

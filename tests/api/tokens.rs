@@ -34,9 +34,9 @@ fn an_overwritten_proposal_is_surely_lost_only_when_another_is_committed_in_its_
     assert!(cluster.heard(1).committed.is_empty());
 }
 
-/// Nobody who can lead any more has an older entry above a committed one of a later term. Before, the tokens waited for a log as long as
-/// the lost one, and a node whose `max_tokens` they filled refused the very proposals that would have made it longer (found by the
-/// simulation).
+/// No future leader has an older entry above a committed entry of a later term. Before, the tokens
+/// waited for a log as long as the lost log, and a node with `max_tokens` such tokens refused the
+/// very proposals that would have made the log longer (found by the simulation).
 #[test]
 fn the_whole_lost_tail_is_surely_lost_once_an_entry_of_a_later_term_is_committed_below_it() {
     let mut cluster = cut_off();
@@ -63,7 +63,7 @@ fn an_overwritten_proposal_that_returns_is_committed() {
     step(cluster.node(1), &append(2, 1, 2, (2, 1), vec![entry(2, 3, b"other")], 2)).unwrap();
     cluster.settle();
 
-    // Term 3's leader has the first one, of term 1, and commits it.
+    // The leader of term 3 has the first entry, of term 1, and commits the entry.
     step(cluster.node(1), &append(3, 1, 3, (2, 1), vec![entry(1, 3, b"mine"), entry(3, 4, b"")], 4)).unwrap();
     cluster.settle();
     assert_eq!(cluster.heard(1).committed, [(7, 3)]);
@@ -137,7 +137,7 @@ fn a_batch_is_proposed_whole_or_not_at_all() {
     assert_eq!(cluster.hosts[&1].disk.data.last().map(Vec::as_slice), Some(&b"of parts"[..]));
 }
 
-/// Applies all that there is: the tokens that came with entries, and those that did not.
+/// Applies everything: the tokens with entries, and the tokens without.
 fn answers(node: &mut Node) -> (Vec<(u64, u64)>, Vec<u64>) {
     let (mut done, mut dropped) = (Vec::new(), Vec::new());
     while let Some(ready) = node.ready().unwrap() {
@@ -170,7 +170,8 @@ fn a_token_below_those_of_a_log_that_was_longer_comes_before_them() {
             node.propose(b"lost", token).unwrap();
         }
         drain(&mut node);
-        // Term 2 puts an entry in the place of the first. Then this node leads again, with its own first entry behind that.
+        // Term 2 replaces the first entry. Then this node leads again, with its own first entry
+        // behind.
         step(&mut node, &append(2, 1, 2, (2, 1), vec![entry(2, 3, b"other")], 2)).unwrap();
         drain(&mut node);
         campaign(&mut node, &[2]);

@@ -1,4 +1,4 @@
-//! What a vote carries, and what is believed of it.
+//! The contents of a vote, and their effect.
 
 use crate::kit::{Disk, append, config, entry, events, message, step};
 use crate::lone::drain;
@@ -10,7 +10,7 @@ fn booted(flags: Flags) -> Node {
     Disk::founder(&[1, 2, 3]).boot(&Config { flags, ..config(1) })
 }
 
-/// A follower in term 1 with `entries` behind the founders', none of them committed.
+/// A follower in term 1 with `entries` after the founders', uncommitted.
 fn with_entries(flags: Flags, entries: Vec<proto::Entry>) -> Node {
     let mut node = booted(flags);
     step(&mut node, &append(2, 1, 1, (1, 1), entries, 1)).unwrap();
@@ -79,7 +79,7 @@ fn a_candidate_that_learns_of_a_committed_change_starts_over_and_of_another_entr
 fn a_follower_that_learns_of_a_committed_change_follows_on() {
     let mut node = with_entries(Flags::COMMIT_IN_VOTES, vec![change(2), entry(1, 3, b"y")]);
     events(&mut node);
-    // A vote of this term, which is refused: the leader is known.
+    // A refused vote of the same term: the leader is known.
     let asks = proto::Message { commit: 2, reject_hint: 1, ..message(MessageKind::Vote, 3, 1, 1) };
     step(&mut node, &asks).unwrap();
     assert_eq!((node.status().commit, node.status().leader), (2, 2));

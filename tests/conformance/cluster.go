@@ -16,22 +16,35 @@ type cluster struct {
 	nodes   []*node
 	network []envelope // sent and not delivered yet, in order
 	out     output
+	own     bool            // the nodes have raftcore's defaults instead of etcd's choices, and clients read
+	cut     map[uint64]bool // nodes that can't talk to the rest
 }
 
-// An envelope is a packet on its way. Responses of storage to the node itself travel in the same queue as the network's
-// messages, since scripts deliver both by one command; they enter the node by another door.
+// isCut tells whether a message is lost between the two sides of a parted network.
+func (c *cluster) isCut(e envelope) bool { return !e.local() && c.cut[e.GetFrom()] != c.cut[e.GetTo()] }
+
+// send puts a message into the network.
+func (c *cluster) send(e envelope) {
+	if !c.isCut(e) {
+		c.network = append(c.network, e)
+	}
+}
+
+// An envelope is a message in flight. Responses of storage to the node itself share the queue with
+// the network's messages, since scripts deliver both by the same command, but use a different call
+// of the node.
 type envelope struct {
 	packet
 	response bool
 }
 
-// A node is one raftcore node, with the storage and the state machine that its host keeps for it.
+// A node is a raftcore node with the storage and the state machine of its host.
 type node struct {
 	*core
 	id         uint64
 	opts       options
 	log        mirror
-	history    []*raftpb.Snapshot // one for each applied entry; the first is what the node began with
+	history    []*raftpb.Snapshot // one per applied entry; the first is the node's beginning
 	term, vote uint64             // as of the last hard state
 	appendWork []envelope         // MsgStorageAppend to be done
 	applyWork  []envelope         // MsgStorageApply to be done
@@ -51,7 +64,8 @@ func (c *cluster) node(id uint64) (*node, error) {
 	return c.nodes[id-1], nil
 }
 
-// addNode makes a node that begins with a snapshot, or with nothing if its index is 0.
+// addNode makes a node that begins with a snapshot; with an empty disk if the snapshot's index is
+// 0.
 func (c *cluster) addNode(o options, snap *raftpb.Snapshot) error {
 	id := uint64(len(c.nodes) + 1)
 	k, err := newCore(id, o)
@@ -64,8 +78,9 @@ func (c *cluster) addNode(o options, snap *raftpb.Snapshot) error {
 	return n.then(k.boot(snap))
 }
 
-// then follows each call into the node: what it asks of its storage is answered at once, as if it had read there itself, so
-// that a message made from storage stands where etcd's raft puts it. err is the call's own, and is passed on.
+// then follows each call into the node: then answers the fetches of the call at once, as if the
+// node had read its storage inside the call, so that a message made from storage has the place that
+// etcd's raft gives to the message. err is the error of the call, and is returned.
 func (n *node) then(err error) error {
 	for {
 		f, e := n.nextFetch()
@@ -94,7 +109,7 @@ func (n *node) supply(f *fetch) error {
 // snapshot is the one to send: the newest state of the state machine.
 func (n *node) snapshot() *raftpb.Snapshot { return n.history[len(n.history)-1] }
 
-// apply feeds the state machine, which appends all data it is given to its own.
+// apply feeds the state machine, which appends the data of every entry to its own data.
 func (n *node) apply(entries []*raftpb.Entry) error {
 	for _, e := range entries {
 		conf, data := n.snapshot().GetMetadata().GetConfState(), e.GetData()
@@ -115,7 +130,8 @@ func (n *node) apply(entries []*raftpb.Entry) error {
 	return nil
 }
 
-// processReady takes a ready, shows it, and does its work in the order of the host's contract.
+// processReady takes a ready, shows the ready, and does the work in the order of the host's
+// contract.
 func (c *cluster) processReady(n *node) error {
 	b, err := n.takeReady()
 	if err != nil {
@@ -125,7 +141,7 @@ func (c *cluster) processReady(n *node) error {
 		c.out.print(raft.DescribeReady(raft.Ready{}, quoted))
 		return nil
 	}
-	if len(b.reads)+len(b.dropped)+len(b.tokens) != 0 {
+	if !c.own && len(b.reads)+len(b.dropped)+len(b.tokens) != 0 {
 		return fmt.Errorf("ready %d answers tokens that nobody gave", b.number)
 	}
 	if len(b.committed) == 0 && b.last != 0 {
@@ -134,6 +150,9 @@ func (c *cluster) processReady(n *node) error {
 	shown, err := n.describe(b)
 	if err != nil {
 		return err
+	}
+	if answers := b.answers(); c.own && answers != "" {
+		shown = strings.Replace(shown, "<empty Ready>", "Ready MustSync=false:\n", 1) + answers
 	}
 	c.out.print(shown)
 	if !n.opts.async {
@@ -153,7 +172,7 @@ func (c *cluster) processReady(n *node) error {
 		case m.GetTo() == localAppend || m.GetTo() == localApply:
 			return fmt.Errorf("%s to a storage thread", m.GetType())
 		default:
-			c.network = append(c.network, envelope{packet: m})
+			c.send(envelope{packet: m})
 		}
 	}
 	if n.opts.async {
@@ -206,7 +225,7 @@ func (c *cluster) processWork(n *node, work *[]envelope, name string, do func(*r
 	c.out.print("Responses:\n")
 	for _, r := range responses {
 		c.out.print(raft.DescribeMessage(r.Message, quoted) + "\n")
-		c.network = append(c.network, envelope{packet: r, response: r.GetTo() == n.id})
+		c.send(envelope{packet: r, response: r.GetTo() == n.id})
 	}
 	return nil
 }
@@ -225,7 +244,8 @@ func (c *cluster) processApply(n *node) error {
 	return c.processWork(n, &n.applyWork, "apply", func(m *raftpb.Message) error { return n.apply(m.GetEntries()) })
 }
 
-// responsesOf cuts a storage message's responses out of its bytes, so that they come back to the node as it wrote them.
+// responsesOf cuts the responses out of the bytes of a storage message, so that the node gets its
+// own bytes back.
 func responsesOf(wire []byte) ([]packet, error) {
 	const responses = 14 // Message.responses in raftpb
 	var list []packet
@@ -251,8 +271,8 @@ func responsesOf(wire []byte) ([]packet, error) {
 	return list, nil
 }
 
-// split takes from the network what goes to a node: all kinds if kind is negative. What never left the node can't be lost,
-// so it stays if the rest is to be dropped.
+// split takes a node's messages from the network: all kinds if kind is negative. A message that
+// never left its node can't be lost, so such a message stays if the rest is dropped.
 func split(network []envelope, to uint64, kind raftpb.MessageType, drop bool) (taken, left []envelope) {
 	for _, e := range network {
 		if e.GetTo() == to && (kind < 0 || e.GetType() == kind) && !(drop && e.local()) {
@@ -269,7 +289,7 @@ func (e envelope) local() bool {
 	return e.GetFrom() == e.GetTo() || thread(e.GetFrom()) || thread(e.GetTo())
 }
 
-// deliver shows the messages for a node and steps or drops them; it answers how many there were.
+// deliver shows the messages for a node and steps or drops them; returns their number.
 func (c *cluster) deliver(to uint64, kind raftpb.MessageType, drop bool) (int, error) {
 	var taken []envelope
 	taken, c.network = split(c.network, to, kind, drop)
@@ -296,7 +316,8 @@ func (c *cluster) deliver(to uint64, kind raftpb.MessageType, drop bool) (int, e
 	return len(taken), nil
 }
 
-// stabilize goes on until nothing is left to do for the nodes: all readies, then all messages, then all storage work.
+// stabilize does all readies, then all messages, then all storage work, until the nodes have
+// nothing to do.
 func (c *cluster) stabilize(nodes []*node) error {
 	for done := false; !done; {
 		done = true
@@ -349,7 +370,7 @@ var threads = []struct {
 	{"apply", func(n *node) *[]envelope { return &n.applyWork }, (*cluster).processApply},
 }
 
-// output collects what a command prints.
+// output collects the output of a command.
 type output struct {
 	strings.Builder
 	quiet bool // log-level none: only errors are shown
@@ -361,7 +382,7 @@ func (o *output) print(s string) {
 	}
 }
 
-// indented runs f and moves each line that it printed two columns to the right.
+// indented runs f and moves each printed line two columns to the right.
 func (o *output) indented(f func() error) error {
 	before := o.String()
 	o.Reset()

@@ -13,7 +13,8 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// run does one command of a script and answers what it prints. Arguments and output are those of etcd's handlers.
+// run does a command of a script and returns the output. Arguments and output are those of etcd's
+// handlers.
 func (c *cluster) run(d *datadriven.TestData) string {
 	c.out.Reset()
 	if err := c.command(d); err != nil {
@@ -28,7 +29,8 @@ func (c *cluster) run(d *datadriven.TestData) string {
 	return c.out.String()
 }
 
-// etcdText gives an error the text of etcd's error of the same meaning; any other keeps its own, which no script expects.
+// etcdText gives an error the text of etcd's error of the same meaning. Other errors keep their
+// text, which no script expects.
 func etcdText(err error) string {
 	var e *codeError
 	if errors.As(err, &e) {
@@ -47,7 +49,7 @@ func (c *cluster) command(d *datadriven.TestData) error {
 	if err != nil {
 		return err
 	}
-	// All that act on one node name it first.
+	// All commands on a node name the node first.
 	one := func(f func(*node) error) error {
 		if len(ids) == 0 {
 			return errors.New("no node named")
@@ -178,7 +180,7 @@ func (v values) number(key string) (uint64, error) {
 	return strconv.ParseUint(s, 10, 64)
 }
 
-// named finds nodes by id; all of them if no id is given.
+// named finds nodes by id; without an id, all nodes.
 func (c *cluster) named(ids []uint64) ([]*node, error) {
 	if len(ids) == 0 {
 		return c.nodes, nil
@@ -194,7 +196,7 @@ func (c *cluster) named(ids []uint64) ([]*node, error) {
 	return list, nil
 }
 
-// each does something on nodes in turn, under a headline if they are several.
+// each does something on nodes in turn, with a headline if there are several nodes.
 func (c *cluster) each(ids []uint64, headline string, f func(*node) error) error {
 	for _, id := range ids {
 		n, err := c.node(id)
@@ -216,7 +218,7 @@ func (c *cluster) addNodes(ids []uint64, named values) error {
 	if len(ids) != 1 {
 		return errors.New("add-nodes takes a number of nodes")
 	}
-	var o options
+	o := options{ownDefaults: c.own, noForwarding: c.own, stepDownOnRemoval: c.own}
 	conf := &raftpb.ConfState{AutoLeave: new(false)}
 	snap := &raftpb.Snapshot{Metadata: &raftpb.SnapshotMetadata{ConfState: conf, Index: new(uint64(0)), Term: new(uint64(0))}}
 	flags := map[string]*bool{
@@ -225,6 +227,7 @@ func (c *cluster) addNodes(ids []uint64, named values) error {
 	}
 	numbers := map[string]*uint64{
 		"inflight": &o.inflight, "index": snap.Metadata.Index, "max-committed-size-per-ready": &o.committedSize,
+		"max-size-per-msg": &o.sizePerMsg,
 	}
 	idLists := map[string]*[]uint64{"voters": &conf.Voters, "learners": &conf.Learners}
 	bootstrap := false
@@ -254,10 +257,13 @@ func (c *cluster) addNodes(ids []uint64, named values) error {
 		bootstrap = bootstrap || slices.Contains([]string{"voters", "learners", "index", "content"}, arg.Key)
 	}
 	if bootstrap {
-		if snap.Metadata.GetIndex() <= 1 {
+		founds := c.own && snap.Metadata.GetIndex() == 0 // a story begins with empty logs
+		if !founds && snap.Metadata.GetIndex() <= 1 {
 			return errors.New("index must be specified as > 1 due to bootstrap")
 		}
-		snap.Metadata.Term = new(uint64(1))
+		if !founds {
+			snap.Metadata.Term = new(uint64(1))
+		}
 	}
 	for range ids[0] {
 		if err := c.addNode(o, snap); err != nil {
@@ -281,7 +287,7 @@ func (c *cluster) compact(n *node, args []uint64) error {
 	return nil
 }
 
-// deliverAll delivers to the nodes named by id and drops what goes to those named in drop=.
+// deliverAll delivers to the named nodes, and drops messages to the nodes named in drop=.
 func (c *cluster) deliverAll(ids []uint64, named values) error {
 	kind := raftpb.MessageType(-1)
 	if s, ok := named.last("type"); ok {
@@ -321,7 +327,8 @@ func (c *cluster) deliverAll(ids []uint64, named values) error {
 	return nil
 }
 
-// logLevel knows etcd's levels. The driver has no logger, so only none matters: it hides all output but errors.
+// logLevel knows etcd's levels. The driver has no logger, so only none matters: none hides all
+// output except errors.
 func (c *cluster) logLevel(name string) error {
 	levels := []string{"DEBUG", "INFO", "WARN", "ERROR", "FATAL", "NONE"}
 	if !slices.Contains(levels, strings.ToUpper(name)) {
@@ -368,7 +375,7 @@ func (n *node) ticks(count int) error {
 	return nil
 }
 
-// sendSnapshot sends the newest state of a node to another, unasked.
+// sendSnapshot sends a node's newest state to another node, unasked.
 func (c *cluster) sendSnapshot(n *node, to uint64) error {
 	st, err := n.status(n.id)
 	if err != nil {
@@ -409,7 +416,7 @@ func (c *cluster) showStates() error {
 	return nil
 }
 
-// showProgress shows a leader's view of all nodes, one a line; other nodes have none.
+// showProgress shows a leader's view of all nodes, a line each; other nodes have no such view.
 func (c *cluster) showProgress(n *node) error {
 	st, err := n.status(n.id)
 	if err != nil || !st.leads {

@@ -191,7 +191,7 @@ func (n *core) boot(snap *raftpb.Snapshot) error {
 	defer a.free()
 	s := (*C.raftcore_stored)(a.alloc(C.sizeof_raftcore_stored))
 	s.struct_size = C.sizeof_raftcore_stored
-	if index != 0 {
+	if index != 0 || len(snap.GetMetadata().GetConfState().GetVoters()) != 0 {
 		conf, err := a.conf(snap.GetMetadata().GetConfState())
 		if err != nil {
 			return err

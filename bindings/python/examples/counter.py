@@ -23,8 +23,8 @@ import raftcore
 from raftcore import FetchKind, Supply
 
 GROUP = 1
-TICK = 0.05  # seconds; a leader that is silent for 10 to 20 ticks is replaced
-KEEP = int(os.environ.get("KEEP", "5000"))  # entries that stay in the log, for peers that lag
+TICK = 0.05  # seconds; 10 to 20 ticks of silence replace a leader
+KEEP = int(os.environ.get("KEEP", "5000"))  # entries kept in the log, for slow peers
 SCHEMA = """
     PRAGMA locking_mode = EXCLUSIVE;  -- another process on this file is refused
     PRAGMA journal_mode = WAL;
@@ -55,7 +55,7 @@ class Server:
         self.outboxes: dict[int, asyncio.Queue[bytes]] = {peer: asyncio.Queue(1000) for peer in ports if peer != id}
         self.waiting: dict[int, asyncio.Future[str]] = {}  # by token
         self.tokens = 0
-        self.wake = asyncio.Event()  # something came in
+        self.wake = asyncio.Event()  # input came in
 
     def log(self, text: object) -> None:
         print(f"node {self.id}: {text}", file=sys.stderr, flush=True)
@@ -75,7 +75,7 @@ class Server:
                     db.execute("INSERT INTO owner VALUES (?, ?)", (self.id, GROUP))
                     db.execute("INSERT INTO raft VALUES (0, 0, 1, 1, 1, 1, ?)", (stored.conf.encode(),))
                 owner = db.execute("SELECT id, grp FROM owner").fetchone()
-                db.execute("UPDATE owner SET id = id")  # takes the lock, if nothing else did
+                db.execute("UPDATE owner SET id = id")  # takes the lock
         except sqlite3.OperationalError as error:
             sys.exit(f"{file}: {error}: is another process using this file?")
         if owner != (self.id, GROUP):
@@ -104,14 +104,14 @@ class Server:
             place = (rd.snapshot_index, rd.snapshot_index, rd.snapshot_term, rd.snapshot_conf)
             self.db.execute("UPDATE raft SET applied = ?, before_first = ?, before_term = ?, conf = ?", place)
         entries = rd.entries()
-        if entries:  # they replace the log from the first one's index on
+        if entries:  # replace the log from the first index on
             self.db.execute("DELETE FROM log WHERE idx >= ?", (entries[0].index,))
             self.db.executemany("INSERT INTO log VALUES (?, ?, ?, ?)", [(e.index, e.term, e.kind, e.data) for e in entries])
         if rd.has_hard_state:
             self.db.execute("UPDATE raft SET term = ?, vote = ?, known = ?", (rd.term, rd.vote, rd.commit))
 
     def apply(self, rd: raftcore.FlatReady) -> list[int]:
-        """Returns the tokens of this node's own proposals."""
+        """Returns the tokens of the node's own proposals."""
         tokens = []
         for entry in rd.committed():
             if entry.kind != raftcore.EntryKind.NORMAL:
@@ -137,7 +137,7 @@ class Server:
 
     async def loop(self) -> None:
         while True:
-            await self.wake.wait()  # requests that come until this task runs share a transaction
+            await self.wake.wait()  # requests before the task runs share a transaction
             self.wake.clear()
             try:
                 self.work()
@@ -168,11 +168,11 @@ class Server:
             for drop in rd.dropped():
                 self.answer(drop.token, "try again: " + raftcore.reason_text(drop.reason))
             self.node.advance(rd.number)
-        for event in self.node.events():  # they explain why a node stands still
+        for event in self.node.events():  # events explain why a node stands still
             self.log(event)
 
     def supply(self, fetch: raftcore.Fetch) -> None:
-        """Answers a fetch. No error here ends the process."""
+        """Answers a fetch. An error here does not end the process."""
         try:
             if fetch.kind == FetchKind.SNAPSHOT:
                 applied, conf = self.db.execute("SELECT applied, conf FROM raft").fetchone()
@@ -195,7 +195,7 @@ class Server:
     def post(self, to: int, frame: bytes) -> None:
         if not self.outboxes[to].full():
             self.outboxes[to].put_nowait(frame)
-        else:  # the message is lost: Raft sends another
+        else:  # the message is lost: Raft sends again
             self.node.report_unreachable(to)
 
     async def tick(self) -> None:
@@ -230,7 +230,7 @@ class Server:
                 hello = raftcore.hello_read(head + await reader.readexactly(8 + int.from_bytes(head, "little")))
                 if hello.group == GROUP and hello.id in self.outboxes:  # not proven: use TLS
                     await self.receive(hello.id, reader)
-        except (OSError, EOFError, ValueError) as error:  # gone, or not what it should be
+        except (OSError, EOFError, ValueError) as error:  # gone, or malformed
             self.log(f"a connection ended: {error!r}")
         finally:
             writer.close()
@@ -253,7 +253,7 @@ class Server:
                 self.node.read_index(self.tokens)
             else:
                 data = b" ".join(line.split()[1:])
-                if parse(data) is None:  # before it is proposed: what is in the log stays there
+                if parse(data) is None:  # before proposing: an entry in the log stays there
                     raise ValueError("wanted: a name of up to 64 ASCII characters, a number of up to 9 digits")
                 self.node.propose(data, token=self.tokens)
             self.wake.set()

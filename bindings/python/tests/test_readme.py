@@ -16,7 +16,7 @@ class ReadmeTest(unittest.TestCase):
         self.program, self.said = re.findall(r"```(?:python)?\n(.*?)```", README.read_text(), re.S)
 
     def run_program(self, program):
-        """Returns the program's names, and what it prints."""
+        """Returns the program's names, and the output."""
         names, out = {"__name__": "readme"}, io.StringIO()
         with contextlib.redirect_stdout(out):
             exec(compile(program, str(README), "exec"), names)

@@ -1,7 +1,7 @@
 """Whatever plain Python does with a node and its readies, the process lives, and what somebody
 holds stays as it is.
 
-Each test whose failure would be a crash runs its body in a process of its own.
+A test that could crash runs its body in a separate process.
 """
 
 import atexit
@@ -356,7 +356,7 @@ class ArgumentTest(unittest.TestCase):
 class InBetweenTest(unittest.TestCase):
     @apart
     def test_a_call_in_the_middle_of_another_is_refused_or_done_whole(self):
-        # A profiler calls at every step of a call, and close at each step in turn.
+        # A profiler calls at every step of a call, and closes at each step in turn.
         outcomes = {}
 
         def watched(node, inner):
@@ -524,7 +524,7 @@ class InBetweenTest(unittest.TestCase):
 
     @apart
     def test_nothing_ends_the_memory_that_a_call_reads(self):
-        # The node's memory turns to 0xDD when it ends.
+        # The memory of an ended node turns to 0xDD.
         flags = Config(1).flags | Flag.DECODED_MSGS | Flag.DEBUG_POISON_VIEWS
         room = {"max_uncommitted_size": 1 << 30, "recent_bytes": 1 << 28, "max_inflight_msgs": 65536}
         with Cluster(voters=(1, 2), storage=Storage.ASYNC, flags=flags, **room) as cluster:

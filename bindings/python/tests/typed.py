@@ -1,4 +1,4 @@
-"""For mypy, which must find each mistake that is marked here: an ignore without an error is an
+"""For mypy, which must find every marked mistake: an ignore without an error is an
 error. Nobody runs this.
 """
 

@@ -44,16 +44,17 @@ class ClosedError(NullError):
 
 
 class HandleError(RaftError):
-    """The library knows no such node."""
+    """The library does not know the node."""
 
     code = -2
 
 
 class BusyError(RaftError):
-    """Another call on this node is in progress. Call again later.
+    """A call on the node is in progress. Call again later.
 
-    The other call is in a second thread, or the current call interrupted it from a signal handler
-    or a finalizer. Threads that share a node need a lock. A signal handler should only set a flag.
+    The first call is in a second thread, or the current call interrupted the first call from a
+    signal handler or a finalizer. Threads that share a node need a lock. A signal handler should
+    only set a flag.
     """
 
     code = -3
@@ -130,13 +131,13 @@ class NoLeaderError(RaftError):
 
 
 class NoPeerError(RaftError):
-    """There is no such member."""
+    """The member is unknown."""
 
     code = -15
 
 
 class ConfBusyError(RaftError):
-    """Another membership change is in flight. Retry when that change is applied."""
+    """A membership change is in flight. Retry when the change is applied."""
 
     code = -16
 

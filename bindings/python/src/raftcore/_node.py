@@ -28,7 +28,7 @@ class Node(Rounds):
 
     The methods have the names of include/raftcore.h without the prefix; get_ready is ready,
     get_status is status. A method that fails raises the RaftError of its code, and has changed
-    nothing. Where C returns NONE, Python returns None. Different nodes are independent.
+    nothing. NONE in C is None in Python. Different nodes are independent.
 
     Any thread may call a node, one thread at a time. A call in the middle of another call, from a
     second thread or under a signal handler, takes place before or after the other, or raises
@@ -264,7 +264,7 @@ class Node(Rounds):
         """Starts an election now. If the node may not, an event gives the reason."""
         self._call(_abi.campaign)
 
-    # ---- what the node lacks
+    # ---- fetches
 
     def next_fetch(self) -> Fetch | None:
         """Returns a request for entries of your log, or for a snapshot; None: there is none.

@@ -169,7 +169,7 @@ def ids(place: int | None, count: int) -> tuple[int, ...]:
 
 
 def conf_in(conf: Conf | bytes) -> tuple[_abi.Conf, Any]:
-    """Returns the struct, and an object that keeps its memory."""
+    """Returns the struct, and an object that keeps the memory."""
     given = _abi.Conf(struct_size=sizeof(_abi.Conf))
     encoded = bytes(conf if isinstance(conf, bytes) else conf.encoded)
     if encoded or isinstance(conf, bytes):
@@ -184,7 +184,7 @@ def conf_in(conf: Conf | bytes) -> tuple[_abi.Conf, Any]:
 
 
 def entries_in(entries: Iterable[AnyEntry]) -> tuple[bytes, int, Any]:
-    """Returns raftcore_entry[], its length, and an object that keeps its memory."""
+    """Returns raftcore_entry[], the length, and an object that keeps the memory."""
     listed = [(entry[0], entry[1], entry[2], bytes(memoryview(entry[3])), entry[4] if len(entry) > 4 else 0) for entry in entries]
     joined = b"".join([data for _, _, _, data, _ in listed])
     at = _abi.address_of(joined) or 0

@@ -1,0 +1,84 @@
+//! Tests of the tables in documents: a file, a test, a suite or a target that a table names exists.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::{none, rust_files, top, tree, words};
+
+/// Rows of `docs/departures.md` and `docs/found.md` end with tests, by name or by file.
+#[test]
+fn tables_name_their_tests() {
+    let functions =
+        |text: &str| text.split("fn ").skip(1).filter_map(|part| words(part).next().map(str::to_string)).collect();
+    let tests: BTreeSet<String> =
+        rust_files("").iter().flat_map(|file| -> Vec<String> { functions(&file.text) }).collect();
+    let mut faults = Vec::new();
+    for (name, least) in [("docs/departures.md", 20), ("docs/found.md", 40)] {
+        let page = fs::read_to_string(top().join(name)).unwrap();
+        let rows: Vec<&str> = rows_of(&page).collect();
+        assert!(rows.len() > least, "{name}: {} rows", rows.len());
+        for row in rows {
+            let shown = quoted(row.trim_end_matches('|').rsplit('|').next().unwrap());
+            if shown.is_empty() {
+                faults.push(format!("{name}: no test in the last column of {row}"));
+            }
+            let missing = shown.into_iter().filter(|test| !tests.contains(*test) && !top().join(test).is_file());
+            faults.extend(missing.map(|test| format!("{name}: no test `{test}`")));
+        }
+    }
+    none(faults);
+}
+
+/// In the section "I changed X" of `tests/README.md`, a name with a slash is a file, and a command
+/// names targets of make or suites of cargo.
+#[test]
+fn tests_are_where_the_guide_says() {
+    let page = fs::read_to_string(top().join("tests/README.md")).unwrap();
+    let section = page.split("\n## ").find(|section| section.starts_with("I changed X")).unwrap();
+    let rows: Vec<&str> = rows_of(section).collect();
+    assert!(rows.len() > 20, "{} rows", rows.len());
+    let makefiles: Vec<_> = tree().into_iter().filter(|file| file.kind() == "mk" || file.name == "Makefile").collect();
+    let is_target = |name: &str| {
+        let rule = format!("{name}:");
+        makefiles.iter().any(|file| file.text.lines().any(|line| line.starts_with(&rule)))
+    };
+    let is_suite = |name: &str| {
+        ["tests/NAME.rs", "tests/NAME/main.rs"].iter().any(|path| top().join(path.replace("NAME", name)).is_file())
+    };
+
+    let mut faults = Vec::new();
+    let mut expect = |holds: bool, fault: String| {
+        if !holds {
+            faults.push(format!("tests/README.md: {fault}"))
+        }
+    };
+    for row in rows {
+        let (files, commands): (Vec<&str>, Vec<&str>) = quoted(row).into_iter().partition(|part| part.contains('/'));
+        expect(!files.is_empty(), format!("no file in {row}"));
+        for file in files {
+            expect(top().join(file).is_file(), format!("no file {file}"));
+        }
+        for command in commands {
+            let after = |start: &str| command.split_once(start).map_or("", |(_, rest)| rest).split_whitespace();
+            for target in after("make ") {
+                expect(is_target(target), format!("no target {target}"));
+            }
+            for suite in after("cargo test --test ").take(1) {
+                expect(is_suite(suite), format!("no suite {suite}"));
+            }
+        }
+    }
+    none(faults);
+}
+
+/// Returns the rows of all tables of a document, without the heads.
+fn rows_of(page: &str) -> impl Iterator<Item = &str> {
+    let lines = page.lines().zip(page.lines().skip(1).chain([""]));
+    let is_rule = |line: &str| line.starts_with("|-");
+    lines.filter(move |(line, next)| line.starts_with('|') && !is_rule(line) && !is_rule(next)).map(|(line, _)| line)
+}
+
+/// The parts of a line between backquotes.
+fn quoted(line: &str) -> Vec<&str> {
+    line.split('`').skip(1).step_by(2).collect()
+}
