@@ -6,7 +6,7 @@ package raft
 const StateTraceDeployed = false
 
 // TraceLogger would take traces.
-type TraceLogger any
+type TraceLogger interface{}
 
 // TracingEvent would be a state transition.
 type TracingEvent struct{}
