@@ -37,7 +37,7 @@ var shared = struct {
 }{logger: newDefaultLogger(os.Stderr)}
 
 func newDefaultLogger(to io.Writer) Logger {
-	return &DefaultLogger{Logger: log.New(to, "raft", log.LstdFlags)}
+	return &DefaultLogger{Logger: log.New(to, "raft ", log.LstdFlags)}
 }
 
 // SetLogger sets the logger of nodes without Config.Logger.

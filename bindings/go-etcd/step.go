@@ -53,7 +53,7 @@ func (e *engine) step(m *pb.Message) error {
 	if cap(bytes) <= mostBytes {
 		e.bytes = bytes
 	}
-	if IsLocalMsgTarget(m.GetFrom()) {
+	if e.async && (own || IsLocalMsgTarget(m.GetFrom())) {
 		return e.core.StepLocal(bytes)
 	}
 	err = e.core.Step(0, bytes)

@@ -82,7 +82,15 @@ func (e *engine) next() (rd Ready, ok bool) {
 		case found == raftcore.FoundNothing:
 			return e.own()
 		}
-		return e.ready(), true
+		rd = e.ready()
+		if e.async {
+			// The host answers by messages. The view is translated, so the core may reuse its memory.
+			e.taken = 0
+			if err := e.core.Release(e.view.Number); err != nil {
+				e.logger.Panicf("raft: %x stops: %v", e.id, err)
+			}
+		}
+		return rd, true
 	}
 }
 
