@@ -7,7 +7,7 @@ ETCD_OUT  := $(CURDIR)/target/etcd
 ETCD_BIN  := $(ETCD_OUT)/bin
 ETCD_OURS := $(wildcard bindings/go/*.go bindings/go/*.h bindings/go-etcd/*.go bindings/go-etcd/*/*.go) bindings/go-etcd/go.mod
 
-.PHONY: etcd etcd-build etcd-proto go-etcd-test
+.PHONY: etcd etcd-bench etcd-doc etcd-build etcd-proto go-etcd-test
 
 # Stock etcd, as the module proxy has it.
 $(ETCD_BIN)/stock/etcd: tests/etcd/stock/go.mod
@@ -35,6 +35,12 @@ etcd-build: go-lib $(ETCD_BIN)/stock/etcd $(ETCD_BIN)/old/etcd $(ETCD_BIN)/raftc
 
 etcd: etcd-build go-etcd-test  ## etcd on raftcore, and beside stock etcd 3.7.3 and 3.6.16, under load and kill -9
 	@$(ETCD_BIN)/scenarios -bin $(ETCD_BIN) -work $(ETCD_OUT)/work -seconds $(or $(LOAD),2) $(SCENARIOS)
+
+etcd-doc: etcd-build
+	tests/etcd/doc.sh $(ETCD_BIN) $(ETCD_OUT)/doc
+
+etcd-bench: etcd-build  ## etcd on raftcore beside stock: PASSES=7, LOAD=4 seconds for each figure
+	@$(ETCD_BIN)/scenarios -bin $(ETCD_BIN) -work $(ETCD_OUT)/work -seconds $(or $(LOAD),4) -bench $(or $(PASSES),7)
 
 go-etcd-test: go-lib  ## the drop-in for etcd's raft: its own tests, and its names against etcd's
 	cd bindings/go-etcd && test -z "$$(gofmt -l .)"

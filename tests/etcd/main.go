@@ -1,6 +1,7 @@
 // Command etcd runs etcd on raftcore, and beside stock etcd, and checks what clients see.
 //
 //	etcd [-bin DIR] [-work DIR] [-seconds N] [SCENARIO…]
+//	etcd [-bin DIR] [-work DIR] [-seconds N] -bench PASSES
 //
 // DIR has the programs: raftcore/etcd, stock/{etcd,etcdctl,etcdutl}, old/etcd. Without arguments all
 // scenarios run. `make etcd` builds the programs and calls this one. See README.md.
@@ -19,6 +20,7 @@ var (
 	bin     = flag.String("bin", "../../target/etcd/bin", "folder of the programs")
 	workDir = flag.String("work", "../../target/etcd/work", "folder for data and logs")
 	seconds = flag.Float64("seconds", 2, "seconds of load in each step of a scenario")
+	passes  = flag.Int("bench", 0, "passes of a comparison of raftcore with stock, in place of scenarios")
 )
 
 // scenario is a story about a cluster. It returns what was seen, in a few words.
@@ -48,6 +50,13 @@ var scenarios = []scenario{
 
 func main() {
 	flag.Parse()
+	if *passes > 0 {
+		if err := bench(*passes, []int{1, 16, 64, 256}); err != nil {
+			fmt.Println("the comparison failed:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	chosen := flag.Args()
 	failed := 0
 	begin := time.Now()
