@@ -117,7 +117,7 @@ func (c *Config) core() raftcore.Config {
 		uncommitted = unlimited
 	}
 	cfg.MaxSizePerMsg = min(c.MaxSizePerMsg, unlimited)
-	cfg.MaxCommittedSizePerReady = min(committed, unlimited)
+	cfg.MaxCommittedSizePerReady = min(max(committed, 1), unlimited) // of 0 bytes no entry is ever applied
 	cfg.MaxUncommittedSize = min(uncommitted, unlimited)
 	cfg.MaxInflightMsgs = uint32(min(c.MaxInflightMsgs, 1<<16))
 	cfg.MaxInflightBytes = min(c.MaxInflightBytes, unlimited)

@@ -41,6 +41,7 @@ func (e *engine) knowsLeader() bool {
 }
 
 func (e *engine) basicStatus() BasicStatus {
+	e.flush()
 	s, err := e.core.Status()
 	if err != nil {
 		return BasicStatus{ID: e.id}

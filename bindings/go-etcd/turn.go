@@ -169,17 +169,23 @@ func (e *engine) ready() (rd Ready) {
 // acknowledge tells that the host has done the last Ready. The core hears of it with the next turn.
 func (e *engine) acknowledge() { e.done, e.taken = max(e.done, e.taken), 0 }
 
+// flush tells the core at once.
+func (e *engine) flush() {
+	if e.done == 0 {
+		return
+	}
+	if err := e.core.Advance(e.done); err != nil {
+		e.logger.Panicf("raft: %x stops: %v", e.id, err)
+	}
+	e.done = 0
+}
+
 // hasReady reports whether next would return something.
 func (e *engine) hasReady() bool {
 	if e.taken != 0 {
 		return false
 	}
-	if e.done != 0 {
-		if err := e.core.Advance(e.done); err != nil {
-			e.logger.Panicf("raft: %x stops: %v", e.id, err)
-		}
-		e.done = 0
-	}
+	e.flush()
 	if e.founding != nil || len(e.held) > 0 {
 		return true
 	}
