@@ -29,7 +29,7 @@ $(ETCD_BIN)/raftcore/etcd: tests/etcd/stock/go.mod $(ETCD_OURS) | go-lib
 
 $(ETCD_BIN)/scenarios: $(wildcard tests/etcd/*.go) tests/etcd/go.mod
 	@mkdir -p $(@D)
-	cd tests/etcd && $(GO) vet . && $(GO) build -o $@ .
+	cd tests/etcd && $(GO) vet . && $(GO) test -count=1 . && $(GO) build -o $@ .
 
 etcd-build: go-lib $(ETCD_BIN)/stock/etcd $(ETCD_BIN)/old/etcd $(ETCD_BIN)/raftcore/etcd $(ETCD_BIN)/scenarios
 

@@ -24,6 +24,7 @@ type process struct {
 	name, program string // program: raftcore, stock or old
 	dir           string
 	client, peer  string // URLs
+	listen        string // where it listens to peers, if not at peer
 	extra         []string
 	cmd           *exec.Cmd
 }
@@ -90,8 +91,12 @@ func (c *cluster) launch(p *process) error {
 		return err
 	}
 	defer log.Close()
+	listen := p.peer
+	if p.listen != "" {
+		listen = p.listen
+	}
 	args := []string{"--name", p.name, "--data-dir", p.dir, "--listen-client-urls", p.client, "--advertise-client-urls", p.client,
-		"--listen-peer-urls", p.peer, "--initial-advertise-peer-urls", p.peer, "--initial-cluster", c.initial(),
+		"--listen-peer-urls", listen, "--initial-advertise-peer-urls", p.peer, "--initial-cluster", c.initial(),
 		"--initial-cluster-state", c.state, "--logger", "zap", "--log-level", "info"}
 	args = append(append(args, c.flags...), p.extra...)
 	p.cmd = exec.Command(filepath.Join(*bin, p.program, "etcd"), args...)

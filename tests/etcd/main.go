@@ -45,6 +45,12 @@ var scenarios = []scenario{
 	{"laggard", "a member that comes back long after its log was compacted", 4, laggard},
 	{"members", "a learner added, promoted, made leader; another member removed", 6, members},
 	{"restore", "a snapshot saved, and restored into a new cluster", 4, restore},
+	{"linear", "reads, writes and swaps on three of raftcore that are killed, paused and cut off", 7, func(s *stage) (string, error) {
+		return linear(s, "raftcore", "raftcore", "raftcore")
+	}},
+	{"linear-mix", "the same on one of raftcore and two of stock", 7, func(s *stage) (string, error) {
+		return linear(s, "raftcore", "stock", "stock")
+	}},
 	{"alone", "--force-new-cluster on what a lost majority left", 4, alone},
 }
 
