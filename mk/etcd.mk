@@ -1,13 +1,13 @@
 # etcd on raftcore: bindings/go-etcd, and tests/etcd. Everything is built under target/etcd.
 #
-#   make etcd                        all scenarios
-#   SCENARIOS='one rolling' make etcd  some of them;  LOAD=10: seconds of load in each step
+#   make etcd                          all scenarios
+#   make etcd SCENARIOS='one rolling'  some of them; LOAD=10: seconds of load in each step
 
 ETCD_OUT  := $(CURDIR)/target/etcd
 ETCD_BIN  := $(ETCD_OUT)/bin
 ETCD_OURS := $(wildcard bindings/go/*.go bindings/go/*.h bindings/go-etcd/*.go bindings/go-etcd/*/*.go) bindings/go-etcd/go.mod
 
-.PHONY: etcd etcd-bench etcd-doc etcd-build etcd-proto go-etcd-test
+.PHONY: etcd etcd-test etcd-suites etcd-bench etcd-doc etcd-build etcd-proto go-etcd-test
 
 # Stock etcd, as the module proxy has it.
 $(ETCD_BIN)/stock/etcd: tests/etcd/stock/go.mod
@@ -35,6 +35,15 @@ etcd-build: go-lib $(ETCD_BIN)/stock/etcd $(ETCD_BIN)/old/etcd $(ETCD_BIN)/raftc
 
 etcd: etcd-build go-etcd-test  ## etcd on raftcore, and beside stock etcd 3.7.3 and 3.6.16, under load and kill -9
 	@$(ETCD_BIN)/scenarios -bin $(ETCD_BIN) -work $(ETCD_OUT)/work -seconds $(or $(LOAD),2) $(SCENARIOS)
+
+# The short form, a stage of `make test`.
+etcd-test: etcd-build go-etcd-test  ## the same in four minutes, with a part of etcd's own tests, and the lines of docs/etcd.md
+	@$(ETCD_BIN)/scenarios -bin $(ETCD_BIN) -work $(ETCD_OUT)/work -seconds $(or $(LOAD),0.5) $(SCENARIOS)
+	@tests/etcd/suites short
+	@tests/etcd/doc.sh $(ETCD_BIN) $(ETCD_OUT)/doc 2>&1 | tail -n 1
+
+etcd-suites: go-lib  ## etcd's own tests on raftcore and on stock, an hour: SUITES='unit integration'
+	@tests/etcd/suites --on both $(or $(SUITES),unit integration)
 
 etcd-doc: etcd-build
 	tests/etcd/doc.sh $(ETCD_BIN) $(ETCD_OUT)/doc
