@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -174,21 +175,19 @@ func raftShare(p *process, program string) float64 {
 	if out.Close() != nil || err != nil {
 		return 0
 	}
-	text, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=1", "-nodefraction=0", "-edgefraction=0",
-		"-focus", `go\.etcd\.io/raft/v3\.`, "-cum", file).Output()
+	text, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=100000", "-nodefraction=0", "-edgefraction=0",
+		"-focus", `go\.etcd\.io/raft/v3\.`, file).Output()
 	if err != nil {
 		return 0
 	}
-	// The first line of a function is the whole of what is in focus.
-	for _, line := range strings.Split(string(text), "\n") {
-		fields := strings.Fields(line)
-		if len(fields) > 5 && strings.HasSuffix(fields[4], "%") && fields[0] != "flat" {
-			share, _ := strconv.ParseFloat(strings.TrimSuffix(fields[4], "%"), 64)
-			return share
-		}
+	if found := inFocus.FindSubmatch(text); found != nil {
+		share, _ := strconv.ParseFloat(string(found[1]), 64)
+		return share
 	}
 	return 0
 }
+
+var inFocus = regexp.MustCompile(`Showing nodes accounting for [^,]*, ([0-9.]+)% of`)
 
 func median[T int | float64 | time.Duration](list []T) T {
 	list = slices.Sorted(slices.Values(list))

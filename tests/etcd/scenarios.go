@@ -381,3 +381,56 @@ func alone(s *stage) (string, error) {
 	}
 	return fmt.Sprintf("%d writes are there", l.count()), c.works()
 }
+
+// large writes values of ten megabytes, from a leader of each kind, and lets a member catch up on them.
+func large(s *stage) (string, error) {
+	const size, count = 10 << 20, 6
+	c, err := s.newCluster([]string{"--max-request-bytes", "33554432"}, "raftcore", "stock", "raftcore")
+	if err != nil {
+		return "", err
+	}
+	if err := c.start(); err != nil {
+		return "", err
+	}
+	s.step()
+	var last int64
+	for _, turn := range []struct{ leader, away int }{{0, 1}, {1, 2}} {
+		if err := c.moveTo(c.members[turn.leader]); err != nil {
+			return "", err
+		}
+		away := c.members[turn.away]
+		away.kill()
+		if last, err = c.putLarge(c.members[turn.leader], size, count); err != nil {
+			return "", err
+		}
+		if err := c.restart(away, away.program); err != nil {
+			return "", err
+		}
+		s.step()
+	}
+	return fmt.Sprintf("%d values, hashes equal", 2*count), c.sameHash(last)
+}
+
+func (c *cluster) putLarge(p *process, size, count int) (revision int64, err error) {
+	cli, err := connect(p.client)
+	if err != nil {
+		return 0, err
+	}
+	defer cli.Close()
+	for n := range count {
+		value := strings.Repeat(string(rune('a'+n)), size)
+		err := soon("a large value is not taken", func(context.Context) error {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			answer, err := cli.Put(ctx, fmt.Sprintf("large/%d", n), value)
+			if err == nil {
+				revision = answer.Header.Revision
+			}
+			return err
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return revision, nil
+}
