@@ -229,7 +229,7 @@ func types(list *ast.FieldList) string {
 	return "(" + strings.Join(all, ", ") + ")"
 }
 
-// A test of the test: what it compares is not empty.
+// A test of the test: the lists of names are not empty.
 func TestTheComparisonSeesFieldsMethodsAndFunctions(t *testing.T) {
 	names := map[string]string{}
 	exported(t, ".", ".", names)

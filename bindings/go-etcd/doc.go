@@ -8,7 +8,7 @@
 //  1. Write Snapshot, then Entries, then HardState to the disk; flush, if MustSync.
 //  2. Append Entries to the [Storage], or apply Snapshot to it.
 //  3. Send Messages. A leader may send them before the disk has finished.
-//  4. Apply CommittedEntries, and each change among them with ApplyConfChange.
+//  4. Apply CommittedEntries. Pass each change to ApplyConfChange.
 //  5. Call Advance.
 //
 // # How it works

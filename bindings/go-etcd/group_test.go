@@ -103,7 +103,7 @@ func (m *member) snapshot() error {
 	return m.storage.Compact(m.applied)
 }
 
-// work does all work of all members, until there is none.
+// work drives the members until nobody has work.
 func (g *group) work() {
 	for busy := true; busy; {
 		busy = false
@@ -200,7 +200,7 @@ func (g *group) elect(id uint64) *member {
 	return m
 }
 
-// same fails unless these members have the state.
+// same fails unless the members have the state.
 func (g *group) same(state []string, ids ...uint64) {
 	g.tb.Helper()
 	for _, id := range ids {

@@ -61,7 +61,7 @@ func IsLocalMsg(msgt pb.MessageType) bool {
 	return false
 }
 
-// IsResponseMsg reports whether messages of this kind answer another message, or report on one.
+// IsResponseMsg reports whether messages of this kind are answers or reports.
 func IsResponseMsg(msgt pb.MessageType) bool {
 	switch msgt {
 	case pb.MsgAppResp, pb.MsgVoteResp, pb.MsgHeartbeatResp, pb.MsgPreVoteResp, pb.MsgReadIndexResp,
@@ -76,7 +76,7 @@ func IsEmptyHardState(st *pb.HardState) bool {
 	return st.GetTerm() == 0 && st.GetVote() == 0 && st.GetCommit() == 0
 }
 
-// IsEmptySnap reports whether sp is no snapshot: nil, or one that covers no entry.
+// IsEmptySnap reports whether sp is nil, or covers no entry.
 func IsEmptySnap(sp *pb.Snapshot) bool { return sp.GetMetadata().GetIndex() == 0 }
 
 // MustSync reports whether writes must be flushed: there are entries, or the term or the vote

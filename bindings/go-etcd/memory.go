@@ -11,8 +11,8 @@ import (
 	pb "go.etcd.io/raft/v3/raftpb"
 )
 
-// MemoryStorage is a [Storage] in memory, for any goroutines. Entries that went in are shared with
-// those that come out: nobody may change them.
+// MemoryStorage is a [Storage] in memory, for any goroutines. Entries are shared between the
+// callers: nobody may change an entry.
 type MemoryStorage struct {
 	sync.Mutex // held by each method; callers need no lock
 
@@ -122,7 +122,7 @@ func (ms *MemoryStorage) Append(entries []*pb.Entry) error {
 	}
 	keep := first - ms.before - 1
 	if keep < uint64(len(ms.entries)) {
-		// Lists that were handed out stay as they are.
+		// Lists of earlier callers must not change.
 		ms.entries = ms.entries[:keep:keep]
 	}
 	ms.entries = append(ms.entries, entries...)

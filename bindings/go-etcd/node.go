@@ -15,7 +15,7 @@ import (
 // ErrStopped: the node was stopped.
 var ErrStopped = errors.New("raft: the node was stopped")
 
-// Node is a member of a group. Its methods may be called from any goroutine. Calls with a context
+// Node is a member of a group. Methods may be called from any goroutine. Calls with a context
 // return early if the context ends.
 type Node interface {
 	// Tick tells the node that a unit of time has passed: see Config.ElectionTick.
@@ -37,12 +37,12 @@ type Node interface {
 	// Advance reports that the host has stored the last Ready and has sent its messages. Applying may go
 	// on, in order. Not with Config.AsyncStorageWrites.
 	Advance()
-	// ApplyConfChange puts a committed change in force on this node, and returns the membership. A host
-	// that refuses a change applies one with the node id None instead.
+	// ApplyConfChange puts a committed change in force on this node, and returns the membership. To
+	// refuse a change, apply a change with the node id None instead.
 	ApplyConfChange(cc pb.ConfChangeI) *pb.ConfState
 	// TransferLeadership asks the leader lead to hand over to transferee.
 	TransferLeadership(ctx context.Context, lead, transferee uint64)
-	// ForgetLeader makes a follower forget who leads, so that it may vote at once.
+	// ForgetLeader makes a follower forget the leader, so that the follower may vote at once.
 	ForgetLeader(ctx context.Context) error
 	// ReadIndex starts a linearizable read. The answer is a ReadState with rctx. There may be none: then
 	// ask again.
@@ -239,7 +239,7 @@ func (n *node) Step(ctx context.Context, m *pb.Message) error {
 	if err == nil || errors.Is(err, ErrStopped) {
 		return err
 	}
-	// A refused message does no harm. The ones that matter are events, and are logged.
+	// A refused message does no harm. Important refusals are events of the core, and are logged.
 	n.engine.logger.Debugf("raft: %x ignores %v from %x: %v", n.engine.id, m.GetType(), m.GetFrom(), err)
 	return nil
 }

@@ -1,6 +1,6 @@
 package raft_test
 
-// Nodes with a goroutine: what waits, what stops, and what a host may do from several goroutines.
+// Nodes with a goroutine: waiting proposals, Stop, and hosts with several goroutines.
 
 import (
 	"bytes"

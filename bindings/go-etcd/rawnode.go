@@ -1,4 +1,4 @@
-// A node that one goroutine drives by calls.
+// A node without a goroutine: a host drives the node by calls.
 
 package raft
 

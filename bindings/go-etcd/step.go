@@ -197,7 +197,7 @@ func (e *engine) message(out *outMessage, view *raftcore.MessageView) *pb.Messag
 	return m
 }
 
-// whole returns a message as its frame has it.
+// whole decodes the frame of a message.
 func (e *engine) whole(view *raftcore.MessageView) *pb.Message {
 	m := &pb.Message{}
 	if err := proto.Unmarshal(view.AppendFrame(nil)[raftcore.FrameHeader:], m); err != nil {

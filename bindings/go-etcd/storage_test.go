@@ -108,7 +108,7 @@ func TestMemoryStorageSnapshotsAndCompacts(t *testing.T) {
 	}
 }
 
-// etcd 3.7 gives a member that has no snapshot its membership this way.
+// etcd 3.7 passes the membership of a member without a snapshot like this.
 func TestASnapshotAtZeroIsAMembership(t *testing.T) {
 	ms := raft.NewMemoryStorage()
 	must(t, ms.ApplySnapshot(&pb.Snapshot{Metadata: &pb.SnapshotMetadata{ConfState: &pb.ConfState{Voters: []uint64{1}}}}))
@@ -128,7 +128,7 @@ func TestASnapshotAtZeroIsAMembership(t *testing.T) {
 	}
 }
 
-// A member whose log was lost, and one whose log contradicts its commit index, do not start.
+// A member does not start on a lost log, or on a log that contradicts the commit index.
 func TestAStorageThatContradictsItselfIsAnError(t *testing.T) {
 	for name, spoil := range map[string]func(*raft.MemoryStorage) error{
 		"commit beyond the log": func(ms *raft.MemoryStorage) error {

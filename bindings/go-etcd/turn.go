@@ -94,7 +94,7 @@ func (e *engine) next() (rd Ready, ok bool) {
 	}
 }
 
-// own returns a Ready of this package's own: what a founder stores, or messages that waited.
+// own returns a Ready without work of the core: the first entries of a founder, or held messages.
 func (e *engine) own() (rd Ready, ok bool) {
 	if e.founding == nil && len(e.held) == 0 {
 		return Ready{}, false
@@ -142,7 +142,7 @@ func (e *engine) ready() (rd Ready) {
 	e.came.clear()
 	e.received = nil
 
-	// Messages first: they may have the entries that are applied below.
+	// Messages first, since applied entries leave the shelf below, and messages may share them.
 	var wait []*pb.Message
 	rd.Messages, wait = e.messages(v.Role == raftcore.RoleLeader)
 	if n := v.CommittedEntries.Len(); n > 0 {

@@ -84,7 +84,7 @@ func (c *cluster) start() error {
 	return c.healthy()
 }
 
-// launch starts a process. Its lines are added to its log.
+// launch starts a process, and appends the output to the log of the member.
 func (c *cluster) launch(p *process) error {
 	log, err := os.OpenFile(p.dir+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -239,7 +239,7 @@ func (c *cluster) moveTo(p *process) error {
 	})
 }
 
-// ctl runs etcdctl, and returns what it printed.
+// ctl runs etcdctl, and returns the output.
 func (c *cluster) ctl(args ...string) (string, error) { return tool("etcdctl", args...) }
 
 func tool(name string, args ...string) (string, error) {

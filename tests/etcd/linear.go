@@ -1,7 +1,7 @@
 package main
 
-// Is what clients saw one order of calls? A history is recorded while members are killed, paused and
-// cut off, and porcupine looks for an order.
+// Linearizability. Clients record a history of calls while members are killed, paused and cut off.
+// Porcupine looks for an order of the calls that explains the history.
 
 import (
 	"context"
@@ -71,7 +71,7 @@ var register = porcupine.Model{
 const (
 	callers  = 6
 	keysEach = 3
-	epoch    = 2 * time.Second // after which callers use other keys: few calls without an answer fall on one
+	epoch    = 2 * time.Second // callers change keys so often; a key then has few calls without an answer
 )
 
 type history struct {

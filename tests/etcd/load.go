@@ -73,7 +73,7 @@ func (l *load) write(ctx context.Context, writer int) {
 	}
 }
 
-// watch takes all writes from the first one on. A watcher survives its member: the client resumes.
+// watch takes every write from the beginning. The client resumes a watcher after a member has died.
 func (l *load) watch(ctx context.Context) {
 	defer l.running.Done()
 	for answer := range l.cli.Watch(ctx, "k/", clientv3.WithPrefix(), clientv3.WithRev(1)) {

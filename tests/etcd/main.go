@@ -4,7 +4,7 @@
 //	etcd [-bin DIR] [-work DIR] [-seconds N] -bench PASSES
 //
 // DIR has the programs: raftcore/etcd, stock/{etcd,etcdctl,etcdutl}, old/etcd. Without arguments all
-// scenarios run. `make etcd` builds the programs and calls this one. See README.md.
+// scenarios run. `make etcd` builds the programs and runs the scenarios. See README.md.
 package main
 
 import (
@@ -23,7 +23,7 @@ var (
 	passes  = flag.Int("bench", 0, "passes of a comparison of raftcore with stock, in place of scenarios")
 )
 
-// scenario is a story about a cluster. It returns what was seen, in a few words.
+// scenario is a story about a cluster. run returns the result in a few words.
 type scenario struct {
 	name, about string
 	steps       int
@@ -105,7 +105,7 @@ func tell(sc scenario) bool {
 	return true
 }
 
-// stage is where a scenario plays: its folder, its cluster, and the bar.
+// stage is where a scenario plays: a folder, clusters, and the bar.
 type stage struct {
 	name, about string
 	dir         string

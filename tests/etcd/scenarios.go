@@ -96,7 +96,7 @@ func rolling(s *stage) (string, error) {
 			}
 			s.step()
 		}
-		// Whoever came last leads, so that the new program does it at least once.
+		// The last member leads, so that each program leads at least once.
 		if err := c.moveTo(c.members[len(c.members)-1]); err != nil {
 			return "", err
 		}
@@ -183,7 +183,7 @@ func members(s *stage) (string, error) {
 		return "", err
 	}
 	s.step()
-	// The leader removes two, the second of them itself.
+	// The leader removes two members, the second time itself.
 	for _, at := range []int{0, 2} {
 		if err := c.remove(c.members[at]); err != nil {
 			return "", err
@@ -330,7 +330,7 @@ func (c *cluster) works() error {
 	return c.sameHash(written.Header.Revision)
 }
 
-// alone kills all, and starts one as a cluster of its own, which then grows again.
+// alone kills the members, and starts a single member as a new cluster. Then the cluster grows.
 func alone(s *stage) (string, error) {
 	c, err := s.newCluster(nil, "stock", "raftcore", "raftcore")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Joint configurations: two majorities that must both agree. A group is in one while its voters
-// change.
+// Joint configurations: decisions need two majorities. A group has a joint configuration while the
+// voters change.
 
 package quorum
 
@@ -29,12 +29,12 @@ func (c JointConfig) IDs() map[uint64]struct{} {
 	return ids
 }
 
-// CommittedIndex returns the highest index that both majorities have acknowledged.
+// CommittedIndex returns the highest index that the two majorities have acknowledged.
 func (c JointConfig) CommittedIndex(l AckedIndexer) Index {
 	return min(c[0].CommittedIndex(l), c[1].CommittedIndex(l))
 }
 
-// VoteResult counts votes: both majorities must be won, and one that is lost decides.
+// VoteResult counts votes. A candidate needs the two majorities, and loses with the first lost one.
 func (c JointConfig) VoteResult(votes map[uint64]bool) VoteResult {
 	first, second := c[0].VoteResult(votes), c[1].VoteResult(votes)
 	switch {

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// ConfChangeI is a change in either encoding: a [ConfChange] or a [ConfChangeV2].
+// ConfChangeI is a change in one of two encodings: a [ConfChange] or a [ConfChangeV2].
 type ConfChangeI interface {
 	// AsV2 returns the change as a ConfChangeV2, never nil.
 	AsV2() *ConfChangeV2
@@ -29,7 +29,7 @@ func (c *ConfChange) AsV2() *ConfChangeV2 {
 	}
 }
 
-// AsV1 returns false: a ConfChangeV2 stays one, whatever it contains.
+// AsV1 returns false. Even a ConfChangeV2 with a single step is no ConfChange.
 func (c *ConfChangeV2) AsV1() (*ConfChange, bool) { return nil, false }
 
 // AsV2 returns c itself.

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Equivalent returns nil if both memberships are the same, in whatever order they list the members;
-// else an error that shows both.
+// Equivalent returns nil if the memberships are equal. The order of members does not count. An error
+// shows the two memberships.
 func (cs *ConfState) Equivalent(cs2 *ConfState) error {
 	if cs == nil || cs2 == nil {
 		return errors.New("raftpb: a membership to compare is nil")
@@ -45,7 +45,7 @@ func EnsureSnapshotMetadata(m *SnapshotMetadata) *SnapshotMetadata {
 	if m == nil {
 		m = new(SnapshotMetadata)
 	}
-	// Nothing is written twice: other goroutines may read what is complete.
+	// Complete metadata are only read, since other goroutines may read them too.
 	if conf := EnsureConfState(m.ConfState); m.ConfState == nil {
 		m.ConfState = conf
 	}
