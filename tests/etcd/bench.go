@@ -26,7 +26,7 @@ const (
 	ticksPerSec = 100 // of /proc: USER_HZ
 )
 
-// figure is what one pass measured with a number of clients.
+// figure is the result of a pass with a number of clients.
 type figure struct {
 	rate     float64 // calls a second
 	p50, p99 time.Duration
@@ -40,7 +40,7 @@ func key(program, call string, clients int) string {
 	return fmt.Sprintf("%s %s %d", program, call, clients)
 }
 
-// bench runs passes in turn, so that a slow minute of the machine falls on both.
+// bench runs passes in turn, so that a slow minute of the machine falls on the two programs alike.
 func bench(passes int, clients []int) error {
 	all, shares := sheet{}, map[string][]float64{}
 	for pass := range passes {
@@ -159,7 +159,7 @@ func (c *cluster) cpu() (all time.Duration) {
 	return all
 }
 
-// raftShare returns which part of a member's processor time, in percent, is spent in the raft package.
+// raftShare returns the share of the raft package in the processor time of a member, in percent.
 func raftShare(p *process, program string) float64 {
 	answer, err := http.Get(fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", p.client, max(int(*seconds), 1)))
 	if err != nil {

@@ -17,14 +17,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// patience is how long anything may take that should come about by itself.
+// patience is the time within which a cluster must recover.
 const patience = 60 * time.Second
 
 type process struct {
 	name, program string // program: raftcore, stock or old
 	dir           string
 	client, peer  string // URLs
-	listen        string // where it listens to peers, if not at peer
+	listen        string // where the member listens to peers; empty: at peer
 	extra         []string
 	cmd           *exec.Cmd
 }
@@ -46,7 +46,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// newCluster returns members of these programs, not started.
+// newCluster returns members of the programs, not started.
 func (s *stage) newCluster(flags []string, programs ...string) (*cluster, error) {
 	c := &cluster{stage: s, state: "new", flags: flags}
 	s.clusters = append(s.clusters, c)
@@ -130,7 +130,7 @@ func (c *cluster) stop() {
 	}
 }
 
-// restart kills a member and starts another program on its data.
+// restart kills a member and starts a program on the data of the member.
 func (c *cluster) restart(p *process, program string) error {
 	p.kill()
 	p.program = program
@@ -152,7 +152,7 @@ func connect(urls ...string) (*clientv3.Client, error) {
 		MaxCallSendMsgSize: 64 << 20, MaxCallRecvMsgSize: 256 << 20})
 }
 
-// soon calls try until it succeeds, or patience ends.
+// soon calls try until success, or until patience ends.
 func soon(what string, try func(ctx context.Context) error) error {
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -199,7 +199,7 @@ func (p *process) status(ctx context.Context) (*clientv3.StatusResponse, error) 
 	return cli.Status(ctx, p.client)
 }
 
-// leader waits for a leader, and returns it.
+// leader waits for a leader.
 func (c *cluster) leader() (found *process, err error) {
 	err = soon("nobody leads", func(ctx context.Context) error {
 		for _, p := range c.members {

@@ -19,14 +19,14 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// call is an operation on a key, and what came of it.
+// call is an operation on a key, with the result.
 type call struct {
 	kind     string // get, put, cas
 	key      string
 	old, new string
 	got      string
-	done     bool // of a cas: it took place
-	unknown  bool // no answer came: it may have taken place, at any time
+	done     bool // of a cas: the swap took place
+	unknown  bool // no answer came: the call may take effect at any time
 }
 
 // register is a key: the state is its value.
@@ -127,7 +127,7 @@ func linear(s *stage, programs ...string) (string, error) {
 	return h.check(s.dir)
 }
 
-// fault kills, pauses or cuts off a member, and lets it come back.
+// fault kills, pauses or cuts off a member, and lets the member come back.
 func fault(c *cluster, lines []*proxy) error {
 	at := rand.IntN(len(c.members))
 	if rand.IntN(2) == 0 { // the leader, more often than by chance
@@ -197,7 +197,7 @@ func (c *call) do(ctx context.Context, cli *clientv3.Client) error {
 	if err := c.get(ctx, cli); err != nil {
 		return err
 	}
-	// The read only finds a value to compare with: it is no part of the history.
+	// The read only finds a value to compare with, and is no part of the history.
 	c.kind, c.old = "cas", c.got
 	same := clientv3.Compare(clientv3.Value(c.key), "=", c.old)
 	if c.old == "" {

@@ -1,6 +1,6 @@
 package main
 
-// Clients: writers that remember what was acknowledged, a watcher, and a lease that is kept alive.
+// Clients: writers with a memory of acknowledged writes, a watcher, and a living lease.
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 const writers = 8
 
-// load is what clients do while a cluster goes through something.
+// load is the clients of a cluster during a scenario.
 type load struct {
 	cluster *cluster
 	cli     *clientv3.Client
@@ -28,7 +28,7 @@ type load struct {
 	lease clientv3.LeaseID
 
 	seen     map[string]int64 // by the watcher: key to revision
-	watched  atomic.Int64     // newest revision that the watcher has seen
+	watched  atomic.Int64     // newest revision of the watcher
 	disorder error
 }
 
@@ -53,7 +53,7 @@ func (c *cluster) load() (*load, error) {
 }
 
 // write puts one key after another, and remembers the acknowledged ones. A write without an answer may
-// have happened or not: its key is not used again.
+// have happened or not, so the key is not used again.
 func (l *load) write(ctx context.Context, writer int) {
 	defer l.running.Done()
 	for n := 0; ctx.Err() == nil; n++ {
@@ -94,7 +94,7 @@ func (l *load) watch(ctx context.Context) {
 	}
 }
 
-// keepLease grants a lease of 10 s, hangs a key on it, and keeps it alive.
+// keepLease grants a lease of 10 s with a key, and keeps the lease alive.
 func (l *load) keepLease(ctx context.Context) error {
 	err := soon("no lease is granted", func(ctx context.Context) error {
 		lease, err := l.cli.Grant(ctx, 10)
@@ -113,7 +113,7 @@ func (l *load) keepLease(ctx context.Context) error {
 		return err
 	}
 	go func() {
-		for range alive { // the client sends the next one by itself
+		for range alive { // the client sends the next request automatically
 		}
 	}()
 	return nil
@@ -137,8 +137,8 @@ func (l *load) during() error {
 	})
 }
 
-// verify ends the writers and compares: every acknowledged write is there, on every member; all members
-// have equal hashes; the watcher has seen every write in order; the lease lives.
+// verify checks four promises. Acknowledged writes are on every member. Members have equal hashes. The
+// watcher has seen the writes in order, without a gap. The lease lives.
 func (l *load) verify() (string, error) {
 	defer l.cli.Close()
 	defer l.stop()
@@ -170,7 +170,7 @@ func (l *load) verify() (string, error) {
 	return fmt.Sprintf("%d writes kept, hashes equal", l.count()), err
 }
 
-// endWriters writes a last key, and returns its revision. Writers go on, but theirs do not matter.
+// endWriters writes a last key, and returns the revision. Writers go on, but later writes do not count.
 func (l *load) endWriters() (last int64, err error) {
 	err = soon("the last write fails", func(ctx context.Context) error {
 		answer, err := l.cli.Put(ctx, "k/last", "last")
@@ -182,7 +182,7 @@ func (l *load) endWriters() (last int64, err error) {
 	return last, err
 }
 
-// complete fails unless a member has every write that was acknowledged before.
+// complete fails unless a member has every write acknowledged so far.
 func (l *load) complete(p *process) error {
 	l.mu.Lock()
 	want := make(map[string]string, len(l.acked))

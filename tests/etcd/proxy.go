@@ -1,6 +1,6 @@
 package main
 
-// A line between members that can be cut: peers reach a member through its proxy only.
+// Lines between members. Peers reach a member only through a proxy, and the proxy can be cut.
 
 import (
 	"io"

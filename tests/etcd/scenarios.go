@@ -12,7 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// one kills a single member under load, and starts it again.
+// one kills a single member under load, and starts the member again.
 func one(s *stage) (string, error) {
 	c, err := s.newCluster(nil, "raftcore")
 	if err != nil {
@@ -38,7 +38,7 @@ func one(s *stage) (string, error) {
 	return l.verify()
 }
 
-// kills leads from each member in turn, and kills it as the leader.
+// kills makes each member the leader, and kills the leader.
 func kills(s *stage, programs ...string) (string, error) {
 	c, err := s.newCluster(nil, programs...)
 	if err != nil {
@@ -72,7 +72,7 @@ func kills(s *stage, programs ...string) (string, error) {
 	return l.verify()
 }
 
-// rolling replaces the program of each member, on its data: stock by raftcore, then raftcore by stock.
+// rolling replaces the program of each member: stock by raftcore, then raftcore by stock.
 func rolling(s *stage) (string, error) {
 	c, err := s.newCluster(nil, "stock", "stock", "stock")
 	if err != nil {
@@ -108,7 +108,7 @@ func rolling(s *stage) (string, error) {
 	return l.verify()
 }
 
-// laggard is a member that needs a snapshot: from a raftcore leader to stock, and the other way round.
+// laggard sends a snapshot to a late member: from raftcore to stock, then from stock to raftcore.
 func laggard(s *stage) (string, error) {
 	flags := []string{"--snapshot-count", "50", "--snapshot-catchup-entries", "20"}
 	c, err := s.newCluster(flags, "raftcore", "stock", "raftcore")
@@ -145,7 +145,7 @@ func laggard(s *stage) (string, error) {
 	return l.verify()
 }
 
-// mentions fails unless a member's log has these words.
+// mentions fails unless the log of a member has the words.
 func mentions(p *process, words string) error {
 	return soon(p.name+" has no line with "+words, func(context.Context) error {
 		text, err := os.ReadFile(p.dir + ".log")
@@ -156,7 +156,7 @@ func mentions(p *process, words string) error {
 	})
 }
 
-// members grows a cluster by a learner, which becomes a voter and the leader, and removes another one.
+// members adds learners, promotes them, makes the last of them the leader, and removes old members.
 func members(s *stage) (string, error) {
 	c, err := s.newCluster(nil, "raftcore", "stock", "raftcore")
 	if err != nil {
@@ -201,7 +201,7 @@ func members(s *stage) (string, error) {
 	return l.verify()
 }
 
-// join adds a learner, and promotes it once it has caught up.
+// join adds a learner, and promotes the learner after catching up.
 func (c *cluster) join(program string) error {
 	endpoints := strings.Join(c.urls(), ",")
 	p, err := c.add(program)
@@ -276,7 +276,7 @@ func restore(s *stage) (string, error) {
 		return "", err
 	}
 	l.running.Wait()
-	if err := c.works(); err != nil { // every member has every write now
+	if err := c.works(); err != nil { // the members have all writes now
 		return "", err
 	}
 	s.step()
@@ -350,7 +350,7 @@ func alone(s *stage) (string, error) {
 		return "", err
 	}
 	l.running.Wait()
-	if err := c.works(); err != nil { // every member has every write now
+	if err := c.works(); err != nil { // the members have all writes now
 		return "", err
 	}
 	s.step()
@@ -382,7 +382,7 @@ func alone(s *stage) (string, error) {
 	return fmt.Sprintf("%d writes are there", l.count()), c.works()
 }
 
-// large writes values of ten megabytes, from a leader of each kind, and lets a member catch up on them.
+// large writes values of ten megabytes, from a leader of each kind, and lets a member catch up.
 func large(s *stage) (string, error) {
 	const size, count = 10 << 20, 6
 	c, err := s.newCluster([]string{"--max-request-bytes", "33554432"}, "raftcore", "stock", "raftcore")
