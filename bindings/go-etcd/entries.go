@@ -76,6 +76,16 @@ type arrivals struct {
 	appended []*pb.Entry
 }
 
+// mostArrivals is how many entries of messages are kept. More come only while a host does not take a
+// Ready for long; those are copied.
+const mostArrivals = 1 << 14
+
+func (a *arrivals) append(entries []*pb.Entry) {
+	if len(a.appended) < mostArrivals {
+		a.appended = append(a.appended, entries...)
+	}
+}
+
 // take returns the object of an entry of the node, if the entry is one that came, else a copy. The
 // contents are compared, so a mistaken guess costs a copy and nothing else.
 func (a *arrivals) take(e raftcore.Entry) *pb.Entry {

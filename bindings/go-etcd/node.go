@@ -83,6 +83,7 @@ func mustEngine(c *Config) *engine {
 			logger = defaultLogger()
 		}
 		logger.Panicf("raft: %x does not start: %v", c.ID, err)
+		panic(err) // a logger that does not panic
 	}
 	return e
 }

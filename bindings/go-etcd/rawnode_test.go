@@ -307,3 +307,40 @@ func TestASilentLeaderStepsDownAndIsLogged(t *testing.T) {
 		}
 	}
 }
+
+// busyStorage has no snapshot for a while.
+type busyStorage struct {
+	*raft.MemoryStorage
+	refuse int
+}
+
+func (b *busyStorage) Snapshot() (*pb.Snapshot, error) {
+	if b.refuse--; b.refuse >= 0 {
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
+	}
+	return b.MemoryStorage.Snapshot()
+}
+
+func TestASnapshotThatIsNotThereYetIsAskedForAgain(t *testing.T) {
+	busy := &busyStorage{}
+	g := newGroup(t, func(c *raft.Config) {
+		if c.ID == 1 {
+			busy.MemoryStorage = c.Storage.(*raft.MemoryStorage)
+			c.Storage = busy
+		}
+	}, 1, 2, 3)
+	leader := g.elect(1)
+	g.cut[3] = true
+	must(t, leader.node.Propose([]byte("a")))
+	g.work()
+	must(t, leader.snapshot())
+	busy.refuse = 3
+	g.cut = map[uint64]bool{}
+	for range 60 {
+		g.ticks(1)
+	}
+	g.same([]string{"a"}, 3)
+	if busy.refuse >= 0 {
+		t.Fatal("the storage was not asked")
+	}
+}

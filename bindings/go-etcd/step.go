@@ -40,10 +40,15 @@ func (e *engine) step(m *pb.Message) error {
 		}
 	case pb.MsgForgetLeader:
 		return e.core.ForgetLeader()
-	case pb.MsgApp:
-		e.came.appended = append(e.came.appended, m.GetEntries()...)
-	case pb.MsgSnap:
-		e.received = append(e.received, m.GetSnapshot())
+	}
+	return e.stepBytes(m, own)
+}
+
+// stepBytes encodes a message for the core, and keeps the entries and the snapshot of the message
+// for the next Ready.
+func (e *engine) stepBytes(m *pb.Message, own bool) error {
+	snapshot := m.GetSnapshot()
+	if m.GetType() == pb.MsgSnap {
 		m = withoutData(m)
 	}
 	bytes, err := proto.MarshalOptions{}.MarshalAppend(e.bytes[:0], m)
@@ -56,11 +61,19 @@ func (e *engine) step(m *pb.Message) error {
 	if e.async && (own || IsLocalMsgTarget(m.GetFrom())) {
 		return e.core.StepLocal(bytes)
 	}
-	err = e.core.Step(0, bytes)
-	if errors.Is(err, raftcore.ErrNoPeer) {
+	switch err = e.core.Step(0, bytes); {
+	case errors.Is(err, raftcore.ErrNoPeer):
 		return ErrStepPeerNotFound
+	case err != nil:
+		return err
 	}
-	return err
+	switch m.GetType() {
+	case pb.MsgApp:
+		e.came.append(m.GetEntries())
+	case pb.MsgSnap:
+		e.received = append(e.received, snapshot)
+	}
+	return nil
 }
 
 // withoutData returns a copy of a snapshot's message that shares all except the data.
