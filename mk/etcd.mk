@@ -20,7 +20,7 @@ $(ETCD_BIN)/old/etcd: tests/etcd/old/go.mod
 	cd tests/etcd/old && $(GO) build -o $@ go.etcd.io/etcd/server/v3
 
 # The same module with the two lines of docs/etcd.md.
-$(ETCD_BIN)/raftcore/etcd: tests/etcd/stock/go.mod $(ETCD_OURS) | go-lib
+$(ETCD_BIN)/raftcore/etcd: tests/etcd/stock/go.mod target/c/libraftcore.a $(ETCD_OURS) | go-lib
 	@mkdir -p $(@D) $(ETCD_OUT)/own
 	cp tests/etcd/stock/go.mod tests/etcd/stock/go.sum $(ETCD_OUT)/own/
 	cd $(ETCD_OUT)/own && $(GO) mod edit -replace go.etcd.io/raft/v3=$(CURDIR)/bindings/go-etcd
