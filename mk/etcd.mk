@@ -40,13 +40,14 @@ etcd: etcd-build go-etcd-test  ## etcd on raftcore, and beside stock etcd 3.7.3 
 etcd-test: etcd-build go-etcd-test  ## the same in four minutes, with a part of etcd's own tests, and the lines of docs/etcd.md
 	@$(ETCD_BIN)/scenarios -bin $(ETCD_BIN) -work $(ETCD_OUT)/work -seconds $(or $(LOAD),0.5) $(SCENARIOS)
 	@tests/etcd/suites short
-	@tests/etcd/doc.sh $(ETCD_BIN) $(ETCD_OUT)/doc 2>&1 | tail -n 1
+	@$(MAKE) -s etcd-doc
 
 etcd-suites: go-lib  ## etcd's own tests on raftcore and on stock, an hour: SUITES='unit integration'
 	@tests/etcd/suites --on both $(or $(SUITES),unit integration)
 
 etcd-doc: etcd-build
-	tests/etcd/doc.sh $(ETCD_BIN) $(ETCD_OUT)/doc
+	@tests/etcd/doc.sh $(ETCD_BIN) $(ETCD_OUT)/doc >$(ETCD_OUT)/doc.log 2>&1 || { tail -n 40 $(ETCD_OUT)/doc.log; exit 1; }
+	@tail -n 1 $(ETCD_OUT)/doc.log
 
 etcd-bench: etcd-build  ## etcd on raftcore beside stock: PASSES=7, LOAD=4 seconds for each figure
 	@$(ETCD_BIN)/scenarios -bin $(ETCD_BIN) -work $(ETCD_OUT)/work -seconds $(or $(LOAD),4) -bench $(or $(PASSES),7)
