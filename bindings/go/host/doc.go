@@ -1,0 +1,34 @@
+// Package host makes a replicated service out of a state machine: it has the log on disk, the
+// connections between members, snapshots, membership and the loop around the Raft core raftcore.
+//
+// You write a [StateMachine]: Apply, Snapshot, Restore. [Found] makes the first member of a group,
+// once. [Open] starts a member, at every start; a member with an empty directory joins the group of
+// Options.Join.
+//
+//	err := host.Found("data/1", 1, options) // once
+//	h, err := host.Open(ctx, "data/1", 1, options)
+//	result, err := h.Propose(ctx, []byte("apple")) // replicated, durable, applied
+//	err = h.Read(ctx)                              // then read your state: nothing acknowledged is missing
+//
+// Propose and Read work on every member; nobody needs to look for the leader. [Host.Transfer],
+// [Host.Promote], [Host.Remove] and [Host.Members] manage the group.
+//
+// # What an outcome means
+//
+// nil from Propose: the entry is on the disks of a majority, and applied. [ErrNotCommitted]: surely
+// not done. [ErrUnknown]: done or not. [ErrRefused]: surely not done, and a retry would not help. A
+// [Session] makes retries safe: the group applies each of its proposals once.
+//
+// # The disk
+//
+// A write is one flush, and a flush covers all writes that wait. The state itself is in memory; a
+// start restores the newest snapshot and applies the log behind it. If bytes on the disk are not
+// those that were written, Open fails with [ErrDamaged], and a running host ends with it. Remove
+// such a member, and add another one with a new id and an empty directory.
+//
+// # Operations
+//
+// [Host.Backup] and [FoundFrom] copy a group's state; [Recover] is for a group whose majority is
+// lost. [Host.WriteMetrics] writes Prometheus' text format, [Host.Expvar] is for package expvar.
+// What happens is logged with package slog.
+package host
