@@ -332,6 +332,11 @@ func (h *Host) beginSnapshot() {
 func (h *Host) publishBook() {
 	book := maps.Clone(h.applier.book)
 	h.inbox.call(func() {
+		for id, r := range book {
+			if r != h.book[id] { // newer than what a hello said
+				delete(h.hints, id)
+			}
+		}
 		h.book = book
 		h.refreshView()
 	})

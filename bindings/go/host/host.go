@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"sync"
@@ -68,6 +69,7 @@ type Host struct {
 	voters    map[uint64]bool     // learners that become voters once they are near enough
 	asked     time.Time           // of the last wish of this member about itself
 	asking    atomic.Bool
+	removed   bool   // this member is no longer in the membership
 	submitted uint64 // number of the newest ready that went to the disk
 	persisted uint64 // number of the newest ready that is durable
 	flat      []byte // reused
@@ -231,7 +233,7 @@ func (h *Host) boot() error {
 	if stored.Snapshot > 0 {
 		name = disk.SnapshotName(stored.Snapshot, stored.SnapshotTerm)
 	}
-	if err := errors.Join(h.dir.Clean(name), removePart(h.dir)); err != nil {
+	if err := errors.Join(h.dir.RemoveSnapshots(name, math.MaxUint64), removePart(h.dir)); err != nil {
 		return err
 	}
 	if err := h.node.BootState(stored.HardState); err != nil {

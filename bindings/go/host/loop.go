@@ -280,12 +280,13 @@ func (h *Host) refreshView() {
 	h.view.Store(&view{leader: h.leader, established: h.ready && h.leader == h.id, conf: h.conf, book: h.book})
 }
 
-// addressOf returns where a peer is dialled; empty: nobody knows.
+// addressOf returns where a peer is dialled; empty: nobody knows. A member that has moved says so in
+// its hello, whose disk was compared with the book: the book follows only once the leader reaches it.
 func (h *Host) addressOf(id uint64) string {
-	if at := h.book[id].PeerAddress; at != "" {
+	if at := h.hints[id]; at != "" {
 		return at
 	}
-	return h.hints[id]
+	return h.book[id].PeerAddress
 }
 
 // peer returns the connection to a peer, and makes one. nil: no address is known.

@@ -227,11 +227,13 @@ func (h *Host) askForSelf() {
 		return // nothing is known yet
 	}
 	if !v.isMember(h.id) {
-		if h.role != raftcore.RoleLeader {
+		if h.removed && h.role != raftcore.RoleLeader { // for a second: who asked it for something has the answer
 			h.fail(ErrRemoved)
 		}
+		h.removed = true
 		return
 	}
+	h.removed = false
 	if h.leader == 0 {
 		return
 	}

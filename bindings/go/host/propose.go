@@ -287,9 +287,6 @@ func (h *Host) dropped(d raftcore.Drop) {
 
 // passOn sends what waits to the leader, if one is known.
 func (h *Host) passOn() {
-	if h.leader == 0 {
-		return
-	}
 	rest := h.waiting
 	h.waiting = nil
 	now := time.Now()
@@ -301,7 +298,7 @@ func (h *Host) passOn() {
 		if p.state.Load() == proposalOver {
 			continue
 		}
-		if p.retryAt.After(now) {
+		if h.leader == 0 || p.retryAt.After(now) {
 			h.waiting = append(h.waiting, p)
 			continue
 		}
@@ -322,7 +319,11 @@ func (h *Host) answered(p *proposal, o outcome) {
 		p.finish(o)
 		return
 	}
-	p.retryAt = time.Now().Add(min(max(time.Duration(o.retryMS)*time.Millisecond, time.Millisecond), time.Second))
+	pause := time.Duration(o.retryMS) * time.Millisecond
+	if o.kind == wire.OutcomeNotLeader {
+		pause = h.opt.Tick / 2
+	}
+	p.retryAt = time.Now().Add(min(max(pause, time.Millisecond), time.Second))
 	h.putBack(p, o.words)
 }
 

@@ -50,6 +50,9 @@ func Create(d *Dir, segmentBytes int, state raftcore.HardState, snapshot, term u
 
 // Open reads the log of a directory.
 func Open(d *Dir, segmentBytes int) (*Log, *Boot, error) {
+	if err := d.removeUnfinished(); err != nil {
+		return nil, nil, err
+	}
 	l := &Log{dir: d, segmentBytes: segmentBytes}
 	b := &Boot{}
 	numbers, err := l.chain()

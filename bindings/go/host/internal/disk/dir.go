@@ -12,7 +12,6 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"raftcore.example/go/host/internal/wire"
@@ -157,22 +156,13 @@ func (d *Dir) sync() error {
 
 func (d *Dir) name(name string) string { return filepath.Join(d.Path, name) }
 
-// Clean removes what a crash left behind: unfinished files, and snapshots that the log does not
-// name. A snapshot that is being received stays.
-func (d *Dir) Clean(snapshot string) error {
-	entries, err := os.ReadDir(d.Path)
-	if err != nil {
-		return err
+// removeUnfinished removes the files that a crash left unfinished.
+func (d *Dir) removeUnfinished() error {
+	names, err := filepath.Glob(d.name("*.tmp"))
+	for _, name := range names {
+		err = errors.Join(err, os.Remove(name))
 	}
-	for _, e := range entries {
-		name := e.Name()
-		if strings.HasSuffix(name, ".tmp") || strings.HasPrefix(name, "snapshot-") && name != snapshot {
-			if err := os.Remove(d.name(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
+	return err
 }
 
 // Close unlocks the directory.
@@ -184,16 +174,16 @@ func SnapshotName(index, term uint64) string { return fmt.Sprintf("snapshot-%d-%
 // Part is the name of a snapshot that is being received.
 const Part = "receive.part"
 
-// RemoveSnapshots removes the snapshot files below an index, except the one to keep. Newer files
-// may be about to be installed.
-func (d *Dir) RemoveSnapshots(keep string, below uint64) error {
+// RemoveSnapshots removes the snapshot files up to an index, except the one to keep. Newer files may
+// be about to be installed.
+func (d *Dir) RemoveSnapshots(keep string, upTo uint64) error {
 	entries, err := os.ReadDir(d.Path)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		var index, term uint64
-		if n, _ := fmt.Sscanf(e.Name(), "snapshot-%d-%d", &index, &term); n == 2 && index <= below && e.Name() != keep {
+		if n, _ := fmt.Sscanf(e.Name(), "snapshot-%d-%d", &index, &term); n == 2 && index <= upTo && e.Name() != keep {
 			if err := os.Remove(d.name(e.Name())); err != nil {
 				return err
 			}
