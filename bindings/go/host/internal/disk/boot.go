@@ -178,6 +178,9 @@ func (l *Log) scan(number uint64, isFirst, isLast bool, end int, b *Boot) (unpro
 		}
 		l.number, s.end = found.number, found.end
 		l.synced = max(l.synced, found.synced)
+		if found.offset == segmentHead { // the base was durable before the segment got its name
+			l.synced = found.number
+		}
 		unproven = append(unproven, found)
 	}
 	l.bytes += int64(s.end)

@@ -104,6 +104,22 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// TestNothingWritten opens again and again, as after a crash, a log to which nothing was written.
+func TestNothingWritten(t *testing.T) {
+	d := fresh(t)
+	l, _ := open(t, d)
+	l.add(2, 1, "a")
+	check(t, l.Sync(true))
+	for range 4 {
+		all := files(t, d)
+		l.closeFiles()
+		restore(t, d, all)
+		l, _ = open(t, d)
+		equal(t, l.texts(t), "a")
+	}
+	check(t, l.Close())
+}
+
 func TestCompaction(t *testing.T) {
 	d := fresh(t)
 	l, _ := open(t, d)
