@@ -39,7 +39,6 @@ func openRaftcore(dir string) (service, error) {
 		opt := host.Options{Machine: &counter{}, Address: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)}
 		place := fmt.Sprintf("%s/%d", dir, id)
 		if id == 1 {
-			opt.Address = "127.0.0.1:29171"
 			if err := host.Found(place, id, opt); err != nil {
 				return nil, err
 			}

@@ -333,7 +333,7 @@ func (h *Host) publishBook() {
 	book := maps.Clone(h.applier.book)
 	h.inbox.call(func() {
 		for id, r := range book {
-			if r != h.book[id] { // newer than what a hello said
+			if old, known := h.book[id]; known && r != old { // newer than what a hello said
 				delete(h.hints, id)
 			}
 		}

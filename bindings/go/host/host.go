@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,7 +145,8 @@ func found(dir string, id uint64, opt Options, write func(*disk.Dir, Options, di
 	return d.SetOwner(owner)
 }
 
-// advertised is what others dial. A listener knows the port, if Address has port 0.
+// advertised is what others dial; empty: not known before there is a listener, which knows the port
+// if Address has port 0.
 func (o Options) advertised(l net.Listener) string {
 	switch {
 	case o.Advertise != "":
@@ -153,6 +155,9 @@ func (o Options) advertised(l net.Listener) string {
 		host, _, _ := net.SplitHostPort(o.Address)
 		_, port, _ := net.SplitHostPort(l.Addr().String())
 		return net.JoinHostPort(host, port)
+	}
+	if strings.HasSuffix(o.Address, ":0") {
+		return ""
 	}
 	return o.Address
 }
