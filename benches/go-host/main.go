@@ -1,9 +1,9 @@
 // Command go-host measures raftcore's Go host beside hashicorp/raft with raft-boltdb, in one run:
-// three members each in this process, over TCP on this machine, with all data on one disk.
+// three members each in a single process, over TCP on the loopback, with data on a single disk.
 //
 //	go run . -dir /var/tmp -seconds 3 -rounds 3
 //
-// The two take turns, so that both see the same load of the machine. A write is 100 bytes, durable on
+// Both take turns, and so share the load of the machine. A write is 100 bytes, durable on
 // a majority and applied. A read is linearizable. The table has the median of the rounds.
 package main
 

@@ -14,7 +14,7 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// This file answers connections that other members dial.
+// Connections dialled by peers.
 
 const (
 	connectionsMax = 1024
@@ -313,7 +313,7 @@ func (x *guest) answer(m wire.Message) {
 	x.box.add(func(b []byte) []byte { return wire.Append(b, x.group, m) })
 }
 
-// requested takes a proposal that another member passes on.
+// requested takes a proposal passed on by a peer.
 func (h *Host) requested(x *guest, m *wire.Request) {
 	request := m.Request
 	reply := func(o outcome) {

@@ -15,7 +15,7 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// applier is the replicated state: the machine, and what the host keeps beside it. A single
+// applier is the replicated state: the machine, sessions, membership and addresses. A single
 // goroutine uses an applier.
 type applier struct {
 	machine  StateMachine
@@ -39,7 +39,7 @@ func newApplier(machine StateMachine) *applier {
 	return &applier{machine: machine, sessions: newSessions(), book: map[uint64]wire.Record{}}
 }
 
-// committed is an entry to apply, with the proposal that waits for it on this member, if any.
+// committed is an entry to apply, with the waiting proposal of the member, if any.
 type committed struct {
 	index, term uint64
 	kind        raftcore.EntryKind

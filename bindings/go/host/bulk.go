@@ -426,7 +426,7 @@ func (h *Host) install(v *raftcore.ReadyView, job *diskJob) {
 	job.then = func() error { return h.retire(head.Index, head.Term) }
 }
 
-// snapshotMade takes a new snapshot of this member's own: the log before it may go.
+// snapshotMade takes a new snapshot of the member's own: the log before it may go.
 func (h *Host) snapshotMade(head wire.SnapshotHead) {
 	h.saving.Store(false)
 	if head.Index <= h.snapshot.Index { // one came from a leader meanwhile

@@ -7,8 +7,8 @@ import (
 	"raftcore.example/go/host/internal/disk"
 )
 
-// diskJob is what a ready has for the disk. The records themselves are in the log already, which
-// writes all that has come by in one write.
+// diskJob is what a ready has for the disk. The records are in the log's buffer already; a
+// single write takes the whole buffer.
 type diskJob struct {
 	number  uint64 // of the ready; 0: no ready
 	flush   bool
@@ -43,7 +43,7 @@ func (j *diskJob) send() {
 // idleTime is how long the disk is idle before a mark says that all is durable.
 const idleTime = 100 * time.Millisecond
 
-// runDisk is the goroutine that writes and flushes. One flush covers all jobs that wait.
+// runDisk is the goroutine that writes and flushes. A flush covers all waiting jobs.
 func (h *Host) runDisk() {
 	defer h.wg.Done()
 	mark := time.AfterFunc(time.Hour, func() { h.disks.put(diskJob{flush: true, then: h.store.Mark}) })

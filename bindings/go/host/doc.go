@@ -17,11 +17,11 @@
 //
 // nil from Propose: the entry is on the disks of a majority, and applied. [ErrNotCommitted]: surely
 // not done. [ErrUnknown]: done or not. [ErrRefused]: surely not done, and a retry would not help. A
-// [Session] makes retries safe: the group applies each of its proposals once.
+// [Session] makes retries safe: the group applies each proposal once.
 //
 // # The disk
 //
-// A write is one flush, and a flush covers all writes that wait. The state itself is in memory; a
+// A write costs a single flush, and a flush covers all waiting writes. The state itself is in memory; a
 // start restores the newest snapshot and applies the log behind it. If bytes on the disk are not
 // those that were written, Open fails with [ErrDamaged], and a running host ends with it. Remove
 // such a member, and add another one with a new id and an empty directory.

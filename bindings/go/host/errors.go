@@ -34,7 +34,7 @@ var (
 	ErrEmpty = errors.New("the directory belongs to no group")
 	// ErrFounded: the directory belongs to a group already. A group is founded once.
 	ErrFounded = errors.New("the directory belongs to a group already")
-	// ErrRemoved: this member was removed from the group. Its directory is of no more use.
+	// ErrRemoved: the member was removed from the group. Its directory is of no more use.
 	ErrRemoved = errors.New("this member was removed from the group")
 	// ErrDamaged: bytes on the disk are not those that were written. Do not repair the directory:
 	// remove the member from the group, and add an empty directory under a new id.

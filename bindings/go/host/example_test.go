@@ -1,4 +1,4 @@
-// An example for each thing that one does with a host. `go test` compares what they print.
+// An example for each task. `go test` compares what they print.
 package host_test
 
 import (
@@ -18,7 +18,7 @@ import (
 	"raftcore.example/go/host"
 )
 
-// Tally is a replicated state: a number. Each entry counts as many as it has bytes.
+// Tally is a replicated state: a number. An entry counts its bytes.
 type Tally struct {
 	mu sync.Mutex
 	n  int
@@ -95,7 +95,7 @@ func temp() string {
 	return dir
 }
 
-// A group of one member, and its first write. Found is called once in the life of the group.
+// A group with a single member, and a first write. Found is called once in the life of the group.
 func ExampleFound() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)
@@ -133,7 +133,7 @@ func ExampleOpen_join() {
 		log.Fatal(err)
 	}
 	defer h.Close()
-	if err := all[0].Promote(ctx, 2); err != nil { // it asks for its vote itself; this waits
+	if err := all[0].Promote(ctx, 2); err != nil { // the member asks for its vote automatically; Promote waits
 		log.Fatal(err)
 	}
 	for _, m := range all[0].Members() {
@@ -359,7 +359,7 @@ func ExampleHost_Backup() {
 	// 6
 }
 
-// Two of three members are lost for ever. The last one goes on alone, from all that its log has.
+// Two of three members are lost for ever. The survivor goes on alone, with its whole log.
 func ExampleRecover() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)
@@ -432,7 +432,7 @@ func ExampleHost_Expvar() {
 	// true
 }
 
-// A context ends a member and all that waits for it.
+// A context ends a member, and all waiting calls.
 func ExampleOpen_context() {
 	dir := temp()
 	defer os.RemoveAll(dir)

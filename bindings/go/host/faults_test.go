@@ -69,7 +69,7 @@ func TestSnapshotResumes(t *testing.T) {
 }
 
 // TestLearnerCatchesUp is bugs/kv-learner-never-up: a new member behind a slow link, while others
-// write all the time. The log that its snapshot needs is kept.
+// write all the time. The log behind its snapshot is kept.
 func TestLearnerCatchesUp(t *testing.T) {
 	g := newGroup(t, 1, func(o *host.Options) {
 		o.SnapshotBytes, o.KeepBytes, o.SegmentBytes = 512<<10, 256<<10, 128<<10

@@ -18,8 +18,8 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// Host is a member of a group, with its disk and its connections. Make one with [Open]. All methods
-// are for any goroutine.
+// Host is a member of a group, with its disk and its connections. Make one with [Open]. Methods may be called
+// from any goroutine.
 type Host struct {
 	id      uint64
 	opt     Options
@@ -68,9 +68,9 @@ type Host struct {
 	fetches   []raftcore.Fetch    // that wait for a snapshot to be made
 	snapshot  wire.SnapshotHead   // the newest
 	voters    map[uint64]bool     // learners that become voters once they are near enough
-	asked     time.Time           // of the last wish of this member about itself
+	asked     time.Time           // of the last wish of the member about itself
 	asking    atomic.Bool
-	removed   bool   // this member is no longer in the membership
+	removed   bool   // the member is no longer in the membership
 	submitted uint64 // number of the newest ready that went to the disk
 	persisted uint64 // number of the newest ready that is durable
 	flat      []byte // reused
@@ -82,7 +82,7 @@ type Host struct {
 // view is what connections need to know of the loop.
 type view struct {
 	leader      uint64
-	established bool // this member leads, and its first entry is applied
+	established bool // the member leads, and its first entry is applied
 	conf        raftcore.Conf
 	book        map[uint64]wire.Record
 }
@@ -169,7 +169,7 @@ func (o Options) advertised(l net.Listener) string {
 //
 //   - [ErrEmpty]: the directory is empty, and Options.Join too.
 //   - [ErrInUse], [ErrOwner], [ErrDamaged].
-//   - [ErrRefused]: the group refuses this member; the text says why.
+//   - [ErrRefused]: the group refuses the member; the text says why.
 func Open(ctx context.Context, dir string, id uint64, opt Options) (*Host, error) {
 	opt, err := opt.withDefaults(id)
 	if err != nil {
@@ -328,7 +328,7 @@ func (h *Host) run(ctx context.Context) {
 	}()
 }
 
-// endAll ends what still waits. No other goroutine runs any more.
+// endAll ends what still waits. All goroutines have ended.
 func (h *Host) endAll(m mail) {
 	for _, p := range h.byToken {
 		p.finish(outcome{kind: wire.OutcomeUnknown, err: h.closedError()})

@@ -54,7 +54,7 @@ func TestThree(t *testing.T) {
 			}
 		}
 	}
-	// The leader ends; the others go on, and it comes back.
+	// The leader ends, a second leader takes over, and the first returns.
 	old := g.leader()
 	g.stop(old)
 	m := g.leader()

@@ -2,7 +2,7 @@ package host
 
 import "sync"
 
-// inbox is what other goroutines have for the loop.
+// inbox is the mail of the loop.
 type inbox struct {
 	mu   sync.Mutex
 	room sync.Cond // signalled when the loop has taken what is there
@@ -22,7 +22,7 @@ type mail struct {
 	appliedTo uint64 // index of an entry
 }
 
-// arrival is frames of the core from a peer: any number of them, or a single MsgSnap.
+// arrival is frames of the core from a peer: any number, or a single MsgSnap.
 type arrival struct {
 	peer        uint64
 	frames      []byte

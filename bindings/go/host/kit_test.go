@@ -1,4 +1,4 @@
-// What the tests of this package share: a machine, a group of members in this process.
+// Shared by the tests: a machine, a group of members in this process.
 package host_test
 
 import (

@@ -17,11 +17,11 @@ import (
 // link is a connection on which both hellos were exchanged, or are about to be.
 type link struct {
 	conn    net.Conn
-	hello   *wire.Hello // of the other side
-	id      uint64      // of the other side
+	hello   *wire.Hello // of the peer
+	id      uint64      // of the peer
 	group   uint64
-	limit   uint32 // longest frame that is taken
-	theirs  uint32 // longest frame that the other side takes
+	limit   uint32 // limit for incoming frames
+	theirs  uint32 // limit for outgoing frames
 	buf     []byte
 	from    int
 	to      int
@@ -33,7 +33,7 @@ var (
 	errTooLong  = errors.New("a frame beyond the limit")
 )
 
-// rejected is a REJECT of the other side.
+// rejected is a REJECT of the peer.
 type rejected struct{ wire.Reject }
 
 func (r *rejected) Error() string { return fmt.Sprintf("rejected with code %d: %s", r.Code, r.Words) }
@@ -166,7 +166,7 @@ func (l *link) readHello() (core raftcore.HelloInfo, err error) {
 	return core, nil
 }
 
-// frameMax is the longest frame that this host takes.
+// frameMax is the limit for incoming frames.
 func (h *Host) frameMax() uint32 {
 	return uint32(min(max(h.limit, uint64(h.opt.MaxEntryBytes)+4096, 2<<20), 1<<30))
 }
@@ -188,8 +188,8 @@ func (h *Host) sayHello(l *link, channel uint8, to uint64) error {
 	return err
 }
 
-// check makes the checks of docs/wire.md, section 3. dialled is the id that this side dialled; 0:
-// another host dialled, or any id will do.
+// check makes the checks of docs/wire.md, section 3. dialled is the dialled id; 0: the peer dialled, or any id
+// will do.
 func (h *Host) check(l *link, core raftcore.HelloInfo, own raftcore.HelloInfo, dialled uint64) *wire.Reject {
 	m, owner := l.hello, h.dir.Owner
 	no := func(code uint16, format string, args ...any) *wire.Reject {
@@ -224,7 +224,7 @@ func (h *Host) check(l *link, core raftcore.HelloInfo, own raftcore.HelloInfo, d
 
 // ---- dialling
 
-// dialler has the two sides of TLS; nil without TLS.
+// dialler has both sides of TLS; nil without TLS.
 type dialler struct{ server, client *tls.Config }
 
 const alpn = "raftcore/1"
@@ -274,7 +274,7 @@ func hasURI(c *x509.Certificate, group, id uint64) bool {
 	return false
 }
 
-// certified reports whether the other side's certificate holds group and id. Without TLS the id is
+// certified reports whether the peer's certificate holds group and id. Without TLS the id is
 // taken on trust.
 func (h *Host) certified(conn net.Conn, group, id uint64) bool {
 	if h.dialler.server == nil {

@@ -9,8 +9,8 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// This file is the loop: the only goroutine that takes readies from the node. It never waits for the
-// disk, for the machine or for a connection.
+// The loop is the only goroutine with access to readies. The loop never waits for the disk, for the
+// machine or for a connection.
 
 func (h *Host) runLoop() {
 	defer h.wg.Done()
@@ -32,7 +32,7 @@ func (h *Host) runLoop() {
 	}
 }
 
-// turn does all that has come, and all that follows from it.
+// turn handles the mail, then the readies.
 func (h *Host) turn(m *mail) error {
 	for _, f := range m.calls {
 		f()
@@ -309,7 +309,7 @@ func (h *Host) peer(id uint64) *peer {
 	return p
 }
 
-// recordOf returns this member's own record.
+// recordOf returns the member's own record.
 func (h *Host) recordOf() wire.Record {
 	return wire.Record{ID: h.id, Disk: h.dir.Owner.Disk, PeerAddress: h.address, ClientAddress: h.opt.ClientAddress}
 }

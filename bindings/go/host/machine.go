@@ -16,7 +16,7 @@ type Entry struct {
 // state and the entries: no clock, no random number, no order of a map.
 type StateMachine interface {
 	// Apply applies a batch in order, and sets the Result of each entry. No entry may be refused by
-	// a panic or by ending the process: each member would end, and again at each start. An entry
+	// a panic or by ending the process: all members would end, again at each start. An entry
 	// that makes no sense changes nothing, and its Result says so.
 	Apply(batch []Entry)
 

@@ -21,7 +21,7 @@ type Member struct {
 	ClientAddress string
 }
 
-// Members returns the membership as this member knows it, by id.
+// Members returns the membership as the member knows it, by id.
 func (h *Host) Members() []Member {
 	v := h.view.Load()
 	var list []Member
@@ -93,7 +93,7 @@ func (h *Host) until(ctx context.Context, done func() bool) error {
 }
 
 // Transfer hands the leadership over to a voter, and waits until it leads. Any member may be asked.
-// Without success there is the error of ctx; the group has a leader all the same.
+// Without success there is the error of ctx; the group still has a leader.
 func (h *Host) Transfer(ctx context.Context, to uint64) error {
 	if !h.view.Load().isVoter(to) {
 		return with(ErrRefused, fmt.Sprintf("%d is no voter", to))
@@ -192,7 +192,7 @@ func (h *Host) caughtUp(id uint64) bool {
 	return false
 }
 
-// wish proposes a change on this member's own behalf. One at a time; a failure shows in the log.
+// wish proposes a change on the member's own behalf. One at a time; a failure shows in the log.
 func (h *Host) wish(what string, data []byte) {
 	if !h.asking.CompareAndSwap(false, true) {
 		return
@@ -219,8 +219,8 @@ func (h *Host) promoteLearners() {
 	}
 }
 
-// askForSelf asks the leader for what this member lacks: its vote, or its address in the book. It
-// also notices that this member was removed.
+// askForSelf asks the leader for a missing vote or address of the member. askForSelf
+// also notices a removal.
 func (h *Host) askForSelf() {
 	v := h.view.Load()
 	if len(v.conf.Voters) == 0 {

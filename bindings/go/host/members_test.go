@@ -164,8 +164,8 @@ func TestMoved(t *testing.T) {
 	}
 }
 
-// TestFoundedOnce is bugs/kv-wiped-majority: members that lost their disks do not found again over the
-// one that has the data.
+// TestFoundedOnce is bugs/kv-wiped-majority: members with lost disks do not found again over the
+// member with the data.
 func TestFoundedOnce(t *testing.T) {
 	g := newGroup(t, 3, nil)
 	put(t, g.leader(), "a", "1")

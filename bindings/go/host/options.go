@@ -20,22 +20,22 @@ import (
 // Options are the settings of a host. Only Machine and Address are needed.
 type Options struct {
 	Machine StateMachine // your state, as empty as at its first start
-	// Address is where this member listens for other members, and where they dial it: HOST:PORT.
+	// Address is where the member listens for other members, and where they dial it: HOST:PORT.
 	// Port 0 takes a free one.
 	Address string
-	// Advertise is what others dial, if that differs from Address.
+	// Advertise is the address for peers, if different from Address.
 	Advertise string
-	// ClientAddress is where clients reach this member, for others to tell them; see
-	// [Host.Members]. May be empty.
+	// ClientAddress is where clients reach the member; [Host.Members] returns the
+	// address on every member. May be empty.
 	ClientAddress string
-	// Group is a number for the group; members of different groups refuse each other. Default 1.
+	// Group is a number for the group; members of different groups refuse connections. Default 1.
 	Group uint64
-	// Join lists peer addresses of members, any of them. An empty directory joins their group. On
+	// Join lists peer addresses of any members. An empty directory joins their group. On
 	// a directory that belongs to a group Join does nothing.
 	Join []string
 	// Learner: a member that joins stays a learner, without a vote. Promote makes it a voter.
 	Learner bool
-	// TLS authenticates members to each other, and encrypts. nil: plain TCP, for a trusted network.
+	// TLS authenticates members, and encrypts. nil: plain TCP, for a trusted network.
 	TLS *TLS
 	// Logger takes what the host has to say. Default slog.Default.
 	Logger *slog.Logger
@@ -57,10 +57,10 @@ type Options struct {
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
 
-// TLS is what a member shows to others and asks of them. The member's id stands in its certificate
+// TLS has a member's certificate, and the authorities of its peers. The member's id stands in its certificate
 // as the URI urn:raftcore:GROUP:ID; names of machines do not matter.
 type TLS struct {
-	Certificate tls.Certificate // of this member, for client and server authentication
+	Certificate tls.Certificate // of the member, for client and server authentication
 	Authorities *x509.CertPool  // who signs members' certificates
 }
 

@@ -11,8 +11,8 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// peer is the connection that this member dials to another one: messages of the core, and requests.
-// There is a connection only while there is something to send.
+// peer is a connection dialled here: messages of the core, and requests. The host dials when there is
+// something to send.
 type peer struct {
 	h       *Host
 	id      uint64
@@ -157,7 +157,7 @@ func (p *peer) read(l *link) error {
 	}
 }
 
-// lost ends what waits for the peer. sent: the peer may have some of it.
+// lost ends what waits for the peer. sent: the peer may have a part.
 func (p *peer) lost(sent bool, err error) {
 	p.mu.Lock()
 	requests := p.requests

@@ -31,7 +31,7 @@ const (
 	proposalOver
 )
 
-// proposal is an entry to be committed: one of this member, or one that another member passed on.
+// proposal is an entry to be committed: from a caller here, or passed on by a peer.
 type proposal struct {
 	kind    raftcore.EntryKind
 	session wire.Identity // with number and raw data: what a REQUEST says
@@ -219,7 +219,7 @@ func (h *Host) notTaken(list []*proposal, err error) {
 			h.putBack(p, err.Error())
 		case len(list) == 1:
 			p.finish(outcome{kind: wire.OutcomeRefused, code: codeOf(err), words: err.Error(), err: err})
-		default: // one of them is at fault: each alone
+		default: // a single entry is at fault: propose each alone
 			h.tokens[0] = h.newToken(p)
 			one := [1]*proposal{p}
 			h.flat = append(h.flat[:0], p.entry...)
@@ -291,7 +291,7 @@ func (h *Host) passOn() {
 	h.waiting = nil
 	now := time.Now()
 	for _, p := range rest {
-		if p.remote { // it was passed on to us: whoever sent it knows better
+		if p.remote { // it was passed on to us: the sender knows better
 			p.finish(outcome{kind: wire.OutcomeNotLeader, leader: h.leader, address: h.book[h.leader].PeerAddress})
 			continue
 		}
@@ -311,7 +311,7 @@ func (h *Host) passOn() {
 	}
 }
 
-// answered takes the outcome that the leader sent for a proposal of this member.
+// answered takes the leader's outcome for a proposal.
 func (h *Host) answered(p *proposal, o outcome) {
 	retry := o.kind == wire.OutcomeNotLeader || o.kind == wire.OutcomeNotCommitted || o.kind == wire.OutcomeRefused &&
 		(o.code == wire.CodeBusy || o.code == wire.CodeShuttingDown || o.code == wire.CodeNoSpace)

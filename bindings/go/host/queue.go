@@ -2,7 +2,7 @@ package host
 
 import "sync"
 
-// queue passes jobs to one goroutine, which takes all that are there at once.
+// queue passes jobs to a goroutine, which takes all waiting jobs at once.
 type queue[T any] struct {
 	mu     sync.Mutex
 	some   sync.Cond

@@ -14,7 +14,7 @@ type readWait struct {
 	over atomic.Bool // nobody waits any more
 }
 
-// Read waits until this member's state has every write that was acknowledged, by any member, before
+// Read waits until the member's state has every write that was acknowledged, by any member, before
 // Read was called. Then read the state. A read costs no entry of the log; reads that come together
 // share one question to the leader.
 //

@@ -61,8 +61,8 @@ func FoundFrom(dir string, id uint64, backup io.Reader, opt Options) error {
 
 // Recover makes the only member of a new group out of the directory of a member whose group has
 // lost its majority for ever. Take the member with the furthest log: Open each and compare LastTerm,
-// then LastIndex, of [Host.Status]. All that this member's log has counts as committed; what it
-// lacks is lost, even if it was acknowledged. Other members must not come back: empty their
+// then LastIndex, of [Host.Status]. The whole log of the member counts as committed;
+// acknowledged entries beyond its end are lost. Other members must not come back: empty their
 // directories, and let them join under new ids.
 //
 // The directory must not be open. It keeps its id.
@@ -122,7 +122,7 @@ func replay(d *disk.Dir, opt Options) (*applier, uint64, error) {
 		}
 		a.apply(list)
 	}
-	// The next term is above every one that the old group can have used with this member.
+	// The next term is above every one that the old group can have used with the member.
 	a.term = max(a.term, stored.Term)
 	return a, stored.Last, nil
 }

@@ -48,7 +48,7 @@ func openEnvelope(b []byte) (session wire.Identity, number uint64, data []byte, 
 // SessionID identifies a client's session on every member.
 type SessionID [16]byte
 
-// Session makes retries safe: the group applies each of its proposals once, however often it is
+// Session makes retries safe: the group applies each proposal once, however often it is
 // sent. A session has one proposal at a time; calls wait for each other.
 type Session struct {
 	host   *Host
@@ -98,8 +98,8 @@ const (
 	resultMax   = 16 << 10 // longer results are not kept for a retry
 )
 
-// sessions is what the group remembers of its sessions. It is part of the replicated state: every
-// member has the same, in the same order.
+// sessions is what the group remembers of its sessions. The table is part of the replicated state,
+// equal on every member.
 type sessions struct {
 	byID  map[wire.Identity]*list.Element
 	order *list.List // the one that was used last is at the back

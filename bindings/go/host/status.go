@@ -18,7 +18,7 @@ type Status struct {
 	LogBytes        int64           // of the log on the disk
 }
 
-// Status returns how this member is.
+// Status returns how the member is.
 func (h *Host) Status() (Status, error) {
 	core, err := h.node.Status()
 	if err != nil {
@@ -31,13 +31,13 @@ func (h *Host) Status() (Status, error) {
 	return s, err
 }
 
-// ID returns this member's id.
+// ID returns the member's id.
 func (h *Host) ID() uint64 { return h.id }
 
-// Address returns where others dial this member.
+// Address returns the address for peers.
 func (h *Host) Address() string { return h.address }
 
-// Leader returns the member that leads, as far as this member knows; 0: none is known.
+// Leader returns the member that leads, as far as the member knows; 0: none is known.
 func (h *Host) Leader() uint64 { return h.view.Load().leader }
 
 // metrics counts. Each is for any goroutine.

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// process is a kv process. Tests kill it, and start it again on the same directory.
+// process is a kv process. Tests kill and restart the process.
 type process struct {
 	args []string
 	url  string
@@ -259,7 +259,7 @@ func TestRefusals(t *testing.T) {
 	}
 	all[2].start(t)
 
-	// Bytes of a committed entry rot on one disk: that member says so, and the others go on.
+	// Bytes of a committed entry rot on one disk: the member says so, and the group goes on.
 	all[0].must(t, "PUT", "/kv/marker", "MARKERVALUE")
 	all[2].must(t, "GET", "/kv/marker", "")
 	all[0].must(t, "PUT", "/kv/later", "1")

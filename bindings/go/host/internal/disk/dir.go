@@ -1,4 +1,4 @@
-// Package disk keeps a member's data directory: who owns it, the log in segments, snapshot files.
+// Package disk keeps a member's data directory: its owner, the log in segments, snapshot files.
 //
 // The log follows the ideas of docs/log.md; the bytes are this package's own. format.go specifies
 // them.

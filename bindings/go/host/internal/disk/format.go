@@ -8,7 +8,7 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// A segment is a file log-NUMBER: a head, batches, zeros. A batch is what one write wrote; it counts
+// A segment is a file log-NUMBER: a head, batches, zeros. A batch is a write; a batch counts
 // as a whole or not at all. A record is an entry or a change of other state. All integers are
 // little-endian. Batches and records begin at multiples of 8.
 //

@@ -11,7 +11,7 @@ import (
 )
 
 // Log is an open log. [Log.Add] is for the goroutine of the node, [Log.Sync] for that of the disk;
-// all other methods are for any goroutine.
+// the remaining methods are for any goroutine.
 type Log struct {
 	dir          *Dir
 	segmentBytes int
@@ -104,7 +104,7 @@ func stateData(state raftcore.HardState) []byte {
 	return binary.LittleEndian.AppendUint64(data, state.Commit)
 }
 
-// Sync writes what was added, in one write and one flush. With flush false the write is left to the
+// Sync writes the added records with a single write and a single flush. With flush false the write is left to the
 // system: for a commit index alone. A failure is final: each later Sync returns it.
 func (l *Log) Sync(flush bool) error {
 	l.pending.Lock()

@@ -324,7 +324,7 @@ func TestOwner(t *testing.T) {
 	}
 }
 
-// TestOfAnother: segments of another directory are no log, though they have the same shape.
+// TestOfAnother: segments of another directory are no log, despite their shape.
 func TestOfAnother(t *testing.T) {
 	d, other := fresh(t), fresh(t)
 	owner := other.Owner

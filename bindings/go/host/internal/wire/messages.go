@@ -1,6 +1,6 @@
 package wire
 
-// This file has a struct for each host frame. visit lists the fields in the order of docs/wire.md.
+// A struct for each host frame. visit lists the fields in the order of docs/wire.md.
 
 // Hello opens a connection, behind the hello of the core.
 type Hello struct {

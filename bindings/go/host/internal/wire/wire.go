@@ -8,7 +8,7 @@ import (
 	"fmt"
 )
 
-// Numbers of the protocol. docs/wire.md explains them under the same names.
+// Numbers of the protocol. docs/wire.md has explanations under equal names.
 const (
 	Version     = 1
 	Header      = 12   // bytes before a frame's body: length (4), group (8)
