@@ -17,7 +17,8 @@ go-host-test: go-lib  ## the host for Go: wire vectors, log, group, TLS; its exa
 	cd benches/go-host && test -z "$$(gofmt -l .)"
 go-host-race: go-lib  ## the same tests under Go's race detector
 	$(GO_HOST) test -count=1 -race ./...
-bench-go-host: go-lib  ## the host for Go beside hashicorp/raft with raft-boltdb, in one run; a table
+bench-go-host: go-lib  ## the host for Go beside hashicorp/raft with raft-boltdb, in one run: lines of a service, writes, reads
 	@mkdir -p $(GO_HOST_BENCH)
 	cd benches/go-host && $(GO) vet ./... && $(GO) build -o ../../$(GO_HOST_BENCH)/bench .
+	benches/go-host/services/check
 	$(GO_HOST_BENCH)/bench -dir $(or $(BENCH_DIR),$(GO_HOST_BENCH)) -seconds $(or $(BENCH_SECONDS),3) -rounds $(or $(BENCH_ROUNDS),3)
