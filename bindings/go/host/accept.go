@@ -21,7 +21,7 @@ const (
 	hellosMax      = 64 // connections that wait for a hello
 )
 
-// guests is the connections that came in.
+// guests has the incoming connections.
 type guests struct {
 	mu      sync.Mutex
 	all     map[net.Conn]bool
@@ -114,7 +114,7 @@ func (g *guests) closeAll() {
 	}
 }
 
-// seat gives a PEER connection its place, and ends an older one of the id.
+// seat registers a PEER connection, and closes an older connection of the id.
 func (g *guests) seat(h *Host, x *guest) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -215,7 +215,7 @@ func (h *Host) welcome(l *link) bool {
 	return true
 }
 
-// refusal returns what to say to a peer about an error of its own making.
+// refusal returns the REJECT for an error of the peer's making.
 func refusal(err error) *wire.Reject {
 	switch {
 	case errors.Is(err, errTooLong):

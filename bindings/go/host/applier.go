@@ -26,8 +26,8 @@ type applier struct {
 	term     uint64
 	bytes    int64 // of log applied since the last snapshot
 
-	batch  []Entry     // reused: what goes to Apply next
-	owners []batchItem // reused: to whom the results go
+	batch  []Entry     // reused: the batch for Apply
+	owners []batchItem // reused: the receivers of the results
 }
 
 type batchItem struct {
@@ -45,11 +45,11 @@ type committed struct {
 	kind        raftcore.EntryKind
 	data        []byte
 	p           *proposal
-	conf        *raftcore.Conf // of a membership change: the membership after it
-	err         error          // of a membership change that was passed over
+	conf        *raftcore.Conf // of a membership change: the new membership
+	err         error          // of a skipped membership change
 }
 
-// apply applies entries in order, and ends the proposals that wait for them.
+// apply applies entries in order, and ends the waiting proposals.
 func (a *applier) apply(entries []committed) (bookChanged bool) {
 	for i := range entries {
 		e := &entries[i]
@@ -99,7 +99,7 @@ func (a *applier) add(e *committed) {
 	}
 }
 
-// repeat answers a request that was applied before. Only the result of the last one is stored.
+// repeat answers a repeated request. Only the last result is stored.
 func (a *applier) repeat(s *session, number uint64, e *committed) {
 	if number < s.number {
 		e.p.finish(outcome{kind: wire.OutcomeUnknown, index: e.index, term: e.term, err: ErrSessionGone,
@@ -236,7 +236,7 @@ func (a *applier) restore(file *os.File) (wire.SnapshotHead, error) {
 	return head, nil
 }
 
-// applyJob is work for the goroutine that applies.
+// applyJob is work for the applying goroutine.
 type applyJob struct {
 	entries []committed
 	last    uint64 // index to report
@@ -250,7 +250,7 @@ type restoreJob struct {
 	done        chan error
 }
 
-// runApplier is the goroutine that applies.
+// runApplier is the applying goroutine.
 func (h *Host) runApplier() {
 	defer h.wg.Done()
 	for {
@@ -304,7 +304,7 @@ func (h *Host) applyOne(job *applyJob) error {
 	return nil
 }
 
-// beginSnapshot freezes the state here, and writes it in a goroutine of its own.
+// beginSnapshot freezes the state here, and writes the file in a new goroutine.
 func (h *Host) beginSnapshot() {
 	f, err := h.applier.freeze()
 	if err != nil {
@@ -328,12 +328,12 @@ func (h *Host) beginSnapshot() {
 	})
 }
 
-// publishBook tells the transport who lives where.
+// publishBook gives the address book to the loop.
 func (h *Host) publishBook() {
 	book := maps.Clone(h.applier.book)
 	h.inbox.call(func() {
 		for id, r := range book {
-			if old, known := h.book[id]; known && r != old { // newer than what a hello said
+			if old, known := h.book[id]; known && r != old { // newer than the hello
 				delete(h.hints, id)
 			}
 		}

@@ -16,24 +16,24 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// This file moves snapshots: a file in chunks on a BULK connection, then the MsgSnap on PEER.
+// Snapshots travel as a file in chunks on a BULK connection, then the MsgSnap on PEER.
 
 const (
 	chunkBytes = 256 << 10
 	window     = 4 << 20
 )
 
-// sending is a snapshot on its way to a peer. The loop owns it.
+// sending is a snapshot in flight to a peer, owned by the loop.
 type sending struct {
 	index, term uint64
-	frame       []byte // the MsgSnap, which waits for the data
+	frame       []byte // the MsgSnap, held back until the data arrive
 	arrived     bool   // the data
 	cancel      context.CancelFunc
 }
 
 // supplySnapshot answers a fetch of a snapshot with the newest file, or has a newer one made.
 func (h *Host) supplySnapshot(f raftcore.Fetch) {
-	if s := h.sends[f.Peer]; s != nil { // the core has given the former snapshot up
+	if s := h.sends[f.Peer]; s != nil { // the core gave up the former snapshot
 		s.cancel()
 		delete(h.sends, f.Peer)
 	}
@@ -44,8 +44,8 @@ func (h *Host) supplySnapshot(f raftcore.Fetch) {
 		err = raftcore.ErrArg
 	}
 	switch {
-	case ok, err == nil: // under way, or not wanted any more
-	case isCode(err, raftcore.ErrArg): // too old for this peer
+	case ok, err == nil: // under way, or no longer wanted
+	case isCode(err, raftcore.ErrArg): // too old for the peer
 		h.fetches = append(h.fetches, f)
 		h.applies.put(applyJob{snap: true})
 	default:
@@ -209,15 +209,15 @@ func (h *Host) sendFile(ctx context.Context, id uint64, address string, file *os
 
 // ---- receiving
 
-// receiver is the one snapshot that a member takes at a time.
+// receiver is the snapshot being received: one at a time.
 type receiver struct {
 	mu     sync.Mutex
 	file   *os.File // bytes so far; nil: none
 	offer  wire.Offer
 	size   uint64 // of the bytes so far
-	guest  *guest // from whom they come
+	guest  *guest // the sender
 	stream uint64
-	whole  map[[2]uint64]wire.SnapshotHead // files that are complete, by index and term
+	whole  map[[2]uint64]wire.SnapshotHead // complete files, by index and term
 }
 
 func (r *receiver) has(index, term uint64) (wire.SnapshotHead, bool) {
@@ -338,7 +338,7 @@ func (h *Host) chunk(x *guest, m *wire.Chunk) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.guest != x || r.stream != m.Stream || r.file == nil {
-		return nil // of a stream that has ended
+		return nil // of an ended stream
 	}
 	want := min(uint64(r.offer.ChunkBytes), r.offer.Size-r.size)
 	if m.Offset != r.size || uint64(len(m.Data)) != want || want == 0 {
@@ -366,7 +366,7 @@ func (h *Host) chunk(x *guest, m *wire.Chunk) error {
 	return nil
 }
 
-// complete checks the whole file, and gives it its name, durably. The receiver is locked.
+// complete checks the whole file, and renames the file durably. The receiver is locked.
 func (h *Host) complete(x *guest) {
 	r := &h.receiver
 	offer, file := r.offer, r.file
@@ -394,7 +394,7 @@ func (h *Host) complete(x *guest) {
 	x.answer(&wire.Complete{Stream: r.stream, Index: head.Index, Term: head.Term})
 }
 
-// arrivedSnap steps a MsgSnap whose data are there.
+// arrivedSnap steps a MsgSnap if the data are there.
 func (h *Host) arrivedSnap(a *arrival) {
 	if _, ok := h.receiver.has(a.index, a.term); !ok {
 		a.answer.add(func(b []byte) []byte {
@@ -426,10 +426,10 @@ func (h *Host) install(v *raftcore.ReadyView, job *diskJob) {
 	job.then = func() error { return h.retire(head.Index, head.Term) }
 }
 
-// snapshotMade takes a new snapshot of the member's own: the log before it may go.
+// snapshotMade takes a new snapshot, and compacts the log.
 func (h *Host) snapshotMade(head wire.SnapshotHead) {
 	h.saving.Store(false)
-	if head.Index <= h.snapshot.Index { // one came from a leader meanwhile
+	if head.Index <= h.snapshot.Index { // a leader sent a newer snapshot
 		h.retryFetches()
 		return
 	}
@@ -457,8 +457,8 @@ func (h *Host) snapshotMade(head wire.SnapshotHead) {
 	h.retryFetches()
 }
 
-// keep returns up to where the log may be given up: KeepBytes stay for members that lag, and more
-// of them, within a bound, for a member that is about to catch up.
+// keep returns up to where the log may be given up: KeepBytes stay for lagging members, and more,
+// within a bound, for a member about to catch up.
 func (h *Host) keep(index uint64) uint64 {
 	keep := min(index, h.store.IndexKeeping(h.opt.KeepBytes))
 	bound := h.store.IndexKeeping(4*h.opt.KeepBytes + 2*h.opt.SnapshotBytes)

@@ -20,7 +20,7 @@ type diskJob struct {
 
 type afterMessage struct {
 	peer *peer
-	end  int // of its frame, in frames
+	end  int // end of the frame in frames
 }
 
 func (j *diskJob) add(p *peer, m *raftcore.MessageView) {
@@ -31,7 +31,7 @@ func (j *diskJob) add(p *peer, m *raftcore.MessageView) {
 	j.after = append(j.after, afterMessage{p, len(j.frames)})
 }
 
-// send sends the messages. What does not fit is lost; the core sends again.
+// send sends the messages. A full outbox loses messages; the core sends again.
 func (j *diskJob) send() {
 	at := 0
 	for _, m := range j.after {
@@ -40,10 +40,10 @@ func (j *diskJob) send() {
 	}
 }
 
-// idleTime is how long the disk is idle before a mark says that all is durable.
+// After idleTime without a write, a mark says that the last batches are durable.
 const idleTime = 100 * time.Millisecond
 
-// runDisk is the goroutine that writes and flushes. A flush covers all waiting jobs.
+// runDisk is the writing and flushing goroutine. A flush covers all waiting jobs.
 func (h *Host) runDisk() {
 	defer h.wg.Done()
 	mark := time.AfterFunc(time.Hour, func() { h.disks.put(diskJob{flush: true, then: h.store.Mark}) })

@@ -13,7 +13,7 @@
 // Propose and Read work on every member; nobody needs to look for the leader. [Host.Transfer],
 // [Host.Promote], [Host.Remove] and [Host.Members] manage the group.
 //
-// # What an outcome means
+// # Outcomes
 //
 // nil from Propose: the entry is on the disks of a majority, and applied. [ErrNotCommitted]: surely
 // not done. [ErrUnknown]: done or not. [ErrRefused]: surely not done, and a retry would not help. A
@@ -21,14 +21,14 @@
 //
 // # The disk
 //
-// A write costs a single flush, and a flush covers all waiting writes. The state itself is in memory; a
-// start restores the newest snapshot and applies the log behind it. If bytes on the disk are not
-// those that were written, Open fails with [ErrDamaged], and a running host ends with it. Remove
-// such a member, and add another one with a new id and an empty directory.
+// A write costs a single flush, and a flush covers all waiting writes. The state is in memory; a
+// start restores the newest snapshot and applies the log behind it. If bytes on the disk have
+// changed, Open fails with [ErrDamaged], and a running host ends. Remove the member, and add a new
+// member with a new id and an empty directory.
 //
 // # Operations
 //
 // [Host.Backup] and [FoundFrom] copy a group's state; [Recover] is for a group whose majority is
 // lost. [Host.WriteMetrics] writes Prometheus' text format, [Host.Expvar] is for package expvar.
-// What happens is logged with package slog.
+// The host logs with package slog.
 package host

@@ -8,40 +8,40 @@ import (
 	"raftcore.example/go/host/internal/disk"
 )
 
-// Outcomes of a proposal that has not succeeded. errors.Is tests for them; the text says more.
+// Outcomes of a failed proposal, for errors.Is; the text says more.
 var (
-	// ErrNotCommitted: the proposal is not committed, and never will be. You may propose it again.
+	// ErrNotCommitted: the proposal is not committed, and never will be. You may repeat the proposal.
 	ErrNotCommitted = errors.New("not committed")
 	// ErrUnknown: the proposal may be committed, now or later, and nobody here can know. A retry
 	// is safe only through a [Session].
 	ErrUnknown = errors.New("committed or not: the outcome is unknown")
-	// ErrRefused: the leader did not take the proposal, and would not take it a second time. The
-	// text says why.
+	// ErrRefused: the leader did not take the proposal, and never would. The text
+	// says why.
 	ErrRefused = errors.New("refused")
-	// ErrTooLarge: the proposal is larger than Options.MaxEntryBytes. It comes with ErrRefused.
+	// ErrTooLarge: the proposal is larger than Options.MaxEntryBytes. Comes with ErrRefused.
 	ErrTooLarge = errors.New("too large")
-	// ErrSessionGone: the session is not known any more, so a retry can't be recognised. It comes
-	// with ErrUnknown.
+	// ErrSessionGone: the session has expired, so a retry can't be recognised. Comes with
+	// ErrUnknown.
 	ErrSessionGone = errors.New("the session has expired")
 )
 
 // Conditions of a host.
 var (
-	// ErrClosed: the host has ended. It comes with ErrNotCommitted or ErrUnknown from Propose.
+	// ErrClosed: the host has ended. Comes with ErrNotCommitted or ErrUnknown from Propose.
 	ErrClosed = errors.New("the host is closed")
 	// ErrEmpty: the directory belongs to no group yet. Call [Found] once for a new group, or set
 	// Options.Join.
 	ErrEmpty = errors.New("the directory belongs to no group")
 	// ErrFounded: the directory belongs to a group already. A group is founded once.
 	ErrFounded = errors.New("the directory belongs to a group already")
-	// ErrRemoved: the member was removed from the group. Its directory is of no more use.
+	// ErrRemoved: the member was removed from the group. Delete the directory.
 	ErrRemoved = errors.New("this member was removed from the group")
-	// ErrDamaged: bytes on the disk are not those that were written. Do not repair the directory:
-	// remove the member from the group, and add an empty directory under a new id.
+	// ErrDamaged: bytes on the disk have changed. Do not repair the directory: remove the member
+	// from the group, and add an empty directory under a new id.
 	ErrDamaged = disk.ErrDamaged
-	// ErrInUse: another process has the directory open.
+	// ErrInUse: a second process has the directory open.
 	ErrInUse = disk.ErrInUse
-	// ErrOwner: the directory belongs to another member, or to another group.
+	// ErrOwner: the directory belongs to a different member or group.
 	ErrOwner = disk.ErrOwner
 )
 
@@ -70,7 +70,7 @@ func (e *outcomeError) Error() string {
 
 func (e *outcomeError) Unwrap() []error { return append([]error{e.outcome}, e.causes...) }
 
-// isCode reports whether an error of the core has one of these codes.
+// isCode reports whether an error of the core has a listed code.
 func isCode(err error, codes ...raftcore.Code) bool {
 	for _, code := range codes {
 		if errors.Is(err, code) {

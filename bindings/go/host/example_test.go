@@ -1,4 +1,4 @@
-// An example for each task. `go test` compares what they print.
+// An example for each task. `go test` compares the output.
 package host_test
 
 import (
@@ -117,8 +117,8 @@ func ExampleFound() {
 	// true
 }
 
-// A second member joins: an empty directory, an id that was never used, and the address of any
-// member. It is a learner first, and votes once it has caught up.
+// A second member joins: an empty directory, a fresh id, and the address of a member. The new
+// member is a learner first, and votes after catching up.
 func ExampleOpen_join() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)
@@ -144,7 +144,7 @@ func ExampleOpen_join() {
 	// 2 true
 }
 
-// A member starts again from its directory: the state is back before the first read returns.
+// A member restarts: the state is back before the first read returns.
 func ExampleOpen_restart() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)
@@ -176,7 +176,7 @@ func ExampleOpen_restart() {
 	// 8
 }
 
-// Every member takes writes, and reads what was acknowledged anywhere.
+// Every member takes writes, and linearizable reads.
 func ExampleHost_Read() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)
@@ -209,7 +209,7 @@ func ExampleHost_Read() {
 	// 15 15
 }
 
-// What an error of Propose means.
+// Errors of Propose.
 func ExampleHost_Propose_outcomes() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)
@@ -238,7 +238,7 @@ func ExampleHost_ProposeOnce() {
 		log.Fatal(err)
 	}
 	defer stop(all...)
-	client := host.SessionID{1, 2, 3} // a client draws it at random, once
+	client := host.SessionID{1, 2, 3} // drawn at random by the client, once
 	for _, h := range []*host.Host{all[0], all[1], all[0]} {
 		result, err := h.ProposeOnce(ctx, client, 1, []byte("plum"))
 		fmt.Println(string(result), err)
@@ -249,7 +249,7 @@ func ExampleHost_ProposeOnce() {
 	// 4 <nil>
 }
 
-// A session of this process repeats a proposal until its outcome is known.
+// A session repeats a proposal until the outcome is known.
 func ExampleSession() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)
@@ -285,7 +285,7 @@ func ExampleHost_Transfer() {
 	// 3
 }
 
-// Remove a member; any member can be asked. The removed one ends, and says why.
+// Remove a member, through any member. The removed host ends with ErrRemoved.
 func ExampleHost_Remove() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)

@@ -75,7 +75,8 @@ func TestLearnerCatchesUp(t *testing.T) {
 		o.SnapshotBytes, o.KeepBytes, o.SegmentBytes = 512<<10, 256<<10, 128<<10
 		o.Dial = dialSlow(2<<20, nil)
 	})
-	fill(t, g.members[1], 200)
+	first := g.members[1]
+	fill(t, first, 200)
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
 	for i := range 4 {
@@ -86,7 +87,7 @@ func TestLearnerCatchesUp(t *testing.T) {
 					return
 				case <-time.After(5 * time.Millisecond):
 				}
-				put(t, g.members[1], fmt.Sprintf("load%d", i), strings.Repeat("x", 1000))
+				put(t, first, fmt.Sprintf("load%d", i), strings.Repeat("x", 1000))
 			}
 		})
 	}
@@ -108,7 +109,7 @@ func TestLearnerCatchesUp(t *testing.T) {
 }
 
 // TestRot is bugs/kv-flipped-entry: bytes of a committed entry rot on one disk, while the member is
-// down. It refuses to start; the others go on with the right value.
+// down. The member refuses to start; the group goes on with the right value.
 func TestRot(t *testing.T) {
 	g := newGroup(t, 3, nil)
 	m := g.follower()
@@ -169,7 +170,7 @@ func hello(channel uint8, id, to uint64, change func(*wire.Hello)) []byte {
 	return wire.Append(b, 1, m)
 }
 
-// answers sends bytes to a member, and returns all it says before it closes or is silent.
+// answers sends bytes to a member, and returns the answers.
 func answers(t *testing.T, address string, b []byte) (messages []wire.Message) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)

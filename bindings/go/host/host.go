@@ -18,7 +18,7 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// Host is a member of a group, with its disk and its connections. Make one with [Open]. Methods may be called
+// Host is a member of a group, with disk and connections. [Open] makes a Host. Methods may be called
 // from any goroutine.
 type Host struct {
 	id      uint64
@@ -64,15 +64,15 @@ type Host struct {
 	reads     []*readWait
 	reading   map[uint64][]*readWait
 	peers     map[uint64]*peer
-	sends     map[uint64]*sending // snapshots on their way, by peer
-	fetches   []raftcore.Fetch    // that wait for a snapshot to be made
+	sends     map[uint64]*sending // snapshots in flight, by peer
+	fetches   []raftcore.Fetch    // waiting for a new snapshot
 	snapshot  wire.SnapshotHead   // the newest
-	voters    map[uint64]bool     // learners that become voters once they are near enough
+	voters    map[uint64]bool     // learners to promote after catching up
 	asked     time.Time           // of the last wish of the member about itself
 	asking    atomic.Bool
 	removed   bool   // the member is no longer in the membership
-	submitted uint64 // number of the newest ready that went to the disk
-	persisted uint64 // number of the newest ready that is durable
+	submitted uint64 // number of the newest ready passed to the disk
+	persisted uint64 // number of the newest durable ready
 	flat      []byte // reused
 	lengths   []uint32
 	tokens    []uint64
@@ -145,8 +145,8 @@ func found(dir string, id uint64, opt Options, write func(*disk.Dir, Options, di
 	return d.SetOwner(owner)
 }
 
-// advertised is what others dial; empty: not known before there is a listener, which knows the port
-// if Address has port 0.
+// advertised is the address for peers. With port 0 only the listener knows the port; without a
+// listener the result is empty.
 func (o Options) advertised(l net.Listener) string {
 	switch {
 	case o.Advertise != "":
@@ -162,8 +162,8 @@ func (o Options) advertised(l net.Listener) string {
 	return o.Address
 }
 
-// Open starts a member from its directory, which [Found] has made, or which is empty and joins the
-// group of Options.Join. Joining takes as long as it takes to reach a leader; ctx can end it.
+// Open starts a member from a directory that [Found] has made. With an empty directory the member
+// joins the group of Options.Join first. Joining waits for a leader; ctx ends the wait.
 //
 // The host runs until ctx ends, until Close, or until it fails: see [Host.Done].
 //
@@ -303,7 +303,7 @@ func removePart(d *disk.Dir) error {
 	return nil
 }
 
-// run starts the goroutines. The first to end ends all.
+// run starts the goroutines. The end of any goroutine ends the host.
 func (h *Host) run(ctx context.Context) {
 	h.last = time.Now()
 	h.wg.Add(3)
@@ -328,7 +328,7 @@ func (h *Host) run(ctx context.Context) {
 	}()
 }
 
-// endAll ends what still waits. All goroutines have ended.
+// endAll ends the waiting proposals. The goroutines have ended.
 func (h *Host) endAll(m mail) {
 	for _, p := range h.byToken {
 		p.finish(outcome{kind: wire.OutcomeUnknown, err: h.closedError()})
@@ -355,19 +355,19 @@ func (h *Host) closeFiles() {
 	}
 }
 
-// Close ends the host: connections, goroutines and files. Proposals that wait end with an error. A
-// second Close waits for the first. The error is that of [Host.Err].
+// Close ends the host: connections, goroutines and files. Waiting proposals end with an error. A second
+// Close waits for the first. Close returns the error of [Host.Err].
 func (h *Host) Close() error {
 	h.stop()
 	<-h.ended
 	return h.Err()
 }
 
-// Done is closed when the host ends: by Close, by its context, or by a failure, which Err returns.
+// Done is closed when the host ends: by Close, by the context, or by a failure: see [Host.Err].
 func (h *Host) Done() <-chan struct{} { return h.done }
 
 // Err returns why the host has failed, or nil. After a failure of the disk the process may open the
-// directory anew: nothing that was acknowledged depends on memory. [ErrDamaged], [ErrRemoved].
+// directory again: acknowledged writes never depend on memory. [ErrDamaged], [ErrRemoved].
 func (h *Host) Err() error {
 	if err := h.failure.Load(); err != nil {
 		return *err

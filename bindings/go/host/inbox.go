@@ -12,7 +12,7 @@ type inbox struct {
 	closed bool
 }
 
-// mail is what the loop takes at once.
+// mail is the input of a turn.
 type mail struct {
 	proposals []*proposal
 	reads     []*readWait
@@ -31,7 +31,7 @@ type arrival struct {
 	answer      *outbox
 }
 
-// inboxMax bounds the frames that wait for the loop. Connections wait beyond it.
+// inboxMax bounds the frames that wait for the loop. Beyond the limit, connections wait.
 const inboxMax = 32 << 20
 
 func newInbox() *inbox {
@@ -112,7 +112,7 @@ func (in *inbox) take(last *mail) mail {
 	return m
 }
 
-// close refuses what comes from now on, and returns what is there.
+// close refuses further mail, and returns the waiting mail.
 func (in *inbox) close() mail {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -77,11 +77,11 @@ type member struct {
 	machine *registers
 }
 
-// group is members in this process.
+// group is several members in a process.
 type group struct {
 	t       testing.TB
 	dir     string
-	change  func(*host.Options) // of each member's options
+	change  func(*host.Options) // of the options of members
 	members map[uint64]*member
 	log     *logBuffer
 }

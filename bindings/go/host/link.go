@@ -14,7 +14,7 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// link is a connection on which both hellos were exchanged, or are about to be.
+// link is a connection, from the hellos on.
 type link struct {
 	conn    net.Conn
 	hello   *wire.Hello // of the peer
@@ -42,7 +42,7 @@ func newLink(conn net.Conn, group uint64) *link {
 	return &link{conn: conn, group: group, limit: wire.HelloMax, timeout: helloTime, buf: make([]byte, 4096)}
 }
 
-// next returns the next frame and its body. Both are valid until the next call.
+// next returns the next frame and the body, valid until the next call.
 func (l *link) next() (frame, body []byte, err error) {
 	for {
 		if n, ok, err := l.whole(); err != nil {

@@ -83,7 +83,7 @@ func (h *Host) tick() error {
 	return h.node.Tick(uint32(min(ticks, 1<<20)))
 }
 
-// drain takes readies until there is none. changed: the leader is another.
+// drain takes readies to the last. changed: leader or role changed.
 func (h *Host) drain() (changed bool, err error) {
 	for {
 		for {
@@ -206,7 +206,7 @@ func (h *Host) commit(v *raftcore.ReadyView) error {
 	return nil
 }
 
-// arrived steps what a peer sent.
+// arrived steps frames of a peer.
 func (h *Host) arrived(a *arrival) {
 	if a.snap {
 		h.arrivedSnap(a)
@@ -222,7 +222,7 @@ func (h *Host) arrived(a *arrival) {
 	}
 }
 
-// supply answers a fetch of the core. The disk is read in another goroutine.
+// supply answers a fetch of the core. A new goroutine reads the disk.
 func (h *Host) supply(f raftcore.Fetch) {
 	if f.Kind == raftcore.FetchSnapshot {
 		h.supplySnapshot(f)
@@ -280,8 +280,9 @@ func (h *Host) refreshView() {
 	h.view.Store(&view{leader: h.leader, established: h.ready && h.leader == h.id, conf: h.conf, book: h.book})
 }
 
-// addressOf returns where a peer is dialled; empty: nobody knows. A member that has moved says so in
-// its hello, whose disk was compared with the book: the book follows only once the leader reaches it.
+// addressOf returns where a peer is dialled; empty: nobody knows. A moved member is known by
+// its hello, checked against the disk in the book: the book follows only once the leader has reached
+// the member.
 func (h *Host) addressOf(id uint64) string {
 	if at := h.hints[id]; at != "" {
 		return at

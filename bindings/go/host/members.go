@@ -41,16 +41,19 @@ func (v *view) isVoter(id uint64) bool {
 }
 
 // Promote makes a learner a voter, as soon as its log is near the leader's. Promote waits until
-// then, or until ctx ends. Errors are those of [Host.Propose].
+// then, or until ctx ends. Errors are as in [Host.Propose].
 func (h *Host) Promote(ctx context.Context, id uint64) error {
+	if err := h.Read(ctx); err != nil { // the membership of the moment
+		return with(ErrNotCommitted, "", err)
+	}
 	if v := h.view.Load(); !v.isMember(id) {
 		return with(ErrRefused, fmt.Sprintf("%d is no member: it joins as a learner first, by Options.Join", id))
 	}
 	return h.change(ctx, changeBytes(raftcore.ChangeAddNode, id, nil), func(v *view) bool { return v.isVoter(id) })
 }
 
-// Remove removes a member. Its id and its directory are of no more use; another member with a new
-// id may take its place. Errors are those of [Host.Propose].
+// Remove removes a member. Never use the id and the directory again; a member with a
+// new id may take the place. Errors are as in [Host.Propose].
 func (h *Host) Remove(ctx context.Context, id uint64) error {
 	return h.change(ctx, changeBytes(raftcore.ChangeRemoveNode, id, nil), func(v *view) bool { return !v.isMember(id) })
 }
@@ -92,9 +95,12 @@ func (h *Host) until(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// Transfer hands the leadership over to a voter, and waits until it leads. Any member may be asked.
+// Transfer hands the leadership over to a voter, and waits for success. Any member will do.
 // Without success there is the error of ctx; the group still has a leader.
 func (h *Host) Transfer(ctx context.Context, to uint64) error {
+	if err := h.Read(ctx); err != nil { // the membership of the moment
+		return with(ErrNotCommitted, "", err)
+	}
 	if !h.view.Load().isVoter(to) {
 		return with(ErrRefused, fmt.Sprintf("%d is no voter", to))
 	}
@@ -127,7 +133,7 @@ func changeBytes(kind raftcore.ChangeKind, id uint64, context []byte) []byte {
 	return b
 }
 
-// readChange decodes what changeBytes encodes. ok is false for all else.
+// readChange is the inverse of changeBytes. ok is false for any further bytes.
 func readChange(b []byte) (kind raftcore.ChangeKind, id uint64, ok bool) {
 	if len(b) < 6 || b[0] != 0x12 || int(b[1])+2 > len(b) || b[2] != 0x08 {
 		return 0, 0, false
@@ -192,7 +198,7 @@ func (h *Host) caughtUp(id uint64) bool {
 	return false
 }
 
-// wish proposes a change on the member's own behalf. One at a time; a failure shows in the log.
+// wish proposes a change on the member's own behalf. Wishes come one at a time; the log shows failures.
 func (h *Host) wish(what string, data []byte) {
 	if !h.asking.CompareAndSwap(false, true) {
 		return
@@ -207,7 +213,7 @@ func (h *Host) wish(what string, data []byte) {
 	h.waiting = append(h.waiting, p)
 }
 
-// promoteLearners promotes the learners that have asked for a vote, once they are near enough.
+// promoteLearners promotes the learners that asked for a vote and have caught up.
 func (h *Host) promoteLearners() {
 	v := h.view.Load()
 	for id := range h.voters {
@@ -227,7 +233,7 @@ func (h *Host) askForSelf() {
 		return // nothing is known yet
 	}
 	if !v.isMember(h.id) {
-		if h.removed && h.role != raftcore.RoleLeader { // for a second: who asked it for something has the answer
+		if h.removed && h.role != raftcore.RoleLeader { // for a second, so that waiting peers get answers
 			h.fail(ErrRemoved)
 		}
 		h.removed = true
@@ -352,7 +358,7 @@ func (h *Host) join(ctx context.Context) error {
 	}
 }
 
-// joinAt asks one member, until it says something else than WAIT.
+// joinAt asks a member until the answer differs from WAIT.
 func (h *Host) joinAt(ctx context.Context, address string) (*wire.Joined, error) {
 	l, err := h.dial(ctx, address, wire.ChannelJoin, 0)
 	if err != nil {

@@ -39,7 +39,7 @@ func TestSnapshotAndCompaction(t *testing.T) {
 			t.Errorf("%v, %v", names, err)
 		}
 	}
-	for _, m := range g.members { // all from their snapshots and logs
+	for _, m := range g.members { // from snapshots and logs
 		g.stop(m)
 	}
 	for _, m := range g.members {
@@ -109,7 +109,7 @@ func TestJoinRemoveTransfer(t *testing.T) {
 	}
 	four.Close()
 	delete(g.members, 4)
-	// Its directory, and its id, are of no more use.
+	// Directory and id are of no more use.
 	os.RemoveAll(four.dir)
 	four.opt.Join = []string{g.members[1].opt.Address}
 	four.opt.Machine = newRegisters()
@@ -145,7 +145,7 @@ func TestLearner(t *testing.T) {
 	fails(t, m.Promote(ctx, 77), host.ErrRefused, "joins as a learner first")
 }
 
-// TestMoved: a member with another address tells the group.
+// TestMoved: a member with a new address informs the group.
 func TestMoved(t *testing.T) {
 	g := newGroup(t, 3, nil)
 	m := g.follower()
@@ -181,7 +181,7 @@ func TestFoundedOnce(t *testing.T) {
 		m.opt.Join = []string{keeper.opt.Address}
 		_, err = host.Open(t.Context(), m.dir, id, m.opt)
 		fails(t, err, host.ErrRefused, "used by another disk: join under a new id")
-		// And if somebody founds a second group, the first one refuses it.
+		// A second group is refused by the first.
 		os.RemoveAll(m.dir)
 		m.machine = newRegisters()
 		m.opt.Machine = m.machine
@@ -213,7 +213,7 @@ func TestBackupAndRecover(t *testing.T) {
 	}
 	put(t, m, "a", "2")
 
-	// A group of its own from the backup.
+	// A new group from the backup.
 	other := newGroup(t, 0, nil)
 	x := other.prepare(9)
 	damaged := append([]byte(nil), backup.Bytes()...)
@@ -227,7 +227,7 @@ func TestBackupAndRecover(t *testing.T) {
 		t.Errorf("%q", v)
 	}
 
-	// Two of three are lost for ever: the third alone goes on, and another joins.
+	// Two of three are lost for ever: the third goes on alone, and a new member joins.
 	for _, m := range g.members {
 		g.stop(m)
 	}

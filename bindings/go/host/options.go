@@ -20,8 +20,8 @@ import (
 // Options are the settings of a host. Only Machine and Address are needed.
 type Options struct {
 	Machine StateMachine // your state, as empty as at its first start
-	// Address is where the member listens for other members, and where they dial it: HOST:PORT.
-	// Port 0 takes a free one.
+	// Address is the listening address for peers, and the address that peers dial: HOST:PORT.
+	// Port 0 takes a free port.
 	Address string
 	// Advertise is the address for peers, if different from Address.
 	Advertise string
@@ -30,14 +30,14 @@ type Options struct {
 	ClientAddress string
 	// Group is a number for the group; members of different groups refuse connections. Default 1.
 	Group uint64
-	// Join lists peer addresses of any members. An empty directory joins their group. On
+	// Join lists peer addresses of any members. An empty directory joins the group. On
 	// a directory that belongs to a group Join does nothing.
 	Join []string
-	// Learner: a member that joins stays a learner, without a vote. Promote makes it a voter.
+	// Learner: a member that joins stays a learner, without a vote. Promote makes the learner a voter.
 	Learner bool
 	// TLS authenticates members, and encrypts. nil: plain TCP, for a trusted network.
 	TLS *TLS
-	// Logger takes what the host has to say. Default slog.Default.
+	// Logger takes the log of the host. Default slog.Default.
 	Logger *slog.Logger
 
 	// Tick is the unit of time, 1 ms to 10 s, default 50 ms. A leader sends a heartbeat each tick.
@@ -61,7 +61,7 @@ type Options struct {
 // as the URI urn:raftcore:GROUP:ID; names of machines do not matter.
 type TLS struct {
 	Certificate tls.Certificate // of the member, for client and server authentication
-	Authorities *x509.CertPool  // who signs members' certificates
+	Authorities *x509.CertPool  // the signers of members' certificates
 }
 
 func (o Options) withDefaults(id uint64) (Options, error) {
@@ -119,7 +119,7 @@ func (o Options) config(id uint64) (raftcore.Config, error) {
 	cfg.MaxOutstanding = 64
 	cfg.MaxPeers = 64
 	cfg.MaxEntryBytes = uint64(o.MaxEntryBytes) + envelopeMax
-	// Half of what the core keeps must hold an entry, and a window of them.
+	// Half of RecentBytes must hold an entry.
 	cfg.RecentBytes = max(cfg.RecentBytes, 4*cfg.MaxEntryBytes)
 	cfg.MaxUncommittedSize = max(cfg.MaxUncommittedSize, 2*cfg.MaxEntryBytes)
 	cfg.MaxCommittedSizePerReady = max(cfg.MaxCommittedSizePerReady, cfg.MaxEntryBytes)

@@ -20,7 +20,7 @@ type outbox struct {
 
 func newOutbox(limit int) *outbox { return &outbox{limit: limit, wake: make(chan struct{}, 1)} }
 
-// add appends what fill appends. false: the box is full or closed, and nothing was added.
+// add calls fill to append to the buffer. false: the box is full or closed, and nothing was added.
 func (o *outbox) add(fill func([]byte) []byte) bool {
 	o.mu.Lock()
 	if o.closed || len(o.buf) > o.limit {

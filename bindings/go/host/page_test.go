@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestPage builds the program of docs/go.md, runs its commands in one shell, and compares what each
-// prints with the page. The ports are other ones.
+// TestPage builds the program of docs/go.md, runs its commands in one shell, and compares the
+// output with the page, on free ports.
 func TestPage(t *testing.T) {
 	for _, tool := range []string{"curl", "make", "cargo"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -54,7 +54,7 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		fmt.Fprintln(in, "kill -9 $(jobs -p)") // what the page started
+		fmt.Fprintln(in, "kill -9 $(jobs -p)") // processes of the page
 		in.Close()
 		shell.Wait()
 	})

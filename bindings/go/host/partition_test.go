@@ -70,9 +70,9 @@ func (l *links) set(address string, cut bool) {
 	}
 }
 
-// TestPartitions cuts members off, leaders above all, while each of several clients counts a register
-// of its own up, through all members in turn. A read through any member sees every count that was
-// acknowledged before the read, and none that was never tried; no count is applied twice.
+// TestPartitions cuts members off, leaders above all, while several clients count registers up,
+// each its own, through random members. A read through any member sees every count that was
+// acknowledged before the read, and no count that was never tried; no count is applied twice.
 func TestPartitions(t *testing.T) {
 	l := &links{cut: map[string]bool{}, conns: map[*linkConn]bool{}}
 	g := newGroup(t, 3, func(o *host.Options) {

@@ -21,15 +21,15 @@ type peer struct {
 	done    chan struct{}
 	close   func()
 	retry   chan struct{} // an incoming connection ends the wait before a dial
-	used    time.Time     // of the loop: when it was last asked for
+	used    time.Time     // of the loop: last use
 
 	mu       sync.Mutex
 	requests map[uint64]*proposal
 	next     uint64
-	said     map[uint16]bool // codes of refusals that are in the log
+	said     map[uint16]bool // codes of logged refusals
 }
 
-// boxMax bounds what waits for a connection.
+// boxMax bounds the bytes that wait for a connection.
 const boxMax = 16 << 20
 
 func newPeer(h *Host, id uint64, address string) *peer {
@@ -136,7 +136,7 @@ func (p *peer) connect(ctx context.Context) (sent bool, err error) {
 	return true, err
 }
 
-// read takes what the peer answers.
+// read takes the answers of the peer.
 func (p *peer) read(l *link) error {
 	for {
 		m, err := l.message()
@@ -157,7 +157,7 @@ func (p *peer) read(l *link) error {
 	}
 }
 
-// lost ends what waits for the peer. sent: the peer may have a part.
+// lost ends the waiting requests. sent: the peer may have a part.
 func (p *peer) lost(sent bool, err error) {
 	p.mu.Lock()
 	requests := p.requests

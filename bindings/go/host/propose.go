@@ -11,7 +11,7 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// outcome is what became of a proposal.
+// outcome is the end of a proposal.
 type outcome struct {
 	kind        uint8 // wire.Outcome…
 	code        uint16
@@ -26,26 +26,26 @@ type outcome struct {
 
 // States of a proposal.
 const (
-	proposalQueued = iota // nobody else knows of it: it may be given up without a trace
-	proposalTaken         // the core, or the leader, has it
+	proposalQueued = iota // only the host knows the proposal: giving up leaves no trace
+	proposalTaken         // passed to the core, or to the leader
 	proposalOver
 )
 
 // proposal is an entry to be committed: from a caller here, or passed on by a peer.
 type proposal struct {
 	kind    raftcore.EntryKind
-	session wire.Identity // with number and raw data: what a REQUEST says
+	session wire.Identity // with number and raw data: the fields of a REQUEST
 	number  uint64
 	entry   []byte // the data of the entry, with an envelope unless it is a membership change
 	raw     []byte // the part of entry behind the envelope
 
 	state       atomic.Int32
-	done        chan outcome  // has room for the one outcome
+	done        chan outcome  // with room for an outcome
 	reply       func(outcome) // in place of done
-	remote      bool          // another member passed it on
-	deadline    time.Time     // of one that was passed on
+	remote      bool          // passed on by a peer
+	deadline    time.Time     // of a proposal passed on by a peer
 	retryAt     time.Time
-	words       atomic.Pointer[string] // why it was not taken so far
+	words       atomic.Pointer[string] // why the proposal still waits
 	index, term uint64
 }
 
@@ -127,7 +127,7 @@ func (p *proposal) give(cause error) (outcome, error) {
 	case proposalTaken:
 		return outcome{}, with(ErrUnknown, "", cause)
 	}
-	o := <-p.done // it ended at the same moment
+	o := <-p.done // finished concurrently
 	return o, o.error()
 }
 
@@ -157,7 +157,7 @@ const (
 	proposeCount = 512
 )
 
-// proposeAll gives what waits to the core, or to the leader. What can't be taken now stays.
+// proposeAll gives what waits to the core, or to the leader. Refused proposals stay.
 func (h *Host) proposeAll() {
 	if len(h.waiting) == 0 {
 		return
@@ -210,7 +210,7 @@ func (h *Host) proposeAll() {
 	}
 }
 
-// notTaken puts proposals back that the core has not taken, or ends them.
+// notTaken puts refused proposals back, or ends refused proposals for good.
 func (h *Host) notTaken(list []*proposal, err error) {
 	for i, p := range list {
 		delete(h.byToken, h.tokens[i])
@@ -230,7 +230,7 @@ func (h *Host) notTaken(list []*proposal, err error) {
 	}
 }
 
-// putBack makes a proposal wait again. Nobody else knows of it.
+// putBack makes a proposal wait again.
 func (h *Host) putBack(p *proposal, words string) {
 	p.words.Store(&words)
 	if p.state.CompareAndSwap(proposalTaken, proposalQueued) || p.state.Load() == proposalQueued {
@@ -264,7 +264,7 @@ func (h *Host) takeToken(token uint64) *proposal {
 	return p
 }
 
-// dropped takes what the core has given up.
+// dropped takes proposals and reads that the core has given up.
 func (h *Host) dropped(d raftcore.Drop) {
 	if d.What == raftcore.DropRead {
 		h.readFailed(d.Token)
@@ -285,13 +285,13 @@ func (h *Host) dropped(d raftcore.Drop) {
 	}
 }
 
-// passOn sends what waits to the leader, if one is known.
+// passOn sends the waiting proposals to the leader, if known.
 func (h *Host) passOn() {
 	rest := h.waiting
 	h.waiting = nil
 	now := time.Now()
 	for _, p := range rest {
-		if p.remote { // it was passed on to us: the sender knows better
+		if p.remote { // passed on by a peer: the peer looks for the leader
 			p.finish(outcome{kind: wire.OutcomeNotLeader, leader: h.leader, address: h.book[h.leader].PeerAddress})
 			continue
 		}
@@ -327,7 +327,7 @@ func (h *Host) answered(p *proposal, o outcome) {
 	h.putBack(p, o.words)
 }
 
-// expire ends what others passed on and no longer wait for.
+// expire ends expired proposals of peers.
 func (h *Host) expire(now time.Time) {
 	for token, p := range h.byToken {
 		if !p.deadline.IsZero() && now.After(p.deadline) {
@@ -347,7 +347,7 @@ func (h *Host) expire(now time.Time) {
 	h.waiting = rest
 }
 
-// request is a proposal as another member is asked for it.
+// request makes the REQUEST of a proposal.
 func (p *proposal) request(number uint64) *wire.Request {
 	r := &wire.Request{Request: number, Session: p.session, Number: p.number, TimeoutMS: math.MaxInt32, What: wire.WhatEntry, Data: p.raw}
 	if p.kind != raftcore.EntryNormal {

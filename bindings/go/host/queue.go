@@ -29,7 +29,7 @@ func (q *queue[T]) put(job T) bool {
 	return true
 }
 
-// take waits for jobs. They are valid until the next take. false: the queue is closed.
+// take waits for jobs. The jobs are valid until the next take. false: the queue is closed.
 func (q *queue[T]) take() ([]T, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -8,17 +8,17 @@ import (
 	raftcore "raftcore.example/go"
 )
 
-// readWait is a read that waits.
+// readWait is a waiting read.
 type readWait struct {
 	done chan struct{}
-	over atomic.Bool // nobody waits any more
+	over atomic.Bool // the caller has left
 }
 
 // Read waits until the member's state has every write that was acknowledged, by any member, before
-// Read was called. Then read the state. A read costs no entry of the log; reads that come together
-// share one question to the leader.
+// Read was called. Then read the state. A read costs no entry of the log; concurrent reads share a question to the
+// leader.
 //
-// An error is that of ctx, or [ErrClosed]: nothing is known about the state then.
+// Errors: that of ctx, or [ErrClosed]. After an error the state may be old.
 func (h *Host) Read(ctx context.Context) error {
 	r := &readWait{done: make(chan struct{})}
 	defer r.over.Store(true)
@@ -38,7 +38,7 @@ func (h *Host) Read(ctx context.Context) error {
 
 // ---- in the loop
 
-// readAll asks the leader for all reads that came since the last time.
+// readAll starts the new reads, with a single question.
 func (h *Host) readAll() error {
 	if len(h.reads) == 0 {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"raftcore.example/go/host/internal/wire"
 )
 
-// Backup writes the state to w: every write that was acknowledged before the call is in it. The
-// members go on meanwhile. [FoundFrom] makes a group of it.
+// Backup writes the state to w: the backup has every write acknowledged before the call. The
+// members go on meanwhile. [FoundFrom] makes a group from a backup.
 func (h *Host) Backup(ctx context.Context, w io.Writer) error {
 	if err := h.Read(ctx); err != nil {
 		return err
@@ -36,8 +36,8 @@ func (h *Host) Backup(ctx context.Context, w io.Writer) error {
 	}
 }
 
-// FoundFrom is [Found] with the state of a backup. The new group has nothing to do with the old one,
-// whose members it refuses. The whole backup is checked first.
+// FoundFrom is [Found] with the state of a backup. The new group is independent of the old group;
+// members of the two refuse connections from each other. The whole backup is checked first.
 //
 // [ErrFounded]: the directory belongs to a group already. [ErrDamaged]: the backup does.
 func FoundFrom(dir string, id uint64, backup io.Reader, opt Options) error {
@@ -62,10 +62,11 @@ func FoundFrom(dir string, id uint64, backup io.Reader, opt Options) error {
 // Recover makes the only member of a new group out of the directory of a member whose group has
 // lost its majority for ever. Take the member with the furthest log: Open each and compare LastTerm,
 // then LastIndex, of [Host.Status]. The whole log of the member counts as committed;
-// acknowledged entries beyond its end are lost. Other members must not come back: empty their
-// directories, and let them join under new ids.
+// acknowledged entries beyond its end are lost. The lost members must not come back: empty the
+// directories, and join under new ids.
 //
-// The directory must not be open. It keeps its id.
+// Copy the directory first: a crash within Recover leaves no usable one. The directory must not be
+// open. The id stays.
 func Recover(dir string, id uint64, opt Options) error {
 	opt, err := opt.withDefaults(id)
 	if err != nil {

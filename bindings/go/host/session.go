@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -98,11 +99,11 @@ const (
 	resultMax   = 16 << 10 // longer results are not kept for a retry
 )
 
-// sessions is what the group remembers of its sessions. The table is part of the replicated state,
+// sessions is the group's memory of sessions. The table is part of the replicated state,
 // equal on every member.
 type sessions struct {
 	byID  map[wire.Identity]*list.Element
-	order *list.List // the one that was used last is at the back
+	order *list.List // the last used session is at the back
 }
 
 type session struct {
@@ -124,8 +125,8 @@ func (s *sessions) find(id wire.Identity) *session {
 	return nil
 }
 
-// use makes a session the last one used, and forgets the one that was not used for longest. What is
-// forgotten depends on the order of entries alone, never on how they are batched.
+// use moves a session to the back, and forgets the least recently used session. The choice depends on
+// the order of entries alone, never on batches.
 func (s *sessions) use(id wire.Identity, number uint64) *session {
 	e := s.byID[id]
 	if e == nil {
@@ -144,7 +145,7 @@ func (s *sessions) use(id wire.Identity, number uint64) *session {
 
 // set stores the result of the last request.
 func (x *session) set(result []byte) {
-	x.pending, x.result, x.dropped = false, result, false
+	x.pending, x.result, x.dropped = false, slices.Clone(result), false
 	if len(result) > resultMax {
 		x.result, x.dropped = nil, true
 	}

@@ -56,7 +56,7 @@ func TestRetryIsRecognised(t *testing.T) {
 	}
 }
 
-// TestSessionAcrossLeaders: each request is applied once, though leaders end all the time.
+// TestSessionAcrossLeaders: requests are applied once while leaders come and go.
 func TestSessionAcrossLeaders(t *testing.T) {
 	g := newGroup(t, 3, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -12,8 +12,8 @@ import (
 
 // Status is how a member is.
 type Status struct {
-	raftcore.Status                 // what the core says
-	Peers           []raftcore.Peer `json:",omitempty"` // on the leader: how far the others are
+	raftcore.Status                 // status of the core
+	Peers           []raftcore.Peer `json:",omitempty"` // on the leader: progress of the members
 	Snapshot        uint64          // index of the newest snapshot
 	LogBytes        int64           // of the log on the disk
 }
@@ -40,7 +40,7 @@ func (h *Host) Address() string { return h.address }
 // Leader returns the member that leads, as far as the member knows; 0: none is known.
 func (h *Host) Leader() uint64 { return h.view.Load().leader }
 
-// metrics counts. Each is for any goroutine.
+// metrics counts, from any goroutine.
 type metrics struct {
 	proposals, proposalsFailed, reads, readsRepeated, applied, flushes, framesRefused atomic.Uint64
 	snapshotsMade, snapshotsSent, snapshotsInstalled                                  atomic.Uint64

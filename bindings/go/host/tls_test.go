@@ -56,7 +56,7 @@ func (a *authority) sign(t testing.TB, c *x509.Certificate) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// member makes what a member of group 1 needs.
+// member makes the TLS options of a member of group 1.
 func (a *authority) member(t testing.TB, ids ...uint64) *host.TLS {
 	c := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
 	for _, id := range ids {
@@ -94,7 +94,7 @@ func TestTLS(t *testing.T) {
 		}
 		return err
 	}
-	// A certificate of another id, of another authority, none at all.
+	// A certificate of a different id, of a different authority, and no certificate.
 	if err := open(5, a.member(t, 6), time.Second); err == nil || !strings.Contains(err.Error(), "does not hold urn:raftcore:1:5") {
 		t.Error(err)
 	}

@@ -139,7 +139,7 @@ func (p *process) do(method, path, body string) (int, string, error) {
 	return response.StatusCode, string(text), err
 }
 
-// must repeats a request until it is done.
+// must repeats a request until success.
 func (p *process) must(t *testing.T, method, path, body string) (text string) {
 	t.Helper()
 	last := ""

@@ -99,7 +99,7 @@ func (s *store) handler(h *host.Host) http.Handler {
 	return mux
 }
 
-// propose proposes a request, under the client's own session if it has one.
+// propose proposes a request, under the client's session, if given.
 func propose(h *host.Host, r *http.Request, data []byte) ([]byte, error) {
 	if r.Header.Get("Session") == "" {
 		return h.Propose(r.Context(), data)

@@ -19,17 +19,17 @@ type Boot struct {
 	raftcore.HardState
 	Snapshot     uint64 // index of the snapshot file; 0: none yet
 	SnapshotTerm uint64
-	Before       uint64 // the log has the entries above this index
+	Before       uint64 // the log has the entries above the index
 	BeforeTerm   uint64
 	Last         uint64
 	Runs         []raftcore.Run
-	Notes        []string // what was found and mended
+	Notes        []string // findings and repairs
 }
 
 // DefaultSegment is the size of a segment.
 const DefaultSegment = 16 << 20
 
-// Create makes the log of a directory that has none: a member that founds or joins. The log begins
+// Create makes the first log of a directory, for a member that founds or joins. The log begins
 // behind a snapshot, if there is one.
 func Create(d *Dir, segmentBytes int, state raftcore.HardState, snapshot, term uint64) error {
 	old, err := filepath.Glob(d.name("log-*"))
@@ -119,7 +119,7 @@ func (l *Log) chain() ([]uint64, error) {
 	return numbers[at:], nil
 }
 
-// endOf returns the end of a segment, as its successor has it. Whole batches behind it have moved to
+// endOf returns the end of a segment from the successor's head. Whole batches beyond have moved to
 // the successor.
 func (l *Log) endOf(number uint64) (uint64, error) {
 	f, err := os.Open(l.dir.segmentName(number + 1))
@@ -188,7 +188,7 @@ func (l *Log) scan(number uint64, isFirst, isLast bool, end int, b *Boot) (unpro
 		return nil, fmt.Errorf("%w: the first batch of %s", ErrDamaged, path)
 	}
 	if !isLast {
-		return nil, nil // the next segment says where this one ends
+		return nil, nil // the next segment has the end
 	}
 	if err := l.judge(bytes, s, b); err != nil {
 		return nil, err

@@ -20,13 +20,13 @@ import (
 var (
 	// ErrDamaged: bytes on the disk are not what was written. The words name file and offset.
 	ErrDamaged = errors.New("the data directory is damaged")
-	// ErrInUse: another process has the directory open.
+	// ErrInUse: a second process has the directory open.
 	ErrInUse = errors.New("the data directory is in use")
-	// ErrOwner: the directory belongs to another member.
+	// ErrOwner: the directory belongs to a different member.
 	ErrOwner = errors.New("the data directory belongs to another member")
 )
 
-// Owner says whose a directory is.
+// Owner identifies the member of a directory.
 type Owner struct {
 	Group    uint64
 	ID       uint64
@@ -57,7 +57,7 @@ func (o Owner) file() ownerFile {
 	return f
 }
 
-// Lock opens and locks a directory, and makes it if there is none. An owner of the directory must
+// Lock makes a directory if necessary, and locks the directory. An owner of the directory must
 // have the same group and id. If nobody owns the directory, Dir.Owner.Disk is zero.
 func Lock(path string, group, id uint64) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
@@ -130,8 +130,7 @@ func (d *Dir) SetOwner(o Owner) error {
 	return nil
 }
 
-// PutInPlace flushes and closes a file, and gives it its name, durably. err is that of the writes
-// before.
+// PutInPlace flushes, closes and renames a file, durably. err is the error of the writes before.
 func (d *Dir) PutInPlace(f *os.File, name string, err error) error {
 	err = errors.Join(err, f.Sync())
 	err = errors.Join(err, f.Close())

@@ -17,11 +17,11 @@ import (
 //	batch head     "rgB1", checksum of the rest (4), number (8), synced (8), bytes of records (4), count (4)
 //	record         checksum (4), length of data (4), index (8), term (8), kind (4), type (4), data, zeros
 //
-// `synced`: batches up to this number were durable when the batch was made. So a broken batch that a
-// later one calls durable is rot, and any other broken batch is a write that a crash cut off.
+// `synced`: batches up to this number were durable when the batch was made. So a broken
+// batch is rot if a later batch calls it durable, and otherwise a write cut off by a crash.
 //
-// The checksums begin with the disk's identity, the segment and the offset: bytes that were copied
-// from another place are no batch.
+// The checksums begin with the disk's identity, the segment and the offset: bytes copied
+// from elsewhere are no batch.
 const (
 	segmentMagic = "rgolog1\n"
 	segmentHead  = 72
@@ -29,9 +29,9 @@ const (
 	batchHead    = 32
 	recordHead   = 32
 
-	recordEntry    = 1 // data: those of the entry
+	recordEntry    = 1 // data: of the entry
 	recordState    = 2 // term; data: vote (8), commit (8)
-	recordSnapshot = 3 // index and term of the snapshot file; kind 1: the log begins anew behind it
+	recordSnapshot = 3 // index and term of the snapshot file; kind 1: the log begins anew behind the index
 	recordBefore   = 4 // index and term of the last entry that the log gave up
 )
 

@@ -23,19 +23,19 @@ type Log struct {
 		spare []byte
 	}
 
-	// What lies in the segments. The goroutine of the disk changes it.
+	// Contents of the segments, changed by the goroutine of the disk.
 	mu       sync.RWMutex
 	segments []*segment // the last is being written
 	first    uint64     // index of places[0]
 	places   []place
 	state    raftcore.HardState
-	before   point // the last entry that was given up
+	before   point // the last compacted entry
 	snapshot point
 	number   uint64 // of the newest batch
 	synced   uint64 // batches up to here are durable
-	bytes    int64  // of all segments, as far as they are written
+	bytes    int64  // written bytes of the segments
 	failed   error
-	next     chan made // the segment that is being made
+	next     chan made // the next segment, in preparation
 }
 
 type point struct{ index, term uint64 }
@@ -80,7 +80,7 @@ func (l *Log) AddSnapshot(index, term uint64) {
 	l.put(recordSnapshot, index, term, 0, nil)
 }
 
-// AddBefore gives up the entries up to an index. [Log.Trim] removes their segments.
+// AddBefore gives up the entries up to an index. [Log.Trim] removes the segments.
 func (l *Log) AddBefore(index, term uint64) {
 	l.pending.Lock()
 	defer l.pending.Unlock()
@@ -105,7 +105,7 @@ func stateData(state raftcore.HardState) []byte {
 }
 
 // Sync writes the added records with a single write and a single flush. With flush false the write is left to the
-// system: for a commit index alone. A failure is final: each later Sync returns it.
+// system: for a commit index alone. A failure is final: later calls return the first error.
 func (l *Log) Sync(flush bool) error {
 	l.pending.Lock()
 	buf, count := l.pending.buf, l.pending.count
@@ -282,7 +282,7 @@ func (l *Log) IndexKeeping(bytes int64) uint64 {
 	return at
 }
 
-// Term returns the term of an entry, or of the last one that was given up.
+// Term returns the term of an entry, or of the last compacted entry.
 func (l *Log) Term(index uint64) (uint64, bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -298,8 +298,8 @@ func (l *Log) Term(index uint64) (uint64, bool) {
 // ErrGone: the log gave the entries up.
 var ErrGone = errors.New("the entries were compacted away")
 
-// Entries reads entries from first on, at least one, further ones up to last while they fit in
-// bytes. None without an error: the entries are not written yet. [ErrGone]; [ErrDamaged]: stop the
+// Entries reads entries from first on, at least one, up to last as far as bytes
+// allow. An empty result without an error: not written yet. [ErrGone]; [ErrDamaged]: stop the
 // member.
 func (l *Log) Entries(first, last, bytes uint64) ([]raftcore.Entry, error) {
 	l.mu.RLock() // keeps the files open, too
@@ -314,7 +314,7 @@ func (l *Log) Entries(first, last, bytes uint64) ([]raftcore.Entry, error) {
 	places = places[:min(uint64(len(places)), last-first+1)]
 	var entries []raftcore.Entry
 	for sum := uint64(0); len(places) > 0; {
-		run := 0 // what lies in one segment, ascending, is one read
+		run := 0 // ascending places of a segment are a single read
 		for run < len(places) && places[run].segment == places[0].segment && (run == 0 || places[run].offset > places[run-1].offset) &&
 			(len(entries)+run == 0 || sum+uint64(places[run].size) <= bytes) {
 			sum += uint64(places[run].size)
@@ -341,7 +341,7 @@ func (l *Log) Entries(first, last, bytes uint64) ([]raftcore.Entry, error) {
 	return entries, nil
 }
 
-// Trim removes segments without an entry above what was given up. Call Trim when that is durable.
+// Trim removes segments without entries above the last AddBefore, which must be durable.
 func (l *Log) Trim() error {
 	l.mu.Lock()
 	var gone []*segment

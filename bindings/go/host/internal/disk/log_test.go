@@ -58,7 +58,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// texts returns the data of all entries, and stops the test if one is not where it should be.
+// texts returns the data of the entries, and stops the test at a misplaced entry.
 func (l *Log) texts(t testing.TB) (list []string) {
 	t.Helper()
 	for at := l.before.index + 1; at <= l.Last(); {
@@ -147,7 +147,7 @@ func TestCompaction(t *testing.T) {
 	check(t, l.Close())
 }
 
-// files copies the directory, as a crash at this moment would leave it.
+// files copies the log, as after a crash.
 func files(t testing.TB, d *Dir) map[string][]byte {
 	t.Helper()
 	names, err := filepath.Glob(d.name("log-*"))
@@ -359,7 +359,7 @@ func TestSegmentsMissing(t *testing.T) {
 	}
 	for name := range all {
 		if name == newest(all) {
-			continue // like a crash long ago: nothing of the directory contradicts it
+			continue // like a crash long ago: the directory contains no contradiction
 		}
 		some := map[string][]byte{}
 		for n, b := range all {
@@ -381,7 +381,7 @@ func TestSegmentsMissing(t *testing.T) {
 	}
 }
 
-// FuzzOpen opens segments of any bytes.
+// FuzzOpen opens segments of random bytes.
 func FuzzOpen(f *testing.F) {
 	d := fresh(f)
 	l, _ := open(f, d)

@@ -34,7 +34,7 @@ func makeSegment(path string, room int) made {
 	return made{file: f, room: room}
 }
 
-// roll begins a new segment with a base: all state but entries, then copied records. need is the
+// roll begins a new segment with a base: the state without entries, then copied records. need is the
 // size of the batch that comes next.
 func (l *Log) roll(need int, copied []byte) error {
 	number, prevEnd := uint64(1), 0

@@ -6,14 +6,14 @@ package wire
 type Hello struct {
 	Version, VersionMin uint32
 	Channel, Flags      uint8
-	PeerAddress         string // where others dial the sender
+	PeerAddress         string // address for peers
 	ClientAddress       string // where clients reach the sender; may be empty
-	MaxFrame            uint32 // longest frame, header included, that the sender takes
+	MaxFrame            uint32 // longest frame, header included, for the sender
 	Features            uint64
 	Founding            Identity // of the group; zeros: not known yet
 	Disk                Identity // of the sender's directory
 	Start               uint64   // random, drawn at each start of the process
-	To                  uint64   // the id that the dialler means to reach; 0 on JOIN
+	To                  uint64   // the dialled id; 0 on JOIN
 }
 
 func (*Hello) kind() byte { return 1 }
@@ -158,7 +158,7 @@ func (m *Complete) visit(c *codec) {
 	c.u64(&m.Term)
 }
 
-// Abort ends a stream; with stream 0 it is about a MsgSnap.
+// Abort ends a stream; stream 0: about a MsgSnap.
 type Abort struct {
 	Stream, Index, Term uint64
 	Code                uint16

@@ -20,8 +20,7 @@ const (
 	defaultBlock = 64 << 10
 )
 
-// SnapshotHead is what a snapshot file says about itself, and what a reader found out about the
-// whole.
+// SnapshotHead is the head of a snapshot file, with size and checksum of the whole.
 type SnapshotHead struct {
 	Index, Term uint64
 	Conf        []byte // ConfState as of Index, as the core gave it
@@ -131,7 +130,7 @@ func (w *SnapshotWriter) Size() uint64 { return w.size }
 // Checksum returns the CRC-32C of the bytes written so far.
 func (w *SnapshotWriter) Checksum() uint32 { return w.checksum }
 
-// summed counts and sums the bytes that pass.
+// summed counts and sums bytes.
 type summed struct {
 	from io.Reader
 	size uint64
@@ -217,7 +216,7 @@ type blocks struct {
 	rest  []byte
 	count uint64
 	data  uint64
-	last  bool // a block shorter than the others came
+	last  bool // a short block was read
 	err   error
 }
 

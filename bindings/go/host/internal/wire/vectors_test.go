@@ -1,5 +1,5 @@
-// The golden vectors of tests/wire/vectors.txt: each frame is read field by field, and written
-// again to the same bytes.
+// The golden vectors of tests/wire/vectors.txt: frames are read field by field, and written
+// again to equal bytes.
 package wire
 
 import (
@@ -111,7 +111,7 @@ func show(m any) string {
 	return strings.Join(parts, " ")
 }
 
-// same compares two lists of fields without regard to their order.
+// same compares two unordered lists of fields.
 func same(a, b string) bool {
 	count := map[string]int{}
 	for _, x := range split(a) {
@@ -193,7 +193,7 @@ func testHost(t *testing.T, v vector) {
 	if again := Append(nil, 7, m); v.again && !bytes.Equal(again, v.bytes) {
 		t.Errorf("%x\nwant %x", again, v.bytes)
 	}
-	for cut := range len(body) { // a frame that ends early is refused, or lacks a part that version 1 does not have
+	for cut := range len(body) { // a frame that ends early is refused
 		if m, err := Parse(body[:cut]); err == nil && v.again {
 			t.Errorf("%d of %d bytes are taken: %v", cut, len(body), m)
 		}

@@ -143,7 +143,7 @@ func Kind(body []byte) byte {
 	return body[1]
 }
 
-// MustUnderstand reports whether a reader without the type must refuse the frame. Other unknown
+// MustUnderstand reports whether a reader without the type must refuse the frame. Further unknown
 // frames are skipped.
 func MustUnderstand(kind byte) bool { return kind >= 128 }
 
@@ -211,10 +211,10 @@ func empty(kind byte) Message {
 	return nil
 }
 
-// codec writes or reads the fields of a message, so that each message lists its fields once.
+// codec writes or reads the fields of a message, so that a message lists the fields once.
 type codec struct {
 	write bool
-	fixed []byte // writing: the frame so far; reading: what is left of the fixed fields
+	fixed []byte // writing: the frame so far; reading: the rest of the fixed fields
 	parts [][]byte
 	wants []want
 	err   error
@@ -287,7 +287,7 @@ func (c *codec) zeros(n int) {
 }
 
 // text is the length of a text, in two bytes, and the text itself behind the fixed fields. A writer
-// cuts what is beyond the limit.
+// cuts at the limit.
 func (c *codec) text(v *string, limit int) {
 	if c.write {
 		text := *v
