@@ -410,10 +410,13 @@ func (h *Host) arrivedSnap(a *arrival) {
 // install makes a received snapshot the beginning of the log.
 func (h *Host) install(v *raftcore.ReadyView, job *diskJob) {
 	r := &h.receiver
-	key := [2]uint64{v.SnapshotIndex, v.SnapshotTerm}
 	r.mu.Lock()
-	head := r.whole[key]
-	clear(r.whole)
+	head := r.whole[[2]uint64{v.SnapshotIndex, v.SnapshotTerm}]
+	for key := range r.whole {
+		if key[0] <= v.SnapshotIndex {
+			delete(r.whole, key)
+		}
+	}
 	r.mu.Unlock()
 	job.restore = &restoreJob{index: v.SnapshotIndex, term: v.SnapshotTerm, done: make(chan error, 1)}
 	job.flush = true

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
 )
 
 // made is a segment file that was made ahead: zeros, written and flushed, so that a later flush has
@@ -99,15 +98,4 @@ func (l *Log) base() []byte {
 	b = appendRecord(b, recordSnapshot, l.snapshot.index, l.snapshot.term, 0, nil)
 	b = appendRecord(b, recordBefore, l.before.index, l.before.term, 0, nil)
 	return b
-}
-
-func datasync(f *os.File) error {
-	for {
-		if err := syscall.Fdatasync(int(f.Fd())); err != syscall.EINTR {
-			if err != nil {
-				return fmt.Errorf("flush of %s: %w", f.Name(), err)
-			}
-			return nil
-		}
-	}
 }
