@@ -1,0 +1,7 @@
+module raftcore.example/go/host
+
+go 1.26
+
+require raftcore.example/go v0.0.0
+
+replace raftcore.example/go => ..

@@ -1,0 +1,83 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"raftcore.example/go/host"
+)
+
+func TestAlone(t *testing.T) {
+	g := newGroup(t, 1, nil)
+	m := g.members[1]
+	if old := put(t, m, "a", "1"); old != "" {
+		t.Errorf("%q", old)
+	}
+	if old := put(t, m, "a", "2"); old != "1" {
+		t.Errorf("%q", old)
+	}
+	if v := get(t, m, "a"); v != "2" {
+		t.Errorf("%q", v)
+	}
+	for range 3 {
+		g.stop(m)
+		g.start(m)
+		if v := get(t, m, "a"); v != "2" {
+			t.Errorf("%q", v)
+		}
+		put(t, m, "b", "x")
+	}
+}
+
+func TestThree(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	var all sync.WaitGroup
+	for id, m := range g.members {
+		for i := range 8 {
+			all.Go(func() {
+				for n := range 20 {
+					put(t, m, fmt.Sprintf("%d.%d", id, i), fmt.Sprint(n))
+				}
+			})
+		}
+	}
+	all.Wait()
+	for _, m := range g.members {
+		for id := range g.members {
+			for i := range 8 {
+				if v := get(t, m, fmt.Sprintf("%d.%d", id, i)); v != "19" {
+					t.Errorf("member %d: %d.%d is %q", m.id, id, i, v)
+				}
+			}
+		}
+	}
+	// The leader ends, a second leader takes over, and the first returns.
+	old := g.leader()
+	g.stop(old)
+	m := g.leader()
+	put(t, m, "after", "1")
+	put(t, g.follower(), "after", "2")
+	g.start(old)
+	if v := get(t, old, "after"); v != "2" {
+		t.Errorf("%q", v)
+	}
+}
+
+func TestNoQuorum(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	m := g.follower()
+	for _, x := range g.members {
+		if x != m {
+			g.stop(x)
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := m.Propose(ctx, []byte("a=1"))
+	fails(t, err, host.ErrNotCommitted, "deadline")
+	fails(t, m.Read(ctx), context.DeadlineExceeded, "")
+}
