@@ -112,6 +112,8 @@ void rh_driver_submit(struct rh_driver *d, struct rh_pending *p);
 
 /* ---- looking in ---- */
 
+/* Returns the bytes of the requests under way. */
+uint64_t rh_driver_bytes(const struct rh_driver *d);
 void rh_driver_status(struct rh_driver *d, struct rh_status *out);
 size_t rh_driver_members(struct rh_driver *d, struct rh_member *out, size_t cap);
 size_t rh_driver_metrics(struct rh_driver *d, char *buf, size_t cap);

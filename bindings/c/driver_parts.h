@@ -151,7 +151,7 @@ struct rh_driver {
     struct rh_queue writes, reads;
     struct { uint64_t token; struct rh_queue list; } asks[RH_ASKS];
     uint64_t ask;
-    uint64_t n_requests;
+    uint64_t n_requests, request_bytes;
     struct rh_pending *transfer;
     uint64_t transfer_since;            /* the leader when the transfer began */
     uint64_t asked_vote;                /* when a promotion was proposed last */
@@ -166,6 +166,7 @@ struct rh_driver {
     struct rh_loader loader;
     struct rh_space space;
     bool handed_over;                   /* for lack of space, once */
+    uint64_t cut;                       /* the last entry that the log gave up, since the boot */
     uint64_t cut_at;                    /* bytes of the log at which it is cut next */
     bool clean;                         /* old snapshot files may be there */
 

@@ -82,6 +82,11 @@ struct rh_pending *rh_pending_entry(const raftcore_slice *parts, size_t count, c
     return p;
 }
 
+uint64_t rh_driver_bytes(const struct rh_driver *d)
+{
+    return d->request_bytes;
+}
+
 bool rh_envelope_open(raftcore_slice data, struct rh_entry *e)
 {
     size_t head = data.len > 0 && data.ptr[0] == NAMED ? NAMED_HEAD : 1;
@@ -120,6 +125,7 @@ static void forget(struct rh_driver *d, struct rh_pending *p)
 {
     *slot_of(d, p->seq) = NULL;
     d->n_requests--;
+    d->request_bytes -= p->len;
     if (d->transfer == p)
         d->transfer = NULL;
     if (p->state == RH_P_QUEUED)
@@ -213,6 +219,7 @@ void rh_driver_submit(struct rh_driver *d, struct rh_pending *p)
         p->seq = d->seq;
     }
     d->n_requests++;
+    d->request_bytes += p->len;
     if (*slot) {
         struct rh_pending *other = *slot;
         *slot = p;

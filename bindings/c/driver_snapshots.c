@@ -151,6 +151,8 @@ static void cut_log(struct rh_driver *d, uint64_t upto)
     for (size_t i = 0; i < RH_STREAMS; i++)     /* a peer needs the entries behind its snapshot */
         if (d->streams[i].to && d->streams[i].what.index < hold)
             hold = d->streams[i].what.index;
+    if (d->maker.step != RH_MAKE_IDLE && d->maker.what.index < hold)
+        hold = d->maker.what.index;
     if (d->space.log_bytes > 8 * (d->o.keep_bytes + d->o.compaction_bytes))
         hold = UINT64_MAX;              /* not for ever: such a peer gets another snapshot */
     int code = d->log.ops->compact(d->log.self, upto, hold, &before, &why);
@@ -158,6 +160,7 @@ static void cut_log(struct rh_driver *d, uint64_t upto)
         rh_driver_fail(d, code, "the log cannot be cut: %s", why.text);
         return;
     }
+    d->cut = before;
     if (before > 1)
         raftcore_compacted(d->node, before);    /* E_STALE: known already */
     if (d->log.ops->space(d->log.self, &space, NULL) == RH_OK)
@@ -395,9 +398,9 @@ static void make_log(struct rh_driver *d)
         maker_failed(d, m->code, m->words.text);
         return;
     }
-    if (m->what.index <= d->newest.index || d->loader.ready) {
+    if (m->what.index <= d->newest.index || m->what.index < d->cut || d->loader.ready) {
         d->clean = true;
-        maker_failed(d, RH_E_STATE, "a newer snapshot came meanwhile");
+        maker_failed(d, RH_E_STATE, "a newer snapshot came meanwhile, or the log was cut");
         return;
     }
     m->what.conf = (raftcore_slice){m->conf, m->conf_len};

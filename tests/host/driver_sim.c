@@ -159,6 +159,12 @@ static void cut_some(void)
             sim.cut[a][b] = true, sim_net_break(a, b);
 }
 
+/* A node may crash before its JOIN is answered. Later, `join` is ignored. */
+static const char *again(uint64_t id)
+{
+    return id > 1 ? "n1:1" : NULL;
+}
+
 static void fault(void)
 {
     uint64_t id = 1 + random_below(&sim.random, NODES - 1);
@@ -173,7 +179,7 @@ static void fault(void)
     case 2:
     case 3:
         if (!n->driver && n->joined && !n->removed)
-            sim_start(id, false, NULL);
+            sim_start(id, false, again(id));
         break;
     case 4:
         cut_some();
@@ -240,7 +246,7 @@ static void settle(void)
     heal();
     for (uint64_t i = 1; i < NODES; i++)
         if (!sim.nodes[i].driver && sim.nodes[i].joined)
-            sim_start(i, false, NULL);
+            sim_start(i, false, again(i));
     uint64_t end = sim.now + 60 * 1000 * MS;
     while (sim.now < end && !settled()) {
         sim.now += MS / 2;
@@ -294,6 +300,40 @@ static void check(void)
     }
 }
 
+/* Of all members one is left: it leads alone, with everything. */
+static void lose_quorum(void)
+{
+    struct sim_node *n = &sim.nodes[1 + random_below(&sim.random, NODES - 1)];
+    uint64_t id = n->db.id, before = n->db.n, end = sim.now + 10000 * MS;
+    struct rh_status s = {.struct_size = sizeof s};
+    struct rh_words told = {""}, why = {""};
+
+    for (uint64_t i = 1; i < NODES; i++)
+        if (sim.nodes[i].driver)
+            sim_stop(i);
+    CHECK_OK(rh_recover(n->path, 1, id, &told, &why), &why);
+    CHECK(strstr(told.text, "the whole group"));
+    memset(all.clients, 0, sizeof all.clients);
+    for (int restarts = 0; restarts < 3; restarts++) {
+        sim_start(id, false, NULL);
+        while (sim.now < end && !s.ready) {
+            sim.now += MS;
+            sim_flushes(id);
+            sim_turn(id);
+            rh_driver_status(n->driver, &s);
+        }
+        CHECK(s.ready && s.core.n_peers == 1 && n->db.n >= before);
+        propose(id, ++all.n, NULL, 500);
+        for (uint64_t until = sim.now + 500 * MS; sim.now < until; sim.now += MS) {
+            sim_flushes(id);
+            sim_turn(id);
+        }
+        CHECK(all.ops[all.n].done);
+        sim_stop(id);
+        s.ready = false;
+    }
+}
+
 static void scenario(uint64_t seed, const char *root)
 {
     char join[32];
@@ -316,14 +356,13 @@ static void scenario(uint64_t seed, const char *root)
         heal();
         for (uint64_t k = 1; k < i; k++)
             if (!sim.nodes[k].driver)
-                sim_start(k, false, NULL);
+                sim_start(k, false, again(k));
     }
     run(setting("HOST_SIM_MS", 20000), true);
     settle();
     check();
+    lose_quorum();
     for (uint64_t i = 1; i < NODES; i++) {
-        if (sim.nodes[i].driver)
-            sim_stop(i);
         sim_db_free(&sim.nodes[i].db);
     }
     sim_net_free();
