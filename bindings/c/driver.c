@@ -145,6 +145,7 @@ void rh_drain_events(struct rh_driver *d)
         case RAFTCORE_EVENT_TRANSFER_ENDED:
             if (d->transfer)
                 rh_outcome(d, d->transfer, RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, raftcore_reason_text(e.reason));
+            d->handed_over = false;     /* for lack of space: once more */
             level = RH_LOG_INFO;
             break;
         case RAFTCORE_EVENT_BECAME_LEADER:
@@ -269,7 +270,7 @@ bool rh_driver_leave(struct rh_driver *d)
     if (d->failed || !d->node || d->role != RAFTCORE_ROLE_LEADER || voters < 2)
         return true;
     if (!d->leaving)
-        d->left = raftcore_transfer(d->node, 0) < 0;    /* nobody can take over: end at once */
+        d->left = rh_hand_over(d, 0) < 0;    /* nobody can take over: end at once */
     d->leaving = true;
     d->again = true;
     return d->left;

@@ -418,7 +418,29 @@ void rh_take_joined(struct rh_driver *d, const struct rh_wire_frame *f)
     }
 }
 
-/* ---- promotion ---- */
+/* ---- promotion, transfer ---- */
+
+/*
+ * Hands the leadership over. 0: to the voter with the longest log of those heard within an election
+ * timeout. The core's own choice knows only those heard since its last check of the quorum: just
+ * after a check, nobody.
+ */
+raftcore_code rh_hand_over(struct rh_driver *d, uint64_t to)
+{
+    raftcore_peer peers[256];
+    size_t n = 0;
+    const raftcore_peer *best = NULL;
+
+    if (to == 0 && d->role == RAFTCORE_ROLE_LEADER && raftcore_get_peers(d->node, peers, 256, &n) == RAFTCORE_OK) {
+        for (size_t i = 0; i < n && i < 256; i++)
+            if (peers[i].id != d->o.id && peers[i].flags & RAFTCORE_PF_VOTER &&
+                peers[i].silent_ticks < d->o.election_ticks && (!best || peers[i].match_index > best->match_index))
+                best = &peers[i];
+        to = best ? best->id : 0;
+    }
+    return raftcore_transfer(d->node, to);
+}
+
 
 static void ask_for_vote(struct rh_driver *d, uint64_t id)
 {

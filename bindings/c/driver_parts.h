@@ -236,6 +236,7 @@ uint8_t *rh_blob_make(const struct rh_driver *d, raftcore_slice conf, bool force
 bool rh_blob_open(raftcore_slice blob, raftcore_slice *conf, raftcore_slice *book, bool *forced);
 void rh_take_join(struct rh_driver *d, uint64_t from, const struct rh_wire_frame *f, const struct rh_net_hello *hello);
 void rh_take_joined(struct rh_driver *d, const struct rh_wire_frame *f);
+raftcore_code rh_hand_over(struct rh_driver *d, uint64_t to);
 void rh_promote_learners(struct rh_driver *d);
 const char *rh_change_fault(struct rh_driver *d, raftcore_slice change, char *buf, size_t cap);
 

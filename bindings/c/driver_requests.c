@@ -342,7 +342,7 @@ static void start_transfer(struct rh_driver *d, struct rh_pending *p)
         return;
     }
     uint64_t to = p->peer;
-    raftcore_code code = raftcore_transfer(d->node, to);
+    raftcore_code code = rh_hand_over(d, to);
     if (code < 0) {
         refused_by_core(d, p, code);
         return;

@@ -586,8 +586,12 @@ void rh_snapshots_tick(struct rh_driver *d)
     }
     note_space(d, before);
     if (d->space.level != RH_SPACE_OK && d->role == RAFTCORE_ROLE_LEADER && !d->handed_over) {
-        d->handed_over = true;          /* once: the next leader's disk may be full, too */
-        (void)(raftcore_transfer(d->node, 0) < 0);
+        char detail[256];
+        raftcore_code code = rh_hand_over(d, 0);
+        d->handed_over = code >= 0;     /* once: the next leader's disk may be full, too */
+        raftcore_error_detail(d->node, detail, sizeof detail);
+        if (code < 0)
+            rh_say(d, RH_LOG_INFO, "nobody can take over: %s: %s", raftcore_strerror(code), detail);
     }
     if (d->cut_at == 0)
         d->cut_at = d->space.log_bytes + d->o.compaction_bytes;

@@ -170,7 +170,7 @@ static void fault(void)
     uint64_t id = 1 + random_below(&sim.random, NODES - 1);
     struct sim_node *n = &sim.nodes[id];
 
-    switch (random_below(&sim.random, 8)) {
+    switch (random_below(&sim.random, 9)) {
     case 0:
     case 1:
         if (n->driver && nodes_up() > 1)
@@ -178,7 +178,7 @@ static void fault(void)
         break;
     case 2:
     case 3:
-        if (!n->driver && n->joined && !n->removed)
+        if (!n->driver && n->joined)
             sim_start(id, false, again(id));
         break;
     case 4:
@@ -190,6 +190,10 @@ static void fault(void)
     case 6:
         if (n->driver)
             rh_driver_submit(n->driver, must(rh_pending_new(RH_P_TRANSFER, 0, 0)));
+        break;
+    case 8:
+        if (n->driver && nodes_up() > 1)
+            n->log.fail = true;         /* the node stops at the next flush */
         break;
     case 7:
         sim_net_break(id, 1 + random_below(&sim.random, NODES - 1));
@@ -334,6 +338,45 @@ static void lose_quorum(void)
     }
 }
 
+static uint64_t leader(void)
+{
+    for (uint64_t i = 1; i < NODES; i++) {
+        struct rh_status s = {.struct_size = sizeof s};
+        if (!sim.nodes[i].driver)
+            continue;
+        rh_driver_status(sim.nodes[i].driver, &s);
+        if (s.core.role == RAFTCORE_ROLE_LEADER && s.ready)
+            return i;
+    }
+    return 0;
+}
+
+/* Little space on the leader's disk: another leads. On all: writes are refused, reads go on. */
+static void low_space(void)
+{
+    uint64_t full = leader(), n;
+
+    CHECK(full);
+    sim.nodes[full].log.level = RH_SPACE_LOW;
+    run(3000, false);
+    CHECK(leader() && leader() != full);
+    CHECK(strstr(sim.nodes[full].last_words, "no writes are taken"));
+    n = all.done;
+    run(500, false);
+    CHECK(all.done > n);
+    for (uint64_t i = 1; i < NODES; i++)
+        sim.nodes[i].log.level = RH_SPACE_LOW;
+    run(3000, false);
+    n = all.done;
+    uint64_t refused = all.not_committed, reads = all.readable;
+    run(500, false);
+    CHECK(all.done == n && all.not_committed > refused && all.readable > reads);
+    for (uint64_t i = 1; i < NODES; i++)
+        sim.nodes[i].log.level = RH_SPACE_OK;
+    run(2500, false);
+    CHECK(all.done > n);
+}
+
 static void scenario(uint64_t seed, const char *root)
 {
     char join[32];
@@ -361,16 +404,19 @@ static void scenario(uint64_t seed, const char *root)
     run(setting("HOST_SIM_MS", 20000), true);
     settle();
     check();
+    low_space();
+    settle();
+    check();
     lose_quorum();
     for (uint64_t i = 1; i < NODES; i++) {
         sim_db_free(&sim.nodes[i].db);
     }
     sim_net_free();
     printf("  done %llu, not committed %llu, unknown %llu, retried %llu, reads %llu; crashes %llu, breaks %llu, "
-           "snapshots sent %llu, rejects %llu\n",
+           "snapshots sent %llu, failed disks %llu\n",
            (unsigned long long)all.done, (unsigned long long)all.not_committed, (unsigned long long)all.unknown,
            (unsigned long long)all.retried, (unsigned long long)all.readable, (unsigned long long)sim.n_crashes,
-           (unsigned long long)sim.n_breaks, (unsigned long long)sim.n_streams, (unsigned long long)sim.n_rejects);
+           (unsigned long long)sim.n_breaks, (unsigned long long)sim.n_streams, (unsigned long long)sim.n_failures);
     CHECK(all.done > 100 && all.readable > 10);
 }
 

@@ -29,14 +29,22 @@ struct sim_db {
     uint64_t id;                        /* of the node */
 };
 
+/* A log store around the file log: it says how much space is left, and lets a flush fail. */
+struct sim_log {
+    struct rh_log inner;
+    enum rh_space_level level;
+    bool fail;
+};
+
 struct sim_node {
     struct rh_dir dir;
     struct rh_driver *driver;           /* NULL: down */
     struct sim_db db;
+    struct sim_log log;
     char path[300], peer[32];
     uint64_t flush_due, job_due;        /* 0: nothing to flush */
     bool joined;                        /* was started once */
-    bool removed;
+    char last_words[RH_WORDS_MAX];      /* of the last error or warning */
 };
 
 struct sim {
@@ -45,7 +53,7 @@ struct sim {
     uint64_t now;
     bool cut[NODES][NODES];             /* no way from a to b */
     const char *root;
-    uint64_t n_packets, n_breaks, n_streams, n_crashes, n_rejects;
+    uint64_t n_packets, n_breaks, n_streams, n_crashes, n_rejects, n_failures;
 };
 
 extern struct sim sim;

@@ -20,10 +20,76 @@ static void want_job(void *self)
     n->job_due = sim.now + 100 + random_below(&sim.random, 50 * MS);
 }
 
+/* ---- a log store of our own: the file log behind a vtable that can fail ---- */
+
+static int log_boot(void *self, struct rh_boot *out, struct rh_words *why)
+{
+    struct sim_log *l = self;
+
+    return l->inner.ops->boot(l->inner.self, out, why);
+}
+
+static int log_append(void *self, const struct rh_batch *b, struct rh_words *why)
+{
+    struct sim_log *l = self;
+
+    return l->inner.ops->append(l->inner.self, b, why);
+}
+
+static int log_sync(void *self, uint64_t *number, struct rh_words *why)
+{
+    struct sim_log *l = self;
+
+    return l->fail ? rh_fail(why, RH_E_IO, "the disk fails, says the test") : l->inner.ops->sync(l->inner.self, number, why);
+}
+
+static int log_read(void *self, uint64_t first, uint64_t last, struct rh_read *io, struct rh_words *why)
+{
+    struct sim_log *l = self;
+
+    return l->inner.ops->read(l->inner.self, first, last, io, why);
+}
+
+static int log_compact(void *self, uint64_t upto, uint64_t hold, uint64_t *before, struct rh_words *why)
+{
+    struct sim_log *l = self;
+
+    return l->inner.ops->compact(l->inner.self, upto, hold, before, why);
+}
+
+static int log_space(void *self, struct rh_space *out, struct rh_words *why)
+{
+    struct sim_log *l = self;
+    int code = l->inner.ops->space(l->inner.self, out, why);
+
+    out->level = l->level;
+    return code;
+}
+
+static int log_close(void *self, struct rh_words *why)
+{
+    struct sim_log *l = self;
+
+    return l->inner.ops->close(l->inner.self, why);
+}
+
+static const struct rh_log_ops log_ops = {
+    .struct_size = sizeof log_ops,
+    .boot = log_boot,
+    .append = log_append,
+    .sync = log_sync,
+    .read = log_read,
+    .compact = log_compact,
+    .space = log_space,
+    .close = log_close,
+};
+
 static void say(void *context, enum rh_level level, const char *text)
 {
-    const struct sim_node *n = context;
+    struct sim_node *n = context;
 
+    if (level <= RH_LOG_WARNING)
+        snprintf(n->last_words, sizeof n->last_words, "%s", text);
     if (getenv("SAY"))
         printf("%8.3f node %llu %d: %s\n", (double)sim.now / 1e6, (unsigned long long)n->db.id, level, text);
 }
@@ -58,7 +124,9 @@ void sim_start(uint64_t id, bool found, const char *join)
     CHECK_OK(rh_dir_open(&n->dir, n->path, o.group, id, &why), &why);
     struct rh_driver_setup s = {.options = &o, .database = &db, .dir = &n->dir, .seed = random_next(&sim.random),
                                 .now = sim.now, .workers = {n, want_flush, want_job}};
-    CHECK_OK(rh_log_file_open(&n->dir, &log, &s.log, &why), &why);
+    CHECK_OK(rh_log_file_open(&n->dir, &log, &n->log.inner, &why), &why);
+    n->log.fail = false;
+    s.log = (struct rh_log){&log_ops, &n->log};
     CHECK_OK(rh_driver_open(&s, &n->driver, &why), &why);
     n->joined = true;
     n->flush_due = n->job_due = 0;
@@ -71,7 +139,7 @@ void sim_flushes(uint64_t id)
 
     if (n->flush_due && n->flush_due <= sim.now) {
         n->flush_due = 0;
-        CHECK(rh_driver_flush(n->driver) >= 0);
+        CHECK((rh_driver_flush(n->driver) < 0) == n->log.fail);
     }
     if (n->job_due && n->job_due <= sim.now) {
         n->job_due = 0;
@@ -86,7 +154,11 @@ void sim_turn(uint64_t id)
 
     if (n->driver && rh_driver_due(n->driver, sim.now) <= sim.now) {
         int code = rh_driver_turn(n->driver, sim.now, &why);
-        if (code < 0)
+        if (code < 0 && n->log.fail) {
+            CHECK(strstr(why.text, "the disk fails"));
+            sim.n_failures++;
+            sim_crash(id);
+        } else if (code < 0)
             DIE("node %llu stops: %d: %s", (unsigned long long)id, code, why.text);
     }
 }
@@ -99,7 +171,9 @@ void sim_stop(uint64_t id)
 
     n->driver = NULL;
     sim_net_down(id);
-    CHECK_OK(rh_driver_close(d, &why), &why);
+    int code = rh_driver_close(d, &why);
+    if (code < 0 && !n->log.fail)
+        DIE("node %llu: close: %d: %s", (unsigned long long)id, code, why.text);
     rh_dir_close(&n->dir);
 }
 
