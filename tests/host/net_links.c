@@ -42,6 +42,15 @@ static void test_frames(void)
     UNTIL(a->n_answered == 2);
     CHECK(a->answered.outcome.outcome == RH_WIRE_DONE && a->answered.outcome.result.len == sizeof data);
 
+    /* A MsgSnap without its file is answered on its connection. */
+    b->no_data = true;
+    CHECK(send_frame(a, 2, 2000, 0) == RH_OK);
+    UNTIL(a->n_answered == 3);
+    CHECK(a->answered.type == RH_WIRE_ABORT && a->answered.abort.index == 9);
+    b->no_data = false;
+    struct rh_wire_frame none = {.type = RH_WIRE_ABORT};
+    CHECK(b->net.ops->answer(b->net.self, 0, &none) == RH_NONE);
+
     /* Silence is filled with PING; the connection stays. */
     for (int i = 0; i < 10; i++) {
         skipped += 4000000;
