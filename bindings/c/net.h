@@ -78,7 +78,8 @@ struct rh_net_ops {
      * one to the same peer ends, without an event. A broken connection is dialled again, and the sending
      * goes on where the peer says.
      *
-     * RH_E_RANGE: no address, or no such file.
+     * RH_E_RANGE  no address, or no such file
+     * RH_E_BUSY   the peer refused this node a while ago
      */
     int (*offer)(void *net, uint64_t to, const struct rh_snapshot *what);
 
