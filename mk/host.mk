@@ -7,16 +7,20 @@
 HOST_OUT   := target/host
 HOST_SRC   := $(wildcard bindings/c/*.c)
 HOST_CHECK := $(wildcard bindings/c/check/*.c)
-HOST_HDR   := $(wildcard bindings/c/*.h bindings/c/check/*.h tests/host/*.h) include/raftcore.h
+HOST_HDR   := $(wildcard bindings/c/*.h bindings/c/check/*.h tests/host/*.h) include/raftcore.h include/raftcore_host.h
 HOST_WARN  := -Wall -Wextra -Werror -Wshadow -Wvla
 HOST_FLAGS := -std=gnu11 -g $(HOST_WARN) -D_FILE_OFFSET_BITS=64 -Iinclude -Ibindings/c -Ibindings/c/check -Itests/host
+# TLS by OpenSSL, if its headers are here (apt-get install libssl-dev pkg-config). HOST_TLS= builds without it.
+HOST_TLS   ?= $(shell pkg-config --exists 'openssl >= 3' 2>/dev/null && echo yes)
+HOST_FLAGS += $(if $(HOST_TLS),-DRH_TLS $(shell pkg-config --cflags openssl))
+HOST_LIBS  := $(if $(HOST_TLS),$(shell pkg-config --libs openssl)) -lpthread
 HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # Prints the target alone; `make -n` shows the whole command.
 HOST_CC     = @mkdir -p $(@D); echo 'cc $@'; $(CC)
 
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads
+HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads driver_sim net_links net_bulk net_tls net_heap
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
@@ -33,9 +37,11 @@ $(HOST_OUT)/rh-log: bindings/c/tools/rh_log.c $(HOST_OUT)/librh.a $(HOST_HDR)
 $(HOST_OUT)/asan/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
 	$(HOST_CC) $(HOST_SANE) -c $< -o $@
 
-HOST_ASAN       := $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
+HOST_ASAN_ALL   := $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
+# Without the driver and above, which need the core, and without the transport.
+HOST_ASAN       := $(filter-out $(HOST_OUT)/asan/driver% $(HOST_OUT)/asan/host% $(HOST_OUT)/asan/net%,$(HOST_ASAN_ALL))
 HOST_ASAN_CHECK := $(HOST_CHECK:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
-.SECONDARY: $(HOST_ASAN) $(HOST_ASAN_CHECK)
+.SECONDARY: $(HOST_ASAN_ALL) $(HOST_ASAN_CHECK)
 
 $(HOST_OUT)/test/%: tests/host/%.c $(HOST_ASAN) $(HOST_ASAN_CHECK) $(HOST_HDR)
 	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
@@ -51,7 +57,23 @@ $(HOST_OUT)/test/log_file $(HOST_OUT)/test/snapshot: $(HOST_OUT)/test/%: tests/h
 $(HOST_OUT)/test/one_file_check: $(HOST_ONE) $(HOST_ASAN) $(HOST_ASAN_CHECK) $(HOST_HDR)
 	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
 
-$(HOST_OUT)/test/threads: tests/host/threads.c $(HOST_SRC) $(HOST_HDR) mk/host.mk
+HOST_NET := $(filter $(HOST_OUT)/asan/net%,$(HOST_ASAN_ALL)) $(HOST_ASAN)
+$(HOST_OUT)/test/net_%: tests/host/net_%.c $(HOST_NET) $(HOST_HDR)
+	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_LIBS) -o $@
+
+$(HOST_OUT)/test/net_heap: tests/host/net_heap.c $(HOST_NET) $(HOST_HDR)
+	$(HOST_CC) $(HOST_SANE) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc $(filter %.c %.o,$^) $(HOST_LIBS) -o $@
+
+# The driver needs the core.
+HOST_CORE := $(C_OUT)/libraftcore.a
+HOST_SIM  := tests/host/driver_sim.c $(wildcard tests/host/sim_*.c)
+
+$(HOST_OUT)/test/driver_sim: $(HOST_SIM) $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
+	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
+
+HOST_LOW := $(HOST_ASAN:$(HOST_OUT)/asan/%.o=bindings/c/%.c)
+
+$(HOST_OUT)/test/threads: tests/host/threads.c $(HOST_LOW) $(HOST_HDR) mk/host.mk
 	$(HOST_CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c,$^) -lpthread -o $@
 
 $(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/librh.a $(HOST_HDR)

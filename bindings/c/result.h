@@ -25,6 +25,11 @@ enum rh_code {
     RH_E_GONE = -9,             /* the log was compacted beyond there */
     RH_E_SMALL = -10,           /* the caller's buffer is too small: the needed size was written */
     RH_E_VERSION = -11,         /* written by another version of this library */
+    RH_E_BUSY = -12,            /* a limit is reached: try again later */
+    RH_E_STATE = -13,           /* not possible now: the words say why */
+    RH_E_CORE = -14,            /* the core refused a call: the words have its explanation */
+    RH_E_DATABASE = -15,        /* a function of struct rh_database failed */
+    RH_E_NET = -16,             /* an address, a certificate or a socket: the words say which */
 };
 
 enum { RH_WORDS_MAX = 400 };

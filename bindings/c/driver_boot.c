@@ -1,0 +1,341 @@
+/*
+ * driver_boot.c: from a directory to a running core; founding a group.
+ *
+ * One rule for all databases: `applied` says what the database holds. If the log does not reach
+ * back to there, or nothing is held, the newest snapshot is loaded. The core applies the rest.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "driver_parts.h"
+
+enum { MiB = 1024 * 1024, ENVELOPE = 32 };
+
+/* What the core's disk looks like, as far as the boot needs it. */
+struct start {
+    struct rh_boot boot;
+    uint64_t applied;
+    raftcore_slice conf;
+    bool forced;                        /* this node is the whole group: rh_recover */
+};
+
+static int core_fail(raftcore_node *node, raftcore_code code, const char *call, struct rh_words *why)
+{
+    char detail[256] = "";
+
+    if (node)
+        raftcore_error_detail(node, detail, sizeof detail);
+    return rh_fail(why, code == RAFTCORE_E_NOMEM ? RH_E_NOMEM : RH_E_CORE, "%s: %s: %s", call, raftcore_strerror(code),
+                   detail);
+}
+
+/* ---- founding ---- */
+
+static int found_log(struct rh_driver *d, struct rh_words *why)
+{
+    raftcore_conf conf = {.struct_size = sizeof conf, .voters = &d->o.id, .n_voters = 1, .index = 1};
+    uint8_t bytes[64];
+    size_t len = 0, blob_len = 0;
+    struct rh_wire_member own = {.id = d->o.id};
+    uint8_t book[1024];
+
+    memcpy(own.disk, d->dir->owner.disk, sizeof own.disk);
+    own.peer_address = (raftcore_slice){(const uint8_t *)d->peer_address, strlen(d->peer_address)};
+    own.client_address = (raftcore_slice){(const uint8_t *)d->client_address, strlen(d->client_address)};
+    size_t book_len = rh_wire_book_write(&own, 1, book, sizeof book);
+    raftcore_code code = raftcore_conf_encode(&conf, bytes, sizeof bytes, &len);
+    if (code != RAFTCORE_OK)
+        return core_fail(NULL, code, "conf_encode", why);
+    if (book_len == 0 || rh_take_book(d, (raftcore_slice){book, book_len}) < 0)
+        return rh_fail(why, RH_E_ARG, "%s or %s is no address", d->peer_address, d->client_address);
+    uint8_t *blob = rh_blob_make(d, (raftcore_slice){bytes, len}, false, &blob_len);
+    struct rh_snapshot origin = {.index = 1, .term = 1, .conf = {blob, blob_len}};
+    struct rh_batch b = {.number = ++d->batch, .snapshot = &origin, .replaces = true, .has_state = true, .commit = 1};
+    uint64_t number = 0;
+    int result = blob ? d->log.ops->append(d->log.self, &b, why) : rh_fail(why, RH_E_NOMEM, "no memory");
+    if (result == RH_OK)
+        result = d->log.ops->sync(d->log.self, &number, why);
+    free(blob);
+    return result < 0 ? result : RH_OK;
+}
+
+static int draw_founding(struct rh_driver *d, struct rh_words *why)
+{
+    uint8_t founding[RH_ID_BYTES];
+
+    if (getrandom(founding, sizeof founding, 0) != (ssize_t)sizeof founding)
+        return rh_fail(why, RH_E_IO, "the system gives no random bytes");
+    return rh_dir_set_founding(d->dir, founding, why);
+}
+
+/*
+ * First the log, then the founding: a crash in between leaves a log without a founding, which the
+ * next start completes. Nobody has heard of the group before.
+ */
+static int found_if_asked(struct rh_driver *d, struct rh_words *why)
+{
+    struct rh_boot boot;
+    int code = d->log.ops->boot(d->log.self, &boot, why);
+    bool named = !rh_is_zero(d->dir->owner.founding, RH_ID_BYTES);
+
+    if (code != RH_OK)
+        return code;
+    if (!boot.fresh || named) {
+        if (d->o.found && named)
+            return rh_fail(why, RH_E_OWNER, "%s belongs to a group already: a group is founded once. Start without found",
+                           d->dir->path);
+        return named ? RH_OK : draw_founding(d, why);
+    }
+    if (d->o.found) {
+        code = found_log(d, why);
+        return code == RH_OK ? draw_founding(d, why) : code;
+    }
+    if (!d->o.join)
+        return rh_fail(why, RH_E_STATE, "%s is empty: found a group, or join one", d->dir->path);
+    return RH_OK;
+}
+
+/* ---- the core ---- */
+
+static int new_node(struct rh_driver *d, raftcore_node **out, struct rh_words *why)
+{
+    raftcore_config c;
+    char fault[160];
+    raftcore_code code = raftcore_config_init(&c, sizeof c);
+
+    if (code != RAFTCORE_OK)
+        return core_fail(NULL, code, "config_init", why);
+    c.id = d->o.id;
+    c.group = d->o.group;
+    c.seed = d->seed ? d->seed : 1;
+    c.storage = RAFTCORE_STORAGE_ASYNC;
+    c.flags |= RAFTCORE_FLAG_NOMINATE_SUCCESSOR | (d->o.lease_reads ? RAFTCORE_FLAG_LEASE_READS : 0);
+    c.election_ticks = d->o.election_ticks;
+    c.read_timeout_ticks = 2 * d->o.election_ticks;
+    c.max_outstanding = RH_READIES;
+    c.max_peers = 64;
+    c.max_tokens = RH_REQUESTS;
+    c.max_entry_bytes = (uint64_t)d->o.max_entry_bytes + ENVELOPE;
+    c.recent_bytes = 64 * MiB > 4 * c.max_entry_bytes ? 64 * MiB : 4 * c.max_entry_bytes;
+    c.max_uncommitted_size = 16 * MiB > 2 * c.max_entry_bytes ? 16 * MiB : 2 * c.max_entry_bytes;
+    c.max_inflight_bytes = 8 * MiB;
+    code = raftcore_new(&c, out);
+    if (code == RAFTCORE_OK)
+        code = raftcore_frame_limit(&c, &d->frame_limit);
+    if (code == RAFTCORE_OK)
+        return RH_OK;
+    raftcore_config_error(&c, fault, sizeof fault);
+    return rh_fail(why, code == RAFTCORE_E_NOMEM ? RH_E_NOMEM : RH_E_ARG, "%s: %s", raftcore_strerror(code), fault);
+}
+
+static int boot_entries(struct rh_driver *d, raftcore_node *node, const struct start *s, struct rh_words *why)
+{
+    size_t cap = MiB;
+    uint8_t *buf = malloc(cap);
+    int code = RH_OK;
+
+    for (uint64_t first = s->applied + 1; code == RH_OK && first <= s->boot.last;) {
+        struct rh_read io = {.buf = buf, .cap = cap, .entries = d->fetch_entries, .max = RH_FETCH_ENTRIES};
+        code = buf ? d->log.ops->read(d->log.self, first, s->boot.last, &io, why)
+                   : rh_fail(why, RH_E_NOMEM, "no memory to boot");
+        if (code == RH_E_SMALL) {
+            free(buf);
+            cap = io.need;
+            buf = malloc(cap);
+            code = RH_OK;
+            continue;
+        }
+        if (code != RH_OK)
+            break;
+        raftcore_code answer = raftcore_boot_entries(node, d->fetch_entries, io.count);
+        if (answer != RAFTCORE_OK)
+            code = core_fail(node, answer, "boot_entries", why);
+        first += io.count;
+    }
+    free(buf);
+    return code;
+}
+
+static int boot_parts(struct rh_driver *d, raftcore_node *node, const struct start *s, struct rh_words *why)
+{
+    const struct rh_boot *b = &s->boot;
+    raftcore_conf conf = {.struct_size = sizeof conf, .bytes = s->conf};
+    raftcore_code code = raftcore_boot_state(node, b->term, b->vote, b->commit);
+
+    if (code != RAFTCORE_OK)
+        return core_fail(node, code, "boot_state", why);
+    if (s->forced)
+        conf = (raftcore_conf){.struct_size = sizeof conf, .voters = &d->o.id, .n_voters = 1, .index = s->applied};
+    if (s->applied > 0) {
+        code = raftcore_boot_conf(node, &conf, b->before, b->before_term);
+        if (code != RAFTCORE_OK)
+            return core_fail(node, code, "boot_conf", why);
+        if (b->n_runs > 0)
+            code = raftcore_boot_terms(node, b->runs, b->n_runs, b->last);
+        if (code != RAFTCORE_OK)
+            return core_fail(node, code, "boot_terms", why);
+        int entries = boot_entries(d, node, s, why);
+        if (entries != RH_OK)
+            return entries;
+    }
+    code = raftcore_boot_done(node, s->applied);
+    return code == RAFTCORE_OK ? RH_OK : core_fail(node, code, "boot_done", why);
+}
+
+/* Finds out what the database holds, and loads a snapshot if the log does not reach back to there. */
+static int prepare_database(struct rh_driver *d, struct start *s, struct rh_words *why)
+{
+    const struct rh_boot *b = &s->boot;
+    uint64_t has = 0;
+
+    if (d->db.applied(d->db.self, &has, why) < 0)
+        return RH_E_DATABASE;
+    d->newest = b->snapshot;
+    d->newest.conf = (raftcore_slice){0};
+    s->applied = has;
+    if (b->snapshot.index > 0 && (has == 0 || has < b->before)) {
+        if (b->snapshot.index < b->before)
+            return rh_fail(why, RH_E_DATABASE,
+                           "the database has entries up to %llu, the log begins behind %llu: entries are missing",
+                           (ull)has, (ull)b->before);
+        if (b->snapshot.bytes > 0) {
+            int code = rh_load_database(d, &b->snapshot, why);
+            if (code != RH_OK)
+                return code;
+        }
+        s->applied = b->snapshot.index;
+    }
+    if (s->applied > b->last)
+        return rh_fail(why, RH_E_DAMAGED,
+                       "the database has entries up to %llu, the log ends at %llu: entries of the log are lost",
+                       (ull)s->applied, (ull)b->last);
+    d->given = d->applied = s->applied;
+    return RH_OK;
+}
+
+/*
+ * Takes the address books of the applied memberships, the oldest first: removed members stay known.
+ * Then finds the membership to boot with. After rh_recover, changes before its own do not count.
+ */
+static int take_memberships(struct rh_driver *d, struct start *s, struct rh_words *why)
+{
+    const struct rh_conf as_of = rh_boot_conf(&s->boot, s->applied);
+    raftcore_slice conf, book;
+    bool forced;
+
+    for (size_t i = 0; i < s->boot.n_confs; i++) {
+        const struct rh_conf *c = &s->boot.confs[i];
+        d->conf_index = c->index;
+        if (!rh_blob_open(c->bytes, &conf, &book, &forced))
+            return rh_fail(why, RH_E_DAMAGED, "the membership as of entry %llu has no known form", (ull)c->index);
+        if (forced)
+            d->forced = c->index;
+        if (c->index <= s->applied && rh_take_book(d, book) < 0)
+            return rh_fail(why, RH_E_NOMEM, "no memory for the address book");
+    }
+    s->forced = s->applied < d->forced;
+    if (as_of.bytes.len > 0)
+        rh_blob_open(as_of.bytes, &s->conf, &book, &forced);
+    return RH_OK;
+}
+
+int rh_boot_node(struct rh_driver *d, struct rh_words *why)
+{
+    struct start s = {0};
+    raftcore_node *node = NULL;
+    raftcore_conf conf = {.struct_size = sizeof conf};
+    int code = d->log.ops->boot(d->log.self, &s.boot, why);
+
+    if (code == RH_OK)
+        code = prepare_database(d, &s, why);
+    if (code == RH_OK && d->log.ops->boot(d->log.self, &s.boot, why) == RH_OK)
+        code = take_memberships(d, &s, why);
+    if (code == RH_OK)
+        code = new_node(d, &node, why);
+    if (code == RH_OK)
+        code = boot_parts(d, node, &s, why);
+    if (code == RH_OK && s.applied > 0) {
+        raftcore_code got = raftcore_get_conf(node, &conf);
+        if (got != RAFTCORE_OK || rh_set_membership(d, &conf) != RH_OK)
+            code = rh_fail(why, RH_E_NOMEM, "no memory for the membership");
+    }
+    if (code != RH_OK) {
+        raftcore_free(node);
+        return code;
+    }
+    if (s.boot.note[0])
+        rh_say(d, RH_LOG_WARNING, "%s", s.boot.note);
+    d->node = node;
+    d->term = s.boot.term;
+    d->commit = s.boot.commit;
+    d->first_out = 1;
+    d->ticked = d->now;
+    d->clean = true;
+    rh_say(d, RH_LOG_INFO, "node %llu of group %llu: log to %llu, committed %llu, applied %llu", (ull)d->o.id,
+           (ull)d->o.group, (ull)s.boot.last, (ull)s.boot.commit, (ull)s.applied);
+    return RH_OK;
+}
+
+static int check_options(const struct rh_options *o, const struct rh_database *db, struct rh_words *why)
+{
+    if (o->id == 0 || o->group == 0)
+        return rh_fail(why, RH_E_ARG, "id and group must not be 0");
+    if (!o->peer || !rh_wire_is_address((raftcore_slice){(const uint8_t *)o->peer, strlen(o->peer)}))
+        return rh_fail(why, RH_E_ARG, "peer must be an address, HOST:PORT: %s", o->peer ? o->peer : "(none)");
+    if (o->client && o->client[0] && !rh_wire_is_address((raftcore_slice){(const uint8_t *)o->client, strlen(o->client)}))
+        return rh_fail(why, RH_E_ARG, "client must be an address, HOST:PORT: %s", o->client);
+    if (o->join && o->join[0] && !rh_wire_is_address((raftcore_slice){(const uint8_t *)o->join, strlen(o->join)}))
+        return rh_fail(why, RH_E_ARG, "join must be an address, HOST:PORT: %s", o->join);
+    if (o->found && o->join)
+        return rh_fail(why, RH_E_ARG, "found and join exclude each other");
+    if (o->tick_ms == 0 || o->request_ms == 0 || o->election_ticks < 2 || o->max_entry_bytes == 0)
+        return rh_fail(why, RH_E_ARG, "tick_ms, request_ms and max_entry_bytes must be at least 1, election_ticks 2");
+    if (!db->apply || !db->applied || !db->snapshot_open || !db->snapshot_read || !db->snapshot_close ||
+        !db->snapshot_load || !db->outcome)
+        return rh_fail(why, RH_E_ARG, "struct rh_database: only flush and role may be NULL");
+    return RH_OK;
+}
+
+int rh_driver_open(const struct rh_driver_setup *setup, struct rh_driver **out, struct rh_words *why)
+{
+    struct rh_words ignored;
+    struct rh_driver *d = calloc(1, sizeof *d);
+    struct rh_log log = setup->log;
+    int code = d ? check_options(setup->options, setup->database, why) : rh_fail(why, RH_E_NOMEM, "no memory");
+
+    if (code != RH_OK) {
+        free(d);
+        log.ops->close(log.self, &ignored);
+        return code;
+    }
+    d->o = *setup->options;
+    d->db = *setup->database;
+    d->dir = setup->dir;
+    d->log = log;
+    d->workers = setup->workers;
+    d->seed = setup->seed;
+    d->now = setup->now;
+    d->oldest = 1;
+    d->first_out = 1;
+    pthread_mutex_init(&d->mutex, NULL);
+    snprintf(d->peer_address, sizeof d->peer_address, "%s", d->o.peer);
+    snprintf(d->client_address, sizeof d->client_address, "%s", d->o.client ? d->o.client : "");
+    snprintf(d->join, sizeof d->join, "%s", d->o.join ? d->o.join : "");
+    d->slots = calloc(RH_REQUESTS, sizeof *d->slots);
+    d->fetch_entries = calloc(RH_FETCH_ENTRIES, sizeof *d->fetch_entries);
+    code = d->slots && d->fetch_entries ? found_if_asked(d, why) : rh_fail(why, RH_E_NOMEM, "no memory");
+    if (code == RH_OK) {
+        d->joining = rh_is_zero(d->dir->owner.founding, RH_ID_BYTES);
+        /* With join "", somebody adds this node: the core waits for a leader. */
+        if (!d->joining || !d->join[0])
+            code = rh_boot_node(d, why);
+        d->joining = d->joining && d->join[0];
+    }
+    if (code != RH_OK) {
+        rh_driver_close(d, &ignored);
+        return code;
+    }
+    *out = d;
+    return RH_OK;
+}

@@ -1,0 +1,253 @@
+/*
+ * driver_parts.h: what the files driver_*.c share.
+ *
+ *   driver.c            the turn, failures, the end
+ *   driver_boot.c       from a directory to a running core; founding
+ *   driver_ready.c      readies: store, send, apply, acknowledge
+ *   driver_requests.c   requests and their outcomes
+ *   driver_members.c    the address book, joining, changes, promotion
+ *   driver_snapshots.c  snapshots made, sent, installed; the log cut
+ *   driver_net.c        what comes from the transport
+ *   driver_metrics.c    status and metrics
+ */
+#ifndef RH_DRIVER_PARTS_H
+#define RH_DRIVER_PARTS_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "driver.h"
+
+typedef unsigned long long ull;
+
+enum {
+    RH_READIES = 64,                    /* outstanding readies; a power of two */
+    RH_REQUESTS = 1 << 16,              /* requests under way; a power of two */
+    RH_ASKS = 16,                       /* read indexes under way */
+    RH_STREAMS = 16,                    /* snapshots being sent */
+    RH_FETCH_ENTRIES = 2048,            /* of one read of the log */
+    RH_BUCKETS = 20,                    /* of a histogram: powers of two from 16 us on */
+};
+
+enum rh_request_state { RH_P_QUEUED = 1, RH_P_PROPOSED, RH_P_SENT, RH_P_OVER };
+
+struct rh_queue {
+    struct rh_pending *head, *tail;
+};
+
+struct rh_histogram {
+    uint64_t count[RH_BUCKETS + 1], sum_us, total;
+};
+
+/* A ready that is not yet stored, applied and released. */
+struct rh_out {
+    raftcore_ready rd;
+    uint64_t batch;                     /* durable once this batch is */
+    uint32_t next;                      /* committed entries before it are applied */
+    bool persisted;
+};
+
+/* A member's record in the address book. Records of removed members stay. */
+struct rh_record {
+    uint64_t id;
+    uint8_t disk[RH_ID_BYTES];
+    char peer[RH_WIRE_ADDRESS_MAX + 1], client[RH_WIRE_ADDRESS_MAX + 1];
+    bool voter, learner;                /* in the membership in force */
+    bool wants_vote;                    /* to be promoted once caught up */
+    bool hint;                          /* the address came with a hello, the book has none */
+    char dialled[RH_WIRE_ADDRESS_MAX + 1];      /* the address that the transport has */
+};
+
+/* A snapshot on its way to a peer. */
+struct rh_stream {
+    uint64_t to;                        /* 0: free */
+    struct rh_snapshot what;            /* without conf */
+    uint8_t *msg;                       /* the MsgSnap's frame, once the core gave it */
+    size_t len;
+    bool stored;                        /* the peer has the file */
+    uint64_t since;
+};
+
+enum rh_job { RH_JOB_NONE = 0, RH_JOB_FINISH, RH_JOB_COPY, RH_JOB_DONE };
+enum rh_making { RH_MAKE_IDLE = 0, RH_MAKE_WRITE, RH_MAKE_FINISH, RH_MAKE_LOG, RH_MAKE_COPY };
+
+/* The snapshot that is being made, or copied for a backup. */
+struct rh_maker {
+    enum rh_making step;
+    void *view;
+    struct rh_snapshot_writer *writer;
+    struct rh_snapshot what;
+    uint8_t *conf;                      /* the membership's blob, as of what.index */
+    size_t conf_len;
+    uint64_t batch;
+    bool wanted;                        /* another one, as of now */
+    struct rh_pending *backup;          /* waits for the file */
+    struct rh_pending *copying;
+    /* The job, between the loop and the worker: under the mutex of the driver. */
+    enum rh_job job;
+    int code;
+    struct rh_words words;
+};
+
+/* A received snapshot that is being put into the database. */
+struct rh_loader {
+    struct rh_snapshot_reader *reader;
+    uint64_t ready;                     /* its number */
+};
+
+struct rh_driver {
+    struct rh_options o;
+    struct rh_database db;
+    struct rh_dir *dir;
+    struct rh_log log;
+    struct rh_net net;
+    struct rh_workers workers;
+    raftcore_node *node;                /* NULL: not a member yet, or stopped */
+    char peer_address[RH_WIRE_ADDRESS_MAX + 1], client_address[RH_WIRE_ADDRESS_MAX + 1], join[RH_WIRE_ADDRESS_MAX + 1];
+    uint64_t seed, frame_limit;
+    int failed;
+    struct rh_words words;              /* of the failure */
+    bool connected, joining, leaving, left;
+
+    /* time */
+    uint64_t now, ticked;               /* microseconds; of the last tick */
+    uint64_t checked;                   /* when the disk's space was looked at */
+    bool again;                         /* a turn more is due at once */
+
+    /* readies */
+    struct rh_out out[RH_READIES];
+    uint64_t first_out, last_out;       /* numbers of the oldest and newest outstanding ready; first > last: none */
+    uint64_t batch, must_batch;         /* numbers of the last batch, and of the last that must be flushed */
+    uint64_t conf_batch;                /* entries wait until this batch is durable: it holds a membership */
+    uint64_t appended_at;               /* when the batch that must be flushed was appended */
+    struct rh_entry *entries;           /* room for apply */
+    struct rh_pending **waiters;
+    size_t cap_entries;
+    raftcore_entry *fetch_entries;      /* room for RH_FETCH_ENTRIES */
+    uint8_t *fetch_bytes;
+    size_t cap_fetch;
+
+    /* applied */
+    uint64_t applied, applied_term;
+    uint64_t given;                     /* the last entry that the database was given, or holds */
+    uint64_t forced;                    /* membership changes up to here are skipped: rh_recover */
+    uint64_t conf_index;                /* of the newest membership in the log */
+    uint8_t *conf;                      /* the raftpb ConfState in force */
+    size_t conf_len;
+    struct rh_record *records;
+    size_t n_records, cap_records;
+
+    /* role */
+    uint32_t role;
+    uint64_t term, leader, commit;
+    bool ready;
+    struct rh_role told;
+    char told_address[RH_WIRE_ADDRESS_MAX + 1];
+    bool role_changed;
+
+    /* requests */
+    struct rh_pending **slots;          /* by seq */
+    uint64_t seq, oldest;
+    struct rh_queue writes, reads;
+    struct { uint64_t token; struct rh_queue list; } asks[RH_ASKS];
+    uint64_t ask;
+    uint64_t n_requests, request_bytes;
+    struct rh_pending *transfer;
+    uint64_t transfer_since;            /* the leader when the transfer began */
+    uint64_t asked_vote;                /* when a promotion was proposed last */
+    uint64_t forward_after;             /* no requests go to the leader before */
+
+    /* snapshots */
+    struct rh_snapshot newest;          /* in the log; without conf; index 0 or bytes 0: no file */
+    struct rh_snapshot arrived;         /* received, not in the log yet; index 0: none */
+    struct rh_stream streams[RH_STREAMS];
+    struct { uint64_t peer, id; } waiting[RH_STREAMS]; /* fetches that wait for a snapshot; peer 0: free */
+    struct rh_maker maker;
+    struct rh_loader loader;
+    struct rh_space space;
+    bool handed_over;                   /* for lack of space, once */
+    uint64_t cut;                       /* the last entry that the log gave up, since the boot */
+    uint64_t cut_at;                    /* bytes of the log at which it is cut next */
+    bool clean;                         /* old snapshot files may be there */
+
+    /* the flush, between the loop and the sync thread */
+    pthread_mutex_t mutex;
+    uint64_t to_sync;                   /* the last batch that was appended */
+    uint64_t synced;
+    int sync_code;
+    struct rh_words sync_words;
+    struct rh_histogram sync_times;     /* of flushes that wrote something; under the mutex */
+
+    struct rh_histogram commit_times;   /* from a proposal to its outcome */
+    uint64_t n_outcomes[5], n_applied, n_bytes_applied, n_snapshots_made, n_snapshots_loaded, n_forwarded, n_refused;
+};
+
+/* Steps through an array of the core. */
+#define RH_AT(rd, array, stride, i) ((const void *)((const char *)(rd)->array + (size_t)(i) * (rd)->stride))
+
+/* driver.c */
+__attribute__((format(printf, 3, 4)))
+void rh_say(const struct rh_driver *d, enum rh_level level, const char *format, ...);
+__attribute__((format(printf, 3, 4)))
+int rh_driver_fail(struct rh_driver *d, int code, const char *format, ...);
+/* Returns whether a call of the core succeeded. A negative code stops the driver. */
+bool rh_core_ok(struct rh_driver *d, raftcore_code code, const char *call);
+bool rh_durable(struct rh_driver *d, uint64_t batch);
+int rh_append(struct rh_driver *d, struct rh_batch *b, bool must, uint64_t *number);
+void rh_histogram_add(struct rh_histogram *h, uint64_t us);
+void rh_drain_events(struct rh_driver *d);
+
+/* driver_boot.c */
+int rh_boot_node(struct rh_driver *d, struct rh_words *why);
+int rh_load_database(struct rh_driver *d, const struct rh_snapshot *what, struct rh_words *why);
+
+/* driver_ready.c */
+void rh_ready_loop(struct rh_driver *d);
+/* Applies entries that waited for a flush. */
+void rh_ready_apply(struct rh_driver *d);
+void rh_ready_done(struct rh_driver *d);
+
+/* driver_requests.c */
+void rh_submit_requests(struct rh_driver *d);
+void rh_outcome(struct rh_driver *d, struct rh_pending *p, enum rh_what what, const raftcore_entry *e,
+                raftcore_slice result, const char *words);
+struct rh_pending *rh_take(struct rh_driver *d, uint64_t seq);
+void rh_readable(struct rh_driver *d, uint64_t token);
+void rh_dropped(struct rh_driver *d, const raftcore_drop *drop);
+void rh_expire_requests(struct rh_driver *d);
+void rh_end_requests(struct rh_driver *d, const char *words);
+void rh_lost_peer(struct rh_driver *d, uint64_t peer);
+void rh_take_request(struct rh_driver *d, uint64_t from, const struct rh_wire_frame *f);
+void rh_take_outcome(struct rh_driver *d, uint64_t peer, const struct rh_wire_frame *f);
+/* Opens an entry's envelope: sets data, session and number. */
+bool rh_envelope_open(raftcore_slice data, struct rh_entry *e);
+void rh_queue_add(struct rh_queue *q, struct rh_pending *p);
+struct rh_pending *rh_queue_pop(struct rh_queue *q);
+
+/* driver_members.c */
+struct rh_record *rh_record_find(const struct rh_driver *d, uint64_t id);
+int rh_take_book(struct rh_driver *d, raftcore_slice book);
+/* Keeps the address of a hello, if the book has none. */
+void rh_take_hint(struct rh_driver *d, const struct rh_net_hello *hello);
+int rh_set_membership(struct rh_driver *d, const raftcore_conf *conf);
+void rh_dial_members(struct rh_driver *d);
+size_t rh_book_bytes(const struct rh_driver *d, uint8_t **out);
+uint8_t *rh_blob_make(const struct rh_driver *d, raftcore_slice conf, bool forced, size_t *len);
+bool rh_blob_open(raftcore_slice blob, raftcore_slice *conf, raftcore_slice *book, bool *forced);
+void rh_take_join(struct rh_driver *d, uint64_t from, const struct rh_wire_frame *f, const struct rh_net_hello *hello);
+void rh_take_joined(struct rh_driver *d, const struct rh_wire_frame *f);
+raftcore_code rh_hand_over(struct rh_driver *d, uint64_t to);
+void rh_promote_learners(struct rh_driver *d);
+const char *rh_change_fault(struct rh_driver *d, raftcore_slice change, char *buf, size_t cap);
+
+/* driver_snapshots.c */
+void rh_supply_snapshot(struct rh_driver *d, const raftcore_fetch *f);
+void rh_send_snapshot(struct rh_driver *d, const raftcore_msg *m);
+void rh_sending(struct rh_driver *d, uint64_t to, enum rh_net_sending how, uint16_t code, const char *words);
+void rh_snapshots_turn(struct rh_driver *d);
+void rh_snapshots_tick(struct rh_driver *d);
+void rh_make_snapshot(struct rh_driver *d);
+void rh_loader_begin(struct rh_driver *d, uint64_t ready);
+void rh_free_snapshots(struct rh_driver *d);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * sessions.c: a table of client sessions, which recognises a request that is applied twice.
+ *
+ * Every member must forget the same sessions, so the order of use is the order of entries: a
+ * counter that is part of the state, and of the bytes.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "raftcore_host.h"
+
+struct session {
+    uint8_t id[RH_SESSION_BYTES];
+    uint64_t number, used;              /* used: the counter at the last entry; 0: free */
+    uint8_t *result;
+    size_t len;
+};
+
+struct rh_sessions {
+    struct session *at;                 /* open addressing, a power of two */
+    size_t room, count, max;
+    uint64_t counter;
+};
+
+enum { HEAD = 4 + 4 + 8, RECORD = RH_SESSION_BYTES + 8 + 8 + 4 };
+static const uint8_t magic[4] = {'r', 'h', 'S', '1'};
+
+struct rh_sessions *rh_sessions_new(size_t max)
+{
+    struct rh_sessions *s = calloc(1, sizeof *s);
+    size_t room = 16;
+
+    while (room < 2 * max && room < SIZE_MAX / 4 / sizeof(struct session))
+        room *= 2;
+    if (!s || max == 0 || !(s->at = calloc(room, sizeof *s->at))) {
+        free(s);
+        return NULL;
+    }
+    s->room = room;
+    s->max = max;
+    return s;
+}
+
+static void empty(struct rh_sessions *s)
+{
+    for (size_t i = 0; i < s->room; i++)
+        free(s->at[i].result);
+    memset(s->at, 0, s->room * sizeof *s->at);
+    s->count = 0;
+}
+
+void rh_sessions_free(struct rh_sessions *s)
+{
+    if (!s)
+        return;
+    empty(s);
+    free(s->at);
+    free(s);
+}
+
+/* Returns the place of a session, or the free place where it belongs. */
+static size_t place_of(const struct rh_sessions *s, const uint8_t *id)
+{
+    size_t i = (size_t)((rh_get_u64(id) ^ rh_get_u64(id + 8) * 0x9e3779b97f4a7c15u) >> 7) & (s->room - 1);
+
+    while (s->at[i].used && memcmp(s->at[i].id, id, RH_SESSION_BYTES) != 0)
+        i = (i + 1) & (s->room - 1);
+    return i;
+}
+
+bool rh_sessions_seen(struct rh_sessions *s, struct rh_entry *e)
+{
+    if (!e->session)
+        return false;
+    const struct session *at = &s->at[place_of(s, e->session)];
+    if (!at->used || at->number < e->number)
+        return false;
+    e->result = (raftcore_slice){at->result, at->len};
+    return true;
+}
+
+/* Forgets the session that was used longest ago, and closes the gap. */
+static void forget_oldest(struct rh_sessions *s)
+{
+    size_t oldest = 0, gap;
+
+    for (size_t i = 0; i < s->room; i++)
+        if (s->at[i].used && (!s->at[oldest].used || s->at[i].used < s->at[oldest].used))
+            oldest = i;
+    free(s->at[oldest].result);
+    memset(&s->at[oldest], 0, sizeof s->at[oldest]);
+    s->count--;
+    gap = oldest;
+    for (size_t i = (gap + 1) & (s->room - 1); s->at[i].used; i = (i + 1) & (s->room - 1)) {
+        struct session moved = s->at[i];
+        memset(&s->at[i], 0, sizeof s->at[i]);
+        s->at[place_of(s, moved.id)] = moved;
+    }
+}
+
+static int put(struct rh_sessions *s, const uint8_t *id, uint64_t number, uint64_t used, raftcore_slice result)
+{
+    uint8_t *copy = malloc(result.len + 1);
+
+    if (!copy)
+        return RH_E_NOMEM;
+    if (result.len > 0)
+        memcpy(copy, result.ptr, result.len);
+    if (!s->at[place_of(s, id)].used && s->count == s->max)
+        forget_oldest(s);
+    struct session *at = &s->at[place_of(s, id)];
+    s->count += !at->used;
+    free(at->result);
+    memcpy(at->id, id, sizeof at->id);
+    at->number = number;
+    at->used = used;
+    at->result = copy;
+    at->len = result.len;
+    return RH_OK;
+}
+
+int rh_sessions_done(struct rh_sessions *s, const struct rh_entry *e)
+{
+    if (!e->session)
+        return RH_OK;
+    return put(s, e->session, e->number, ++s->counter, e->result);
+}
+
+size_t rh_sessions_bytes(const struct rh_sessions *s)
+{
+    size_t bytes = HEAD;
+
+    for (size_t i = 0; i < s->room; i++)
+        bytes += s->at[i].used ? RECORD + s->at[i].len : 0;
+    return bytes;
+}
+
+void rh_sessions_write(const struct rh_sessions *s, uint8_t *to)
+{
+    memcpy(to, magic, sizeof magic);
+    rh_put_u32(to + 4, (uint32_t)s->count);
+    rh_put_u64(to + 8, s->counter);
+    to += HEAD;
+    for (size_t i = 0; i < s->room; i++) {
+        const struct session *at = &s->at[i];
+        if (!at->used)
+            continue;
+        memcpy(to, at->id, sizeof at->id);
+        rh_put_u64(to + RH_SESSION_BYTES, at->number);
+        rh_put_u64(to + RH_SESSION_BYTES + 8, at->used);
+        rh_put_u32(to + RH_SESSION_BYTES + 16, (uint32_t)at->len);
+        memcpy(to + RECORD, at->result, at->len);
+        to += RECORD + at->len;
+    }
+}
+
+int rh_sessions_read(struct rh_sessions *s, const uint8_t *bytes, size_t len)
+{
+    struct rh_sessions *fresh;
+    int code = RH_OK;
+
+    if (len < HEAD || memcmp(bytes, magic, sizeof magic) != 0)
+        return RH_E_DAMAGED;
+    if (!(fresh = rh_sessions_new(s->max)))
+        return RH_E_NOMEM;
+    uint32_t left = rh_get_u32(bytes + 4);
+    fresh->counter = rh_get_u64(bytes + 8);
+    bytes += HEAD;
+    len -= HEAD;
+    for (; left > 0 && code == RH_OK; left--) {
+        size_t result = len < RECORD ? 0 : rh_get_u32(bytes + RH_SESSION_BYTES + 16);
+        if (len < RECORD || result > len - RECORD || rh_get_u64(bytes + RH_SESSION_BYTES + 8) == 0) {
+            code = RH_E_DAMAGED;
+            break;
+        }
+        code = put(fresh, bytes, rh_get_u64(bytes + RH_SESSION_BYTES), rh_get_u64(bytes + RH_SESSION_BYTES + 8),
+                   (raftcore_slice){bytes + RECORD, result});
+        bytes += RECORD + result;
+        len -= RECORD + result;
+    }
+    if (code == RH_OK && len > 0)
+        code = RH_E_DAMAGED;
+    if (code == RH_OK) {
+        struct rh_sessions old = *s;
+        *s = *fresh;
+        *fresh = old;
+    }
+    rh_sessions_free(fresh);
+    return code;
+}
