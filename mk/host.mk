@@ -5,6 +5,9 @@
 #   make host-mutants                 plants faults in the file log: does the suite notice?
 
 HOST_OUT   := target/host
+HOST_SONAME := $(C_SONAME:libraftcore.%=libraftcore_host.%)
+# OpenSSL, for TLS between members.
+HOST_LIBS  := -lpthread
 HOST_SRC   := $(wildcard bindings/c/*.c)
 HOST_CHECK := $(wildcard bindings/c/check/*.c)
 HOST_HDR   := $(wildcard bindings/c/*.h bindings/c/check/*.h tests/host/*.h) include/raftcore.h include/raftcore_host.h
@@ -20,11 +23,21 @@ $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) -O2 -fPIC -Wconversion -c $< -o $@
 
-$(HOST_OUT)/librh.a: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o)
+$(HOST_OUT)/libraftcore_host.a: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o)
 	@rm -f $@
 	ar crs $@ $^
 
-$(HOST_OUT)/rh-log: bindings/c/tools/rh_log.c $(HOST_OUT)/librh.a $(HOST_HDR)
+# The shared library: everything with the prefix, and the core from its own shared library.
+$(HOST_OUT)/libraftcore_host.so: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o) $(C_OUT)/libraftcore.so
+	@printf 'RAFTCORE_HOST_1 { global: rh_*; local: *; };\n' > $(HOST_OUT)/host.map
+	$(CC) -shared -o $(HOST_OUT)/$(HOST_SONAME) $(filter %.o,$^) -Wl,-soname,$(HOST_SONAME) -Wl,--version-script=$(HOST_OUT)/host.map \
+	    -Wl,-z,relro,-z,now -Wl,--no-undefined -L$(C_OUT) -lraftcore $(HOST_LIBS)
+	@ln -sf $(HOST_SONAME) $@
+
+$(HOST_OUT)/counter: examples-c/counter.c $(HOST_OUT)/libraftcore_host.a $(C_OUT)/libraftcore.a $(HOST_HDR)
+	$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -Iinclude $(filter %.c %.a,$^) $(HOST_LIBS) $(C_LIBS) -o $@
+
+$(HOST_OUT)/rh-log: bindings/c/tools/rh_log.c $(HOST_OUT)/libraftcore_host.a $(HOST_HDR)
 	$(CC) $(HOST_FLAGS) -O2 -Wconversion $(filter %.c %.a,$^) -lpthread -o $@
 
 # The library and the conformance suite under AddressSanitizer and UndefinedBehaviorSanitizer.
@@ -34,7 +47,7 @@ $(HOST_OUT)/asan/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
 
 HOST_ASAN_ALL   := $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
 # Without the driver and above, which need the core.
-HOST_ASAN       := $(filter-out $(HOST_OUT)/asan/driver% $(HOST_OUT)/asan/host%,$(HOST_ASAN_ALL))
+HOST_ASAN       := $(filter-out $(HOST_OUT)/asan/driver% $(HOST_OUT)/asan/host% $(HOST_OUT)/asan/net_tcp%,$(HOST_ASAN_ALL))
 HOST_ASAN_CHECK := $(HOST_CHECK:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
 .SECONDARY: $(HOST_ASAN_ALL) $(HOST_ASAN_CHECK)
 
@@ -70,13 +83,14 @@ $(HOST_OUT)/test/threads: tests/host/threads.c $(HOST_LOW) $(HOST_HDR) mk/host.m
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c,$^) -lpthread -o $@
 
-$(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/librh.a $(HOST_HDR)
+$(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/libraftcore_host.a $(HOST_HDR)
 	$(CC) $(HOST_FLAGS) -O2 $(filter %.c %.a,$^) -lpthread -o $@
 
-.PHONY: host host-test host-mutants bench-log
+.PHONY: host counter host-test host-mutants bench-log
 
-host: $(HOST_OUT)/librh.a $(HOST_OUT)/rh-log  ## the host library for C, bindings/c, as far as it goes, and rh-log
-host-test: host $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts, damage and failing calls
+host: $(HOST_OUT)/libraftcore_host.a $(HOST_OUT)/libraftcore_host.so $(HOST_OUT)/rh-log  ## the host library for C, bindings/c, static and shared, and rh-log
+counter: $(HOST_OUT)/counter  ## examples-c/counter.c, a replicated counter on the host library
+host-test: host counter $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts, damage and failing calls
 	tests/wire/vectors.py
 	tests/host/run $(HOST_OUT) $(HOST_TESTS)
 host-mutants:  ## faults planted in the file log: which does the conformance suite not notice?
