@@ -16,7 +16,7 @@ HOST_FLAGS := -std=gnu11 -g $(HOST_WARN) -D_FILE_OFFSET_BITS=64 -Iinclude -Ibind
 HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads driver_sim
+HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads driver_sim host_threads
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
@@ -76,6 +76,10 @@ HOST_SIM  := tests/host/driver_sim.c $(wildcard tests/host/sim_*.c)
 $(HOST_OUT)/test/driver_sim: $(HOST_SIM) $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) -o $@
+
+$(HOST_OUT)/test/host_threads: tests/host/host_threads.c $(HOST_SRC) $(HOST_HDR) mk/host.mk $(HOST_CORE)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c,$^) $(HOST_CORE) $(HOST_LIBS) $(C_LIBS) -o $@
 
 HOST_LOW := $(HOST_ASAN:$(HOST_OUT)/asan/%.o=bindings/c/%.c)
 
