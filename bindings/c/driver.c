@@ -199,6 +199,8 @@ static void tick(struct rh_driver *d)
         rh_snapshots_tick(d);
         rh_promote_learners(d);
     }
+    if (d->joining)
+        rh_join_again(d);
     rh_expire_requests(d);
 }
 
@@ -257,8 +259,6 @@ void rh_driver_connect(struct rh_driver *d, struct rh_net net)
     d->net = net;
     d->connected = true;
     rh_dial_members(d);
-    if (d->joining && net.ops->join(net.self, d->join, d->o.learner ? RH_WIRE_WANT_LEARNER : RH_WIRE_WANT_VOTER) < 0)
-        rh_say(d, RH_LOG_ERROR, "%s cannot be dialled", d->join);
 }
 
 bool rh_driver_leave(struct rh_driver *d)

@@ -104,6 +104,7 @@ struct rh_driver {
     struct rh_workers workers;
     raftcore_node *node;                /* NULL: not a member yet, or stopped */
     char peer_address[RH_WIRE_ADDRESS_MAX + 1], client_address[RH_WIRE_ADDRESS_MAX + 1], join[RH_WIRE_ADDRESS_MAX + 1];
+    uint64_t join_heard;                /* when a JOIN was sent out or answered last */
     uint64_t seed, frame_limit;
     int failed;
     struct rh_words words;              /* of the failure */
@@ -237,6 +238,8 @@ bool rh_blob_open(raftcore_slice blob, raftcore_slice *conf, raftcore_slice *boo
 void rh_take_join(struct rh_driver *d, uint64_t from, const struct rh_wire_frame *f, const struct rh_net_hello *hello);
 void rh_take_joined(struct rh_driver *d, const struct rh_wire_frame *f);
 raftcore_code rh_hand_over(struct rh_driver *d, uint64_t to);
+/* Returns to the address of the options if the leader of an answer does not answer. */
+void rh_join_again(struct rh_driver *d);
 void rh_promote_learners(struct rh_driver *d);
 const char *rh_change_fault(struct rh_driver *d, raftcore_slice change, char *buf, size_t cap);
 

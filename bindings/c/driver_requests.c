@@ -181,6 +181,8 @@ void rh_outcome(struct rh_driver *d, struct rh_pending *p, enum rh_what what, co
 static void refuse(struct rh_driver *d, struct rh_pending *p, uint16_t code, const char *words)
 {
     d->n_refused++;
+    if (p->kind == RH_P_CHANGE)
+        rh_say(d, RH_LOG_INFO, "a membership change is refused: %s", words);
     if (!p->remote) {
         rh_outcome(d, p, RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, words);
         return;
