@@ -6,17 +6,19 @@
 
 HOST_OUT   := target/host
 HOST_SONAME := $(C_SONAME:libraftcore.%=libraftcore_host.%)
-# OpenSSL, for TLS between members.
-HOST_LIBS  := -lpthread
 HOST_SRC   := $(wildcard bindings/c/*.c)
 HOST_CHECK := $(wildcard bindings/c/check/*.c)
 HOST_HDR   := $(wildcard bindings/c/*.h bindings/c/check/*.h tests/host/*.h) include/raftcore.h include/raftcore_host.h
 HOST_WARN  := -Wall -Wextra -Werror -Wshadow -Wvla
 HOST_FLAGS := -std=gnu11 -g $(HOST_WARN) -D_FILE_OFFSET_BITS=64 -Iinclude -Ibindings/c -Ibindings/c/check -Itests/host
+# TLS by OpenSSL, if its headers are here (apt-get install libssl-dev pkg-config). HOST_TLS= builds without it.
+HOST_TLS   ?= $(shell pkg-config --exists 'openssl >= 3' 2>/dev/null && echo yes)
+HOST_FLAGS += $(if $(HOST_TLS),-DRH_TLS $(shell pkg-config --cflags openssl))
+HOST_LIBS  := $(if $(HOST_TLS),$(shell pkg-config --libs openssl)) -lpthread
 HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads driver_sim host_threads
+HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads driver_sim host_threads net_links
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
@@ -46,8 +48,8 @@ $(HOST_OUT)/asan/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
 	$(CC) $(HOST_SANE) -c $< -o $@
 
 HOST_ASAN_ALL   := $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
-# Without the driver and above, which need the core.
-HOST_ASAN       := $(filter-out $(HOST_OUT)/asan/driver% $(HOST_OUT)/asan/host% $(HOST_OUT)/asan/net_tcp%,$(HOST_ASAN_ALL))
+# Without the driver and above, which need the core, and without the transport.
+HOST_ASAN       := $(filter-out $(HOST_OUT)/asan/driver% $(HOST_OUT)/asan/host% $(HOST_OUT)/asan/net%,$(HOST_ASAN_ALL))
 HOST_ASAN_CHECK := $(HOST_CHECK:bindings/c/%.c=$(HOST_OUT)/asan/%.o)
 .SECONDARY: $(HOST_ASAN_ALL) $(HOST_ASAN_CHECK)
 
@@ -69,13 +71,18 @@ $(HOST_OUT)/test/one_file_check: $(HOST_ONE) $(HOST_ASAN) $(HOST_ASAN_CHECK) $(H
 	@mkdir -p $(@D)
 	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) -lpthread -o $@
 
+HOST_NET := $(filter $(HOST_OUT)/asan/net%,$(HOST_ASAN_ALL)) $(HOST_ASAN)
+$(HOST_OUT)/test/net_%: tests/host/net_%.c $(HOST_NET) $(HOST_HDR)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_LIBS) -o $@
+
 # The driver needs the core.
 HOST_CORE := $(C_OUT)/libraftcore.a
 HOST_SIM  := tests/host/driver_sim.c $(wildcard tests/host/sim_*.c)
 
 $(HOST_OUT)/test/driver_sim: $(HOST_SIM) $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
 	@mkdir -p $(@D)
-	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) -o $@
+	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
 
 $(HOST_OUT)/test/host_threads: tests/host/host_threads.c $(HOST_SRC) $(HOST_HDR) mk/host.mk $(HOST_CORE)
 	@mkdir -p $(@D)

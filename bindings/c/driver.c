@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void rh_say(const struct rh_driver *d, enum rh_level level, const char *format, ...)
+void rh_driver_say(const struct rh_driver *d, enum rh_level level, const char *format, ...)
 {
     char text[RH_WORDS_MAX];
     va_list args;
@@ -35,7 +35,7 @@ int rh_driver_fail(struct rh_driver *d, int code, const char *format, ...)
     d->leader = 0;
     d->ready = false;
     d->again = true;
-    rh_say(d, RH_LOG_ERROR, "the node stops: %s", d->words.text);
+    rh_driver_say(d, RH_LOG_ERROR, "the node stops: %s", d->words.text);
     return code;
 }
 
@@ -162,7 +162,7 @@ void rh_drain_events(struct rh_driver *d)
             level = RH_LOG_WARNING;
             break;
         }
-        rh_say(d, level, "%s: peer %llu, term %llu, index %llu, %llu, %llu (%s)", raftcore_event_text(e.kind),
+        rh_driver_say(d, level, "%s: peer %llu, term %llu, index %llu, %llu, %llu (%s)", raftcore_event_text(e.kind),
                (ull)e.peer, (ull)e.term, (ull)e.index, (ull)e.a, (ull)e.b, raftcore_reason_text(e.reason));
     }
 }

@@ -191,7 +191,7 @@ void rh_dial_members(struct rh_driver *d)
             continue;
         int code = d->net.ops->peer(d->net.self, r->id, address);
         if (code < 0)
-            rh_say(d, RH_LOG_WARNING, "node %llu cannot be reached at %s: %s", (ull)r->id, address, rh_strerror(code));
+            rh_driver_say(d, RH_LOG_WARNING, "node %llu cannot be reached at %s: %s", (ull)r->id, address, rh_strerror(code));
         memcpy(r->dialled, address, strlen(address) + 1);
     }
 }
@@ -395,13 +395,13 @@ static void joined(struct rh_driver *d, const struct rh_wire_frame *f)
         return;
     }
     rh_dial_members(d);
-    rh_say(d, RH_LOG_INFO, "node %llu is a learner of the group; the state comes next", (ull)d->o.id);
+    rh_driver_say(d, RH_LOG_INFO, "node %llu is a learner of the group; the state comes next", (ull)d->o.id);
 }
 
 static void dial_to_join(struct rh_driver *d, const char *address)
 {
     if (d->net.ops->join(d->net.self, address, d->o.learner ? RH_WIRE_WANT_LEARNER : RH_WIRE_WANT_VOTER) < 0)
-        rh_say(d, RH_LOG_ERROR, "%s cannot be dialled", address);
+        rh_driver_say(d, RH_LOG_ERROR, "%s cannot be dialled", address);
 }
 
 void rh_join_again(struct rh_driver *d)

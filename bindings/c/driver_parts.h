@@ -188,7 +188,7 @@ struct rh_driver {
 
 /* driver.c */
 __attribute__((format(printf, 3, 4)))
-void rh_say(const struct rh_driver *d, enum rh_level level, const char *format, ...);
+void rh_driver_say(const struct rh_driver *d, enum rh_level level, const char *format, ...);
 __attribute__((format(printf, 3, 4)))
 int rh_driver_fail(struct rh_driver *d, int code, const char *format, ...);
 /* Returns whether a call of the core succeeded. A negative code stops the driver. */

@@ -182,7 +182,7 @@ static void refuse(struct rh_driver *d, struct rh_pending *p, uint16_t code, con
 {
     d->n_refused++;
     if (p->kind == RH_P_CHANGE)
-        rh_say(d, RH_LOG_INFO, "a membership change is refused: %s", words);
+        rh_driver_say(d, RH_LOG_INFO, "a membership change is refused: %s", words);
     if (!p->remote) {
         rh_outcome(d, p, RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, words);
         return;

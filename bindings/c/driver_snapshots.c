@@ -107,7 +107,7 @@ void rh_send_snapshot(struct rh_driver *d, const raftcore_msg *m)
     if (s && s->what.index == m->index && d->connected && (s->msg = malloc(m->frame_bytes)) &&
         raftcore_flatten(m, s->msg, m->frame_bytes, &s->len) == RAFTCORE_OK &&
         d->net.ops->offer(d->net.self, m->to, &s->what) == RH_OK) {
-        rh_say(d, RH_LOG_INFO, "node %llu is sent the snapshot of index %llu", (ull)m->to, (ull)m->index);
+        rh_driver_say(d, RH_LOG_INFO, "node %llu is sent the snapshot of index %llu", (ull)m->to, (ull)m->index);
         return;
     }
     if (s)
@@ -133,7 +133,7 @@ void rh_sending(struct rh_driver *d, uint64_t to, enum rh_net_sending how, uint1
     if (how == RH_NET_STORED)           /* later appends travel behind the message */
         report(d, to, RAFTCORE_SNAPSHOT_ARRIVED);
     else {
-        rh_say(d, RH_LOG_WARNING, "the snapshot of index %llu to node %llu failed: %s (%u)", (ull)s->what.index,
+        rh_driver_say(d, RH_LOG_WARNING, "the snapshot of index %llu to node %llu failed: %s (%u)", (ull)s->what.index,
                (ull)to, words, code);
         report(d, to, RAFTCORE_SNAPSHOT_FAILED);
     }
@@ -211,7 +211,7 @@ static void backup_over(struct rh_driver *d, struct rh_pending **which, int code
 
 static void maker_failed(struct rh_driver *d, int code, const char *words)
 {
-    rh_say(d, RH_LOG_ERROR, "no snapshot of index %llu: %s (%s)", (ull)d->maker.what.index, words, rh_strerror(code));
+    rh_driver_say(d, RH_LOG_ERROR, "no snapshot of index %llu: %s (%s)", (ull)d->maker.what.index, words, rh_strerror(code));
     maker_reset(d);
     backup_over(d, &d->maker.backup, code, words);
     for (size_t i = 0; i < RH_STREAMS; i++)
@@ -417,7 +417,7 @@ static void make_done(struct rh_driver *d)
         d->newest.conf = (raftcore_slice){0};
         d->clean = true;
         d->n_snapshots_made++;
-        rh_say(d, RH_LOG_INFO, "snapshot of index %llu: %llu bytes", (ull)m->what.index, (ull)m->what.bytes);
+        rh_driver_say(d, RH_LOG_INFO, "snapshot of index %llu: %llu bytes", (ull)m->what.index, (ull)m->what.bytes);
         if (!d->db.flush)
             cut_log(d, d->newest.index);
     }
@@ -525,7 +525,7 @@ static void loader_turn(struct rh_driver *d)
         rh_driver_fail(d, code, "the snapshot of index %llu cannot be loaded: %s", (ull)d->arrived.index, why.text);
         return;
     }
-    rh_say(d, RH_LOG_INFO, "the database has the snapshot of index %llu", (ull)d->arrived.index);
+    rh_driver_say(d, RH_LOG_INFO, "the database has the snapshot of index %llu", (ull)d->arrived.index);
     d->applied = d->given = d->arrived.index;
     d->applied_term = d->arrived.term;
     d->newest = d->arrived;
@@ -551,7 +551,7 @@ void rh_snapshots_turn(struct rh_driver *d)
         return;
     d->clean = false;
     if (rh_snapshots_clean(d->dir, &d->newest, false, &why) < 0)
-        rh_say(d, RH_LOG_WARNING, "old snapshots cannot be removed: %s", why.text);
+        rh_driver_say(d, RH_LOG_WARNING, "old snapshots cannot be removed: %s", why.text);
 }
 
 static void note_space(struct rh_driver *d, enum rh_space_level before)
@@ -559,11 +559,11 @@ static void note_space(struct rh_driver *d, enum rh_space_level before)
     if (d->space.level == before)
         return;
     bool low = d->space.level != RH_SPACE_OK;
-    rh_say(d, low ? RH_LOG_ERROR : RH_LOG_INFO, low ? "only %llu bytes are free on the disk: no writes are taken"
+    rh_driver_say(d, low ? RH_LOG_ERROR : RH_LOG_INFO, low ? "only %llu bytes are free on the disk: no writes are taken"
                                                     : "%llu bytes are free on the disk: writes are taken again",
            (ull)d->space.free_bytes);
     if (raftcore_set_priority(d->node, low ? -1 : 0) < 0)
-        rh_say(d, RH_LOG_WARNING, "the core refuses a priority");
+        rh_driver_say(d, RH_LOG_WARNING, "the core refuses a priority");
     d->handed_over = false;
     if (low)
         d->cut_at = 1;
@@ -581,7 +581,7 @@ void rh_snapshots_tick(struct rh_driver *d)
         return;
     d->checked = d->now;
     if (d->log.ops->space(d->log.self, &d->space, &why) < 0) {
-        rh_say(d, RH_LOG_WARNING, "the disk's space is not known: %s", why.text);
+        rh_driver_say(d, RH_LOG_WARNING, "the disk's space is not known: %s", why.text);
         return;
     }
     note_space(d, before);
@@ -591,7 +591,7 @@ void rh_snapshots_tick(struct rh_driver *d)
         d->handed_over = code >= 0;     /* once: the next leader's disk may be full, too */
         raftcore_error_detail(d->node, detail, sizeof detail);
         if (code < 0)
-            rh_say(d, RH_LOG_INFO, "nobody can take over: %s: %s", raftcore_strerror(code), detail);
+            rh_driver_say(d, RH_LOG_INFO, "nobody can take over: %s: %s", raftcore_strerror(code), detail);
     }
     if (d->cut_at == 0)
         d->cut_at = d->space.log_bytes + d->o.compaction_bytes;

@@ -43,6 +43,9 @@ struct rh_host {
     int epoll, event;
     uint32_t max_entry_bytes, tick_ms, election_ticks;
     uint64_t max_queue_bytes;
+    void (*log)(void *context, enum rh_level level, const char *text);
+    void *log_context;
+    enum rh_level log_level;
     pthread_mutex_t lock;
     struct rh_worker sync, job;
 
@@ -199,6 +202,9 @@ static struct rh_host *host_new(const struct rh_options *o)
     h->epoll = h->event = h->dir.fd = h->dir.lock = -1;
     h->max_entry_bytes = o->max_entry_bytes;
     h->max_queue_bytes = o->max_queue_bytes;
+    h->log = o->log;
+    h->log_context = o->log_context;
+    h->log_level = o->log_level;
     h->tick_ms = o->tick_ms;
     h->election_ticks = o->election_ticks;
     pthread_mutexattr_init(&recursive);
@@ -242,6 +248,15 @@ static int open_driver(struct rh_host *h, const struct rh_options *o, const stru
     return rh_driver_open(&s, &h->driver, why);
 }
 
+/* A line of the transport. */
+static void say_for_net(void *self, int level, const char *text)
+{
+    const struct rh_host *h = self;
+
+    if (h->log && (enum rh_level)level <= h->log_level)
+        h->log(h->log_context, (enum rh_level)level, text);
+}
+
 static int open_net(struct rh_host *h, const struct rh_options *o, struct rh_words *why)
 {
     struct rh_net_tcp_options t = {.struct_size = sizeof t,
@@ -251,7 +266,10 @@ static int open_net(struct rh_host *h, const struct rh_options *o, struct rh_wor
                                    .driver = h->driver,
                                    .tls_ca = o->tls_ca,
                                    .tls_cert = o->tls_cert,
-                                   .tls_key = o->tls_key};
+                                   .tls_key = o->tls_key,
+                                   .frame_limit = rh_driver_frame_limit(h->driver),
+                                   .log = say_for_net,
+                                   .log_context = h};
 
     rh_driver_self(h->driver, &t.self);
     int code = rh_net_tcp_open(&t, &h->net, why);

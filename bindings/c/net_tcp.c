@@ -1,310 +1,377 @@
-/* net_tcp.c: the transport's turn, its peers, and the calls of a driver. */
-#include "net_tcp_parts.h"
-
+/*
+ * net_tcp.c: the TCP transport as a whole: open, turn, timers, close, counters.
+ */
+#define _GNU_SOURCE
 #include <errno.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { HELLO_US = 3000000, PING_US = 5000000, SILENT_US = 15000000, STEP_US = 50000, EVENTS = 64, ROUNDS = 16 };
+#include "net_parts.h"
 
-struct rh_peer *rh_peer_find(struct rh_tcp *t, uint64_t id)
+enum {
+    EVENTS = 64,
+    ROUNDS = 4,                         /* of EVENTS in a turn */
+    BYTES_DEFAULT = 64 << 20,
+    FRAME_LEAST = 65536,
+    CHUNK_FRAME = (1 << 20) + 48,       /* a chunk of the largest size */
+    SPARES_MAX = 1024,
+};
+
+/* xorshift; for backoff only. */
+uint64_t rh_net_random(struct rh_tcp *net)
 {
-    for (size_t i = 0; i < t->n_peers; i++)
-        if (t->peers[i].id == id)
-            return &t->peers[i];
+    net->random ^= net->random << 13;
+    net->random ^= net->random >> 7;
+    net->random ^= net->random << 17;
+    return net->random;
+}
+
+struct rh_peer *rh_peer_find(struct rh_tcp *net, uint64_t id)
+{
+    for (struct rh_peer *p = net->peers; p; p = p->next)
+        if (p->id == id && !p->gone)
+            return p;
     return NULL;
 }
 
-/* ---- the calls of a driver ---- */
-
-static int op_peer(void *net, uint64_t id, const char *address)
+static void free_peer(struct rh_peer *p)
 {
-    struct rh_tcp *t = net;
-    struct rh_peer *p = rh_peer_find(t, id);
-
-    if (address[0] && !rh_wire_is_address((raftcore_slice){(const uint8_t *)address, strlen(address)}))
-        return RH_E_ARG;
-    if (!p && t->n_peers == t->cap_peers) {
-        struct rh_peer *more = realloc(t->peers, (t->cap_peers + 16) * sizeof *more);
-        if (!more)
-            return RH_E_NOMEM;
-        t->peers = more;
-        t->cap_peers += 16;
-    }
-    if (!p) {
-        p = &t->peers[t->n_peers++];
-        *p = (struct rh_peer){.id = id};
-    }
-    if (strcmp(p->address, address) == 0)
-        return RH_OK;
-    snprintf(p->address, sizeof p->address, "%s", address);
-    p->not_before = p->wait = 0;
-    for (struct rh_conn *c = t->conns; c; c = c->next)  /* closed at the next turn: no call of the driver here */
-        if (c->peer == id && (c->dialled || !address[0]))
-            c->opened = c->heard = 0;
-    return RH_OK;
+    rh_sending_free(&p->sending);
+    rh_buf_free(&p->queue);
+    free(p);
 }
 
-static int op_send(void *net, uint64_t to, const raftcore_slice *frames, size_t n)
+void rh_peers_bury(struct rh_tcp *net)
 {
-    struct rh_tcp *t = net;
-    struct rh_peer *p = rh_peer_find(t, to);
-    size_t len = 0;
-
-    if (!p || !p->address[0])
-        return RH_E_RANGE;
-    if (!p->conn) {
-        if (t->now < p->not_before || !(p->conn = rh_conn_dial(t, p->address, to, RH_WIRE_PEER)))
-            return RH_E_SMALL;
-    }
-    struct rh_conn *c = p->conn;
-    struct rh_bytes *b = c->state == RH_CONN_READY ? &c->out : &c->held;
-    for (size_t i = 0; i < n; i++)
-        len += frames[i].len;
-    if (b->end - b->begin + len > RH_TCP_QUEUE_MAX)
-        return RH_E_SMALL;
-    size_t before = b->end;
-    for (size_t i = 0; i < n; i++)
-        if (rh_bytes_add(b, frames[i].ptr, frames[i].len) != RH_OK) {
-            b->end = before > b->begin ? before : b->end;
-            return RH_E_SMALL;
-        }
-    return RH_OK;
-}
-
-static int op_answer(void *net, uint64_t from, const struct rh_wire_frame *frame)
-{
-    struct rh_tcp *t = net;
-
-    for (struct rh_conn *c = t->conns; c; c = c->next)
-        if (c->number == from && !c->dead)
-            return rh_conn_frame(c, frame);
-    return RH_NONE;
-}
-
-static void op_withdraw(void *net, uint64_t to)
-{
-    struct rh_tcp *t = net;
-
-    for (struct rh_conn *c = t->conns; c; c = c->next)
-        if (c->peer == to && c->reader && !c->dead)
-            rh_conn_end(c, NULL);
-}
-
-static int op_offer(void *net, uint64_t to, const struct rh_snapshot *what)
-{
-    struct rh_tcp *t = net;
-    struct rh_peer *p = rh_peer_find(t, to);
-    struct rh_snapshot_reader *r;
-    int code = p && p->address[0] ? rh_snapshot_open(t->dir, what, &r, NULL) : RH_E_RANGE;
-
-    if (code != RH_OK)
-        return code;
-    op_withdraw(net, to);
-    struct rh_conn *c = rh_conn_dial(t, p->address, to, RH_WIRE_BULK);
-    if (!c) {
-        rh_snapshot_close(r);
-        return RH_E_NET;
-    }
-    c->what = *what;
-    c->reader = r;
-    return RH_OK;
-}
-
-static int op_join(void *net, const char *address, uint8_t want)
-{
-    struct rh_tcp *t = net;
-
-    if (!rh_wire_is_address((raftcore_slice){(const uint8_t *)address, strlen(address)}))
-        return RH_E_ARG;
-    snprintf(t->join_address, sizeof t->join_address, "%s", address);
-    t->join_want = want;
-    t->joining = true;
-    t->join_at = t->now;
-    return RH_OK;
-}
-
-static void op_founding(void *net, const uint8_t founding[RH_WIRE_ID])
-{
-    struct rh_tcp *t = net;
-
-    memcpy(t->self.founding, founding, RH_WIRE_ID);
-    t->self.empty = false;
-}
-
-static const struct rh_net_ops ops = {
-    .struct_size = sizeof ops,
-    .peer = op_peer,
-    .send = op_send,
-    .answer = op_answer,
-    .offer = op_offer,
-    .withdraw = op_withdraw,
-    .join = op_join,
-    .founding = op_founding,
-};
-
-/* ---- the turn ---- */
-
-static void keep_alive(struct rh_conn *c)
-{
-    struct rh_tcp *t = c->net;
-    struct rh_wire_frame f = {.group = t->self.group, .type = RH_WIRE_PING};
-
-    if (c->state != RH_CONN_READY ? t->now - c->opened > HELLO_US : t->now - c->heard > SILENT_US)
-        rh_conn_end(c, c->state == RH_CONN_READY ? "the peer is silent" : "no answer to the hello");
-    else if (c->state == RH_CONN_READY && c->dialled && t->now - c->sent > PING_US) {
-        c->sent = t->now;
-        rh_conn_frame(c, &f);
-    }
-}
-
-static void join_turn(struct rh_tcp *t)
-{
-    struct rh_conn *c = t->conns;
-
-    while (c && !(c->dialled && c->channel == RH_WIRE_JOINING && !c->dead))
-        c = c->next;
-    if (!t->joining)
+    if (!net->any_gone)
         return;
-    if (!c && t->now >= t->join_at) {
-        t->join_at = t->now + 200000;
-        rh_conn_dial(t, t->join_address, 0, RH_WIRE_JOINING);
-    } else if (c && c->ask_at && t->now >= c->ask_at) {
-        struct rh_wire_frame f = {.group = t->self.group, .type = RH_WIRE_JOIN, .join = {.want = t->join_want}};
-        c->ask_at = 0;
-        rh_conn_frame(c, &f);
-    }
-}
-
-static void sweep(struct rh_tcp *t)
-{
-    for (struct rh_conn **at = &t->conns; *at;) {
-        struct rh_conn *c = *at;
-        if (!c->dead) {
-            at = &c->next;
+    net->any_gone = false;
+    for (struct rh_peer **at = &net->peers; *at;) {
+        struct rh_peer *p = *at;
+        if (!p->gone) {
+            at = &p->next;
             continue;
         }
-        *at = c->next;
+        *at = p->next;
+        free_peer(p);
+    }
+}
+
+/* ---- open ---- */
+
+static int check(const struct rh_net_tcp_options *o, struct rh_words *why)
+{
+    int files = (o->tls_ca != NULL) + (o->tls_cert != NULL) + (o->tls_key != NULL);
+
+    if (o->struct_size != sizeof *o)
+        return rh_fail(why, RH_E_ARG, "struct_size of rh_net_tcp_options is %u, expected %zu", o->struct_size,
+                       sizeof *o);
+    if (o->self.id == 0 || !o->dir || !o->events)
+        return rh_fail(why, RH_E_ARG, "a transport needs an id, a directory and events");
+    if (o->frame_limit != 0 && (o->frame_limit < FRAME_LEAST || o->frame_limit > 1u << 30))
+        return rh_fail(why, RH_E_ARG, "frame_limit is %llu: 65,536 to 2^30 are allowed", (ull)o->frame_limit);
+    if (o->spares > SPARES_MAX)
+        return rh_fail(why, RH_E_ARG, "spares is %u: at most %u are allowed", o->spares, SPARES_MAX);
+    if (files != 0 && files != 3)
+        return rh_fail(why, RH_E_ARG, "TLS needs tls_ca, tls_cert and tls_key, or none of them");
+    return RH_OK;
+}
+
+static int open_all(struct rh_tcp *net, const struct rh_net_tcp_options *o, struct rh_words *why)
+{
+    net->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (net->epoll < 0)
+        return rh_fail(why, RH_E_IO, "epoll_create1: %s", strerror(errno));
+    net->work = rh_work_open(why);
+    if (!net->work)
+        return RH_E_NOMEM;
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = net->work};
+    if (epoll_ctl(net->epoll, EPOLL_CTL_ADD, rh_work_fd(net->work), &e) != 0)
+        return rh_fail(why, RH_E_IO, "epoll_ctl: %s", strerror(errno));
+    if (getrandom(&net->start, sizeof net->start, 0) != sizeof net->start ||
+        getrandom(&net->random, sizeof net->random, 0) != sizeof net->random)
+        return rh_fail(why, RH_E_IO, "getrandom: %s", strerror(errno));
+    net->random |= 1;
+    net->spare = calloc(net->want_spare, sizeof *net->spare);
+    if (!net->spare)
+        return rh_fail(why, RH_E_NOMEM, "no memory for a transport");
+    if (o->tls_ca) {
+        int code = rh_tls_open(o, &net->tls, why);
+        if (code != RH_OK)
+            return code;
+    }
+    int code = rh_listen(net, o->listen ? o->listen : o->self.peer_address, why);
+    if (code == RH_OK)
+        rh_spares_refill(net);
+    return code;
+}
+
+static void free_all(struct rh_tcp *net)
+{
+    while (net->conns) {
+        struct rh_conn *c = net->conns;
+        net->conns = c->next;
         rh_conn_free(c);
     }
-}
-
-void rh_net_tcp_turn(struct rh_net net, uint64_t now)
-{
-    struct rh_tcp *t = net.self;
-    struct epoll_event e[EVENTS];
-
-    t->now = now;
-    for (int round = 0, n = EVENTS; n == EVENTS && round < ROUNDS; round++) {
-        n = epoll_wait(t->epoll, e, EVENTS, 0);
-        for (int i = 0; i < n; i++) {
-            if (e[i].data.ptr)
-                rh_conn_turn(e[i].data.ptr, e[i].events);
-            else
-                rh_conn_accept(t);
-        }
+    while (net->peers) {
+        struct rh_peer *p = net->peers;
+        net->peers = p->next;
+        free_peer(p);
     }
-    for (struct rh_conn *c = t->conns; c; c = c->next)
-        if (!c->dead)
-            keep_alive(c);
-    join_turn(t);
-    for (struct rh_conn *c = t->conns; c; c = c->next)
-        rh_conn_flush(c);
-    sweep(t);
-}
-
-uint64_t rh_net_tcp_due(struct rh_net net, uint64_t now)
-{
-    const struct rh_tcp *t = net.self;
-
-    return t->joining || t->conns ? now + STEP_US : now + 1000000;
-}
-
-int rh_net_tcp_fd(struct rh_net net)
-{
-    return ((struct rh_tcp *)net.self)->epoll;
-}
-
-/* ---- open and close ---- */
-
-static int listen_at(const char *address, struct rh_words *why)
-{
-    char host[RH_WIRE_ADDRESS_MAX + 1];
-    const char *colon = strrchr(address, ':');
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found = NULL;
-    int on = 1, fd = -1;
-
-    if (!colon || colon - address > RH_WIRE_ADDRESS_MAX)
-        return rh_fail(why, -1, "%s is no address", address);
-    size_t len = (size_t)(colon - address);
-    bool brackets = len > 1 && address[0] == '[';
-    memcpy(host, address + brackets, len - 2 * brackets);
-    host[len - 2 * brackets] = 0;
-    int bad = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &found);
-    if (bad)
-        return rh_fail(why, -1, "%s: %s", address, gai_strerror(bad));
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 128) != 0) {
-        rh_fail(why, -1, "%s: %s", address, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        fd = -1;
-    }
-    freeaddrinfo(found);
-    return fd;
+    rh_take_close(net);
+    if (net->work)
+        rh_work_close(net->work);
+    while (net->n_spare > 0)
+        close(net->spare[--net->n_spare]);
+    free(net->spare);
+    if (net->listener >= 0)
+        close(net->listener);
+    if (net->epoll >= 0)
+        close(net->epoll);
+    rh_tls_free(net->tls);
+    free(net);
 }
 
 int rh_net_tcp_open(const struct rh_net_tcp_options *o, struct rh_net *out, struct rh_words *why)
 {
-    struct rh_tcp *t;
-    struct epoll_event e = {.events = EPOLLIN};
+    int code = check(o, why);
 
-    if (o->tls_ca || o->tls_cert || o->tls_key)
-        return rh_fail(why, RH_E_NET, "TLS is not built in");
-    if (!(t = calloc(1, sizeof *t)))
-        return rh_fail(why, RH_E_NOMEM, "no memory");
-    t->self = o->self;
-    t->dir = o->dir;
-    t->events = o->events;
-    t->driver = o->driver;
-    t->listener = listen_at(o->listen, why);
-    t->epoll = epoll_create1(EPOLL_CLOEXEC);
-    *out = (struct rh_net){&ops, t};
-    if (t->listener >= 0 && t->epoll >= 0 && epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->listener, &e) == 0 &&
-        getrandom(&t->start, sizeof t->start, 0) == (ssize_t)sizeof t->start)
-        return RH_OK;
-    if (t->listener >= 0)
-        rh_fail(why, RH_E_NET, "epoll: %s", strerror(errno));
-    rh_net_tcp_close(*out);
-    return RH_E_NET;
+    if (code != RH_OK)
+        return code;
+    struct rh_tcp *net = calloc(1, sizeof *net);
+    if (!net)
+        return rh_fail(why, RH_E_NOMEM, "no memory for a transport");
+    net->self = o->self;
+    net->dir = o->dir;
+    net->events = o->events;
+    net->driver = o->driver;
+    net->log = o->log;
+    net->log_context = o->log_context;
+    net->frame_limit = o->frame_limit ? o->frame_limit : BYTES_DEFAULT;
+    net->queue_bytes = o->queue_bytes ? o->queue_bytes : BYTES_DEFAULT;
+    net->max_frame = net->frame_limit < CHUNK_FRAME ? CHUNK_FRAME : (uint32_t)net->frame_limit;
+    net->want_spare = o->spares ? o->spares : RH_NET_SPARES;
+    net->epoll = net->listener = -1;
+    net->refill_at = net->accept_at = RH_NEVER;
+    code = open_all(net, o, why);
+    if (code != RH_OK) {
+        free_all(net);
+        return code;
+    }
+    *out = (struct rh_net){&rh_net_tcp_ops, net};
+    return RH_OK;
 }
 
-void rh_net_tcp_close(struct rh_net net)
+int rh_net_tcp_fd(struct rh_net n)
 {
-    struct rh_tcp *t = net.self;
+    return ((struct rh_tcp *)n.self)->epoll;
+}
 
-    for (struct rh_conn *c = t->conns; c; c = c->next) {
-        if (c->dead)
-            continue;
-        c->dead = true;
-        close(c->fd);
-        if (c->reader)
-            rh_snapshot_close(c->reader);
-        if (c->receiver)
-            rh_snapshot_stop(c->receiver);
+/* ---- the turn ---- */
+
+static void accept_again(struct rh_tcp *net)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = &net->listener};
+
+    if (epoll_ctl(net->epoll, EPOLL_CTL_ADD, net->listener, &e) == 0)
+        net->accept_at = RH_NEVER;
+    else
+        rh_net_wake(net, net->accept_at = net->now + 100 * RH_MS);
+}
+
+static void run_timers(struct rh_tcp *net)
+{
+    net->timer = RH_NEVER;
+    for (struct rh_conn *c = net->conns, *next; c; c = next) {
+        next = c->next;
+        rh_conn_timers(c);
     }
-    sweep(t);
-    if (t->listener >= 0)
-        close(t->listener);
-    if (t->epoll >= 0)
-        close(t->epoll);
-    free(t->peers);
-    free(t);
+    for (struct rh_peer *p = net->peers; p; p = p->next) {
+        if (p->gone)
+            continue;
+        if (rh_buf_len(&p->queue) > 0)
+            rh_dial(net, &p->dial, RH_WIRE_PEER, p->id);
+        if (p->sending.active)
+            rh_dial(net, &p->bulk, RH_WIRE_BULK, p->id);
+        rh_sending_pump(net, p);
+    }
+    if (net->join.active)
+        rh_dial(net, &net->join.dial, RH_WIRE_JOINING, 0);
+    if (net->refill_at <= net->now)
+        rh_spares_refill(net);
+    if (net->accept_at <= net->now)
+        accept_again(net);
+    rh_net_wake(net, net->refill_at < net->accept_at ? net->refill_at : net->accept_at);
+}
+
+/* Sends what waited for a connection. */
+static void opened(struct rh_conn *c)
+{
+    struct rh_tcp *net = c->net;
+    struct rh_peer *p = c->dialled ? rh_peer_find(net, c->id) : NULL;
+    struct rh_dial *d = rh_dial_of(c);
+
+    if (d)
+        d->wait = d->retry_at = d->held_until = 0;
+    if (c->channel == RH_WIRE_JOINING && d) {
+        c->ask_at = net->now;
+        rh_net_wake(net, net->now);
+    }
+    if (!p || !d)
+        return;
+    if (c->channel == RH_WIRE_BULK) {
+        rh_sending_open(c);
+        return;
+    }
+    struct rh_wire_span span;
+    const uint8_t *at = p->queue.at + p->queue.start, *end = p->queue.at + p->queue.end;
+    for (; at < end; at += span.bytes) {
+        if (rh_wire_next(at, (size_t)(end - at), c->their_max, &span) != RH_WIRE_OK) {
+            rh_conn_break(c, "a frame is longer than the %u bytes that node %llu takes", c->their_max, (ull)c->id);
+            return;
+        }
+    }
+    if (rh_buf_add(&c->out, p->queue.at + p->queue.start, rh_buf_len(&p->queue)))
+        rh_buf_free(&p->queue);
+    else
+        rh_conn_break(c, "no memory for the queue");
+    rh_conn_flush(c);
+}
+
+static void on_conn(struct rh_conn *c, uint32_t events)
+{
+    bool before = c->was_open;
+
+    rh_conn_events(c, events);
+    if (!c->broken && c->was_open && !before && c->state == RH_CONN_OPEN)
+        opened(c);
+    if (c->dialled && c->channel == RH_WIRE_BULK && !c->broken) {
+        struct rh_peer *p = rh_peer_find(c->net, c->id);
+        if (p && p->bulk.conn == c)
+            rh_sending_pump(c->net, p);
+    }
+}
+
+static void on_events(struct rh_tcp *net)
+{
+    struct epoll_event events[EVENTS];
+
+    for (int round = 0; round < ROUNDS; round++) {
+        int n = epoll_wait(net->epoll, events, EVENTS, 0);
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.ptr == &net->listener)
+                rh_accept_all(net);
+            else if (events[i].data.ptr == net->work)
+                rh_work_collect(net);
+            else
+                on_conn(events[i].data.ptr, events[i].events);
+        }
+        if (n < EVENTS)
+            break;
+    }
+}
+
+void rh_net_tcp_turn(struct rh_net n, uint64_t now)
+{
+    struct rh_tcp *net = n.self;
+
+    net->in_turn = true;
+    net->now = now;
+    on_events(net);
+    for (struct rh_conn *c = net->conns; c; c = c->next)
+        if (c->more)
+            on_conn(c, EPOLLIN);
+    if (net->timer <= now)
+        run_timers(net);
+    if (net->any_broken)
+        rh_conns_bury(net);
+    rh_peers_bury(net);
+    for (struct rh_conn *c = net->conns; c; c = c->next)
+        if (c->more)
+            rh_net_wake(net, now);
+    net->in_turn = false;
+}
+
+uint64_t rh_net_tcp_due(struct rh_net n, uint64_t now)
+{
+    const struct rh_tcp *net = n.self;
+
+    return net->timer < now ? now : net->timer;
+}
+
+int rh_net_tcp_reload(struct rh_net n, struct rh_words *why)
+{
+    struct rh_tcp *net = n.self;
+
+    if (!net->tls)
+        return rh_fail(why, RH_E_STATE, "the transport is plain TCP");
+    rh_spare_room(net, 2);
+    return rh_tls_reload(net->tls, why);
+}
+
+void rh_net_tcp_close(struct rh_net n)
+{
+    struct rh_tcp *net = n.self;
+    static const char words[] = "the process ends";
+
+    for (struct rh_conn *c = net->conns; c; c = c->next)
+        if (c->state == RH_CONN_OPEN && !c->broken)
+            rh_conn_frame(c, (struct rh_wire_frame){.type = RH_WIRE_REJECT,
+                                                    .reject = {RH_WIRE_R_SHUTTING_DOWN, 0,
+                                                               {(const uint8_t *)words, sizeof words - 1}}});
+    free_all(net);
+}
+
+/* ---- counters ---- */
+
+void rh_net_tcp_totals(struct rh_net n, struct rh_net_totals *out)
+{
+    struct rh_tcp *net = n.self;
+
+    net->totals.half_open = rh_half_open(net);
+    net->totals.spares = net->n_spare;
+    *out = net->totals;
+}
+
+static void fill_in(struct rh_tcp *net, struct rh_peer *p, struct rh_net_peer_totals *out)
+{
+    struct rh_conn *dialled = p->dial.conn;
+
+    *out = p->totals;
+    out->up_out = dialled && dialled->state == RH_CONN_OPEN && !dialled->broken;
+    out->queued = rh_buf_len(&p->queue) + (dialled ? rh_buf_len(&dialled->out) : 0);
+    for (struct rh_conn *c = net->conns; c; c = c->next)
+        out->up_in |= !c->dialled && c->id == p->id && c->channel == RH_WIRE_PEER && c->state == RH_CONN_OPEN &&
+                      !c->broken;
+}
+
+size_t rh_net_tcp_peers(struct rh_net n, struct rh_net_peer_totals *out, size_t cap)
+{
+    struct rh_tcp *net = n.self;
+    size_t count = 0;
+
+    for (struct rh_peer *p = net->peers; p; p = p->next) {
+        if (p->gone)
+            continue;
+        if (count < cap)
+            fill_in(net, p, &out[count]);
+        count++;
+    }
+    return count;
+}
+
+uint16_t rh_net_tcp_port(struct rh_net n)
+{
+    const struct rh_tcp *net = n.self;
+    struct sockaddr_storage at = {0};
+    socklen_t len = sizeof at;
+
+    if (getsockname(net->listener, (struct sockaddr *)&at, &len) != 0)
+        return 0;
+    return at.ss_family == AF_INET ? ntohs(((const struct sockaddr_in *)&at)->sin_port)
+                                   : ntohs(((const struct sockaddr_in6 *)&at)->sin6_port);
 }
