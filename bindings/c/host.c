@@ -11,8 +11,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,47 +18,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "driver.h"
+#include "host_parts.h"
 #include "log_file.h"
-#include "net_tcp.h"
 
-enum { IDLE_MS = 200, TURNS = 16 };
-
-/* A thread that works when it is asked to. */
-struct rh_worker {
-    struct rh_host *host;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wanted_now;
-    bool started, wanted, end;
-};
-
-struct rh_host {
-    struct rh_dir dir;
-    struct rh_driver *driver;
-    struct rh_net net;
-    bool has_net;
-    int epoll, event;
-    uint32_t max_entry_bytes, tick_ms, election_ticks;
-    uint64_t max_queue_bytes;
-    void (*log)(void *context, enum rh_level level, const char *text);
-    void *log_context;
-    enum rh_level log_level;
-    pthread_mutex_t lock;
-    struct rh_worker sync, job;
-
-    pthread_mutex_t inbox_mutex;
-    struct rh_pending *first, *last;    /* the inbox */
-    uint64_t inbox_bytes;
-    atomic_ullong driver_bytes;         /* of requests in the driver */
-    atomic_int failed;
-    atomic_bool woken;                  /* the eventfd is readable already */
-
-    pthread_t thread;
-    bool threaded;
-    atomic_bool stop;
-    struct rh_words words;              /* of the loop thread's end */
-};
+enum { TURNS = 16 };
 
 static uint64_t clock_us(void)
 {
@@ -70,124 +31,12 @@ static uint64_t clock_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void wake(struct rh_host *h)
+void rh_host_wake(struct rh_host *h)
 {
     const uint64_t one = 1;
 
     if (!atomic_exchange(&h->woken, true) && write(h->event, &one, sizeof one) < 0)
         atomic_store(&h->woken, false); /* the counter is full: readable all the same */
-}
-
-/* ---- workers ---- */
-
-static void ask(struct rh_worker *w)
-{
-    pthread_mutex_lock(&w->mutex);
-    w->wanted = true;
-    pthread_cond_signal(&w->wanted_now);
-    pthread_mutex_unlock(&w->mutex);
-}
-
-static void ask_flush(void *self)
-{
-    ask(&((struct rh_host *)self)->sync);
-}
-
-static void ask_job(void *self)
-{
-    ask(&((struct rh_host *)self)->job);
-}
-
-static struct timespec in_ms(long ms)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += ms * 1000000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    return t;
-}
-
-/* Flushes whenever something waits, and once more after an idle moment, so that the log can tidy up. */
-static void *sync_thread(void *self)
-{
-    struct rh_worker *w = self;
-    bool tidy = false;
-    int code = RH_OK;
-
-    pthread_mutex_lock(&w->mutex);
-    while (!w->end && code >= 0) {
-        const struct timespec until = in_ms(IDLE_MS);
-        int waited = 0;
-        while (!w->wanted && !w->end && waited != ETIMEDOUT)
-            waited = tidy ? pthread_cond_timedwait(&w->wanted_now, &w->mutex, &until)
-                          : pthread_cond_wait(&w->wanted_now, &w->mutex);
-        if (w->end && !w->wanted)
-            break;
-        tidy = w->wanted;
-        w->wanted = false;
-        pthread_mutex_unlock(&w->mutex);
-        code = rh_driver_flush(w->host->driver);
-        if (code != RH_NONE)
-            wake(w->host);
-        pthread_mutex_lock(&w->mutex);
-    }
-    pthread_mutex_unlock(&w->mutex);
-    return NULL;
-}
-
-static void *job_thread(void *self)
-{
-    struct rh_worker *w = self;
-
-    pthread_mutex_lock(&w->mutex);
-    while (!w->end) {
-        while (!w->wanted && !w->end)
-            pthread_cond_wait(&w->wanted_now, &w->mutex);
-        if (!w->wanted)
-            break;
-        w->wanted = false;
-        pthread_mutex_unlock(&w->mutex);
-        rh_driver_job(w->host->driver);
-        wake(w->host);
-        pthread_mutex_lock(&w->mutex);
-    }
-    pthread_mutex_unlock(&w->mutex);
-    return NULL;
-}
-
-static void worker_init(struct rh_host *h, struct rh_worker *w)
-{
-    pthread_condattr_t monotonic;
-
-    w->host = h;
-    pthread_mutex_init(&w->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wanted_now, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
-
-static int worker_start(struct rh_worker *w, void *(*run)(void *), struct rh_words *why)
-{
-    if (pthread_create(&w->thread, NULL, run, w) != 0)
-        return rh_fail(why, RH_E_NOMEM, "the system has no thread left");
-    w->started = true;
-    return RH_OK;
-}
-
-static void worker_end(struct rh_worker *w)
-{
-    if (w->started) {
-        pthread_mutex_lock(&w->mutex);
-        w->end = true;
-        pthread_cond_signal(&w->wanted_now);
-        pthread_mutex_unlock(&w->mutex);
-        pthread_join(w->thread, NULL);
-    }
-    pthread_cond_destroy(&w->wanted_now);
-    pthread_mutex_destroy(&w->mutex);
 }
 
 /* ---- open ---- */
@@ -212,8 +61,8 @@ static struct rh_host *host_new(const struct rh_options *o)
     pthread_mutex_init(&h->lock, &recursive);
     pthread_mutexattr_destroy(&recursive);
     pthread_mutex_init(&h->inbox_mutex, NULL);
-    worker_init(h, &h->sync);
-    worker_init(h, &h->job);
+    rh_worker_init(h, &h->sync);
+    rh_worker_init(h, &h->job);
     return h;
 }
 
@@ -228,7 +77,7 @@ static int watch(struct rh_host *h, int fd, struct rh_words *why)
 
 static int open_driver(struct rh_host *h, const struct rh_options *o, const struct rh_database *db, struct rh_words *why)
 {
-    struct rh_driver_setup s = {.options = o, .database = db, .dir = &h->dir, .workers = {h, ask_flush, ask_job}};
+    struct rh_driver_setup s = {.options = o, .database = db, .dir = &h->dir, .workers = {h, rh_ask_flush, rh_ask_job}};
     const struct rh_log_file_options files = {
         .segment_bytes = o->segment_bytes, .keep_bytes = o->keep_bytes, .low_bytes = o->low_bytes};
     int code = RH_OK;
@@ -296,9 +145,9 @@ static int open_parts(struct rh_host *h, const struct rh_options *o, const struc
     if (code == RH_OK)
         code = open_net(h, o, why);
     if (code == RH_OK)
-        code = worker_start(&h->sync, sync_thread, why);
+        code = rh_worker_start(&h->sync, rh_sync_thread, why);
     if (code == RH_OK)
-        code = worker_start(&h->job, job_thread, why);
+        code = rh_worker_start(&h->job, rh_job_thread, why);
     return code;
 }
 
@@ -450,15 +299,15 @@ int rh_close(struct rh_host *h, struct rh_words *why)
         return RH_OK;
     if (h->threaded) {
         atomic_store(&h->stop, true);
-        wake(h);
+        rh_host_wake(h);
         pthread_join(h->thread, NULL);
     }
     if (h->has_net && h->sync.started)
         leave(h);
     if (h->driver)
         empty_inbox(h);
-    worker_end(&h->sync);
-    worker_end(&h->job);
+    rh_worker_end(&h->sync);
+    rh_worker_end(&h->job);
     if (h->driver)
         code = rh_driver_close(h->driver, why);
     if (h->has_net)
@@ -472,123 +321,4 @@ int rh_close(struct rh_host *h, struct rh_words *why)
     pthread_mutex_destroy(&h->lock);
     free(h);
     return code;
-}
-
-/* ---- requests ---- */
-
-static int submit(struct rh_host *h, struct rh_pending *p)
-{
-    if (!p)
-        return RH_E_NOMEM;
-    if (atomic_load(&h->failed) < 0) {
-        free(p);
-        return RH_E_FAILED;
-    }
-    pthread_mutex_lock(&h->inbox_mutex);
-    bool first = !h->first, full = h->inbox_bytes + atomic_load(&h->driver_bytes) + p->len > h->max_queue_bytes;
-    if (!full) {
-        if (first)
-            h->first = p;
-        else
-            h->last->next = p;
-        h->last = p;
-        h->inbox_bytes += p->len;
-    }
-    pthread_mutex_unlock(&h->inbox_mutex);
-    if (full) {
-        free(p);
-        return RH_E_BUSY;
-    }
-    if (first)
-        wake(h);
-    return RH_OK;
-}
-
-int rh_propose(struct rh_host *h, const raftcore_slice *parts, size_t count, const struct rh_retry *retry,
-               uint64_t ticket)
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < count; i++)
-        len += parts[i].len;
-    if (len == 0 || len > h->max_entry_bytes)
-        return RH_E_ARG;
-    return submit(h, rh_pending_entry(parts, count, retry, ticket));
-}
-
-int rh_read(struct rh_host *h, uint64_t ticket)
-{
-    return submit(h, rh_pending_new(RH_P_READ, 0, ticket));
-}
-
-static bool is_address(const char *text)
-{
-    return rh_wire_is_address((raftcore_slice){(const uint8_t *)text, strlen(text)});
-}
-
-int rh_add(struct rh_host *h, uint64_t id, const char *peer_address, const char *client_address, uint64_t ticket)
-{
-    const char *client = client_address ? client_address : "";
-
-    if (id == 0 || !peer_address || !is_address(peer_address) || (client[0] && !is_address(client)))
-        return RH_E_ARG;
-    return submit(h, rh_pending_change(RAFTCORE_CHANGE_ADD_LEARNER, id, NULL, peer_address, client, ticket));
-}
-
-int rh_promote(struct rh_host *h, uint64_t id, uint64_t ticket)
-{
-    return submit(h, rh_pending_change(RAFTCORE_CHANGE_ADD_NODE, id, NULL, NULL, NULL, ticket));
-}
-
-int rh_remove(struct rh_host *h, uint64_t id, uint64_t ticket)
-{
-    return submit(h, rh_pending_change(RAFTCORE_CHANGE_REMOVE_NODE, id, NULL, NULL, NULL, ticket));
-}
-
-int rh_transfer(struct rh_host *h, uint64_t to, uint64_t ticket)
-{
-    struct rh_pending *p = rh_pending_new(RH_P_TRANSFER, 0, ticket);
-
-    if (p)
-        p->peer = to;
-    return submit(h, p);
-}
-
-int rh_backup(struct rh_host *h, const char *path, uint64_t ticket)
-{
-    struct rh_pending *p = rh_pending_new(RH_P_BACKUP, strlen(path) + 1, ticket);
-
-    if (p)
-        memcpy(p->data, path, strlen(path) + 1);
-    return submit(h, p);
-}
-
-/* ---- looking in ---- */
-
-int rh_status(struct rh_host *h, struct rh_status *out)
-{
-    if (out->struct_size < sizeof(uint32_t))
-        return RH_E_ARG;
-    pthread_mutex_lock(&h->lock);
-    rh_driver_status(h->driver, out);
-    pthread_mutex_unlock(&h->lock);
-    return RH_OK;
-}
-
-int rh_members(struct rh_host *h, struct rh_member *out, size_t cap, size_t *count)
-{
-    if (cap > 0 && out->struct_size < sizeof(uint32_t))
-        return RH_E_ARG;
-    pthread_mutex_lock(&h->lock);
-    *count = rh_driver_members(h->driver, out, cap);
-    pthread_mutex_unlock(&h->lock);
-    return RH_OK;
-}
-
-size_t rh_metrics(struct rh_host *h, char *buf, size_t cap)
-{
-    pthread_mutex_lock(&h->lock);
-    size_t len = rh_driver_metrics(h->driver, buf, cap);
-    pthread_mutex_unlock(&h->lock);
-    return len;
 }

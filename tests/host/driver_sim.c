@@ -256,6 +256,8 @@ static void all_up(void)
 {
     heal();
     for (uint64_t i = 1; i < NODES; i++)
+        sim.nodes[i].log.fail = false;
+    for (uint64_t i = 1; i < NODES; i++)
         if (!sim.nodes[i].driver && sim.nodes[i].joined && !sim.nodes[i].gone)
             sim_start(i, false, again(i));
 }
