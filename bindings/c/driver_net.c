@@ -43,6 +43,21 @@ static uint16_t on_hello(void *driver, const struct rh_net_hello *hello, struct 
     return d->failed ? RH_WIRE_R_SHUTTING_DOWN : 0;
 }
 
+/* A MsgSnap whose file is not here: the sender makes another attempt. */
+static void refuse_snapshot(struct rh_driver *d, uint64_t peer, uint64_t index, uint64_t term)
+{
+    const struct rh_wire_frame f = {.group = d->o.group,
+                                    .type = RH_WIRE_ABORT,
+                                    .abort = {.index = index,
+                                              .term = term,
+                                              .code = RH_WIRE_A_NO_DATA,
+                                              .words = rh_text_slice("the file of the snapshot is not here")}};
+
+    rh_driver_say(d, RH_LOG_INFO, "the file of the snapshot of index %llu from node %llu is not here", (ull)index,
+                  (ull)peer);
+    d->net.ops->answer(d->net.self, 0, &f);
+}
+
 static void step(struct rh_driver *d, uint64_t peer, raftcore_slice msg)
 {
     raftcore_slice data;
@@ -51,9 +66,8 @@ static void step(struct rh_driver *d, uint64_t peer, raftcore_slice msg)
 
     if (raftcore_snapshot_split(msg.ptr, msg.len, &data, &index, &term) == RAFTCORE_OK &&
         (data.len > 0 || d->arrived.index != index || d->arrived.term != term)) {
-        rh_driver_say(d, RH_LOG_INFO, "the file of the snapshot of index %llu from node %llu is not here", (ull)index,
-               (ull)peer);
-        return;                         /* the leader finds out, and sends another */
+        refuse_snapshot(d, peer, index, term);
+        return;
     }
     raftcore_code code = raftcore_step(d->node, peer, msg.ptr, msg.len);
     if (code == RAFTCORE_E_PANIC || code == RAFTCORE_E_POISONED) {

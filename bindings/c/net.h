@@ -57,24 +57,38 @@ struct rh_net_ops {
 
     /*
      * Queues whole frames, headers included, on the PEER connection to a peer, and dials if there is none.
-     * RH_E_SMALL: the queue is full, nothing was taken: raftcore_report_unreachable. RH_E_RANGE: no address.
+     * Frames that are queued when the connection breaks are gone: see `lost`.
+     *
+     * RH_E_SMALL  nothing was taken: the queue is full, a frame is longer than the peer takes, or the
+     *             peer refused this node a while ago. Call raftcore_report_unreachable.
+     * RH_E_RANGE  no address
      */
     int (*send)(void *net, uint64_t to, const raftcore_slice *frames, size_t n);
 
     /*
      * Answers on an incoming connection: OUTCOME, ABORT, JOINED. RH_NONE: the connection is gone.
      *
-     * from  The number that came with the request.
+     * from  The number that came with the request. 0, inside of `frames` only: the connection of these
+     *       frames, for ABORT with stream 0.
      */
     int (*answer)(void *net, uint64_t from, const struct rh_wire_frame *frame);
 
-    /* Sends a snapshot file of the data directory to a peer. An older one to the same peer ends. */
+    /*
+     * Sends a snapshot file of the data directory to a peer. Opens the file within the call. An older
+     * one to the same peer ends, without an event. A broken connection is dialled again, and the sending
+     * goes on where the peer says.
+     *
+     * RH_E_RANGE: no address, or no such file.
+     */
     int (*offer)(void *net, uint64_t to, const struct rh_snapshot *what);
 
     /* Ends the sending of a snapshot to a peer, with ABORT 4. */
     void (*withdraw)(void *net, uint64_t to);
 
-    /* Dials a member on channel JOIN, again and again until `joined` says MEMBER or REFUSED. */
+    /*
+     * Dials a member on channel JOIN, and asks again after WAIT and broken connections. Every JOINED is
+     * reported by `answered`. MEMBER, NOT_LEADER and REFUSED end the asking.
+     */
     int (*join)(void *net, const char *address, uint8_t want);
 
     /* Takes over the group's founding, once the driver has stored it. */
@@ -96,7 +110,11 @@ struct rh_net_events {
      */
     uint16_t (*hello)(void *driver, const struct rh_net_hello *hello, struct rh_words *words);
 
-    /* Frames of the core came from a peer: whole frames, one after the other. A MsgSnap waits for its file: see `stored`. */
+    /*
+     * Frames of the core came from a peer: whole frames, one after the other. The driver steps a
+     * MsgSnap only if its file was reported by `stored`. Otherwise the driver drops the MsgSnap, and
+     * answers ABORT with stream 0 and code 5.
+     */
     void (*frames)(void *driver, uint64_t peer, const uint8_t *bytes, size_t len);
 
     /* REQUEST, ABORT 0 or JOIN came on connection `from`; the peer's hello comes with a JOIN, else NULL. */
@@ -109,7 +127,11 @@ struct rh_net_events {
     /* The PEER connection to a peer broke, or could not be made: requests under way are UNKNOWN. */
     void (*lost)(void *driver, uint64_t peer, const char *words);
 
-    /* A peer refuses us, or we refuse the peer. RH_WIRE_R_DISK from a member: the node stops. */
+    /*
+     * A peer refuses this node, or this node refuses a peer: once per peer and cause. by_peer comes only
+     * from hosts that this node dialled, so a stranger cannot stop nodes. by_peer with RH_WIRE_R_DISK:
+     * the node stops.
+     */
     void (*rejected)(void *driver, uint64_t peer, bool by_peer, uint16_t code, const char *words);
 
     /* About a snapshot that is being sent. */

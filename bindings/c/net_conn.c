@@ -269,25 +269,6 @@ void rh_conn_read(struct rh_conn *c)
         watch(c);
 }
 
-static void connected(struct rh_conn *c)
-{
-    int error = 0;
-    socklen_t len = sizeof error;
-
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-        error = errno;
-    if (error != 0) {
-        rh_conn_break(c, "connect to %s: %s", c->from, strerror(error));
-        return;
-    }
-    c->since = c->net->now;
-    c->state = c->net->tls ? RH_CONN_TLS : RH_CONN_HELLO;
-    if (c->net->tls && !rh_tls_start(c))
-        rh_conn_break(c, "no memory for TLS");
-    else if (!c->net->tls)
-        rh_hello_send(c);
-}
-
 static void shake(struct rh_conn *c)
 {
     struct rh_words why = {""};
@@ -317,6 +298,27 @@ static void shake(struct rh_conn *c)
     }
     watch(c);
     rh_conn_read(c);
+}
+
+static void connected(struct rh_conn *c)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    if (error != 0) {
+        rh_conn_break(c, "connect to %s: %s", c->from, strerror(error));
+        return;
+    }
+    c->since = c->net->now;
+    c->state = c->net->tls ? RH_CONN_TLS : RH_CONN_HELLO;
+    if (!c->net->tls)
+        rh_hello_send(c);
+    else if (rh_tls_start(c))
+        shake(c);
+    else
+        rh_conn_break(c, "no memory for TLS");
 }
 
 void rh_conn_events(struct rh_conn *c, uint32_t events)

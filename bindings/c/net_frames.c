@@ -136,7 +136,9 @@ static void hand_over(struct rh_conn *c, size_t *run)
     *run = 0;
     if (len == 0)
         return;
+    c->net->handing = c;
     c->net->events->frames(c->net->driver, c->id, c->in.at + c->in.start, len);
+    c->net->handing = NULL;
     rh_buf_consume(&c->in, len);
 }
 

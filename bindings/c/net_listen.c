@@ -20,6 +20,7 @@
 enum { BACKLOG = 511, ACCEPTS = 64 };
 
 #define REFILL_EVERY (1000 * RH_MS)
+#define A_MEMBER_SPEAKS (500 * RH_MS)
 #define REST (100 * RH_MS)              /* before accepting again, when nothing could be done */
 
 int rh_listen(struct rh_tcp *net, const char *address, struct rh_words *why)
@@ -97,13 +98,19 @@ static void drop(struct rh_conn *c, const char *words)
     c->fd = -1;
 }
 
+/*
+ * A member sends its hello at once. So a connection that has waited for long is a stranger's, and goes
+ * first; a young one goes last.
+ */
 bool rh_spare_use(struct rh_tcp *net, const struct rh_conn *except)
 {
+    struct rh_conn *stranger = net->in_turn ? oldest_half_open(net, except) : NULL;
+    bool patient = stranger && net->now - stranger->since > A_MEMBER_SPEAKS;
+
     net->totals.no_descriptor++;
     if (rh_tell_first(net, "", RH_TOLD_NO_DESCRIPTOR))
         rh_say(net, RH_LOG_WARNING, "the process is out of descriptors: raise its limit (RLIMIT_NOFILE)");
-    struct rh_conn *stranger = net->in_turn ? oldest_half_open(net, except) : NULL;
-    if (stranger) {
+    if (patient || (stranger && net->n_spare == 0)) {
         drop(stranger, "dropped: the process is out of descriptors");
         return true;
     }

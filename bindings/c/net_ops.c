@@ -123,7 +123,7 @@ static struct rh_conn *find_number(struct rh_tcp *net, uint64_t number)
 static int op_answer(void *self, uint64_t from, const struct rh_wire_frame *frame)
 {
     struct rh_tcp *net = self;
-    struct rh_conn *c = find_number(net, from);
+    struct rh_conn *c = from ? find_number(net, from) : net->handing;
     struct rh_wire_frame f = *frame;
 
     if (!c || c->dialled || c->broken || c->state != RH_CONN_OPEN)

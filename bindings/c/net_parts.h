@@ -171,6 +171,7 @@ struct rh_tcp {
     uint64_t random, numbers;
     bool in_turn, any_broken, any_gone;
     struct rh_conn *conns;
+    struct rh_conn *handing;            /* whose frames the driver is being given */
     struct rh_peer *peers;
 
     int *spare;

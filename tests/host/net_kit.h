@@ -34,6 +34,7 @@ struct node {
     uint16_t offered_code;
     bool echo;                          /* answers each REQUEST with DONE and its data */
     uint8_t join_status;                /* answer to JOIN */
+    bool no_data;                       /* answers frames with ABORT 0 */
 
     /* what was told */
     unsigned n_hellos, n_frames, n_requests, n_answered, n_lost, n_rejected, n_under_way, n_stored, n_sent, n_failed;
@@ -89,6 +90,10 @@ static void on_frames(void *driver, uint64_t peer, const uint8_t *bytes, size_t 
 
     n->last_peer = peer;
     n->frame_bytes += len;
+    if (n->no_data) {
+        struct rh_wire_frame out = {.type = RH_WIRE_ABORT, .abort = {.index = 9, .code = RH_WIRE_A_NO_DATA}};
+        CHECK(n->net.ops->answer(n->net.self, 0, &out) == RH_OK);
+    }
     for (size_t at = 0; at < len; at += span.bytes) {
         CHECK(rh_wire_next(bytes + at, len - at, 1 << 30, &span) == RH_WIRE_OK && span.whose == RH_WIRE_CORE);
         n->n_frames++;

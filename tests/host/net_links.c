@@ -42,6 +42,15 @@ static void test_frames(void)
     UNTIL(a->n_answered == 2);
     CHECK(a->answered.outcome.outcome == RH_WIRE_DONE && a->answered.outcome.result.len == sizeof data);
 
+    /* A MsgSnap without its file is answered on its connection. */
+    b->no_data = true;
+    CHECK(send_frame(a, 2, 2000, 0) == RH_OK);
+    UNTIL(a->n_answered == 3);
+    CHECK(a->answered.type == RH_WIRE_ABORT && a->answered.abort.index == 9);
+    b->no_data = false;
+    struct rh_wire_frame none = {.type = RH_WIRE_ABORT};
+    CHECK(b->net.ops->answer(b->net.self, 0, &none) == RH_NONE);
+
     /* Silence is filled with PING; the connection stays. */
     for (int i = 0; i < 10; i++) {
         skipped += 4000000;
@@ -64,9 +73,421 @@ static void test_frames(void)
     stop_all();
 }
 
+/* ---- hellos ---- */
+
+/* Sends bytes as a stranger, and returns the code of the REJECT that comes back; 0: none came. *closed: in time. */
+static uint16_t stranger(struct node *n, const uint8_t *bytes, size_t len, bool *closed)
+{
+    static uint8_t back[1 << 16];
+    size_t got;
+    int fd = dial_port(rh_net_tcp_port(n->net));
+
+    CHECK(send(fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len);
+    *closed = drained(fd, back, sizeof back, &got, 0.5);
+    close(fd);
+    spin(0.01);
+    return reject_in(back, got);
+}
+
+static void test_hellos(void)
+{
+    struct node *n = start(2, "hellos");
+    uint8_t good[512], b[512];
+    size_t len = opening(good, GROUP, 1, 2, RH_WIRE_PEER);
+    bool closed;
+
+    static const struct {
+        const char *what;
+        uint64_t group, id, to;
+        uint8_t channel;
+        uint16_t code;
+    } cases[] = {
+        {"another group", 8, 1, 2, RH_WIRE_PEER, RH_WIRE_R_GROUP},
+        {"id 0", GROUP, 0, 2, RH_WIRE_PEER, RH_WIRE_R_ID},
+        {"the own id", GROUP, 2, 2, RH_WIRE_PEER, RH_WIRE_R_ID},
+        {"another id is meant", GROUP, 1, 3, RH_WIRE_PEER, RH_WIRE_R_ID},
+        {"no id is meant", GROUP, 1, 0, RH_WIRE_PEER, RH_WIRE_R_ID},
+        {"a wrong group comes before a wrong id", 8, 2, 3, RH_WIRE_PEER, RH_WIRE_R_GROUP},
+        {"an unknown channel", GROUP, 1, 2, 9, RH_WIRE_R_UNKNOWN_VALUE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t l = opening(b, cases[i].group, cases[i].id, cases[i].to, cases[i].channel);
+        uint16_t code = stranger(n, b, l, &closed);
+        if (code != cases[i].code || !closed)
+            DIE("%s: code %u, expected %u", cases[i].what, code, cases[i].code);
+        CHECK(n->n_hellos == 0);
+    }
+    /* Versions: of the core (offset 20), of this protocol (48 + 16 and 48 + 20). */
+    for (size_t at = 20; at <= 68; at += at == 20 ? 44 : 4) {
+        memcpy(b, good, len);
+        b[at] = at == 64 ? 0 : 2;
+        CHECK(stranger(n, b, len, &closed) == RH_WIRE_R_VERSION && closed);
+    }
+    memcpy(b, good, len);
+    rh_put_u32(b + 48 + 12 + 20, 65535);                /* max_frame */
+    CHECK(stranger(n, b, len, &closed) == RH_WIRE_R_PROTOCOL && closed);
+    /* The driver's checks: founding, disk, membership. Each cause is told once. */
+    unsigned told = n->n_rejected;
+    for (uint16_t code = RH_WIRE_R_FOUNDING; code <= RH_WIRE_R_DISK; code++) {
+        n->hello_code = code;
+        for (int again = 0; again < 3; again++)
+            CHECK(stranger(n, good, len, &closed) == code && closed);
+        CHECK(n->reject_code == code && !n->reject_by_peer && n->reject_peer == 1 && n->n_rejected == ++told);
+    }
+    n->hello_code = 0;
+    CHECK(stranger(n, good, len, &closed) == 0 && !closed);     /* good */
+    CHECK(n->n_lost == 0 && totals(n).half_open == 0);
+    stop_all();
+}
+
+/* Two hosts that refuse each other hear of it, once, and stay apart for a while. */
+static void test_apart(void)
+{
+    struct node *a = node_of(1, "apart"), *b = node_of(2, "apart"), *c = node_of(3, "apart");
+    const uint8_t x[RH_WIRE_ID] = {1}, y[RH_WIRE_ID] = {2};
+
+    OK_NET(rh_dir_set_founding(&a->dir, x, &net_why));
+    OK_NET(rh_dir_set_founding(&b->dir, y, &net_why));
+    a->check_founding = b->check_founding = c->check_founding = c->take_founding = true;
+    struct rh_net_tcp_options oa = options_of(a), ob = options_of(b), oc = options_of(c);
+    oc.self.empty = true;
+    start_with(a, &oa);
+    start_with(b, &ob);
+    start_with(c, &oc);
+    introduce(a, b);
+    CHECK(send_frame(a, 2, 0, 0) == RH_OK);
+    UNTIL(a->n_rejected == 1 && a->n_lost == 1);
+    CHECK(a->reject_code == RH_WIRE_R_FOUNDING && a->reject_by_peer && b->reject_code == RH_WIRE_R_FOUNDING);
+    CHECK(send_frame(a, 2, 0, 0) == RH_E_SMALL);                        /* for a minute */
+    unsigned accepted = (unsigned)totals(b).accepted;
+    spin(0.2);
+    CHECK(totals(b).accepted == accepted && b->n_frames == 0);
+    skipped += 61000000;
+    turn(0);
+    CHECK(send_frame(a, 2, 0, 0) == RH_OK);
+    UNTIL(a->n_lost == 2);
+    CHECK(a->n_rejected == 1 && peer_totals(a, 2).rejects_received == 2);
+
+    /* An empty host takes over the founding of the first that dials, and shows it from then on. */
+    introduce(a, c);
+    introduce(c, b);
+    CHECK(send_frame(a, 3, 0, 0) == RH_OK);
+    UNTIL(c->n_frames == 1);
+    CHECK(memcmp(c->dir.owner.founding, x, RH_WIRE_ID) == 0);
+    CHECK(send_frame(c, 2, 0, 0) == RH_OK);
+    UNTIL(c->n_rejected == 1);
+    CHECK(c->reject_code == RH_WIRE_R_FOUNDING);
+
+    /* A wrong address map: node 2 is looked for at node 3. */
+    CHECK(set_port(a, 2, rh_net_tcp_port(c->net)) == RH_OK);
+    CHECK(send_frame(a, 2, 0, 0) == RH_OK);
+    UNTIL(a->n_lost == 3);
+    CHECK(a->reject_code == RH_WIRE_R_ID && c->n_frames == 1);
+    introduce(a, b);
+    CHECK(peer_totals(a, 3).up_out);
+    stop_all();
+}
+
+/* Of two processes under an id, the newer connection stays, and the log says so. */
+static void test_two(void)
+{
+    struct node *n = start(2, "two"), *real = start(1, "two");
+    uint8_t b[512], back[4096];
+    size_t len = opening(b, GROUP, 1, 2, RH_WIRE_PEER), got;
+
+    introduce(n, real);
+    introduce(real, n);
+    CHECK(send_frame(real, 2, 0, 0) == RH_OK);
+    UNTIL(n->n_frames == 1);
+    int fd = dial_port(rh_net_tcp_port(n->net));
+    CHECK(send(fd, b, len, MSG_NOSIGNAL) == (ssize_t)len);
+    UNTIL(real->n_lost == 1);
+    CHECK(logged(n, "two processes") == 1 && peer_totals(n, 1).up_in);
+    CHECK(send_frame(real, 2, 1, 0) == RH_OK);
+    UNTIL(n->n_frames == 2);
+    CHECK(drained(fd, back, sizeof back, &got, 1) && got > 48);
+    CHECK(logged(n, "two processes") == 1);
+    close(fd);
+    stop_all();
+}
+
+/* ---- strangers ---- */
+
+static size_t good_stream(uint8_t to[2048])
+{
+    struct rh_wire_frame ping = {.group = GROUP, .type = RH_WIRE_PING},
+                         request = {.group = GROUP, .type = RH_WIRE_REQUEST,
+                                    .request = {.request = 1, .timeout_ms = 1, .what = 1,
+                                                .data = {(const uint8_t *)"pear", 4}}};
+    size_t len = opening(to, GROUP, 1, 2, RH_WIRE_PEER);
+
+    memset(to + len, 0, 26);
+    rh_put_u32(to + len, 14);
+    rh_put_u64(to + len + 4, GROUP);
+    to[len + 12] = 8;
+    len += 26;
+    len += rh_wire_write(&ping, to + len, 100);
+    len += rh_wire_write(&request, to + len, 200);
+    return len;
+}
+
+static void test_prefixes(void)
+{
+    struct node *n = start(2, "prefixes");
+    uint8_t b[2048], back[4096];
+    size_t len = good_stream(b), got;
+
+    n->echo = true;
+    for (size_t cut = 0; cut <= len; cut++) {
+        int fd = dial_port(rh_net_tcp_port(n->net));
+        CHECK(send(fd, b, cut, MSG_NOSIGNAL) == (ssize_t)cut);
+        shutdown(fd, SHUT_WR);
+        CHECK(drained(fd, back, sizeof back, &got, 5));
+        CHECK(reject_in(back, got) == 0);
+        close(fd);
+    }
+    size_t whole = opening(b, GROUP, 1, 2, RH_WIRE_PEER) + 26;          /* hellos and the frame of the core */
+    CHECK(n->n_frames == len - whole + 1 && n->n_requests == 1);
+    good_stream(b);
+    spin(0.05);
+    CHECK(totals(n).connections == 0);
+
+    /* One byte at a time. */
+    int fd = dial_port(rh_net_tcp_port(n->net)), one = 1;
+    setsockopt(fd, IPPROTO_TCP, 1, &one, sizeof one);
+    for (size_t at = 0; at < len; at++) {
+        CHECK(send(fd, b + at, 1, MSG_NOSIGNAL) == 1);
+        turn(0);
+    }
+    UNTIL(n->n_requests == 2);
+    CHECK(!drained(fd, back, sizeof back, &got, 0.05) && got > 48);
+    close(fd);
+    stop_all();
+}
+
+static void test_garbage(void)
+{
+    struct node *n = start(2, "garbage");
+    struct random r = random_open("net_links");
+    uint8_t good[2048], b[2048], back[8192];
+    size_t len = good_stream(good), got;
+
+    for (int i = 0; i < 400; i++) {
+        memcpy(b, good, sizeof b);
+        if (i % 4 == 0)
+            for (size_t at = 0; at < len; at++)
+                b[at] = (uint8_t)random_next(&r);
+        else
+            for (uint64_t changes = 1 + random_below(&r, 3); changes > 0; changes--)
+                b[random_below(&r, len)] = (uint8_t)random_next(&r);
+        int fd = dial_port(rh_net_tcp_port(n->net));
+        CHECK(send(fd, b, len, MSG_NOSIGNAL) == (ssize_t)len);
+        shutdown(fd, SHUT_WR);
+        drained(fd, back, sizeof back, &got, 5);
+        close(fd);
+    }
+    CHECK(n->n_log < 10);               /* once per cause, not per attempt */
+
+    /* Frames out of place, of another group, too long, unknown: each has its code. */
+    bool closed;
+    size_t open = opening(b, GROUP, 1, 2, RH_WIRE_PEER);
+    struct rh_wire_frame f = {.group = GROUP, .type = RH_WIRE_CHUNK};
+    CHECK(stranger(n, b, open + rh_wire_write(&f, b + open, 200), &closed) == RH_WIRE_R_PROTOCOL && closed);
+    f = (struct rh_wire_frame){.group = GROUP + 1, .type = RH_WIRE_PING};
+    CHECK(stranger(n, b, open + rh_wire_write(&f, b + open, 200), &closed) == RH_WIRE_R_PROTOCOL && closed);
+    f.group = GROUP;
+    size_t ping = rh_wire_write(&f, b + open, 200);
+    b[open + 13] = 128;
+    CHECK(stranger(n, b, open + ping, &closed) == RH_WIRE_R_UNKNOWN_FRAME && closed);
+    b[open + 13] = 127;
+    CHECK(stranger(n, b, open + ping, &closed) == 0 && !closed);        /* skipped */
+    rh_put_u32(b + open, 0x7fffffff);
+    CHECK(stranger(n, b, open + ping, &closed) == RH_WIRE_R_TOO_LARGE && closed);
+    CHECK(stranger(n, (const uint8_t *)"GET / HTTP/1.1\r\n\r\n", 18, &closed) == 0 && closed);
+    CHECK(stranger(n, (const uint8_t *)"\x16\x03\x01\x02\x00\x01", 6, &closed) == 0 && closed);
+
+    /* A stranger cannot stop the node by saying that its id belongs to another disk. */
+    unsigned told = n->n_rejected;
+    f = (struct rh_wire_frame){.group = GROUP, .type = RH_WIRE_REJECT, .reject = {.code = RH_WIRE_R_DISK}};
+    stranger(n, b, open + rh_wire_write(&f, b + open, 200), &closed);
+    CHECK(closed && n->n_rejected == told);
+    stop_all();
+}
+
+static void test_half_open(void)
+{
+    struct node *n = start(2, "half"), *a = start(1, "half");
+    int fd[80];
+
+    introduce(a, n);
+    for (int i = 0; i < 80; i++) {
+        fd[i] = dial_port(rh_net_tcp_port(n->net));
+        turn(1);
+    }
+    UNTIL(totals(n).accepted == 80);
+    CHECK(totals(n).half_open == 64 && logged(n, "wait for a hello") == 1);
+    CHECK(send_frame(a, 2, 0, 0) == RH_OK);
+    UNTIL(n->n_frames == 1);
+    skipped += 3100000;
+    UNTIL(totals(n).half_open == 0);
+    CHECK(logged(n, "no hello within 3 s") == 1 && peer_totals(a, 2).up_out);
+    for (int i = 0; i < 80; i++)
+        close(fd[i]);
+    stop_all();
+}
+
+/* ---- bounds ---- */
+
+static void test_slow_reader(void)
+{
+    struct node *a = node_of(1, "slow");
+    struct rh_net_tcp_options o = options_of(a);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    uint8_t b[512], back[4096];
+    int listener = socket(AF_INET, SOCK_STREAM, 0), small = 4096, refused = 0;
+
+    o.queue_bytes = 1 << 20;
+    start_with(a, &o);
+    setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    CHECK(bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 5) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&at, &len) == 0);
+    CHECK(set_port(a, 2, ntohs(at.sin_port)) == RH_OK);
+
+    /* Before the connection is up the bound holds, too. */
+    uint64_t number = 0;
+    while (send_frame(a, 2, number, 60000) == RH_OK)
+        number++;
+    CHECK(number >= 16 && number <= 18 && peer_totals(a, 2).queued <= 1 << 20);
+    turn(1);
+    int fd = accept(listener, NULL, NULL);
+    CHECK(fd >= 0);
+    turn(1);
+    CHECK(recv(fd, back, sizeof back, 0) > 48);
+    size_t l = opening(b, GROUP, 2, 1, RH_WIRE_PEER);
+    CHECK(send(fd, b, l, MSG_NOSIGNAL) == (ssize_t)l);
+    UNTIL(peer_totals(a, 2).up_out);
+    for (int i = 0; i < 2000; i++) {
+        refused += send_frame(a, 2, number, 20000) == RH_E_SMALL;
+        number++;
+        if (i % 50 == 0)
+            turn(0);
+        CHECK(peer_totals(a, 2).queued <= 1 << 20);
+    }
+    CHECK(refused > 1000 && peer_totals(a, 2).drops >= (unsigned)refused && a->n_lost == 0);
+
+    /* What comes out is whole frames all the same. */
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    static uint8_t all[16 << 20];
+    size_t got = 0, frames = 0;
+    for (int idle = 0; idle < 50; turn(1)) {
+        ssize_t n = recv(fd, all + got, sizeof all - got, 0);
+        got += n > 0 ? (size_t)n : 0;
+        idle = n > 0 ? 0 : idle + 1;
+    }
+    struct rh_wire_span span;
+    for (size_t p = 0; p < got; p += span.bytes, frames++)
+        CHECK(rh_wire_next(all + p, got - p, 1 << 20, &span) == RH_WIRE_OK && span.group == GROUP);
+    CHECK(frames > 16 && peer_totals(a, 2).queued == 0);
+
+    /* Silent for 15 s: lost. */
+    skipped += 16000000;
+    UNTIL(a->n_lost == 1);
+    CHECK(strstr(a->words, "15 s"));
+    close(fd);
+    close(listener);
+    stop_all();
+}
+
+static void test_descriptors(void)
+{
+    struct node *a, *b;
+    struct rlimit old, low;
+    int hog[1024], strangers[20];
+    unsigned n = 0;
+
+    pair("descriptors", &a, &b);
+    for (int i = 0; i < 20; i++)
+        strangers[i] = dial_port(rh_net_tcp_port(b->net));
+    UNTIL(totals(b).half_open == 20);
+    CHECK(getrlimit(RLIMIT_NOFILE, &old) == 0);
+    low = old;
+    low.rlim_cur = 200;
+    CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    while (n < 1024 && (hog[n] = open("/dev/null", O_RDONLY)) >= 0)
+        n++;
+    CHECK(n > 10 && n < 200 && errno == EMFILE);
+
+    /* No descriptor is left: members get through, in both directions. */
+    CHECK(send_frame(a, 2, 0, 0) == RH_OK && send_frame(b, 1, 0, 0) == RH_OK);
+    UNTIL(b->n_frames == 1 && a->n_frames == 1);
+    CHECK(totals(b).no_descriptor > 0 && logged(b, "out of descriptors") + logged(a, "out of descriptors") > 0);
+    /* A connection that breaks comes back. */
+    for (int again = 2; again < 6; again++) {
+        CHECK(a->net.ops->peer(a->net.self, 2, "127.0.0.1:1") == RH_OK);
+        spin(0.02);
+        while (n < 1024 && (hog[n] = open("/dev/null", O_RDONLY)) >= 0)
+            n++;
+        introduce(a, b);
+        CHECK(send_frame(a, 2, 0, 0) == RH_OK);
+        UNTIL(b->n_frames == (unsigned)again);
+    }
+    while (n > 0)
+        close(hog[--n]);
+    CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
+    spin(1.1);
+    CHECK(totals(a).spares == RH_NET_SPARES && totals(b).spares == RH_NET_SPARES);
+    for (int i = 0; i < 20; i++)
+        close(strangers[i]);
+    stop_all();
+}
+
+/* ---- joining, names ---- */
+
+static void test_join(void)
+{
+    struct node *a = node_of(1, "join"), *j = node_of(3, "join");
+    const uint8_t founding[RH_WIRE_ID] = {7};
+    char address[40];
+
+    OK_NET(rh_dir_set_founding(&a->dir, founding, &net_why));
+    struct rh_net_tcp_options oa = options_of(a), oj = options_of(j);
+    oj.self.empty = true;
+    start_with(a, &oa);
+    start_with(j, &oj);
+    snprintf(address, sizeof address, "localhost:%u", rh_net_tcp_port(a->net));
+    a->join_status = RH_WIRE_WAIT;
+    CHECK(j->net.ops->join(j->net.self, "nonsense", RH_WIRE_WANT_VOTER) == RH_E_ARG);
+    CHECK(j->net.ops->join(j->net.self, address, RH_WIRE_WANT_VOTER) == RH_OK);
+    UNTIL(j->n_answered == 3);
+    CHECK(j->answered.joined.status == RH_WIRE_WAIT && a->last_type == RH_WIRE_JOIN && a->last_peer == 3);
+    a->join_status = RH_WIRE_MEMBER;
+    UNTIL(j->n_answered == 4);
+    CHECK(j->answered.joined.status == RH_WIRE_MEMBER && j->last_peer == 1);
+    CHECK(memcmp(j->answered.joined.founding, founding, RH_WIRE_ID) == 0);
+    spin(0.3);
+    CHECK(a->n_requests == 4 && totals(a).connections == 0);
+
+    /* A name that does not exist: told once, and the loop goes on. */
+    CHECK(j->net.ops->join(j->net.self, "no-such-name.invalid:7001", RH_WIRE_WANT_VOTER) == RH_OK);
+    UNTIL(logged(j, "no-such-name.invalid"));
+    spin(0.2);
+    CHECK(logged(j, "no-such-name.invalid") == 1);
+    stop_all();
+}
+
 int main(int argc, char **argv)
 {
     net_scratch = argc > 1 ? argv[1] : ".";
     test_frames();
+    test_hellos();
+    test_apart();
+    test_two();
+    test_prefixes();
+    test_garbage();
+    test_half_open();
+    test_slow_reader();
+    test_descriptors();
+    test_join();
     return 0;
 }
