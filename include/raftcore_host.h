@@ -292,6 +292,16 @@ int rh_turn(struct rh_host *h, struct rh_words *why);
 int rh_thread(struct rh_host *h, struct rh_words *why);
 
 
+/**
+ * Reads the three TLS files again. New connections use the new certificate; open connections stay.
+ *
+ * Returns  RH_OK
+ *          RH_E_NET    a file cannot be used: the old certificate stays in use
+ *          RH_E_STATE  the host speaks plain TCP
+ */
+int rh_reload_tls(struct rh_host *h, struct rh_words *why);
+
+
 /* ==============================================================================================
  * 5  Requests
  * ============================================================================================== */

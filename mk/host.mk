@@ -5,6 +5,7 @@
 #   make host-mutants                 plants faults in the file log: does the suite notice?
 
 HOST_OUT   := target/host
+HOST_SONAME := $(C_SONAME:libraftcore.%=libraftcore_host.%)
 HOST_SRC   := $(wildcard bindings/c/*.c)
 HOST_CHECK := $(wildcard bindings/c/check/*.c)
 HOST_HDR   := $(wildcard bindings/c/*.h bindings/c/check/*.h tests/host/*.h) include/raftcore.h include/raftcore_host.h
@@ -20,17 +21,27 @@ HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recov
 HOST_CC     = @mkdir -p $(@D); echo 'cc $@'; $(CC)
 
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads driver_sim net_links net_bulk net_tls net_heap
+HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads driver_sim host_threads net_links net_bulk net_tls net_heap
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
 	$(HOST_CC) $(HOST_FLAGS) -O2 -fPIC -Wconversion -c $< -o $@
 
-$(HOST_OUT)/librh.a: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o)
+$(HOST_OUT)/libraftcore_host.a: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o)
 	@rm -f $@
 	@echo 'ar $@'; ar crs $@ $^
 
-$(HOST_OUT)/rh-log: bindings/c/tools/rh_log.c $(HOST_OUT)/librh.a $(HOST_HDR)
+# The shared library: everything with the prefix, and the core from its own shared library.
+$(HOST_OUT)/libraftcore_host.so: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o) $(C_OUT)/libraftcore.so
+	@printf 'RAFTCORE_HOST_1 { global: rh_*; local: *; };\n' > $(HOST_OUT)/host.map
+	$(HOST_CC) -shared -o $(HOST_OUT)/$(HOST_SONAME) $(filter %.o,$^) -Wl,-soname,$(HOST_SONAME) -Wl,--version-script=$(HOST_OUT)/host.map \
+	    -Wl,-z,relro,-z,now -Wl,--no-undefined -L$(C_OUT) -lraftcore $(HOST_LIBS)
+	@ln -sf $(HOST_SONAME) $@
+
+$(HOST_OUT)/counter: examples-c/counter.c $(HOST_OUT)/libraftcore_host.a $(C_OUT)/libraftcore.a $(HOST_HDR)
+	$(HOST_CC) -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -Iinclude $(filter %.c %.a,$^) $(HOST_LIBS) $(C_LIBS) -o $@
+
+$(HOST_OUT)/rh-log: bindings/c/tools/rh_log.c $(HOST_OUT)/libraftcore_host.a $(HOST_HDR)
 	$(HOST_CC) $(HOST_FLAGS) -O2 -Wconversion $(filter %.c %.a,$^) -lpthread -o $@
 
 # The library and the conformance suite under AddressSanitizer and UndefinedBehaviorSanitizer.
@@ -71,18 +82,22 @@ HOST_SIM  := tests/host/driver_sim.c $(wildcard tests/host/sim_*.c)
 $(HOST_OUT)/test/driver_sim: $(HOST_SIM) $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
 	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
 
+$(HOST_OUT)/test/host_threads: tests/host/host_threads.c $(HOST_SRC) $(HOST_HDR) mk/host.mk $(HOST_CORE)
+	$(HOST_CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c,$^) $(HOST_CORE) $(HOST_LIBS) $(C_LIBS) -o $@
+
 HOST_LOW := $(HOST_ASAN:$(HOST_OUT)/asan/%.o=bindings/c/%.c)
 
 $(HOST_OUT)/test/threads: tests/host/threads.c $(HOST_LOW) $(HOST_HDR) mk/host.mk
 	$(HOST_CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c,$^) -lpthread -o $@
 
-$(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/librh.a $(HOST_HDR)
+$(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/libraftcore_host.a $(HOST_HDR)
 	$(HOST_CC) $(HOST_FLAGS) -O2 $(filter %.c %.a,$^) -lpthread -o $@
 
-.PHONY: host host-test host-mutants bench-log
+.PHONY: host counter host-test host-mutants bench-log
 
-host: $(HOST_OUT)/librh.a $(HOST_OUT)/rh-log  ## the host library for C, bindings/c, as far as it goes, and rh-log
-host-test: host $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts, damage and failing calls
+host: $(HOST_OUT)/libraftcore_host.a $(HOST_OUT)/libraftcore_host.so $(HOST_OUT)/rh-log  ## the host library for C, bindings/c, static and shared, and rh-log
+counter: $(HOST_OUT)/counter  ## examples-c/counter.c, a replicated counter on the host library
+host-test: host counter $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts, damage and failing calls
 	tests/wire/vectors.py
 	tests/host/run $(HOST_OUT) $(HOST_TESTS)
 host-mutants:  ## faults planted in the file log: which does the conformance suite not notice?

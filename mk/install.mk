@@ -10,21 +10,25 @@ LIBDIR     ?= $(PREFIX)/lib
 DESTDIR    ?=
 
 # Through the environment they reach the script whatever characters they have.
-install-check install uninstall: export INSTALL_PREFIX     = $(PREFIX)
-install-check install uninstall: export INSTALL_INCLUDEDIR = $(INCLUDEDIR)
-install-check install uninstall: export INSTALL_LIBDIR     = $(LIBDIR)
-install-check install uninstall: export INSTALL_DESTDIR    = $(DESTDIR)
+install-check install install-host uninstall: export INSTALL_PREFIX     = $(PREFIX)
+install-check install install-host uninstall: export INSTALL_INCLUDEDIR = $(INCLUDEDIR)
+install-check install install-host uninstall: export INSTALL_LIBDIR     = $(LIBDIR)
+install-check install install-host uninstall: export INSTALL_DESTDIR    = $(DESTDIR)
 
 INSTALL_VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 INSTALL_POINTER = $(shell echo __SIZEOF_POINTER__ | $(CC) -E -P - | tail -n 1)
 
-.PHONY: install-check install uninstall install-test
+.PHONY: install-check install install-host uninstall install-test
 
 install-check:
 	@mk/install/run check
 
 install: install-check target/c/libraftcore.a target/c/libraftcore.so  ## header, libraries, pkg-config and CMake files below PREFIX; DESTDIR for packages
 	@VERSION=$(INSTALL_VERSION) SONAME=$(C_SONAME) POINTER=$(INSTALL_POINTER) LIBS='$(C_LIBS)' mk/install/run install
+
+install-host: install host  ## also the host library for C: raftcore_host.h, libraftcore_host, pkg-config raftcore-host
+	@VERSION=$(INSTALL_VERSION) SONAME=$(HOST_SONAME) POINTER=$(INSTALL_POINTER) LIBS='$(HOST_LIBS)' \
+	    HEADERS='result log log_file dir snapshot wire' mk/install/run install-host
 
 uninstall:
 	@mk/install/run uninstall

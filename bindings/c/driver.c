@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void rh_say(const struct rh_driver *d, enum rh_level level, const char *format, ...)
+void rh_driver_say(const struct rh_driver *d, enum rh_level level, const char *format, ...)
 {
     char text[RH_WORDS_MAX];
     va_list args;
@@ -35,7 +35,7 @@ int rh_driver_fail(struct rh_driver *d, int code, const char *format, ...)
     d->leader = 0;
     d->ready = false;
     d->again = true;
-    rh_say(d, RH_LOG_ERROR, "the node stops: %s", d->words.text);
+    rh_driver_say(d, RH_LOG_ERROR, "the node stops: %s", d->words.text);
     return code;
 }
 
@@ -162,7 +162,7 @@ void rh_drain_events(struct rh_driver *d)
             level = RH_LOG_WARNING;
             break;
         }
-        rh_say(d, level, "%s: peer %llu, term %llu, index %llu, %llu, %llu (%s)", raftcore_event_text(e.kind),
+        rh_driver_say(d, level, "%s: peer %llu, term %llu, index %llu, %llu, %llu (%s)", raftcore_event_text(e.kind),
                (ull)e.peer, (ull)e.term, (ull)e.index, (ull)e.a, (ull)e.b, raftcore_reason_text(e.reason));
     }
 }
@@ -199,6 +199,8 @@ static void tick(struct rh_driver *d)
         rh_snapshots_tick(d);
         rh_promote_learners(d);
     }
+    if (d->joining)
+        rh_join_again(d);
     rh_expire_requests(d);
 }
 
@@ -257,8 +259,6 @@ void rh_driver_connect(struct rh_driver *d, struct rh_net net)
     d->net = net;
     d->connected = true;
     rh_dial_members(d);
-    if (d->joining && net.ops->join(net.self, d->join, d->o.learner ? RH_WIRE_WANT_LEARNER : RH_WIRE_WANT_VOTER) < 0)
-        rh_say(d, RH_LOG_ERROR, "%s cannot be dialled", d->join);
 }
 
 bool rh_driver_leave(struct rh_driver *d)

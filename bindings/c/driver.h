@@ -48,6 +48,9 @@ int rh_driver_open(const struct rh_driver_setup *setup, struct rh_driver **out, 
 /* What the transport tells peers. Pointers: none. */
 void rh_driver_self(const struct rh_driver *d, struct rh_net_self *out);
 
+/* Returns the longest frame that a transport must take. */
+uint64_t rh_driver_frame_limit(const struct rh_driver *d);
+
 /* Connects the driver with its transport. The driver dials members from the next turn on. */
 void rh_driver_connect(struct rh_driver *d, struct rh_net net);
 

@@ -98,35 +98,47 @@ static int found_if_asked(struct rh_driver *d, struct rh_words *why)
 
 /* ---- the core ---- */
 
-static int new_node(struct rh_driver *d, raftcore_node **out, struct rh_words *why)
+static int configure(struct rh_driver *d, raftcore_config *c, struct rh_words *why)
 {
-    raftcore_config c;
     char fault[160];
-    raftcore_code code = raftcore_config_init(&c, sizeof c);
+    raftcore_code code = raftcore_config_init(c, sizeof *c);
 
     if (code != RAFTCORE_OK)
         return core_fail(NULL, code, "config_init", why);
-    c.id = d->o.id;
-    c.group = d->o.group;
-    c.seed = d->seed ? d->seed : 1;
-    c.storage = RAFTCORE_STORAGE_ASYNC;
-    c.flags |= RAFTCORE_FLAG_NOMINATE_SUCCESSOR | (d->o.lease_reads ? RAFTCORE_FLAG_LEASE_READS : 0);
-    c.election_ticks = d->o.election_ticks;
-    c.read_timeout_ticks = 2 * d->o.election_ticks;
-    c.max_outstanding = RH_READIES;
-    c.max_peers = 64;
-    c.max_tokens = RH_REQUESTS;
-    c.max_entry_bytes = (uint64_t)d->o.max_entry_bytes + ENVELOPE;
-    c.recent_bytes = 64 * MiB > 4 * c.max_entry_bytes ? 64 * MiB : 4 * c.max_entry_bytes;
-    c.max_uncommitted_size = 16 * MiB > 2 * c.max_entry_bytes ? 16 * MiB : 2 * c.max_entry_bytes;
-    c.max_inflight_bytes = 8 * MiB;
-    code = raftcore_new(&c, out);
-    if (code == RAFTCORE_OK)
-        code = raftcore_frame_limit(&c, &d->frame_limit);
-    if (code == RAFTCORE_OK)
-        return RH_OK;
-    raftcore_config_error(&c, fault, sizeof fault);
-    return rh_fail(why, code == RAFTCORE_E_NOMEM ? RH_E_NOMEM : RH_E_ARG, "%s: %s", raftcore_strerror(code), fault);
+    c->id = d->o.id;
+    c->group = d->o.group;
+    c->seed = d->seed ? d->seed : 1;
+    c->storage = RAFTCORE_STORAGE_ASYNC;
+    c->flags |= RAFTCORE_FLAG_NOMINATE_SUCCESSOR | (d->o.lease_reads ? RAFTCORE_FLAG_LEASE_READS : 0);
+    c->election_ticks = d->o.election_ticks;
+    c->read_timeout_ticks = 2 * d->o.election_ticks;
+    c->max_outstanding = RH_READIES;
+    c->max_peers = 64;
+    c->max_tokens = RH_REQUESTS;
+    c->max_entry_bytes = (uint64_t)d->o.max_entry_bytes + ENVELOPE;
+    c->recent_bytes = 64 * MiB > 4 * c->max_entry_bytes ? 64 * MiB : 4 * c->max_entry_bytes;
+    c->max_uncommitted_size = 16 * MiB > 2 * c->max_entry_bytes ? 16 * MiB : 2 * c->max_entry_bytes;
+    c->max_inflight_bytes = 8 * MiB;
+    if (raftcore_config_error(c, fault, sizeof fault) > 0)
+        return rh_fail(why, RH_E_ARG, "%s", fault);
+    code = raftcore_frame_limit(c, &d->frame_limit);
+    return code == RAFTCORE_OK ? RH_OK : core_fail(NULL, code, "frame_limit", why);
+}
+
+static int new_node(struct rh_driver *d, raftcore_node **out, struct rh_words *why)
+{
+    raftcore_config c;
+    int code = configure(d, &c, why);
+    raftcore_code made = code == RH_OK ? raftcore_new(&c, out) : RAFTCORE_OK;
+
+    return code == RH_OK && made != RAFTCORE_OK ? core_fail(NULL, made, "new", why) : code;
+}
+
+uint64_t rh_driver_frame_limit(const struct rh_driver *d)
+{
+    const uint64_t least = 64 * MiB;    /* of host frames */
+
+    return d->frame_limit > least ? d->frame_limit : least;
 }
 
 static int boot_entries(struct rh_driver *d, raftcore_node *node, const struct start *s, struct rh_words *why)
@@ -265,14 +277,14 @@ int rh_boot_node(struct rh_driver *d, struct rh_words *why)
         return code;
     }
     if (s.boot.note[0])
-        rh_say(d, RH_LOG_WARNING, "%s", s.boot.note);
+        rh_driver_say(d, RH_LOG_WARNING, "%s", s.boot.note);
     d->node = node;
     d->term = s.boot.term;
     d->commit = s.boot.commit;
     d->first_out = 1;
     d->ticked = d->now;
     d->clean = true;
-    rh_say(d, RH_LOG_INFO, "node %llu of group %llu: log to %llu, committed %llu, applied %llu", (ull)d->o.id,
+    rh_driver_say(d, RH_LOG_INFO, "node %llu of group %llu: log to %llu, committed %llu, applied %llu", (ull)d->o.id,
            (ull)d->o.group, (ull)s.boot.last, (ull)s.boot.commit, (ull)s.applied);
     return RH_OK;
 }
@@ -324,7 +336,10 @@ int rh_driver_open(const struct rh_driver_setup *setup, struct rh_driver **out, 
     snprintf(d->join, sizeof d->join, "%s", d->o.join ? d->o.join : "");
     d->slots = calloc(RH_REQUESTS, sizeof *d->slots);
     d->fetch_entries = calloc(RH_FETCH_ENTRIES, sizeof *d->fetch_entries);
-    code = d->slots && d->fetch_entries ? found_if_asked(d, why) : rh_fail(why, RH_E_NOMEM, "no memory");
+    raftcore_config c;
+    code = d->slots && d->fetch_entries ? configure(d, &c, why) : rh_fail(why, RH_E_NOMEM, "no memory");
+    if (code == RH_OK)
+        code = found_if_asked(d, why);
     if (code == RH_OK) {
         d->joining = rh_is_zero(d->dir->owner.founding, RH_ID_BYTES);
         /* With join "", somebody adds this node: the core waits for a leader. */

@@ -191,7 +191,7 @@ void rh_dial_members(struct rh_driver *d)
             continue;
         int code = d->net.ops->peer(d->net.self, r->id, address);
         if (code < 0)
-            rh_say(d, RH_LOG_WARNING, "node %llu cannot be reached at %s: %s", (ull)r->id, address, rh_strerror(code));
+            rh_driver_say(d, RH_LOG_WARNING, "node %llu cannot be reached at %s: %s", (ull)r->id, address, rh_strerror(code));
         memcpy(r->dialled, address, strlen(address) + 1);
     }
 }
@@ -395,7 +395,21 @@ static void joined(struct rh_driver *d, const struct rh_wire_frame *f)
         return;
     }
     rh_dial_members(d);
-    rh_say(d, RH_LOG_INFO, "node %llu is a learner of the group; the state comes next", (ull)d->o.id);
+    rh_driver_say(d, RH_LOG_INFO, "node %llu is a learner of the group; the state comes next", (ull)d->o.id);
+}
+
+static void dial_to_join(struct rh_driver *d, const char *address)
+{
+    if (d->net.ops->join(d->net.self, address, d->o.learner ? RH_WIRE_WANT_LEARNER : RH_WIRE_WANT_VOTER) < 0)
+        rh_driver_say(d, RH_LOG_ERROR, "%s cannot be dialled", address);
+}
+
+void rh_join_again(struct rh_driver *d)
+{
+    if (!d->connected || d->now - d->join_heard < ASK_US)
+        return;
+    d->join_heard = d->now;
+    dial_to_join(d, d->join);
 }
 
 void rh_take_joined(struct rh_driver *d, const struct rh_wire_frame *f)
@@ -403,15 +417,18 @@ void rh_take_joined(struct rh_driver *d, const struct rh_wire_frame *f)
     struct rh_wire_book book;
     struct rh_wire_member m;
 
+    char leader[RH_WIRE_ADDRESS_MAX + 1] = "";
+
     if (!d->joining)
         return;
+    d->join_heard = d->now;
     if (f->joined.status == RH_WIRE_MEMBER) {
         joined(d, f);
     } else if (f->joined.status == RH_WIRE_NOT_THE_LEADER && rh_wire_book_open(f->joined.book, &book) == RH_WIRE_OK) {
         while (rh_wire_book_next(&book, &m) == RH_WIRE_OK)
             if (m.id == f->joined.leader)
-                set_text(d->join, m.peer_address);
-        d->net.ops->join(d->net.self, d->join, d->o.learner ? RH_WIRE_WANT_LEARNER : RH_WIRE_WANT_VOTER);
+                set_text(leader, m.peer_address);
+        dial_to_join(d, leader[0] ? leader : d->join);
     } else if (f->joined.status == RH_WIRE_JOIN_REFUSED) {
         rh_driver_fail(d, RH_E_STATE, "the group refuses node %llu: %.*s", (ull)d->o.id, (int)f->joined.words.len,
                        (const char *)f->joined.words.ptr);

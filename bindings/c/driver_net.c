@@ -43,6 +43,21 @@ static uint16_t on_hello(void *driver, const struct rh_net_hello *hello, struct 
     return d->failed ? RH_WIRE_R_SHUTTING_DOWN : 0;
 }
 
+/* A MsgSnap whose file is not here: the sender makes another attempt. */
+static void refuse_snapshot(struct rh_driver *d, uint64_t peer, uint64_t index, uint64_t term)
+{
+    const struct rh_wire_frame f = {.group = d->o.group,
+                                    .type = RH_WIRE_ABORT,
+                                    .abort = {.index = index,
+                                              .term = term,
+                                              .code = RH_WIRE_A_NO_DATA,
+                                              .words = rh_text_slice("the file of the snapshot is not here")}};
+
+    rh_driver_say(d, RH_LOG_INFO, "the file of the snapshot of index %llu from node %llu is not here", (ull)index,
+                  (ull)peer);
+    d->net.ops->answer(d->net.self, 0, &f);
+}
+
 static void step(struct rh_driver *d, uint64_t peer, raftcore_slice msg)
 {
     raftcore_slice data;
@@ -51,16 +66,15 @@ static void step(struct rh_driver *d, uint64_t peer, raftcore_slice msg)
 
     if (raftcore_snapshot_split(msg.ptr, msg.len, &data, &index, &term) == RAFTCORE_OK &&
         (data.len > 0 || d->arrived.index != index || d->arrived.term != term)) {
-        rh_say(d, RH_LOG_INFO, "the file of the snapshot of index %llu from node %llu is not here", (ull)index,
-               (ull)peer);
-        return;                         /* the leader finds out, and sends another */
+        refuse_snapshot(d, peer, index, term);
+        return;
     }
     raftcore_code code = raftcore_step(d->node, peer, msg.ptr, msg.len);
     if (code == RAFTCORE_E_PANIC || code == RAFTCORE_E_POISONED) {
         rh_core_ok(d, code, "step");
     } else if (code < 0 && code != RAFTCORE_E_NO_PEER) {
         raftcore_error_detail(d->node, detail, sizeof detail);
-        rh_say(d, code == RAFTCORE_E_IMPLAUSIBLE ? RH_LOG_ERROR : RH_LOG_DEBUG, "a message of node %llu: %s: %s",
+        rh_driver_say(d, code == RAFTCORE_E_IMPLAUSIBLE ? RH_LOG_ERROR : RH_LOG_DEBUG, "a message of node %llu: %s: %s",
                (ull)peer, raftcore_strerror(code), detail);
     }
 }
@@ -110,7 +124,7 @@ static void on_lost(void *driver, uint64_t peer, const char *words)
 {
     struct rh_driver *d = driver;
 
-    rh_say(d, RH_LOG_DEBUG, "node %llu: %s", (ull)peer, words);
+    rh_driver_say(d, RH_LOG_DEBUG, "node %llu: %s", (ull)peer, words);
     if (d->failed)
         return;
     if (d->node)
@@ -124,7 +138,7 @@ static void on_rejected(void *driver, uint64_t peer, bool by_peer, uint16_t code
     struct rh_driver *d = driver;
     bool told = by_peer && (code == RH_WIRE_R_DISK || code == RH_WIRE_R_NOT_MEMBER || code == RH_WIRE_R_FOUNDING);
 
-    rh_say(d, told ? RH_LOG_ERROR : RH_LOG_WARNING, "node %llu %s: %s (%u)", (ull)peer,
+    rh_driver_say(d, told ? RH_LOG_ERROR : RH_LOG_WARNING, "node %llu %s: %s (%u)", (ull)peer,
            by_peer ? "refuses this node" : "is refused", words, code);
     if (by_peer && code == RH_WIRE_R_DISK)
         rh_driver_fail(d, RH_E_OWNER, "the id belongs to another directory: %s", words);
@@ -146,7 +160,7 @@ static uint16_t on_offered(void *driver, uint64_t from, const struct rh_snapshot
         return RH_WIRE_A_BUSY;
     if (what->index <= d->applied)
         return RH_WIRE_A_NOT_NEEDED;
-    rh_say(d, RH_LOG_INFO, "node %llu sends the snapshot of index %llu, %llu bytes", (ull)from, (ull)what->index,
+    rh_driver_say(d, RH_LOG_INFO, "node %llu sends the snapshot of index %llu, %llu bytes", (ull)from, (ull)what->index,
            (ull)what->bytes);
     return 0;
 }

@@ -5,8 +5,10 @@
  *   driver_boot.c       from a directory to a running core; founding
  *   driver_ready.c      readies: store, send, apply, acknowledge
  *   driver_requests.c   requests and their outcomes
+ *   driver_submit.c     requests on their way: to the core, to the leader, from peers
  *   driver_members.c    the address book, joining, changes, promotion
- *   driver_snapshots.c  snapshots made, sent, installed; the log cut
+ *   driver_snapshots.c  snapshots sent and installed; the log cut; the disk's space
+ *   driver_maker.c      snapshots made, and copied for backups
  *   driver_net.c        what comes from the transport
  *   driver_metrics.c    status and metrics
  */
@@ -104,6 +106,7 @@ struct rh_driver {
     struct rh_workers workers;
     raftcore_node *node;                /* NULL: not a member yet, or stopped */
     char peer_address[RH_WIRE_ADDRESS_MAX + 1], client_address[RH_WIRE_ADDRESS_MAX + 1], join[RH_WIRE_ADDRESS_MAX + 1];
+    uint64_t join_heard;                /* when a JOIN was sent out or answered last */
     uint64_t seed, frame_limit;
     int failed;
     struct rh_words words;              /* of the failure */
@@ -187,7 +190,7 @@ struct rh_driver {
 
 /* driver.c */
 __attribute__((format(printf, 3, 4)))
-void rh_say(const struct rh_driver *d, enum rh_level level, const char *format, ...);
+void rh_driver_say(const struct rh_driver *d, enum rh_level level, const char *format, ...);
 __attribute__((format(printf, 3, 4)))
 int rh_driver_fail(struct rh_driver *d, int code, const char *format, ...);
 /* Returns whether a call of the core succeeded. A negative code stops the driver. */
@@ -217,6 +220,13 @@ void rh_dropped(struct rh_driver *d, const raftcore_drop *drop);
 void rh_expire_requests(struct rh_driver *d);
 void rh_end_requests(struct rh_driver *d, const char *words);
 void rh_lost_peer(struct rh_driver *d, uint64_t peer);
+/* Ends a request that was not taken. code: RH_WIRE_R_*, for a peer. */
+void rh_refuse(struct rh_driver *d, struct rh_pending *p, uint16_t code, const char *words);
+void rh_refuse_not_leader(struct rh_driver *d, struct rh_pending *p);
+void rh_answer_peer(struct rh_driver *d, const struct rh_pending *p, struct rh_wire_frame *f);
+raftcore_slice rh_text_slice(const char *text);
+/* Frees the requests at the head that are over. Returns the first that is not. */
+struct rh_pending *rh_queue_first(struct rh_queue *q);
 void rh_take_request(struct rh_driver *d, uint64_t from, const struct rh_wire_frame *f);
 void rh_take_outcome(struct rh_driver *d, uint64_t peer, const struct rh_wire_frame *f);
 /* Opens an entry's envelope: sets data, session and number. */
@@ -237,6 +247,8 @@ bool rh_blob_open(raftcore_slice blob, raftcore_slice *conf, raftcore_slice *boo
 void rh_take_join(struct rh_driver *d, uint64_t from, const struct rh_wire_frame *f, const struct rh_net_hello *hello);
 void rh_take_joined(struct rh_driver *d, const struct rh_wire_frame *f);
 raftcore_code rh_hand_over(struct rh_driver *d, uint64_t to);
+/* Returns to the address of the options if the leader of an answer does not answer. */
+void rh_join_again(struct rh_driver *d);
 void rh_promote_learners(struct rh_driver *d);
 const char *rh_change_fault(struct rh_driver *d, raftcore_slice change, char *buf, size_t cap);
 
@@ -246,8 +258,14 @@ void rh_send_snapshot(struct rh_driver *d, const raftcore_msg *m);
 void rh_sending(struct rh_driver *d, uint64_t to, enum rh_net_sending how, uint16_t code, const char *words);
 void rh_snapshots_turn(struct rh_driver *d);
 void rh_snapshots_tick(struct rh_driver *d);
-void rh_make_snapshot(struct rh_driver *d);
 void rh_loader_begin(struct rh_driver *d, uint64_t ready);
 void rh_free_snapshots(struct rh_driver *d);
+void rh_serve_waiting(struct rh_driver *d);
+void rh_cut_log(struct rh_driver *d, uint64_t upto);
+
+/* driver_maker.c */
+void rh_maker_reset(struct rh_driver *d);
+void rh_maker_turn(struct rh_driver *d);
+void rh_make_snapshot(struct rh_driver *d);
 
 #endif

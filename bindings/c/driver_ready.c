@@ -56,7 +56,7 @@ static void supply_entries(struct rh_driver *d, const raftcore_fetch *f)
     if (n == 0 && f->kind == RAFTCORE_FETCH_APPLY && code != RH_E_NOMEM)
         rh_driver_fail(d, code, "entry %llu is to be applied, and cannot be read: %s", (ull)f->first, why.text);
     else if (n == 0 && code != RH_E_GONE)
-        rh_say(d, RH_LOG_ERROR, "entry %llu for node %llu cannot be read: %s", (ull)f->first, (ull)f->peer, why.text);
+        rh_driver_say(d, RH_LOG_ERROR, "entry %llu for node %llu cannot be read: %s", (ull)f->first, (ull)f->peer, why.text);
     if (answer < 0)
         raftcore_supply_none(d->node, f->id, code == RH_E_GONE ? RAFTCORE_SUPPLY_GONE : RAFTCORE_SUPPLY_LATER);
 }
@@ -209,7 +209,7 @@ static bool apply_change(struct rh_driver *d, const raftcore_entry *e)
         return false;
     }
     if (!skip)
-        rh_say(d, RH_LOG_INFO, "membership of entry %llu: %u voters, %u learners%s", (ull)e->index, conf.n_voters,
+        rh_driver_say(d, RH_LOG_INFO, "membership of entry %llu: %u voters, %u learners%s", (ull)e->index, conf.n_voters,
                conf.n_learners + conf.n_learners_next, conf.n_outgoing ? ", joint" : "");
     if (e->index > d->conf_index) {
         struct rh_conf c = {.index = e->index};
@@ -259,7 +259,7 @@ static bool apply_normal(struct rh_driver *d, struct rh_out *o)
         if (e->data.len == 0)
             continue;                   /* a new leader's own */
         if (!rh_envelope_open(e->data, to)) {
-            rh_say(d, RH_LOG_ERROR, "entry %llu has no known form, and changes nothing on any member", (ull)e->index);
+            rh_driver_say(d, RH_LOG_ERROR, "entry %llu has no known form, and changes nothing on any member", (ull)e->index);
             continue;
         }
         d->n_bytes_applied += to->data.len;

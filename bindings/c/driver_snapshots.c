@@ -1,14 +1,8 @@
 /*
- * driver_snapshots.c: snapshots made, sent and installed; the log cut behind them.
- *
- * A snapshot is written in steps of a turn each, from a frozen view of the database. The flush of
- * the file is a job for another thread. The snapshot is in force once the log's batch is durable.
+ * driver_snapshots.c: snapshots sent and installed; the log cut behind them; the disk's space.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "driver_parts.h"
 
@@ -87,7 +81,7 @@ void rh_supply_snapshot(struct rh_driver *d, const raftcore_fetch *f)
         raftcore_supply_none(d->node, f->id, RAFTCORE_SUPPLY_LATER);
 }
 
-static void serve_waiting(struct rh_driver *d)
+void rh_serve_waiting(struct rh_driver *d)
 {
     for (size_t i = 0; i < RH_STREAMS; i++) {
         uint64_t peer = d->waiting[i].peer;
@@ -107,7 +101,7 @@ void rh_send_snapshot(struct rh_driver *d, const raftcore_msg *m)
     if (s && s->what.index == m->index && d->connected && (s->msg = malloc(m->frame_bytes)) &&
         raftcore_flatten(m, s->msg, m->frame_bytes, &s->len) == RAFTCORE_OK &&
         d->net.ops->offer(d->net.self, m->to, &s->what) == RH_OK) {
-        rh_say(d, RH_LOG_INFO, "node %llu is sent the snapshot of index %llu", (ull)m->to, (ull)m->index);
+        rh_driver_say(d, RH_LOG_INFO, "node %llu is sent the snapshot of index %llu", (ull)m->to, (ull)m->index);
         return;
     }
     if (s)
@@ -133,7 +127,7 @@ void rh_sending(struct rh_driver *d, uint64_t to, enum rh_net_sending how, uint1
     if (how == RH_NET_STORED)           /* later appends travel behind the message */
         report(d, to, RAFTCORE_SNAPSHOT_ARRIVED);
     else {
-        rh_say(d, RH_LOG_WARNING, "the snapshot of index %llu to node %llu failed: %s (%u)", (ull)s->what.index,
+        rh_driver_say(d, RH_LOG_WARNING, "the snapshot of index %llu to node %llu failed: %s (%u)", (ull)s->what.index,
                (ull)to, words, code);
         report(d, to, RAFTCORE_SNAPSHOT_FAILED);
     }
@@ -142,7 +136,7 @@ void rh_sending(struct rh_driver *d, uint64_t to, enum rh_net_sending how, uint1
 
 /* ---- cutting the log ---- */
 
-static void cut_log(struct rh_driver *d, uint64_t upto)
+void rh_cut_log(struct rh_driver *d, uint64_t upto)
 {
     uint64_t hold = UINT64_MAX, before = 0;
     struct rh_words why = {""};
@@ -185,270 +179,7 @@ static void cut_if_long(struct rh_driver *d)
     if (d->db.flush(d->db.self, d->given, &why) < 0)
         rh_driver_fail(d, RH_E_DATABASE, "the database cannot be flushed: %s", why.text);
     else
-        cut_log(d, d->given);
-}
-
-/* ---- making a snapshot ---- */
-
-static void maker_reset(struct rh_driver *d)
-{
-    struct rh_maker *m = &d->maker;
-
-    free(m->conf);
-    m->conf = NULL;
-    m->step = RH_MAKE_IDLE;
-    m->job = RH_JOB_NONE;
-}
-
-static void backup_over(struct rh_driver *d, struct rh_pending **which, int code, const char *words)
-{
-    struct rh_pending *p = *which;
-
-    *which = NULL;
-    if (p)
-        rh_outcome(d, p, code == RH_OK ? RH_DONE : RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, words);
-}
-
-static void maker_failed(struct rh_driver *d, int code, const char *words)
-{
-    rh_say(d, RH_LOG_ERROR, "no snapshot of index %llu: %s (%s)", (ull)d->maker.what.index, words, rh_strerror(code));
-    maker_reset(d);
-    backup_over(d, &d->maker.backup, code, words);
-    for (size_t i = 0; i < RH_STREAMS; i++)
-        if (d->waiting[i].peer) {
-            raftcore_supply_none(d->node, d->waiting[i].id, RAFTCORE_SUPPLY_LATER);
-            d->waiting[i].peer = 0;
-        }
-}
-
-static uint64_t term_at(const struct rh_boot *b, uint64_t index)
-{
-    uint64_t term = index == b->before ? b->before_term : 0;
-
-    for (size_t i = 0; i < b->n_runs && index > b->before && index <= b->last && b->runs[i].first <= index; i++)
-        term = b->runs[i].term;
-    return term;
-}
-
-/* Sets index, term and membership of the snapshot to come. */
-static int describe(struct rh_driver *d, uint64_t index, struct rh_words *why)
-{
-    struct rh_maker *m = &d->maker;
-    struct rh_boot boot;
-    raftcore_slice blob;
-    int code = d->log.ops->boot(d->log.self, &boot, why);
-
-    if (code != RH_OK)
-        return code;
-    m->what = (struct rh_snapshot){.index = index, .term = term_at(&boot, index)};
-    if (m->what.term == 0)
-        return rh_fail(why, RH_E_STATE, "the log does not reach index %llu", (ull)index);
-    if (index == d->applied) {
-        m->conf = rh_blob_make(d, (raftcore_slice){d->conf, d->conf_len}, false, &m->conf_len);
-        return m->conf ? RH_OK : rh_fail(why, RH_E_NOMEM, "no memory for a membership");
-    }
-    blob = rh_boot_conf(&boot, index).bytes;
-    if (blob.len == 0)
-        return rh_fail(why, RH_E_STATE, "the membership as of index %llu is not known any more", (ull)index);
-    m->conf = malloc(blob.len);
-    m->conf_len = blob.len;
-    if (!m->conf)
-        return rh_fail(why, RH_E_NOMEM, "no memory for a membership");
-    memcpy(m->conf, blob.ptr, blob.len);
-    return RH_OK;
-}
-
-static void make_begin(struct rh_driver *d)
-{
-    struct rh_maker *m = &d->maker;
-    struct rh_words why = {"the database gave no view"};
-    uint64_t index = d->applied;
-    raftcore_slice conf = {0}, book = {0};
-    bool forced;
-
-    m->wanted = false;
-    m->what = (struct rh_snapshot){.index = index};
-    if (d->db.snapshot_open(d->db.self, &m->view, &index, &why) < 0) {
-        maker_failed(d, RH_E_DATABASE, why.text);
-        return;
-    }
-    int code = index <= d->applied ? describe(d, index, &why)
-                                   : rh_fail(&why, RH_E_DATABASE, "the view is of index %llu, applied is %llu",
-                                             (ull)index, (ull)d->applied);
-    if (code == RH_OK && rh_blob_open((raftcore_slice){m->conf, m->conf_len}, &conf, &book, &forced))
-        code = rh_snapshot_create(d->dir, index, m->what.term, conf, book, 0, &m->writer, &why);
-    if (code != RH_OK) {
-        d->db.snapshot_close(d->db.self, m->view);
-        maker_failed(d, code, why.text);
-        return;
-    }
-    m->step = RH_MAKE_WRITE;
-    d->again = true;
-}
-
-void rh_make_snapshot(struct rh_driver *d)
-{
-    d->maker.wanted = true;
-    d->again = true;
-}
-
-static void start_job(struct rh_driver *d, enum rh_making step, enum rh_job job)
-{
-    pthread_mutex_lock(&d->mutex);
-    d->maker.step = step;
-    d->maker.job = job;
-    pthread_mutex_unlock(&d->mutex);
-    d->workers.job(d->workers.self);
-}
-
-static void make_write(struct rh_driver *d)
-{
-    struct rh_maker *m = &d->maker;
-    uint8_t *buf = malloc(PIECE);
-    struct rh_words why = {""};
-    size_t got = 1;
-    int code = buf ? RH_OK : RH_E_NOMEM;
-
-    for (size_t done = 0; code == RH_OK && got > 0 && done < STEP_BYTES; done += got) {
-        got = 0;
-        code = d->db.snapshot_read(d->db.self, m->view, buf, PIECE, &got, &why) < 0 ? RH_E_DATABASE : RH_OK;
-        if (code == RH_OK && got > 0)
-            code = rh_snapshot_write(m->writer, buf, got, &why);
-    }
-    free(buf);
-    d->again = true;
-    if (code == RH_OK && got > 0)
-        return;                         /* more at the next turn */
-    d->db.snapshot_close(d->db.self, m->view);
-    m->view = NULL;
-    if (code == RH_OK) {
-        start_job(d, RH_MAKE_FINISH, RH_JOB_FINISH);
-        return;
-    }
-    rh_snapshot_cancel(m->writer);
-    m->writer = NULL;
-    maker_failed(d, code, why.text);
-}
-
-/* Flushes a file, or copies one for a backup. On a worker's thread. */
-static int copy_file(const struct rh_driver *d, const struct rh_snapshot *what, const char *path, struct rh_words *why)
-{
-    struct rh_snapshot_reader *r;
-    int code = rh_snapshot_open(d->dir, what, &r, why);
-
-    if (code != RH_OK)
-        return code == RH_NONE ? rh_fail(why, RH_E_STATE, "the snapshot was replaced meanwhile") : code;
-    uint8_t *buf = malloc(STEP_BYTES);
-    int fd = buf ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    if (fd < 0)
-        code = rh_fail(why, RH_E_IO, "%s cannot be made: %s", path, strerror(errno));
-    for (uint64_t at = 0; code == RH_OK && at < what->bytes; at += STEP_BYTES) {
-        size_t len = what->bytes - at < STEP_BYTES ? (size_t)(what->bytes - at) : STEP_BYTES;
-        code = rh_snapshot_raw(r, at, buf, len, why);
-        if (code == RH_OK)
-            code = rh_write_all(fd, buf, len, at, path, why);
-    }
-    if (code == RH_OK && fsync(fd) != 0)
-        code = rh_fail(why, RH_E_IO, "%s cannot be flushed: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    free(buf);
-    rh_snapshot_close(r);
-    return code;
-}
-
-void rh_driver_job(struct rh_driver *d)
-{
-    struct rh_maker *m = &d->maker;
-    struct rh_words why = {""};
-    int code = RH_OK;
-
-    pthread_mutex_lock(&d->mutex);
-    enum rh_job job = m->job;
-    pthread_mutex_unlock(&d->mutex);
-    if (job == RH_JOB_FINISH)
-        code = rh_snapshot_finish(m->writer, &m->what, &why);
-    else if (job == RH_JOB_COPY)
-        code = copy_file(d, &m->what, (const char *)m->copying->data, &why);
-    else
-        return;
-    pthread_mutex_lock(&d->mutex);
-    m->job = RH_JOB_DONE;
-    m->code = code;
-    m->words = why;
-    pthread_mutex_unlock(&d->mutex);
-}
-
-static bool job_is_done(struct rh_driver *d)
-{
-    pthread_mutex_lock(&d->mutex);
-    bool done = d->maker.job == RH_JOB_DONE;
-    pthread_mutex_unlock(&d->mutex);
-    return done;
-}
-
-/* The file is durable: into the log with it, unless a peer's snapshot came meanwhile. */
-static void make_log(struct rh_driver *d)
-{
-    struct rh_maker *m = &d->maker;
-    struct rh_batch b = {.snapshot = &m->what};
-
-    m->writer = NULL;
-    if (m->code != RH_OK) {
-        maker_failed(d, m->code, m->words.text);
-        return;
-    }
-    if (m->what.index <= d->newest.index || m->what.index < d->cut || d->loader.ready) {
-        d->clean = true;
-        maker_failed(d, RH_E_STATE, "a newer snapshot came meanwhile, or the log was cut");
-        return;
-    }
-    m->what.conf = (raftcore_slice){m->conf, m->conf_len};
-    if (rh_append(d, &b, true, &m->batch) == RH_OK)
-        m->step = RH_MAKE_LOG;
-}
-
-static void make_done(struct rh_driver *d)
-{
-    struct rh_maker *m = &d->maker;
-
-    if (m->what.index > d->newest.index) {
-        d->newest = m->what;
-        d->newest.conf = (raftcore_slice){0};
-        d->clean = true;
-        d->n_snapshots_made++;
-        rh_say(d, RH_LOG_INFO, "snapshot of index %llu: %llu bytes", (ull)m->what.index, (ull)m->what.bytes);
-        if (!d->db.flush)
-            cut_log(d, d->newest.index);
-    }
-    maker_reset(d);
-    serve_waiting(d);
-}
-
-static void maker_turn(struct rh_driver *d)
-{
-    struct rh_maker *m = &d->maker;
-
-    if (m->step == RH_MAKE_IDLE && m->backup && d->newest.bytes > 0 && d->newest.index >= d->given) {
-        m->copying = m->backup;
-        m->backup = NULL;
-        m->what = d->newest;
-        m->wanted = false;
-        start_job(d, RH_MAKE_COPY, RH_JOB_COPY);
-    }
-    if (m->step == RH_MAKE_IDLE && (m->wanted || m->backup) && d->applied > 0 && d->conf_len > 0 && !d->loader.ready)
-        make_begin(d);
-    if (m->step == RH_MAKE_WRITE)
-        make_write(d);
-    if (m->step == RH_MAKE_FINISH && job_is_done(d))
-        make_log(d);
-    if (m->step == RH_MAKE_LOG && rh_durable(d, m->batch))
-        make_done(d);
-    if (m->step == RH_MAKE_COPY && job_is_done(d)) {
-        int code = m->code;
-        maker_reset(d);
-        backup_over(d, &m->copying, code, m->words.text);
-    }
+        rh_cut_log(d, d->given);
 }
 
 /* ---- installing a peer's ---- */
@@ -525,7 +256,7 @@ static void loader_turn(struct rh_driver *d)
         rh_driver_fail(d, code, "the snapshot of index %llu cannot be loaded: %s", (ull)d->arrived.index, why.text);
         return;
     }
-    rh_say(d, RH_LOG_INFO, "the database has the snapshot of index %llu", (ull)d->arrived.index);
+    rh_driver_say(d, RH_LOG_INFO, "the database has the snapshot of index %llu", (ull)d->arrived.index);
     d->applied = d->given = d->arrived.index;
     d->applied_term = d->arrived.term;
     d->newest = d->arrived;
@@ -542,7 +273,7 @@ void rh_snapshots_turn(struct rh_driver *d)
 
     loader_turn(d);
     if (!d->failed)
-        maker_turn(d);
+        rh_maker_turn(d);
     if (d->arrived.index && d->arrived.index <= d->applied && !d->loader.ready) {
         d->arrived = (struct rh_snapshot){0};   /* the core did not want it */
         d->clean = true;
@@ -551,7 +282,7 @@ void rh_snapshots_turn(struct rh_driver *d)
         return;
     d->clean = false;
     if (rh_snapshots_clean(d->dir, &d->newest, false, &why) < 0)
-        rh_say(d, RH_LOG_WARNING, "old snapshots cannot be removed: %s", why.text);
+        rh_driver_say(d, RH_LOG_WARNING, "old snapshots cannot be removed: %s", why.text);
 }
 
 static void note_space(struct rh_driver *d, enum rh_space_level before)
@@ -559,11 +290,11 @@ static void note_space(struct rh_driver *d, enum rh_space_level before)
     if (d->space.level == before)
         return;
     bool low = d->space.level != RH_SPACE_OK;
-    rh_say(d, low ? RH_LOG_ERROR : RH_LOG_INFO, low ? "only %llu bytes are free on the disk: no writes are taken"
+    rh_driver_say(d, low ? RH_LOG_ERROR : RH_LOG_INFO, low ? "only %llu bytes are free on the disk: no writes are taken"
                                                     : "%llu bytes are free on the disk: writes are taken again",
            (ull)d->space.free_bytes);
     if (raftcore_set_priority(d->node, low ? -1 : 0) < 0)
-        rh_say(d, RH_LOG_WARNING, "the core refuses a priority");
+        rh_driver_say(d, RH_LOG_WARNING, "the core refuses a priority");
     d->handed_over = false;
     if (low)
         d->cut_at = 1;
@@ -581,7 +312,7 @@ void rh_snapshots_tick(struct rh_driver *d)
         return;
     d->checked = d->now;
     if (d->log.ops->space(d->log.self, &d->space, &why) < 0) {
-        rh_say(d, RH_LOG_WARNING, "the disk's space is not known: %s", why.text);
+        rh_driver_say(d, RH_LOG_WARNING, "the disk's space is not known: %s", why.text);
         return;
     }
     note_space(d, before);
@@ -591,7 +322,7 @@ void rh_snapshots_tick(struct rh_driver *d)
         d->handed_over = code >= 0;     /* once: the next leader's disk may be full, too */
         raftcore_error_detail(d->node, detail, sizeof detail);
         if (code < 0)
-            rh_say(d, RH_LOG_INFO, "nobody can take over: %s: %s", raftcore_strerror(code), detail);
+            rh_driver_say(d, RH_LOG_INFO, "nobody can take over: %s: %s", raftcore_strerror(code), detail);
     }
     if (d->cut_at == 0)
         d->cut_at = d->space.log_bytes + d->o.compaction_bytes;
@@ -613,5 +344,5 @@ void rh_free_snapshots(struct rh_driver *d)
     }
     for (size_t i = 0; i < RH_STREAMS; i++)
         stream_end(&d->streams[i]);
-    maker_reset(d);
+    rh_maker_reset(d);
 }

@@ -162,7 +162,14 @@ static void cut_some(void)
 /* A node may crash before its JOIN is answered. Later, `join` is ignored. */
 static const char *again(uint64_t id)
 {
-    return id > 1 ? "n1:1" : NULL;
+    static char address[32];
+    uint64_t by = 1;
+
+    for (uint64_t i = 1; i < NODES; i++)
+        if (i != id && sim.nodes[i].driver)
+            by = i;
+    snprintf(address, sizeof address, "n%llu:1", (unsigned long long)by);
+    return address;
 }
 
 static void fault(void)
@@ -178,7 +185,7 @@ static void fault(void)
         break;
     case 2:
     case 3:
-        if (!n->driver && n->joined)
+        if (!n->driver && n->joined && !n->gone)
             sim_start(id, false, again(id));
         break;
     case 4:
@@ -245,12 +252,19 @@ static bool settled(void)
     return true;
 }
 
-static void settle(void)
+static void all_up(void)
 {
     heal();
     for (uint64_t i = 1; i < NODES; i++)
-        if (!sim.nodes[i].driver && sim.nodes[i].joined)
+        sim.nodes[i].log.fail = false;
+    for (uint64_t i = 1; i < NODES; i++)
+        if (!sim.nodes[i].driver && sim.nodes[i].joined && !sim.nodes[i].gone)
             sim_start(i, false, again(i));
+}
+
+static void settle(void)
+{
+    all_up();
     uint64_t end = sim.now + 60 * 1000 * MS;
     while (sim.now < end && !settled()) {
         sim.now += MS / 2;
@@ -281,15 +295,17 @@ static void settle(void)
 static void check(void)
 {
     static uint8_t times[OPS];
-    const struct sim_db *db = &sim.nodes[1].db;
+    const struct sim_db *db = NULL;
 
     memset(times, 0, sizeof times);
-    for (uint64_t i = 2; i < NODES; i++) {
+    for (uint64_t i = 1; i < NODES; i++) {
         if (!sim.nodes[i].driver)
             continue;
+        db = db ? db : &sim.nodes[i].db;
         CHECK(sim.nodes[i].db.n == db->n);
         CHECK(memcmp(sim.nodes[i].db.ids, db->ids, db->n * sizeof *db->ids) == 0);
     }
+    CHECK(db);
     for (size_t i = 0; i < db->n; i++)
         times[db->ids[i]]++;
     for (uint64_t i = 1; i <= all.n; i++) {
@@ -307,8 +323,12 @@ static void check(void)
 /* Of all members one is left: it leads alone, with everything. */
 static void lose_quorum(void)
 {
-    struct sim_node *n = &sim.nodes[1 + random_below(&sim.random, NODES - 1)];
-    uint64_t id = n->db.id, before = n->db.n, end = sim.now + 10000 * MS;
+    uint64_t id = 0;
+
+    while (!id)
+        id = some_node();
+    struct sim_node *n = &sim.nodes[id];
+    uint64_t before = n->db.n, end = sim.now + 10000 * MS;
     struct rh_status s = {.struct_size = sizeof s};
     struct rh_words told = {""}, why = {""};
 
@@ -377,6 +397,73 @@ static void low_space(void)
     CHECK(all.done > n);
 }
 
+static void wait_until_stopped(uint64_t id, const char *words)
+{
+    struct sim_node *n = &sim.nodes[id];
+
+    n->stops = true;
+    for (uint64_t end = sim.now + 20000 * MS; n->driver && sim.now < end;)
+        step(false);
+    if (n->driver || !strstr(n->last_words, words))
+        DIE("node %llu should stop, saying %s: %s", (unsigned long long)id, words, n->last_words);
+}
+
+static bool is_voter(uint64_t at, uint64_t id)
+{
+    struct rh_member m[NODES] = {{.struct_size = sizeof m[0]}};
+    size_t n = rh_driver_members(sim.nodes[at].driver, m, NODES);
+
+    for (size_t i = 0; i < n && i < NODES; i++)
+        if (m[i].id == id)
+            return m[i].voter;
+    return false;
+}
+
+static void remove_member(uint64_t id)
+{
+    uint64_t asked = 0, end = sim.now + 20000 * MS, at = leader();
+
+    while (sim.now < end && (!at || is_voter(at, id))) {
+        uint64_t by = some_node();
+        if (by && sim.now - asked > 500 * MS) {
+            asked = sim.now;
+            rh_driver_submit(sim.nodes[by].driver,
+                             must(rh_pending_change(RAFTCORE_CHANGE_REMOVE_NODE, id, NULL, NULL, NULL, 0)));
+        }
+        step(false);
+        at = leader();
+    }
+    CHECK(at && !is_voter(at, id));
+    sim.nodes[id].gone = true;
+    if (sim.nodes[id].driver)
+        sim_stop(id);
+}
+
+/* Members leave and come. Used ids and emptied directories are refused, with words. */
+static void change_members(void)
+{
+    uint64_t gone = leader(), wiped = 0;
+
+    CHECK(gone);
+    remove_member(gone);
+    sim_wipe(gone);
+    sim_start(gone, false, again(gone));
+    wait_until_stopped(gone, "another directory");
+    sim_start(6, false, again(6));
+    run(1000, true);
+    all_up();
+    for (uint64_t end = sim.now + 20000 * MS; sim.now < end && !(leader() && is_voter(leader(), 6));)
+        step(false);
+    CHECK(is_voter(leader(), 6));
+    while (!wiped || wiped == leader() || wiped == gone)
+        wiped = some_node();
+    sim_stop(wiped);
+    sim_wipe(wiped);
+    sim_start(wiped, false, again(wiped));
+    wait_until_stopped(wiped, "another directory");
+    remove_member(wiped);
+}
+
 static void scenario(uint64_t seed, const char *root)
 {
     char join[32];
@@ -392,7 +479,7 @@ static void scenario(uint64_t seed, const char *root)
         all.clients[i].retry.session[0] = (uint8_t)(i + 1);
     sim_start(1, true, NULL);
     run(300, false);
-    for (uint64_t i = 2; i < NODES; i++) {
+    for (uint64_t i = 2; i <= FIRST; i++) {
         snprintf(join, sizeof join, "n%llu:1", (unsigned long long)(1 + random_below(&sim.random, i - 1)));
         sim_start(i, false, join);
         run(300 + random_below(&sim.random, 1500), i > 3);
@@ -405,6 +492,9 @@ static void scenario(uint64_t seed, const char *root)
     settle();
     check();
     low_space();
+    settle();
+    check();
+    change_members();
     settle();
     check();
     lose_quorum();

@@ -12,7 +12,7 @@
 #include "kit.h"
 #include "log_file.h"
 
-enum { NODES = 6, MS = 1000 };          /* ids 1 to NODES - 1; microseconds */
+enum { NODES = 8, FIRST = 5, MS = 1000 };       /* ids 1 to NODES - 1, of these FIRST at first; microseconds */
 
 /* A list of numbers, in the order of the log. */
 struct sim_db {
@@ -44,7 +44,9 @@ struct sim_node {
     char path[300], peer[32];
     uint64_t flush_due, job_due;        /* 0: nothing to flush */
     bool joined;                        /* was started once */
-    char last_words[RH_WORDS_MAX];      /* of the last error or warning */
+    bool stops;                         /* is expected to: `last_words` then say why */
+    bool gone;                          /* never started again */
+    char last_words[RH_WORDS_MAX];      /* of the last error */
 };
 
 struct sim {
@@ -68,6 +70,7 @@ void sim_outcome(uint64_t node, uint64_t ticket, const struct rh_outcome *o);
 /* sim_node.c */
 void sim_start(uint64_t id, bool found, const char *join);
 void sim_stop(uint64_t id);
+void sim_wipe(uint64_t id);             /* empties the directory of a stopped node */
 void sim_crash(uint64_t id);            /* unsynced writes are lost */
 void sim_turn(uint64_t id);
 void sim_flushes(uint64_t id);

@@ -38,6 +38,7 @@ static struct {
     struct { uint64_t to, due; uint8_t want; bool on; } joins[NODES];
     struct stream streams[STREAMS];
     uint64_t numbers;
+    uint64_t inside;                    /* the connection whose frames are being delivered */
 } net;
 
 static const struct rh_net_events *const up = &rh_driver_events;
@@ -158,7 +159,9 @@ static int op_answer(void *self, uint64_t number, const struct rh_wire_frame *fr
     size_t len = rh_wire_write(frame, NULL, 0);
     uint8_t *bytes = must(malloc(len));
 
-    CHECK(len > 0 && rh_wire_write(frame, bytes, len) == len);
+    if (number == 0)
+        number = net.inside;
+    CHECK(number > 0 && len > 0 && rh_wire_write(frame, bytes, len) == len);
     if (number & JOIN_NUMBER) {
         push(ANSWER, sim.now + MS, own, number & 255, number, bytes, len);
         return RH_OK;
@@ -278,7 +281,9 @@ static void deliver_frames(const struct packet *p)
         CHECK(rh_wire_next(p->bytes + at, p->len - at, 1 << 30, &span) == RH_WIRE_OK);
         struct rh_wire_frame f;
         if (span.whose == RH_WIRE_CORE) {
+            net.inside = p->number;
             up->frames(driver_of(p->to), p->from, p->bytes + at, span.bytes);
+            net.inside = 0;
         } else {
             CHECK(span.whose == RH_WIRE_HOST && rh_wire_read(p->bytes + at, span.bytes, &f) == RH_WIRE_OK);
             up->request(driver_of(p->to), p->number, p->from, &f, NULL);

@@ -88,7 +88,7 @@ static void say(void *context, enum rh_level level, const char *text)
 {
     struct sim_node *n = context;
 
-    if (level <= RH_LOG_WARNING)
+    if (level == RH_LOG_ERROR)
         snprintf(n->last_words, sizeof n->last_words, "%s", text);
     if (getenv("SAY"))
         printf("%8.3f node %llu %d: %s\n", (double)sim.now / 1e6, (unsigned long long)n->db.id, level, text);
@@ -154,7 +154,10 @@ void sim_turn(uint64_t id)
 
     if (n->driver && rh_driver_due(n->driver, sim.now) <= sim.now) {
         int code = rh_driver_turn(n->driver, sim.now, &why);
-        if (code < 0 && n->log.fail) {
+        if (code < 0 && n->stops) {
+            sim_stop(id);
+            n->stops = false;
+        } else if (code < 0 && n->log.fail) {
             CHECK(strstr(why.text, "the disk fails"));
             sim.n_failures++;
             sim_crash(id);
@@ -172,7 +175,7 @@ void sim_stop(uint64_t id)
     n->driver = NULL;
     sim_net_down(id);
     int code = rh_driver_close(d, &why);
-    if (code < 0 && !n->log.fail)
+    if (code < 0 && !n->log.fail && !n->stops)
         DIE("node %llu: close: %d: %s", (unsigned long long)id, code, why.text);
     rh_dir_close(&n->dir);
 }
@@ -219,6 +222,17 @@ static void remove_dir(const char *path)
     }
     closedir(d);
     CHECK(rmdir(path) == 0);
+}
+
+void sim_wipe(uint64_t id)
+{
+    struct sim_node *n = &sim.nodes[id];
+    bool durable = n->db.durable;
+
+    remove_dir(n->path);
+    n->db.durable = false;
+    sim_db_forget(&n->db);
+    n->db.durable = durable;
 }
 
 /* The log keeps unsynced batches in memory, so the files as they are now are what a crash leaves. */

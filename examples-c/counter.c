@@ -1,0 +1,196 @@
+/*
+ * counter.c: a replicated counter. Three processes, a log on files, and nothing acknowledged is lost.
+ *
+ *     counter DIR ID PEER CLIENT found           the first member, once
+ *     counter DIR ID PEER CLIENT join ADDRESS    a further member; ADDRESS: the PEER of any member
+ *     counter DIR ID PEER CLIENT                 a member, again
+ *
+ * A client connects to CLIENT, sends a line, reads a line: "add SESSION NUMBER" with 32 hex digits and 1, 2, 3, …,
+ * "get", "remove ID", or "status". `make counter` builds the program; tests/host/counter.py kills members of it.
+ */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "raftcore_host.h"
+
+static uint64_t value;                      /* the database: a number, and who added to it */
+static struct rh_sessions *sessions;
+static char (*answers)[24];                 /* for the entries of an apply */
+static struct { uint8_t *bytes; size_t len, at; } view, loading;
+static volatile sig_atomic_t stopped;
+
+/* ---- the database's functions ---- */
+
+static int apply(void *db, struct rh_entry *e, size_t n, struct rh_words *why) {
+    char(*room)[24] = realloc(answers, n * sizeof *answers);
+    if (!room)
+        return rh_fail(why, RH_E_NOMEM, "no memory");
+    answers = room;
+    for (size_t i = 0; i < n; i++) {
+        if (rh_sessions_seen(sessions, &e[i])) { /* a retry: the old answer, once more */
+            memcpy(answers[i], e[i].result.ptr, e[i].result.len);
+            e[i].result.ptr = (uint8_t *)answers[i];
+            continue;
+        }
+        int len = snprintf(answers[i], sizeof answers[i], "%" PRIu64, ++value);
+        e[i].result = (raftcore_slice){(uint8_t *)answers[i], (size_t)len};
+        if (rh_sessions_done(sessions, &e[i]) != RH_OK)
+            return rh_fail(why, RH_E_NOMEM, "no memory");
+    }
+    return 0;
+}
+
+static int applied(void *db, uint64_t *index, struct rh_words *why) {
+    *index = 0; /* in memory: the library loads the newest snapshot, and applies the log behind it */
+    return 0;
+}
+
+static int snapshot_open(void *db, void **v, uint64_t *index, struct rh_words *why) {
+    view.len = sizeof value + rh_sessions_bytes(sessions);
+    view.at = 0;
+    if (!(view.bytes = malloc(view.len)))
+        return rh_fail(why, RH_E_NOMEM, "no memory");
+    memcpy(view.bytes, &value, sizeof value);
+    rh_sessions_write(sessions, view.bytes + sizeof value);
+    return 0;
+}
+
+static int snapshot_read(void *db, void *v, void *to, size_t cap, size_t *got, struct rh_words *why) {
+    *got = view.len - view.at < cap ? view.len - view.at : cap;
+    memcpy(to, view.bytes + view.at, *got);
+    view.at += *got;
+    return 0;
+}
+
+static void snapshot_close(void *db, void *v) {
+    free(view.bytes);
+}
+
+static int snapshot_load(void *db, enum rh_load what, const void *bytes, size_t len, uint64_t index,
+                         struct rh_words *why) {
+    if (what == RH_LOAD_DATA) {
+        uint8_t *more = realloc(loading.bytes, loading.len + len);
+        if (!more)
+            return rh_fail(why, RH_E_NOMEM, "no memory");
+        memcpy(more + loading.len, bytes, len);
+        loading.bytes = more;
+        loading.len += len;
+        return 0;
+    }
+    if (what == RH_LOAD_COMMIT) {
+        if (loading.len < sizeof value)
+            return rh_fail(why, RH_E_DAMAGED, "a snapshot of %zu bytes", loading.len);
+        memcpy(&value, loading.bytes, sizeof value);
+        if (rh_sessions_read(sessions, loading.bytes + sizeof value, loading.len - sizeof value) != RH_OK)
+            return rh_fail(why, RH_E_DAMAGED, "the sessions of a snapshot");
+    }
+    free(loading.bytes);
+    memset(&loading, 0, sizeof loading);
+    return 0;
+}
+
+/* A ticket is the client's descriptor. */
+static void outcome(void *db, uint64_t ticket, const struct rh_outcome *o) {
+    if (o->what == RH_DONE)
+        dprintf((int)ticket, "done %.*s\n", (int)o->result.len, (const char *)o->result.ptr);
+    else if (o->what == RH_READABLE)
+        dprintf((int)ticket, "done %" PRIu64 "\n", value);
+    else
+        dprintf((int)ticket, "%s: %s\n", rh_what_text(o->what), o->words);
+    close((int)ticket);
+}
+
+static void say(void *context, enum rh_level level, const char *text) {
+    fprintf(stderr, "%s\n", text);
+}
+
+/* ---- clients ---- */
+
+static int command(struct rh_host *h, int client, char *line) {
+    struct rh_retry retry;
+    struct rh_status s = {.struct_size = sizeof s};
+    char hex[33];
+    uint64_t id;
+    if (sscanf(line, "add %32[0-9a-f] %" SCNu64, hex, &retry.number) == 2 && strlen(hex) == 32) {
+        for (int k = 0; k < RH_SESSION_BYTES; k++)
+            sscanf(hex + 2 * k, "%2hhx", &retry.session[k]);
+        return rh_propose(h, &(raftcore_slice){(const uint8_t *)"+", 1}, 1, &retry, (uint64_t)client);
+    }
+    if (strncmp(line, "get", 3) == 0)
+        return rh_read(h, (uint64_t)client);
+    if (sscanf(line, "remove %" SCNu64, &id) == 1)
+        return rh_remove(h, id, (uint64_t)client);
+    rh_status(h, &s);
+    dprintf(client, "leader %" PRIu64 " voter %d applied %" PRIu64 " value %" PRIu64 "\n", s.core.leader, s.voter,
+            s.core.applied, value);
+    return RH_NONE;
+}
+
+static void serve(struct rh_host *h, int listener) {
+    char line[200];
+    int client = accept(listener, NULL, NULL);
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_usec = 100000}, sizeof(struct timeval));
+    ssize_t got = read(client, line, sizeof line - 1);
+    line[got > 0 ? got : 0] = 0;
+    int code = command(h, client, line);
+    if (code < 0)
+        dprintf(client, "not committed: %s\n", rh_strerror(code));
+    if (code != RH_OK)
+        close(client);
+}
+
+static int listen_at(const char *address) {
+    const char *port = strrchr(address, ':');
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port ? port + 1 : "0"))};
+    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    return bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 64) == 0 ? fd : -1;
+}
+
+static void stop(int number) {
+    stopped = 1;
+}
+
+int main(int argc, char **argv) {
+    const struct rh_database db = {.struct_size = sizeof db, .apply = apply, .applied = applied, .outcome = outcome,
+                                   .snapshot_open = snapshot_open, .snapshot_read = snapshot_read,
+                                   .snapshot_close = snapshot_close, .snapshot_load = snapshot_load};
+    struct rh_options o;
+    struct rh_host *h = NULL;
+    struct rh_words why = {"counter DIR ID PEER CLIENT [found | join ADDRESS]"};
+    rh_options_init(&o, sizeof o);
+    if (argc > 4) {
+        o.dir = argv[1];
+        o.id = strtoull(argv[2], NULL, 10);
+        o.peer = argv[3];
+        o.client = argv[4];
+    }
+    o.found = argc == 6 && strcmp(argv[5], "found") == 0;
+    o.join = argc == 7 && strcmp(argv[5], "join") == 0 ? argv[6] : NULL;
+    o.tick_ms = 20;
+    o.compaction_bytes = o.keep_bytes = o.segment_bytes = 1 << 20;
+    o.log = say;
+    signal(SIGTERM, stop);
+    signal(SIGPIPE, SIG_IGN);
+    int listener = argc > 4 ? listen_at(o.client) : -1, code = RH_E_ARG;
+    sessions = rh_sessions_new(1000);
+    if (listener >= 0 && sessions)
+        code = rh_open(&o, &db, &h, &why);
+    while (!stopped && code == RH_OK) {
+        struct pollfd p[2] = {{.fd = rh_fd(h), .events = POLLIN}, {.fd = listener, .events = POLLIN}};
+        poll(p, 2, rh_timeout_ms(h));
+        if (p[1].revents)
+            serve(h, listener);
+        code = rh_turn(h, &why);
+    }
+    int closed = rh_close(h, &why);
+    if (code < 0 || closed < 0)
+        fprintf(stderr, "counter: %s\n", why.text);
+    return code < 0 || closed < 0;
+}
