@@ -148,7 +148,7 @@ void rh_cut_log(struct rh_driver *d, uint64_t upto)
     if (d->maker.step != RH_MAKE_IDLE && d->maker.what.index < hold)
         hold = d->maker.what.index;
     if (d->space.log_bytes > 8 * (d->o.keep_bytes + d->o.compaction_bytes))
-        hold = UINT64_MAX;              /* not for ever: such a peer gets another snapshot */
+        hold = UINT64_MAX;              /* not for ever: the peer gets another snapshot */
     int code = d->log.ops->compact(d->log.self, upto, hold, &before, &why);
     if (code < 0 && code != RH_E_NOMEM) {
         rh_driver_fail(d, code, "the log cannot be cut: %s", why.text);

@@ -305,15 +305,18 @@ impl Log {
     /// Whether records of these lengths fit as things are, so that many can be appended or none.
     pub fn check_room(&mut self, lens: impl Iterator<Item = usize>) -> Result<()> {
         let (mut room, mut cost, mut index) = (self.blocks.room(), 0u64, self.index_bytes());
+        // Slots behind the last new block need no eviction, as if the records came one by one.
+        let mut index_at_block = index;
         for len in lens {
             if len > room {
                 room = self.blocks.capacity_for(len);
                 cost += room as u64;
+                index_at_block = index;
             }
             room -= len;
             index += size_of::<Slot>() as u64;
         }
-        if cost > 0 { self.evict_for(cost, index) } else { Ok(()) }
+        if cost > 0 { self.evict_for(cost, index_at_block) } else { Ok(()) }
     }
 
     // ---- shrinking

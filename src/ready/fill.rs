@@ -28,6 +28,7 @@ pub(crate) fn has_room(batch: &Batch, raft: &Raft, handed: Index) -> bool {
     (handed - log.handed) as usize <= batch.entries.capacity()
         && committed <= batch.committed.capacity()
         && raft.tokens.waiting.len().min(2 * committed) <= batch.done.capacity()
+        && (raft.tokens.waiting.is_empty() || raft.tokens.waiting.len() + raft.reads.len() <= batch.dropped.capacity())
         && messages <= message_list(batch, outbox).capacity()
         && batch.own.capacity() >= OWN_ROOM
 }
@@ -128,6 +129,10 @@ pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown:
     batch.released = false;
     if !QUIET {
         fill_more(batch, raft);
+    } else if !raft.tokens.dropped.is_empty() {
+        // Tokens of entries that others replaced.
+        batch.has_more = true;
+        std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
     }
     take_messages::<QUIET>(batch, raft, cut);
     batch.pin = lowest_block::<QUIET>(batch, raft);

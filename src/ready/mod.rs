@@ -349,10 +349,7 @@ impl Readies {
         fill::fill::<true>(batch, raft, &mut self.shown, handed);
         raft.log.ready_pin = batch.pin;
         // In SYNC everything goes with one batch, but for what its limits keep back.
-        raft.drained = raft.config.storage == StorageMode::Sync
-            && handed == raft.log.last()
-            && !raft.apply.paused
-            && raft.tokens.dropped.is_empty();
+        raft.drained = raft.config.storage == StorageMode::Sync && handed == raft.log.last() && !raft.apply.paused;
         if raft.has_deferred {
             raft.drained = false;
             raft.send_deferred();
