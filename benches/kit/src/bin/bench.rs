@@ -1,6 +1,7 @@
 //! Runs the programs of W1 cell by cell, all in turn, and writes one table and its figures as JSON. `mk/bench.mk` calls it:
 //!
-//! `bench REPORT-DIR INSTRUCTIONS-SCRIPT PROGRAM…` with BATCHES, SIZES (lists with commas), PASSES and REPS from the environment.
+//! `bench REPORT-DIR INSTRUCTIONS-SCRIPT PROGRAM…` with BATCHES, SIZES (lists with commas), PASSES and REPS from the environment. With
+//! ALIKE=1, the programs propose entries of one length without tokens.
 //!
 //! A program says itself who it is. Those of one name before a hyphen and codec (`raft-rs-prost`) count as one: the better figure
 //! of each.
@@ -129,6 +130,7 @@ fn cell(programs: &[String], script: &str, batch: usize, size: usize) -> BTreeMa
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [report, script, programs @ ..] = &args[..] else { panic!("usage: bench REPORT-DIR SCRIPT PROGRAM…") };
+    let mixed = !std::env::var("ALIKE").is_ok_and(|given| given == "1");
     let mut json = Vec::new();
     let mut rows = Vec::new();
     let mut ratios = Vec::new();
@@ -140,8 +142,11 @@ fn main() {
                 let Some(f) = cell.get(who) else { continue };
                 let counted = |text: String, none: &str| if f.allocs.is_finite() { text } else { none.to_string() };
                 json.push(format!(
-                    "{{\"who\": \"{who}\", \"batch\": {batch}, \"size\": {size}, \"ns_min\": {:.2}, \"ns_median\": {:.2}, \
+                    "{{\"who\": \"{who}\", \"batch\": {batch}, \"size\": {size}, \"mixed\": {mixed}, \"tokens\": {}, \
+                     \"ns_min\": {:.2}, \"ns_median\": {:.2}, \
                      \"instructions\": {:.0}, \"allocs\": {}}}",
+                    // raft-rs and the floor have none.
+                    mixed && who != "raft-rs" && who != "floor",
                     f.ns_min,
                     f.ns_median,
                     f.instructions,
