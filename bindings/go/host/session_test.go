@@ -56,6 +56,29 @@ func TestRetryIsRecognised(t *testing.T) {
 	}
 }
 
+// TestSessionGoesOn: a session is of use after each kind of error.
+func TestSessionGoesOn(t *testing.T) {
+	g := newGroup(t, 3, nil)
+	s := g.follower().NewSession()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Propose(ended, []byte("a=0"))
+	fails(t, err, host.ErrNotCommitted, "canceled")
+	_, err = s.Propose(t.Context(), make([]byte, 5<<20))
+	fails(t, err, host.ErrTooLarge, "")
+	for n := range 40 { // some end while the group works on them
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n)*50*time.Microsecond)
+		_, err := s.Propose(ctx, []byte("a=1"))
+		cancel()
+		if err != nil && !errors.Is(err, host.ErrUnknown) && !errors.Is(err, host.ErrNotCommitted) || errors.Is(err, host.ErrSessionGone) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Propose(t.Context(), []byte("a=2")); err != nil || get(t, g.leader(), "a") != "2" {
+		t.Fatal(err)
+	}
+}
+
 // TestSessionAcrossLeaders: requests are applied once while leaders come and go.
 func TestSessionAcrossLeaders(t *testing.T) {
 	g := newGroup(t, 3, nil)
