@@ -1,8 +1,10 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -80,4 +82,40 @@ func TestNoQuorum(t *testing.T) {
 	_, err := m.Propose(ctx, []byte("a=1"))
 	fails(t, err, host.ErrNotCommitted, "deadline")
 	fails(t, m.Read(ctx), context.DeadlineExceeded, "")
+}
+
+// TestOneFlush counts flushes: one for each write of a single caller, far fewer for many callers.
+func TestOneFlush(t *testing.T) {
+	g := newGroup(t, 1, nil)
+	m := g.members[1]
+	put(t, m, "a", "0")
+	flushes := func() (n int) {
+		var text bytes.Buffer
+		if err := m.WriteMetrics(&text); err != nil {
+			t.Fatal(err)
+		}
+		at := strings.Index(text.String(), "raftcore_flush_seconds_count")
+		fmt.Sscanf(text.String()[at:], "raftcore_flush_seconds_count %d", &n)
+		return n
+	}
+	const writes = 200
+	before := flushes()
+	for i := range writes {
+		put(t, m, "a", fmt.Sprint(i))
+	}
+	alone := flushes() - before
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			for n := range 20 {
+				put(t, m, fmt.Sprint(i), fmt.Sprint(n))
+			}
+		})
+	}
+	all.Wait()
+	together := flushes() - before - alone
+	t.Logf("%d writes: %d flushes; 1000 writes of 50 callers: %d flushes", writes, alone, together)
+	if alone < writes || alone > writes+writes/5 || together > 500 { // a mark now and then, if the machine is busy
+		t.Error("not one flush a write")
+	}
 }
