@@ -23,7 +23,8 @@ type service interface {
 	name() string
 	write(data []byte) error // at the leader
 	writeFollower(data []byte) error
-	read() error // at the leader
+	read() error   // at the leader
+	verify() error // the leader asks whether it still leads
 	readFollower() error
 	close()
 }
@@ -82,6 +83,8 @@ var workloads = []workload{
 	{"write, follower", 64, service.writeFollower},
 	{"read, leader", 1, func(s service, _ []byte) error { return s.read() }},
 	{"read, leader", 64, func(s service, _ []byte) error { return s.read() }},
+	{"against VerifyLeader", 1, func(s service, _ []byte) error { return s.verify() }},
+	{"against VerifyLeader", 64, func(s service, _ []byte) error { return s.verify() }},
 	{"read, follower", 1, func(s service, _ []byte) error { return s.readFollower() }},
 	{"read, follower", 64, func(s service, _ []byte) error { return s.readFollower() }},
 }

@@ -50,6 +50,7 @@ func dialSlow(rate int64, breaks *atomic.Int64) func(context.Context, string) (n
 
 // TestSnapshotResumes breaks a transfer in the middle. The rest comes later, not the whole.
 func TestSnapshotResumes(t *testing.T) {
+	t.Parallel()
 	var breaks atomic.Int64
 	breaks.Store(1 << 60)
 	g := newGroup(t, 1, func(o *host.Options) {
@@ -71,6 +72,7 @@ func TestSnapshotResumes(t *testing.T) {
 // TestLearnerCatchesUp is bugs/kv-learner-never-up: a new member behind a slow link, while others
 // write all the time. The log behind its snapshot is kept.
 func TestLearnerCatchesUp(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, func(o *host.Options) {
 		o.SnapshotBytes, o.KeepBytes, o.SegmentBytes = 512<<10, 256<<10, 128<<10
 		o.Dial = dialSlow(2<<20, nil)
@@ -111,6 +113,7 @@ func TestLearnerCatchesUp(t *testing.T) {
 // TestRot is bugs/kv-flipped-entry: bytes of a committed entry rot on one disk, while the member is
 // down. The member refuses to start; the group goes on with the right value.
 func TestRot(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	m := g.follower()
 	put(t, g.leader(), "marker", "MARKERVALUE")
@@ -200,6 +203,7 @@ func answers(t *testing.T, address string, b []byte) (messages []wire.Message) {
 
 // TestRefusedHellos makes each check of docs/wire.md, section 3, fail.
 func TestRefusedHellos(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	put(t, g.members[1], "a", "1")
 	address := g.members[1].opt.Address
@@ -247,6 +251,7 @@ func TestRefusedHellos(t *testing.T) {
 
 // TestGarbage throws bytes at a member that goes on serving.
 func TestGarbage(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	random := rand.New(rand.NewPCG(3, 4))
 	address := g.leader().opt.Address

@@ -1,8 +1,10 @@
 package host_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 )
 
 func TestAlone(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[1]
 	if old := put(t, m, "a", "1"); old != "" {
@@ -33,6 +36,7 @@ func TestAlone(t *testing.T) {
 }
 
 func TestThree(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	var all sync.WaitGroup
 	for id, m := range g.members {
@@ -67,6 +71,7 @@ func TestThree(t *testing.T) {
 }
 
 func TestNoQuorum(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	m := g.follower()
 	for _, x := range g.members {
@@ -80,4 +85,40 @@ func TestNoQuorum(t *testing.T) {
 	_, err := m.Propose(ctx, []byte("a=1"))
 	fails(t, err, host.ErrNotCommitted, "deadline")
 	fails(t, m.Read(ctx), context.DeadlineExceeded, "")
+}
+
+// TestOneFlush counts flushes: one for each write of a single caller, never more for many callers.
+func TestOneFlush(t *testing.T) {
+	g := newGroup(t, 1, nil)
+	m := g.members[1]
+	put(t, m, "a", "0")
+	flushes := func() (n int) {
+		var text bytes.Buffer
+		if err := m.WriteMetrics(&text); err != nil {
+			t.Fatal(err)
+		}
+		at := strings.Index(text.String(), "raftcore_flush_seconds_count")
+		fmt.Sscanf(text.String()[at:], "raftcore_flush_seconds_count %d", &n)
+		return n
+	}
+	const writes = 200
+	before := flushes()
+	for i := range writes {
+		put(t, m, "a", fmt.Sprint(i))
+	}
+	alone := flushes() - before
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			for n := range 20 {
+				put(t, m, fmt.Sprint(i), fmt.Sprint(n))
+			}
+		})
+	}
+	all.Wait()
+	together := flushes() - before - alone
+	t.Logf("%d writes: %d flushes; 1000 writes of 50 callers: %d flushes", writes, alone, together)
+	if alone < writes || alone > writes+writes/5 || together > 1000 { // a mark now and then, if the machine is busy
+		t.Error("not one flush a write")
+	}
 }

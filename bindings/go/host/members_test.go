@@ -26,6 +26,7 @@ func small(opt *host.Options) {
 }
 
 func TestSnapshotAndCompaction(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, small)
 	m := g.leader()
 	fill(t, m, 200)
@@ -53,6 +54,7 @@ func TestSnapshotAndCompaction(t *testing.T) {
 }
 
 func TestLagBySnapshot(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, small)
 	m := g.follower()
 	g.stop(m)
@@ -74,6 +76,7 @@ func TestLagBySnapshot(t *testing.T) {
 }
 
 func TestJoinRemoveTransfer(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, small)
 	fill(t, g.leader(), 200)
 	four := g.add(4)
@@ -118,6 +121,7 @@ func TestJoinRemoveTransfer(t *testing.T) {
 }
 
 func TestLearner(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	g.change = func(opt *host.Options) { opt.Learner = true }
 	m := g.add(4)
@@ -147,6 +151,7 @@ func TestLearner(t *testing.T) {
 
 // TestMoved: a member with a new address informs the group.
 func TestMoved(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	m := g.follower()
 	g.stop(m)
@@ -167,6 +172,7 @@ func TestMoved(t *testing.T) {
 // TestFoundedOnce is bugs/kv-wiped-majority: members with lost disks do not found again over the
 // member with the data.
 func TestFoundedOnce(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	put(t, g.leader(), "a", "1")
 	keeper := g.members[1]
@@ -198,12 +204,15 @@ func TestFoundedOnce(t *testing.T) {
 	if v := keeper.machine.get("a"); v != "1" || keeper.machine.get("other") != "" {
 		t.Errorf("%q", v)
 	}
+	g.wait("the keeper of the data finds no majority in the other groups", func() bool { return keeper.Leader() == 0 })
+	time.Sleep(300 * time.Millisecond)
 	if keeper.Leader() != 0 {
 		t.Error("the keeper of the data found a majority in the other groups")
 	}
 }
 
 func TestBackupAndRecover(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	m := g.leader()
 	put(t, m, "a", "1")

@@ -14,6 +14,7 @@ import (
 // TestPage builds the program of docs/go.md, runs its commands in one shell, and compares the
 // output with the page, on free ports.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"curl", "make", "cargo"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("CI") == "true" {

@@ -74,6 +74,7 @@ func (l *links) set(address string, cut bool) {
 // each its own, through random members. A read through any member sees every count that was
 // acknowledged before the read, and no count that was never tried; no count is applied twice.
 func TestPartitions(t *testing.T) {
+	t.Parallel()
 	l := &links{cut: map[string]bool{}, conns: map[*linkConn]bool{}}
 	g := newGroup(t, 3, func(o *host.Options) {
 		small(o)

@@ -45,13 +45,6 @@ func (q *queue[T]) take() ([]T, bool) {
 	return jobs, true
 }
 
-// empty reports whether there is no job.
-func (q *queue[T]) empty() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.jobs) == 0
-}
-
 func (q *queue[T]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

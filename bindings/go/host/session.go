@@ -62,20 +62,28 @@ type Session struct {
 // newest 4,096 sessions.
 func (h *Host) NewSession() *Session { return &Session{host: h, id: SessionID(newIdentity())} }
 
-// Propose is [Host.Propose] with retries: only a context that ends, or a refusal, leaves the
-// outcome open.
+// Propose is [Host.Propose] with retries: an error means that ctx or the host has ended, or that the
+// group refuses the proposal. After [ErrUnknown] the session begins anew, since nobody knows whether
+// the last number was used.
 func (s *Session) Propose(ctx context.Context, data []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.number++
 	for {
-		result, err := s.host.ProposeOnce(ctx, s.id, s.number, data)
-		if err == nil || !errors.Is(err, ErrUnknown) || errors.Is(err, ErrSessionGone) || errors.Is(err, ErrClosed) || ctx.Err() != nil {
-			return result, err
+		result, err := s.host.ProposeOnce(ctx, s.id, s.number+1, data)
+		switch {
+		case err == nil:
+			s.number++
+			return result, nil
+		case !errors.Is(err, ErrUnknown): // surely not done: the number is still free
+			return nil, err
+		case errors.Is(err, ErrSessionGone), errors.Is(err, ErrClosed), ctx.Err() != nil:
+			s.id, s.number = SessionID(newIdentity()), 0
+			return nil, err
 		}
 		select {
 		case <-time.After(s.host.opt.Tick):
 		case <-ctx.Done():
+			s.id, s.number = SessionID(newIdentity()), 0
 			return nil, with(ErrUnknown, "", ctx.Err())
 		}
 	}

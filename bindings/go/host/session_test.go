@@ -14,6 +14,7 @@ import (
 )
 
 func TestRetryIsRecognised(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	id := host.SessionID{1, 2, 3}
 	once := func(m *member, number uint64, data string) (string, error) {
@@ -56,8 +57,33 @@ func TestRetryIsRecognised(t *testing.T) {
 	}
 }
 
+// TestSessionGoesOn: a session is of use after each kind of error.
+func TestSessionGoesOn(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, 3, nil)
+	s := g.follower().NewSession()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Propose(ended, []byte("a=0"))
+	fails(t, err, host.ErrNotCommitted, "canceled")
+	_, err = s.Propose(t.Context(), make([]byte, 5<<20))
+	fails(t, err, host.ErrTooLarge, "")
+	for n := range 40 { // some end while the group works on them
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n)*50*time.Microsecond)
+		_, err := s.Propose(ctx, []byte("a=1"))
+		cancel()
+		if err != nil && !errors.Is(err, host.ErrUnknown) && !errors.Is(err, host.ErrNotCommitted) || errors.Is(err, host.ErrSessionGone) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Propose(t.Context(), []byte("a=2")); err != nil || get(t, g.leader(), "a") != "2" {
+		t.Fatal(err)
+	}
+}
+
 // TestSessionAcrossLeaders: requests are applied once while leaders come and go.
 func TestSessionAcrossLeaders(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -103,6 +129,7 @@ func TestSessionAcrossLeaders(t *testing.T) {
 // TestPoison is bugs/go-kv-poison-key and its kinds: no proposal stops a group, at once or at the
 // next start.
 func TestPoison(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 3, func(o *host.Options) { o.MaxEntryBytes = 100 << 10 })
 	m := g.follower()
 	for _, data := range []string{"", "no write at all", "=", strings.Repeat("k", 33000) + "=v", "\x00\xff"} {
@@ -186,6 +213,7 @@ func TestContextEndsEverything(t *testing.T) {
 }
 
 func TestWrongDirectory(t *testing.T) {
+	t.Parallel()
 	g := newGroup(t, 1, nil)
 	m := g.members[1]
 	opt := m.opt

@@ -70,6 +70,7 @@ func (a *authority) member(t testing.TB, ids ...uint64) *host.TLS {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	next := uint64(0)
 	g := newGroup(t, 3, func(opt *host.Options) {

@@ -85,12 +85,6 @@ func Open(d *Dir, segmentBytes int) (*Log, *Boot, error) {
 	return l, b, nil
 }
 
-func (l *Log) closeFiles() {
-	for _, s := range l.segments {
-		s.file.Close()
-	}
-}
-
 // chain lists the newest segments without a gap. Older ones are leftovers of a removal, and go.
 func (l *Log) chain() ([]uint64, error) {
 	names, err := filepath.Glob(l.dir.name("log-??????????"))

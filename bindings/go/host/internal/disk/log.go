@@ -367,14 +367,18 @@ func (l *Log) Close() error {
 	if err == nil {
 		err = datasync(l.segments[len(l.segments)-1].file)
 	}
+	return errors.Join(err, l.closeFiles())
+}
+
+func (l *Log) closeFiles() (err error) {
 	for _, s := range l.segments {
 		err = errors.Join(err, s.file.Close())
 	}
 	if l.next != nil {
 		if m := <-l.next; m.file != nil {
-			m.file.Close()
-			os.Remove(m.file.Name())
+			err = errors.Join(err, m.file.Close(), os.Remove(m.file.Name()))
 		}
+		l.next = nil
 	}
 	return err
 }

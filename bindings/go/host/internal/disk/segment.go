@@ -46,15 +46,13 @@ func (l *Log) roll(need int, copied []byte) error {
 	room := max(l.segmentBytes, need+len(copied)+64<<10)
 	var m made
 	if l.next != nil {
-		if m = <-l.next; m.err != nil {
-			return m.err
-		}
+		m = <-l.next
 		l.next = nil
-		if m.room < room {
+		if m.err == nil && m.room < room {
 			m.file.Close()
-			m = makeSegment(m.file.Name(), room)
 		}
-	} else {
+	}
+	if m.err != nil || m.room < room { // none, too small, or the disk was full then
 		m = makeSegment(l.dir.segmentName(number)+".tmp", room)
 	}
 	if m.err != nil {
