@@ -53,7 +53,7 @@ etcd-bench: etcd-build  ## etcd on raftcore beside stock: PASSES=7, LOAD=4 secon
 	@$(ETCD_BIN)/scenarios -bin $(ETCD_BIN) -work $(ETCD_OUT)/work -seconds $(or $(LOAD),4) -bench $(or $(PASSES),7)
 
 go-etcd-test: go-lib  ## the drop-in for etcd's raft: its own tests, and its names against etcd's
-	cd bindings/go-etcd && test -z "$$(gofmt -l .)"
+	cd bindings/go-etcd && test -z "$$(gofmt -l . ../../tests/etcd)"
 	cd bindings/go-etcd && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 # Writes bindings/go-etcd/raftpb/raft.pb.go anew; needs protoc.

@@ -42,7 +42,7 @@ func key(program, call string, clients int) string {
 
 // bench runs passes in turn, so that a slow minute of the machine falls on the two programs alike.
 func bench(passes int, clients []int) error {
-	all, shares := sheet{}, map[string][]float64{}
+	all, shares := sheet{}, map[string]share{}
 	for pass := range passes {
 		programs := []string{"raftcore", "stock"}
 		if pass%2 == 1 {
@@ -59,7 +59,7 @@ func bench(passes int, clients []int) error {
 	return nil
 }
 
-func benchPass(program string, clients []int, all sheet, shares map[string][]float64) error {
+func benchPass(program string, clients []int, all sheet, shares map[string]share) error {
 	s := &stage{dir: filepath.Join(*workDir, "bench")}
 	_, err := s.play(func(s *stage) (string, error) {
 		c, err := s.newCluster([]string{"--enable-pprof"}, program, program, program)
@@ -75,18 +75,19 @@ func benchPass(program string, clients []int, all sheet, shares map[string][]flo
 		}
 		for _, n := range clients {
 			for _, call := range []string{"put", "range"} {
-				var share chan float64
+				var profile chan share
 				if call == "put" && n == clients[len(clients)-1] {
-					share = make(chan float64, 1)
-					go func() { share <- raftShare(leader, program) }()
+					profile = make(chan share, 1)
+					go func() { profile <- raftShare(leader, program) }()
 				}
 				f, err := measure(c, leader, call, n)
 				if err != nil {
 					return "", err
 				}
 				all[key(program, call, n)] = append(all[key(program, call, n)], f)
-				if share != nil {
-					shares[program] = append(shares[program], <-share)
+				if profile != nil {
+					one, sum := <-profile, shares[program]
+					shares[program] = share{sum.raft + one.raft, sum.all + one.all}
 				}
 			}
 		}
@@ -159,42 +160,47 @@ func (c *cluster) cpu() (all time.Duration) {
 	return all
 }
 
-// raftShare returns the share of the raft package in the processor time of a member, in percent.
-func raftShare(p *process, program string) float64 {
+// share is the processor time of the raft package, and that of the whole member.
+type share struct{ raft, all time.Duration }
+
+func (s share) percent() float64 { return 100 * float64(s.raft) / float64(max(s.all, 1)) }
+
+// raftShare takes a profile of a member while clients put. Without one, the share is zero.
+func raftShare(p *process, program string) (s share) {
 	answer, err := http.Get(fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", p.client, max(int(*seconds), 1)))
 	if err != nil {
-		return 0
+		return s
 	}
 	defer answer.Body.Close()
 	file := filepath.Join(*workDir, program+".pprof")
 	out, err := os.Create(file)
 	if err != nil {
-		return 0
+		return s
 	}
 	_, err = io.Copy(out, answer.Body)
 	if out.Close() != nil || err != nil {
-		return 0
+		return s
 	}
 	text, err := exec.Command("go", "tool", "pprof", "-top", "-nodecount=100000", "-nodefraction=0", "-edgefraction=0",
 		"-focus", `go\.etcd\.io/raft/v3\.`, file).Output()
 	if err != nil {
-		return 0
+		return s
 	}
 	if found := inFocus.FindSubmatch(text); found != nil {
-		share, _ := strconv.ParseFloat(string(found[1]), 64)
-		return share
+		s.raft, _ = time.ParseDuration(string(found[1]))
+		s.all, _ = time.ParseDuration(string(found[2]))
 	}
-	return 0
+	return s
 }
 
-var inFocus = regexp.MustCompile(`Showing nodes accounting for [^,]*, ([0-9.]+)% of`)
+var inFocus = regexp.MustCompile(`Showing nodes accounting for ([^,]*), [0-9.]+% of (\S+) total`)
 
-func median[T int | float64 | time.Duration](list []T) T {
+func median[T float64 | time.Duration](list []T) T {
 	list = slices.Sorted(slices.Values(list))
 	return list[len(list)/2]
 }
 
-func report(clients []int, all sheet, shares map[string][]float64) {
+func report(clients []int, all sheet, shares map[string]share) {
 	fmt.Printf("| | clients | calls/s | stock | ratio | p50 | stock | p99 | stock | CPU a call | stock | ratio |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, call := range []string{"put", "range"} {
 		for _, n := range clients {
@@ -207,7 +213,7 @@ func report(clients []int, all sheet, shares map[string][]float64) {
 		}
 	}
 	fmt.Printf("\nshare of the raft package in the leader's processor time, %d clients that put: %.1f %%, stock %.1f %%\n",
-		clients[len(clients)-1], median(shares["raftcore"]), median(shares["stock"]))
+		clients[len(clients)-1], shares["raftcore"].percent(), shares["stock"].percent())
 }
 
 func rateOf(f figure) float64      { return f.rate }

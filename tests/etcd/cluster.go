@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -37,13 +38,26 @@ type cluster struct {
 	flags   []string
 }
 
+// Ports below those that the kernel gives to connections and to listeners without a port, so that
+// nobody takes a member's port while the member is down.
+const firstPort, lastPort = 23000, 31999
+
+var taken = map[int]bool{}
+
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for range 1000 {
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		if taken[port] {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		taken[port] = true
+		return port, l.Close()
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("no port is free from %d to %d", firstPort, lastPort)
 }
 
 // newCluster returns members of the programs, not started.

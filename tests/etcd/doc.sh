@@ -8,8 +8,8 @@ RAFTCORE=$(cd "$(dirname "$0")/../.." && pwd)
 export RAFTCORE PATH="$bin/stock:$PATH" GOFLAGS=-buildvcs=false
 rm -rf "$2" && mkdir -p "$2" && cd "$2"
 
-port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-client=http://127.0.0.1:$(port) peer=http://127.0.0.1:$(port)
+at=$((23000 + RANDOM % 8000)) # below the ports that the kernel gives away
+client=http://127.0.0.1:$at peer=http://127.0.0.1:$((at + 1))
 export ETCD_LISTEN_CLIENT_URLS=$client ETCD_ADVERTISE_CLIENT_URLS=$client ETCD_LISTEN_PEER_URLS=$peer
 export ETCD_INITIAL_ADVERTISE_PEER_URLS=$peer ETCD_INITIAL_CLUSTER=default=$peer ETCDCTL_ENDPOINTS=$client
 export ETCD_LOG_OUTPUTS="$PWD/etcd.log"
