@@ -356,7 +356,7 @@ static void test_slow_reader(void)
 
     /* Before the connection is up the bound holds, too. */
     uint64_t number = 0;
-    while (send_frame(a, 2, number, 60000) == RH_OK)
+    while (number < 100 && send_frame(a, 2, number, 60000) == RH_OK)
         number++;
     CHECK(number >= 16 && number <= 18 && peer_totals(a, 2).queued <= 1 << 20);
     turn(1);
@@ -396,6 +396,37 @@ static void test_slow_reader(void)
     CHECK(strstr(a->words, "15 s"));
     close(fd);
     close(listener);
+    stop_all();
+}
+
+/* Hosts that are no members are few, and a peer may wait for a bounded number of outcomes. */
+static void test_limits(void)
+{
+    struct node *n = start(2, "limits"), *a = start(1, "limits");
+    uint8_t b[512], back[4096];
+    int fd[66];
+    size_t got;
+
+    for (unsigned i = 0; i < 66; i++) {
+        size_t len = opening(b, GROUP, 100 + i, 2, RH_WIRE_PEER);
+        fd[i] = dial_port(rh_net_tcp_port(n->net));
+        CHECK(send(fd[i], b, len, MSG_NOSIGNAL) == (ssize_t)len);
+        UNTIL(n->n_hellos == i + 1);
+    }
+    CHECK(!drained(fd[63], back, sizeof back, &got, 0.05) && got > 48);
+    CHECK(drained(fd[64], back, sizeof back, &got, 2) && reject_in(back, got) == RH_WIRE_R_BUSY);
+    introduce(n, a);
+    introduce(a, n);
+    CHECK(send_frame(a, 2, 0, 0) == RH_OK);
+    UNTIL(n->n_frames == 1);
+    for (unsigned i = 0; i < 66; i++)
+        close(fd[i]);
+
+    for (uint64_t i = 0; i < 4100; i++)
+        CHECK(send_request(a, 2, i, (raftcore_slice){b, 3}) == RH_OK);
+    UNTIL(a->n_answered == 4);
+    CHECK(n->n_requests == 4096 && a->answered.outcome.outcome == RH_WIRE_REFUSED);
+    CHECK(a->answered.outcome.code == RH_WIRE_R_BUSY && a->answered.outcome.request == 4099);
     stop_all();
 }
 
@@ -487,6 +518,7 @@ int main(int argc, char **argv)
     test_garbage();
     test_half_open();
     test_slow_reader();
+    test_limits();
     test_descriptors();
     test_join();
     return 0;
