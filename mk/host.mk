@@ -17,7 +17,7 @@ HOST_LIBS  := $(if $(HOST_TLS),$(shell pkg-config --libs openssl)) -lpthread
 HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads driver_sim net_links net_bulk net_tls net_heap net_threads
+HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads driver_sim net_links net_strangers net_bulk net_tls net_heap net_threads
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
