@@ -18,7 +18,8 @@ HOST_LIBS  := $(if $(HOST_TLS),$(shell pkg-config --libs openssl)) -lpthread
 HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads driver_sim host_threads net_links net_bulk net_tls
+HOST_TESTS := wire snapshot snapshot_log log_file log_check one_file_check threads driver_sim host_threads net_links net_strangers net_bulk net_tls net_heap \
+              net_threads
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
@@ -75,6 +76,15 @@ HOST_NET := $(filter $(HOST_OUT)/asan/net%,$(HOST_ASAN_ALL)) $(HOST_ASAN)
 $(HOST_OUT)/test/net_%: tests/host/net_%.c $(HOST_NET) $(HOST_HDR)
 	@mkdir -p $(@D)
 	$(CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_LIBS) -o $@
+
+# The transport and its file thread under ThreadSanitizer.
+$(HOST_OUT)/test/net_threads: tests/host/net_bulk.c $(HOST_NET:$(HOST_OUT)/asan/%.o=bindings/c/%.c) $(HOST_HDR) mk/host.mk
+	@mkdir -p $(@D)
+	$(CC) $(HOST_FLAGS) -DBIG_MIB=8 -O1 -fsanitize=thread $(filter %.c,$^) $(HOST_LIBS) -o $@
+
+$(HOST_OUT)/test/net_heap: tests/host/net_heap.c $(HOST_NET) $(HOST_HDR)
+	@mkdir -p $(@D)
+	$(CC) $(HOST_SANE) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc $(filter %.c %.o,$^) $(HOST_LIBS) -o $@
 
 # The driver needs the core.
 HOST_CORE := $(C_OUT)/libraftcore.a

@@ -57,6 +57,8 @@ struct rh_net_ops {
 
     /*
      * Queues whole frames, headers included, on the PEER connection to a peer, and dials if there is none.
+     * `frames` are n pieces of whole frames: a frame may be cut into pieces anywhere. A piece is copied
+     * unless it can be sent at once.
      * Frames that are queued when the connection breaks are gone: see `lost`.
      *
      * RH_E_SMALL  nothing was taken: the queue is full, a frame is longer than the peer takes, or the
@@ -78,7 +80,8 @@ struct rh_net_ops {
      * one to the same peer ends, without an event. A broken connection is dialled again, and the sending
      * goes on where the peer says.
      *
-     * RH_E_RANGE: no address, or no such file.
+     * RH_E_RANGE  no address, or no such file
+     * RH_E_BUSY   the peer refused this node a while ago
      */
     int (*offer)(void *net, uint64_t to, const struct rh_snapshot *what);
 

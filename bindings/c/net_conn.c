@@ -174,6 +174,7 @@ bool rh_conn_send(struct rh_conn *c, const raftcore_slice *parts, size_t n, size
         sent -= skip;
         rh_buf_add(&c->out, parts[i].ptr + skip, parts[i].len - skip);
     }
+    rh_buf_consume(&c->out, 0);         /* frees the room of a large send, if it was not needed */
     c->sent = c->net->now;
     if (c->tls)
         rh_conn_flush(c);

@@ -74,17 +74,13 @@ static void count_reject(struct rh_conn *c, bool by_peer)
         *(by_peer ? &p->totals.rejects_received : &p->totals.rejects_sent) += 1;
 }
 
-/* Tells the driver, once per peer and cause; a hello may be forged, so an address belongs to the cause until then. */
+/* Tells the driver, once per peer and cause. */
 static void tell_reject(struct rh_conn *c, bool by_peer, uint16_t code, const char *words)
 {
-    char who[64], key[160];
+    char key[64];
 
     count_reject(c, by_peer);
-    rh_who(c, who);
-    if (c->was_open || c->dialled)
-        snprintf(key, sizeof key, "%s", who);
-    else
-        snprintf(key, sizeof key, "%s %.*s", who, (int)strcspn(c->from, ":"), c->from);
+    rh_who(c, key);
     if (rh_tell_first(c->net, key, code | (by_peer ? RH_TOLD_BY_PEER : 0u)))
         c->net->events->rejected(c->net->driver, c->id, by_peer, code, words);
 }
@@ -121,7 +117,7 @@ static void clean(raftcore_slice words, char *to, size_t cap)
 
 void rh_rejected(struct rh_conn *c, const struct rh_wire_frame *f)
 {
-    char words[RH_WORDS_MAX];
+    char words[RH_WORDS_MAX], who[64];
     struct rh_dial *d = rh_dial_of(c);
     uint16_t code = f->reject.code;
 
@@ -137,7 +133,8 @@ void rh_rejected(struct rh_conn *c, const struct rh_wire_frame *f)
         tell_reject(c, true, code, words);
     else
         count_reject(c, true);
-    if (!c->dialled && c->id && rh_tell_first(c->net, c->words, RH_TOLD_BY_PEER))
+    rh_who(c, who);
+    if (!c->dialled && c->id && rh_tell_first(c->net, who, code | RH_TOLD_BY_DIALLER))
         rh_say(c->net, RH_LOG_WARNING, "node %llu at %s, which dialled, ends the connection: %s (%u)", (ull)c->id,
                c->from, words, code);
     rh_conn_break(c, "refused by the other side");

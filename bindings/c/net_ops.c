@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "net_parts.h"
 
 static raftcore_slice slice_of(const char *text)
@@ -67,17 +68,44 @@ static int op_peer(void *self, uint64_t id, const char *address)
 
 /* ---- frames ---- */
 
-/* Returns the bytes of all frames; 0: one is longer than the peer takes. */
-static size_t measure(const struct rh_conn *c, const raftcore_slice *frames, size_t n)
-{
-    size_t bytes = 0;
+/* Frames come in pieces: a piece may end in the middle of a frame, even of a header. */
+struct measure {
+    size_t bytes, longest;              /* of all frames; of the longest, header included */
+    uint64_t left;                      /* bytes of the current frame that are still to come */
+    uint8_t head[4];                    /* of a frame: its length */
+    unsigned got;
+};
 
-    for (size_t i = 0; i < n; i++) {
-        if (c && c->state == RH_CONN_OPEN && frames[i].len > c->their_max)
-            return 0;
-        bytes += frames[i].len;
+static void measure_piece(struct measure *m, raftcore_slice piece)
+{
+    m->bytes += piece.len;
+    for (size_t at = 0; at < piece.len;) {
+        if (m->left > 0) {
+            size_t skip = m->left < piece.len - at ? (size_t)m->left : piece.len - at;
+            m->left -= skip;
+            at += skip;
+            continue;
+        }
+        m->head[m->got++] = piece.ptr[at++];
+        if (m->got < sizeof m->head)
+            continue;
+        m->got = 0;
+        m->left = (uint64_t)rh_get_u32(m->head) + RH_WIRE_HEADER - sizeof m->head;
+        if (m->left + sizeof m->head > m->longest)
+            m->longest = (size_t)m->left + sizeof m->head;
     }
-    return bytes;
+}
+
+static bool is_too_long(struct rh_tcp *net, const struct rh_peer *p, const struct measure *m)
+{
+    const struct rh_conn *c = p->dial.conn;
+
+    if (!c || c->state != RH_CONN_OPEN || m->longest <= c->their_max)
+        return false;
+    if (rh_tell_first(net, p->dial.address, RH_TOLD_LONG))
+        rh_say(net, RH_LOG_ERROR, "a frame of %zu bytes for node %llu is longer than the %u that it takes", m->longest,
+               (ull)p->id, c->their_max);
+    return true;
 }
 
 static int op_send(void *self, uint64_t to, const raftcore_slice *frames, size_t n)
@@ -90,11 +118,12 @@ static int op_send(void *self, uint64_t to, const raftcore_slice *frames, size_t
         return RH_E_RANGE;
     struct rh_conn *c = p->dial.conn;
     bool open = c && c->state == RH_CONN_OPEN && !c->broken;
-    size_t bytes = measure(c, frames, n), waiting = open ? rh_buf_len(&c->out) : rh_buf_len(&p->queue);
-    if (bytes == 0 && n > 0 && rh_tell_first(net, p->dial.address, RH_TOLD_LONG))
-        rh_say(net, RH_LOG_ERROR, "a frame for node %llu is longer than the %u bytes that it takes", (ull)to,
-               c ? c->their_max : 0);
-    if ((bytes == 0 && n > 0) || (waiting > 0 && waiting + bytes > net->queue_bytes) ||
+    size_t waiting = open ? rh_buf_len(&c->out) : rh_buf_len(&p->queue);
+    struct measure m = {0};
+    for (size_t i = 0; i < n; i++)
+        measure_piece(&m, frames[i]);
+    size_t bytes = m.bytes;
+    if (is_too_long(net, p, &m) || (waiting > 0 && waiting + bytes > net->queue_bytes) ||
         rh_dial_is_held(net, &p->dial)) {
         p->totals.drops++;
         return RH_E_SMALL;

@@ -320,7 +320,8 @@ void rh_work_close(struct rh_work *w);
 /* ---- net_told.c ---- */
 
 enum rh_cause {                         /* causes that are no code of REJECT */
-    RH_TOLD_BY_PEER = 0x100,            /* added to a code */
+    RH_TOLD_BY_PEER = 0x100,            /* added to a code: by a peer that was dialled; by one that dialled */
+    RH_TOLD_BY_DIALLER = 0x400,
     RH_TOLD_GARBAGE = 0x200,
     RH_TOLD_SILENT,
     RH_TOLD_TLS,

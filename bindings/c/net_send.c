@@ -50,6 +50,8 @@ int rh_sending_begin(struct rh_tcp *net, struct rh_peer *p, const struct rh_snap
     struct rh_snapshot_reader *reader;
     struct rh_words why = {""};
 
+    if (rh_dial_is_held(net, &p->bulk))
+        return RH_E_BUSY;
     rh_spare_room(net, 1);
     int code = rh_snapshot_open(net->dir, what, &reader, &why);
     if (code != RH_OK) {

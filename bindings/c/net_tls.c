@@ -86,7 +86,7 @@ bool rh_tls_names(const struct rh_conn *c, uint64_t group, uint64_t id)
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-enum { URI_MAX = 64, RECORD_MAX = 16384 };
+enum { URI_MAX = 64, RECORD_MAX = 16384, PLAIN = 0x24 };       /* PLAIN: first byte of a plain hello */
 
 static const uint8_t alpn[] = "\x0araftcore/1";
 enum { ALPN_LEN = sizeof alpn - 1 };
@@ -312,12 +312,9 @@ static int result(struct rh_conn *c, int n)
 static void explain(const struct rh_conn *c, struct rh_words *why)
 {
     char words[200];
-    uint8_t first = 0;
     long verified = SSL_get_verify_result(c->tls);
 
-    if (!c->dialled && recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == 0x24)
-        rh_fail(why, 0, "the other side speaks plain TCP");
-    else if (verified != X509_V_OK)
+    if (verified != X509_V_OK)
         rh_fail(why, 0, "the other side's certificate: %s", X509_verify_cert_error_string(verified));
     else if (ERR_peek_error() == 0)
         rh_fail(why, 0, "the other side closed the connection during the handshake");
@@ -330,7 +327,12 @@ int rh_tls_shake(struct rh_conn *c, struct rh_words *why)
 {
     const unsigned char *chosen;
     unsigned int len;
+    uint8_t first;
 
+    if (!c->dialled && SSL_in_before(c->tls) && recv(c->fd, &first, 1, MSG_PEEK) == 1 && first == PLAIN) {
+        rh_fail(why, 0, "the other side speaks plain TCP");
+        return RH_IO_FAILED;
+    }
     ERR_clear_error();
     int n = SSL_do_handshake(c->tls);
     if (n == 1) {

@@ -5,7 +5,11 @@
 #include "net_proxy.h"
 #include "snapshot.h"
 
-enum { BIG = 40 << 20, SMALL = 300000 };
+#ifndef BIG_MIB
+#define BIG_MIB 40
+#endif
+
+enum { BIG = BIG_MIB << 20, SMALL = 300000 };
 
 static struct rh_snapshot make(struct node *n, uint64_t index, size_t len)
 {
@@ -96,7 +100,7 @@ static void test_cuts(void)
 
     pair("cuts", &a, &b);
     struct rh_snapshot s = make(a, 100, BIG);
-    proxy.cut_after = 9 << 20;
+    proxy.cut_after = BIG / 40 * 9;
     CHECK(a->net.ops->offer(a->net.self, 2, &s) == RH_OK);
     UNTIL_PROXY(a->n_sent == 1);
     printf("net_bulk: %u cuts, %.1f MiB sent for a file of %.1f MiB\n", proxy.cuts, (double)proxy.passed / 1048576,

@@ -334,7 +334,7 @@ static inline void spin(double seconds)
 /* A frame of the core with a number: 24 bytes and `more`. */
 static inline int send_frame(struct node *n, uint64_t to, uint64_t number, size_t more)
 {
-    static uint8_t bytes[1 << 20];
+    static uint8_t bytes[(1 << 20) + 64];
 
     CHECK(24 + more <= sizeof bytes);
     memset(bytes, 0, 24);
@@ -432,6 +432,20 @@ static inline uint16_t reject_in(const uint8_t *bytes, size_t len)
             f.type == RH_WIRE_REJECT)
             return f.reject.code;
     return 0;
+}
+
+/* Sends bytes as a stranger, and returns the code of the REJECT that comes back; 0: none came. *closed: in time. */
+static inline uint16_t stranger(struct node *n, const uint8_t *bytes, size_t len, bool *closed)
+{
+    static uint8_t back[1 << 16];
+    size_t got;
+    int fd = dial_port(rh_net_tcp_port(n->net));
+
+    CHECK(send(fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len);
+    *closed = drained(fd, back, sizeof back, &got, 0.5);
+    close(fd);
+    spin(0.01);
+    return reject_in(back, got);
 }
 
 #endif
