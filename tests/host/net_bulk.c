@@ -224,6 +224,76 @@ static void test_refused(void)
     proxy_close();
 }
 
+/* Reads what a sender sends, for a while. Returns the bytes of chunks; *offer: its stream, if one came. */
+static uint64_t chunks_in(int fd, uint64_t *stream)
+{
+    static uint8_t in[4 << 20];
+    static size_t len;
+    uint64_t bytes = 0;
+    struct rh_wire_span span;
+    struct rh_wire_frame f;
+
+    for (double end = now_seconds() + 0.2; now_seconds() < end;) {
+        ssize_t n = recv(fd, in + len, sizeof in - len, 0);
+        len += n > 0 ? (size_t)n : 0;
+        while (rh_wire_next(in, len, sizeof in, &span) == RH_WIRE_OK) {
+            if (span.whose == RH_WIRE_HOST && rh_wire_read(in, span.bytes, &f) == RH_WIRE_OK) {
+                bytes += f.type == RH_WIRE_CHUNK ? f.chunk.data.len : 0;
+                *stream = f.type == RH_WIRE_OFFER ? f.offer.stream : *stream;
+            }
+            len -= span.bytes;
+            memmove(in, in + span.bytes, len);
+        }
+        turn(1);
+    }
+    return bytes;
+}
+
+static void answer(int fd, uint8_t type, uint64_t stream, uint64_t offset, uint32_t window)
+{
+    struct rh_wire_frame f = {.group = GROUP, .type = type, .accept = {stream, offset, window}};
+    uint8_t b[64];
+    size_t len = rh_wire_write(&f, b, sizeof b);
+
+    CHECK(send(fd, b, len, MSG_NOSIGNAL) == (ssize_t)len);
+}
+
+/* A receiver by hand: the sender is never ahead by more than the window. */
+static void test_window(void)
+{
+    struct node *a = start(1, "window");
+    struct rh_snapshot s = make(a, 100, 2 << 20);
+    uint8_t b[512];
+    uint64_t stream = 0, chunk = 262144;
+
+    proxy_open(0);                      /* for its listener */
+    CHECK(set_port(a, 2, proxy.port) == RH_OK);
+    CHECK(a->net.ops->offer(a->net.self, 2, &s) == RH_OK);
+    turn(10);
+    int fd = accept4(proxy.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    CHECK(fd >= 0);
+    size_t len = opening(b, GROUP, 2, 1, RH_WIRE_BULK);
+    CHECK(send(fd, b, len, MSG_NOSIGNAL) == (ssize_t)len);
+    CHECK(chunks_in(fd, &stream) == 0 && stream > 0);
+    answer(fd, RH_WIRE_ACCEPT, stream, 0, 0);
+    CHECK(chunks_in(fd, &stream) == 0);
+    answer(fd, RH_WIRE_ACK, stream, 0, 300000);
+    CHECK(chunks_in(fd, &stream) == chunk);
+    answer(fd, RH_WIRE_ACK, stream, chunk, 300000);
+    CHECK(chunks_in(fd, &stream) == chunk);
+    answer(fd, RH_WIRE_ACK, stream + 9, 0, 1 << 20);    /* another stream's: nothing */
+    CHECK(chunks_in(fd, &stream) == 0);
+    answer(fd, RH_WIRE_ACK, stream, 2 * chunk, 3 << 18);
+    CHECK(chunks_in(fd, &stream) == 3 * chunk);
+    CHECK(a->n_failed == 0 && a->n_under_way == 4);
+    answer(fd, RH_WIRE_ACK, stream, chunk, 3 << 18);    /* backwards: a fault */
+    chunks_in(fd, &stream);
+    CHECK(a->n_rejected == 1 && a->reject_code == RH_WIRE_R_PROTOCOL);
+    close(fd);
+    stop_all();
+    proxy_close();
+}
+
 int main(int argc, char **argv)
 {
     net_scratch = argc > 1 ? argv[1] : ".";
@@ -231,5 +301,6 @@ int main(int argc, char **argv)
     test_cuts();
     test_changed();
     test_refused();
+    test_window();
     return 0;
 }

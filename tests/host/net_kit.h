@@ -346,6 +346,15 @@ static inline int send_frame(struct node *n, uint64_t to, uint64_t number, size_
     return n->net.ops->send(n->net.self, to, parts, 2);
 }
 
+/* Sends to a peer that has closed, before the transport can know: no SIGPIPE may come of it. */
+static inline void send_into_closed(struct node *n, uint64_t to)
+{
+    for (int i = 0; i < 5; i++) {
+        send_frame(n, to, 0, 100);
+        usleep(3000);
+    }
+}
+
 static inline int send_request(struct node *n, uint64_t to, uint64_t number, raftcore_slice data)
 {
     uint8_t head[256];

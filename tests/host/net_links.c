@@ -66,10 +66,17 @@ static void test_frames(void)
     introduce(a, b);
     CHECK(send_frame(a, 2, 0, 0) == RH_OK);
     UNTIL(b->n_frames == 1);
+    stop(b);
+    send_into_closed(a, 2);
+    UNTIL(a->n_lost == 2);
+    b = start(2, "frames");
+    introduce(a, b);
+    CHECK(send_frame(a, 2, 0, 0) == RH_OK);
+    UNTIL(b->n_frames == 1);
     CHECK(a->net.ops->peer(a->net.self, 2, "") == RH_OK);
     CHECK(send_frame(a, 2, 1, 0) == RH_E_RANGE);
     spin(0.1);
-    CHECK(a->n_lost == 2 && totals(a).connections == 0);
+    CHECK(a->n_lost == 3 && totals(a).connections == 0);
     stop_all();
 }
 
