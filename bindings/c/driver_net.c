@@ -1,5 +1,5 @@
 /*
- * driver_net.c: what comes from the transport.
+ * driver_net.c: the calls of the transport.
  */
 #include <string.h>
 
@@ -43,7 +43,7 @@ static uint16_t on_hello(void *driver, const struct rh_net_hello *hello, struct 
     return d->failed ? RH_WIRE_R_SHUTTING_DOWN : 0;
 }
 
-/* A MsgSnap whose file is not here: the sender makes another attempt. */
+/* Refuses a MsgSnap without its file: the sender makes another attempt. */
 static void refuse_snapshot(struct rh_driver *d, uint64_t peer, uint64_t index, uint64_t term)
 {
     const struct rh_wire_frame f = {.group = d->o.group,
@@ -171,7 +171,7 @@ static void on_stored(void *driver, uint64_t from, const struct rh_snapshot *wha
 
     (void)from;
     if (d->loader.ready)
-        return;                         /* the MsgSnap is refused, and the leader tries again */
+        return;                         /* the MsgSnap will be refused, and the leader tries again */
     d->arrived = *what;
     d->arrived.conf = (raftcore_slice){0};
 }

@@ -1,5 +1,5 @@
 /*
- * driver_parts.h: what the files driver_*.c share.
+ * driver_parts.h: shared by the files driver_*.c.
  *
  *   driver.c            the turn, failures, the end
  *   driver_boot.c       from a directory to a running core; founding
@@ -225,7 +225,7 @@ void rh_refuse(struct rh_driver *d, struct rh_pending *p, uint16_t code, const c
 void rh_refuse_not_leader(struct rh_driver *d, struct rh_pending *p);
 void rh_answer_peer(struct rh_driver *d, const struct rh_pending *p, struct rh_wire_frame *f);
 raftcore_slice rh_text_slice(const char *text);
-/* Frees the requests at the head that are over. Returns the first that is not. */
+/* Frees finished requests at the head. Returns the first request under way. */
 struct rh_pending *rh_queue_first(struct rh_queue *q);
 void rh_take_request(struct rh_driver *d, uint64_t from, const struct rh_wire_frame *f);
 void rh_take_outcome(struct rh_driver *d, uint64_t peer, const struct rh_wire_frame *f);

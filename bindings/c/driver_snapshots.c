@@ -148,7 +148,7 @@ void rh_cut_log(struct rh_driver *d, uint64_t upto)
     if (d->maker.step != RH_MAKE_IDLE && d->maker.what.index < hold)
         hold = d->maker.what.index;
     if (d->space.log_bytes > 8 * (d->o.keep_bytes + d->o.compaction_bytes))
-        hold = UINT64_MAX;              /* not for ever: such a peer gets another snapshot */
+        hold = UINT64_MAX;              /* the peer will get another snapshot */
     int code = d->log.ops->compact(d->log.self, upto, hold, &before, &why);
     if (code < 0 && code != RH_E_NOMEM) {
         rh_driver_fail(d, code, "the log cannot be cut: %s", why.text);
@@ -163,7 +163,7 @@ void rh_cut_log(struct rh_driver *d, uint64_t upto)
     d->workers.flush(d->workers.self);
 }
 
-/* A database on disk needs no snapshot for it. One in memory gets a snapshot file first. */
+/* For a database in memory, a snapshot file comes first. */
 static void cut_if_long(struct rh_driver *d)
 {
     struct rh_words why = {""};
@@ -275,7 +275,7 @@ void rh_snapshots_turn(struct rh_driver *d)
     if (!d->failed)
         rh_maker_turn(d);
     if (d->arrived.index && d->arrived.index <= d->applied && !d->loader.ready) {
-        d->arrived = (struct rh_snapshot){0};   /* the core did not want it */
+        d->arrived = (struct rh_snapshot){0};   /* not wanted by the core */
         d->clean = true;
     }
     if (d->failed || !d->clean || d->arrived.index || d->loader.ready || d->maker.step != RH_MAKE_IDLE)
@@ -305,7 +305,7 @@ void rh_snapshots_tick(struct rh_driver *d)
     enum rh_space_level before = d->space.level;
     struct rh_words why = {""};
 
-    for (size_t i = 0; i < RH_STREAMS; i++)     /* supplied, and the core never sent the message */
+    for (size_t i = 0; i < RH_STREAMS; i++)     /* supplied, but the core sent no message */
         if (d->streams[i].to && !d->streams[i].msg && d->now - d->streams[i].since > WAIT_US)
             stream_end(&d->streams[i]);
     if (d->now - d->checked < SPACE_US && d->checked)
@@ -319,7 +319,7 @@ void rh_snapshots_tick(struct rh_driver *d)
     if (d->space.level != RH_SPACE_OK && d->role == RAFTCORE_ROLE_LEADER && !d->handed_over) {
         char detail[256];
         raftcore_code code = rh_hand_over(d, 0);
-        d->handed_over = code >= 0;     /* once: the next leader's disk may be full, too */
+        d->handed_over = code >= 0;     /* once: the next leader's disk may be full as well */
         raftcore_error_detail(d->node, detail, sizeof detail);
         if (code < 0)
             rh_driver_say(d, RH_LOG_INFO, "nobody can take over: %s: %s", raftcore_strerror(code), detail);
