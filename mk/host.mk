@@ -38,7 +38,7 @@ $(HOST_OUT)/libraftcore_host.so: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o) $(C_
 	    -Wl,-z,relro,-z,now -Wl,--no-undefined -L$(C_OUT) -lraftcore $(HOST_LIBS)
 	@ln -sf $(HOST_SONAME) $@
 
-$(HOST_OUT)/counter: examples-c/counter.c $(HOST_OUT)/libraftcore_host.a $(C_OUT)/libraftcore.a $(HOST_HDR)
+$(HOST_OUT)/counter $(HOST_OUT)/smallest: $(HOST_OUT)/%: examples-c/%.c $(HOST_OUT)/libraftcore_host.a $(C_OUT)/libraftcore.a $(HOST_HDR)
 	$(HOST_CC) -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -Iinclude $(filter %.c %.a,$^) $(HOST_LIBS) $(C_LIBS) -o $@
 
 $(HOST_OUT)/rh-log: bindings/c/tools/rh_log.c $(HOST_OUT)/libraftcore_host.a $(HOST_HDR)
@@ -101,7 +101,7 @@ $(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/libraftcore_host.a $(HOST_
 
 host: $(HOST_OUT)/libraftcore_host.a $(HOST_OUT)/libraftcore_host.so $(HOST_OUT)/rh-log  ## the host library for C, bindings/c, static and shared, and rh-log
 counter: $(HOST_OUT)/counter  ## examples-c/counter.c, a replicated counter on the host library
-host-test: host counter $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts, damage and failing calls
+host-test: host counter $(HOST_OUT)/smallest $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts, damage and failing calls
 	tests/wire/vectors.py
 	tests/host/run $(HOST_OUT) $(HOST_TESTS)
 host-mutants:  ## faults planted in the file log: which does the conformance suite not notice?

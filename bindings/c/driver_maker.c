@@ -222,7 +222,7 @@ static void make_log(struct rh_driver *d)
         maker_failed(d, m->code, m->words.text);
         return;
     }
-    if (m->what.index <= d->newest.index || m->what.index < d->cut || d->loader.ready) {
+    if (m->what.index <= d->newest.index || m->what.index < d->cut || d->loader.what.index) {
         d->clean = true;
         maker_failed(d, RH_E_STATE, "a newer snapshot came meanwhile, or the log was cut");
         return;
@@ -260,7 +260,7 @@ void rh_maker_turn(struct rh_driver *d)
         m->wanted = false;
         start_job(d, RH_MAKE_COPY, RH_JOB_COPY);
     }
-    if (m->step == RH_MAKE_IDLE && (m->wanted || m->backup) && d->applied > 0 && d->conf_len > 0 && !d->loader.ready)
+    if (m->step == RH_MAKE_IDLE && (m->wanted || m->backup) && d->applied > 0 && d->conf_len > 0 && !d->loader.what.index)
         make_begin(d);
     if (m->step == RH_MAKE_WRITE)
         make_write(d);

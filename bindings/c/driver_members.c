@@ -1,8 +1,8 @@
 /*
  * driver_members.c: the address book, joining, membership changes, promotion.
  *
- * The book is applied state: it changes with membership changes and snapshots only, and stands in
- * the log beside each membership. Addresses from hellos and JOINED frames are hints until then.
+ * The book is applied state. Only membership changes and snapshots change the book, and the log has
+ * the book beside each membership. Addresses from hellos and JOINED frames are hints until then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -288,7 +288,7 @@ static const char *step_fault(struct rh_driver *d, uint64_t change, uint64_t id,
     return buf;
 }
 
-/* Reads a step of a ConfChangeV2, and returns why the leader's host refuses it. NULL: it does not. */
+/* Reads a step of a ConfChangeV2, and returns why the leader's host refuses the step. NULL: no reason. */
 static const char *read_step(struct rh_driver *d, const uint8_t *p, const uint8_t *end, char *buf, size_t cap)
 {
     uint64_t tag, x, change = 0, id = 0;
@@ -438,8 +438,8 @@ void rh_take_joined(struct rh_driver *d, const struct rh_wire_frame *f)
 /* ---- promotion, transfer ---- */
 
 /*
- * Hands the leadership over. 0: to the voter with the longest log of those heard within an election
- * timeout. The core's own choice knows only those heard since its last check of the quorum: just
+ * Hands the leadership over. 0: to the voter with the longest log among the voters heard within an election
+ * timeout. The core's own choice knows only voters heard since the last check of the quorum: just
  * after a check, nobody.
  */
 raftcore_code rh_hand_over(struct rh_driver *d, uint64_t to)
@@ -469,8 +469,8 @@ static void ask_for_vote(struct rh_driver *d, uint64_t id)
 }
 
 /*
- * A leader promotes learners that asked for it. The leader's list is gone when another node leads,
- * so a learner that wants a vote asks by itself, too.
+ * A leader promotes learners that asked for a vote. The leader's list is gone when another node
+ * leads, so a learner asks again.
  */
 void rh_promote_learners(struct rh_driver *d)
 {

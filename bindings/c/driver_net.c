@@ -1,5 +1,5 @@
 /*
- * driver_net.c: what comes from the transport.
+ * driver_net.c: the calls of the transport.
  */
 #include <string.h>
 
@@ -43,7 +43,7 @@ static uint16_t on_hello(void *driver, const struct rh_net_hello *hello, struct 
     return d->failed ? RH_WIRE_R_SHUTTING_DOWN : 0;
 }
 
-/* A MsgSnap whose file is not here: the sender makes another attempt. */
+/* Refuses a MsgSnap without its file: the sender makes another attempt. */
 static void refuse_snapshot(struct rh_driver *d, uint64_t peer, uint64_t index, uint64_t term)
 {
     const struct rh_wire_frame f = {.group = d->o.group,
@@ -65,7 +65,7 @@ static void step(struct rh_driver *d, uint64_t peer, raftcore_slice msg)
     char detail[256];
 
     if (raftcore_snapshot_split(msg.ptr, msg.len, &data, &index, &term) == RAFTCORE_OK &&
-        (data.len > 0 || d->arrived.index != index || d->arrived.term != term)) {
+        (data.len > 0 || d->loader.what.index || !rh_arrived(d, index, term))) {
         refuse_snapshot(d, peer, index, term);
         return;
     }
@@ -156,7 +156,7 @@ static uint16_t on_offered(void *driver, uint64_t from, const struct rh_snapshot
 {
     struct rh_driver *d = driver;
 
-    if (!d->node || d->failed || d->loader.ready)
+    if (!d->node || d->failed || d->loader.what.index)
         return RH_WIRE_A_BUSY;
     if (what->index <= d->applied)
         return RH_WIRE_A_NOT_NEEDED;
@@ -170,10 +170,9 @@ static void on_stored(void *driver, uint64_t from, const struct rh_snapshot *wha
     struct rh_driver *d = driver;
 
     (void)from;
-    if (d->loader.ready)
-        return;                         /* the MsgSnap is refused, and the leader tries again */
-    d->arrived = *what;
-    d->arrived.conf = (raftcore_slice){0};
+    struct rh_snapshot *to = &d->arrived[d->n_arrived++ % RH_ARRIVED];
+    *to = *what;
+    to->conf = (raftcore_slice){0};
 }
 
 const struct rh_net_events rh_driver_events = {

@@ -1,5 +1,5 @@
 /*
- * driver_parts.h: what the files driver_*.c share.
+ * driver_parts.h: shared by the files driver_*.c.
  *
  *   driver.c            the turn, failures, the end
  *   driver_boot.c       from a directory to a running core; founding
@@ -27,6 +27,7 @@ enum {
     RH_REQUESTS = 1 << 16,              /* requests under way; a power of two */
     RH_ASKS = 16,                       /* read indexes under way */
     RH_STREAMS = 16,                    /* snapshots being sent */
+    RH_ARRIVED = 4,                     /* snapshots received and not yet installed */
     RH_FETCH_ENTRIES = 2048,            /* of one read of the log */
     RH_BUCKETS = 20,                    /* of a histogram: powers of two from 16 us on */
 };
@@ -93,8 +94,9 @@ struct rh_maker {
 
 /* A received snapshot that is being put into the database. */
 struct rh_loader {
+    struct rh_snapshot what;            /* from the ready on; index 0: none */
     struct rh_snapshot_reader *reader;
-    uint64_t ready;                     /* its number */
+    uint64_t ready;                     /* number of its ready, once loading; 0: not yet */
 };
 
 struct rh_driver {
@@ -162,7 +164,8 @@ struct rh_driver {
 
     /* snapshots */
     struct rh_snapshot newest;          /* in the log; without conf; index 0 or bytes 0: no file */
-    struct rh_snapshot arrived;         /* received, not in the log yet; index 0: none */
+    struct rh_snapshot arrived[RH_ARRIVED];     /* received, not in the log yet; index 0: none */
+    size_t n_arrived;                   /* since the boot; the next one's place */
     struct rh_stream streams[RH_STREAMS];
     struct { uint64_t peer, id; } waiting[RH_STREAMS]; /* fetches that wait for a snapshot; peer 0: free */
     struct rh_maker maker;
@@ -225,7 +228,7 @@ void rh_refuse(struct rh_driver *d, struct rh_pending *p, uint16_t code, const c
 void rh_refuse_not_leader(struct rh_driver *d, struct rh_pending *p);
 void rh_answer_peer(struct rh_driver *d, const struct rh_pending *p, struct rh_wire_frame *f);
 raftcore_slice rh_text_slice(const char *text);
-/* Frees the requests at the head that are over. Returns the first that is not. */
+/* Frees finished requests at the head. Returns the first request under way. */
 struct rh_pending *rh_queue_first(struct rh_queue *q);
 void rh_take_request(struct rh_driver *d, uint64_t from, const struct rh_wire_frame *f);
 void rh_take_outcome(struct rh_driver *d, uint64_t peer, const struct rh_wire_frame *f);
@@ -258,6 +261,8 @@ void rh_send_snapshot(struct rh_driver *d, const raftcore_msg *m);
 void rh_sending(struct rh_driver *d, uint64_t to, enum rh_net_sending how, uint16_t code, const char *words);
 void rh_snapshots_turn(struct rh_driver *d);
 void rh_snapshots_tick(struct rh_driver *d);
+/* Returns a received snapshot. NULL: none of this index and term is here. */
+const struct rh_snapshot *rh_arrived(const struct rh_driver *d, uint64_t index, uint64_t term);
 void rh_loader_begin(struct rh_driver *d, uint64_t ready);
 void rh_free_snapshots(struct rh_driver *d);
 void rh_serve_waiting(struct rh_driver *d);

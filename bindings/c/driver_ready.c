@@ -131,12 +131,14 @@ static bool take_snapshot(struct rh_driver *d, const raftcore_ready *rd, struct 
     struct rh_snapshot_reader *reader;
     struct rh_words why = {""};
 
-    if (d->arrived.index != rd->snapshot_index || d->arrived.term != rd->snapshot_term) {
+    const struct rh_snapshot *here = rh_arrived(d, rd->snapshot_index, rd->snapshot_term);
+
+    if (!here) {
         rh_driver_fail(d, RH_E_CORE, "the core installs a snapshot of index %llu whose file is not here",
                        (ull)rd->snapshot_index);
         return false;
     }
-    int code = rh_snapshot_open(d->dir, &d->arrived, &reader, &why);
+    int code = rh_snapshot_open(d->dir, here, &reader, &why);
     if (code == RH_OK) {
         code = rh_take_book(d, rh_snapshot_info(reader)->book);
         rh_snapshot_close(reader);
@@ -146,7 +148,7 @@ static bool take_snapshot(struct rh_driver *d, const raftcore_ready *rd, struct 
                        (ull)rd->snapshot_index, why.text);
         return false;
     }
-    *what = d->arrived;
+    *what = d->loader.what = *here;
     *blob = rh_blob_make(d, rd->snapshot_conf, false, &what->conf.len);
     what->conf.ptr = *blob;
     if (!*blob)

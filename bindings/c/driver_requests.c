@@ -37,7 +37,7 @@ struct rh_pending *rh_queue_pop(struct rh_queue *q)
     return p;
 }
 
-/* Frees the requests at the head that are over. Returns the first that is not. */
+/* Frees finished requests at the head. Returns the first request under way. */
 struct rh_pending *rh_queue_first(struct rh_queue *q)
 {
     while (q->head && q->head->state == RH_P_OVER)
@@ -120,7 +120,7 @@ struct rh_pending *rh_take(struct rh_driver *d, uint64_t seq)
 
 /* ---- outcomes ---- */
 
-/* Takes a request out of its slot. A request in a list is freed there. */
+/* Takes a request out of its slot. The list frees a request that is still listed. */
 static void forget(struct rh_driver *d, struct rh_pending *p)
 {
     *slot_of(d, p->seq) = NULL;
@@ -177,7 +177,7 @@ void rh_outcome(struct rh_driver *d, struct rh_pending *p, enum rh_what what, co
     forget(d, p);
 }
 
-/* A request that was not taken. */
+/* Ends a request that was refused. */
 void rh_refuse(struct rh_driver *d, struct rh_pending *p, uint16_t code, const char *words)
 {
     d->n_refused++;
@@ -216,7 +216,7 @@ void rh_driver_submit(struct rh_driver *d, struct rh_pending *p)
     if (p->deadline == 0)
         p->deadline = p->kind == RH_P_BACKUP ? UINT64_MAX : d->now + (uint64_t)d->o.request_ms * 1000;
     d->again = true;
-    if (*slot) {                        /* an older one is still there: so many are under way */
+    if (*slot) {                        /* an older request is still there: so many are under way */
         slot = slot_of(d, ++d->seq);
         p->seq = d->seq;
     }
@@ -266,7 +266,7 @@ void rh_dropped(struct rh_driver *d, const raftcore_drop *drop)
 {
     struct rh_pending *p;
 
-    if (drop->what == RAFTCORE_DROP_READ) {     /* nothing happened: ask again until the deadline */
+    if (drop->what == RAFTCORE_DROP_READ) {     /* no effect: ask again until the deadline */
         struct rh_queue list = take_ask(d, drop->token);
         while ((p = rh_queue_first(&list)))
             rh_queue_add(&d->reads, rh_queue_pop(&list));
@@ -291,7 +291,7 @@ static void expire(struct rh_driver *d, struct rh_pending *p)
     rh_outcome(d, p, harmless ? RH_NOT_COMMITTED : RH_UNKNOWN, NULL, (raftcore_slice){0}, words);
 }
 
-/* What happens to the requests, or to those sent to a peer. */
+/* An end of requests: of all, or of requests sent to a peer. */
 struct event {
     uint64_t peer;
     const char *words;
@@ -347,7 +347,7 @@ void rh_end_requests(struct rh_driver *d, const char *words)
     rh_queue_first(&d->reads);
 }
 
-/* Named requests are recognised when they come twice, so they go to the next leader. */
+/* Named requests go to the next leader: every member recognises a repetition. */
 static void lose_if_sent(struct rh_driver *d, struct rh_pending *p, const struct event *e)
 {
     if (p->state != RH_P_SENT || p->peer != e->peer)

@@ -148,7 +148,7 @@ void rh_cut_log(struct rh_driver *d, uint64_t upto)
     if (d->maker.step != RH_MAKE_IDLE && d->maker.what.index < hold)
         hold = d->maker.what.index;
     if (d->space.log_bytes > 8 * (d->o.keep_bytes + d->o.compaction_bytes))
-        hold = UINT64_MAX;              /* not for ever: the peer gets another snapshot */
+        hold = UINT64_MAX;              /* the peer will get another snapshot */
     int code = d->log.ops->compact(d->log.self, upto, hold, &before, &why);
     if (code < 0 && code != RH_E_NOMEM) {
         rh_driver_fail(d, code, "the log cannot be cut: %s", why.text);
@@ -163,7 +163,7 @@ void rh_cut_log(struct rh_driver *d, uint64_t upto)
     d->workers.flush(d->workers.self);
 }
 
-/* A database on disk needs no snapshot for it. One in memory gets a snapshot file first. */
+/* For a database in memory, a snapshot file comes first. */
 static void cut_if_long(struct rh_driver *d)
 {
     struct rh_words why = {""};
@@ -184,16 +184,39 @@ static void cut_if_long(struct rh_driver *d)
 
 /* ---- installing a peer's ---- */
 
+const struct rh_snapshot *rh_arrived(const struct rh_driver *d, uint64_t index, uint64_t term)
+{
+    for (size_t i = 0; i < RH_ARRIVED; i++)
+        if (index > 0 && d->arrived[i].index == index && d->arrived[i].term == term)
+            return &d->arrived[i];
+    return NULL;
+}
+
+/* Forgets received snapshots that the log has passed. Returns whether others may still be installed. */
+static bool some_are_to_come(struct rh_driver *d)
+{
+    bool some = d->loader.what.index > 0;
+
+    for (size_t i = 0; i < RH_ARRIVED; i++) {
+        if (d->arrived[i].index > 0 && d->arrived[i].index <= d->applied) {
+            d->arrived[i] = (struct rh_snapshot){0};
+            d->clean = true;
+        }
+        some = some || d->arrived[i].index > 0;
+    }
+    return some;
+}
+
 void rh_loader_begin(struct rh_driver *d, uint64_t ready)
 {
     struct rh_words why = {""};
-    int code = rh_snapshot_open(d->dir, &d->arrived, &d->loader.reader, &why);
+    int code = rh_snapshot_open(d->dir, &d->loader.what, &d->loader.reader, &why);
 
-    if (code == RH_OK && d->db.snapshot_load(d->db.self, RH_LOAD_BEGIN, NULL, 0, d->arrived.index, &why) < 0)
+    if (code == RH_OK && d->db.snapshot_load(d->db.self, RH_LOAD_BEGIN, NULL, 0, d->loader.what.index, &why) < 0)
         code = RH_E_DATABASE;
     if (code != RH_OK)
         rh_driver_fail(d, code == RH_NONE ? RH_E_DAMAGED : code, "the snapshot of index %llu cannot be loaded: %s",
-                       (ull)d->arrived.index, why.text);
+                       (ull)d->loader.what.index, why.text);
     d->loader.ready = ready;
     d->again = true;
 }
@@ -247,20 +270,20 @@ static void loader_turn(struct rh_driver *d)
     if (!d->loader.ready)
         return;
     d->again = true;
-    int code = load_some(d, d->loader.reader, 4 * STEP_BYTES, d->arrived.index, &why);
+    int code = load_some(d, d->loader.reader, 4 * STEP_BYTES, d->loader.what.index, &why);
     if (code == RH_OK)
         return;
     rh_snapshot_close(d->loader.reader);
+    const struct rh_snapshot what = d->loader.what;
     d->loader = (struct rh_loader){0};
     if (code != RH_NONE) {
-        rh_driver_fail(d, code, "the snapshot of index %llu cannot be loaded: %s", (ull)d->arrived.index, why.text);
+        rh_driver_fail(d, code, "the snapshot of index %llu cannot be loaded: %s", (ull)what.index, why.text);
         return;
     }
-    rh_driver_say(d, RH_LOG_INFO, "the database has the snapshot of index %llu", (ull)d->arrived.index);
-    d->applied = d->given = d->arrived.index;
-    d->applied_term = d->arrived.term;
-    d->newest = d->arrived;
-    d->arrived = (struct rh_snapshot){0};
+    rh_driver_say(d, RH_LOG_INFO, "the database has the snapshot of index %llu", (ull)what.index);
+    d->applied = d->given = what.index;
+    d->applied_term = what.term;
+    d->newest = what;
     d->clean = true;
     d->n_snapshots_loaded++;
 }
@@ -274,11 +297,7 @@ void rh_snapshots_turn(struct rh_driver *d)
     loader_turn(d);
     if (!d->failed)
         rh_maker_turn(d);
-    if (d->arrived.index && d->arrived.index <= d->applied && !d->loader.ready) {
-        d->arrived = (struct rh_snapshot){0};   /* the core did not want it */
-        d->clean = true;
-    }
-    if (d->failed || !d->clean || d->arrived.index || d->loader.ready || d->maker.step != RH_MAKE_IDLE)
+    if (d->failed || some_are_to_come(d) || !d->clean || d->maker.step != RH_MAKE_IDLE)
         return;
     d->clean = false;
     if (rh_snapshots_clean(d->dir, &d->newest, false, &why) < 0)
@@ -305,7 +324,7 @@ void rh_snapshots_tick(struct rh_driver *d)
     enum rh_space_level before = d->space.level;
     struct rh_words why = {""};
 
-    for (size_t i = 0; i < RH_STREAMS; i++)     /* supplied, and the core never sent the message */
+    for (size_t i = 0; i < RH_STREAMS; i++)     /* supplied, but the core sent no message */
         if (d->streams[i].to && !d->streams[i].msg && d->now - d->streams[i].since > WAIT_US)
             stream_end(&d->streams[i]);
     if (d->now - d->checked < SPACE_US && d->checked)
@@ -319,7 +338,7 @@ void rh_snapshots_tick(struct rh_driver *d)
     if (d->space.level != RH_SPACE_OK && d->role == RAFTCORE_ROLE_LEADER && !d->handed_over) {
         char detail[256];
         raftcore_code code = rh_hand_over(d, 0);
-        d->handed_over = code >= 0;     /* once: the next leader's disk may be full, too */
+        d->handed_over = code >= 0;     /* once: the next leader's disk may be full as well */
         raftcore_error_detail(d->node, detail, sizeof detail);
         if (code < 0)
             rh_driver_say(d, RH_LOG_INFO, "nobody can take over: %s: %s", raftcore_strerror(code), detail);
@@ -339,7 +358,7 @@ void rh_free_snapshots(struct rh_driver *d)
         rh_snapshot_cancel(m->writer);
     if (d->loader.reader) {
         struct rh_words ignored;
-        d->db.snapshot_load(d->db.self, RH_LOAD_ABORT, NULL, 0, d->arrived.index, &ignored);
+        d->db.snapshot_load(d->db.self, RH_LOAD_ABORT, NULL, 0, d->loader.what.index, &ignored);
         rh_snapshot_close(d->loader.reader);
     }
     for (size_t i = 0; i < RH_STREAMS; i++)

@@ -6,8 +6,8 @@
  *   job thread      flushes of snapshot files, copies for backups
  *   other threads   put requests into the inbox, and wake the loop by an eventfd
  *
- * The lock is held during a turn, so that status and metrics may be asked for on any thread. It is
- * recursive: the database's functions may ask, too. The inbox has a mutex of its own.
+ * A turn holds the lock, so status and metrics work on any thread. The lock is recursive, for calls
+ * from the database's functions. The inbox has a mutex of its own.
  */
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 /*
- * host_parts.h: what the files host*.c share.
+ * host_parts.h: shared by the files host*.c.
  *
  *   host.c          open, the loop, close
  *   host_workers.c  the sync thread and the job thread
@@ -14,7 +14,7 @@
 #include "driver.h"
 #include "net_tcp.h"
 
-/* A thread that works when it is asked to. */
+/* A thread that works on demand. */
 struct rh_worker {
     struct rh_host *host;
     pthread_t thread;
@@ -56,7 +56,7 @@ void rh_host_wake(struct rh_host *h);
 /* host_workers.c */
 void rh_worker_init(struct rh_host *h, struct rh_worker *w);
 int rh_worker_start(struct rh_worker *w, void *(*run)(void *), struct rh_words *why);
-/* Lets a thread do what it was asked for, and ends it. */
+/* Lets a thread finish its work, and ends the thread. */
 void rh_worker_end(struct rh_worker *w);
 void *rh_sync_thread(void *worker);
 void *rh_job_thread(void *worker);

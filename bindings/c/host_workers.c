@@ -35,7 +35,7 @@ static struct timespec in_ms(long ms)
     return t;
 }
 
-/* Flushes whenever something waits, and once more after an idle moment, so that the log can tidy up. */
+/* Flushes on demand, and once more after an idle moment, so that the log can tidy up. */
 void *rh_sync_thread(void *self)
 {
     struct rh_worker *w = self;

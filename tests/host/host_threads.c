@@ -2,7 +2,7 @@
  * host_threads.c: three hosts with threads of their own, clients on other threads. Built with ThreadSanitizer.
  *
  * Each client adds at any host, waits for the outcome, reads, and looks at status and metrics meanwhile. In the end all
- * hosts have the same sum, a backup holds it, and requests after the close of a host end with an outcome.
+ * hosts have equal sums. Then a backup, refused changes, a transfer, and refused starts.
  */
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -148,7 +148,7 @@ static void *client(void *number)
     for (int i = 0; i < ADDS; i++) {
         add(id, (uint8_t)id);
         sum += id;
-        uint64_t now = sum, before = now > CLIENTS * CLIENTS ? now - CLIENTS * CLIENTS : 0; /* of the other clients, one addition each may be under way */
+        uint64_t now = sum, before = now > CLIENTS * CLIENTS ? now - CLIENTS * CLIENTS : 0; /* other clients may have an addition under way */
         if (i % 10 == 0 && i > 0) {
             CHECK(rh_read(hosts[(size_t)i / 10 % HOSTS], id) == RH_OK);
             if (wait_for(id)->what == RH_READABLE)
