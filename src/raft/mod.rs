@@ -96,8 +96,10 @@ impl Raft {
         config.checked()?;
         let mut rng = Rng::new(config.seed ^ config.id.rotate_left(32));
         let poison = config.flags.has(Flags::DEBUG_POISON_VIEWS);
+        // Without a byte of room nothing would ever be applied.
+        let max_committed_size_per_ready = config.max_committed_size_per_ready.max(1);
         let mut raft = Self {
-            config: *config,
+            config: Config { max_committed_size_per_ready, ..*config },
             id: config.id,
             role: Role::Follower,
             term: 0,
