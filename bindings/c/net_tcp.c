@@ -16,7 +16,7 @@ enum {
     EVENTS = 64,
     ROUNDS = 4,                         /* of EVENTS in a turn */
     BYTES_DEFAULT = 64 << 20,
-    FRAME_LEAST = 65536,
+    FRAME_MOST = 1 << 30,               /* of the protocol */
     CHUNK_FRAME = (1 << 20) + 48,       /* a chunk of the largest size */
     SPARES_MAX = 1024,
 };
@@ -72,8 +72,6 @@ static int check(const struct rh_net_tcp_options *o, struct rh_words *why)
                        sizeof *o);
     if (o->self.id == 0 || !o->dir || !o->events)
         return rh_fail(why, RH_E_ARG, "a transport needs an id, a directory and events");
-    if (o->frame_limit != 0 && (o->frame_limit < FRAME_LEAST || o->frame_limit > 1u << 30))
-        return rh_fail(why, RH_E_ARG, "frame_limit is %llu: 65,536 to 2^30 are allowed", (ull)o->frame_limit);
     if (o->spares > SPARES_MAX)
         return rh_fail(why, RH_E_ARG, "spares is %u: at most %u are allowed", o->spares, SPARES_MAX);
     if (files != 0 && files != 3)
@@ -152,6 +150,8 @@ int rh_net_tcp_open(const struct rh_net_tcp_options *o, struct rh_net *out, stru
     net->log = o->log;
     net->log_context = o->log_context;
     net->frame_limit = o->frame_limit ? o->frame_limit : BYTES_DEFAULT;
+    if (net->frame_limit > FRAME_MOST)
+        net->frame_limit = FRAME_MOST;
     net->queue_bytes = o->queue_bytes ? o->queue_bytes : BYTES_DEFAULT;
     net->max_frame = net->frame_limit < CHUNK_FRAME ? CHUNK_FRAME : (uint32_t)net->frame_limit;
     net->want_spare = o->spares ? o->spares : RH_NET_SPARES;

@@ -34,7 +34,7 @@ struct rh_net_tcp_options {
     void *driver;
     const char *tls_ca, *tls_cert, *tls_key;    /* PEM files; all NULL: plain TCP */
 
-    uint64_t frame_limit;               /* longest frame taken: raftcore_frame_limit. 0: 64 MiB. From 65,536 to 2^30 */
+    uint64_t frame_limit;               /* longest frame of the core taken: raftcore_frame_limit. 0: 64 MiB; at most 2^30 */
     uint64_t queue_bytes;               /* bytes waiting for a peer, on each connection. 0: 64 MiB */
     uint32_t spares;                    /* descriptors set aside for members; 0: RH_NET_SPARES */
     /* Lines for a log, once per peer and cause. `level` as enum rh_level of raftcore_host.h. NULL: none. */

@@ -406,6 +406,17 @@ static void test_join(void)
     start_with(j, &oj);
     snprintf(address, sizeof address, "localhost:%u", rh_net_tcp_port(a->net));
     a->join_status = RH_WIRE_WAIT;
+
+    /* Refused for now: asks again, and not before it may. */
+    a->hello_code = RH_WIRE_R_BUSY;
+    CHECK(j->net.ops->join(j->net.self, address, RH_WIRE_WANT_VOTER) == RH_OK);
+    UNTIL(j->n_rejected == 1);
+    uint64_t dials = totals(a).accepted;
+    spin(0.3);
+    CHECK(totals(a).accepted == dials && j->reject_by_peer);
+    skipped += 1000000;
+    UNTIL(totals(a).accepted == dials + 1);
+    a->hello_code = 0;
     CHECK(j->net.ops->join(j->net.self, "nonsense", RH_WIRE_WANT_VOTER) == RH_E_ARG);
     CHECK(j->net.ops->join(j->net.self, address, RH_WIRE_WANT_VOTER) == RH_OK);
     UNTIL(j->n_answered == 3);
