@@ -2,8 +2,9 @@
 //!
 //! Records of a message are copied unchanged if they are canonical. Fast paths append many entries
 //! within a block, records of a series, or a single record. The general paths do the same entry by
-//! entry, and are the oracles of the tests (`api/batches`, `api/steady`). Not here: whether entries
-//! may be appended at all (`raft`), room in the blocks (`mod`, `blocks`).
+//! entry, and are the oracles of the tests (`api/batches`, `api/steady`).
+//!
+//! Not here: whether entries may be appended at all (`raft`), room in the blocks (`mod`, `blocks`).
 
 use super::blocks::Place;
 use super::{Log, Run, Slot, max_index_bytes};

@@ -3,8 +3,9 @@
 //!
 //! The boot checks the data against each other, since a disk may lie. Data that no crash can leave
 //! behind are refused as CORRUPT; data that a crash can leave behind are repaired. The cost grows
-//! with the terms and the unapplied entries, not with the length of the log. Invariant: after an
-//! error the node stays unbooted, and the host can only free the node.
+//! with the terms and the unapplied entries, not with the length of the log.
+//!
+//! Invariant: after an error the node stays unbooted, and the host can only free the node.
 
 use super::Log;
 use crate::error::{Detail, Error, Result};

@@ -6,6 +6,7 @@
 //! (`raft/fetches`).
 //!
 //! Not here: how entries are appended (`append`), when a mark may move (`raft`), I/O (nowhere).
+//!
 //! Invariants: `before <= applied <= applying <= commit <= last`; `durable <= handed <= last`;
 //! `recent_first` is above every evicted entry. Only a snapshot moves `applied` and `durable`
 //! together.

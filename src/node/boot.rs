@@ -65,7 +65,8 @@ impl Node {
     /// Give at least the entries above `applied`. If these do not fit into memory at once, use the
     /// other calls. After an error you can only drop the node.
     ///
-    /// # Errors The errors of the other `boot_*` calls.
+    /// # Errors
+    /// The errors of the other `boot_*` calls.
     pub fn boot<'a>(&mut self, stored: &Stored<'_>, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<()> {
         if stored.state != HardState::default() {
             self.boot_state(stored.state)?;

@@ -440,8 +440,9 @@ impl Node {
     /// index is applied. Serve the read then. A read ends exactly once: with the answer, or with
     /// its token in [`dropped`](crate::Ready::dropped).
     ///
-    /// # Errors [`Error::Full`]: `max_reads` are waiting: retry after the next advance.
-    /// [`Error::NoLeader`]: retry after a change of leader.
+    /// # Errors
+    /// [`Error::Full`]: `max_reads` are waiting: retry after the next advance. [`Error::NoLeader`]:
+    /// retry after a change of leader.
     pub fn read_index(&mut self, token: u64) -> Result<()> {
         self.running()?;
         let outcome = self.raft.read_index(token);

@@ -109,7 +109,8 @@ impl Node {
     /// receives the outcome of the frames. A refused frame is not an error of the turn, nor is a
     /// repeated acknowledgement.
     ///
-    /// # Errors Of an acknowledgement: the turn stopped there. Of the ready ([`Error::Full`],
+    /// # Errors
+    /// Of an acknowledgement: the turn stopped there. Of the ready ([`Error::Full`],
     /// [`Error::NoMem`]): the steps before are done.
     pub fn turn(&mut self, input: &Input<'_>, stepped: &mut StepFrames) -> Result<Turn<'_>> {
         self.turn_in(input, stepped)?;

@@ -2,9 +2,11 @@
 //!
 //! A ready contains all work of the node at the time, so a single number covers term, vote,
 //! entries, truncation and snapshot. A ready is outstanding until persisted, applied and released;
-//! its views live until the release. `Batch` is the data of a ready. Invariants: own votes and
-//! acknowledgements are stepped only when their ready is durable [E-08]; entries become durable
-//! only while the term is the mark's (etcd's rule, safe against A, B, then A again) [L-05].
+//! its views live until the release. `Batch` is the data of a ready.
+//!
+//! Invariants: own votes and acknowledgements are stepped only when their ready is durable [E-08];
+//! entries become durable only while the term is the mark's (etcd's rule, safe against A, B, then A
+//! again) [L-05].
 
 pub(crate) mod fill;
 pub(crate) mod local;
@@ -149,8 +151,7 @@ impl Batch {
 pub(crate) struct Readies {
     /// The batch of a ready taken while no ready is outstanding. SYNC uses only `single`.
     single: Batch,
-    /// The batches except `single`, with their buffers. A batch is large and never moves within the
-    /// list.
+    /// The batches except `single`, with their buffers. A batch is large, so it keeps its position.
     store: Vec<Batch>,
     /// Positions in `store` of outstanding batches: a ring with a power of two as length. Number n
     /// is at n modulo the length.

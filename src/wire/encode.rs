@@ -209,10 +209,10 @@ pub fn write_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
 
 /// Fast path for the head of a message in steady replication. Returns `None` for any other head.
 ///
-/// The ids fit in a byte each and the other numbers in four. The only further scalars are log_term,
-/// index, commit and reject. The function calls nothing, so that the compiler saves no registers.
-/// `address` is [`steady::address`](super::steady::address) of the sender in its term, or 0 if
-/// unknown.
+/// As varints, the ids take a byte each and the other numbers at most four. The only further
+/// scalars are log_term, index, commit and reject. The function calls nothing, so that the compiler
+/// saves no registers. `address` is [`steady::address`](super::steady::address) of the sender in
+/// its term, or 0 if unknown.
 #[inline(always)]
 fn head_short(out: &mut [u8], head: &Head, context: &[u8], address: u64) -> Option<usize> {
     let more = head.vote | head.priority as u64 | head.reject_hint | context.len() as u64;
@@ -270,7 +270,7 @@ pub(crate) fn write_short_frame(
 }
 
 /// Changes the receiver of a frame that [`write_short_frame`] wrote. Returns `false`, and changes
-/// nothing, if `to` does not fit in a byte.
+/// nothing, if `to` takes more than a byte as a varint.
 #[inline(always)]
 pub(crate) fn readdress_short_frame(frame: &mut [u8; SHORT_FRAME], to: u64) -> bool {
     let short = to < 0x80;

@@ -67,8 +67,9 @@ pub enum NextFrame<'a> {
 ///
 /// For a host that looks at each message first, or routes messages to many nodes.
 ///
-/// # Errors [`Error::Decode`]: the frame, header included, is longer than `limit` bytes. Nothing
-/// more can be read from this stream.
+/// # Errors
+/// [`Error::Decode`]: the frame, header included, is longer than `limit` bytes. Nothing more can be
+/// read from this stream.
 pub fn next_frame(bytes: &[u8], limit: u64) -> Result<NextFrame<'_>> {
     let Some((len, group)) = read_frame_header(bytes) else { return Ok(NextFrame::Needs(0)) };
     let whole = FRAME_HEADER as u64 + u64::from(len);

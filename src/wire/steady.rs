@@ -9,7 +9,8 @@ use super::entries;
 use super::word::{Words, number, wide};
 use crate::types::MessageKind;
 
-/// Mask and value of type, receiver, sender and term, if each fits in a byte, as nearly always.
+/// Mask and value of type, receiver, sender and term, if each takes a byte as a varint, as nearly
+/// always.
 ///
 /// The mask covers the tags, at every other byte, and the highest bit of each number. A single
 /// comparison checks all four fields.
@@ -31,7 +32,8 @@ pub(crate) struct Append<'a> {
 /// Returns the first eight bytes that all messages to a node in a term share, with kind and sender
 /// left 0.
 ///
-/// Returns 0, which no message matches, if receiver or term are 0 or do not fit in a byte.
+/// Returns 0, which no message matches, if receiver or term are 0 or take more than a byte as
+/// varints.
 pub(crate) fn address(to: u64, term: u64) -> u64 {
     let fit = (to.wrapping_sub(1) | term.wrapping_sub(1)) < 0x80 && (to | term) < 0x80;
     if fit { FIRST_FOUR.1 | to << 24 | term << 56 } else { 0 }
