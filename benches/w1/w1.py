@@ -58,7 +58,7 @@ class Host:
                 if self.waiting:
                     entries = rd.committed()
                     self.waiting -= len([entry for entry in entries if entry.token])
-                    lengths = [len(entry.data) for entry in entries]
+                    lengths = tuple(len(entry.data) for entry in entries)
                 else:
                     lengths = rd.committed_lengths()
                 self.count += len(lengths)
