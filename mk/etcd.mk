@@ -59,5 +59,5 @@ go-etcd-test: go-lib  ## the drop-in for etcd's raft: its own tests, and its nam
 # Writes bindings/go-etcd/raftpb/raft.pb.go anew; needs protoc.
 etcd-proto:
 	@mkdir -p $(ETCD_OUT)/tools
-	cd bindings/go-etcd && GOBIN=$(ETCD_OUT)/tools $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11
-	cd bindings/go-etcd/raftpb && PATH=$(ETCD_OUT)/tools:$$PATH protoc --go_out=. --go_opt=paths=source_relative raft.proto
+	top="$$PWD"; cd bindings/go-etcd && GOBIN="$$top/$(ETCD_OUT)/tools" $(GO) install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11
+	top="$$PWD"; cd bindings/go-etcd/raftpb && PATH="$$top/$(ETCD_OUT)/tools:$$PATH" protoc --go_out=. --go_opt=paths=source_relative raft.proto
