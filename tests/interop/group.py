@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Groups with members in C and in Go: one wire, one log, one state.
 
-    tests/interop/group.py C_COUNTER GO_COUNTER SCRATCH     INTEROP_SECONDS=… in all (default: 40), SEED=… repeats the choices
+    tests/interop/group.py C_COUNTER GO_COUNTER SCRATCH     INTEROP_SECONDS=… of kills and trouble (default: 12),
+                                                            SEED=… repeats the choices
 
 The programs are examples-c/counter.c and tests/interop/counter: the same arguments, the same lines. Clients repeat each
 addition, under its session and number, through any member until a member says done. So in the end the counter must equal the
@@ -17,8 +18,10 @@ import sys
 import threading
 import time
 
+from proxy import Links, Proxy
+
 PROGRAMS, SCRATCH = {"C": sys.argv[1], "Go": sys.argv[2]}, sys.argv[3]
-SECONDS = float(os.environ.get("INTEROP_SECONDS", "40"))
+SECONDS = float(os.environ.get("INTEROP_SECONDS", "12"))
 SEED = int(os.environ.get("SEED", str(time.time_ns() % 10**6)))
 CUT = 64 << 10  # bytes of log before a snapshot: a thousand additions
 chance = random.Random(SEED)
@@ -34,7 +37,8 @@ class Member:
     def __init__(self, group, language, number):
         self.language, self.number, self.group = language, number, group
         self.listen, self.client = f"127.0.0.1:{free_port()}", free_port()
-        self.peer = self.listen
+        self.proxy = Proxy(number, self.listen, group.links) if group.links else None
+        self.peer = self.proxy.address if self.proxy else self.listen
         self.log = open(f"{group.scratch}/{number}.log", "ab")
         self.process = None
 
@@ -167,6 +171,37 @@ class Group:
         self.snapshots.append(f"{leader_language} to {language} at {at}")
         return new
 
+    def remove(self, member, by):
+        """Removes a member by the word of one in the other language."""
+        def removed():
+            said = by.ask(f"remove {member.number}")
+            return said.startswith("done") or "is no member" in said
+        self.until(f"{by.language} {by.number} removes {member.language} {member.number}", 15, removed)
+        self.members.remove(member)
+        member.process.kill()
+        member.process.wait(10)
+        self.progress()
+
+    def trouble(self, seconds):
+        """Slow links, cut connections, partitions and kills, one after another."""
+        end, numbers = time.monotonic() + seconds, [m.number for m in self.members]
+        while time.monotonic() < end:
+            what = chance.choice(["slow", "cut", "cut", "part", "one way", "kill"])
+            if what == "slow":
+                self.links.delay(0.03)
+            elif what == "cut":
+                self.links.cut()
+            elif what == "kill":
+                self.kill_and_restart(chance.choice(self.members))
+            else:
+                self.links.part([chance.choice(numbers)], numbers, what == "one way")
+                time.sleep(0.5 + chance.random())
+                self.links.heal()
+            time.sleep(0.2 + chance.random() * 0.5)
+        self.links.heal()
+        self.all_vote()
+        self.progress()
+
     def finish(self):
         for c in self.clients:
             c.stopped = True
@@ -180,6 +215,7 @@ class Group:
             self.fail(f"{total} additions, and the answers are not 1 to {total}")
         self.equal(total)
         self.retries(total)
+        self.nothing_counts(total)
         for m in self.members:  # what the disks hold
             m.kill(signal.SIGTERM)
         for m in self.members:
@@ -188,7 +224,8 @@ class Group:
         for m in self.members:
             m.kill()
         print(f"{self.name}: {total} additions, {sum(c.repeats for c in self.clients)} repeats, {self.kills} kills, "
-              f"snapshots {', '.join(self.snapshots)}, slowest addition {max(c.slowest for c in self.clients):.2f} s, "
+              f"snapshots {', '.join(self.snapshots) or 'none'}, {self.links.cuts if self.links else 0} cuts, "
+              f"{self.links.partitions if self.links else 0} partitions, slowest addition {max(c.slowest for c in self.clients):.2f} s, "
               f"{time.monotonic() - self.begin:.0f} s", flush=True)
 
     def equal(self, total):
@@ -205,15 +242,30 @@ class Group:
                     self.fail(f"a retry on {m} was answered {said!r}, not {c.answers[-1]}")
         self.equal(total)
 
+    def nothing_counts(self, total):
+        """A later request of a session that nobody knows, and a session of zeros: no member may count them."""
+        for m in self.members:
+            for line, answer in (f"add {os.urandom(16).hex()} 5", "unknown"), (f"add {'0' * 32} 1", "not committed"):
+                said = m.ask(line)
+                if not said.startswith(answer):
+                    self.fail(f"{line} on {m} was answered {said!r}, not {answer}")
+        self.equal(total)
 
-def run(name, languages, seconds, **how):
-    """Founds on the first language and joins the others; leaders, kills, snapshots, a removal."""
+
+def gather(name, languages, **how):
+    """Founds on the first language and joins the others; each member leads once."""
     group = Group(name, **how)
     group.found(languages[0])
     for language in languages[1:]:
         group.join(language)
     for m in list(group.members):
         group.lead(m)
+    return group
+
+
+def run(name, languages, seconds):
+    """Leaders of each language, kills, snapshots across, removals."""
+    group = gather(name, languages)
     begin = time.monotonic()
     for m in list(group.members):
         group.lead(m)
@@ -226,10 +278,41 @@ def run(name, languages, seconds, **how):
     group.all_vote()
     group.join_by_snapshot("C", "Go")
     group.join_by_snapshot("Go", "C")
+    for language, other in ("C", "Go"), ("Go", "C"):
+        find = {m.language: m for m in group.members}
+        group.remove(next(m for m in group.members if m.language == language), find[other])
+    group.finish()
+
+
+def certificates(folder, numbers):
+    """An authority, and for each member a certificate with its id: docs/wire.md, section 1."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+    os.mkdir(folder)
+    new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    openssl(*new, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem")
+    for n in numbers:
+        openssl(*new, "-subj", f"/CN=member {n}", "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", f"{n}.key", "-out", f"{n}.pem",
+                "-addext", f"subjectAltName=URI:urn:raftcore:1:{n}", "-addext", "basicConstraints=critical,CA:FALSE")
+    return folder
+
+
+def run_links(name, languages, seconds):
+    group = gather(name, languages, links=Links(SEED))
+    group.trouble(seconds)
+    group.finish()
+
+
+def run_tls(name, languages):
+    group = gather(name, languages, tls=certificates(f"{SCRATCH}/certificates", range(1, 4)))
+    group.kill_and_restart(group.leader())
     group.progress()
+    group.all_vote()
     group.finish()
 
 
 print(f"interop: SEED={SEED}")
-run("founded-C", ["C", "C", "Go"], SECONDS / 8)
-run("founded-Go", ["Go", "C", "Go"], SECONDS / 8)
+run("founded-C", ["C", "C", "Go"], SECONDS / 4)
+run("founded-Go", ["Go", "C", "Go"], SECONDS / 4)
+run_links("faulty-links", ["C", "Go", "C"], SECONDS / 2)
+run_tls("tls", ["Go", "C", "Go"])
