@@ -6,7 +6,11 @@
  *     counter DIR ID PEER CLIENT                 a member, again
  *
  * A client connects to CLIENT, sends a line, reads a line: "add SESSION NUMBER" with 32 hex digits and 1, 2, 3, …,
- * "get", "remove ID", or "status". `make counter` builds the program; tests/host/counter.py kills members of it.
+ * "get", "remove ID", "lead ID", or "status". `make counter` builds the program; tests/host/counter.py kills members of
+ * it, and tests/interop has the same program in Go, for a group of both.
+ *
+ * From the environment: COUNTER_CUT, bytes of log before the log is cut; COUNTER_LISTEN, where peers are taken, if not at
+ * PEER; COUNTER_TLS, a folder with ca.pem, ID.pem and ID.key.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -34,6 +38,8 @@ static int apply(void *db, struct rh_entry *e, size_t n, struct rh_words *why) {
     answers = room;
     for (size_t i = 0; i < n; i++) {
         if (rh_sessions_seen(sessions, &e[i])) { /* a retry: the old answer, once more */
+            if (e[i].forgotten)
+                continue;
             memcpy(answers[i], e[i].result.ptr, e[i].result.len);
             e[i].result.ptr = (uint8_t *)answers[i];
             continue;
@@ -56,8 +62,11 @@ static int snapshot_open(void *db, void **v, uint64_t *index, struct rh_words *w
     view.at = 0;
     if (!(view.bytes = malloc(view.len)))
         return rh_fail(why, RH_E_NOMEM, "no memory");
-    memcpy(view.bytes, &value, sizeof value);
-    rh_sessions_write(sessions, view.bytes + sizeof value);
+    if (rh_sessions_write(sessions, view.bytes) != RH_OK) {
+        free(view.bytes);
+        return rh_fail(why, RH_E_NOMEM, "no memory");
+    }
+    memcpy(view.bytes + view.len - sizeof value, &value, sizeof value);
     return 0;
 }
 
@@ -84,11 +93,11 @@ static int snapshot_load(void *db, enum rh_load what, const void *bytes, size_t 
         return 0;
     }
     if (what == RH_LOAD_COMMIT) {
-        if (loading.len < sizeof value)
+        size_t used = 0;
+        if (rh_sessions_read(sessions, loading.bytes, loading.len, &used) != RH_OK ||
+            loading.len - used != sizeof value)
             return rh_fail(why, RH_E_DAMAGED, "a snapshot of %zu bytes", loading.len);
-        memcpy(&value, loading.bytes, sizeof value);
-        if (rh_sessions_read(sessions, loading.bytes + sizeof value, loading.len - sizeof value) != RH_OK)
-            return rh_fail(why, RH_E_DAMAGED, "the sessions of a snapshot");
+        memcpy(&value, loading.bytes + used, sizeof value);
     }
     free(loading.bytes);
     memset(&loading, 0, sizeof loading);
@@ -126,9 +135,11 @@ static int command(struct rh_host *h, int client, char *line) {
         return rh_read(h, (uint64_t)client);
     if (sscanf(line, "remove %" SCNu64, &id) == 1)
         return rh_remove(h, id, (uint64_t)client);
+    if (sscanf(line, "lead %" SCNu64, &id) == 1)
+        return rh_transfer(h, id, (uint64_t)client);
     rh_status(h, &s);
-    dprintf(client, "leader %" PRIu64 " voter %d applied %" PRIu64 " value %" PRIu64 "\n", s.core.leader, s.voter,
-            s.core.applied, value);
+    dprintf(client, "leader %" PRIu64 " voter %d applied %" PRIu64 " value %" PRIu64 " snapshot %" PRIu64 "\n",
+            s.core.leader, s.voter, s.core.applied, value, s.snapshot_index);
     return RH_NONE;
 }
 
@@ -153,6 +164,21 @@ static int listen_at(const char *address) {
     return bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 64) == 0 ? fd : -1;
 }
 
+static void read_environment(struct rh_options *o) {
+    static char files[3][300];
+    const char *cut = getenv("COUNTER_CUT"), *tls = getenv("COUNTER_TLS");
+    o->listen = getenv("COUNTER_LISTEN");
+    o->compaction_bytes = o->keep_bytes = o->segment_bytes = cut ? strtoull(cut, NULL, 10) : 1 << 20;
+    if (!tls)
+        return;
+    snprintf(files[0], sizeof files[0], "%s/ca.pem", tls);
+    snprintf(files[1], sizeof files[1], "%s/%" PRIu64 ".pem", tls, o->id);
+    snprintf(files[2], sizeof files[2], "%s/%" PRIu64 ".key", tls, o->id);
+    o->tls_ca = files[0];
+    o->tls_cert = files[1];
+    o->tls_key = files[2];
+}
+
 static void stop(int number) {
     stopped = 1;
 }
@@ -174,12 +200,12 @@ int main(int argc, char **argv) {
     o.found = argc == 6 && strcmp(argv[5], "found") == 0;
     o.join = argc == 7 && strcmp(argv[5], "join") == 0 ? argv[6] : NULL;
     o.tick_ms = 20;
-    o.compaction_bytes = o.keep_bytes = o.segment_bytes = 1 << 20;
+    read_environment(&o);
     o.log = say;
     signal(SIGTERM, stop);
     signal(SIGPIPE, SIG_IGN);
     int listener = argc > 4 ? listen_at(o.client) : -1, code = RH_E_ARG;
-    sessions = rh_sessions_new(1000);
+    sessions = rh_sessions_new(RH_SESSIONS);
     if (listener >= 0 && sessions)
         code = rh_open(&o, &db, &h, &why);
     while (!stopped && code == RH_OK) {

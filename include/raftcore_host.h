@@ -101,6 +101,9 @@ struct rh_entry {
     uint64_t number;        /* of the request in its session: 1, 2, 3, ... */
     uint64_t ticket;        /* of rh_propose, if this process waits for the entry; else 0 */
 
+    /* You may set it: the entry changes nothing, and its answer is not known here. The outcome is UNKNOWN. */
+    bool forgotten;
+
     /* You may set it: the answer for the client, wherever it waits. Valid until the next apply. */
     raftcore_slice result;
 };
@@ -319,7 +322,7 @@ struct rh_retry {
  * retry    NULL: a retry is not recognised.
  * ticket   Comes back with rh_database.outcome. 0: no outcome wanted.
  * Returns  RH_OK        an outcome comes, after request_ms at the latest
- *          RH_E_ARG     no data, or above max_entry_bytes
+ *          RH_E_ARG     no data, or above max_entry_bytes; a retry with zeros for session or number
  *          RH_E_BUSY    max_queue_bytes of requests are under way
  *          RH_E_FAILED  the host has stopped
  *          RH_E_NOMEM
@@ -447,21 +450,29 @@ int rh_recover(const char *dir, uint64_t group, uint64_t id, struct rh_words *to
  * A client draws a session at random, and numbers its requests. After UNKNOWN it sends the request
  * again with the same number. In apply, ask rh_sessions_seen first: an entry that was applied before
  * changes nothing, and the stored result is the answer. The table must be in your snapshots.
+ *
+ * In a group with members in other languages the table has room for RH_SESSIONS, and stands in front of
+ * your own bytes in the snapshot: docs/wire.md, section 9.
  */
 struct rh_sessions;
+
+enum { RH_SESSIONS = 4096 };
 
 /**
  * Makes a table.
  *
- * max      Sessions to remember; then the session that was used longest ago is forgotten.
- * Returns  NULL: no memory
+ * max      Sessions to remember, at least 1, equal on all members; then the session that was used
+ *          longest ago is forgotten.
+ * Returns  NULL: max is 0, or no memory
  */
 struct rh_sessions *rh_sessions_new(size_t max);
 void rh_sessions_free(struct rh_sessions *s);
 
 /**
- * Returns whether the entry is a retry: its session has applied the number, or a higher one. Sets
- * e->result to the stored result. Entries without a session are never retries.
+ * Returns whether the entry must change nothing. Sets e->result to the stored result if the entry is
+ * the last one of its session once more. Otherwise sets e->forgotten: the session has applied a higher
+ * number, or the result was longer than 16 KiB, or the number is above 1 and the table does not know
+ * the session. Entries without a session always count.
  *
  * Lives    The result: until the next call of rh_sessions_done.
  */
@@ -472,10 +483,19 @@ int rh_sessions_done(struct rh_sessions *s, const struct rh_entry *e);
 
 /** Returns the bytes that rh_sessions_write needs. */
 size_t rh_sessions_bytes(const struct rh_sessions *s);
-void rh_sessions_write(const struct rh_sessions *s, uint8_t *to);
 
-/** Replaces the table by bytes of rh_sessions_write. RH_E_DAMAGED, RH_E_NOMEM: unchanged. */
-int rh_sessions_read(struct rh_sessions *s, const uint8_t *bytes, size_t len);
+/** Writes the table, equal bytes for equal tables. RH_E_NOMEM: nothing is written. */
+int rh_sessions_write(const struct rh_sessions *s, uint8_t *to);
+
+/**
+ * Replaces the table by bytes of rh_sessions_write. Further bytes may follow.
+ *
+ * used     Receives the length of the table.
+ * Returns  RH_OK
+ *          RH_E_DAMAGED  unchanged: no table, or one with more sessions than `max`
+ *          RH_E_NOMEM    unchanged
+ */
+int rh_sessions_read(struct rh_sessions *s, const uint8_t *bytes, size_t len, size_t *used);
 
 #ifdef __cplusplus
 }

@@ -283,7 +283,10 @@ static bool apply_normal(struct rh_driver *d, struct rh_out *o)
     for (size_t i = 0; i < n; i++)
         if (d->waiters[i]) {
             const raftcore_entry at = {.index = d->entries[i].index, .term = d->entries[i].term};
-            rh_outcome(d, d->waiters[i], RH_DONE, &at, d->entries[i].result, "");
+            if (d->entries[i].forgotten)
+                rh_outcome(d, d->waiters[i], RH_UNKNOWN, &at, (raftcore_slice){0}, "the session has expired");
+            else
+                rh_outcome(d, d->waiters[i], RH_DONE, &at, d->entries[i].result, "");
         }
     return true;
 }

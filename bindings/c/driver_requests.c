@@ -94,6 +94,8 @@ bool rh_envelope_open(raftcore_slice data, struct rh_entry *e)
     if (data.len < head || data.ptr[0] > NAMED)
         return false;
     if (data.ptr[0] == NAMED) {
+        if (rh_is_zero(data.ptr + 1, RH_SESSION_BYTES))
+            return false;
         e->session = data.ptr + 1;
         e->number = rh_get_u64(data.ptr + 1 + RH_SESSION_BYTES);
     }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dir.h"
 #include "host_parts.h"
 
 /* ---- requests ---- */
@@ -42,6 +43,8 @@ int rh_propose(struct rh_host *h, const raftcore_slice *parts, size_t count, con
     for (size_t i = 0; i < count; i++)
         len += parts[i].len;
     if (len == 0 || len > h->max_entry_bytes)
+        return RH_E_ARG;
+    if (retry && (retry->number == 0 || rh_is_zero(retry->session, sizeof retry->session)))
         return RH_E_ARG;
     return submit(h, rh_pending_entry(parts, count, retry, ticket));
 }

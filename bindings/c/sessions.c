@@ -1,8 +1,8 @@
 /*
  * sessions.c: a table of client sessions, which recognises a request that is applied twice.
  *
- * Every member must forget the same sessions, so the order of use is the order of entries: a
- * counter that is part of the state, and of the bytes.
+ * Every member must forget the same sessions, so the order of use is the order of entries. The bytes
+ * of a snapshot keep that order: docs/wire.md, section 9.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 struct session {
     uint8_t id[RH_SESSION_BYTES];
     uint64_t number, used;              /* used: the counter at the last entry; 0: free */
-    uint8_t *result;
+    uint8_t *result;                    /* NULL: too long to keep */
     size_t len;
 };
 
@@ -23,7 +23,8 @@ struct rh_sessions {
     uint64_t counter;
 };
 
-enum { HEAD = 4 + 4 + 8, RECORD = RH_SESSION_BYTES + 8 + 8 + 4 };
+enum { HEAD = 4 + 4, RECORD = RH_SESSION_BYTES + 8 + 4, RESULT_MAX = 16 * 1024 };
+static const uint32_t not_kept = UINT32_MAX;
 static const uint8_t magic[4] = {'r', 'h', 'S', '1'};
 
 struct rh_sessions *rh_sessions_new(size_t max)
@@ -74,9 +75,12 @@ bool rh_sessions_seen(struct rh_sessions *s, struct rh_entry *e)
     if (!e->session)
         return false;
     const struct session *at = &s->at[place_of(s, e->session)];
-    if (!at->used || at->number < e->number)
+    if (at->used ? at->number < e->number : e->number <= 1)
         return false;
-    e->result = (raftcore_slice){at->result, at->len};
+    if (at->used && at->number == e->number && at->result)
+        e->result = (raftcore_slice){at->result, at->len};
+    else
+        e->forgotten = true;
     return true;
 }
 
@@ -101,11 +105,12 @@ static void forget_oldest(struct rh_sessions *s)
 
 static int put(struct rh_sessions *s, const uint8_t *id, uint64_t number, uint64_t used, raftcore_slice result)
 {
-    uint8_t *copy = malloc(result.len + 1);
+    bool kept = result.len <= RESULT_MAX;
+    uint8_t *copy = kept ? malloc(result.len + 1) : NULL;
 
-    if (!copy)
+    if (kept && !copy)
         return RH_E_NOMEM;
-    if (result.len > 0)
+    if (kept && result.len > 0)
         memcpy(copy, result.ptr, result.len);
     if (!s->at[place_of(s, id)].used && s->count == s->max)
         forget_oldest(s);
@@ -116,7 +121,7 @@ static int put(struct rh_sessions *s, const uint8_t *id, uint64_t number, uint64
     at->number = number;
     at->used = used;
     at->result = copy;
-    at->len = result.len;
+    at->len = kept ? result.len : 0;
     return RH_OK;
 }
 
@@ -136,51 +141,74 @@ size_t rh_sessions_bytes(const struct rh_sessions *s)
     return bytes;
 }
 
-void rh_sessions_write(const struct rh_sessions *s, uint8_t *to)
+static int by_use(const void *a, const void *b)
 {
-    memcpy(to, magic, sizeof magic);
-    rh_put_u32(to + 4, (uint32_t)s->count);
-    rh_put_u64(to + 8, s->counter);
-    to += HEAD;
-    for (size_t i = 0; i < s->room; i++) {
-        const struct session *at = &s->at[i];
-        if (!at->used)
-            continue;
-        memcpy(to, at->id, sizeof at->id);
-        rh_put_u64(to + RH_SESSION_BYTES, at->number);
-        rh_put_u64(to + RH_SESSION_BYTES + 8, at->used);
-        rh_put_u32(to + RH_SESSION_BYTES + 16, (uint32_t)at->len);
-        memcpy(to + RECORD, at->result, at->len);
-        to += RECORD + at->len;
-    }
+    uint64_t x = ((const struct session *)a)->used, y = ((const struct session *)b)->used;
+
+    return x < y ? -1 : x > y;
 }
 
-int rh_sessions_read(struct rh_sessions *s, const uint8_t *bytes, size_t len)
+static uint8_t *write_one(const struct session *at, uint8_t *to)
+{
+    memcpy(to, at->id, sizeof at->id);
+    rh_put_u64(to + RH_SESSION_BYTES, at->number);
+    rh_put_u32(to + RH_SESSION_BYTES + 8, at->result ? (uint32_t)at->len : not_kept);
+    if (at->len > 0)
+        memcpy(to + RECORD, at->result, at->len);
+    return to + RECORD + at->len;
+}
+
+int rh_sessions_write(const struct rh_sessions *s, uint8_t *to)
+{
+    struct session *list = malloc((s->count + 1) * sizeof *list);
+    size_t n = 0;
+
+    if (!list)
+        return RH_E_NOMEM;
+    for (size_t i = 0; i < s->room; i++)
+        if (s->at[i].used)
+            list[n++] = s->at[i];
+    qsort(list, n, sizeof *list, by_use);
+    memcpy(to, magic, sizeof magic);
+    rh_put_u32(to + 4, (uint32_t)n);
+    to += HEAD;
+    for (size_t i = 0; i < n; i++)
+        to = write_one(&list[i], to);
+    free(list);
+    return RH_OK;
+}
+
+/* Reads the record at *at into the table, and moves *at behind it. */
+static int read_one(struct rh_sessions *s, const uint8_t *bytes, size_t len, size_t *at)
+{
+    static const uint8_t too_long[RESULT_MAX + 1];
+    const uint8_t *record = bytes + *at;
+    size_t left = len - *at;
+
+    if (left < RECORD)
+        return RH_E_DAMAGED;
+    uint32_t size = rh_get_u32(record + RH_SESSION_BYTES + 8);
+    raftcore_slice result = size == not_kept ? (raftcore_slice){too_long, sizeof too_long}
+                                             : (raftcore_slice){record + RECORD, size};
+    size_t stored = size == not_kept ? 0 : size;
+    if (stored > RESULT_MAX || stored > left - RECORD || s->at[place_of(s, record)].used)
+        return RH_E_DAMAGED;
+    *at += RECORD + stored;
+    return put(s, record, rh_get_u64(record + RH_SESSION_BYTES), ++s->counter, result);
+}
+
+int rh_sessions_read(struct rh_sessions *s, const uint8_t *bytes, size_t len, size_t *used)
 {
     struct rh_sessions *fresh;
     int code = RH_OK;
 
-    if (len < HEAD || memcmp(bytes, magic, sizeof magic) != 0)
+    if (len < HEAD || memcmp(bytes, magic, sizeof magic) != 0 || rh_get_u32(bytes + 4) > s->max)
         return RH_E_DAMAGED;
     if (!(fresh = rh_sessions_new(s->max)))
         return RH_E_NOMEM;
-    uint32_t left = rh_get_u32(bytes + 4);
-    fresh->counter = rh_get_u64(bytes + 8);
-    bytes += HEAD;
-    len -= HEAD;
-    for (; left > 0 && code == RH_OK; left--) {
-        size_t result = len < RECORD ? 0 : rh_get_u32(bytes + RH_SESSION_BYTES + 16);
-        if (len < RECORD || result > len - RECORD || rh_get_u64(bytes + RH_SESSION_BYTES + 8) == 0) {
-            code = RH_E_DAMAGED;
-            break;
-        }
-        code = put(fresh, bytes, rh_get_u64(bytes + RH_SESSION_BYTES), rh_get_u64(bytes + RH_SESSION_BYTES + 8),
-                   (raftcore_slice){bytes + RECORD, result});
-        bytes += RECORD + result;
-        len -= RECORD + result;
-    }
-    if (code == RH_OK && len > 0)
-        code = RH_E_DAMAGED;
+    *used = HEAD;
+    for (uint32_t left = rh_get_u32(bytes + 4); left > 0 && code == RH_OK; left--)
+        code = read_one(fresh, bytes, len, used);
     if (code == RH_OK) {
         struct rh_sessions old = *s;
         *s = *fresh;

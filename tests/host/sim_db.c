@@ -73,7 +73,7 @@ static int snapshot_open(void *self, void **view, uint64_t *index, struct rh_wor
     rh_put_u64(v->bytes, db->n);
     for (size_t i = 0; i < db->n; i++)
         rh_put_u64(v->bytes + 8 + 8 * i, db->ids[i]);
-    rh_sessions_write(db->sessions, v->bytes + 8 + 8 * db->n);
+    CHECK(rh_sessions_write(db->sessions, v->bytes + 8 + 8 * db->n) == RH_OK);
     *view = v;
     return 0;
 }
@@ -110,7 +110,9 @@ static int commit(struct sim_db *db, uint64_t index)
     for (uint64_t i = 0; i < n; i++)
         add(db, rh_get_u64(b + 8 + 8 * i));
     db->applied = index;
-    return rh_sessions_read(db->sessions, b + 8 + 8 * n, db->incoming_len - 8 - 8 * n);
+    size_t used = 0, rest = db->incoming_len - 8 - 8 * n;
+    int code = rh_sessions_read(db->sessions, b + 8 + 8 * n, rest, &used);
+    return code == RH_OK && used != rest ? RH_E_DAMAGED : code;
 }
 
 static int snapshot_load(void *self, enum rh_load what, const void *bytes, size_t len, uint64_t index,

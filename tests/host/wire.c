@@ -3,6 +3,7 @@
 
 #include "bytes.h"
 #include "crc32c.h"
+#include "raftcore_host.h"
 #include "vectors.h"
 
 enum { LIMIT = 1 << 20 };
@@ -32,6 +33,65 @@ static void book_text(const struct vector *v, char *to, size_t cap)
     CHECK(rh_wire_book_write(all, count, NULL, 0) == v->len);
     CHECK(rh_wire_book_write(all, count, again, sizeof again) == v->len);
     CHECK(memcmp(again, v->bytes, v->len) == 0);
+}
+
+/* The library has no face that lists a table, so retries and the bytes that come back show what was read. */
+static void check_sessions(const struct vector *v)
+{
+    struct rh_sessions *s = must(rh_sessions_new(RH_SESSIONS));
+    uint8_t *again = must(malloc(v->len)), id[RH_SESSION_BYTES];
+    char result[64];
+    size_t used = 0;
+
+    for (size_t cut = 0; cut < v->len; cut++) {
+        uint8_t *copy = exact_copy(v->bytes, cut);
+        CHECK(rh_sessions_read(s, copy, cut, &used) == RH_E_DAMAGED);
+        free(copy);
+    }
+    CHECK(rh_sessions_read(s, v->bytes, v->len, &used) == RH_OK && used == v->len);
+    CHECK(rh_sessions_bytes(s) == v->len && rh_sessions_write(s, again) == RH_OK);
+    CHECK(memcmp(again, v->bytes, v->len) == 0);
+    for (const char *at = v->fields; at && (at = strstr(at, "session=")); at++) {
+        struct rh_entry e = {.session = id};
+        for (int i = 0; i < RH_SESSION_BYTES; i++)
+            CHECK(sscanf(at + 8 + 2 * i, "%2hhx", &id[i]) == 1);
+        unsigned long long number;
+        int n = sscanf(strchr(at, ' '), " number=%llu result=%63[0-9a-z-]", &number, result);
+        CHECK(n >= 1);
+        e.number = number;
+        CHECK(rh_sessions_seen(s, &e) && e.forgotten == (n == 2 && strcmp(result, "not-kept") == 0));
+        CHECK(e.forgotten || e.result.len == (n == 2 ? strlen(result) / 2 : 0));
+    }
+    rh_sessions_free(s);
+    free(again);
+}
+
+/* What every member must decide alike: docs/wire.md, section 6. */
+static void check_retries(void)
+{
+    static uint8_t long_result[16 * 1024 + 1];
+    struct rh_sessions *s = must(rh_sessions_new(2));
+    const uint8_t a[RH_SESSION_BYTES] = {1}, b[RH_SESSION_BYTES] = {2}, c[RH_SESSION_BYTES] = {3};
+    struct rh_entry e = {.session = a, .number = 2};
+
+    CHECK(rh_sessions_seen(s, &e) && e.forgotten);      /* not known, and not its first */
+    e = (struct rh_entry){.session = a, .number = 1, .result = {long_result, sizeof long_result}};
+    CHECK(!rh_sessions_seen(s, &e) && rh_sessions_done(s, &e) == RH_OK);
+    e = (struct rh_entry){.session = a, .number = 1};
+    CHECK(rh_sessions_seen(s, &e) && e.forgotten);      /* a result that is too long to keep */
+    e = (struct rh_entry){.session = a, .number = 2, .result = {long_result, 16 * 1024}};
+    CHECK(!rh_sessions_seen(s, &e) && rh_sessions_done(s, &e) == RH_OK);
+    e = (struct rh_entry){.session = a, .number = 2};
+    CHECK(rh_sessions_seen(s, &e) && !e.forgotten && e.result.len == 16 * 1024);
+    e = (struct rh_entry){.session = a, .number = 1};
+    CHECK(rh_sessions_seen(s, &e) && e.forgotten && e.result.len == 0);     /* the result is another request's */
+    e = (struct rh_entry){.session = b, .number = 1};
+    CHECK(rh_sessions_done(s, &e) == RH_OK);
+    e = (struct rh_entry){.session = c, .number = 1};
+    CHECK(rh_sessions_done(s, &e) == RH_OK);
+    e = (struct rh_entry){.session = a, .number = 3};
+    CHECK(rh_sessions_seen(s, &e) && e.forgotten);      /* used longest ago */
+    rh_sessions_free(s);
 }
 
 static void check_frame(const struct vector *v)
@@ -76,6 +136,8 @@ static void check_vectors(const struct vectors *all)
         if (strcmp(v->kind, "book") == 0) {
             book_text(v, text, sizeof text);
             CHECK(strcmp(text, v->fields ? v->fields : "") == 0);
+        } else if (strcmp(v->kind, "sessions") == 0) {
+            check_sessions(v);
         } else if (strcmp(v->kind, "snapshot") != 0) {
             check_frame(v);
             seen[v->bytes[RH_WIRE_HEADER + 1]] |= strcmp(v->kind, "host") == 0;
@@ -222,6 +284,7 @@ int main(int argc, char **argv)
 
     check_crc();
     check_vectors(&all);
+    check_retries();
     check_limits();
     uint64_t damaged = check_damage(&all);
     uint64_t noise = check_noise(&all, (double)(2 * setting("HOST_TIMES", 1)));

@@ -22,7 +22,8 @@ HEAD = """\
 #
 # A vector is a group of lines `key: value`, ended by an empty line. `hex` continues on indented lines.
 #   name     of the vector
-#   kind     core-hello, core: frames of the core; host: a host frame; book, snapshot: bytes that frames carry
+#   kind     core-hello, core: frames of the core; host: a host frame; book, snapshot, sessions: bytes that
+#            frames carry
 #   meaning  for people
 #   fields   what a reader must find: `name=value`, separated by spaces. Numbers are decimal; identities of 16 bytes,
 #            checksums and bytes are hexadecimal; text stands in quotes, with \\xHH for all but printable ASCII, for " and for \\
@@ -172,6 +173,14 @@ def snapshot(index, term, conf, book_bytes, data, block_bytes):
                  f"data={data.hex()} checksum={crc32c(out):08x}")
 
 
+def sessions(table):
+    out, shown = struct.pack("<4sI", b"rhS1", len(table)), []
+    for id, number, result in table:
+        out += struct.pack("<16sQI", id, number, 2**32 - 1 if result is None else len(result)) + (result or b"")
+        shown.append(f"session={id.hex()} number={number} result={'not-kept' if result is None else result.hex()}")
+    return out, " ".join(shown)
+
+
 # ---- frames of the core: as raftcore_hello and a leader's heartbeat and append write them --------------------------------
 
 CORE_HELLO = frame(b"RAFTCORE" + struct.pack("<IQQQ", 1, 0, GROUP, 3))
@@ -227,6 +236,9 @@ def vectors():
     yield "book-empty", "book", "", book([])
     yield ("snapshot", "snapshot", "of voters 1, 2, 3 with a book of one, in blocks of 8 bytes",
            snapshot(5000, 4, CONF, SMALL_BOOK, b"apple=red;pear=green", 8))
+    yield ("sessions", "sessions", "used longest ago: first; the result of the second was longer than 16 KiB; the third has no result",
+           sessions([(SESSION, 3, b"41"), (FOUNDING, 2**64 - 1, None), (DISK, 1, b"")]))
+    yield "sessions-empty", "sessions", "", sessions([])
     yield "snapshot-empty", "snapshot", "without data", snapshot(1, 1, CONF, b"", b"", 65536)
 
 

@@ -133,18 +133,28 @@ func changeBytes(kind raftcore.ChangeKind, id uint64, context []byte) []byte {
 	return b
 }
 
-// readChange is the inverse of changeBytes. ok is false for any further bytes.
+// readChange reads the step of a raftpb ConfChangeV2 of one step, as any member writes it: a kind of 0
+// may be left out, and further fields may follow. ok is false for anything else.
 func readChange(b []byte) (kind raftcore.ChangeKind, id uint64, ok bool) {
-	if len(b) < 6 || b[0] != 0x12 || int(b[1])+2 > len(b) || b[2] != 0x08 {
+	if len(b) < 2 || b[0] != 0x12 || int(b[1])+2 > len(b) {
 		return 0, 0, false
 	}
-	step := b[3 : 2+int(b[1])]
-	k, n := binary.Uvarint(step)
-	if n <= 0 || len(step) < n+2 || step[n] != 0x10 {
-		return 0, 0, false
+	for step := b[2 : 2+int(b[1])]; len(step) > 0; {
+		value, n := binary.Uvarint(step[1:])
+		if n <= 0 {
+			return 0, 0, false
+		}
+		switch step[0] {
+		case 0x08:
+			kind = raftcore.ChangeKind(value)
+		case 0x10:
+			id = value
+		default:
+			return 0, 0, false
+		}
+		step = step[1+n:]
 	}
-	id, m := binary.Uvarint(step[n+1:])
-	return raftcore.ChangeKind(k), id, m > 0 && n+1+m == len(step)
+	return kind, id, id != 0
 }
 
 // ---- in the loop

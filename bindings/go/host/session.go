@@ -159,10 +159,9 @@ func (x *session) set(result []byte) {
 	}
 }
 
-const sessionsMagic = "rgS1"
+const sessionsMagic = "rhS1"
 
-// encode writes the table in front of the machine's snapshot: magic (4), count (4), then for each
-// session id (16), number (8), length of the result (4; all bits set: not kept), result.
+// encode writes the table in front of the machine's snapshot: docs/wire.md, section 9.
 func (s *sessions) encode() []byte {
 	b := binary.LittleEndian.AppendUint32([]byte(sessionsMagic), uint32(s.order.Len()))
 	for e := s.order.Front(); e != nil; e = e.Next() {
