@@ -1,5 +1,5 @@
-// raftcore.hpp over raftcore.h: every function of it, once at least. Answers 0 if all is well. The functions of a running
-// group are in group.cpp.
+// raftcore.hpp over raftcore.h: every function of it, once at least. Answers 0 if all is well.
+
 #include "check.hpp"
 
 #include <cstring>
