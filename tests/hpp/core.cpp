@@ -1,5 +1,4 @@
-// raftcore.hpp over raftcore.h: every function of it, once at least. Answers 0 if all is well.
-
+// raftcore.hpp over raftcore.h: what needs no running group; that is in group.cpp. Answers 0 if all is well.
 #include "check.hpp"
 
 #include <cstring>
