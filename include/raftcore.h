@@ -228,7 +228,9 @@ typedef struct raftcore_config {
     uint64_t recent_bytes;
     uint64_t catchup_bytes;          /* Entries supplied for peers, all together [8 MiB] */
     uint64_t max_size_per_msg;       /* Payload of an append with several entries [1 MiB] */
-    uint64_t max_committed_size_per_ready; /* Committed entries returned, not yet applied [4 MiB] */
+
+    /* Committed entries returned, not yet applied; 0 counts as 1 [4 MiB] */
+    uint64_t max_committed_size_per_ready;
     uint64_t max_uncommitted_size;   /* Payload of a leader's uncommitted entries [8 MiB] */
     uint64_t max_inflight_bytes;     /* Payload in flight to a peer; 0: no limit [0] */
     uint64_t max_entry_bytes;        /* Payload of an entry [up to 2^30; 4 MiB] */
@@ -756,8 +758,8 @@ typedef struct raftcore_msg {
      * then the raftpb message. */
     const raftcore_slice *frame;
 
-    /* Entries of an append or a proposal, for inspection: frame has the whole message. NULL
-     * without RAFTCORE_FLAG_DECODED_MSGS. */
+    /* Entries of an append or a proposal, for inspection: frame has the whole message, and of
+     * RAFTCORE_MSG_READ_INDEX alone the context. NULL without RAFTCORE_FLAG_DECODED_MSGS. */
     const raftcore_entry *entries;
     uint32_t n_frame;              /* Slices in frame, 1 or more */
     uint32_t frame_bytes;          /* Bytes of the frame */

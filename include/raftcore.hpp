@@ -1,32 +1,14 @@
 /*
- * raftcore.hpp: raftcore for C++17 and newer, over raftcore.h; and over raftcore_host.h, if the host
- * library is installed. Header-only. Needs neither exceptions nor RTTI, and allocates nothing.
+ * raftcore.hpp: raftcore for C++17 and newer, over raftcore.h. Header-only. Needs neither exceptions nor RTTI, and allocates nothing.
  *
  *     namespace raftcore
  *     raftcore/numbers.hpp  enumerations: role, entry_kind, message_kind, flag, code, reason, …
  *     raftcore/views.hpp    result, error, bytes, ranges, ready, entry, message, drop, event, status
  *     raftcore/structs.hpp  config, conf, stored, input, frames, hello, snapshot_split
  *     raftcore.hpp          node
- *     raftcore/host.hpp     host, database, options, sessions
  *
- * Names, units, codes and the order of calls are those of raftcore.h, which explains each call. The
- * loop of a host, as in examples-c/minimal.cpp:
- *
- *     for (;;) {
- *         auto got = node.get_ready();
- *         if (!got)
- *             return fail(got.error());
- *         if (!*got)
- *             break;
- *         const raftcore::ready &rd = **got;
- *         store(rd);
- *         for (raftcore::message m : rd.messages())
- *             send(m->to, m.frame());
- *         for (raftcore::entry e : rd.committed())
- *             apply(e);
- *         if (auto done = node.advance(rd.number()); !done)
- *             return fail(done.error());
- *     }
+ * Names, units, codes and the order of calls are those of raftcore.h, which explains each call.
+ * examples-c/minimal.cpp has the loop of a host.
  *
  * Errors     A call that can fail returns a result: a value or an error. The error holds the code
  *            and the node's explanation at the time of the call.
@@ -373,9 +355,5 @@ inline std::size_t tick_many(raftcore_node *const *nodes, std::size_t count, std
 }
 
 } // namespace raftcore
-
-#if __has_include("raftcore_host.h") && __has_include("raftcore/host.hpp")
-#include "raftcore/host.hpp"
-#endif
 
 #endif

@@ -13,7 +13,7 @@ BENCH_ALL     = $(BENCH)/w1-rust $(BENCH)/w1-c $(BENCH_HOSTS) $(BENCH_PEERS) $(B
 # only a goal of this file starts it.
 BENCH_PROTOC  = $(if $(findstring bench,$(MAKECMDGOALS)),$(shell benches/raft-rs/protoc))
 
-.PHONY: bench bench-quick bench-check bench-scale
+.PHONY: bench bench-quick bench-check bench-scale bench-ways
 
 bench: $(BENCH_ALL) $(BENCH)/bench  ## W1: raftcore from Rust, C, Go and Python, raft-rs, the floor; half an hour; target/report/bench.json
 	$(BENCH)/bench target/report benches/instructions $(BENCH_ALL)
@@ -25,6 +25,10 @@ bench-scale: $(BENCH)/scale $(BENCH)/scale-report  ## what an entry costs as vot
 	$(BENCH)/scale-report target/report $(BENCH)/scale
 	@if [ "$(REWRITE)" = 1 ]; then cp target/report/scale.svg docs/scale.svg; fi
 	@mk/held benches/README.md scale 10 < target/report/scale.md
+bench-ways: planter  ## what each special way of the hot path is worth (benches/ways.edit); target/report/ways.md; WAYS='3 4' picks some
+	@mkdir -p target/report
+	benches/ways target/tools/planter $(BENCH)/ways $(WAYS) > target/report/ways.md
+	@cat target/report/ways.md
 
 # Cargo and make decide what is to be done: each is asked every time.
 .PHONY: bench-build

@@ -3,12 +3,14 @@
 MUTANTS := target/mutants
 FAULTY  := target/faults/tree
 
-.PHONY: faulty-tree mutants mutants-quick
+.PHONY: planter faulty-tree mutants mutants-quick
 
-# A copy of this tree whose core has all faults planted. An edit that does not fit the sources stops the make here, and is named.
-faulty-tree:
+planter:
 	@mk/built target/tools/planter planter $(CARGO) build --quiet --message-format=json-render-diagnostics --release --locked \
 	    --target-dir target/tools/cargo --manifest-path tests/faults/planter/Cargo.toml
+
+# A copy of this tree whose core has all faults planted. An edit that does not fit the sources stops the make here, and is named.
+faulty-tree: planter
 	@target/tools/planter $(FAULTY)
 
 # mutants-build: SUITES, OPTIONS. One build for all faults; RAFTCORE_FAULT picks one at run time. Dependencies are those of `make rust`;

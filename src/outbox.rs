@@ -1,21 +1,22 @@
-//! Messages to go, each with the condition that releases it, and the bytes they borrow.
+//! The outbox: messages to send, the condition that releases a message, and borrowed bytes.
 //!
-//! A message is a head (scalars, encoded at once if they are few and short, else when a ready is taken) and a body: pieces of the recent
-//! log, of blobs, or of this box's own bytes. Nothing is copied on the way out.
+//! A message is a head and a body. The head's scalars are encoded at once if they are few and
+//! short, otherwise when a ready is taken. The body consists of pieces of the recent log, of blobs,
+//! or of the outbox's own bytes. Sending copies no body.
 
 use crate::error::{Error, Result};
 use crate::log::blocks::Place;
 use crate::types::{Index, MessageKind, NodeId, Term};
 use crate::wire::{Head, SHORT_FRAME, readdress_short_frame, write_short_frame};
 
-/// Whose bytes a piece of a body are.
+/// Where the bytes of a piece lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The recent log's blocks.
     Log,
-    /// A blob; `Place::block` is its number.
+    /// A blob. `Place::block` is the number of the blob.
     Blob,
-    /// The box's own bytes.
+    /// The outbox's own bytes.
     Own,
 }
 
@@ -26,21 +27,21 @@ pub(crate) struct Piece {
     pub place: Place,
 }
 
-/// What has become of a message.
+/// What happens to a message when a ready is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It goes.
+    /// The message is sent.
     Goes,
-    /// Its place is kept for what the host is asked for.
+    /// A place kept for a message whose fetch the host has not answered yet.
     Waits,
-    /// Its place stays empty.
+    /// An empty place.
     Gone,
 }
 
-/// Longest context kept beside the head; a longer one is part of the body.
+/// Longest context that lies beside the head. A longer context is part of the body.
 pub(crate) const INLINE_CONTEXT: usize = 16;
 
-/// A message. It has 128 bytes: what is larger is copied by a call.
+/// A message. Its 128 bytes are asserted below: the compiler copies a larger struct by a call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OutMessage {
     pub to: NodeId,
@@ -52,21 +53,22 @@ pub(crate) struct OutMessage {
     rest: Rest,
     pub kind: MessageKind,
     pub reject: bool,
-    /// Leaves only once all readies up to its own are durable.
+    /// Whether the host holds the message back until every ready up to the message's own is
+    /// durable.
     pub after: bool,
     pub fate: Fate,
-    /// Entries in the body.
+    /// Number of entries in the body.
     pub n_entries: u32,
-    /// The body's pieces, `first..end` in the box's list.
+    /// The body's pieces: `first..end` in the outbox's list.
     pub pieces: (u32, u32),
     pub body_bytes: u32,
-    /// Bytes of the encoded head, the frame's header included; 0: it is not encoded yet. If it is not a short one it is in the ready's
-    /// head bytes from `encoded_at` on.
+    /// Bytes of the encoded head, the frame header included; 0: not encoded yet. A head that is not
+    /// short lies in the ready's head bytes from `encoded_at` on.
     pub encoded_len: u32,
     pub encoded_at: u32,
 }
 
-/// What follows a message's head.
+/// The body of a message.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Body {
     pub entries: u32,
@@ -74,14 +76,15 @@ pub(crate) struct Body {
     pub bytes: u32,
 }
 
-/// Who sends, for heads that are encoded at once: its group, and its `address` in the term that the message has.
+/// The sender, for heads that are encoded at once: the group, and the sender's `address` in the
+/// message's term.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender {
     pub group: u64,
     pub address: u64,
 }
 
-/// What only few messages have takes the place in which the others have their encoded head.
+/// Holds either the encoded head or the rarely used fields, so that a message stays at 128 bytes.
 #[derive(Clone, Copy, Debug)]
 enum Rest {
     Short([u8; SHORT_FRAME]),
@@ -152,7 +155,7 @@ impl OutMessage {
         Head { kind, to, from, term, log_term, index, commit, reject, reject_hint, vote, priority }
     }
 
-    /// The encoded head, if it is a short one.
+    /// Returns the encoded head, if the head is short.
     #[inline(always)]
     pub fn short_head(&self) -> Option<&[u8]> {
         match &self.rest {
@@ -161,7 +164,7 @@ impl OutMessage {
         }
     }
 
-    /// Before a change: what was encoded holds no more.
+    /// Drops the encoded head before a change of the message.
     pub fn forget_encoded(&mut self) {
         if let Rest::Short(_) = self.rest {
             (self.rest, self.encoded_len) = (Rest::NOTHING, 0);
@@ -169,10 +172,10 @@ impl OutMessage {
     }
 }
 
-/// Room that there is always for answers of a node to itself: there are three kinds.
+/// Reserved room for the node's own answers, of which there are three kinds.
 pub(crate) const OWN_ROOM: usize = 4;
 
-/// An answer of this node to itself, to be stepped when durable.
+/// The node's own answer to a request, to be stepped when durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Own {
     pub kind: MessageKind,
@@ -182,25 +185,27 @@ pub(crate) struct Own {
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    /// Messages in the order in which etcd's raft would send them.
+    /// Messages in etcd raft's order of sending.
     pub now: Vec<OutMessage>,
     /// Answers and acknowledgements that wait for the disk.
     pub after: Vec<OutMessage>,
-    /// Those to this node itself, which are stepped, never sent. In MESSAGES the host carries them, so they are in `after`.
+    /// Answers to the node itself, stepped and never sent. In MESSAGES the host carries such
+    /// answers, so `after` holds them.
     pub own: Vec<Own>,
     own_in_after: bool,
     /// The flag VOTE_REQUEST_EARLY.
     early_votes: bool,
     pub pieces: Vec<Piece>,
     pub bytes: Vec<u8>,
-    /// Blobs that end with the ready that takes this box.
+    /// Blobs to free with the ready that takes the messages.
     pub blobs: Vec<u32>,
-    /// Messages in `now` whose fate is not `Goes`.
+    /// Number of messages in `now` whose fate is not `Goes`.
     pub idle: usize,
-    /// At least as many as are not encoded yet. While it is 0 the box has no blobs, no message whose fate is not to go, and no supply of
-    /// this node's own log waits.
+    /// Upper bound of the messages that are not encoded yet. While the bound is 0, there are no
+    /// blobs, every message has the fate `Goes`, and no supply of this node's own log waits.
     pub unencoded: usize,
-    /// What `push_model` adds. It stays in its place, since a compiler takes a local one apart.
+    /// The message that `push_model` copies. A field, since the compiler would split a local
+    /// variable into its parts.
     model: OutMessage,
     max: usize,
 }
@@ -223,19 +228,21 @@ impl Outbox {
         }
     }
 
-    /// Whether a further message would be lost.
+    /// True if a further message would be lost.
     #[inline]
     pub fn is_full(&self) -> bool {
         self.now.len() >= self.max
     }
 
-    /// Whether a further append should wait for the next ready. Some places are left for what can't wait.
+    /// True if a further append should wait for the next ready. The last places are reserved for
+    /// messages that cannot wait.
     #[inline]
     pub fn is_crowded(&self) -> bool {
         self.is_crowded_by(1)
     }
 
-    /// Whether so many messages would leave fewer than eight places, which are for what can't wait.
+    /// True if `count` more messages would leave fewer than the eight places reserved for messages
+    /// that cannot wait.
     #[inline]
     pub fn is_crowded_by(&self, count: usize) -> bool {
         self.now.len() + count + 8 > self.max
@@ -246,8 +253,11 @@ impl Outbox {
         self.now.len() > self.idle || !self.after.is_empty() || !self.own.is_empty()
     }
 
-    /// Takes an answer of this node to itself; `false`: it is to go as a message. It is never lost: it would not be said again. In a full
-    /// box it takes the place of the last one of its kind, which says less.
+    /// Takes the node's own answer. Returns `false` if the caller must push the answer as a
+    /// message.
+    ///
+    /// The node answers only once, so an answer must not be lost. If the outbox is full, the answer
+    /// supersedes the newest answer of the same kind.
     #[inline]
     pub fn take_own(&mut self, own: Own) -> Result<bool> {
         if self.own_in_after {
@@ -266,22 +276,27 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Whether a message leaves only once all readies up to its own are durable: the library's central rule. A message waits if it tells
-    /// a peer what this node has stored: entries, a vote, or the term in which it campaigns.
+    /// Returns whether a message waits until every ready up to its own is durable: the library's
+    /// central rule.
+    ///
+    /// A message waits if it tells a peer about stored data: entries, a vote, or the term in which
+    /// the node campaigns.
     #[inline(always)]
     fn waits_for_disk(&self, kind: MessageKind) -> bool {
         match kind {
-            // Durable entries, or a term that forbids the sender's [L-08].
+            // Acknowledges durable entries, or carries a term that outdates the sender's [L-08].
             MessageKind::AppResp => true,
-            // A durable vote [E-07]. A pre-vote stores nothing, but its answer may carry a new term.
+            // Carries a durable vote [E-07]. A pre-vote stores nothing, but the answer may carry a
+            // new term.
             MessageKind::VoteResp | MessageKind::PreVoteResp => true,
-            // A request that left before its term is on disk could be answered after a crash that forgot the term.
+            // If a request left before its term is on disk, the answer could arrive after a crash
+            // that forgot the term.
             MessageKind::Vote => !self.early_votes,
             _ => false,
         }
     }
 
-    /// Adds a message; an error means that it is lost, which is always safe.
+    /// Adds a message. On an error the message is lost. A lost message is always safe.
     #[inline]
     pub fn push(&mut self, mut message: OutMessage) -> Result<()> {
         message.after = self.waits_for_disk(message.kind);
@@ -294,8 +309,9 @@ impl Outbox {
         Ok(())
     }
 
-    /// Adds a message of a head without anything that only few have, and encodes it if it is a short one. It is written where it stays:
-    /// made before, it would be moved there, which is some 40 instructions.
+    /// Fast path: adds a message without rarely used fields, and encodes the head if it is short.
+    ///
+    /// The head is written directly in the list, since moving a finished message costs more.
     #[inline(always)]
     pub fn push_steady(&mut self, head: &Head, body: Body, sender: Sender) -> Result<()> {
         debug_assert_eq!((head.vote, head.priority, head.reject_hint), (0, 0, 0));
@@ -320,7 +336,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Makes the model of messages to many, whose heads differ in the receiver alone, and encodes it if it is a short one.
+    /// Sets the model of messages to many peers, whose heads differ only in the receiver. Encodes
+    /// the head if it is short.
     #[inline(always)]
     pub fn set_model(&mut self, head: &Head, body: Body, sender: Sender) {
         debug_assert_eq!((head.vote, head.priority, head.reject_hint), (0, 0, 0));
@@ -340,7 +357,7 @@ impl Outbox {
         };
     }
 
-    /// Adds the message to `to` that the model shows: a copy takes a fifth of the instructions of making one.
+    /// Adds a copy of the model for the receiver `to`. A copy is much cheaper than a new message.
     #[inline(always)]
     pub fn push_model(&mut self, to: NodeId) -> Result<()> {
         if self.now.len() >= self.max || self.now.len() == self.now.capacity() {
@@ -361,14 +378,15 @@ impl Outbox {
         Ok(())
     }
 
-    /// The box is full, or its memory is.
+    /// Adds a message to an outbox without a free place or without reserved memory.
     #[cold]
     fn push_tight(&mut self, message: OutMessage) -> Result<()> {
         self.unencoded += 1;
         let list = if message.after { &mut self.after } else { &mut self.now };
         if list.len() >= self.max {
-            // What a node says to itself is never lost: it would not be said again. A later answer of a kind stands for the earlier.
-            // What it passes on names its origin, which may be the receiver, and may be lost.
+            // A node gives its own answer only once, so the answer is never lost: a later answer
+            // replaces the earlier answer of the same kind. A forwarded message may be lost. The
+            // sender in its head is the origin, and may equal the receiver.
             let to_self = message.after && message.to == message.from;
             let same = |m: &&mut OutMessage| (m.to, m.kind) == (message.to, message.kind);
             match list.iter_mut().rev().find(same).filter(|_| to_self) {
@@ -385,7 +403,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Opens a body: the number of its first piece.
+    /// Opens a body. Returns the number of its first piece.
     #[inline]
     pub fn begin_body(&self) -> u32 {
         self.pieces.len() as u32
@@ -400,7 +418,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Copies bytes into the box as a piece.
+    /// Copies bytes into the outbox as a piece.
     pub fn push_own(&mut self, bytes: &[u8]) -> Result<()> {
         self.bytes.try_reserve(bytes.len()).map_err(|_| Error::NoMem)?;
         let place = Place { block: 0, offset: self.bytes.len() as u32, len: bytes.len() as u32 };
@@ -409,7 +427,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// The last unsent append with entries to `peer`, if nothing else to it came after.
+    /// Returns the position of the last unsent append to `peer`, if no later message to `peer`
+    /// follows.
     pub fn last_append_to(&mut self, peer: NodeId) -> Option<usize> {
         let at = self.now.iter().rposition(|m| m.to == peer && m.fate != Fate::Gone)?;
         self.now.get(at).filter(|m| m.kind == MessageKind::App && m.fate == Fate::Goes).map(|_| at)
@@ -441,7 +460,7 @@ impl Outbox {
     }
 }
 
-/// A copy of a list, or an error where there is no memory for it.
+/// Returns a copy of a list, or an error if there is no memory.
 pub(crate) fn clone_vec<T: Copy>(list: &[T]) -> Result<Vec<T>> {
     let mut copy = Vec::new();
     copy.try_reserve_exact(list.len()).map_err(|_| Error::NoMem)?;
@@ -449,7 +468,8 @@ pub(crate) fn clone_vec<T: Copy>(list: &[T]) -> Result<Vec<T>> {
     Ok(copy)
 }
 
-/// Bytes of the cold paths: supplied entries, snapshots in and out. Each has a number and lives until it is freed.
+/// Bytes of the cold paths: supplied entries, snapshots in and out. Each blob has a number and
+/// lives until freed.
 #[derive(Debug, Default)]
 pub(crate) struct Blobs {
     items: Vec<Option<Vec<u8>>>,
@@ -457,12 +477,12 @@ pub(crate) struct Blobs {
 }
 
 impl Blobs {
-    /// Bytes held.
+    /// Returns the bytes in all blobs.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Takes bytes over.
+    /// Takes ownership of bytes. Returns the number of the blob.
     pub fn put(&mut self, bytes: Vec<u8>) -> Result<u32> {
         let at = match self.items.iter().position(Option::is_none) {
             Some(at) => at,

@@ -22,7 +22,7 @@ const (
 	cycle = 1024 // lengths before they repeat
 )
 
-// inbox is messages that have arrived at a node, one after the other in one buffer.
+// inbox is the messages that arrived at a node, back to back in one buffer.
 type inbox struct {
 	bytes   []byte
 	arrived []arrival
@@ -81,8 +81,9 @@ func hold(holds bool, what string) {
 //go:noinline
 func broken(what string) { fail(fmt.Errorf("does not hold: %s", what)) }
 
-// w1_network is the network: the gather list that a host gives to writev arrives in one piece. On a real host the kernel does this on
-// both ends; it is a function of its own so that it can be told apart (callgrind --toggle-collect).
+// w1_network is the network: a host's gather list, as for writev, arrives in one piece. On a real host
+// the kernel does this work on both ends. A separate function keeps the cost apart (callgrind
+// --toggle-collect).
 //
 //go:noinline
 func w1_network(g *group, to *inbox, from uint64, pieces [][]byte) {
@@ -141,7 +142,7 @@ func (g *group) work(h *host) {
 	}
 }
 
-// settle: the host of the leader works, then whoever has got messages, until there are no more.
+// settle lets the leader's host work, then every host with messages, until no messages are left.
 func (g *group) settle() {
 	g.work(&g.hosts[0])
 	for busy := true; busy; {
@@ -200,7 +201,7 @@ func (g *group) found(i, size int) {
 	cfg := raftcore.DefaultConfig()
 	cfg.ID, cfg.Seed = uint64(i+1), uint64(i+1)
 	cfg.BlockBytes = blockBytes()
-	// The whole log between two compactions stays in memory, as with the peers.
+	// The whole log between two compactions stays in memory, as in the compared programs.
 	cfg.RecentBytes = (g.keep+4)*uint64(g.batch*(size+48)) + 8*cfg.BlockBytes
 	cfg.MaxSizePerMsg = 16 << 20
 	node, err := raftcore.NewNode(cfg)
@@ -268,7 +269,7 @@ func argument(at int, otherwise uint64) uint64 {
 }
 
 func main() {
-	// One thread, and no collector: the host gives it nothing to do, and callgrind would count its waking up.
+	// One thread, and no collector: there is no garbage, and callgrind would count the wake-ups.
 	runtime.GOMAXPROCS(1)
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1)

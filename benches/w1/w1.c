@@ -35,7 +35,7 @@ void *__wrap_aligned_alloc(size_t align, size_t size) { return allocs++, __real_
 
 /* ---- hosts */
 
-/* Messages that have arrived at a node, one after the other in one buffer. */
+/* Messages that arrived at a node, back to back in one buffer. */
 typedef struct {
     uint8_t *bytes;
     size_t len, count;
@@ -73,7 +73,7 @@ static inline void must(const host *h, raftcore_code code, raftcore_code wanted,
         fail(h, code, what);
 }
 
-/* Stops with a word if it does not hold. */
+/* Stops with a message unless the condition holds. */
 static inline void hold(int holds, const char *what) {
     if (!holds) {
         fprintf(stderr, "does not hold: %s\n", what);
@@ -85,8 +85,9 @@ static inline const void *at(const void *records, uint32_t stride, uint32_t i) {
     return (const char *)records + (size_t)stride * i;
 }
 
-/* The network: the gather list that a host gives to writev arrives in one piece. On a real host the kernel does this on both ends;
- * it is a function of its own so that it can be told apart (callgrind --toggle-collect=w1_network). */
+/* The network: a host's gather list, as for writev, arrives in one piece. On a real host the kernel
+ * does this work on both ends. A separate function keeps the cost apart
+ * (callgrind --toggle-collect=w1_network). */
 void w1_network(inbox *to, uint64_t from, const raftcore_slice *parts, uint32_t count);
 __attribute__((noinline)) void w1_network(inbox *to, uint64_t from, const raftcore_slice *parts, uint32_t count) {
     if (twice) {
@@ -102,7 +103,7 @@ __attribute__((noinline)) void w1_network(inbox *to, uint64_t from, const raftco
     to->count++;
 }
 
-/* One batch: store, send, apply, answer. */
+/* Handles a ready: store, send, apply, answer. */
 static inline void work(host *h, const raftcore_ready *rd) {
     hold(!(rd->flags & RAFTCORE_RF_SNAPSHOT), "no snapshot");
     for (uint32_t i = 0; i < rd->n_entries; i++) {
@@ -134,7 +135,7 @@ static inline void work(host *h, const raftcore_ready *rd) {
     hold(rd->n_reads == 0 && rd->n_dropped == 0, "nothing to answer");
 }
 
-/* Messages of one peer that lie behind each other, headers included. */
+/* Adjacent messages of a peer, headers included. */
 static inline raftcore_slice frames_of(const inbox *from, size_t *at, uint64_t *peer) {
     const size_t start = *at > 0 ? from->arrived[*at - 1].end : 0;
     *peer = from->arrived[*at].from;
@@ -143,7 +144,7 @@ static inline raftcore_slice frames_of(const inbox *from, size_t *at, uint64_t *
     return (raftcore_slice){from->bytes + start, from->arrived[*at - 1].end - start};
 }
 
-/* Every batch that there is after some messages have come, in turns: the last batch is acknowledged by the next turn. */
+/* Handles every ready by turns. The next turn acknowledges the last ready. */
 static void by_turns(host *h, const inbox *mine) {
     raftcore_input *next = &h->input;
     raftcore_ready rd;
@@ -184,7 +185,7 @@ static void by_calls(host *h, const inbox *mine) {
     must(h, code, RAFTCORE_NONE, "get_ready");
 }
 
-/* The host of the leader works, then whoever has got messages, until there are no more. */
+/* Lets the leader's host work, then every host with messages, until no messages are left. */
 static void settle(void) {
     static const inbox nothing;
     int busy = 1;
@@ -234,7 +235,7 @@ static void found(host *h) {
     if (given != NULL)
         config.block_bytes = strtoull(given, NULL, 10);
     block_bytes = config.block_bytes;
-    /* The whole log between two compactions stays in memory, as with the peers. */
+    /* The whole log between two compactions stays in memory, as in the compared programs. */
     config.recent_bytes = (rounds_kept + 4) * round + 8 * config.block_bytes;
     config.max_size_per_msg = 16 << 20;
     must(NULL, raftcore_new(&config, &h->node), RAFTCORE_OK, "new");

@@ -41,7 +41,7 @@ class Host:
         self.bytes = 0
 
     def work(self, hosts: dict[int, Host]) -> None:
-        """Every batch that there is: store, send, apply, answer, advance."""
+        """Handles every ready: store, send, apply, answer, advance."""
         node, more = self.node, True
         while more:
             rd = node.ready_flat()
@@ -58,7 +58,7 @@ class Host:
                 if self.waiting:
                     entries = rd.committed()
                     self.waiting -= len([entry for entry in entries if entry.token])
-                    lengths = [len(entry.data) for entry in entries]
+                    lengths = tuple(len(entry.data) for entry in entries)
                 else:
                     lengths = rd.committed_lengths()
                 self.count += len(lengths)
@@ -72,7 +72,7 @@ class Host:
 
 
 def settle(hosts: dict[int, Host]) -> None:
-    """The host of the leader works, then whoever has got messages, until there are no more."""
+    """Lets the leader's host work, then every host with messages, until no messages are left."""
     hosts[1].work(hosts)
     busy = True
     while busy:
@@ -135,7 +135,7 @@ def main(rounds: int = 1024, batch: int = 1, size: int = 256, reps: int = 7) -> 
         ns()
         return
     figures = sorted(ns() for _ in range(reps))
-    # Python allocates by the object: nobody asks how often.
+    # Python allocates for every object, so allocations are not counted.
     print(
         f"who=python-host batch={batch} size={size} ns_min={figures[0]:.2f} ns_median={figures[reps // 2]:.2f} ns_network=0.00"
         " allocs=nan"

@@ -74,8 +74,8 @@ pub struct raftcore_msg {
     /// Gather list of the frame: length of the message (u32) and group (u64), both little-endian,
     /// then the raftpb message.
     pub frame: *const raftcore_slice,
-    /// Entries of an append or a proposal, for inspection: frame has the whole message. NULL
-    /// without RAFTCORE_FLAG_DECODED_MSGS.
+    /// Entries of an append or a proposal, for inspection: frame has the whole message, and of
+    /// RAFTCORE_MSG_READ_INDEX alone the context. NULL without RAFTCORE_FLAG_DECODED_MSGS.
     pub entries: *const raftcore_entry,
     /// Slices in frame, 1 or more
     pub n_frame: u32,
@@ -438,7 +438,7 @@ pub struct raftcore_config {
     pub catchup_bytes: u64,
     /// Payload of an append with several entries [1 MiB]
     pub max_size_per_msg: u64,
-    /// Committed entries returned, not yet applied [4 MiB]
+    /// Committed entries returned, not yet applied; 0 counts as 1 [4 MiB]
     pub max_committed_size_per_ready: u64,
     /// Payload of a leader's uncommitted entries [8 MiB]
     pub max_uncommitted_size: u64,

@@ -1,7 +1,9 @@
-//! How entries get into the log: a leader's own, and those of a leader's messages, which are copied as they are if they are canonical.
+//! Appends entries to the log: a leader's own entries, and the entries of a leader's messages.
 //!
-//! Nearly all go in one go: many entries within a block, records of one length, a single record. The general ways do the same
-//! entry by entry, and are the oracles of the tests (`api/batches`, `api/steady`).
+//! Records of a message are copied unchanged if they are canonical. Fast paths append many entries
+//! within a block, records of a series, or a single record. The general paths do the same entry by
+//! entry, and are the oracles of the tests (`api/batches`, `api/steady`).
+//!
 //! Not here: whether entries may be appended at all (`raft`), room in the blocks (`mod`, `blocks`).
 
 use super::blocks::Place;
@@ -11,7 +13,7 @@ use crate::types::{EntryId, EntryKind, EntryRef, Index, Term};
 use crate::wire::{self, EntriesView, RecordLen};
 
 impl Log {
-    /// Adds one entry of this node's own at the end. On an error nothing has changed.
+    /// Appends an entry of this node. On an error nothing has changed.
     #[inline(always)]
     pub fn append<'a>(
         &mut self,
@@ -21,7 +23,7 @@ impl Log {
         data_len: usize,
     ) -> Result<()> {
         let index = self.last() + 1;
-        // Its longest head is quick to tell; the exact one is looked at only where that does not fit.
+        // Assume the longest head first. If that does not fit, compute the exact length.
         if wire::MAX_RECORD_HEAD + data_len > self.blocks.room() {
             self.make_room(wire::record_len(term, index, kind, data_len))?;
         }
@@ -32,7 +34,8 @@ impl Log {
         Ok(())
     }
 
-    /// Adds an entry that the host has stored and that does not fit in the recent log, which begins anew behind it.
+    /// Appends an entry that the host has stored and that does not fit in the recent log. The
+    /// recent log then begins anew after the entry.
     pub fn append_without_data(&mut self, term: Term, kind: EntryKind) -> Result<()> {
         self.reserve_index(term, kind)?;
         self.slots.clear();
@@ -43,8 +46,11 @@ impl Log {
         Ok(())
     }
 
-    /// Adds normal entries, or one of any kind, of this node's own at the end, each given by its parts and length: all of them, or none and
-    /// an error. There are `count`, with `payload` bytes in all.
+    /// Appends `count` entries of this node with `payload` bytes of data in all. The iterator
+    /// yields the parts and the length of each.
+    ///
+    /// The entries are normal, or there is a single entry of any kind. On an error no entry is
+    /// appended.
     pub fn append_all<'a, P: Iterator<Item = &'a [u8]>>(
         &mut self,
         term: Term,
@@ -69,8 +75,10 @@ impl Log {
         self.append_over_blocks(term, entries).inspect_err(|_| self.truncate_from(last + 1))
     }
 
-    /// Normal entries for which there is room, if new blocks are taken: as many at a time as fit in the newest one whatever their heads. What
-    /// is appended before an error stays.
+    /// Appends normal entries, taking new blocks when the newest block is full.
+    ///
+    /// Appends as many entries at a time as fit in the newest block with heads of any length. The
+    /// caller has checked the room. After an error, the entries before the failure stay in the log.
     fn append_over_blocks<'a, P: Iterator<Item = &'a [u8]>>(
         &mut self,
         term: Term,
@@ -86,14 +94,15 @@ impl Log {
                 self.append_in_block(term, entries.by_ref(), count, payload)?;
                 continue;
             }
-            // One that fits, or not, by the length of its head; if not, it begins the next block.
+            // Whether a single entry fits depends on the length of its head. If not, the entry
+            // begins the next block.
             let Some((parts, len)) = entries.next() else { return Ok(()) };
             self.append(term, EntryKind::Normal, parts, len)?;
         }
     }
 
-    /// The usual case of `append_all`: normal entries that fit in the newest block whatever their heads. Some 150 instructions an entry
-    /// less than one by one.
+    /// Fast path of `append_all`: normal entries that fit in the newest block with heads of any
+    /// length.
     fn append_in_block<'a, P: Iterator<Item = &'a [u8]>>(
         &mut self,
         term: Term,
@@ -108,7 +117,8 @@ impl Log {
         let (block, at, bytes) = self.blocks.tail(self.blocks.room().min(most)).ok_or(Error::NoMem)?;
         let (mut entries, mut heads, mut offset, mut fits) = (entries, self.heads, 0, true);
         let series = heads.aim(term, first);
-        // A range has a length that can be trusted, so this writes slot after slot without asking for room at each.
+        // The range has a trusted length, so `extend` writes slot after slot without a check for
+        // room at each.
         self.slots.extend((first..first + count as u64).map(|index| {
             let slot = entries.next().and_then(|(parts, len)| {
                 let record = bytes.get_mut(offset..)?;
@@ -129,7 +139,7 @@ impl Log {
             slot.unwrap_or_default()
         }));
         self.heads = heads;
-        // An iterator that gives something else each time is the only way not to.
+        // Only an iterator that yields different entries the second time fails here.
         let Some(before_data) = offset.checked_sub(payload).filter(|_| fits) else {
             self.slots.truncate(self.slots.len() - count);
             return Err(Error::Arg);
@@ -139,7 +149,8 @@ impl Log {
         Ok(())
     }
 
-    /// Writes the record of an entry whose data are `parts`, for which there is room: `space`, more if its head may need less.
+    /// Writes the record of an entry whose data are `parts`. The caller has made room for `space`
+    /// bytes, or fewer if the head turns out shorter.
     #[inline(always)]
     fn write<'a>(
         &mut self,
@@ -170,8 +181,11 @@ impl Log {
         Ok(Slot { term, place, head: head as u8, kind })
     }
 
-    /// Adds the entries of a checked append from the `skip`th on, which follow the last one here. Gives how many were taken:
-    /// fewer than there are if the recent log is full, at least one, else an error and nothing has changed.
+    /// Appends the entries of a checked message from the `skip`th on. The first must follow the
+    /// last entry of this log. Returns the number of appended entries.
+    ///
+    /// The number is lower than the entries given if the recent log is full, but at least 1. On an
+    /// error nothing has changed.
     pub fn append_view(&mut self, entries: &EntriesView<'_>, skip: usize) -> Result<usize> {
         match entries.record_bytes() {
             Some(bytes) if entries.is_canonical() => self.append_canonical(entries, skip, bytes),
@@ -179,7 +193,7 @@ impl Log {
         }
     }
 
-    /// Room for the entries of an append in everything but the blocks.
+    /// Reserves room for the entries of a message in everything except the blocks.
     #[inline]
     pub fn reserve_view(&mut self, entries: &EntriesView<'_>) -> Result<()> {
         if entries.is_empty() {
@@ -196,7 +210,8 @@ impl Log {
         self.changes.try_reserve(changes).map_err(|_| Error::NoMem)
     }
 
-    /// The records are canonical and lie in a row: those that fit in a block are copied together.
+    /// Appends canonical records without gaps. Records that fit in the same block are copied
+    /// together.
     fn append_canonical(&mut self, entries: &EntriesView<'_>, skip: usize, bytes: &[u8]) -> Result<usize> {
         let mut from: usize = entries.iter().take(skip).map(|entry| entry.record.len()).sum();
         self.reserve_slots(entries.len().saturating_sub(skip))?;
@@ -234,7 +249,8 @@ impl Log {
         }
     }
 
-    /// `count` entries of one term are appended, at `place`, where `heads` bytes are no data.
+    /// Ends a run: `count` entries of the same term were appended at `place`, with `heads` bytes
+    /// that are not data.
     #[inline]
     fn end_run(&mut self, term: Term, count: usize, place: Place, heads: usize) {
         let first = self.last() + 1;
@@ -242,8 +258,12 @@ impl Log {
         self.run = Run { first, last: self.last(), place, payload: u64::from(place.len) - heads as u64 };
     }
 
-    /// Appends the entries of a leader's message, if these are canonical records of normal entries with data, of the last entry's term,
-    /// from the next index on: as many as there is room for. `false`: for none, or the records have another form; nothing has changed.
+    /// Fast path: appends the records of a leader's message, as many as there is room for. Returns
+    /// `false` if nothing was appended; the caller then takes the general path.
+    ///
+    /// The records must be canonical records of normal entries with data, in the term of the last
+    /// entry, from the next index on. Otherwise, or without room for a single record, nothing has
+    /// changed.
     #[inline]
     pub fn append_records(&mut self, records: &[u8]) -> bool {
         let EntryId { term, index } = self.last_id();
@@ -257,7 +277,7 @@ impl Log {
         self.append_run(term, index, records)
     }
 
-    /// A single record, for which there is room in the newest block.
+    /// Appends a single record that fits in the newest block.
     #[inline(always)]
     fn append_record(&mut self, term: Term, record: &[u8], head: u8) -> Option<()> {
         self.reserve_slots(1).ok()?;
@@ -272,7 +292,8 @@ impl Log {
         self.heads.aim(term, last + 1);
         let before = self.slots.len();
         let fits = records.len() <= self.blocks.room();
-        // Until records that do not fit have a place, their slots count as entries of the newest block that are not durable.
+        // Until records that do not fit have a place, their slots count as entries of the newest
+        // block that are not durable.
         let (block, start) = self.blocks.next().unwrap_or_default();
         let offset = if fits { start as u32 } else { 0 };
         let Some(heads) = self.read_records(term, records, Place { block, offset, len: 0 }) else {
@@ -287,7 +308,8 @@ impl Log {
         true
     }
 
-    /// Adds a slot for each record, with places from `place` on. Returns how many bytes are no data. `None`: a record has another form.
+    /// Adds a slot for each record, with places from `place` on. Returns the bytes that are not
+    /// data, or `None` if a record has another form.
     #[inline(always)]
     fn read_records(&mut self, term: Term, records: &[u8], mut place: Place) -> Option<usize> {
         let (mut rest, mut bytes) = (records, 0);
@@ -314,7 +336,8 @@ impl Log {
         }
     }
 
-    /// Copies the records of the last `left` slots into blocks, and drops the slots for whose records there is no room. `false`: all.
+    /// Copies the records of the last `left` slots into blocks, and drops the slots of records
+    /// without room. Returns `false` if every slot was dropped.
     #[cold]
     #[inline(never)]
     fn place_records(&mut self, term: Term, records: &[u8], mut left: usize) -> bool {
@@ -345,7 +368,8 @@ impl Log {
         left < all
     }
 
-    /// How many of the last `left` slots have records that fit in the newest block, without a gap.
+    /// Returns how many of the last `left` slots have records that fit in the newest block, without
+    /// a gap.
     #[cold]
     fn count_fitting(&self, left: usize) -> usize {
         let slots = self.slots.range(self.slots.len() - left..);
@@ -362,7 +386,8 @@ impl Log {
         }
     }
 
-    /// Entries that another implementation encoded its own way: encoded anew, so that the log is a function of what it says.
+    /// Appends entries in the encoding of another implementation. Encodes them anew, so that equal
+    /// entries have equal bytes in the log.
     fn append_foreign(&mut self, entries: &EntriesView<'_>, skip: usize) -> Result<usize> {
         let mut taken = 0;
         for entry in entries.iter().skip(skip) {
@@ -384,7 +409,7 @@ impl Log {
         self.slots.push_back(slot);
     }
 
-    /// Room for one entry in everything but the blocks.
+    /// Reserves room for an entry in everything except the blocks.
     #[inline]
     fn reserve_index(&mut self, term: Term, kind: EntryKind) -> Result<()> {
         self.reserve_slots(1)?;
@@ -402,7 +427,8 @@ impl Log {
         if count <= self.slots.capacity() - self.slots.len() { Ok(()) } else { self.grow_slots(count) }
     }
 
-    /// Room for `count` more slots. They grow by doubling, but not past what the recent log can hold of the shortest entries.
+    /// Reserves room for `count` more slots. Doubles the room, but never beyond the slots of a
+    /// recent log full of the shortest entries.
     #[cold]
     fn grow_slots(&mut self, count: usize) -> Result<()> {
         let needed = self.slots.len() + count;
@@ -412,7 +438,7 @@ impl Log {
     }
 }
 
-/// Writes a record's head where there may be less room than its longest would take.
+/// Writes a record's head where the room may be shorter than the longest head.
 #[cold]
 fn write_head_apart(bytes: &mut [u8], entry: EntryRef<'_>, data_len: usize) -> usize {
     let mut head = [0; wire::MAX_RECORD_HEAD];

@@ -1,24 +1,26 @@
-//! The bytes of the recent log: append-only blocks in a queue, reused once nobody looks at them.
+//! The bytes of the recent log: append-only blocks in a queue, reused once no view needs them.
 //!
-//! A record never spans blocks, and a byte once written is never changed while its block lives: that is what makes a view into a
-//! block valid whatever happens to the log above it. Blocks are named by a sequence number that only grows, so "still needed" is
-//! one comparison: everything from the lowest needed block on stays.
+//! A record never spans blocks. A written byte never changes while its block lives, so a view into
+//! a block stays valid whatever happens to the log. Blocks have rising sequence numbers, so the
+//! check for "still needed" is a single comparison: every block from the oldest needed block on
+//! stays.
 //!
-//! Not here: which record is which entry (`log`), and who pins what (`ready`).
+//! Not here: the entry of a record (`log`), and the blocks that a ready pins (`ready`).
 
 use crate::error::{Error, Result};
 use std::collections::VecDeque;
 
-/// How many bytes of a block are initialised at a time, at least: a block is touched only as far as it is used.
+/// Bytes of a block to initialise at a time, at least. A block is touched only as far as it is
+/// used.
 const STEP: usize = 1 << 10;
 
-/// Capacities of blocks for large records are multiples of it.
+/// Blocks for large records have a multiple of this capacity.
 const LARGE_STEP: usize = 1 << 12;
 
-/// Where bytes lie: a block's number and a range in it.
+/// A range of bytes in a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The block's number; wraps, compared by distance.
+    /// The block's number. Numbers wrap, so compare them by distance.
     pub block: u32,
     /// Offset of the first byte.
     pub offset: u32,
@@ -26,8 +28,9 @@ pub(crate) struct Place {
     pub len: u32,
 }
 
-/// A block is initialised ahead of its use, so that a record's head is written in place: some 60 instructions less an entry than
-/// appending head and data apart. Its capacity never changes, so nothing in it ever moves.
+/// A block, initialised ahead of its use, so that a record's head is written in place.
+///
+/// The capacity of a block never changes, so its bytes never move.
 #[derive(Debug, Default)]
 struct Block {
     bytes: Vec<u8>,
@@ -40,7 +43,7 @@ impl Block {
         self.bytes.capacity() - self.used
     }
 
-    /// Initialises what is needed for `len` more bytes, which must fit.
+    /// Initialises the block for `len` more bytes, which must fit.
     #[cold]
     fn initialise(&mut self, len: usize) {
         let wanted = (self.used + len).next_multiple_of(STEP).min(self.bytes.capacity());
@@ -59,25 +62,26 @@ impl Block {
 
 #[derive(Debug)]
 pub(crate) struct Blocks {
-    /// The block that is written to, of which most views are: apart from the others it is found in 3 instructions instead of 12. Without
-    /// capacity: there is none.
+    /// The block to write to. Most views point into this block, so it is kept apart for a fast
+    /// lookup. The capacity is 0 if there is no block.
     newest: Block,
-    /// All live ones before it.
+    /// The live blocks before the newest.
     older: VecDeque<Block>,
-    /// Number of the oldest live one.
+    /// Number of the oldest live block.
     first: u32,
-    /// The number that the block after the newest will have.
+    /// Number of the block that will follow the newest.
     end: u32,
-    /// Empty blocks of the usual size, to be used again.
+    /// Empty blocks of the usual size, for reuse.
     spare: Vec<Block>,
-    /// Empty blocks of single large records, to be used again. Smallest first.
+    /// Empty blocks of single large records, for reuse. Smallest first.
     spare_large: Vec<Block>,
-    /// Bytes of these.
+    /// Bytes of `spare_large`.
     spare_large_bytes: u64,
-    /// Bytes that live blocks and `spare_large` may have together: more of the latter are given back to the allocator.
+    /// Limit of the bytes in live blocks and `spare_large` together. Beyond the limit, large spare
+    /// blocks are freed.
     max_bytes: u64,
     block_bytes: usize,
-    /// Bytes of all live blocks' capacities.
+    /// Capacity of all live blocks, in bytes.
     live_bytes: u64,
     poison: bool,
 }
@@ -99,12 +103,12 @@ impl Blocks {
         }
     }
 
-    /// Bytes held by live blocks, full or not.
+    /// Returns the bytes of live blocks, used or not.
     pub fn live_bytes(&self) -> u64 {
         self.live_bytes
     }
 
-    /// Bytes held in all, spare blocks included.
+    /// Returns the bytes of live and spare blocks.
     pub fn held_bytes(&self) -> u64 {
         self.live_bytes + (self.spare.len() * self.block_bytes) as u64 + self.spare_large_bytes
     }
@@ -113,23 +117,23 @@ impl Blocks {
         self.block_bytes
     }
 
-    /// The number of the oldest live block.
+    /// Returns the number of the oldest live block.
     pub fn first(&self) -> u32 {
         self.first
     }
 
-    /// The number that the block after the newest will have.
+    /// Returns the number of the block that will follow the newest.
     pub fn end(&self) -> u32 {
         self.end
     }
 
-    /// Whether there is any but the newest.
+    /// True if there is a block before the newest.
     #[inline]
     pub fn has_older(&self) -> bool {
         !self.older.is_empty()
     }
 
-    /// Bytes of a block.
+    /// Returns the capacity of a block in bytes.
     pub fn capacity(&self, block: u32) -> u64 {
         self.find(block).map_or(0, |block| block.bytes.capacity() as u64)
     }
@@ -142,13 +146,13 @@ impl Blocks {
         self.older.get(block.wrapping_sub(self.first) as usize)
     }
 
-    /// Room left in the newest block.
+    /// Returns the room left in the newest block.
     #[inline]
     pub fn room(&self) -> usize {
         self.newest.room()
     }
 
-    /// What a record of `len` bytes would add to `live_bytes`.
+    /// Returns the bytes that a record of `len` bytes would add to `live_bytes`.
     pub fn cost(&self, len: usize) -> u64 {
         match self.large_spare(len).and_then(|at| self.spare_large.get(at)) {
             _ if len <= self.room() => 0,
@@ -157,7 +161,8 @@ impl Blocks {
         }
     }
 
-    /// Bytes of a new block for a record of `len` bytes. Large blocks come in steps, so that one fits a record of nearly the same length.
+    /// Returns the bytes of a new block for a record of `len` bytes. Large blocks come in steps, so
+    /// that a spare block fits a record of nearly the same length.
     pub fn capacity_for(&self, len: usize) -> usize {
         if len <= self.block_bytes {
             self.block_bytes
@@ -166,7 +171,8 @@ impl Blocks {
         }
     }
 
-    /// The smallest spare block for a record longer than usual blocks.
+    /// Returns the position of the smallest spare block for a record that is longer than usual
+    /// blocks.
     fn large_spare(&self, len: usize) -> Option<usize> {
         if len <= self.block_bytes {
             return None;
@@ -175,7 +181,7 @@ impl Blocks {
         if at < self.spare_large.len() { Some(at) } else { None }
     }
 
-    /// Makes sure that the newest block takes `len` more bytes.
+    /// Makes sure that the newest block has room for `len` more bytes.
     #[inline]
     pub fn reserve(&mut self, len: usize) -> Result<()> {
         if len <= self.room() && self.first != self.end { Ok(()) } else { self.grow(len) }
@@ -211,14 +217,17 @@ impl Blocks {
         Ok(())
     }
 
-    /// The number of the newest block, and where the next record in it will begin.
+    /// Returns the number of the newest block, and the offset of its next record.
     #[inline]
     pub fn next(&self) -> Option<(u32, usize)> {
         (self.first != self.end).then_some((self.end.wrapping_sub(1), self.newest.used))
     }
 
-    /// The number of the newest block, where the next record in it will begin, and the bytes from there on: at least `len`, which must
-    /// be no more than `room`. What is written there counts once it is `taken`.
+    /// Returns the number of the newest block, the offset of its next record, and the bytes from
+    /// there on.
+    ///
+    /// There are at least `len` bytes; `len` must be at most `room`. Written bytes count after a
+    /// call of `taken`.
     #[inline]
     pub fn tail(&mut self, len: usize) -> Option<(u32, usize, &mut [u8])> {
         let number = self.end.wrapping_sub(1);
@@ -230,13 +239,14 @@ impl Blocks {
         block.bytes.get_mut(used..).map(|bytes| (number, used, bytes))
     }
 
-    /// `len` bytes more of the newest block are written.
+    /// Counts `len` more bytes of the newest block as written.
     #[inline]
     pub fn taken(&mut self, len: usize) {
         self.newest.used += len;
     }
 
-    /// Copies bytes, no more than `room`, behind what is there; gives the number of the block and where they begin.
+    /// Appends bytes, at most `room`, to the newest block. Returns the number of the block, and the
+    /// offset of the bytes.
     #[inline]
     pub fn append(&mut self, bytes: &[u8]) -> Option<(u32, usize)> {
         let (block, at, tail) = self.tail(bytes.len())?;
@@ -245,20 +255,20 @@ impl Blocks {
         Some((block, at))
     }
 
-    /// All bytes of a block; none if it is gone.
+    /// Returns all initialised bytes of a block; empty if the block is gone.
     #[inline]
     pub fn block(&self, block: u32) -> &[u8] {
         self.find(block).map_or(&[], |block| &block.bytes)
     }
 
-    /// The bytes at a place; empty if its block is gone.
+    /// Returns the bytes at a place; empty if the block is gone.
     #[inline]
     pub fn get(&self, place: Place) -> &[u8] {
         let at = place.offset as usize;
         self.block(place.block).get(at..at + place.len as usize).unwrap_or(&[])
     }
 
-    /// Gives up every block before `needed`.
+    /// Releases every block before `needed`.
     pub fn release_before(&mut self, needed: u32) {
         while self.first != needed {
             let Some(mut block) = self.older.pop_front() else { break };
@@ -276,8 +286,8 @@ impl Blocks {
         }
     }
 
-    /// A large block is kept for the next large record: the allocator would take its pages back, and to fault them in again costs more
-    /// than to fill them.
+    /// Keeps a large block for the next large record. The allocator would return its pages to the
+    /// system, and page faults cost more than filling the block.
     fn keep_large(&mut self, block: Block) {
         let capacity = block.bytes.capacity();
         if self.spare_large.try_reserve(1).is_ok() {
@@ -288,14 +298,15 @@ impl Blocks {
         }
     }
 
-    /// Gives back large blocks above the limit, the smallest first: fewer records fit in these.
+    /// Frees large spare blocks beyond the limit, the smallest first, since fewer records fit in a
+    /// small block.
     fn trim_large(&mut self) {
         while self.live_bytes + self.spare_large_bytes > self.max_bytes && !self.spare_large.is_empty() {
             self.spare_large_bytes -= self.spare_large.remove(0).bytes.capacity() as u64;
         }
     }
 
-    /// A copy with blocks of its own.
+    /// Returns a copy with blocks of its own.
     pub fn try_clone(&self) -> Result<Self> {
         let mut copy = Self::new(self.block_bytes, self.max_bytes, self.poison);
         (copy.first, copy.end) = (self.first, self.end);

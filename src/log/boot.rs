@@ -1,15 +1,18 @@
-//! What a node is told of its past: state, configuration, term runs, entries, in this order.
+//! The past of a node, as its host gives it: state, configuration, term runs, entries, in this
+//! order.
 //!
-//! The data are checked against each other, since a disk may lie: what can't be is refused as CORRUPT, what a crash can leave behind
-//! is repaired. Cost: terms and unapplied entries, not the length of the log.
-//! Invariant: after an error nothing but freeing the node makes sense; it stays unbooted.
+//! The boot checks the data against each other, since a disk may lie. Data that no crash can leave
+//! behind are refused as CORRUPT; data that a crash can leave behind are repaired. The cost grows
+//! with the terms and the unapplied entries, not with the length of the log.
+//!
+//! Invariant: after an error the node stays unbooted, and the host can only free the node.
 
 use super::Log;
 use crate::error::{Detail, Error, Result};
 use crate::types::{EntryId, EntryRef, HardState, Index, MAX_POSITION, TermRun};
 use core::fmt;
 
-/// How far a boot has come. Each step may come once, entries in pieces.
+/// The progress of a boot. Each step comes at most once, entries in pieces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     #[default]
@@ -23,7 +26,7 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// The call that takes this step.
+    /// Returns the name of the call for this step.
     pub fn call(self) -> &'static str {
         match self {
             Self::New => "nothing",
@@ -41,25 +44,25 @@ impl Stage {
 pub(crate) struct Boot {
     pub stage: Stage,
     pub state: HardState,
-    /// Whether a configuration was given.
+    /// Whether the host gave a configuration.
     pub has_conf: bool,
     /// The index that the configuration is as of, if the host knows it; else 0.
     pub conf_index: Index,
     runs: Vec<TermRun>,
-    /// Where the log ends, if the host said so.
+    /// The index of the log's last entry, if the host said so.
     last: Option<Index>,
-    /// Index of the first entry given; 0: none yet.
+    /// Index of the first given entry; 0: none yet.
     first_entry: Index,
 }
 
-/// Refuses data that contradict each other.
+/// Refuses contradicting data with the reason.
 fn corrupt<T>(detail: &mut Detail, why: fmt::Arguments<'_>) -> Result<T> {
     detail.set(why);
     Err(Error::Corrupt)
 }
 
 impl Boot {
-    /// Takes the next step, if its time has come.
+    /// Takes the next step. An error if the step is out of order.
     pub fn enter(&mut self, stage: Stage) -> Result<()> {
         let again = stage == Stage::Entries && self.stage == Stage::Entries;
         if self.stage >= stage && !again {
@@ -106,7 +109,7 @@ impl Boot {
         Ok(())
     }
 
-    /// The term that the runs give to an index; none without runs.
+    /// Returns the term that the runs give to an index; `None` without runs.
     fn run_term(&self, index: Index) -> Option<u64> {
         let after = self.runs.partition_point(|run| run.first <= index);
         after.checked_sub(1).and_then(|at| self.runs.get(at)).map(|run| run.term)
@@ -126,7 +129,8 @@ impl Boot {
         }
         for entry in entries {
             match log.append(entry.term, entry.kind, std::iter::once(entry.data), entry.data.len()) {
-                // It is stored, so the host can be asked for it, as for any that has left the recent log.
+                // The host has stored the entry, so a fetch can get it, as every entry that has
+                // left the recent log.
                 Err(Error::Full) => log.append_without_data(entry.term, entry.kind)?,
                 outcome => outcome?,
             }
@@ -172,7 +176,7 @@ impl Boot {
         Ok(())
     }
 
-    /// The terms of entries that are not given, up to `last`.
+    /// Adds the terms of entries that the host does not give, up to `last`.
     fn push_runs(&self, log: &mut Log, last: Index, detail: &mut Detail) -> Result<()> {
         log.terms.reserve(self.runs.len())?;
         for (at, run) in self.runs.iter().enumerate() {
@@ -187,7 +191,7 @@ impl Boot {
         corrupt(detail, format_args!("the terms of the entries from {} to {last} are missing", log.last() + 1))
     }
 
-    /// Whether nothing was forgotten, and the marks fit the log.
+    /// Checks that nothing was forgotten, and that the marks fit the log.
     fn check_marks(&self, log: &Log, applied: Index, detail: &mut Detail) -> Result<()> {
         let (last, commit) = (log.last(), self.state.commit);
         if let Some(told) = self.last.filter(|&told| told != last) {
@@ -215,7 +219,8 @@ impl Boot {
         }
     }
 
-    /// Whether the configuration is the one that the state has. The core knows it where the host says what the configuration is as of.
+    /// Checks that the configuration belongs to the state, if the host says which index the
+    /// configuration is as of.
     fn check_conf(&self, log: &Log, applied: Index, detail: &mut Detail) -> Result<()> {
         let of = self.conf_index;
         if of > applied {
@@ -235,8 +240,10 @@ impl Boot {
         }
     }
 
-    /// Brings the marks in place. Gives the hard state as repaired. `one_by_one`: no leader of this group proposes a change before it has
-    /// applied the last one. `apart`: changes are applied apart from their entries.
+    /// Sets the marks of the log. Returns the repaired hard state.
+    ///
+    /// `one_by_one`: no leader of this group proposes a change before it has applied the last
+    /// change. `apart`: the host applies changes apart from their entries.
     pub fn finish(
         &mut self,
         log: &mut Log,
@@ -269,13 +276,15 @@ impl Boot {
         let mut state = self.state;
         state.commit = state.commit.max(applied);
         if state.term < last.term && !is_founder(state, before, last) {
-            // The vote of an older term says nothing about this one.
+            // The vote of an older term does not count in the new term.
             (state.term, state.vote) = (last.term, 0);
         }
         (log.handed, log.durable) = (last.index, last.index);
         log.applied_to(applied);
-        // So the last change but one is committed, though a crash between entries and hard state may have lost that. A node that counted
-        // by the configuration before it could be elected, or commit, beside a quorum of a later one (found by the simulation).
+        // With `one_by_one`, every change before the last is committed, though a crash between
+        // entries and hard state may have lost the commit index. Without the repair, a node that
+        // counts by the older configuration could be elected, or commit, against a quorum of a
+        // later configuration (found by the simulation).
         if let [.., decided, _] = *log.changes()
             && one_by_one
         {
@@ -287,7 +296,7 @@ impl Boot {
     }
 }
 
-/// Founders begin at term 0 behind a snapshot of term 1 that nobody made.
+/// True for a founder, who begins at term 0 after a snapshot of term 1 that no leader made.
 fn is_founder(state: HardState, before: EntryId, last: EntryId) -> bool {
     state.term == 0 && last == before && before.term == 1
 }

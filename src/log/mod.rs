@@ -1,11 +1,15 @@
-//! What is in the log and how far each mark has come.
+//! The content of the log, and the progress of each mark.
 //!
-//! For the whole log after the snapshot: the terms (`terms`) and the indexes of configuration entries not applied yet. For its
-//! recent part: the entries in wire form (`blocks`), 24 bytes of index beside each. What is older, the host is asked for (`raft/fetches`).
+//! For the whole log after the snapshot, the core keeps the terms (`terms`) and the indexes of
+//! unapplied configuration entries. For the recent log, the core also keeps the entries in wire
+//! form (`blocks`), with a `Slot` for each entry. Older entries are fetched from the host
+//! (`raft/fetches`).
 //!
-//! Not here: how entries get in (`append`), who may move a mark (`raft`), I/O (nowhere).
-//! Invariants: `before <= applied <= applying <= commit <= last`; `durable <= handed <= last`; `recent_first` is above every
-//! evicted entry. Only a snapshot moves `applied` and `durable` together.
+//! Not here: how entries are appended (`append`), when a mark may move (`raft`), I/O (nowhere).
+//!
+//! Invariants: `before <= applied <= applying <= commit <= last`; `durable <= handed <= last`;
+//! `recent_first` is above every evicted entry. Only a snapshot moves `applied` and `durable`
+//! together.
 
 mod append;
 pub(crate) mod blocks;
@@ -19,12 +23,12 @@ use blocks::{Blocks, Place};
 use std::collections::VecDeque;
 use terms::Terms;
 
-/// Where a recent entry lies, and what is needed without reading it.
+/// Place of a recent entry, and the facts that the core needs without reading the record.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Slot {
     pub term: Term,
     pub place: Place,
-    /// Bytes before the data in the record.
+    /// Bytes of the record before the data.
     pub head: u8,
     pub kind: EntryKind,
 }
@@ -36,34 +40,38 @@ impl Slot {
     }
 }
 
-/// Entries that were appended in one go and lie in a row: nobody needs to add up their lengths.
+/// Entries that were appended together and lie without gaps, so that no caller has to add up their
+/// lengths.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Run {
     pub first: Index,
-    /// 0: there is none.
+    /// 0: there is no run.
     pub last: Index,
-    /// All their records.
+    /// The place of all records.
     pub place: Place,
     /// Bytes of data.
     pub payload: u64,
 }
 
-/// A received snapshot on its way to the host's disk. Until that is done nothing is applied and nobody campaigns.
+/// A received snapshot that the host has not stored yet. Until then the node neither applies
+/// entries nor campaigns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PendingSnapshot {
     pub id: EntryId,
-    /// Its bytes: the encoded configuration, then the data.
+    /// The blob with the encoded configuration, then the data.
     pub blob: u32,
     pub conf_len: u32,
-    /// Whether a ready has shown it.
+    /// Whether a ready has shown the snapshot.
     pub handed: bool,
 }
 
 /// Bytes of a record of the shortest entry: tags and lengths, term, index.
 const MIN_RECORD: u64 = 6;
 
-/// The most that the slots of a recent log can take, bytes: every entry is the shortest one, and the newest block, whose slots are
-/// counted only with the next one, is full of them.
+/// Returns the most bytes that the slots of a recent log can take.
+///
+/// In the worst case every entry is as short as possible and the newest block is full of them. The
+/// slots of the newest block count only with the next block.
 pub(crate) fn max_index_bytes(recent_bytes: u64, block_bytes: u64) -> u64 {
     let slot = size_of::<Slot>() as u64;
     slot * (recent_bytes / (slot + MIN_RECORD) + block_bytes / MIN_RECORD)
@@ -73,34 +81,35 @@ pub(crate) fn max_index_bytes(recent_bytes: u64, block_bytes: u64) -> u64 {
 pub(crate) struct Log {
     pub terms: Terms,
     pub blocks: Blocks,
-    /// One for each entry from `recent_first` to the last.
+    /// A slot for each entry from `recent_first` to the last.
     slots: VecDeque<Slot>,
     pub(super) recent_first: Index,
     /// Indexes of configuration entries above `applied`, ascending.
     changes: Vec<Index>,
-    /// Highest committed. Never falls; never passes the last entry. Moved by `raft` alone.
+    /// Highest committed index. Never falls, never passes the last entry. Only `raft` moves it.
     pub commit: Index,
-    /// Highest acknowledged as applied. Never falls, never passes `commit`.
+    /// Highest index acknowledged as applied. Never falls, never passes `commit`.
     pub applied: Index,
-    /// Highest handed out to be applied (etcd: applying).
+    /// Highest index that a ready gave to apply (etcd: applying).
     pub applying: Index,
-    /// Highest handed out to be stored. Falls when the tail is overwritten.
+    /// Highest index that a ready gave to store. Falls when the tail is overwritten.
     pub handed: Index,
-    /// Highest known to be durable here. Falls when the tail is overwritten.
+    /// Highest index known to be durable here. Falls when the tail is overwritten.
     pub durable: Index,
     pub snapshot: Option<PendingSnapshot>,
-    /// Lowest block that an outstanding ready shows.
+    /// Oldest block that an outstanding ready shows.
     pub ready_pin: Option<u32>,
-    /// Lowest block that a message in the outbox shows.
+    /// Oldest block that a message in the outbox shows.
     pub outbox_pin: Option<u32>,
     recent_bytes: u64,
-    /// MESSAGES: entries stay until they are applied, since MsgStorageApply carries them.
+    /// MESSAGES: entries stay until they are applied, since MsgStorageApply carries the entries.
     pub keep_unapplied: bool,
-    /// What the head of the next record will be.
+    /// The head of the next record.
     pub heads: wire::RecordHeads,
-    /// The last one that was appended.
+    /// The newest run.
     run: Run,
-    /// Payload of entries above `applying` that have left the recent log; taken by `raft` to keep its account.
+    /// Payload of entries above `applying` that have left the recent log. Taken by `raft` for its
+    /// account.
     pub evicted_payload: u64,
 }
 
@@ -138,13 +147,13 @@ impl Log {
         self.terms.last_id()
     }
 
-    /// The first index after the snapshot, there or not.
+    /// Returns the first index after the snapshot, even if there is no such entry yet.
     #[inline]
     pub fn first(&self) -> Index {
         self.terms.before().index + 1
     }
 
-    /// The lowest index whose bytes are here; `last + 1` if none are.
+    /// Returns the oldest index whose bytes are in memory; `last + 1` if there is none.
     #[inline]
     pub fn recent_first(&self) -> Index {
         self.recent_first
@@ -160,13 +169,14 @@ impl Log {
         self.terms.at(id.index) == Some(id.term)
     }
 
-    /// Whether a log that ends with `other` is at least as up to date as this one (paper §5.4.1) [E-19].
+    /// True if a log that ends with `other` is at least as up to date as this log (paper §5.4.1)
+    /// [E-19].
     pub fn is_up_to_date(&self, other: EntryId) -> bool {
         other >= self.last_id()
     }
 
-    /// The slots of `first..=last`, which must be recent, as the two halves of a ring: two plain loops take half the instructions of
-    /// one over a ring.
+    /// Returns the slots of `first..=last`, which must be recent, as the two halves of a ring. Two
+    /// loops over slices are faster than a loop over the ring.
     #[inline]
     pub fn slots(&self, first: Index, last: Index) -> [&[Slot]; 2] {
         let from = first.saturating_sub(self.recent_first) as usize;
@@ -179,23 +189,26 @@ impl Log {
         ]
     }
 
-    /// The slot of one entry, if that is recent.
+    /// Returns the slot of an entry, if the entry is recent.
     #[inline]
     pub fn slot(&self, index: Index) -> Option<&Slot> {
         self.slots.get(index.checked_sub(self.recent_first)? as usize)
     }
 
-    /// What `first..=last`, which must be recent, are together, if they were appended in one go: a batch mostly is sent, committed and
-    /// applied as it was appended, and to add up lengths takes 5 instructions an entry each time.
+    /// Returns the run that consists of exactly `first..=last`, which must be recent, if these were
+    /// appended together.
+    ///
+    /// A run saves adding up lengths: entries that were appended together are mostly also sent,
+    /// committed and applied together.
     #[inline]
     pub fn run(&self, first: Index, last: Index) -> Option<&Run> {
         if self.run.first == first && self.run.last == last { Some(&self.run) } else { None }
     }
 
-    /// Appends the slots of `first..=last`, which must be recent, to a list whose room is reserved.
+    /// Appends the slots of `first..=last`, which must be recent, to a list with reserved room.
     #[inline(always)]
     pub fn copy_slots(&self, first: Index, last: Index, out: &mut Vec<Slot>) {
-        // One entry is what a ready of a quiet group has: a store instead of two calls of memcpy, some 150 instructions.
+        // A ready of a quiet group has a single entry. A store is faster than two calls of memcpy.
         match self.slot(first) {
             Some(slot) if first == last => out.extend_from_slice(std::slice::from_ref(slot)),
             _ => self.copy_stretch(first, last, out),
@@ -211,7 +224,7 @@ impl Log {
         }
     }
 
-    /// The entry in a slot.
+    /// Returns the entry of a slot.
     #[inline]
     pub fn read(&self, slot: &Slot, index: Index) -> EntryRef<'_> {
         let record = self.blocks.get(slot.place);
@@ -223,12 +236,12 @@ impl Log {
         &self.changes
     }
 
-    /// Whether a committed configuration change is not applied yet [E-12].
+    /// True if a committed configuration change is not applied yet [E-12].
     pub fn has_unapplied_change(&self) -> bool {
         self.changes.first().is_some_and(|&index| index <= self.commit)
     }
 
-    /// Bytes held: blocks and what stands beside them.
+    /// Returns the bytes of memory in use: blocks, slots, term runs and changes.
     pub fn memory(&self) -> u64 {
         self.blocks.held_bytes()
             + (self.slots.capacity() * size_of::<Slot>()) as u64
@@ -237,19 +250,21 @@ impl Log {
 
     // ---- room
 
-    /// Whether a record of `len` bytes would fit if every other entry were given up.
+    /// True if a record of `len` bytes fits after an eviction of every older entry.
     #[inline]
     pub fn can_ever_hold(&self, len: usize) -> bool {
         (self.blocks.capacity_for(len) + size_of::<Slot>()) as u64 <= self.recent_bytes
     }
 
-    /// Makes sure that a record of `len` bytes fits in the newest block, giving up old entries for it if need be.
+    /// Makes sure that a record of `len` bytes fits in the newest block. Evicts old entries if
+    /// necessary.
     #[inline]
     pub fn make_room(&mut self, len: usize) -> Result<()> {
         if len <= self.blocks.room() { Ok(()) } else { self.make_room_by_eviction(len, 0) }
     }
 
-    /// The last `unplaced` slots are of records that have no place yet, and do not count.
+    /// Does the same. The records of the last `unplaced` slots have no place yet, and these slots
+    /// do not count.
     #[cold]
     fn make_room_by_eviction(&mut self, len: usize, unplaced: usize) -> Result<()> {
         let index = self.index_bytes() - (unplaced * size_of::<Slot>()) as u64;
@@ -257,8 +272,11 @@ impl Log {
         self.blocks.reserve(len)
     }
 
-    /// Gives up as many of the oldest blocks as it takes for `cost` more bytes beside `index` bytes of slots, and of the newest block, which
-    /// stays, as many slots: short entries have more bytes of slots than of records. If that can't be, none.
+    /// Evicts the oldest entries until `cost` more bytes fit beside `index` bytes of slots. On an
+    /// error nothing is evicted.
+    ///
+    /// Evicts whole blocks with their slots. The newest block stays, but its oldest slots may go:
+    /// slots of short entries take more bytes than the records.
     fn evict_for(&mut self, cost: u64, index: u64) -> Result<()> {
         let over = (self.blocks.live_bytes() + index + cost).saturating_sub(self.recent_bytes);
         if over == 0 {
@@ -302,10 +320,11 @@ impl Log {
         (self.slots.len() * size_of::<Slot>()) as u64
     }
 
-    /// Whether records of these lengths fit as things are, so that many can be appended or none.
+    /// Evicts old entries until records of these lengths fit. On an error nothing is evicted, so
+    /// that a caller can append many records or none.
     pub fn check_room(&mut self, lens: impl Iterator<Item = usize>) -> Result<()> {
         let (mut room, mut cost, mut index) = (self.blocks.room(), 0u64, self.index_bytes());
-        // Slots behind the last new block need no eviction, as if the records came one by one.
+        // Slots after the last new block need no eviction, as if the records came singly.
         let mut index_at_block = index;
         for len in lens {
             if len > room {
@@ -321,7 +340,7 @@ impl Log {
 
     // ---- shrinking
 
-    /// Gives back the blocks that neither an entry nor a view needs.
+    /// Releases the blocks that neither an entry nor a view needs.
     #[inline]
     pub fn release_blocks(&mut self) {
         if self.blocks.has_older() && self.slots.front().is_none_or(|oldest| oldest.place.block != self.blocks.first())
@@ -342,7 +361,7 @@ impl Log {
         self.blocks.release_before(first.wrapping_add(needed));
     }
 
-    /// Drops every entry from `from` on, all above `commit`.
+    /// Drops every entry from `from` on. The caller keeps `from` above `commit`.
     pub fn truncate_from(&mut self, from: Index) {
         let last = from - 1;
         self.run = Run::default();
@@ -356,7 +375,7 @@ impl Log {
         self.durable = self.durable.min(last);
     }
 
-    /// The host dropped every entry up to `index`, which is applied.
+    /// Drops the entries up to `index`. The host has dropped them too, and they are applied.
     pub fn compact(&mut self, index: Index) {
         self.terms.compact(index);
         let gone = (index + 1).saturating_sub(self.recent_first).min(self.slots.len() as u64);
@@ -365,7 +384,7 @@ impl Log {
         self.release_blocks();
     }
 
-    /// Starts over behind an entry of which nothing else is known (boot).
+    /// Starts over after an entry of which only the id is known (boot).
     pub fn compact_all(&mut self, before: EntryId) {
         self.terms.reset(before);
         self.recent_first = before.index + 1;
@@ -373,7 +392,7 @@ impl Log {
         (self.handed, self.durable) = (before.index, before.index);
     }
 
-    /// Starts over behind a snapshot.
+    /// Starts over after a snapshot.
     pub fn reset(&mut self, snapshot: PendingSnapshot) {
         self.run = Run::default();
         self.terms.reset(snapshot.id);
@@ -398,7 +417,8 @@ impl Log {
         self.changes.drain(..done);
     }
 
-    /// Entries up to `id` are on disk, if the log still has it and it was not known before.
+    /// Notes that entries up to `id` are on disk. Returns `false`, and changes nothing, if the log
+    /// does not have `id` or the entry was known to be durable.
     #[inline]
     pub fn durable_to(&mut self, id: EntryId) -> bool {
         if id.index <= self.durable || !self.matches(id) {
@@ -409,7 +429,7 @@ impl Log {
         true
     }
 
-    /// What safety hangs on, cheap enough for every call in release, too.
+    /// Checks the conditions of safety that are cheap enough for every call in release builds.
     #[inline]
     pub fn is_sound(&self) -> bool {
         self.applied <= self.applying
@@ -418,7 +438,7 @@ impl Log {
             && self.durable <= self.handed
     }
 
-    /// What must hold between two calls.
+    /// Checks the conditions that must hold between two calls.
     pub fn check(&self) -> core::result::Result<(), &'static str> {
         let last = self.last();
         let rules = [

@@ -1,23 +1,25 @@
 //! The term of every index after the snapshot, as runs: 16 bytes a term, however long the log.
 //!
-//! So every question about terms, matching, votes, hints and pending changes is answered without I/O.
+//! With the runs, the core decides about terms, matching, votes, hints and pending changes without
+//! I/O.
 
 use crate::error::{Error, Result};
 use crate::types::{EntryId, Index, Term, TermRun};
 
 #[derive(Debug)]
 pub(crate) struct Terms {
-    /// The entry before the first one: the snapshot's, or the last compacted.
+    /// The entry before the first: the snapshot's last entry, or the last compacted entry.
     before: EntryId,
     /// Invariant: `first` and `term` rise strictly; `runs[0].first == before.index + 1`.
     runs: Vec<TermRun>,
     /// Invariant: `before.index <= last`, and `before.index == last` if and only if `runs` is empty.
     last: Index,
-    /// The last run, where nearly every question ends; behind all indexes if there is none.
+    /// A copy of the last run, in which most lookups end. Begins above all indexes if there is no
+    /// run.
     newest: TermRun,
 }
 
-/// No run.
+/// Stands for no run.
 const NO_RUN: TermRun = TermRun { first: Index::MAX, term: Term::MAX };
 
 impl Terms {
@@ -45,7 +47,7 @@ impl Terms {
         self.before
     }
 
-    /// The term at `index`; `None` below the entry before the first one and above the last.
+    /// Returns the term at `index`. `None` before `before`, and above the last entry.
     #[inline]
     pub fn at(&self, index: Index) -> Option<Term> {
         if index > self.last {
@@ -63,7 +65,7 @@ impl Terms {
         after.checked_sub(1).and_then(|i| self.runs.get(i)).map(|run| run.term)
     }
 
-    /// The first entry of a term from `from` on, if there is one.
+    /// Returns the index of the first entry of a term from `from` on, if there is an entry.
     pub fn first_of(&self, term: Term, from: Index) -> Option<Index> {
         let run = self.runs.iter().rev().find(|run| run.term == term)?;
         let first = run.first.max(from);
@@ -75,13 +77,13 @@ impl Terms {
         self.runs.try_reserve(count).map_err(|_| Error::NoMem)
     }
 
-    /// Whether an entry of `term` at the end starts a new run.
+    /// True if an entry of `term` at the end starts a new run.
     #[inline]
     pub fn is_new(&self, term: Term) -> bool {
         self.newest.term != term
     }
 
-    /// Adds an entry at the end. Room for a new run must have been reserved.
+    /// Appends an entry. The caller must have reserved room for a new run.
     #[inline]
     pub fn push(&mut self, term: Term) {
         self.last += 1;
@@ -91,7 +93,7 @@ impl Terms {
         }
     }
 
-    /// Adds `count` entries of one term at the end.
+    /// Appends `count` entries of the same term.
     pub fn push_many(&mut self, term: Term, count: u64) {
         if count > 0 {
             self.push(term);
@@ -112,11 +114,11 @@ impl Terms {
         self.newest = self.runs.last().copied().unwrap_or(NO_RUN);
     }
 
-    /// Forgets every entry up to `index`, whose term stays known.
+    /// Forgets every entry up to `index`. The term of `index` stays known.
     pub fn compact(&mut self, index: Index) {
         let Some(term) = self.at(index) else { return };
         self.before = EntryId { term, index };
-        // The run of the next entry is the first that stays.
+        // The run of the next entry is the first to stay.
         let upto_next = self.runs.partition_point(|run| run.first <= index + 1);
         self.runs.drain(..upto_next.saturating_sub(1));
         if index == self.last {
@@ -135,8 +137,10 @@ impl Terms {
         self.newest = NO_RUN;
     }
 
-    /// The highest index up to `index` whose term is at most `term`, and its term: what may still agree with a log that has
-    /// `term` at `index`. The term is 0 where it is not known (diss. §3.5, the end; etcd-raft's reject hints).
+    /// Returns the highest index up to `index` whose term is at most `term`, with its term: the
+    /// last entry that may agree with a log that has `term` at `index`.
+    ///
+    /// The returned term is 0 if unknown (diss. §3.5, the end; etcd-raft's reject hints).
     pub fn last_at_or_below(&self, index: Index, term: Term) -> EntryId {
         if index > self.last || index < self.before.index {
             return EntryId { term: 0, index };
@@ -151,7 +155,7 @@ impl Terms {
             }
             upper = run.first - 1;
         }
-        // `upper` is the entry before the first one now.
+        // Here `upper` is the entry before the first.
         if upper == 0 || self.before.term <= term {
             EntryId { term: self.before.term, index: upper }
         } else {

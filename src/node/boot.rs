@@ -1,4 +1,4 @@
-//! A node's past: state, configuration, term runs, entries, in this order, once.
+//! The boot of a node from its past: state, configuration, term runs, entries, in this order, once.
 
 use super::Node;
 use crate::config::{Flags, StorageMode};
@@ -13,31 +13,34 @@ use crate::wire::{self, ConfStateRef};
 /// A configuration as a host stores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredConf<'a> {
-    /// The bytes that [`Node::apply_conf`], [`Node::conf`] or a snapshot gave.
+    /// Bytes from [`Node::apply_conf`], [`Node::conf`] or a snapshot.
     Bytes(&'a [u8]),
-    /// The ids, and the index that they are as of; 0: not known.
+    /// The ids, and the index that the ids are as of; 0: not known.
     Ids(ConfStateRef<'a>, Index),
 }
 
-/// What a host has stored of a node: [`Node::boot`] takes it. An empty disk is the default.
+/// The stored data of a node, for [`Node::boot`]. The default is an empty disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stored<'a> {
     /// The hard state.
     pub state: HardState,
     /// The index up to which the state machine has applied the log.
     pub applied: Index,
-    /// The entry before the first one of the log, which a snapshot or a compaction covers. Founders: index 1 of term 1.
+    /// The entry before the log's first entry. A snapshot or a compaction covers it. Founders:
+    /// index 1 of term 1.
     pub before_first: EntryId,
-    /// Index of the last entry of the log; `before_first.index` if there is none.
+    /// Index of the last entry of the log; `before_first.index` if the log is empty.
     pub last: Index,
-    /// The configuration as of `applied`. `None`: none was ever stored, since the disk is empty.
+    /// The configuration as of `applied`. `None` only for an empty disk, on which no configuration
+    /// was ever stored.
     pub conf: Option<StoredConf<'a>>,
-    /// The term runs of the log. Empty if `entries` begin with its first one.
+    /// The term runs of the log. May be empty if `entries` begin with the log's first entry.
     pub runs: &'a [TermRun],
 }
 
 impl<'a> Stored<'a> {
-    /// What a founder of a group stores before its first boot, and then boots from: the voters, as of index 1 of term 1.
+    /// Returns the data that a founder of a group stores before its first boot: the voters, as of
+    /// index 1 of term 1.
     pub fn founder(voters: &'a [u64]) -> Self {
         let conf = ConfStateRef { voters, ..ConfStateRef::default() };
         Self {
@@ -50,20 +53,20 @@ impl<'a> Stored<'a> {
         }
     }
 
-    /// Whether anything in it is said of a log.
+    /// True if a field describes a log.
     fn tells_of_a_log(&self) -> bool {
         self.last > 0 || self.before_first != EntryId::default() || !self.runs.is_empty()
     }
 }
 
 impl Node {
-    /// Boots the node from what its host has stored: the other `boot_*` calls in one. `entries` are those above `applied`, at least. Where
-    /// they don't fit into memory at once, use the other calls.
+    /// Boots the node from its stored data, in place of the other `boot_*` calls.
     ///
-    /// After an error the node can only be dropped.
+    /// Give at least the entries above `applied`. If these do not fit into memory at once, use the
+    /// other calls. After an error you can only drop the node.
     ///
     /// # Errors
-    /// As those calls.
+    /// The errors of the other `boot_*` calls.
     pub fn boot<'a>(&mut self, stored: &Stored<'_>, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<()> {
         if stored.state != HardState::default() {
             self.boot_state(stored.state)?;
@@ -82,7 +85,7 @@ impl Node {
         self.boot_done(stored.applied)
     }
 
-    /// Gives the stored hard state.
+    /// Boots the stored hard state.
     ///
     /// # Errors
     /// [`Error::State`]: out of order. [`Error::Corrupt`]: a vote for a reserved id.
@@ -98,11 +101,12 @@ impl Node {
         self.boot_failed(Err(Error::Corrupt))
     }
 
-    /// Gives the stored configuration, as of `applied`, and the entry before the first one of the log. `index`: what the host knows the
-    /// configuration to be as of; 0: it does not know.
+    /// Boots the stored configuration, as of `applied`, and the entry before the log's first entry.
+    ///
+    /// `index` is the index that the configuration is as of; 0: not known.
     ///
     /// # Errors
-    /// [`Error::State`]; [`Error::Conf`]: no configuration that can be in force; [`Error::NoMem`].
+    /// [`Error::State`]; [`Error::Conf`]: a configuration that can't be in force; [`Error::NoMem`].
     pub fn boot_conf(&mut self, conf: &ConfStateRef<'_>, index: Index, before_first: EntryId) -> Result<()> {
         self.booting(Stage::Conf)?;
         let restored = restore(conf);
@@ -110,7 +114,8 @@ impl Node {
         self.boot_failed(outcome)
     }
 
-    /// The same from an encoded ConfState. The index that it is as of stands in the bytes, if a node gave them.
+    /// Does the same as `boot_conf` with an encoded ConfState. If a node made the bytes, they
+    /// contain the index.
     ///
     /// # Errors
     /// As `boot_conf`, and [`Error::Decode`].
@@ -143,11 +148,14 @@ impl Node {
         Ok(())
     }
 
-    /// Gives the term runs of the log (none where the entries start at the first), and `last`, the index of its last entry: a boot in which
-    /// entries up to there were forgotten is refused.
+    /// Boots the term runs of the log, and `last`, the index of the log's last entry.
+    ///
+    /// Give no runs if the entries start with the log's first entry. A boot without the entries up
+    /// to `last` is refused.
     ///
     /// # Errors
-    /// [`Error::State`]; [`Error::Corrupt`]: runs that fall or do not start behind `before_first`; [`Error::NoMem`].
+    /// [`Error::State`]; [`Error::Corrupt`]: runs that fall or do not start after `before_first`;
+    /// [`Error::NoMem`].
     pub fn boot_terms(&mut self, runs: &[TermRun], last: Index) -> Result<()> {
         self.booting(Stage::Terms)?;
         let known = self.conf_is_known();
@@ -155,11 +163,12 @@ impl Node {
         self.boot_failed(outcome)
     }
 
-    /// Gives entries, in pieces: at least those above `applied`.
+    /// Boots entries, in pieces: at least the entries above `applied`.
     ///
     /// # Errors
-    /// [`Error::State`]; [`Error::Corrupt`]: a gap, a falling term, or another term than the runs say; [`Error::NoMem`];
-    /// [`Error::Full`]: more unapplied entries than fit into `recent_bytes` in MESSAGES.
+    /// [`Error::State`]; [`Error::Corrupt`]: a gap, a falling term, or a term that differs from the
+    /// runs; [`Error::NoMem`]; [`Error::Full`]: more unapplied entries than fit into `recent_bytes`
+    /// in MESSAGES.
     pub fn boot_entries<'a>(&mut self, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<()> {
         self.booting(Stage::Entries)?;
         let known = self.conf_is_known();
@@ -167,7 +176,8 @@ impl Node {
         self.boot_failed(outcome)
     }
 
-    /// Ends the boot: entries up to `applied` are in the state machine. An empty disk boots by this alone, with 0.
+    /// Ends the boot: entries up to `applied` are in the state machine. For an empty disk, call
+    /// only this, with 0.
     ///
     /// # Errors
     /// [`Error::State`]; [`Error::Corrupt`]: commit or applied beyond the log, entries missing; [`Error::NoMem`].
@@ -180,7 +190,7 @@ impl Node {
         self.boot_failed(outcome)
     }
 
-    /// A log, or anything applied, without a configuration: a call was forgotten.
+    /// Refuses a log or applied entries without a configuration: the host forgot a call.
     fn conf_is_known(&mut self) -> Result<()> {
         if self.boot.has_conf {
             return Ok(());
@@ -196,7 +206,8 @@ impl Node {
         let rules = (!self.raft.flag(Flags::NO_CONF_VALIDATION), self.raft.flag(Flags::CONF_APART));
         let state = self.boot.finish(&mut self.raft.log, applied, rules, &mut self.raft.detail)?;
         if self.raft.config.storage == StorageMode::Messages {
-            // What is applied may leave the recent log, what is not travels in MsgStorageApply.
+            // Applied entries may leave the recent log. MsgStorageApply carries the unapplied
+            // entries.
             self.raft.log.keep_unapplied = true;
             if self.raft.log.recent_first() > applied + 1 {
                 let max = self.raft.config.recent_bytes;
@@ -224,7 +235,7 @@ impl Node {
     }
 }
 
-/// What becomes of stored or supplied sets of ids.
+/// The result of restoring stored or supplied sets of ids.
 pub(super) type Restored = core::result::Result<Configuration, membership::ChangeError>;
 
 pub(super) fn restore(conf: &ConfStateRef<'_>) -> Restored {

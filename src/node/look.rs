@@ -1,4 +1,5 @@
-//! Looking inside: status, peers, events, digest, detail. Nothing here changes what a node will do.
+//! Inspection of a node: status, peers, events, digest, detail. Nothing here changes the node's
+//! behaviour.
 
 use super::Node;
 use crate::config::Config;
@@ -8,7 +9,7 @@ use crate::status::{PeerStatus, Status};
 use crate::types::Role;
 
 impl Node {
-    /// The node's state.
+    /// Returns the node's state.
     pub fn status(&self) -> Status {
         let (raft, log) = (&self.raft, &self.raft.log);
         let lowest =
@@ -64,35 +65,39 @@ impl Node {
             + size_of::<Self>() as u64
     }
 
-    /// Every member's progress, by id.
+    /// Returns every member's progress, by id.
     pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerStatus> + '_ {
         let last = self.raft.log.last();
         self.raft.peers.iter().map(move |peer| PeerStatus::of(peer, &self.raft.conf, last))
     }
 
-    /// The oldest event that was not drained.
+    /// Takes the oldest event that was not taken yet.
     pub fn next_event(&mut self) -> Option<Event> {
         self.raft.events.pop_front()
     }
 
-    /// A number that is equal for nodes in the same state, however they came there. Chance (timeouts drawn, read nonces) counts only
-    /// where asked for.
+    /// Returns a number that is equal for nodes with equal state. The history of a node does not
+    /// count.
+    ///
+    /// Random values (election timeouts, nonces of reads) count only with `with_random`.
     pub fn digest(&self, with_random: bool) -> u64 {
         digest::of(&self.raft, &self.readies, with_random)
     }
 
-    /// The numbers behind the last call that was refused; empty if it has none, or if a call has succeeded since. On a poisoned node the
-    /// cause of that.
+    /// Returns a text with the numbers behind the last refused call.
+    ///
+    /// Empty if the error has no text, or if a later call succeeded. On a poisoned node: the cause
+    /// of the poisoning.
     pub fn error_detail(&self) -> &str {
         self.raft.detail.as_str()
     }
 
-    /// Whether a fault was found: nothing but looking and freeing makes sense.
+    /// True if the node found a fault. Then only inspecting and freeing the node are useful.
     pub fn is_poisoned(&self) -> bool {
         self.raft.fault.is_some()
     }
 
-    /// Poisons the node: its caller found it broken.
+    /// Poisons the node, because its caller found a fault.
     pub fn poison(&mut self, why: &str) {
         let first = self.raft.fault.is_none();
         self.raft.fault("its caller caught a panic");
@@ -101,7 +106,7 @@ impl Node {
         }
     }
 
-    /// What it was made with.
+    /// Returns the node's configuration settings.
     pub fn config(&self) -> &Config {
         &self.raft.config
     }

@@ -1,4 +1,5 @@
-//! The public face: argument checks, order of calls, poison, then one call into `raft` or `ready`.
+//! The public API of a node: checks of arguments, order of calls and poison, then a call into
+//! `raft` or `ready`.
 
 pub(crate) mod boot;
 mod look;
@@ -21,34 +22,35 @@ use crate::ready::local;
 use crate::types::{Change, EntryKind, Index, NONE, NodeId, Role, Transition};
 use crate::wire::{self, ConfStateRef};
 
-/// How a change is encoded.
+/// The encoding of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChangeEncoding {
-    /// One change, first encoding.
+    /// A single change, first encoding.
     V1,
-    /// Any number of changes.
+    /// Any number of changes, second encoding.
     V2(Transition),
 }
 
-/// What `step_frames` did.
+/// The result of `step_frames`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StepFrames {
-    /// Bytes taken; an incomplete last frame stays.
+    /// Bytes taken. An incomplete last frame stays.
     pub consumed: usize,
-    /// Frames refused: of another group, malformed, or not taken by `step`.
+    /// Frames refused: of a wrong group, malformed, or refused by `step`.
     pub rejected: u32,
-    /// Why the first of these was refused. `error_detail` has its text.
+    /// The reason for the first refusal. `error_detail` has the text.
     pub first: Option<Error>,
 }
 
-/// A configuration as `apply_conf` and `conf` show it, valid until the next call of either.
+/// A configuration as `apply_conf` and `conf` show it. Valid until the next call of either.
 #[derive(Clone, Copy, Debug)]
 pub struct AppliedConf<'a> {
     /// The sets.
     pub conf: ConfStateRef<'a>,
-    /// The same, encoded: what the host stores with its state. A ConfState that carries the index below.
+    /// The encoded configuration, a ConfState that carries `index`. The bytes to store with the
+    /// state machine.
     pub bytes: &'a [u8],
-    /// The index that it is as of; 0: not known ([`Flags::CONF_APART`]).
+    /// The index that the configuration is as of; 0: not known ([`Flags::CONF_APART`]).
     pub index: Index,
     /// The change's own context.
     pub context: &'a [u8],
@@ -56,12 +58,15 @@ pub struct AppliedConf<'a> {
 
 /// A member of a Raft group: a state machine that a host drives.
 ///
-/// Its methods are of four kinds. *Boot* (`boot_*`, in order, once). *In*: `tick`, `step`, `propose*`, `read_index`, `campaign`,
-/// `transfer` and their like; none of them does I/O. *Out*: `ready` gives one batch of work, `advance` (or `persisted`, `applied` and
-/// `release`) says that it is done, `next_fetch` and `supply_*` are for peers that lag. *Look*: `status`, `peers`, `conf`,
-/// `next_event`, `digest`, `error_detail`.
+/// The methods are of four kinds:
+/// - *Boot*: `boot_*`, in order, once.
+/// - *In*: `tick`, `step`, `propose*`, `read_index`, `campaign`, `transfer` and the like. No method
+///   does I/O.
+/// - *Out*: `ready` returns the work of a turn, and `advance` (or `persisted`, `applied` and
+///   `release`) acknowledges the finished work. `next_fetch` and `supply_*` serve peers that lag.
+/// - *Look*: `status`, `peers`, `conf`, `next_event`, `digest`, `error_detail`.
 ///
-/// After any call of the second kind, and after an acknowledgement, there may be a batch to take.
+/// After a call of the kind *In*, and after an acknowledgement, there may be a ready to take.
 #[derive(Debug)]
 pub struct Node {
     raft: Raft,
@@ -70,7 +75,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Makes a node that waits to be booted.
+    /// Makes a node, which must be booted before use.
     ///
     /// # Errors
     /// [`Error::Arg`]: see [`Config::check`] for the field at fault. [`Error::NoMem`].
@@ -79,7 +84,8 @@ impl Node {
         Ok(Self { raft: Raft::new(config)?, readies, boot: Boot::default() })
     }
 
-    /// A node in the same state, with memory of its own: the same calls give the same bytes from both.
+    /// Returns a node in the same state, with memory of its own. From then on, equal calls give
+    /// equal bytes.
     ///
     /// # Errors
     /// [`Error::NoMem`].
@@ -92,8 +98,10 @@ impl Node {
         Ok(Self { raft: self.raft.try_clone()?, readies: self.readies.try_clone()?, boot })
     }
 
-    /// An upper bound of the memory a node of this configuration takes, bytes. On top come term runs, snapshots in flight, entries larger
-    /// than a block, and entries of the node's own log that were supplied to be applied, up to `max_committed_size_per_ready`.
+    /// Returns an upper bound of the memory of a node with these settings, in bytes.
+    ///
+    /// Not included: term runs, snapshots in flight, entries larger than a block, and entries of
+    /// the node's own log that were supplied to be applied, up to `max_committed_size_per_ready`.
     ///
     /// # Errors
     /// [`Error::Arg`].
@@ -103,7 +111,7 @@ impl Node {
         let per_batch = 2 * 24 * u64::from(config.max_entries_per_ready) + 420 * u64::from(config.max_messages);
         let peers = u64::from(config.max_peers) * (16 * u64::from(config.max_inflight_msgs) + 512);
         let waiting = 56 * u64::from(config.max_tokens) + 160 * u64::from(config.max_reads);
-        // Blocks keep what they were when entries were long, the index what it was when they were short.
+        // Worst case: blocks grown by long entries plus an index grown by short entries.
         let recent =
             config.recent_bytes + max_index_bytes(config.recent_bytes, config.block_bytes) + config.block_bytes;
         let bytes = recent + config.catchup_bytes + batches * per_batch + peers + waiting;
@@ -112,14 +120,14 @@ impl Node {
 
     // ---- order and poison
 
-    /// Whether it is booted and not poisoned.
+    /// True if the node is booted and not poisoned.
     #[inline]
     fn runs(&self) -> bool {
         debug_assert_eq!(self.raft.runs, self.raft.fault.is_none() && self.boot.stage == Stage::Done);
         self.raft.runs
     }
 
-    /// The first step of every call that may change something.
+    /// Begins every call that may change the node.
     #[inline]
     fn running(&mut self) -> Result<()> {
         self.raft.drained = false;
@@ -128,7 +136,7 @@ impl Node {
         Ok(())
     }
 
-    /// The same for a call that gives the next batch nothing.
+    /// Does the same for a call that gives the next ready no work.
     #[inline]
     fn still_running(&mut self) -> Result<()> {
         if self.runs() { Ok(()) } else { self.not_running() }
@@ -143,7 +151,7 @@ impl Node {
         Err(Error::State)
     }
 
-    /// The last step of every call that may change something: is all still well?
+    /// Ends every call that may change the node, with a check for faults.
     #[inline]
     fn checked<T>(&mut self, outcome: Result<T>) -> Result<T> {
         self.raft.checked(outcome)
@@ -170,7 +178,8 @@ impl Node {
 
     // ---- in
 
-    /// Time passes. More than two election timeouts at once count as that: nothing could have been heard in between.
+    /// Lets time pass. Counts at most two election timeouts, since no message could arrive in
+    /// between.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -180,7 +189,7 @@ impl Node {
         self.ticks_pass(ticks, late)
     }
 
-    /// `late`: a ready was waiting for the host.
+    /// `late`: a ready waited for the host.
     pub(super) fn ticks_pass(&mut self, ticks: u32, late: bool) -> Result<()> {
         self.running()?;
         if late {
@@ -196,18 +205,22 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// Whether there is a ready which the host could take: if ticks find one, it sleeps, or waits for something else, though there is work.
+    /// True if the host could take a ready. If ticks find a ready, the host is late: it sleeps, or
+    /// waits for something else, while there is work.
     pub(super) fn is_late(&self) -> bool {
         let busy = self.readies.is_full() && self.readies.len() > 0;
         !busy && self.readies.has_any(&self.raft)
     }
 
-    /// Takes a message of `peer`, whom the host's transport has authenticated (0: unchecked).
+    /// Steps a message of `peer`. The host's transport must have authenticated the peer (0:
+    /// unchecked).
     ///
     /// # Errors
-    /// [`Error::Decode`], [`Error::Unsupported`]: no message. [`Error::NotForMe`], [`Error::NoPeer`], [`Error::Implausible`]: refused.
-    /// [`Error::Full`], [`Error::NoMem`], [`Error::NoLeader`]: may be dropped, its sender tries again. [`Error::TooLarge`]: an entry that
-    /// `recent_bytes` has no room for: give all members equal limits. The node is unchanged.
+    /// [`Error::Decode`], [`Error::Unsupported`]: no message. [`Error::NotForMe`],
+    /// [`Error::NoPeer`], [`Error::Implausible`]: refused. [`Error::Full`], [`Error::NoMem`],
+    /// [`Error::NoLeader`]: drop the message, its sender tries again. [`Error::TooLarge`]: an entry
+    /// without room in `recent_bytes`: give all members equal limits. On an error the node is
+    /// unchanged.
     pub fn step(&mut self, peer: NodeId, message: &[u8]) -> Result<()> {
         self.running()?;
         if self.raft.step_steady(peer, message) {
@@ -217,7 +230,7 @@ impl Node {
         self.step_any(peer, message)
     }
 
-    /// A message of any kind and form.
+    /// General path: a message of any kind and form.
     #[inline(never)]
     fn step_any(&mut self, peer: NodeId, message: &[u8]) -> Result<()> {
         let mut m = wire::MessageView::default();
@@ -232,14 +245,15 @@ impl Node {
         self.checked(outcome)
     }
 
-    /// Takes every whole frame of a stream.
+    /// Steps every whole frame of a stream.
     ///
     /// # Errors
-    /// [`Error::Decode`]: a length that no frame can have; nothing more can be read from this stream: drop the connection.
+    /// [`Error::Decode`]: an impossible length. Nothing more can be read from this stream: drop the
+    /// connection.
     pub fn step_frames(&mut self, peer: NodeId, bytes: &[u8]) -> Result<StepFrames> {
         self.running()?;
         let mut done = StepFrames::default();
-        let mut first = None; // its text is large: there is one only if a frame is refused
+        let mut first = None; // large, so set only if a frame is refused
         let limit = self.raft.config.message_limit();
         while let Some(rest) = bytes.get(done.consumed..) {
             let Some((len, group)) = wire::read_frame_header(rest) else { break };
@@ -283,11 +297,11 @@ impl Node {
         Err(Error::NotForMe)
     }
 
-    /// MESSAGES: takes a response of local work that is addressed to this node.
+    /// MESSAGES: steps a response of local work that is addressed to this node.
     ///
     /// # Errors
-    /// [`Error::State`]: another mode, or a configuration entry that is neither applied nor skipped. [`Error::Decode`],
-    /// [`Error::NotForMe`], [`Error::Arg`], [`Error::Stale`].
+    /// [`Error::State`]: another mode, or a configuration entry neither applied nor skipped.
+    /// [`Error::Decode`], [`Error::NotForMe`], [`Error::Arg`], [`Error::Stale`].
     pub fn step_local(&mut self, message: &[u8]) -> Result<()> {
         self.running()?;
         if self.raft.config.storage != StorageMode::Messages {
@@ -308,24 +322,28 @@ impl Node {
         Err(Error::State)
     }
 
-    /// Proposes an entry, at the leader. `token` comes back exactly once: with the committed entry, or in
-    /// [`dropped`](crate::Ready::dropped) with what is known of it; 0: none.
+    /// Proposes an entry, at the leader.
     ///
-    /// With [`Flags::FORWARDING`] a follower passes the entry on to the leader. Its outcome can't be known here, so the token comes back with
-    /// the next ready as unknown, though the entry may commit: put an id of your own into the data to recognise it when it is applied.
+    /// The token comes back exactly once: with the committed entry, or in
+    /// [`dropped`](crate::Ready::dropped) with the known outcome. Token 0: none.
+    ///
+    /// With [`Flags::FORWARDING`] a follower passes the entry on to the leader, and cannot know the
+    /// outcome. The token comes back with the next ready as unknown, though the entry may commit.
+    /// Put an id of your own into the data to recognise the entry when you apply it.
     ///
     /// # Errors
-    /// [`Error::NotLeader`]: propose at [`Status::leader`](crate::Status::leader). [`Error::NoLeader`]: retry later. [`Error::Full`]: a limit
-    /// is reached, the detail says which: retry after the next advance. [`Error::TooLarge`]: larger than `max_entry_bytes`. On an error the
-    /// token was not taken.
+    /// [`Error::NotLeader`]: propose at [`Status::leader`](crate::Status::leader).
+    /// [`Error::NoLeader`]: retry later. [`Error::Full`]: a limit is reached, the detail says
+    /// which: retry after the next advance. [`Error::TooLarge`]: larger than `max_entry_bytes`. On
+    /// an error the node does not take the token.
     pub fn propose(&mut self, data: &[u8], token: u64) -> Result<()> {
         self.propose_parts(std::iter::once(data), token)
     }
 
-    /// The same from parts that lie apart.
+    /// Does the same as `propose`, with data in several parts.
     ///
     /// # Errors
-    /// As `propose`.
+    /// The errors of `propose`.
     pub fn propose_parts<'a>(&mut self, parts: impl Iterator<Item = &'a [u8]> + Clone, token: u64) -> Result<()> {
         self.running()?;
         let len = parts.clone().map(<[u8]>::len).fold(0usize, usize::saturating_add);
@@ -333,10 +351,11 @@ impl Node {
         self.checked(outcome)
     }
 
-    /// Proposes entries, each with its token (0: none): all or none.
+    /// Proposes several entries, each with a token (0: no token). The node takes every entry, or on
+    /// an error no entry.
     ///
     /// # Errors
-    /// As `propose`.
+    /// The errors of `propose`.
     pub fn propose_many<'a>(&mut self, entries: impl Iterator<Item = (&'a [u8], u64)> + Clone) -> Result<()> {
         self.running()?;
         let entries = entries.map(|(data, token)| (std::iter::once(data), data.len(), token));
@@ -344,10 +363,12 @@ impl Node {
         self.checked(outcome)
     }
 
-    /// Proposes an entry of any kind as it is: a change that was encoded elsewhere, say. A change is checked as by `propose_conf`.
+    /// Proposes an entry of any kind unchanged, such as a change that was encoded elsewhere. Checks
+    /// a change as `propose_conf` does.
     ///
     /// # Errors
-    /// As `propose` and `propose_conf`; [`Error::Decode`], [`Error::Unsupported`]: data that are no change.
+    /// The errors of `propose` and `propose_conf`; [`Error::Decode`], [`Error::Unsupported`]: data
+    /// that are no change.
     pub fn propose_entry(&mut self, kind: EntryKind, data: &[u8], token: u64) -> Result<()> {
         if !kind.is_change() {
             return self.propose(data, token);
@@ -360,8 +381,9 @@ impl Node {
     /// Proposes a change of the configuration. An empty V2 leaves the joint configuration.
     ///
     /// # Errors
-    /// [`Error::Conf`]: invalid here, the detail says why. [`Error::ConfBusy`]: another is in flight. [`Error::Arg`]: a reserved id, or
-    /// V1 without exactly one change. And as `propose`.
+    /// [`Error::Conf`]: invalid here, the detail says why. [`Error::ConfBusy`]: a change is in
+    /// flight already. [`Error::Arg`]: a reserved id, or V1 without exactly one change. And the
+    /// errors of `propose`.
     pub fn propose_conf(
         &mut self,
         changes: &[Change],
@@ -412,22 +434,23 @@ impl Node {
         Ok((kind, data))
     }
 
-    /// Starts a linearizable read.
+    /// Starts a linearizable read, which costs no log entry (diss. §6.4).
     ///
-    /// The answer comes in a later [`reads`](crate::Ready::reads) with the same `token`, once its index is applied: the read may be served then.
-    /// A read ends in exactly one answer: this, or its token in [`dropped`](crate::Ready::dropped). It costs no log entry.
+    /// The answer comes in a later [`reads`](crate::Ready::reads) with the same `token`, once its
+    /// index is applied. Serve the read then. A read ends exactly once: with the answer, or with
+    /// its token in [`dropped`](crate::Ready::dropped).
     ///
     /// # Errors
-    /// [`Error::Full`]: `max_reads` are waiting: retry after the next advance. [`Error::NoLeader`]: retry after a change of leader.
-    ///
-    /// Source: diss. §6.4.
+    /// [`Error::Full`]: `max_reads` are waiting: retry after the next advance. [`Error::NoLeader`]:
+    /// retry after a change of leader.
     pub fn read_index(&mut self, token: u64) -> Result<()> {
         self.running()?;
         let outcome = self.raft.read_index(token);
         self.checked(outcome)
     }
 
-    /// Campaigns now, if this node may. One that may not (a learner, a pending snapshot, an unapplied change) says so by an event.
+    /// Campaigns now, if this node may. Otherwise (a learner, a pending snapshot, an unapplied
+    /// change) an event gives the reason.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -438,21 +461,23 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// Hands leadership to `to`; 0: the voter that is furthest and alive. It ends within an election timeout, one way or the other.
+    /// Transfers leadership to `to`, or with 0 to the most advanced live voter. The transfer
+    /// succeeds or fails within an election timeout.
     ///
     /// # Errors
-    /// [`Error::NoPeer`]: no such voter, or this node; 0 at a follower, which passes on a wish but can't choose.
-    /// [`Error::NoLeader`]: no leader is known.
+    /// [`Error::NoPeer`]: not a voter, or this node; also 0 at a follower, which forwards the
+    /// request but can't choose. [`Error::NoLeader`]: no leader is known.
     pub fn transfer(&mut self, to: NodeId) -> Result<()> {
         self.running()?;
         let outcome = self.raft.transfer(to);
         self.checked(outcome)
     }
 
-    /// Calls a transfer off. Its target may campaign all the same if it was told already.
+    /// Cancels a transfer. The target may campaign nevertheless, if the leader has notified it
+    /// already.
     ///
     /// # Errors
-    /// [`Error::State`]: none is under way.
+    /// [`Error::State`]: no transfer is in progress.
     pub fn abort_transfer(&mut self) -> Result<()> {
         self.running()?;
         if self.raft.transfer.target == NONE {
@@ -463,7 +488,7 @@ impl Node {
         Ok(())
     }
 
-    /// Whether this node may campaign. Switching it off does not end a leadership: transfer it.
+    /// Sets whether this node may campaign. A leader stays leader: call `transfer` as well.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -473,7 +498,7 @@ impl Node {
         Ok(())
     }
 
-    /// The rank in elections: among equal logs the higher wins.
+    /// Sets the rank in elections. Among candidates with equal logs, the higher rank wins.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -483,7 +508,8 @@ impl Node {
         Ok(())
     }
 
-    /// Sets the window of one peer, in messages (1 to 65536) and payload bytes (0: no limit). Kept until it leaves the configuration.
+    /// Sets the window of a peer, in messages (1 to 65536) and payload bytes (0: no limit). The
+    /// window is kept until the peer leaves the configuration.
     ///
     /// # Errors
     /// [`Error::NoPeer`]; [`Error::Arg`].
@@ -500,7 +526,8 @@ impl Node {
         Ok(())
     }
 
-    /// Whether a moved commit index is told at once, or with the next append or heartbeat.
+    /// Sets whether the leader sends a new commit index at once, or with the next append or
+    /// heartbeat.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -510,7 +537,9 @@ impl Node {
         Ok(())
     }
 
-    /// A follower forgets its leader, so that it may vote at once. Nothing happens elsewhere, and not with lease reads (an event says so).
+    /// Makes a follower forget the leader. The follower may then vote at once.
+    ///
+    /// Has no effect on other roles, nor with lease reads (an event reports the latter).
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -526,7 +555,8 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// Messages to `peer` are being lost: probe it instead of streaming.
+    /// Reports that messages to `peer` are being lost. The leader then probes the peer instead of
+    /// streaming.
     ///
     /// # Errors
     /// [`Error::NoPeer`].
@@ -539,7 +569,8 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// What became of the snapshot to `peer`. Without a report its acknowledgement ends the wait, or `snapshot_timeout_ticks`.
+    /// Reports the outcome of the snapshot to `peer`. Without a report, the wait ends with the
+    /// peer's acknowledgement or after `snapshot_timeout_ticks`.
     ///
     /// # Errors
     /// [`Error::NoPeer`]: no such member.
@@ -549,7 +580,8 @@ impl Node {
         self.checked(outcome)
     }
 
-    /// Sets the election timeout that was drawn, in ticks (at least 1), until the next one is drawn. For tests and simulators.
+    /// Sets the current election timeout, in ticks (at least 1), until the node draws the next. For
+    /// tests and simulators.
     ///
     /// # Errors
     /// [`Error::Arg`].
@@ -563,7 +595,7 @@ impl Node {
         Ok(())
     }
 
-    /// The host dropped its entries up to `index`, which are applied.
+    /// Reports that the host dropped the entries up to `index`. These must be applied.
     ///
     /// # Errors
     /// [`Error::Arg`]: beyond `applied`. [`Error::Stale`]: compacted before.

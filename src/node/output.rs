@@ -1,4 +1,4 @@
-//! Work out, and its acknowledgement; fetches and supplies.
+//! Readies and their acknowledgement; fetches and supplies.
 
 use super::boot::restore;
 use super::{AppliedConf, Node};
@@ -13,52 +13,56 @@ use crate::ready::view::Ready;
 use crate::types::{EntryKind, EntryRef, Index, NodeId, TermRun};
 use crate::wire::{self, ConfStateRef, Hello};
 
-/// What has happened since the last [`turn`](Node::turn).
+/// The input since the last [`turn`](Node::turn).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Input<'a> {
-    /// This ready, and those before it, are done: as [`advance`](Node::advance). 0: none.
+    /// Number of a finished ready, as in [`advance`](Node::advance): earlier readies are finished
+    /// too. 0: none.
     pub done: u64,
-    /// ASYNC: as [`persisted`](Node::persisted). 0: none.
+    /// ASYNC: as in [`persisted`](Node::persisted). 0: none.
     pub persisted: u64,
-    /// ASYNC: as [`applied`](Node::applied). 0: none.
+    /// ASYNC: as in [`applied`](Node::applied). 0: none.
     pub applied: Index,
-    /// ASYNC: as [`release`](Node::release). 0: none.
+    /// ASYNC: as in [`release`](Node::release). 0: none.
     pub released: u64,
     /// Ticks that passed.
     pub ticks: u32,
-    /// Whose frames these are; 0: unchecked.
+    /// The peer that sent `frames`; 0: unchecked.
     pub peer: NodeId,
-    /// What came from that peer: as [`step_frames`](Node::step_frames).
+    /// Bytes received from the peer, as in [`step_frames`](Node::step_frames).
     pub frames: &'a [u8],
 }
 
-/// What a [`turn`](Node::turn) gives.
+/// The result of a [`turn`](Node::turn).
 #[derive(Clone, Copy, Debug)]
 pub enum Turn<'a> {
-    /// There is nothing to do.
+    /// There is no work.
     Nothing,
-    /// A fetch waits: take it with [`next_fetch`](Node::next_fetch), answer it, then take the next turn.
+    /// A fetch waits. Take it with [`next_fetch`](Node::next_fetch), answer it, then take the next
+    /// turn.
     FetchFirst,
-    /// The next ready; another may follow.
+    /// The next ready. Another ready may follow.
     Ready(Ready<'a>),
-    /// The next ready, and nothing can follow it before something happens: let the next turn acknowledge it.
+    /// The next ready. Without new input no ready follows, so acknowledge this ready with the next
+    /// turn.
     Last(Ready<'a>),
 }
 
-/// What the next ready will be.
+/// A forecast of the next ready.
 #[cfg(feature = "capi")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outlook {
-    /// There is none.
+    /// There is no ready.
     Idle,
-    /// A new one, and none is outstanding.
+    /// A new ready, and no ready is outstanding.
     New,
-    /// What can't be told beforehand: one that is outstanding, or an error.
+    /// Unknown: an outstanding ready, or an error.
     Other,
 }
 
 impl Node {
-    /// The kinds of work that the next batch would hold, beside an outstanding one: bits of [`has`](crate::has).
+    /// Returns the kinds of work in the next ready, apart from outstanding readies: bits of
+    /// [`has`](crate::has).
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -72,7 +76,7 @@ impl Node {
         Ok(self.readies.kinds(&self.raft))
     }
 
-    /// What `ready` would give.
+    /// Returns what `ready` would find.
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn outlook(&self) -> Outlook {
@@ -83,7 +87,8 @@ impl Node {
         }
     }
 
-    /// `ready` where the outlook is `New`: what that has found out is not asked again, a tenth of a call from C.
+    /// Does the same as `ready` when the outlook is `New`, without repeating the checks of
+    /// `outlook`.
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn new_ready(&mut self) -> Result<Ready<'_>> {
@@ -91,20 +96,22 @@ impl Node {
         readies.take_new(raft).map(|batch| Ready::new(raft, batch))
     }
 
-    /// Whether `next_fetch` would give nothing. What is not sure counts as no.
+    /// True if `next_fetch` would certainly return nothing.
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn lacks_nothing(&self) -> bool {
         self.runs() && self.raft.fetches.untold == 0 && !self.raft.is_own_fetch_due()
     }
 
-    /// One turn of a host's loop in one call: acknowledges, ticks, steps, looks for a fetch, and takes the next ready. SYNC and ASYNC.
+    /// Takes a turn of the host's loop in a single call. SYNC and ASYNC.
     ///
-    /// `stepped` says what became of the frames. A frame that is refused is no error of the turn; nor is an acknowledgement that was
-    /// given before.
+    /// In order: acknowledges, ticks, steps, looks for a fetch, and takes the next ready. `stepped`
+    /// receives the outcome of the frames. A refused frame is not an error of the turn, nor is a
+    /// repeated acknowledgement.
     ///
     /// # Errors
-    /// Of an acknowledgement: nothing after it was done. Of the ready ([`Error::Full`], [`Error::NoMem`]): all else was done.
+    /// Of an acknowledgement: the turn stopped there. Of the ready ([`Error::Full`],
+    /// [`Error::NoMem`]): the steps before are done.
     pub fn turn(&mut self, input: &Input<'_>, stepped: &mut StepFrames) -> Result<Turn<'_>> {
         self.turn_in(input, stepped)?;
         if self.raft.fetches.untold > 0 || self.raft.is_own_fetch_due() {
@@ -122,12 +129,13 @@ impl Node {
         })
     }
 
-    /// What a turn takes in.
+    /// Takes in the input of a turn.
     #[inline]
     pub(crate) fn turn_in(&mut self, input: &Input<'_>, stepped: &mut StepFrames) -> Result<()> {
         *stepped = StepFrames::default();
         self.still_running()?;
-        // Before the acknowledgement: the host could not have taken what that brings.
+        // Before the acknowledgement: the host could not have taken the work that an
+        // acknowledgement brings.
         let late = input.ticks > 0 && self.is_late();
         if input.done != 0 {
             fresh(self.advance_in_turn(input.done))?;
@@ -149,7 +157,7 @@ impl Node {
         Ok(())
     }
 
-    /// Apart from `advance`, which is compiled into its callers.
+    /// Calls `advance`, which the compiler inlines into every caller.
     #[inline(never)]
     fn advance_in_turn(&mut self, number: u64) -> Result<()> {
         self.advance(number)
@@ -169,8 +177,10 @@ impl Node {
         Ok(())
     }
 
-    /// Whether nothing can follow the newest ready, once it is done, before something happens: its acknowledgement may ride with the next
-    /// turn. In SYNC only, since else others are outstanding.
+    /// True if no ready can follow the newest ready, once finished, without new input. The host may
+    /// then acknowledge the ready with the next turn.
+    ///
+    /// Only in SYNC, since in the other modes several readies may be outstanding.
     #[inline]
     pub(crate) fn is_last_ready(&self) -> bool {
         let raft = &self.raft;
@@ -187,10 +197,12 @@ impl Node {
             && (raft.drained || !self.readies.has_any(raft))
     }
 
-    /// Takes the next batch of work; none: nothing to do. In SYNC the same one until it is advanced.
+    /// Takes the next ready, or returns `None` if there is no work. In SYNC, repeated calls return
+    /// the outstanding ready until you advance it.
     ///
     /// # Errors
-    /// [`Error::Full`]: `max_outstanding` are outstanding. [`Error::NoMem`]: nothing was taken.
+    /// [`Error::Full`]: `max_outstanding` readies are outstanding. [`Error::NoMem`]: nothing was
+    /// taken.
     pub fn ready(&mut self) -> Result<Option<Ready<'_>>> {
         self.still_running()?;
         if self.readies.len() > 0 {
@@ -204,7 +216,7 @@ impl Node {
         Ok(readies.take(raft)?.map(|batch| Ready::new(raft, batch)))
     }
 
-    /// A further batch, or the one that must be advanced first.
+    /// Returns a further ready; in SYNC the ready that must be advanced first.
     #[inline(never)]
     fn ready_beside_others(&mut self) -> Result<Option<Ready<'_>>> {
         let Self { raft, readies, .. } = self;
@@ -214,23 +226,25 @@ impl Node {
         Ok(readies.take_further(raft)?.map(|batch| Ready::new(raft, batch)))
     }
 
-    /// The highest number whose views have ended.
+    /// Returns the number of the newest ready whose views have ended.
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn released(&self) -> u64 {
         self.readies.released
     }
 
-    /// Looks at an outstanding batch again, until it is released.
+    /// Shows an outstanding ready again, until its release.
     pub fn view(&self, number: u64) -> Option<Ready<'_>> {
         self.readies.find(number).filter(|batch| !batch.released).map(|batch| Ready::new(&self.raft, batch))
     }
 
-    /// All batches up to `number` are stored, applied and read no more: `persisted`, `applied` and `release` in one.
+    /// Acknowledges every ready up to `number` as stored, applied and no longer read: `persisted`,
+    /// `applied` and `release` in a single call.
     ///
     /// # Errors
-    /// [`Error::Stale`]: advanced before. [`Error::Arg`]: never handed out. [`Error::State`]: MESSAGES, or a configuration entry that is
-    /// neither applied nor skipped.
+    /// [`Error::Stale`]: advanced before. [`Error::Arg`]: never taken. [`Error::State`]: MESSAGES,
+    /// or a configuration entry neither applied nor skipped, or a committed span that came without
+    /// entries.
     #[inline(always)]
     pub fn advance(&mut self, number: u64) -> Result<()> {
         self.still_running()?;
@@ -242,7 +256,7 @@ impl Node {
         }
     }
 
-    /// Whatever is outstanding.
+    /// General path: any number of outstanding readies.
     #[inline(never)]
     fn advance_any(&mut self, number: u64) -> Result<()> {
         self.running()?;
@@ -265,7 +279,8 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// A span that came without entries is not applied because its ready is done: the host may have overlooked it.
+    /// Refuses to advance over a span that came without entries, since the host may have overlooked
+    /// the span.
     fn check_no_bare_span(&mut self, number: u64) -> Result<()> {
         match self.readies.bare_span(number, self.raft.log.applied) {
             None => Ok(()),
@@ -278,10 +293,11 @@ impl Node {
         }
     }
 
-    /// ASYNC: all batches up to `number` are durable.
+    /// ASYNC: acknowledges every ready up to `number` as durable.
     ///
     /// # Errors
-    /// [`Error::Stale`], [`Error::Arg`]; [`Error::State`]: another mode.
+    /// [`Error::Stale`]: acknowledged before. [`Error::Arg`]: never taken. [`Error::State`]:
+    /// another mode.
     pub fn persisted(&mut self, number: u64) -> Result<()> {
         self.asynchronous("persisted")?;
         self.readies.check_persisted(number, &mut self.raft.detail)?;
@@ -291,12 +307,14 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// ASYNC: everything up to `index` is applied. In SYNC only for a span that came without entries
+    /// ASYNC: acknowledges every entry up to `index` as applied.
+    ///
+    /// In SYNC only for a span that came without entries
     /// ([`Flags::COMMITTED_SPANS`](crate::Flags::COMMITTED_SPANS)).
     ///
     /// # Errors
-    /// [`Error::Stale`]; [`Error::Arg`]: never handed out; [`Error::State`]: another mode, or a configuration entry in between that is
-    /// neither applied nor skipped.
+    /// [`Error::Stale`]: acknowledged before. [`Error::Arg`]: never in a ready. [`Error::State`]:
+    /// another mode, or a configuration entry in between neither applied nor skipped.
     pub fn applied(&mut self, index: Index) -> Result<()> {
         self.running()?;
         let applied = self.raft.log.applied;
@@ -326,10 +344,10 @@ impl Node {
         if self.raft.config.storage == StorageMode::Async { Ok(()) } else { self.wrong_mode(call) }
     }
 
-    /// ASYNC and MESSAGES: the views of all batches up to `number` end.
+    /// ASYNC and MESSAGES: ends the views of every ready up to `number`.
     ///
     /// # Errors
-    /// [`Error::Stale`], [`Error::Arg`]; [`Error::State`]: SYNC.
+    /// [`Error::Stale`]: released before. [`Error::Arg`]: never taken. [`Error::State`]: SYNC.
     pub fn release(&mut self, number: u64) -> Result<()> {
         self.running()?;
         if self.raft.config.storage == StorageMode::Sync {
@@ -341,11 +359,13 @@ impl Node {
         self.checked(Ok(()))
     }
 
-    /// Puts the change of a committed entry in force, lowest index first. Gives the configuration to be stored with the state.
+    /// Applies the change of a committed entry, oldest index first. Returns the configuration to
+    /// store with the state.
     ///
     /// # Errors
-    /// [`Error::Arg`]: not the next one that was handed out. [`Error::Stale`]: done before. [`Error::Decode`], [`Error::Unsupported`],
-    /// [`Error::Conf`]: it can't be understood or is invalid here: this member must stop, unless all members skip it. [`Error::NoMem`].
+    /// [`Error::Arg`]: not the next configuration entry in a ready. [`Error::Stale`]: applied
+    /// before. [`Error::Decode`], [`Error::Unsupported`], [`Error::Conf`]: unreadable or invalid
+    /// here. The member must stop, unless every member skips the entry. [`Error::NoMem`].
     pub fn apply_conf(&mut self, entry: EntryRef<'_>) -> Result<AppliedConf<'_>> {
         self.running()?;
         let outcome = self.raft.apply_change(&entry);
@@ -363,7 +383,9 @@ impl Node {
         }
     }
 
-    /// Passes over the configuration entry at `index`. All members must do the same. Gives the configuration to be stored with the state.
+    /// Skips the configuration entry at `index`. Returns the configuration to store with the state.
+    ///
+    /// Every member must skip the same entry.
     ///
     /// # Errors
     /// [`Error::Arg`], [`Error::Stale`], [`Error::NoMem`].
@@ -374,12 +396,12 @@ impl Node {
         Ok(self.shown_conf())
     }
 
-    /// Puts a change in force that belongs to no entry, at any time: what etcd calls ApplyConfChange. Only with
-    /// [`Flags::CONF_APART`](crate::Flags::CONF_APART).
+    /// Applies a change that belongs to no entry, at any time, as etcd's ApplyConfChange does. Only
+    /// with [`Flags::CONF_APART`](crate::Flags::CONF_APART).
     ///
     /// # Errors
-    /// [`Error::State`]: without the flag. [`Error::Decode`], [`Error::Unsupported`], [`Error::Conf`]: it can't be understood or is invalid
-    /// here. [`Error::NoMem`].
+    /// [`Error::State`]: without the flag. [`Error::Decode`], [`Error::Unsupported`],
+    /// [`Error::Conf`]: unreadable or invalid here. [`Error::NoMem`].
     pub fn apply_change(&mut self, kind: EntryKind, data: &[u8]) -> Result<AppliedConf<'_>> {
         self.running()?;
         let outcome = self.raft.apply_change_apart(kind, data);
@@ -387,7 +409,7 @@ impl Node {
         Ok(self.shown_conf())
     }
 
-    /// The configuration in force.
+    /// Returns the configuration in force.
     ///
     /// # Errors
     /// [`Error::NoMem`].
@@ -398,12 +420,12 @@ impl Node {
         Ok(self.shown_conf())
     }
 
-    /// The term runs of the log after the snapshot.
+    /// Returns the term runs of the log after the snapshot.
     pub fn term_runs(&self) -> &[TermRun] {
         self.raft.term_runs()
     }
 
-    /// What the host is asked for, once each.
+    /// Takes the next fetch. The node gives each fetch once.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -412,10 +434,11 @@ impl Node {
         Ok(self.raft.next_fetch())
     }
 
-    /// Answers a fetch of entries, for a peer or of this node's own log: one or more from `first` on. What does not fit is not taken.
+    /// Answers a fetch of entries, for a peer or for this node's own log: at least the entry at
+    /// `first`, then the following entries. The node takes as many entries as fit.
     ///
     /// # Errors
-    /// [`Error::Arg`]: they contradict the log; the ask stays open. [`Error::NoMem`].
+    /// [`Error::Arg`]: entries that contradict the log; the fetch stays open. [`Error::NoMem`].
     pub fn supply_entries<'a>(
         &mut self,
         id: u64,
@@ -426,13 +449,15 @@ impl Node {
         self.checked(outcome)
     }
 
-    /// Answers a fetch of a snapshot: the configuration as of `index`, and the data. Without data they travel beside the core: the host
-    /// sends them to the peer over a connection of its own, and the peer's host must have them before it steps the message.
+    /// Answers a fetch of a snapshot with the configuration as of `index` and the data.
+    ///
+    /// Without data, send the data to the peer over your own channel. The peer's host must have the
+    /// data before it steps the message.
     ///
     /// # Errors
-    /// [`Error::TooLarge`]: more data than `max_snapshot_bytes`: an everyday case, send them beside the core and supply none.
-    /// [`Error::Arg`]: an index that is no use, or a configuration without the peer. [`Error::Conf`]: no configuration. [`Error::NoMem`].
-    /// The fetch stays open.
+    /// [`Error::TooLarge`]: more data than `max_snapshot_bytes`. This is common: send the data over
+    /// your own channel, and supply no data. [`Error::Arg`]: an unusable index, or a configuration
+    /// without the peer. [`Error::Conf`]: no configuration. [`Error::NoMem`]. The fetch stays open.
     pub fn supply_snapshot(&mut self, id: u64, index: Index, conf: &ConfStateRef<'_>, data: &[u8]) -> Result<Supplied> {
         self.running()?;
         let conf = self.raft.restored(restore(conf), "the snapshot's configuration")?;
@@ -440,10 +465,10 @@ impl Node {
         self.checked(outcome)
     }
 
-    /// The same with an encoded ConfState.
+    /// Does the same as `supply_snapshot` with an encoded ConfState.
     ///
     /// # Errors
-    /// As `supply_snapshot`, and [`Error::Decode`].
+    /// The errors of `supply_snapshot`, and [`Error::Decode`].
     pub fn supply_snapshot_bytes(&mut self, id: u64, index: Index, conf: &[u8], data: &[u8]) -> Result<Supplied> {
         self.running()?;
         let conf = match wire::parse_conf_state(conf) {
@@ -457,15 +482,17 @@ impl Node {
     /// Answers a fetch with nothing.
     ///
     /// # Errors
-    /// [`Error::Arg`]: never handed out. [`Error::Corrupt`]: GONE for [`FetchKind::Apply`](crate::FetchKind::Apply): committed entries that
-    /// are not applied can't be gone. The fetch stays open.
+    /// [`Error::Arg`]: an unknown fetch. [`Error::Corrupt`]: GONE for
+    /// [`FetchKind::Apply`](crate::FetchKind::Apply), since unapplied committed entries can't be
+    /// gone. The fetch stays open.
     pub fn supply_none(&mut self, id: u64, why: Missing) -> Result<Supplied> {
         self.running()?;
         let outcome = self.raft.supply_none(id, why);
         self.checked(outcome)
     }
 
-    /// Ticks until the node will do something by itself, at least 1; `u32::MAX`: never, as things are. Any call may change the answer.
+    /// Returns the ticks until the node will act automatically, at least 1; `u32::MAX`: never in
+    /// the present state. Any call may change the number.
     ///
     /// # Errors
     /// [`Error::State`], [`Error::Poisoned`].
@@ -473,14 +500,14 @@ impl Node {
         self.has_ready().map(|_| self.raft.ticks_until_due())
     }
 
-    /// What this node says first on a connection.
+    /// Returns the node's first message on a connection.
     pub fn hello(&self) -> Hello {
         let config = &self.raft.config;
         Hello { version: wire::PROTOCOL_VERSION, features: config.wire_features(), group: config.group, id: config.id }
     }
 }
 
-/// An acknowledgement that was given before is none to worry about.
+/// Accepts a repeated acknowledgement as success.
 fn fresh(outcome: Result<()>) -> Result<()> {
     match outcome {
         Err(Error::Stale) => Ok(()),

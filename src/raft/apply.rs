@@ -1,8 +1,10 @@
-//! Handing committed entries out, within bounds, and hearing that they are applied.
+//! Returns committed entries to the host, within bounds, and hears that the host applied them.
 //!
-//! Invariants: nothing is handed out twice, nothing is left out when a limit cuts [L-10]; nothing is handed out while a snapshot is
-//! on its way to the disk; entries that are not durable here only where the mode allows it [L-19].
-//! Sources: etcd-raft's applying limits for what is observable.
+//! Invariants: no entry is returned twice, and no entry is left out when a limit cuts [L-10].
+//! Nothing is returned while a snapshot waits for the disk. Entries that are not durable here are
+//! returned only where the storage mode allows [L-19].
+//!
+//! Sources: etcd-raft's limits of applying, for the observable behaviour.
 
 use super::Raft;
 use crate::config::{Flags, StorageMode};
@@ -12,30 +14,31 @@ use crate::types::{Index, Role};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Apply {
-    /// Encoded bytes handed out and not yet applied.
+    /// Encoded bytes returned and not yet applied.
     pub bytes: u64,
-    /// No more before something is applied.
+    /// Nothing more is returned before the host applies something.
     pub paused: bool,
-    /// LeaderReady was said in this leadership.
+    /// Whether the event LeaderReady was raised in this leadership.
     pub told_ready: bool,
 }
 
-/// A stretch of committed entries handed out together.
+/// Successive committed entries, returned together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub first: Index,
-    /// 0: there is none.
+    /// Last index; 0: an empty span.
     pub last: Index,
-    /// Whether the entries can be shown; else the host reads its own log.
+    /// Whether the ready holds the entries; if not, the host reads its own log.
     pub resident: bool,
-    /// The blob that holds the entries, where the host supplied them.
+    /// The blob that holds the entries, if the host supplied them.
     pub blob: Option<u32>,
     pub bytes: u64,
     pub payload: u64,
 }
 
 impl Raft {
-    /// The highest index that may be handed out, given that entries up to `handed` are stored before or with it.
+    /// Returns the highest index that may be applied, if entries up to `handed` are stored before
+    /// or with this ready.
     #[inline]
     fn appliable(&self, handed: Index) -> Index {
         let log = &self.log;
@@ -54,13 +57,14 @@ impl Raft {
             && (self.log.applying + 1 >= self.log.recent_first() || self.can_show_older())
     }
 
-    /// Whether entries that left the recent log can be handed out all the same.
+    /// Whether entries that left the recent log can be returned.
     #[cold]
     fn can_show_older(&self) -> bool {
         self.own_log.supply.is_some() || self.flag(Flags::COMMITTED_SPANS)
     }
 
-    /// The next span to apply, its entries put into a list whose room is reserved; and takes note that it is handed out.
+    /// Takes the next span to apply, and puts the entries into a list with reserved room. Records
+    /// that the span is returned.
     #[inline(always)]
     pub fn take_committed(&mut self, handed: Index, span: &mut Span, entries: &mut Vec<Slot>) {
         let highest = self.appliable(handed);
@@ -68,7 +72,7 @@ impl Raft {
             return;
         }
         span.first = self.log.applying + 1;
-        // One entry is what there mostly is: some 50 instructions less.
+        // Fast path: most spans are a single entry.
         let lone = if span.first == highest { self.log.slot(span.first) } else { None };
         if let Some(slot) = lone {
             entries.extend_from_slice(std::slice::from_ref(slot));
@@ -82,7 +86,8 @@ impl Raft {
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready || span.last < highest;
     }
 
-    /// The span from its first index to `highest`, as far as limits let it go: one entry, at least. Whether there is one.
+    /// Takes the span from `span.first` to `highest`, as far as the limits allow but at least one
+    /// entry. Returns whether there is a span.
     #[inline(never)]
     fn take_stretch(&mut self, highest: Index, span: &mut Span, entries: &mut Vec<Slot>) -> bool {
         let max = self.config.max_committed_size_per_ready.saturating_sub(self.apply.bytes);
@@ -94,18 +99,19 @@ impl Raft {
         } else if self.flag(Flags::COMMITTED_SPANS) {
             span.last = end.min(self.log.recent_first() - 1);
         } else if let Some(supply) = self.own_log.supply.take_if(|supply| supply.first == span.first) {
-            // Their payload was given back when they left the recent log.
+            // `evicted_payload` has counted the payload since the entries left the recent log.
             (span.last, span.bytes) = (span.first + supply.slots.len() as u64 - 1, supply.bytes);
             (span.resident, span.blob) = (true, Some(supply.blob));
             entries.extend_from_slice(&supply.slots);
         } else {
-            // The host is asked for them first.
+            // The host must supply the entries first.
             *span = Span::default();
         }
         span.last > 0
     }
 
-    /// How far a span of recent entries goes: to `end` at most, and no further than `max` bytes beyond its first entry.
+    /// Ends a span of recent entries at `end`, or after `max` bytes, but not before its first
+    /// entry.
     fn measure(&self, span: &mut Span, end: Index, max: u64) {
         if let Some(run) = self.log.run(span.first, end)
             && u64::from(run.place.len) <= max
@@ -119,7 +125,8 @@ impl Raft {
             bytes += u64::from(slot.place.len);
             heads += u64::from(slot.head);
         }
-        // All of them mostly are within the limit: to add up their lengths takes half of looking at the limit at each.
+        // Fast path: the sum mostly stays within the limit, and adding up is cheaper than comparing
+        // after each entry.
         if bytes <= max {
             (span.last, span.bytes, span.payload) = (end, bytes, bytes - heads);
             return;
@@ -138,7 +145,8 @@ impl Raft {
         }
     }
 
-    /// The host applied everything up to `index`; with it, spans of `bytes` and `payload` came to their end.
+    /// Records that the host applied the entries up to `index`, and so finished spans of `bytes`
+    /// and `payload`.
     #[inline(always)]
     pub fn on_applied(&mut self, index: Index, bytes: u64, payload: u64) {
         self.log.applied_to(index);

@@ -1,8 +1,10 @@
-//! Elections: campaigns, votes, pre-votes, the check of the quorum, priorities.
+//! Elections: campaigns, votes, pre-votes, the quorum check, priorities.
 //!
-//! Invariants: an own vote counts only once it is durable, also a sole voter's, and a vote is asked for only once term, vote and
-//! log tail are [E-08, R-10]; logs are compared by (term, index) [E-19]; a learner never campaigns [E-10] but votes when asked
-//! (etcd#10998); a late answer is never counted [E-04].
+//! Invariants: a node's own vote counts only once durable, even a sole voter's. A node requests
+//! votes only once its term, vote and log tail are durable [E-08, R-10]. Logs are compared by
+//! (term, index) [E-19]. A learner never campaigns [E-10] but votes if requested (etcd#10998). A
+//! late answer is never counted [E-04].
+//!
 //! Sources: paper §5.2, §5.4.1; diss. §4.2.3, §6.2, §9.6; departures: `docs/departures.md`.
 
 use super::Raft;
@@ -14,16 +16,17 @@ use crate::quorum::{VoteResult, joint_vote};
 use crate::types::{EntryId, MessageKind, Role, Term};
 use crate::wire::{Head, MessageView};
 
-/// What a transferred candidate's vote request says, so that a living leader is no reason to refuse it.
+/// Context of a vote request after a transfer. A live leader is then no reason to refuse the vote.
 pub(crate) const TRANSFER_CONTEXT: &[u8; 16] = b"CampaignTransfer";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Election {
     /// Whether the host lets this node lead.
     pub electable: bool,
-    /// Among equal logs the higher wins.
+    /// Among equal logs the higher priority wins.
     pub priority: i32,
-    /// The highest term that this node has led since it was made: nobody else can lead that term [E-14].
+    /// The highest term that this node has led since the node was made. A second leader of the term
+    /// is impossible [E-14].
     pub led_term: Term,
 }
 
@@ -47,14 +50,14 @@ impl Campaign {
 }
 
 impl Raft {
-    /// Whether this node may campaign: a voter, let by the host, with no snapshot on its way to the disk.
+    /// Whether this node may campaign: a voter, electable, with no snapshot waiting for the disk.
     pub fn is_promotable(&self) -> bool {
         self.election.electable
             && self.log.snapshot.is_none()
             && self.peers.get(self.id).is_some_and(|own| !own.is_learner)
     }
 
-    /// Begins an election, unless this node leads or may not. Whether it did.
+    /// Starts an election, unless this node leads or may not campaign. Returns whether it started.
     pub fn start_campaign(&mut self, campaign: Campaign) -> bool {
         if self.role == Role::Leader {
             return false;
@@ -104,7 +107,8 @@ impl Raft {
         }
     }
 
-    /// The commit index travels with votes where all nodes know of it [E-11]: as commit, with its term as reject hint.
+    /// Adds the commit index to a vote, where all nodes understand it [E-11]. The index is in
+    /// `commit`, the term of the entry in `reject_hint`.
     fn put_commit(&self, head: &mut Head) {
         if self.flag(Flags::COMMIT_IN_VOTES) {
             head.commit = self.log.commit;
@@ -119,14 +123,15 @@ impl Raft {
         }
         if carried.index > self.log.commit && self.log.matches(carried) {
             self.commit_to(carried.index);
-            // What is committed may be a change of who votes: the election under way was held among others.
+            // The commit may cover a change of voters. Then the current election counts the wrong
+            // voters.
             if self.role != Role::Follower && self.log.has_unapplied_change() {
                 self.become_follower(self.term, 0, Reason::ChangeUnapplied);
             }
         }
     }
 
-    // ---- asked for a vote
+    // ---- a vote is requested
 
     pub fn on_vote_request(&mut self, m: &MessageView<'_>) {
         let head = &m.head;
@@ -135,7 +140,8 @@ impl Raft {
         self.take_commit(head);
         match self.refusal(head, pre) {
             None => {
-                // The answer to a pre-vote says the term asked for: the candidate has not raised its own yet.
+                // A pre-vote's answer carries the requested term, since the candidate has not
+                // raised its own term yet.
                 let reply = Head { term: head.term, ..self.head(answer, head.from) };
                 self.send(OutMessage::new(reply));
                 if !pre {
@@ -167,8 +173,9 @@ impl Raft {
         }
     }
 
-    /// Whether this node should lead rather than the candidate. Only a node that could lead itself objects, only while the
-    /// logs are equal, and not for ever: a favourite that is dead or lags must not keep the others from electing [E-13].
+    /// Whether this node should lead instead of the candidate. A node objects only if it could lead
+    /// itself, while the logs are equal, and not for ever: a favourite that is dead or lags must
+    /// not prevent elections [E-13].
     fn outranks(&self, head: &Head, theirs: EntryId) -> bool {
         let Timers { leaderless, .. } = self.timers;
         i64::from(self.election.priority) > head.priority
@@ -177,7 +184,7 @@ impl Raft {
             && leaderless < 4 * self.config.election_ticks
     }
 
-    // ---- answered
+    // ---- a vote is answered
 
     pub fn on_vote_resp(&mut self, m: &MessageView<'_>) {
         let head = &m.head;
@@ -190,7 +197,7 @@ impl Raft {
         if head.kind == expected { self.poll(head.from, !head.reject) } else { self.ignore(head, Reason::LateVote) }
     }
 
-    /// Counts a vote; the first of a node in an election holds.
+    /// Counts a vote. Only the first vote of a node in an election counts.
     pub fn poll(&mut self, from: u64, granted: bool) {
         if let Some(peer) = self.peers.get_mut(from) {
             peer.vote.get_or_insert(granted);
@@ -199,7 +206,7 @@ impl Raft {
             VoteResult::Won if self.role == Role::PreCandidate => self.campaign(Campaign::Real),
             VoteResult::Won => {
                 self.become_leader();
-                // Without room for its first entry it does not lead.
+                // Without room for the term's first entry the node has stepped down already.
                 if self.role == Role::Leader {
                     self.broadcast_append();
                 }
@@ -214,7 +221,7 @@ impl Raft {
         joint_vote(voters, outgoing, |id| self.peers.get(id).and_then(|peer| peer.vote))
     }
 
-    /// A leader that heard from no quorum for an election timeout steps down (diss. §6.2).
+    /// Steps down if the leader heard from no quorum for an election timeout (diss. §6.2).
     pub fn check_quorum(&mut self) {
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
         let active = joint_vote(voters, outgoing, |id| {

@@ -1,9 +1,11 @@
-//! What is asked of the host, and its supplies: old entries and snapshots for peers that lag.
+//! Fetches from the host, and the supplies: old entries and snapshots for peers that lag.
 //!
-//! At most one ask a peer. While it is open the peer counts as paused; heartbeats go on. The message's place in the outbox is kept,
-//! so that a host which answers before the next ready sees what it would see if the core had read its log itself.
-//! Invariants: an ask that is no longer wanted is closed by `cancel_ask`; a supply is checked against the term runs before anything is
-//! done with it [L-16, X-02].
+//! A peer has at most one fetch. While the fetch is open the peer counts as paused, and heartbeats
+//! go on. The message keeps its place in the outbox. A host that answers before the next ready thus
+//! sees the order of a core that reads the log itself.
+//!
+//! Invariants: `cancel_ask` closes a fetch that is no longer needed. A supply is checked against
+//! the term runs before anything uses it [L-16, X-02].
 
 use super::Raft;
 use super::reconfig::as_state;
@@ -18,41 +20,43 @@ use crate::raft::replication::{Carried, Empty};
 use crate::types::{EntryRef, Index, MessageKind, NodeId, Role};
 use crate::wire::{self, Head};
 
-/// What the host is asked for.
+/// What the host has to supply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum FetchKind {
-    /// Entries of its log.
+    /// Entries of the host's log.
     Entries = 1,
-    /// A snapshot of its state.
+    /// A snapshot of the host's state.
     Snapshot = 2,
-    /// Entries of its log, to be applied here: they have left the recent log. Nothing is applied before they are supplied.
+    /// Entries of the host's log to be applied here, after they left the recent log. Nothing is
+    /// applied before the supply.
     Apply = 3,
 }
 
 /// Work for the host: read these entries, or make a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fetch {
-    /// Names it in the supply.
+    /// Identifies the fetch in the supply.
     pub id: u64,
-    /// What is asked for.
+    /// Entries or a snapshot.
     pub kind: FetchKind,
-    /// For whom; this node itself with APPLY.
+    /// The peer that lacks the entries; with APPLY, this node.
     pub peer: NodeId,
-    /// First entry (ENTRIES, APPLY); lowest index that the snapshot must cover, less one is enough (SNAPSHOT).
+    /// ENTRIES, APPLY: first entry. SNAPSHOT: the snapshot must cover `first - 1` at least.
     pub first: Index,
-    /// Last entry that is wanted (ENTRIES, APPLY); highest index the snapshot may have (SNAPSHOT).
+    /// ENTRIES, APPLY: last entry. SNAPSHOT: highest index that the snapshot may have.
     pub last: Index,
-    /// More bytes than these are not taken, but for a single entry (ENTRIES, APPLY); data up to this size may pass through the core (SNAPSHOT).
+    /// ENTRIES, APPLY: more bytes are not taken, except for a single entry. SNAPSHOT: data up to
+    /// this size may pass through the core.
     pub max_bytes: u64,
 }
 
-/// What became of a supply.
+/// The outcome of a supply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Supplied {
-    /// It is on its way with the next ready.
+    /// The next ready uses the supply.
     Taken,
-    /// It is no longer wanted; nothing was done.
+    /// The supply is no longer needed; nothing was done.
     Ignored,
 }
 
@@ -62,26 +66,27 @@ pub enum Supplied {
 pub enum Missing {
     /// The entries are compacted: the peer needs a snapshot.
     Gone = 1,
-    /// Not now: ask again, no sooner than the peer's next heartbeat answer.
+    /// Not now. The fetch comes again after the peer's next heartbeat answer; with APPLY, after the
+    /// next tick.
     Later = 2,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fetches {
-    /// Identities are never used twice.
+    /// The newest identity. Identities are never used twice.
     pub last_id: u64,
-    /// Asks that `next_fetch` has not shown.
+    /// Fetches that `next_fetch` has not returned yet.
     pub untold: u32,
-    /// Counts the readies taken: a place in the outbox is good for the one under way.
+    /// Counts the readies taken. A place in the outbox is valid only until the next ready.
     pub outbox_number: u64,
 }
 
 impl Raft {
-    // ---- asking
+    // ---- fetching
 
     pub fn ask_for_entries(&mut self, at: usize, drain: bool) -> bool {
         if self.blobs.bytes() >= self.config.catchup_bytes {
-            // The next heartbeat answer asks again.
+            // The next heartbeat answer tries again.
             return false;
         }
         self.open_ask(at, false, drain)
@@ -115,11 +120,11 @@ impl Raft {
         if let Some(peer) = self.peers.at_mut(at) {
             peer.ask = Some(Ask { id, first, last, snapshot, told: false, drain, outbox_number: number, place });
         }
-        // Nothing went out, but the peer's turn is taken.
+        // No message was sent, but the peer's turn is used.
         false
     }
 
-    /// An ask is no longer wanted: its place in the outbox stays empty.
+    /// Cancels a fetch that is no longer needed. The place in the outbox stays empty.
     pub fn cancel_ask(&mut self, at: usize) {
         let Some(ask) = self.peers.at_mut(at).and_then(|peer| peer.ask.take()) else { return };
         if !ask.told {
@@ -135,7 +140,7 @@ impl Raft {
         self.outbox.now.get_mut(ask.place).filter(|m| current && m.fate == Fate::Waits)
     }
 
-    /// Leadership or term changed: nothing is wanted any more.
+    /// Forgets the fetches of all peers, since leadership or term changed.
     pub fn forget_asks(&mut self) {
         self.fetches.untold = 0;
         for message in self.outbox.now.iter_mut().filter(|m| m.fate == Fate::Waits) {
@@ -143,7 +148,7 @@ impl Raft {
         }
     }
 
-    /// Peers were removed, and their asks with them.
+    /// Counts the fetches again after peers were removed together with their fetches.
     pub fn recount_asks(&mut self) {
         self.fetches.untold = self.peers.iter().filter(|peer| peer.ask.is_some_and(|ask| !ask.told)).count() as u32;
         let peers = &self.peers;
@@ -179,9 +184,9 @@ impl Raft {
         None
     }
 
-    // ---- supplied
+    // ---- supplies
 
-    /// The peer whose ask this is; none if it is no longer wanted.
+    /// Returns the peer of an open fetch; `None` if the fetch is no longer needed.
     fn open_ask_of(&mut self, id: u64, snapshot: Option<bool>) -> Result<Option<(usize, Ask)>> {
         if id == 0 || id > self.fetches.last_id {
             self.detail.set(format_args!("fetch {id} was never handed out"));
@@ -221,7 +226,7 @@ impl Raft {
         let Some((at, ask)) = self.open_ask_of(id, Some(false))? else { return Ok(Supplied::Ignored) };
         let (bytes, carried) = self.encode_supply(&ask, entries)?;
         let Some(log_term) = self.log.term_at(ask.first - 1) else {
-            // Compacted meanwhile: only a snapshot will do.
+            // The entry before was compacted meanwhile, so the peer needs a snapshot.
             self.cancel_ask(at);
             self.send_append(at, Empty::Asks);
             return Ok(Supplied::Ignored);
@@ -260,7 +265,7 @@ impl Raft {
         Ok(Supplied::Taken)
     }
 
-    /// Checks supplied entries against what is asked and against the term runs, and encodes those that fit.
+    /// Checks supplied entries against the fetch and the term runs. Encodes as many as fit.
     fn encode_supply<'a>(
         &mut self,
         ask: &Ask,
@@ -271,7 +276,7 @@ impl Raft {
             self.check_supplied(&entry, index)?;
             let len = wire::record_len(entry.term, index, entry.kind, entry.data.len()) as u64;
             let over = carried.bytes + len > self.config.max_size_per_msg && carried.count > 0;
-            // What is recent is here already.
+            // Entries above `last` are in the recent log.
             if over || index > ask.last || carried.bytes + len > u64::from(u32::MAX / 2) {
                 break;
             }
@@ -294,7 +299,7 @@ impl Raft {
         Ok((bytes, carried))
     }
 
-    /// Whether a supplied entry is the one at `index` of this log, as far as its head tells.
+    /// Whether a supplied entry fits the log at `index`, judged by index and term.
     pub fn check_supplied(&mut self, entry: &EntryRef<'_>, index: Index) -> Result<()> {
         let term = self.log.term_at(index);
         let other = term.is_some_and(|term| term != entry.term);
@@ -310,7 +315,8 @@ impl Raft {
         Err(Error::Arg)
     }
 
-    /// Puts the message into the place kept for it, or at the end if that has left. Whether it goes.
+    /// Puts the message into its reserved place, or at the end if that place has left with a ready.
+    /// Returns whether the message will be sent.
     fn fill_place(&mut self, at: usize, ask: &Ask, message: OutMessage) -> bool {
         if let Some(peer) = self.peers.at_mut(at) {
             peer.ask = None;
@@ -341,7 +347,7 @@ impl Raft {
         }
         let Some((at, ask)) = self.open_ask_of(id, Some(true))? else { return Ok(Supplied::Ignored) };
         let to = self.peers.at(at).map_or(0, |peer| peer.id);
-        // One that ends before what the peer has would take it back [L-04].
+        // A snapshot below the peer's matched index would set the peer back [L-04].
         let matched = self.peers.at(at).map_or(0, |peer| peer.matched);
         let (lowest, commit) = (matched.max(self.log.first() - 1), self.log.commit);
         let term = self.log.term_at(index).filter(|_| (lowest..=commit).contains(&index) && index > 0);
@@ -396,7 +402,7 @@ impl Raft {
             }
             return Ok(Supplied::Taken);
         }
-        // The same place waits for the snapshot now.
+        // From here on the reserved place waits for the snapshot.
         let recent = self.peers.at(at).is_some_and(|peer| peer.recent_active);
         if !recent {
             self.cancel_ask(at);
@@ -412,7 +418,7 @@ impl Raft {
     }
 }
 
-/// The field of a MsgSnap that carries the snapshot, whole.
+/// Encodes the field of a MsgSnap that carries the whole snapshot.
 pub(crate) fn encode_snapshot(index: Index, term: u64, conf: &Configuration, data: &[u8]) -> Result<Vec<u8>> {
     let state = as_state(conf);
     let len = wire::snapshot_field_len(index, term, &state, data.len());

@@ -1,7 +1,8 @@
-//! The protocol: one file a concern, messages are functions, roles are a table (`step`).
+//! The protocol, a file per concern. Messages are functions; `step` has the table of roles.
 //!
-//! `Raft` is the sum of its parts; each part's state and rules stand in the part's file. Nothing here reads a clock, allocates on
-//! the hot path, or knows how a ready looks; what is to be sent goes to the `outbox`.
+//! `Raft` is the sum of its parts. The state and the rules of a part are in the part's file.
+//! Nothing here reads a clock, allocates on the hot path, or knows the form of a ready. Messages to
+//! send go to the `outbox`.
 
 pub(crate) mod apply;
 pub(crate) mod election;
@@ -30,10 +31,10 @@ use crate::types::{Index, MessageKind, NodeId, Role, Term};
 use crate::wire::{self, Head};
 use std::collections::VecDeque;
 
-/// Events kept until the host drains them; later ones are lost, and counted.
+/// Events kept until the host drains them. Later events are lost, and counted.
 const MAX_EVENTS: usize = 256;
 
-/// How often something was lost or refused, since the node was made.
+/// How often the node lost or refused something, since it was made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counters {
     pub messages_dropped: u64,
@@ -55,9 +56,9 @@ pub(crate) struct Raft {
     pub term: Term,
     pub vote: NodeId,
     pub leader: NodeId,
-    /// Whether one of these four may be another than what the last quiet batch showed.
+    /// Role, term, vote or leader may differ from what the last ready showed.
     pub who_changed: bool,
-    /// Of `id` and `term`.
+    /// Derived from `id` and `term`.
     pub address: u64,
     pub timers: role::Timers,
     pub rng: Rng,
@@ -77,17 +78,17 @@ pub(crate) struct Raft {
     pub transfer: transfer::Transfer,
     pub incoming: Option<snapshots::Incoming>,
     pub commit_broadcast: bool,
-    /// Whether any peer may be `deferred`.
+    /// Whether a peer may be `deferred`.
     pub has_deferred: bool,
     pub events: VecDeque<Event>,
     pub counters: Counters,
     pub detail: Detail,
-    /// Why the node is poisoned, if it is.
+    /// Why the node is poisoned; `None` for a healthy node.
     pub fault: Option<&'static str>,
-    /// Booted and without a fault: the one question of every call.
+    /// Booted and without a fault. Every call checks `runs` first.
     pub runs: bool,
-    /// There is surely nothing for the next batch, as after most: the host, who asks until there is none, is answered in 5 instructions
-    /// instead of some 40. What may give it something clears this first.
+    /// True if the next ready is certainly empty. A call that may create work must clear `drained`.
+    /// A host calls until no ready is left, so most calls find nothing and must be cheap.
     pub drained: bool,
 }
 
@@ -96,8 +97,10 @@ impl Raft {
         config.checked()?;
         let mut rng = Rng::new(config.seed ^ config.id.rotate_left(32));
         let poison = config.flags.has(Flags::DEBUG_POISON_VIEWS);
+        // Without a byte of room nothing would ever be applied.
+        let max_committed_size_per_ready = config.max_committed_size_per_ready.max(1);
         let mut raft = Self {
-            config: *config,
+            config: Config { max_committed_size_per_ready, ..*config },
             id: config.id,
             role: Role::Follower,
             term: 0,
@@ -145,7 +148,7 @@ impl Raft {
         self.config.flags.has(flag)
     }
 
-    // ---- saying what happened
+    // ---- reporting
 
     pub fn event(&mut self, kind: EventKind, reason: Reason, peer: NodeId, index: Index, a: u64, b: u64) {
         if self.events.len() >= MAX_EVENTS {
@@ -155,13 +158,14 @@ impl Raft {
         self.events.push_back(Event { kind, reason, peer, term: self.term, index, a, b });
     }
 
-    /// A peer's message changes nothing, for a reason that is part of normal life.
+    /// Ignores a peer's message for a reason of normal operation. Nothing changes.
     pub fn ignore(&mut self, head: &Head, reason: Reason) {
         self.counters.messages_ignored += 1;
         self.event(EventKind::Ignored, reason, head.from, head.index, head.kind as u64, head.term);
     }
 
-    /// A peer's message contradicts what is held here: nothing is done, loudly.
+    /// Refuses a peer's message that contradicts this node's state, and raises an alarm. Nothing
+    /// changes.
     pub fn alarm(&mut self, head: &Head, reason: Reason, says: u64) -> Error {
         self.counters.implausible += 1;
         self.event(EventKind::Alarm, reason, head.from, head.index, head.kind as u64, says);
@@ -177,7 +181,8 @@ impl Raft {
         Error::Implausible
     }
 
-    /// The node's own state is proven wrong: it says so and does nothing more. The first cause stays.
+    /// Poisons the node, since its own state is proven wrong. The node reports the fault and does
+    /// nothing more. The first cause stays.
     pub fn fault(&mut self, why: &'static str) {
         if self.fault.is_none() {
             self.fault = Some(why);
@@ -187,7 +192,7 @@ impl Raft {
         }
     }
 
-    /// Whether a host's call names a member.
+    /// Checks that the host names a member.
     pub fn check_member(&mut self, id: NodeId) -> Result<()> {
         if self.peers.get(id).is_some() {
             return Ok(());
@@ -196,7 +201,7 @@ impl Raft {
         Err(Error::NoPeer)
     }
 
-    /// A configuration that the host gave, or why that is none.
+    /// Returns the configuration that the host gave, or sets the detail if the sets are invalid.
     pub fn restored(
         &mut self,
         conf: core::result::Result<Configuration, membership::ChangeError>,
@@ -208,7 +213,7 @@ impl Raft {
         })
     }
 
-    /// Bytes that the host gave as a configuration are none.
+    /// Reports bytes of the host that are not a configuration.
     #[cold]
     pub fn no_conf_state<T>(&mut self, error: Error, len: usize) -> Result<T> {
         self.detail.set(format_args!("{len} bytes that are no configuration (ConfState): {error}"));
@@ -217,7 +222,8 @@ impl Raft {
 
     // ---- sending
 
-    /// Puts a message into the outbox; one that does not fit is lost, which is always safe, and counted.
+    /// Puts a message into the outbox. A message without room is lost and counted; losing a message
+    /// is always safe.
     #[inline]
     pub fn send(&mut self, mut message: OutMessage) {
         let kind = message.kind;
@@ -241,7 +247,7 @@ impl Raft {
         if self.outbox.take_own(Own { kind, term, index })? { Ok(()) } else { self.outbox.push(message) }
     }
 
-    /// A head of this node's term.
+    /// Returns a head with this node's term.
     #[inline]
     pub fn head(&self, kind: MessageKind, to: NodeId) -> Head {
         Head { kind, to, from: self.id, term: self.term, ..Head::default() }
@@ -252,7 +258,8 @@ impl Raft {
         Sender { group: self.config.group, address: self.address }
     }
 
-    /// This node's own acknowledgement of its log's end: it counts once durable [E-08].
+    /// Acknowledges this node's own log up to the last entry. The acknowledgement counts once the
+    /// entries are durable [E-08].
     #[inline]
     pub fn acknowledge_own(&mut self) {
         let own = Own { kind: MessageKind::AppResp, term: self.term, index: self.log.last() };
@@ -261,7 +268,7 @@ impl Raft {
         }
     }
 
-    /// An acknowledgement of the log up to `index`.
+    /// Acknowledges the log up to `index`.
     #[inline]
     pub fn send_append_resp(&mut self, to: NodeId, index: Index) {
         let head = Head { index, ..self.head(MessageKind::AppResp, to) };
@@ -273,7 +280,7 @@ impl Raft {
         }
     }
 
-    /// The last step of every call that may change something: is all still well?
+    /// Checks the invariants after a call that may have changed something.
     #[inline]
     pub fn checked<T>(&mut self, outcome: Result<T>) -> Result<T> {
         if self.log.is_sound() && !cfg!(debug_assertions) {
@@ -288,7 +295,8 @@ impl Raft {
         }
     }
 
-    /// What must hold between two calls. In release only what safety hangs on.
+    /// Checks the invariants that hold between two calls. A release build checks only the
+    /// invariants of the log, on which safety rests.
     #[cold]
     pub fn invariants(&self) -> core::result::Result<(), &'static str> {
         if !self.log.is_sound() {
@@ -327,7 +335,8 @@ impl Raft {
             own_log: self.own_log.try_clone()?,
             events,
             incoming: None,
-            // A clone has only those batches that are outstanding.
+            // The clone lacks finished readies, so its next ready must show role, term, vote and
+            // leader.
             who_changed: true,
             ..*self
         })

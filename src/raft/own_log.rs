@@ -1,9 +1,14 @@
-//! Committed entries that have left the recent log: the host is asked for entries of its own log, and they are handed out like all others.
+//! Committed entries that have left the recent log. The node fetches them from the host's log, and
+//! returns them like all committed entries.
 //!
-//! One fetch at a time, of one stretch. Nothing is applied before the host answers; all else goes on. Invariants: a supply is checked
-//! against the term runs [L-16]; a supply that a snapshot overtook is given back; the bytes supplied are bounded by
-//! `max_committed_size_per_ready`, or by one entry.
-//! Source: the ask for a host's log is this core's own; etcd's raft reads its Storage.
+//! There is at most one such fetch at a time. Until the host answers, nothing is applied;
+//! everything else goes on.
+//!
+//! Invariants: a supply is checked against the term runs [L-16]. If a snapshot overtakes a supply,
+//! the memory is freed. The size of a supply is bounded by `max_committed_size_per_ready`, or by
+//! one entry.
+//!
+//! Source: fetching from the host's log is specific to this core. etcd's raft reads its Storage.
 
 use super::Raft;
 use super::fetches::{Fetch, FetchKind, Missing, Supplied};
@@ -16,14 +21,14 @@ use crate::outbox::clone_vec;
 use crate::types::{EntryRef, Index};
 use crate::wire;
 
-/// Entries that the host supplied, to be handed out with the next ready.
+/// Entries that the host supplied, for the next ready.
 #[derive(Debug, Default)]
 pub(crate) struct Supply {
-    /// Holds their records, one behind the other.
+    /// The blob with the records, back to back.
     pub blob: u32,
-    /// The first one's index.
+    /// Index of the first entry.
     pub first: Index,
-    /// Where each lies in the blob.
+    /// Position of each record in the blob.
     pub slots: Vec<Slot>,
     /// Bytes of all records.
     pub bytes: u64,
@@ -31,14 +36,14 @@ pub(crate) struct Supply {
 
 #[derive(Debug, Default)]
 pub(crate) struct OwnLog {
-    /// The fetch that the host has taken and not answered; 0: none.
+    /// The fetch that the host has taken and not answered; 0: no fetch.
     pub ask: u64,
-    /// The first entry that it asks for.
+    /// The first entry of the fetch.
     pub first: Index,
     pub supply: Option<Supply>,
-    /// The host has said LATER: it is asked again with the next tick.
+    /// The host answered LATER. The fetch is repeated after the next tick.
     pub later: bool,
-    /// Ticks in which the entries were wanted and not there.
+    /// Ticks during which entries to apply were missing.
     pub ticks: u32,
 }
 
@@ -65,19 +70,20 @@ impl Raft {
         self.log.snapshot.is_none() && !self.apply.paused && !self.flag(Flags::COMMITTED_SPANS)
     }
 
-    /// Whether `next_fetch` asks for entries of this node's own log.
+    /// Whether `next_fetch` fetches entries of this node's own log.
     #[inline]
     pub fn is_own_fetch_due(&self) -> bool {
         let own = &self.own_log;
         self.lacks_committed() && own.ask == 0 && !own.later && own.supply.is_none()
     }
 
-    /// The first entry that the host is asked for, or will be; 0: none.
+    /// Returns the first entry that the host must supply, now or soon; 0: none.
     pub fn awaited_entry(&self) -> Index {
         if self.lacks_committed() && self.own_log.supply.is_none() { self.log.applying + 1 } else { 0 }
     }
 
-    /// The stretch to ask for: what is committed and gone, in one ready's measure.
+    /// Returns the range to fetch: committed entries that left the recent log, at most a ready's
+    /// worth.
     fn own_stretch(&self) -> (Index, Index, u64) {
         let log = &self.log;
         let first = log.applying + 1;
@@ -94,7 +100,7 @@ impl Raft {
         Fetch { id, kind: FetchKind::Apply, peer: self.id, first, last, max_bytes }
     }
 
-    /// The open fetch is over. Whether it is still of use.
+    /// Ends the open fetch. Returns whether the entries are still needed.
     fn end_own_fetch(&mut self) -> bool {
         self.own_log.ask = 0;
         self.lacks_committed() && self.own_log.first == self.log.applying + 1
@@ -109,7 +115,8 @@ impl Raft {
         match outcome {
             Ok(supply) => {
                 self.own_log.supply = Some(supply);
-                // The next ready takes it, and is none of the quiet ones.
+                // A quiet ready cannot carry a supply; the count sends the next ready down the
+                // general path.
                 self.outbox.unencoded += 1;
             }
             // The fetch stays open.
@@ -122,7 +129,7 @@ impl Raft {
         Ok(Supplied::Taken)
     }
 
-    /// Checks entries and copies those that fit.
+    /// Checks the entries, and copies as many as fit.
     fn keep_own<'a>(&mut self, entries: impl Iterator<Item = EntryRef<'a>> + Clone) -> Result<Supply> {
         let (first, last, max) = self.own_stretch();
         let (mut count, mut bytes) = (0usize, 0u64);
@@ -174,7 +181,7 @@ impl Raft {
         Err(Error::Corrupt)
     }
 
-    /// A snapshot has overtaken whatever was asked for.
+    /// Forgets the fetch and the supply, since a snapshot has overtaken them.
     pub fn forget_own_fetch(&mut self) {
         if let Some(supply) = self.own_log.supply.take() {
             self.blobs.free(supply.blob);
@@ -182,7 +189,7 @@ impl Raft {
         self.own_log = OwnLog::default();
     }
 
-    /// Once a tick: a host that does not answer is asked aloud.
+    /// Counts the ticks without a supply. A host that does not answer is reminded by an event.
     pub fn tick_own_log(&mut self) {
         if self.awaited_entry() == 0 {
             self.own_log.ticks = 0;

@@ -1,8 +1,12 @@
-//! Proposals: at the leader into the log, elsewhere on to the leader; refused with the reason, never dropped in silence.
+//! Proposals. A leader appends them; a follower forwards them to the leader.
 //!
-//! Invariants: `uncommitted` counts the payload of a leader's entries that were not handed out to be applied, and is 0 after a change
-//! of term [L-11]; a refused proposal leaves nothing behind, no token and no pending change [M-10].
-//! Sources: paper §5.3; diss. §6.2 (forwarding); etcd-raft's uncommitted limit.
+//! A proposal is refused with a reason, never dropped silently.
+//!
+//! Invariants: `uncommitted` counts the payload of a leader's entries that were not returned to be
+//! applied, and is 0 after a change of term [L-11]. A refused proposal leaves no token and no
+//! pending change [M-10].
+//!
+//! Sources: paper §5.3; diss. §6.2 (forwarding); etcd-raft's limit of uncommitted entries.
 
 use super::Raft;
 use crate::config::Flags;
@@ -17,14 +21,15 @@ use crate::wire::{self, Head, MessageView};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Proposals {
-    /// Payload of entries above `applying` of a leader's log, bytes.
+    /// Payload of a leader's entries above `applying`, bytes.
     pub uncommitted: u64,
 }
 
 impl Raft {
-    // ---- asked by the host
+    // ---- by the host
 
-    /// Proposes entries of one kind, all or none. `entries` gives each one's parts, length and token.
+    /// Proposes entries of a single kind: the whole list or nothing. `entries` yields the parts,
+    /// length and token of each entry.
     pub fn propose<'a, P>(
         &mut self,
         kind: EntryKind,
@@ -85,7 +90,7 @@ impl Raft {
         self.forward_proposed(kind, entries)
     }
 
-    /// Whether proposals are taken by this leader now.
+    /// Checks that the leader takes proposals now.
     #[inline]
     fn check_leads(&mut self) -> Result<()> {
         let leads_on =
@@ -146,10 +151,11 @@ impl Raft {
         })
     }
 
-    /// The empty entry by which a leader commits what its predecessors left (paper §5.4.2, §8).
+    /// Appends the empty entry with which a leader commits the entries of earlier terms (paper
+    /// §5.4.2, §8).
     pub fn append_first_of_term(&mut self) {
         if self.log.append(self.term, EntryKind::Normal, std::iter::empty(), 0).is_err() {
-            // Without its first entry a leader could commit nothing: better none.
+            // A leader without its first entry could commit nothing, so the node steps down.
             self.event(EventKind::MessageLost, Reason::LogFull, 0, 0, 0, 0);
             return self.become_follower(self.term, NONE, Reason::LogFull);
         }
@@ -195,7 +201,8 @@ impl Raft {
         Ok(())
     }
 
-    /// A message with changes among its entries: all or none, but for etcd's way, in which a refused change becomes an empty entry.
+    /// Appends a message with changes among the entries: the whole message or nothing. With the
+    /// flag REFUSED_CONF_AS_EMPTY, a refused change becomes an empty entry, as in etcd.
     fn append_with_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
         let (term, last, pending) = (self.term, self.log.last(), self.reconfig.pending_index);
         let payload = self.check_all_changes(m)?;
@@ -223,8 +230,9 @@ impl Raft {
         Ok(())
     }
 
-    /// Whether all changes of a message may be appended, before anything is: only the first can be, another is in its way then. Gives
-    /// the payload that counts: an empty entry that takes a refused change's place has none.
+    /// Checks all changes of a message before anything is appended. Only the first change can pass;
+    /// a pending change blocks the rest. Returns the payload that counts. An empty entry in place
+    /// of a refused change has no payload.
     fn check_all_changes(&mut self, m: &MessageView<'_>) -> Result<u64> {
         let (as_empty, pending) = (self.flag(Flags::REFUSED_CONF_AS_EMPTY), self.reconfig.pending_index);
         let mut outcome = Ok(0);
@@ -243,7 +251,7 @@ impl Raft {
         outcome
     }
 
-    /// A change of the host's own, at the leader: checked, then appended like any entry.
+    /// Proposes a change of membership. A leader checks the change and appends it like an entry.
     pub fn propose_change(&mut self, kind: EntryKind, data: &[u8], token: u64) -> Result<()> {
         let entry = |data| std::iter::once((std::iter::once(data), <[u8]>::len(data), token));
         if self.role != Role::Leader {
@@ -263,7 +271,8 @@ impl Raft {
 
     // ---- elsewhere
 
-    /// Passes the host's proposals on. What becomes of them shows at apply; their tokens come back at once, saying so.
+    /// Forwards the host's proposals. Their outcome shows only when entries are applied, so the
+    /// tokens come back at once as unknown.
     fn forward_proposed<'a, P>(
         &mut self,
         kind: EntryKind,
@@ -275,7 +284,7 @@ impl Raft {
         let max = self.config.max_size_per_msg;
         let mut lens = entries.clone().map(|(_, len, _)| wire::record_len(0, 0, kind, len)).peekable();
         let (mut sent, mut start) = (0, 0);
-        // As many messages as it takes: one could pass what the leader takes in a frame.
+        // A single message could exceed the leader's frame limit.
         while lens.peek().is_some() {
             let (mut total, mut count) = (0, 0);
             while let Some(&len) = lens.peek() {
@@ -297,7 +306,7 @@ impl Raft {
             });
             match outcome {
                 Err(error) if sent == 0 => return Err(error),
-                // The rest is lost, as any message may be: its outcome is unknown like that of the others.
+                // The rest is lost, as any message may be. All outcomes are unknown.
                 Err(_) => break,
                 Ok(()) => (sent, start) = (sent + 1, start + count),
             }
@@ -317,7 +326,8 @@ impl Raft {
         })
     }
 
-    /// Forwarded bytes lie in the recent log's blocks for the time until their ready ends: so forwarding allocates nothing.
+    /// Sends forwarded entries. The bytes lie in the blocks of the recent log until their ready is
+    /// finished, so forwarding needs no buffer.
     fn send_forwarded(
         &mut self,
         from: NodeId,

@@ -1,11 +1,16 @@
-//! Reads that see every write completed before they began.
+//! Linearizable reads: a read sees every write completed before the read began.
 //!
-//! A leader proves that it still is one by a round of heartbeats (quorum) or by a clock bound (lease), then names the index that
-//! the state machine must have applied. Requests in one round share the proof.
+//! A leader proves its leadership by a round of heartbeats (quorum) or by a clock bound (lease).
+//! Then it returns the index that the state machine must have applied. Requests in one round share
+//! the proof.
 //!
-//! Here: the queue, both proofs, forwarding from followers, waiting for `applied`. Not here: the heartbeat itself (`replication`).
-//! Invariants: contexts are a nonce and our own counter, never the caller's bytes [D-02]; nothing is answered before the leader has
-//! committed in its term [D-01]; a round that lost its leadership fails with its tokens, it never just vanishes [D-07].
+//! Here are the queue, both proofs, forwarding from followers, and waiting for `applied`. The
+//! heartbeat itself is in `replication`.
+//!
+//! Invariants: contexts are a nonce and a counter of this node, never the caller's bytes [D-02].
+//! Nothing is answered before the leader has committed in its term [D-01]. If leadership is lost,
+//! the reads of a round fail with their tokens and never just vanish [D-07].
+//!
 //! Sources: diss. §6.4, §6.4.1; etcd-raft#397; departures: `docs/departures.md`.
 
 use super::Raft;
@@ -19,55 +24,57 @@ use crate::types::{EntryKind, Index, MessageKind, NONE, NodeId, Role};
 use crate::wire::{self, Head, MessageView};
 use std::collections::VecDeque;
 
-/// Longest context of a peer's read that is kept, bytes. Our own have 16, etcd's server uses 8.
+/// Longest context of a peer's read, bytes. A context of this core has 16 bytes, of etcd's server
+/// 8.
 pub(crate) const MAX_CONTEXT: usize = 40;
 
-/// A read that is answered once `applied` has reached its index.
+/// A read that is answered once `applied` has reached the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Read {
     /// The caller's token.
     pub token: u64,
-    /// The state machine must have applied this much.
+    /// The state machine must have applied everything up to here.
     pub index: Index,
 }
 
-/// A request at the leader: this node's own, with a token, or a peer's, with its context.
+/// A request at the leader: this node's own, with a token, or a peer's, with a context.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
-    /// 0: this node's own.
+    /// The peer; 0: this node.
     pub from: NodeId,
     pub token: u64,
     pub context: [u8; MAX_CONTEXT],
     pub context_len: u8,
-    /// The commit index when it came.
+    /// The commit index when the request came.
     pub index: Index,
 }
 
-/// A read passed on to the leader.
+/// A read forwarded to the leader.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Forwarded {
     pub counter: u64,
     pub token: u64,
-    /// Fails when `Reads::now` has reached it.
+    /// The read fails when `Reads::now` reaches the deadline.
     pub deadline: u64,
 }
 
 #[derive(Debug)]
 pub(crate) struct Reads {
-    /// Drawn at the start: an answer from before a restart carries another.
+    /// Drawn at the start. Answers from before a restart carry a different nonce.
     pub nonce: u64,
     pub counter: u64,
     /// Ticks since the start.
     pub now: u64,
-    /// At a leader that has not committed in its term.
+    /// Requests at a leader that has not committed in its term.
     pub pending: VecDeque<Request>,
-    /// At a leader, waiting for a round; the first one's position is `confirmed + 1`.
+    /// Requests at a leader that wait for a round. The first has the position `confirmed + 1`.
     pub unconfirmed: VecDeque<Request>,
     pub confirmed: u64,
     /// A round of heartbeats is due with the next ready.
     pub round_due: bool,
     pub forwarded: VecDeque<Forwarded>,
-    /// Sorted by index; for the ready after `applied` has reached it.
+    /// Answers, sorted by index. An answer leaves with the next ready after `applied` reached its
+    /// index.
     pub answers: VecDeque<Read>,
 }
 
@@ -90,7 +97,7 @@ impl Reads {
         self.pending.len() + self.unconfirmed.len() + self.forwarded.len() + self.answers.len()
     }
 
-    /// The position of the newest request of this leadership.
+    /// Returns the position of the newest request of this leadership.
     fn issued(&self) -> u64 {
         self.confirmed + self.unconfirmed.len() as u64
     }
@@ -133,7 +140,7 @@ impl Reads {
     }
 
     pub fn try_clone(&self) -> Result<Self> {
-        // As `reserve` leaves them: whatever waits can be answered without another allocation.
+        // Reserves as `reserve` does, so that the answer to a waiting read needs no allocation.
         fn copy<T: Copy>(list: &VecDeque<T>, room: usize) -> Result<VecDeque<T>> {
             let mut twin = VecDeque::new();
             twin.try_reserve(list.len() + room).map_err(|_| Error::NoMem)?;
@@ -151,7 +158,8 @@ impl Reads {
 }
 
 impl Raft {
-    /// The context of a heartbeat: the newest position if a read waits; with lease reads always, and behind it the tick.
+    /// Returns the context of a heartbeat: the newest position if a read waits. With lease reads,
+    /// the position is always there, followed by the tick.
     pub fn round_context(&self) -> ([u8; 16], usize) {
         let mut context = [0; 16];
         let (position, tick) = context.split_at_mut(8);
@@ -165,7 +173,7 @@ impl Raft {
         (context, len)
     }
 
-    // ---- asked by the host
+    // ---- by the host
 
     pub fn read_index(&mut self, token: u64) -> Result<()> {
         let max = self.config.max_reads;
@@ -199,7 +207,7 @@ impl Raft {
         self.send_read(head, &context);
     }
 
-    /// A read's context travels as the data of an entry, as in etcd's raft.
+    /// Sends a read. The context travels as the data of an entry, as in etcd's raft.
     fn send_read(&mut self, head: Head, context: &[u8]) {
         if self.outbox.is_full() {
             return self.send(OutMessage::new(head));
@@ -238,8 +246,9 @@ impl Raft {
     }
 
     fn lead_read(&mut self, request: Request) {
-        // etcd answers a sole voter at once, even before its term's first entry is committed; that may miss what the same node
-        // acknowledged before a restart that lost its commit index.
+        // etcd answers a sole voter at once, even before the term's first entry is committed. The
+        // answer may miss writes that the node acknowledged before a restart that lost the commit
+        // index.
         let alone = self.conf.is_singleton() && self.flag(Flags::READ_AT_ONCE);
         if alone {
             self.answer(Request { index: self.log.commit, ..request });
@@ -250,16 +259,17 @@ impl Raft {
         }
     }
 
-    /// The leader's first commit of its term: what came before it is served now.
+    /// Serves the waiting reads after the leader's first commit of its term.
     pub fn release_pending_reads(&mut self) {
         while let Some(request) = self.reads.pending.pop_front() {
             self.prove(request);
         }
     }
 
-    /// Whether a clock proves that nobody else leads: a quorum answered heartbeats that were sent less than an election timeout ago,
-    /// and until that has passed none of them votes for another (diss. §6.4.1). The answers name the tick at which their heartbeat was
-    /// sent, so that messages which take long prove nothing.
+    /// Whether the clock proves that the node still leads. A quorum must have answered heartbeats
+    /// sent less than an election timeout ago. Until that timeout has passed, no node of the quorum
+    /// votes for another node (diss. §6.4.1). An answer names the tick of its heartbeat, so delayed
+    /// messages prove nothing.
     fn has_lease(&self) -> bool {
         if !self.flag(Flags::LEASE_READS) {
             return false;
@@ -279,33 +289,34 @@ impl Raft {
         proven > 0 && now.saturating_sub(proven) + self.lease_margin() < u64::from(self.config.election_ticks)
     }
 
-    /// Ticks by which clocks may differ within an election timeout: a tenth, at least one.
+    /// Returns the ticks by which clocks may differ in an election timeout: a tenth, at least one.
     fn lease_margin(&self) -> u64 {
         u64::from(self.config.election_ticks / 10).max(1)
     }
 
-    /// etcd's lease: whoever was not deposed by the last check of the quorum. Between two checks that can be wrong for almost an
-    /// election timeout.
+    /// Whether the lease follows etcd: a leader that passed the last quorum check has a lease.
+    /// Between two checks the lease can be wrong for almost an election timeout.
     fn trusts_check_quorum(&self) -> bool {
         self.flag(Flags::LEASE_IN_TRANSFER)
     }
 
-    /// Whether heartbeats name the tick at which they are sent.
+    /// Whether heartbeats carry the tick at which they are sent.
     fn dates_heartbeats(&self) -> bool {
         self.flag(Flags::LEASE_READS) && !self.trusts_check_quorum()
     }
 
     fn prove(&mut self, request: Request) {
         let request = Request { index: self.log.commit, ..request };
-        // Not by the sole voter's leave: a leader that its own change removed leads on for a while, and is no voter any more.
+        // A sole voter needs no proof, but must be this node: a leader removed by its own change
+        // leads on for a while without a vote.
         let is_sole_voter = self.conf.is_singleton() && self.conf.voters.contains(self.id);
         if self.has_lease() || is_sole_voter {
             return self.answer(request);
         }
         self.reads.unconfirmed.push_back(request);
         self.acknowledge_own_reads();
-        // etcd sends a round for each read; one for all that come between two readies proves as much, and is not lost where many reads have
-        // waited for the term's first commit.
+        // etcd sends a round for each read. One round for all reads between two readies proves as
+        // much. It is not lost, either, if many reads have waited for the term's first commit.
         if self.flag(Flags::READ_AT_ONCE) && !self.outbox.is_crowded_by(self.peers.len()) {
             self.broadcast_heartbeat();
         } else {
@@ -313,7 +324,7 @@ impl Raft {
         }
     }
 
-    /// The leader confirms every read that it holds: nobody sends it a heartbeat.
+    /// Confirms all reads for the leader itself, since no peer sends the leader a heartbeat.
     pub fn acknowledge_own_reads(&mut self) {
         let (id, issued) = (self.id, self.reads.issued());
         if let Some(own) = self.peers.get_mut(id) {
@@ -321,12 +332,13 @@ impl Raft {
         }
     }
 
-    /// With the next ready: the round that all reads since the last one share.
+    /// Starts the round that all reads since the last round share. Called with the next ready.
     pub fn start_read_round(&mut self) {
         if std::mem::take(&mut self.reads.round_due) && self.role == Role::Leader && !self.reads.unconfirmed.is_empty()
         {
             self.broadcast_heartbeat();
-            // Alone in both halves of a joint configuration, it waits for nobody.
+            // A leader that is the only voter of both halves of a joint configuration waits for
+            // nobody.
             self.confirm_reads();
         }
     }
@@ -354,7 +366,7 @@ impl Raft {
         if self.reads.unconfirmed.is_empty() || self.conf.voters.is_empty() {
             return;
         }
-        // As in `maybe_commit`: counting is cheaper than looking up and sorting.
+        // As in `maybe_commit`, counting is cheaper than looking up and sorting.
         let confirmed = self.reads.confirmed;
         if self.peers.iter().filter(|peer| peer.read_ack > confirmed).count() <= self.conf.voters.len() / 2 {
             return;
@@ -373,7 +385,8 @@ impl Raft {
             if request.from == NONE {
                 self.reads.add_answer(Read { token: request.token, index: request.index });
             } else {
-                // Its own request, passed on while it was a follower, came back to it as the leader.
+                // The node forwarded its own request as a follower, and received the request as
+                // leader.
                 self.take_answer(request.context.get(..usize::from(request.context_len)).unwrap_or(&[]), request.index);
             }
             return;
@@ -382,7 +395,7 @@ impl Raft {
         self.send_read(head, request.context.get(..usize::from(request.context_len)).unwrap_or(&[]));
     }
 
-    /// Leadership is over: this node's own reads fail, the peers' time out there.
+    /// Fails this node's own reads after leadership is lost. Reads of peers time out at the peers.
     pub fn fail_led_reads(&mut self) {
         self.reads.confirmed = 0;
         self.reads.round_due = false;
@@ -409,7 +422,8 @@ impl Raft {
         }
     }
 
-    /// An answer to a read that was passed on; one from before a restart, or repeated, finds nobody [D-06].
+    /// Takes an answer to a forwarded read. Returns `false` for an answer that is repeated or from
+    /// before a restart [D-06].
     fn take_answer(&mut self, context: &[u8], index: Index) -> bool {
         let Some((nonce, counter)) = context.split_first_chunk::<8>() else { return false };
         let Ok(counter) = counter.try_into().map(u64::from_le_bytes) else { return false };

@@ -1,9 +1,12 @@
-//! Changes of the configuration: proposing, applying, leaving the joint one by itself, stepping down when removed.
+//! Changes of membership: proposing, applying, leaving the joint configuration automatically,
+//! stepping down when removed.
 //!
-//! Invariants: at most one change is in the log and not applied [M-06]; a change is in force once it is applied, as in etcd's raft;
-//! whoever leads when the entry that asks for it is applied leaves the joint configuration [M-01]; any entry but a change never
-//! touches the configuration [M-15].
-//! Sources: diss. §4.1 to §4.4 (with changes in force when applied, not when appended); departures: `docs/departures.md`.
+//! Invariants: at most one change is in the log and not applied [M-06]. A change is in force once
+//! it is applied, as in etcd's raft. A joint configuration with automatic leave is left by whoever
+//! leads when the change is applied [M-01]. Only a change entry touches the configuration [M-15].
+//!
+//! Sources: diss. §4.1 to §4.4 (with changes in force when applied, not when appended); departures:
+//! `docs/departures.md`.
 
 use super::Raft;
 use super::replication::Empty;
@@ -18,15 +21,17 @@ use crate::wire::{self, ConfStateRef};
 
 #[derive(Debug, Default)]
 pub(crate) struct Reconfig {
-    /// The last change that may be in the log and not applied; no other is taken before it is.
+    /// The last change that may be in the log and not applied. No further change is accepted
+    /// before.
     pub pending_index: Index,
     /// Changes up to here were applied or skipped.
     pub done: Index,
-    /// A leader that its own change removed steps down once this entry is committed; 0: none.
+    /// A leader removed by its own change steps down once this entry is committed; 0: none.
     pub retire_at: Index,
-    /// A leader without a voice counts what a new configuration has committed with the next acknowledgement, as etcd does.
+    /// At a leader that is no voter: the commits of a new configuration are still uncounted. The
+    /// next acknowledgement counts them, as in etcd.
     pub uncounted: bool,
-    /// What `apply_conf` and `conf` show: the encoded configuration, and the last change's context.
+    /// The encoded configuration and the last change's context, for `apply_conf` and `conf`.
     pub shown: Vec<u8>,
     pub context: Vec<u8>,
 }
@@ -37,7 +42,7 @@ impl Reconfig {
     }
 }
 
-/// The sets of a configuration, borrowed.
+/// Borrows the sets of a configuration.
 pub(crate) fn as_state(conf: &Configuration) -> ConfStateRef<'_> {
     ConfStateRef {
         voters: conf.voters.as_slice(),
@@ -51,7 +56,7 @@ pub(crate) fn as_state(conf: &Configuration) -> ConfStateRef<'_> {
 impl Raft {
     // ---- proposing
 
-    /// Whether a change may be appended now; an error says why not, in the detail with the numbers.
+    /// Checks that a change may be appended now. On an error the detail says why, with the numbers.
     pub fn check_change(&mut self, kind: EntryKind, data: &[u8]) -> Result<()> {
         let change = wire::parse_change(kind, data).inspect_err(|error| {
             self.detail.set(format_args!("a configuration change that can't be understood: {error}"));
@@ -66,7 +71,7 @@ impl Raft {
             ));
             return Err(Error::ConfBusy);
         }
-        // etcd calls any change without a step a wish to leave the joint configuration.
+        // etcd reads a change without steps as a wish to leave the joint configuration.
         let leaves = change.is_empty();
         let why = if self.conf.is_joint() && !leaves {
             "the configuration is joint: leave it first"
@@ -79,7 +84,7 @@ impl Raft {
         Err(Error::Conf)
     }
 
-    /// Whether the change gives a configuration that can be in force. etcd finds out when it applies the change.
+    /// Checks that the change leads to a valid configuration. etcd checks only on apply.
     fn check_outcome(&mut self, change: &wire::ConfChangeView<'_>) -> Result<()> {
         if self.flag(Flags::REFUSED_CONF_AS_EMPTY) {
             return Ok(());
@@ -110,8 +115,8 @@ impl Raft {
         Ok(())
     }
 
-    /// Once the change that asked for it is applied, the leader proposes to leave the joint configuration; a new leader does it
-    /// when it has applied what its log held [M-01].
+    /// Proposes to leave the joint configuration once the change that requested the leave is
+    /// applied. A new leader proposes once it has applied the log that it started with [M-01].
     pub fn leave_joint_if_due(&mut self) {
         if !self.conf.auto_leave || self.role != Role::Leader || self.log.applied < self.reconfig.pending_index {
             return;
@@ -123,13 +128,14 @@ impl Raft {
 
     // ---- applying
 
-    /// The index of the change to be applied or skipped next, if one was handed out.
+    /// Returns the index of the next change to apply or skip, if the change was returned to the
+    /// host.
     fn next_change(&self) -> Option<Index> {
         let next = self.log.changes().iter().copied().find(|&index| index > self.reconfig.done);
         next.filter(|&index| index <= self.log.applying)
     }
 
-    /// Whether every change up to `index` was applied or skipped.
+    /// Checks that every change up to `index` was applied or skipped.
     #[inline]
     pub fn check_changes_done(&mut self, index: Index) -> Result<()> {
         if self.log.changes().is_empty() { Ok(()) } else { self.check_known_changes_done(index) }
@@ -188,7 +194,7 @@ impl Raft {
         self.put_in_force(kind, data, 0)
     }
 
-    /// Puts a change in force: that of the entry at `index`, or of none (0).
+    /// Puts a change in force. `index` is the change's entry; 0: no entry.
     fn put_in_force(&mut self, kind: EntryKind, data: &[u8], index: Index) -> Result<()> {
         let change = wire::parse_change(kind, data).inspect_err(|_| {
             self.detail.set(format_args!("a configuration change that can't be understood, at index {index}"));
@@ -235,8 +241,8 @@ impl Raft {
         self.reconfig.shown.try_reserve(wire::conf_state_len(&as_state(conf)) + 11).map_err(|_| Error::NoMem)
     }
 
-    /// The index that the configuration in force is as of: the last change that was applied or skipped, or `applied` of the boot. 0: not
-    /// known, since changes are applied apart from their entries.
+    /// Returns the index of the configuration in force: the last change applied or skipped, or
+    /// `applied` of the boot. 0: unknown, since changes are applied apart from their entries.
     pub fn conf_index(&self) -> Index {
         if self.flag(Flags::CONF_APART) { 0 } else { self.reconfig.done }
     }
@@ -253,7 +259,7 @@ impl Raft {
         Ok(())
     }
 
-    /// Brings the peers in line with a configuration: those known before keep their progress.
+    /// Updates the peers to a configuration. Known peers keep their progress.
     pub fn set_members(&mut self, conf: &Configuration) -> Result<()> {
         let (last, config) = (self.log.last(), self.config);
         self.peers.set_members(conf, last, config.max_inflight_msgs, config.max_inflight_bytes)?;
@@ -261,8 +267,9 @@ impl Raft {
         Ok(())
     }
 
-    /// Who was removed on the way is a stranger, though the same change adds it again: its disk may be another. Not so in the outgoing
-    /// half, where it still counts.
+    /// Resets the progress of every removed node, even if the change adds the node again, since the
+    /// disk may be a different one. A node of the outgoing half keeps its progress, since it still
+    /// counts.
     fn forget_removed(&mut self, changes: impl Iterator<Item = Change>, next: &Configuration) {
         let (last, config) = (self.log.last(), self.config);
         let removed =
@@ -277,7 +284,8 @@ impl Raft {
         }
     }
 
-    /// A new configuration is in force: who leads, who gets entries, what is committed by the new quorum.
+    /// Acts on a new configuration: the leader may retire, more entries may be committed, and new
+    /// peers get entries.
     fn on_configuration(&mut self) {
         let leads = self.peers.get(self.id).is_some_and(|own| !own.is_learner);
         if leads {
@@ -302,7 +310,7 @@ impl Raft {
                 }
             }
         }
-        // A leader that was removed, led on and is a member again has a new progress.
+        // A leader that was removed, led on and was added again has a new progress.
         self.acknowledge_own_reads();
         self.confirm_reads();
         let target: NodeId = self.transfer.target;
@@ -311,10 +319,13 @@ impl Raft {
         }
     }
 
-    /// A leader that is no voter any more goes. The others may not know yet that they need it no longer: their configuration changes
-    /// when they apply the change, and its log may be longer than theirs, so that it would refuse them its vote for ever. So it leads
-    /// on, without a voice, until a quorum of them holds an entry that it appended after the change was committed: whoever has that
-    /// entry has heard of the commit.
+    /// Retires a leader that is no longer a voter.
+    ///
+    /// The remaining voters may still need the leader: until a voter applies the change, the voter
+    /// requests this node's vote. If the leader's log is longer, the node would refuse for ever.
+    /// With the flag RETIRE_GRACEFULLY the leader therefore appends an entry and leads on without a
+    /// vote, until a quorum holds the entry. A node with the entry has heard of the commit of the
+    /// change.
     fn retire(&mut self) {
         let graceful = self.flag(Flags::RETIRE_GRACEFULLY) && !self.conf.voters.is_empty();
         if graceful && self.log.append(self.term, EntryKind::Normal, std::iter::empty(), 0).is_ok() {
@@ -325,7 +336,7 @@ impl Raft {
         self.become_follower(self.term, NONE, Reason::Removed);
     }
 
-    /// The entry that a retiring leader waits for may be committed now.
+    /// Retires if the entry that a retiring leader waits for is committed.
     pub fn maybe_retire(&mut self) {
         if self.reconfig.retire_at > 0 && self.role == Role::Leader && self.log.commit >= self.reconfig.retire_at {
             self.nominate_successor();
@@ -333,7 +344,7 @@ impl Raft {
         }
     }
 
-    /// The term runs, for whoever stores them.
+    /// Returns the term runs for the host's storage.
     pub fn term_runs(&self) -> &[TermRun] {
         self.log.terms.runs()
     }

@@ -1,9 +1,12 @@
-//! Log replication: appends and heartbeats, both ends, and the commit rule.
+//! Log replication: appends and heartbeats, at the leader and at a follower, and the commit rule.
 //!
-//! Invariants: a leader commits by counting only in its own term (diss. §3.6.2) [L-01]; commit never falls [L-14] and never passes
-//! the log; an acknowledgement never runs ahead of the disk, since it waits in the ready [L-08]; a full window is probed by empty
-//! appends, so lost messages can't stop it [L-12].
-//! Sources: paper §5.3; diss. §3.5, §10.2.1; etcd-raft's flow control for what is observable.
+//! Invariants: a leader commits by counting only in its own term (diss. §3.6.2) [L-01]. Commit
+//! never falls [L-14] and never passes the log. An acknowledgement never leaves before the disk
+//! write, since the ready holds it back [L-08]. A full window is probed by empty appends, so lost
+//! messages cannot stop replication [L-12].
+//!
+//! Sources: paper §5.3; diss. §3.5, §10.2.1; etcd-raft's flow control, for the observable
+//! behaviour.
 
 use super::Raft;
 use crate::config::Flags;
@@ -17,7 +20,7 @@ use crate::quorum::{joint_committed, majority_committed};
 use crate::types::{EntryId, Index, MessageKind, NodeId, Role};
 use crate::wire::{Head, MessageView};
 
-/// What an append carries.
+/// The contents of an append.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Carried {
     pub count: u64,
@@ -25,17 +28,20 @@ pub(crate) struct Carried {
     pub bytes: u64,
 }
 
-/// What becomes of an append that has no entries.
+/// What to do with an append that has no entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Empty {
-    /// It is not sent. The caller goes on until nothing is left to send.
+    /// Do not send. The caller goes on until nothing is left to send.
     Stays,
-    /// It is not sent. The caller sends one append, and no more.
+    /// Do not send. The caller sends one append only.
     StaysAlone,
-    /// It asks what the peer has.
+    /// Send, to ask for the state of the peer's log.
     Asks,
-    /// It says how far is committed. A peer that streams need not answer: what it acknowledges it says when it stores entries, and if
-    /// that was lost the next heartbeat's answer has it asked again. A fourth of the messages of a write.
+    /// Send, to tell the peer the commit index.
+    ///
+    /// With the flag QUIET_COMMIT a replicating peer need not answer. The peer acknowledges when it
+    /// stores entries, and the next heartbeat recovers a lost acknowledgement. This saves a message
+    /// per write and follower.
     Tells,
 }
 
@@ -46,7 +52,7 @@ impl Empty {
 }
 
 impl Carried {
-    /// The body that these entries are, of the pieces from `first` to `end`.
+    /// Returns the body of these entries, with the pieces from `first` to `end`.
     #[inline(always)]
     fn body(&self, first: u32, end: u32) -> Body {
         let end = if self.count > 0 { end } else { first };
@@ -62,7 +68,8 @@ impl Raft {
     }
 
     fn broadcast(&mut self, empty: Empty) {
-        // Peers that stream and lack the same get the same message but for its receiver: from where the outbox's model is, and with what.
+        // Replicating peers with equal `next` get equal messages, except for the receiver. `first`
+        // and `carried` describe the current model in the outbox.
         let (mut first, mut carried) = (0, Carried::default());
         let joins = self.flag(Flags::BATCH_APPEND);
         for at in 0..self.peers.len() {
@@ -85,8 +92,8 @@ impl Raft {
         }
     }
 
-    /// Makes what a peer that streams is sent from `next` on the outbox's model; gives what it carries. `None`: that takes a look at the
-    /// peer.
+    /// Makes the append from `next` on for replicating peers, as the outbox's model. Returns the
+    /// contents, or `None` if the message depends on the peer.
     #[inline(always)]
     fn model_append(&mut self, next: Index, empty: Empty) -> Option<Carried> {
         let log_term = self.log.term_at(next - 1)?;
@@ -123,15 +130,17 @@ impl Raft {
         }
     }
 
-    /// A moved commit index is told at once, or with the next append or heartbeat where the switch says so (raft-rs).
+    /// Notifies the peers of a new commit index. With the flag NO_COMMIT_BROADCAST the next append
+    /// or heartbeat carries the index (as in raft-rs), except while a change of membership is
+    /// pending.
     pub fn broadcast_commit(&mut self) {
         if self.commit_broadcast || self.reconfig.pending_index > self.log.applied {
             self.broadcast(Empty::Tells);
         }
     }
 
-    /// Sends what the peer lacks, one message of it; `empty`: if that is nothing. Whether a message went out, or took its place and
-    /// waits for the host.
+    /// Sends a message with entries for the peer. If the peer lacks nothing, `empty` decides.
+    /// Returns whether an append was made; `false` after opening a fetch.
     pub fn send_append(&mut self, at: usize, empty: Empty) -> bool {
         let Some(peer) = self.peers.at_mut(at) else { return false };
         if peer.is_paused() || peer.ask_later {
@@ -203,13 +212,14 @@ impl Raft {
         }
     }
 
-    /// Adds the recent entries from `next` on to the body under way: at least one unless `used` bytes are in it already, and no
-    /// more than `max` bytes with them. Entries that lie in a row are one piece.
+    /// Adds the recent entries from `next` on to the current body. `used` is the size of the body
+    /// so far. The total stays within `max` bytes, except that an empty body gets at least one
+    /// entry. Adjacent records are one piece.
     #[inline(always)]
     pub fn put_entries(&mut self, next: Index, max: u64, used: u64) -> Carried {
         let most = u64::from(u32::MAX / 2);
         let limit = max.min(most);
-        // One entry is what there mostly is: some 100 instructions less.
+        // Fast path: most appends have a single entry.
         if next == self.log.last()
             && let Some(slot) = self.log.slot(next)
         {
@@ -242,7 +252,8 @@ impl Raft {
         carried
     }
 
-    /// Any entries, block by block: what lies in a row there is taken together. Gives the block of the first one, too.
+    /// Adds entries of any layout, block by block. Adjacent records are added together. Also
+    /// returns the block of the first entry.
     fn put_pieces(&mut self, next: Index, limit: u64, used: u64) -> Result<(Carried, u32)> {
         let most = u64::from(u32::MAX / 2);
         let mut body = Stretches::default();
@@ -273,7 +284,7 @@ impl Raft {
         Ok((body.carried, lowest.unwrap_or_default()))
     }
 
-    /// Entries join an unsent append to the same peer (raft-rs's batch append).
+    /// Adds the entries to an unsent append to the same peer (raft-rs's batch append).
     fn join_last_append(&mut self, at: usize, to: NodeId, next: Index) -> bool {
         let Some(place) = self.outbox.last_append_to(to) else { return false };
         let Some(old) = self.outbox.now.get(place).copied() else { return false };
@@ -312,7 +323,7 @@ impl Raft {
         for at in 0..self.peers.len() {
             let commit = self.log.commit;
             let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != self.id) else { continue };
-            // A heartbeat never says more is committed than the peer is known to have.
+            // A heartbeat never carries a commit index above the peer's known log.
             let commit = commit.min(peer.matched);
             peer.sent_commit = commit;
             let to = peer.id;
@@ -321,7 +332,7 @@ impl Raft {
         }
     }
 
-    /// Appends that an outbox full of messages held back.
+    /// Sends the appends that a full outbox held back.
     pub fn send_deferred(&mut self) {
         if self.role != Role::Leader {
             return;
@@ -350,7 +361,7 @@ impl Raft {
         self.on_rejected(at, head);
     }
 
-    /// A peer acknowledges everything up to `index`.
+    /// Handles a peer's acknowledgement of everything up to `index`.
     #[inline]
     pub fn on_acknowledged(&mut self, at: usize, index: Index) {
         let Some(peer) = self.peers.at_mut(at) else { return };
@@ -358,7 +369,8 @@ impl Raft {
         self.on_accepted(at, index);
     }
 
-    /// The log of the peer does not hold the entry before an append: go back to where they may agree, whole terms at a time.
+    /// Handles a rejection: the peer's log lacks the entry before an append. The leader goes back
+    /// to where the logs may agree, by whole terms.
     fn on_rejected(&mut self, at: usize, head: &Head) {
         let hint = if head.log_term > 0 {
             self.log.terms.last_at_or_below(head.reject_hint, head.log_term).index
@@ -375,7 +387,7 @@ impl Raft {
         self.send_append(at, Empty::Asks);
     }
 
-    /// The peer's log holds everything up to `index`, durably.
+    /// Records that the peer's log holds everything up to `index`, durably.
     pub fn on_accepted(&mut self, at: usize, index: Index) {
         let (first, own) = (self.log.first(), self.id);
         let Some(peer) = self.peers.at_mut(at) else { return };
@@ -386,7 +398,8 @@ impl Raft {
         match peer.flow {
             Flow::Replicate => peer.window.free_to(index),
             Flow::Probe => peer.become_replicate(),
-            // It has entries, or a snapshot, from which this log can go on, whoever sent them [S-02].
+            // The peer has entries or a snapshot, from any sender, from which this log can continue
+            // [S-02].
             Flow::Snapshot if peer.matched + 1 >= first => {
                 peer.become_probe();
                 peer.become_replicate();
@@ -394,14 +407,15 @@ impl Raft {
             }
             Flow::Snapshot => {}
         }
-        // What is committed already commits nothing, unless fewer have to have it than before.
+        // Fast path: an acknowledgement up to the commit index commits nothing, unless a new
+        // configuration is uncounted.
         if (index > self.log.commit || self.reconfig.uncounted) && self.maybe_commit() {
             self.release_pending_reads();
             self.broadcast_commit();
         } else if from != own && self.peers.at(at).is_some_and(|peer| peer.can_bump_commit(self.log.commit)) {
             self.send_append(at, Empty::Tells);
         }
-        // Nobody who has been sent all, and for whom the host was asked nothing, gets more by this.
+        // Only a peer that lacks entries, or has an open fetch, can get more now.
         let last = self.log.last();
         if from != own && self.peers.at(at).is_some_and(|peer| peer.next <= last || peer.ask.is_some()) {
             while self.send_append(at, Empty::Stays) {}
@@ -427,17 +441,19 @@ impl Raft {
         }
     }
 
-    /// Commits what a quorum has, of this term, and with it all before (paper §5.4.2).
+    /// Commits the entries of this term on a quorum, and the entries before (paper §5.4.2).
     pub fn maybe_commit(&mut self) -> bool {
         self.reconfig.uncounted = false;
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
         let index = if voters.len() == self.peers.len() && voters.len() <= 5 && outgoing.is_empty() {
-            // All are voters, and both lists are sorted: nobody is to be looked up, which is half of the work.
+            // Fast path for small groups without learners: both lists are sorted and match, so no
+            // voter is looked up.
             let mut peers = self.peers.iter();
             majority_committed(voters, |_| peers.next().map(|peer| peer.matched))
         } else {
-            // Most acknowledgements come before a majority has more than is committed. To count takes 4 instructions a peer, to look
-            // each voter up and sort some 45: with 101 voters that was three quarters of a leader's work.
+            // Fast path: most acknowledgements arrive before a majority is ahead of the commit
+            // index. Counting is far cheaper than looking up and sorting, above all in large
+            // groups.
             let commit = self.log.commit;
             let ahead = self.peers.iter().filter(|peer| peer.matched > commit).count();
             if ahead <= voters.len() / 2 {
@@ -460,7 +476,7 @@ impl Raft {
         }
     }
 
-    /// Once a tick at the leader: who is silent, whose snapshot takes too long [S-01].
+    /// Watches the peers, once a tick: silence, and snapshots that take too long [S-01].
     pub fn tick_peers(&mut self) {
         let limit = self.config.snapshot_timeout_ticks;
         let silence = 10 * self.config.election_ticks;
@@ -495,7 +511,8 @@ impl Raft {
             return Ok(());
         }
         if !self.log.matches(prev) {
-            // The highest entry here that may agree, by term: the leader skips whole terms, from both sides.
+            // The highest entry here that may agree, by term. With this hint the leader skips whole
+            // terms, judged by both logs.
             let hint = self.log.terms.last_at_or_below(prev.index.min(self.log.last()), prev.term);
             let resp = Head {
                 index: prev.index,
@@ -516,20 +533,20 @@ impl Raft {
         Ok(())
     }
 
-    /// The leader has committed up to `commit`; its log and this one agree up to `last`.
+    /// Commits up to `commit`, as far as the leader's log and this log agree (`last`).
     #[inline]
     pub fn commit_from_append(&mut self, commit: Index, last: Index) {
         self.commit_to(commit.min(last));
     }
 
-    /// This log and the leader's agree up to `last`.
+    /// Acknowledges that this log and the leader's agree up to `last`.
     #[inline]
     pub fn acknowledge_append(&mut self, leader: NodeId, last: Index) {
         self.send_append_resp(leader, last);
     }
 
-    /// Adds those entries that are not in the log yet, over a tail that contradicts them. Gives the last index that is the
-    /// leader's now.
+    /// Appends the entries that are not in the log yet, and replaces a tail that contradicts them.
+    /// Returns the last index that agrees with the leader.
     fn append_new(&mut self, m: &MessageView<'_>, prev: Index) -> Result<Index> {
         let count = m.entries.len() as u64;
         let mut skip = 0;
@@ -551,13 +568,13 @@ impl Raft {
         }
         match self.log.append_view(&m.entries, skip) {
             Ok(taken) => Ok(prev + (skip + taken) as u64),
-            // What was there before is confirmed, at least.
+            // The entries that were there before are confirmed at least.
             Err(_) if skip > 0 => Ok(prev + skip as u64),
             Err(error) => Err(error),
         }
     }
 
-    /// The only way by which the commit index rises, but for a snapshot and the boot.
+    /// Raises the commit index. Only a snapshot and the boot raise the index without this function.
     #[inline]
     pub fn commit_to(&mut self, index: Index) {
         let highest = index.min(self.log.last());
@@ -574,7 +591,7 @@ impl Raft {
         self.send_with_field(head, 0x62, m.context);
     }
 
-    /// Sends a message whose body is one bytes field, copied.
+    /// Sends a message with a single bytes field as its body. Copies the bytes.
     pub fn send_with_field(&mut self, head: Head, tag: u8, bytes: &[u8]) {
         if self.outbox.is_full() {
             return self.send(OutMessage::new(head));
@@ -595,7 +612,7 @@ impl Raft {
     }
 }
 
-/// A body under way: what lies in a row is one piece.
+/// Collects a body: adjacent records become one piece.
 #[derive(Default)]
 struct Stretches {
     carried: Carried,
@@ -623,8 +640,8 @@ impl Stretches {
     }
 }
 
-/// Where records of a block are, and their payload, if they lie in a row: to add up lengths takes 6 instructions an entry, to put them
-/// together one by one some 40.
+/// Returns the place and the payload of records in a block, if the records are adjacent. Adding up
+/// lengths is far cheaper than joining the records one by one.
 #[inline]
 fn one_stretch(slots: &[Slot]) -> Option<(Place, u64)> {
     let (first, last) = (slots.first()?.place, slots.last()?.place);
@@ -637,7 +654,7 @@ fn one_stretch(slots: &[Slot]) -> Option<(Place, u64)> {
     if in_a_row { Some((Place { len: bytes as u32, ..first }, bytes - heads)) } else { None }
 }
 
-/// Writes a tag and a length; gives how many bytes.
+/// Writes a tag and a length. Returns the number of bytes written.
 pub(crate) fn put_field_head(out: &mut [u8; 11], tag: u8, mut len: u64) -> usize {
     let mut at = 1;
     out[0] = tag;
@@ -653,7 +670,7 @@ pub(crate) fn put_field_head(out: &mut [u8; 11], tag: u8, mut len: u64) -> usize
     at
 }
 
-/// The lower of two block numbers, by distance from the oldest live block.
+/// Returns the lower of two block numbers, by distance from the oldest live block.
 pub(crate) fn lower_pin(pin: Option<u32>, block: u32, first: u32) -> Option<u32> {
     match pin {
         Some(pin) if pin.wrapping_sub(first) <= block.wrapping_sub(first) => Some(pin),

@@ -1,7 +1,9 @@
-//! Who a node is: the only writer of role, term, vote and leader; and time, which is ticks.
+//! The role of a node, and time, which is ticks. Only this file writes role, term, vote and leader.
 //!
-//! Here: the transitions, the election timeout, what a tick does in each role.
-//! Invariants: a vote is forgotten only with its term [E-06]; the term never falls.
+//! Here are the transitions, the election timeout, and the work of a tick in each role.
+//!
+//! Invariants: a vote is forgotten only with its term [E-06]. The term never falls.
+//!
 //! Sources: paper figure 2, rules for servers; diss. §3.4, §6.2 (check quorum), §9.6 (pre-vote).
 
 use super::Raft;
@@ -13,20 +15,20 @@ use crate::wire::steady::address;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Timers {
-    /// Ticks since a leader was heard, a vote granted, or (leading) the quorum checked.
+    /// Ticks since the node heard a leader or granted a vote; at a leader, since the quorum check.
     pub election_elapsed: u32,
     pub heartbeat_elapsed: u32,
-    /// Drawn anew at each change of role: `election_ticks` to twice that, less one.
+    /// Drawn anew at each change of role: at least `election_ticks`, less than twice as much.
     pub election_timeout: u32,
     /// Ticks without a known leader.
     pub leaderless: u32,
-    /// Ticks in which no vote is granted yet [D-05].
+    /// Ticks left during which this node grants no vote, after a boot [D-05].
     pub fence: u32,
-    /// Ticks until no lease can rest on this node's answers any more.
+    /// Ticks left during which a leader's lease may rest on this node's answers.
     pub lease: u32,
-    /// Ticks in which this leader's own writes have made nothing durable, though there is something to write.
+    /// Ticks since this leader's disk last progressed, while entries wait to be written.
     pub own_write: u32,
-    /// What was durable at the last tick.
+    /// The durable index at the last tick.
     pub own_durable: Index,
 }
 
@@ -53,7 +55,7 @@ impl Raft {
         self.fail_forwarded_reads(Reason::LeaderChanged);
     }
 
-    /// Everything that a change of role or term forgets.
+    /// Forgets everything that a change of role or term invalidates.
     fn reset(&mut self, term: Term) {
         self.who_changed = true;
         if self.term != term {
@@ -97,7 +99,8 @@ impl Raft {
         self.event(EventKind::BecameCandidate, Reason::None, 0, 0, 0, 0);
     }
 
-    /// Term and vote stay: nothing is promised yet [E-04]. The leader is forgotten, so that two nodes can still elect [E-02].
+    /// Becomes a pre-candidate. Term and vote stay, since nothing is promised yet [E-04]. The
+    /// leader is forgotten, so that two nodes can still elect [E-02].
     pub fn become_pre_candidate(&mut self) {
         for peer in self.peers.iter_mut() {
             peer.vote = None;
@@ -120,13 +123,14 @@ impl Raft {
         }
         self.transfer.lease_given_up = false;
         self.apply.told_ready = false;
-        // Any change in the log may be in force soon, whoever proposed it: none is added before all of them are applied [M-06, M-07].
+        // A change in the log may be in force soon, whoever proposed it. No change is added before
+        // all entries of the log are applied [M-06, M-07].
         self.reconfig.pending_index = self.log.last();
         self.event(EventKind::BecameLeader, Reason::None, 0, self.log.last() + 1, 0, 0);
         self.append_first_of_term();
     }
 
-    /// A leader is heard: it is known, and alive.
+    /// Records that the node heard the leader.
     #[inline]
     pub fn hear_leader(&mut self, leader: NodeId) {
         self.timers.election_elapsed = 0;
@@ -151,7 +155,8 @@ impl Raft {
         self.address = address(self.id, term);
     }
 
-    /// A vote is refused while a leader is alive, so that a removed or returning node can't depose it (diss. §6.2).
+    /// Whether votes are refused because the leader is alive. A removed or returning node thus
+    /// cannot depose the leader (diss. §6.2).
     pub fn leader_is_alive(&self) -> bool {
         self.is_bound_by_lease()
             || self.flag(Flags::CHECK_QUORUM)
@@ -159,8 +164,9 @@ impl Raft {
                 && self.timers.election_elapsed < self.config.election_ticks
     }
 
-    /// With lease reads a node that answered a leader votes for nobody else for an election timeout, whatever it has forgotten since:
-    /// who leads (it campaigned, or was told to), or everything (it has just started) [D-05, E-18].
+    /// Whether a lease forbids a vote. With lease reads, a node that answered a leader votes for no
+    /// other node for an election timeout. The rule holds even if the node forgot the leader, by a
+    /// campaign or a request to campaign, or forgot everything, by a restart [D-05, E-18].
     pub fn is_bound_by_lease(&self) -> bool {
         let strict = self.flag(Flags::LEASE_READS) && !self.flag(Flags::LEASE_IN_TRANSFER);
         strict && (self.timers.lease > 0 || self.timers.fence > 0)
@@ -209,7 +215,8 @@ impl Raft {
         }
         self.tick_peers();
         if !self.flag(Flags::REFUSED_CONF_AS_EMPTY) && self.transfer.target == 0 {
-            // One that was refused, during a transfer for instance, is due again. etcd waits for the next entry to be applied.
+            // Leaving the joint configuration is due again if it was refused, for instance during a
+            // transfer. etcd waits until the next entry is applied.
             self.leave_joint_if_due();
         }
         if self.timers.heartbeat_elapsed >= self.config.heartbeat_ticks {
@@ -218,7 +225,9 @@ impl Raft {
         }
     }
 
-    /// A leader whose disk stands still would be heard, and its group would commit without it, or not at all: another shall lead.
+    /// Steps down if this leader's disk makes no progress. Otherwise the followers would still hear
+    /// the leader, and the group would commit without its disk, or not at all.
+    ///
     /// Sources: hashicorp/raft#683, etcd#15247.
     fn tick_own_write(&mut self) {
         let (limit, durable) = (self.config.own_write_timeout_ticks, self.log.durable);
@@ -232,7 +241,7 @@ impl Raft {
         }
     }
 
-    /// Ticks until `tick` will do something by itself; `u32::MAX`: never, as things are.
+    /// Returns the ticks until `tick` has work; `u32::MAX` if nothing is due at present.
     pub fn ticks_until_due(&self) -> u32 {
         let timers = &self.timers;
         let mut due = self.reads_due();

@@ -1,8 +1,12 @@
-//! Snapshots: received and restored, reported, given up. How one is made for a peer stands in `fetches`.
+//! Snapshots: received and restored, reported, given up. `fetches` makes snapshots for peers.
 //!
-//! Invariants: a snapshot that is covered is only acknowledged [S-04]; one that this log agrees with only moves commit; otherwise the
-//! whole log gives way, a conflicting tail too [S-03]; nothing is applied and nobody campaigns until it is durable [E-12].
-//! Sources: diss. §5; etcd-raft's restore for what is observable; departures: `docs/departures.md`.
+//! Invariants: a snapshot of committed entries is only acknowledged [S-04]. A snapshot that agrees
+//! with this log only moves commit. Any other snapshot replaces the whole log, including a
+//! conflicting tail [S-03]. Nothing is applied and the node does not campaign until the snapshot is
+//! durable [E-12].
+//!
+//! Sources: diss. §5; etcd-raft's restore, for the observable behaviour; departures:
+//! `docs/departures.md`.
 
 use super::Raft;
 use super::fetches::encode_snapshot;
@@ -14,19 +18,19 @@ use crate::peers::progress::Flow;
 use crate::types::{EntryId, Index, NodeId};
 use crate::wire::{self, ConfStateView, MessageView, SnapshotView};
 
-/// What a host says of a snapshot that it sends to a peer.
+/// A host's report on a snapshot for a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum SnapshotReport {
-    /// It did not arrive: it is asked for again, after the peer's next answer.
+    /// The snapshot did not arrive. The core fetches a new snapshot after the peer's next answer.
     Failed = 0,
-    /// It arrived with all its data.
+    /// The snapshot arrived completely.
     Arrived = 1,
-    /// It is being sent: `snapshot_timeout_ticks` begin anew.
+    /// The snapshot is in flight. `snapshot_timeout_ticks` start again.
     UnderWay = 2,
 }
 
-/// A snapshot that a message brings, with what it needs.
+/// A received snapshot, prepared for restoring.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     conf: Configuration,
@@ -36,8 +40,9 @@ pub(crate) struct Incoming {
 impl Raft {
     // ---- the follower
 
-    /// The last step of `validate`: takes all the memory that restoring the snapshot needs, so that a message refused for want of it
-    /// has changed nothing. What it keeps is taken by `on_snapshot`, which follows.
+    /// Takes all memory for restoring the snapshot. This is the last step of `validate`, so a
+    /// message refused for lack of memory changes nothing. `on_snapshot` follows and uses the
+    /// memory.
     pub fn prepare_snapshot(&mut self, m: &MessageView<'_>, conf: Configuration) -> Result<()> {
         let Some(snapshot) = m.snapshot.filter(|snapshot| self.is_wanted(snapshot, &conf)) else { return Ok(()) };
         let blob = self.keep_snapshot(&snapshot)?;
@@ -50,7 +55,7 @@ impl Raft {
         Ok(())
     }
 
-    /// Whether the log has to give way to it.
+    /// Whether the snapshot must replace the log.
     fn is_wanted(&self, snapshot: &SnapshotView<'_>, conf: &Configuration) -> bool {
         let id = EntryId { term: snapshot.term, index: snapshot.index };
         let covered = id.index <= self.log.commit;
@@ -69,7 +74,7 @@ impl Raft {
         Ok(())
     }
 
-    /// Replaces the log by the snapshot, unless that is not needed. Whether it did.
+    /// Replaces the log by the snapshot, if necessary. Returns whether the log was replaced.
     fn restore(&mut self, m: &MessageView<'_>, snapshot: &SnapshotView<'_>) -> bool {
         let id = EntryId { term: snapshot.term, index: snapshot.index };
         let Some(Incoming { conf, blob }) = self.incoming.take() else {
@@ -84,7 +89,7 @@ impl Raft {
             }
             return false;
         };
-        // As it was kept: with the index that it is as of.
+        // The length as stored by `keep_snapshot`: the configuration, followed by its index.
         let conf_len = snapshot.conf.bytes().len() + wire::conf_index_len(id.index);
         self.install(PendingSnapshot { id, blob, conf_len: conf_len as u32, handed: false }, conf);
         self.event(EventKind::SnapshotRestored, Reason::None, m.head.from, id.index, 0, 0);
@@ -106,7 +111,7 @@ impl Raft {
     }
 
     fn install(&mut self, snapshot: PendingSnapshot, conf: Configuration) {
-        // One that no ready has shown is replaced before anybody saw it [S-09].
+        // A snapshot that no ready has shown is replaced unseen [S-09].
         if let Some(old) = self.log.snapshot.take().filter(|old| !old.handed) {
             self.blobs.free(old.blob);
         }
@@ -123,8 +128,9 @@ impl Raft {
         }
     }
 
-    /// The field of a MsgStorageAppend that carries the received snapshot. Its configuration is the one that came with it: another may
-    /// be in force by now, since changes can be applied apart from their entries.
+    /// Encodes the field of a MsgStorageAppend that carries the received snapshot. The
+    /// configuration is from the snapshot. A later one may be in force already, since changes can
+    /// be applied apart from their entries.
     pub fn encode_pending(&self, snapshot: PendingSnapshot) -> Result<Vec<u8>> {
         let bytes = self.blobs.get(snapshot.blob);
         let (conf, data) = bytes.split_at_checked(snapshot.conf_len as usize).unwrap_or((&[], &[]));
@@ -132,20 +138,21 @@ impl Raft {
         encode_snapshot(snapshot.id.index, snapshot.id.term, &conf, data)
     }
 
-    /// The snapshot is durable: the state machine is at its index now.
+    /// Records that the snapshot is durable: the state machine is at `index` now.
     pub fn on_snapshot_durable(&mut self, index: Index) {
         if self.log.snapshot.is_some_and(|snapshot| snapshot.id.index == index) {
             self.log.snapshot = None;
         }
         if index > self.log.applied {
-            // Whatever was handed out before it was overtaken: nobody will say that it is applied.
+            // The snapshot overtook entries that were returned earlier. The host will never confirm
+            // them.
             self.on_applied(index, self.apply.bytes, 0);
         }
     }
 
     // ---- the leader
 
-    /// The snapshot to a peer is over, one way or the other: probe it, after its next answer.
+    /// Ends the snapshot to a peer, arrived or failed. The peer is probed after its next answer.
     pub fn on_snapshot_status(&mut self, id: NodeId, arrived: bool, reason: Reason) {
         let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.flow == Flow::Snapshot) else { return };
         if !arrived {
@@ -153,7 +160,8 @@ impl Raft {
         }
         let index = peer.pending_snapshot;
         peer.become_probe();
-        // If it arrived, its acknowledgement follows; if not, it gets time until the next heartbeat.
+        // After an arrival the peer's acknowledgement follows. After a failure the peer has time
+        // until the next heartbeat.
         peer.paused = true;
         self.event(EventKind::SnapshotEnded, reason, id, index, u64::from(arrived), 0);
     }
@@ -176,7 +184,7 @@ impl Raft {
     }
 }
 
-/// The configuration that a message or a stored snapshot carries.
+/// Returns the configuration from a message or a stored snapshot.
 pub(crate) fn restored_view(conf: &ConfStateView<'_>) -> core::result::Result<Configuration, ChangeError> {
     let sets = (conf.voters(), conf.learners(), conf.voters_outgoing(), conf.learners_next());
     membership::restore(sets.0, sets.1, sets.2, sets.3, conf.auto_leave())

@@ -1,17 +1,21 @@
-//! What a group at work is stepped with, in one go: appends that go on where the log ends, and their acknowledgements.
+//! The fast path for a group at work: appends at the end of the log, and acknowledgements.
 //!
-//! The usual way looks at a whole message, then at its term, then for its handler (`step`). Where everything about a message is as it
-//! nearly always is, a few comparisons with what the node knows say the same: some 400 instructions less a message. They change nothing
-//! before all of them hold; a message for which one does not goes the usual way, which is the oracle of the tests (`api/steady`): a
-//! message that is written another way and says the same must leave the same node.
-//! Here is no rule of its own: what then happens, the handlers of `replication` do.
+//! The general path (`step`) validates the whole message, then compares terms, then finds the
+//! handler. For a message of the usual form a few comparisons with the node's state prove as much.
+//! The fast path compares everything before it changes anything. If a comparison fails, the message
+//! takes the general path.
+//!
+//! The fast path adds no rule of the protocol: the handlers in `replication` do the work. The tests
+//! in `api/steady` compare the two paths: a message with another encoding and equal meaning must
+//! leave an equal node.
 
 use super::Raft;
 use crate::types::{NONE, NodeId, Role};
 use crate::wire::steady::{self, Append, Receiver};
 
 impl Raft {
-    /// Takes a message of a peer, as `step` does. `false`: nothing was done, `step` is to look at it.
+    /// Takes a message of a peer, as `step` does. Returns `false` if nothing was done; the caller
+    /// then uses `step`.
     #[inline]
     pub fn step_steady(&mut self, peer: NodeId, bytes: &[u8]) -> bool {
         debug_assert_eq!(self.address, steady::address(self.id, self.term));
@@ -23,7 +27,7 @@ impl Raft {
         }
     }
 
-    /// An acknowledgement of what this node has sent.
+    /// Handles the acknowledgement of entries from this node.
     #[inline(always)]
     fn hear_ack(&mut self, peer: NodeId, bytes: &[u8], to: Receiver) -> bool {
         let Some((from, index)) = steady::read_ack(bytes, to) else { return false };
@@ -35,7 +39,8 @@ impl Raft {
         true
     }
 
-    /// An append of the leader of this term, whose message was looked at in whole when it became that.
+    /// Handles an append from the known leader. The leader's first message of this term was fully
+    /// validated.
     #[inline(always)]
     fn hear_append(&mut self, peer: NodeId, bytes: &[u8], to: Receiver) -> bool {
         let Some(m) = steady::read_append(bytes, to) else { return false };
@@ -45,7 +50,7 @@ impl Raft {
         if m.records.is_empty() { self.hear_commit(&m) } else { self.follow_on(&m) }
     }
 
-    /// An append without entries, which says how far is committed.
+    /// Handles an append without entries, which carries the commit index.
     #[inline]
     fn hear_commit(&mut self, m: &Append<'_>) -> bool {
         if m.index < self.log.commit || self.log.term_at(m.index) != Some(m.log_term) {
@@ -59,7 +64,8 @@ impl Raft {
         true
     }
 
-    /// An append whose entries are of the last one's term and follow it: those that there is room for are taken.
+    /// Handles an append of entries that follow this log's last entry and have the last entry's
+    /// term. Takes as many entries as there is room for.
     #[inline]
     fn follow_on(&mut self, m: &Append<'_>) -> bool {
         let last = self.log.last_id();

@@ -1,8 +1,10 @@
-//! A message comes in: is it well-formed and plausible, which term is it of, and who handles it.
+//! The entry of messages: checks, terms, and the choice of a handler.
 //!
-//! Three steps, in this order: `validate` looks at the whole message and refuses it with the node unchanged; the term gate decides
-//! whether the message is old, current or of a newer term; the table names the handler for each kind and role.
-//! Sources: paper figure 2; diss. §4.2.3, §6.4; etcd-raft's Step for what is observable.
+//! There are three steps, in this order. `validate` checks the whole message, and refuses a bad
+//! message with the node unchanged. The term gate decides whether the message is old, current or of
+//! a newer term. The table names the handler for each kind and role.
+//!
+//! Sources: paper figure 2; diss. §4.2.3, §6.4; etcd-raft's Step, for the observable behaviour.
 
 use super::Raft;
 use super::election::TRANSFER_CONTEXT;
@@ -14,7 +16,8 @@ use crate::types::{EntryId, MAX_ID, MAX_POSITION, MessageKind as Kind, NONE, Rol
 use crate::wire::{Head, MessageView, SnapshotView};
 
 impl Raft {
-    /// Takes a message of a peer. `peer` is whom the host's transport has authenticated; 0: unchecked.
+    /// Takes a message of a peer. `peer` is the sender that the host's transport has authenticated;
+    /// 0: unchecked.
     pub fn step(&mut self, peer: u64, m: &MessageView<'_>) -> Result<()> {
         if let Err(error) = self.validate(peer, m) {
             self.counters.messages_refused += 1;
@@ -27,7 +30,7 @@ impl Raft {
 
     fn validate(&mut self, peer: u64, m: &MessageView<'_>) -> Result<()> {
         let head = &m.head;
-        // Some 100 instructions less a message than asking each question for itself.
+        // Fast path: one combined check passes most messages.
         if self.is_plain(peer, m) {
             debug_assert!(self.check_address(peer, head).is_ok() && self.check_shape(m).is_ok());
         } else {
@@ -37,7 +40,7 @@ impl Raft {
         if head.kind.is_response() && self.peers.get(head.from).is_none() {
             return Err(self.refuse(head, Error::NoPeer, "an answer from somebody who is no member"));
         }
-        // An older term's request is answered or ignored by the gate; what it says does not matter.
+        // The gate answers or ignores a request of an older term; the contents do not matter.
         if head.term != 0 && head.term < self.term {
             return Ok(());
         }
@@ -57,11 +60,12 @@ impl Raft {
         }
     }
 
-    /// Whether address and shape are beyond doubt, as nearly always. What is not plain may be well all the same.
+    /// Fast path: whether address and shape are certainly valid. A message that fails here may
+    /// still be valid.
     #[inline]
     fn is_plain(&self, peer: u64, m: &MessageView<'_>) -> bool {
         let head = &m.head;
-        // Of the numbers no one is above what all of them together are.
+        // The bitwise or is at least as large as the largest number.
         let bits = head.index | head.log_term | head.commit | head.reject_hint | m.entries.last().1;
         head.to == self.id
             && head.from != self.id
@@ -89,8 +93,8 @@ impl Raft {
     }
 
     fn check_address(&mut self, peer: u64, head: &Head) -> Result<()> {
-        // What is passed on names its origin, and a transfer its target, as in etcd's raft: no claim about the sender, which must be
-        // a member all the same.
+        // A forwarded message names the origin, and a transfer the target, as in etcd's raft. The
+        // name makes no claim about the sender, but the sender must be a member.
         let passed_on = matches!(head.kind, Kind::Prop | Kind::ReadIndex | Kind::TransferLeader);
         let names_sender = !passed_on || self.peers.get(peer).is_none();
         let why = if head.to != self.id {
@@ -138,7 +142,8 @@ impl Raft {
         Err(self.refuse(head, Error::Decode, why))
     }
 
-    /// Two leaders in a term can't be: one of them lies, or a node forgot its vote [E-14].
+    /// Raises an alarm for a second leader in a term: the sender lies, or a node forgot its vote
+    /// [E-14].
     fn check_second_leader(&mut self, head: &Head) -> Result<()> {
         let known = self.leader != NONE && self.leader != head.from;
         let led = self.election.led_term == head.term;
@@ -157,7 +162,8 @@ impl Raft {
         if prev.index <= commit {
             let known = self.log.term_at(prev.index);
             let mut at = (known.is_some_and(|term| term != prev.term)).then_some(prev.index);
-            // Their indexes follow each other, so these are the ones up to `commit`; mostly none, and then none is read.
+            // Indexes are in sequence, so this looks at the entries up to `commit` only; mostly
+            // there are no such entries.
             for entry in m.entries.iter().take((commit - prev.index) as usize) {
                 if self.log.term_at(entry.index).is_some_and(|term| term != entry.term) {
                     at = at.or(Some(entry.index));
@@ -170,8 +176,8 @@ impl Raft {
         self.check_append_room(m)
     }
 
-    /// A full log, or no memory for what is beside the entries, is said before anything changes: the message may be dropped or come
-    /// again.
+    /// Checks that there is room for the entries before anything changes. A message refused here
+    /// may be dropped or sent again.
     fn check_append_room(&mut self, m: &MessageView<'_>) -> Result<()> {
         self.log.reserve_view(&m.entries)?;
         let apart = || m.entries.iter().map(|entry| entry.record.len() + 16).sum();
@@ -181,7 +187,7 @@ impl Raft {
         }
         let fresh = m.entries.iter().find(|entry| self.log.term_at(entry.index) != Some(entry.term));
         let Some(entry) = fresh else { return Ok(()) };
-        // A record encoded another way may grow by a few bytes when it is made canonical.
+        // A record in a non-canonical encoding may grow by a few bytes when re-encoded.
         let grown = if m.entries.is_canonical() { 0 } else { 16 };
         let len = entry.record.len() + grown;
         if !self.log.can_ever_hold(len) {
@@ -192,7 +198,8 @@ impl Raft {
         })
     }
 
-    /// The leader's limits are wider than this node's: without a larger recent log it can never follow.
+    /// Refuses an entry that the leader's wider limits allow. Without a larger recent log this node
+    /// can never follow.
     #[cold]
     fn refuse_too_large(&mut self, head: &Head, index: u64, len: usize) -> Error {
         let limit = self.config.recent_bytes;
@@ -211,7 +218,7 @@ impl Raft {
         Ok(())
     }
 
-    /// The configuration of a snapshot, if it is one that can be in force.
+    /// Returns the configuration of a snapshot, if it is valid.
     pub fn check_snapshot(&mut self, m: &MessageView<'_>) -> Result<membership::Configuration> {
         let SnapshotView { index, conf, .. } = m.snapshot.unwrap_or_default();
         let restored = restored_view(&conf);
@@ -222,7 +229,7 @@ impl Raft {
         }
     }
 
-    /// A snapshot that ends at a committed entry ends with that one.
+    /// Checks that a snapshot up to a committed entry has the term of that entry.
     fn check_snapshot_place(&mut self, m: &MessageView<'_>) -> Result<()> {
         let SnapshotView { index, term, .. } = m.snapshot.unwrap_or_default();
         let other = index <= self.log.commit && self.log.term_at(index).is_some_and(|known| known != term);
@@ -234,7 +241,7 @@ impl Raft {
 
     // ---- 2 the term gate
 
-    /// Whether the message is to be handled, this node being in its term then.
+    /// Moves the node to a newer term if necessary. Returns whether the message is to be handled.
     fn pass_term_gate(&mut self, m: &MessageView<'_>) -> bool {
         let head = &m.head;
         if head.term == 0 || head.term == self.term {
@@ -260,7 +267,8 @@ impl Raft {
         true
     }
 
-    /// A node that just started has forgotten which lease it granted: it votes for nobody yet [D-05].
+    /// Whether the fence refuses a vote. A node that just started has forgotten the leases that it
+    /// granted, and votes for no node yet [D-05].
     fn is_fenced(&mut self, head: &Head) -> bool {
         let fenced = self.timers.fence > 0 && matches!(head.kind, Kind::Vote | Kind::PreVote);
         if fenced {
@@ -271,12 +279,14 @@ impl Raft {
 
     fn answer_older_term(&mut self, head: &Head) {
         use crate::config::Flags;
-        // Without either, as in etcd's raft, a node of a higher term tells it by campaigning: not one whose host does not let it.
+        // Without these flags, as in etcd's raft, a node of a higher term informs the leader by
+        // campaigning. A node that the host does not let campaign cannot.
         let guarded = self.flag(Flags::CHECK_QUORUM) || self.flag(Flags::PRE_VOTE) || !self.election.electable;
         match head.kind {
-            // The old leader would never learn of the newer term: votes are refused while it is alive (etcd-raft's Step).
+            // Votes are refused while the old leader is alive, so the leader would never learn of
+            // the newer term (etcd-raft's Step).
             Kind::Heartbeat | Kind::App if guarded => self.send_append_resp(head.from, 0),
-            // Without an answer a group in which pre-vote comes node by node could deadlock [E-01].
+            // Without an answer, a group that turns on pre-vote node by node could deadlock [E-01].
             Kind::PreVote => self.refuse_vote(head, Kind::PreVoteResp, Reason::LowerTerm),
             _ => self.ignore(head, Reason::LowerTerm),
         }
@@ -339,18 +349,20 @@ impl Raft {
     }
 }
 
-/// A message this many terms ahead is no message of this group: one forged one must not use the terms up [E-16].
+/// A message from further ahead is not from this group. A single forged message must not exhaust
+/// the terms [E-16].
 const MAX_TERM_JUMP: u64 = 1 << 32;
 
-/// Longest context that any message needs, bytes, with room to spare.
+/// Longest context of a message, bytes. Real contexts are far shorter.
 const MAX_CONTEXT: usize = 1024;
 
-/// Whether the snapshot is one: it covers something, of a term that its sender has seen.
+/// Whether the snapshot is valid: it covers an entry, of a term that the sender has seen.
 fn is_snapshot(m: &MessageView<'_>) -> bool {
     m.snapshot.is_some_and(|snapshot| snapshot.index > 0 && (1..=m.head.term).contains(&snapshot.term))
 }
 
-/// Whether the entries follow the one before them: indexes in sequence, terms that neither fall nor exceed the message's.
+/// Whether the entries follow the entry before them. Indexes are in sequence, and terms neither
+/// fall nor exceed the message's term.
 #[inline]
 fn is_append(m: &MessageView<'_>) -> bool {
     let head = &m.head;

@@ -1,43 +1,47 @@
-//! Which token stands at which entry, and its one answer.
+//! The tokens of waiting entries, and the single outcome of each token.
 //!
-//! A token comes back exactly once: with its committed entry; as surely not committed, once another entry is committed at its
-//! index, or one of a later term at or below it; or as unknown. An overwritten entry's token waits until then, since the entry may
-//! return and commit (A, B, then A again).
+//! A token comes back exactly once. Committed: with the entry. Not committed: once a different entry
+//! is committed at the token's index, or an entry of a later term at or below the index. Unknown:
+//! after forwarding, or if a snapshot covers the entry.
+//!
+//! The token of an overwritten entry waits for the outcome, since the entry may return and commit
+//! (A, B, then A again).
 
 use crate::error::{Error, Result};
 use crate::event::Reason;
 use crate::types::{Index, Term};
 use std::collections::VecDeque;
 
-/// What is known of a token that does not come back with its entry.
+/// The outcome of a token that does not come back with its entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum DropKind {
-    /// Surely not committed: another entry was committed at its index, or one of a later term below it.
+    /// Certainly not committed: a different entry was committed at the index, or an entry of a
+    /// later term below the index.
     NotCommitted = 1,
     /// Committed or not: forwarded, or covered by a snapshot.
     Unknown = 2,
-    /// A read that is not answered: start it again.
+    /// A read without an answer: start the read again.
     Read = 3,
 }
 
-/// A token that does not come back with an entry or an answer.
+/// A token that comes back without an entry or an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dropped {
     /// The token.
     pub token: u64,
-    /// What is known of it.
+    /// The outcome.
     pub what: DropKind,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// A token that comes back with its entry.
+/// A token whose entry was committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Done {
     /// The token.
     pub token: u64,
-    /// Where its entry was committed.
+    /// Index at which the entry was committed.
     pub index: Index,
 }
 
@@ -54,12 +58,12 @@ pub(crate) struct Tokens {
     pub waiting: VecDeque<Waiting>,
     /// For the next ready.
     pub dropped: Vec<Dropped>,
-    /// Term of the last committed entry: no token of an older one waits above it.
+    /// Term of the last committed entry. Above that entry no token of an older term waits.
     settled_term: Term,
 }
 
 impl Tokens {
-    /// Makes sure that `count` more can be taken, each answered or dropped later, and `reads` beside them.
+    /// Reserves room for `count` more tokens and their drops, and for `reads` dropped reads.
     #[inline]
     pub fn reserve(&mut self, count: usize, reads: usize, max: u32) -> Result<()> {
         if count == 0 { Ok(()) } else { self.reserve_some(count, reads, max) }
@@ -78,7 +82,7 @@ impl Tokens {
         self.dropped.try_reserve(count).map_err(|_| Error::NoMem)
     }
 
-    /// A new entry of this node has a token.
+    /// Adds the token of a new entry of this node.
     #[inline]
     pub fn add(&mut self, index: Index, term: Term, token: u64) {
         if token == 0 {
@@ -86,7 +90,7 @@ impl Tokens {
         }
         let new = Waiting { index, term, token };
         match self.waiting.back() {
-            // A token of a log that was longer once waits above: the new one goes between.
+            // A token of an earlier, longer log waits above. Insert the new token below.
             Some(last) if (last.index, last.term) > (index, term) => {
                 let at = self.waiting.partition_point(|w| (w.index, w.term) <= (index, term));
                 self.waiting.insert(at, new);
@@ -99,10 +103,12 @@ impl Tokens {
         self.dropped.push(Dropped { token, what, reason });
     }
 
-    /// Entries up to `last` are committed and handed out: gives back the tokens of those that are the proposed ones, and drops
-    /// the others. Those above `last` wait, unless their term is older than the last committed entry's: whoever leads from now on has
-    /// that entry, and behind it none of an older term. They would wait for a log as long as the one that lost them, and take the
-    /// places of proposals that could make it so.
+    /// Settles the tokens up to `last`, whose entries are committed and returned. A token comes
+    /// back with its entry, or is dropped if a different entry was committed.
+    ///
+    /// Tokens above `last` wait, unless their term is older than the last committed entry's. Every
+    /// later leader has that entry, and after the entry nothing of an older term. Such tokens would
+    /// wait until the log is as long again, and would use up the places of new proposals.
     pub fn settle(&mut self, last: Index, term_at: impl Fn(Index) -> Option<Term>, done: &mut Vec<Done>) {
         while let Some(&Waiting { index, term, token }) = self.waiting.front() {
             if index > last || (done.len() == done.capacity() && done.try_reserve(1).is_err()) {
@@ -130,7 +136,8 @@ impl Tokens {
         }
     }
 
-    /// A snapshot stands for everything up to `index`: what became of these can't be known here.
+    /// Drops the tokens up to `index`, where a snapshot replaced the entries. Their outcome is
+    /// unknown.
     pub fn cover(&mut self, index: Index) {
         while self.waiting.front().is_some_and(|w| w.index <= index) {
             if let Some(w) = self.waiting.pop_front() {
@@ -143,7 +150,7 @@ impl Tokens {
         (self.waiting.capacity() * size_of::<Waiting>() + self.dropped.capacity() * size_of::<Dropped>()) as u64
     }
 
-    /// A copy, with room to drop all that wait and `reads` beside them.
+    /// Copies the tokens, with room to drop all waiting tokens and `reads` reads.
     pub fn try_clone(&self, reads: usize) -> Result<Self> {
         let mut waiting = VecDeque::new();
         waiting.try_reserve(self.waiting.len()).map_err(|_| Error::NoMem)?;

@@ -1,8 +1,10 @@
-//! Leadership transfer: bring the target up to date, then tell it to campaign at once.
+//! Leadership transfer: bring the target's log up to date, then request that it campaigns at once.
 //!
-//! Invariants: proposals are refused meanwhile; it ends by the election timeout [D-09]; the lease is given up before TimeoutNow leaves
-//! and stays given up for the rest of the term, since that message may arrive at any time [D-04]; a target that is caught up only by a
-//! snapshot on its way is not told [D-11].
+//! Invariants: proposals are refused during a transfer. A transfer ends within the election timeout
+//! [D-09]. The leader gives up the lease before TimeoutNow leaves, for the rest of the term, since
+//! the message may arrive at any time [D-04]. A target whose log is not known to be complete gets
+//! no TimeoutNow, even with a snapshot in flight [D-11].
+//!
 //! Sources: diss. §3.10; departures: `docs/departures.md`.
 
 use super::Raft;
@@ -17,14 +19,14 @@ use crate::wire::Head;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Transfer {
-    /// Who is to lead; 0: nobody, no transfer is under way. Only a leader's is not 0.
+    /// The next leader; 0: no transfer is in progress. Only a leader has a target.
     pub target: NodeId,
-    /// TimeoutNow was sent in this term: no lease any more.
+    /// TimeoutNow was sent in this term, so the lease is given up.
     pub lease_given_up: bool,
 }
 
 impl Raft {
-    /// Asked by the host. On a follower it is passed on to the leader.
+    /// Starts a transfer for the host. A follower forwards the request to the leader.
     pub fn transfer(&mut self, to: NodeId) -> Result<()> {
         let to = if to == NONE && self.role == Role::Leader { self.best_successor() } else { to };
         match self.role {
@@ -52,7 +54,7 @@ impl Raft {
         }
     }
 
-    /// The voter, alive, whose log is furthest; the lowest id among equals. 0: there is none.
+    /// Returns the live voter with the furthest log, of equals the lowest id; 0: no such voter.
     fn best_successor(&self) -> NodeId {
         let fits = self.peers.iter().filter(|peer| {
             peer.id != self.id && !peer.is_learner && peer.recent_active && self.conf.voters.contains(peer.id)
@@ -84,7 +86,7 @@ impl Raft {
         }
     }
 
-    /// The target may have everything now.
+    /// Finishes the transfer if the target has the whole log.
     pub fn maybe_finish_transfer(&mut self, at: usize) {
         let Some(peer) = self.peers.at(at) else { return };
         if peer.id == self.transfer.target && peer.matched == self.log.last() {
@@ -110,7 +112,7 @@ impl Raft {
         }
     }
 
-    /// A leader whose own change removed it may hand over before it steps down.
+    /// Hands over, if the flag NOMINATE_SUCCESSOR is set, before a removed leader steps down.
     pub fn nominate_successor(&mut self) {
         if self.flag(Flags::NOMINATE_SUCCESSOR) {
             match self.best_successor() {
@@ -122,7 +124,7 @@ impl Raft {
 
     // ---- elsewhere
 
-    /// As in etcd's raft, `from` names the target.
+    /// Forwards a transfer request to the leader. `from` names the target, as in etcd's raft.
     pub fn forward_transfer(&mut self, target: NodeId) {
         if self.leader != NONE {
             let head = Head { from: target, ..self.head(MessageKind::TransferLeader, self.leader) };

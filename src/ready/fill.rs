@@ -1,4 +1,5 @@
-//! How a batch is filled: first all the memory that it takes, so that nothing fails half-way, then what the node holds.
+//! Fills a ready. First reserves the memory, so that nothing fails half-way, then takes the content
+//! from the node.
 
 use crate::config::StorageMode;
 use crate::error::{Error, Result};
@@ -10,7 +11,8 @@ use crate::ready::{Batch, Mark, Shown, local, reads_bound, shown_commit, shown_s
 use crate::types::{EntryId, HardState, Index};
 use crate::wire;
 
-/// Whether the next batch can have nothing but state, entries and short messages, as most have: of the rest nothing is looked at then.
+/// True if the next ready can hold only state, entries and short messages, as most readies do. The
+/// fast path then skips the other lists.
 #[inline(always)]
 pub(crate) fn is_quiet(raft: &Raft) -> bool {
     let (outbox, tokens) = (&raft.outbox, &raft.tokens);
@@ -19,7 +21,7 @@ pub(crate) fn is_quiet(raft: &Raft) -> bool {
     more == 0 && !raft.reads.round_due && raft.log.snapshot.is_none() && raft.config.storage != StorageMode::Messages
 }
 
-/// Whether a quiet batch has room for all that it will have.
+/// True if a quiet batch has enough memory for the next ready.
 #[inline(always)]
 pub(crate) fn has_room(batch: &Batch, raft: &Raft, handed: Index) -> bool {
     let (log, outbox) = (&raft.log, &raft.outbox);
@@ -33,7 +35,7 @@ pub(crate) fn has_room(batch: &Batch, raft: &Raft, handed: Index) -> bool {
         && batch.own.capacity() >= OWN_ROOM
 }
 
-/// All the memory that filling needs, so that it can't fail half-way.
+/// Reserves the memory for the next ready, so that filling cannot fail half-way.
 #[inline(never)]
 pub(crate) fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Result<()> {
     let (outbox, tokens) = (&raft.outbox, raft.tokens.waiting.len());
@@ -48,7 +50,7 @@ pub(crate) fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Resu
         reads,
         done: tokens.min(committed * 2),
         tokens,
-        // They change places: what waits may be dropped before the next batch.
+        // The two lists are swapped: waiting tokens may be dropped before the next ready.
         dropped: tokens + raft.reads.len(),
         messages: outbox.now.len() + outbox.after.len() + heartbeats + 2,
         blobs: outbox.blobs.len() + usize::from(messages_mode) + usize::from(raft.own_log.supply.is_some()),
@@ -70,13 +72,13 @@ pub(crate) fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Resu
     if messages_mode { local::reserve(batch, raft) } else { Ok(()) }
 }
 
-/// The list that a batch's messages will be in.
+/// Returns the list that will become the batch's messages.
 #[inline]
 fn message_list<'a>(batch: &'a Batch, outbox: &'a Outbox) -> &'a Vec<OutMessage> {
     if outbox.now.is_empty() { &batch.messages } else { &outbox.now }
 }
 
-/// How long the lists of a batch may become.
+/// The lengths that the lists of a batch may reach.
 struct Need {
     entries: usize,
     committed: usize,
@@ -111,7 +113,7 @@ fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
     Err(Error::NoMem)
 }
 
-/// Fills an empty batch, whose memory is reserved. `QUIET`: it is a quiet one.
+/// Fills an empty batch with reserved memory. `QUIET`: see [`is_quiet`].
 #[inline(always)]
 pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
     let cut = handed < raft.log.last();
@@ -130,7 +132,7 @@ pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown:
     if !QUIET {
         fill_more(batch, raft);
     } else if !raft.tokens.dropped.is_empty() {
-        // Tokens of entries that others replaced.
+        // Tokens of entries that were overwritten.
         batch.has_more = true;
         std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
     }
@@ -138,14 +140,14 @@ pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown:
     batch.pin = lowest_block::<QUIET>(batch, raft);
 }
 
-/// What is to be stored, but for a snapshot, and what that proves.
+/// Fills the state and entries to store, except for a snapshot, and the mark.
 #[inline(always)]
 fn fill_state<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
     let commit = shown_commit(raft, handed);
     batch.state.commit = commit;
     let mut new_vote = false;
     if QUIET && !raft.who_changed {
-        // It shows who is who already: some 40 instructions less.
+        // The batch shows term, vote, role and leader already.
         debug_assert!(!fill_who(batch, raft, shown) && !batch.has_soft_state);
         batch.has_soft_state = false;
         batch.has_hard_state = commit != shown.state.commit;
@@ -174,7 +176,7 @@ fn fill_state<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown: &mut
     }
 }
 
-/// Term, vote, role and leader; whether one of the first two is news.
+/// Fills term, vote, role and leader. Returns whether term or vote changed since the last ready.
 #[inline(always)]
 fn fill_who(batch: &mut Batch, raft: &Raft, shown: &mut Shown) -> bool {
     let HardState { term, vote, .. } = shown_state(raft, 0);
@@ -185,7 +187,7 @@ fn fill_who(batch: &mut Batch, raft: &Raft, shown: &mut Shown) -> bool {
     term != shown.state.term || vote != shown.state.vote
 }
 
-/// What few batches have.
+/// Fills the lists that few readies need.
 #[inline(never)]
 fn fill_more(batch: &mut Batch, raft: &mut Raft) {
     batch.has_more = true;
@@ -217,7 +219,7 @@ fn take_messages<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, cut: boo
     if !outbox.now.is_empty() {
         std::mem::swap(&mut batch.messages, &mut outbox.now);
     }
-    // Where local work is put behind them, it is the box's lists that have room for it.
+    // If local work follows the messages, the outbox's lists have the room reserved for the work.
     let local_work = !QUIET && raft.config.storage == StorageMode::Messages;
     if !outbox.pieces.is_empty() || local_work {
         std::mem::swap(&mut batch.pieces, &mut outbox.pieces);
@@ -232,12 +234,13 @@ fn take_messages<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, cut: boo
     if local_work {
         local::put_work(batch, raft, cut);
     } else if !cut {
-        // Answers wait while entries that they may speak of are not in a batch yet.
+        // Answers wait while the entries that they may acknowledge are not in a ready yet.
         let outbox = &mut raft.outbox;
         if !outbox.own.is_empty() {
             std::mem::swap(&mut batch.own, &mut outbox.own);
         }
-        // Swapped only where the box's list does not get smaller: three lists in turn would each have to grow before none does any more.
+        // Swap only if the outbox's list does not shrink: with three lists in turn, each would have
+        // to grow.
         match outbox.after.len() {
             0 => {}
             _ if batch.messages.is_empty() && batch.messages.capacity() >= outbox.after.capacity() => {
@@ -256,11 +259,12 @@ fn take_messages<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, cut: boo
     debug_assert!(batch.messages.iter().all(|message| message.encoded_len > 0));
 }
 
-/// The lowest block of the recent log that a batch shows. Its committed entries come before those to be stored.
+/// Returns the oldest block of the recent log that a batch shows. Committed entries come before
+/// entries to store.
 #[inline(always)]
 fn lowest_block<const QUIET: bool>(batch: &Batch, raft: &mut Raft) -> Option<u32> {
     let pin = raft.log.outbox_pin.take();
-    // Those that the host supplied lie elsewhere.
+    // Supplied entries lie in a blob.
     let committed = if !QUIET && batch.span.blob.is_some() { None } else { batch.committed.first() };
     match committed.or(batch.entries.first()) {
         Some(lowest) => lower_pin(pin, lowest.place.block, raft.log.blocks.first()),
@@ -268,10 +272,10 @@ fn lowest_block<const QUIET: bool>(batch: &Batch, raft: &mut Raft) -> Option<u32
     }
 }
 
-/// Longest encoded head: frame header, scalars, inline context.
+/// Length of the longest encoded head: frame header, scalars, inline context.
 pub(crate) const MAX_FRAME_HEAD: usize = 12 + wire::MAX_HEAD + 11 + 11 + crate::outbox::INLINE_CONTEXT;
 
-/// Encodes a message's frame header and scalars at `len` of `heads`, where there is room for one.
+/// Encodes a message's frame header and scalars at `len` of `heads`, if there is room.
 #[inline(never)]
 fn encode_head(message: &mut OutMessage, group: u64, heads: &mut [u8], len: &mut usize) {
     let at = *len;

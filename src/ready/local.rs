@@ -1,7 +1,9 @@
-//! `storage = MESSAGES`: the work of a batch as MsgStorageAppend and MsgStorageApply, and their responses, as in etcd's raft.
+//! `storage = MESSAGES`: the work of a ready as MsgStorageAppend and MsgStorageApply with their
+//! responses, as in etcd's raft.
 //!
-//! One mechanism, another face: what `persisted` and `applied` mean in the other modes comes back here as messages of the node to
-//! itself. Sources: etcd-raft's AsyncStorageWrites for what is observable.
+//! The mechanism is shared with the modes SYNC and ASYNC. Messages of the node to itself take the
+//! place of `persisted` and `applied`. The observable behaviour follows etcd-raft's
+//! AsyncStorageWrites.
 
 use crate::error::{Error, Result};
 use crate::log::Slot;
@@ -16,7 +18,8 @@ use crate::wire::{self, Head, MessageView};
 const RESPONSES_TAG: u8 = 0x72;
 const MAX_RESPONSE: usize = wire::MAX_HEAD + 11 + 32 + 11;
 
-/// Memory for what `put_work` adds, and the encoded snapshot, the batch's first blob.
+/// Reserves memory for [`put_work`], and encodes a pending snapshot, which becomes the batch's
+/// first blob.
 pub(crate) fn reserve(batch: &mut Batch, raft: &mut Raft) -> Result<()> {
     let (entries, after) = (batch.entries.capacity() + 2 * batch.committed.capacity(), raft.outbox.after.len() + 2);
     raft.outbox.pieces.try_reserve(entries + after + 8).map_err(|_| Error::NoMem)?;
@@ -63,7 +66,7 @@ impl Body<'_> {
         }
     }
 
-    /// A response: tag, length, head; `rest` bytes of it follow.
+    /// Writes a response: tag, length, head. The caller appends `rest` more bytes of the response.
     fn response(&mut self, head: &Head, context: &[u8], rest: usize) {
         let mut scalars = [0; MAX_RESPONSE];
         let len = wire::write_head(&mut scalars, head, context);
@@ -74,7 +77,7 @@ impl Body<'_> {
     }
 }
 
-/// Adds the local messages behind those to peers.
+/// Appends the local messages to the messages to peers.
 pub(crate) fn put_work(batch: &mut Batch, raft: &mut Raft, cut: bool) {
     let id = raft.id;
     let snapshot = batch.snapshot.and_then(|_| batch.blobs.first().copied()).map(|blob| Piece {
@@ -136,7 +139,7 @@ fn push_local(batch: &mut Batch, head: Head, first: u32, len: u32, entries: usiz
     batch.messages.push(message);
 }
 
-/// A response of local work comes back.
+/// Takes a response of local work.
 pub(crate) fn step(raft: &mut Raft, m: &MessageView<'_>) -> Result<()> {
     let head = &m.head;
     let from = match head.kind {
@@ -171,8 +174,8 @@ fn on_append_done(raft: &mut Raft, m: &MessageView<'_>) -> Result<()> {
     }
     let snapshot = m.snapshot.map_or(0, |snapshot| snapshot.index);
     let pending = raft.log.snapshot.map(|pending| pending.id.index);
-    // One that a later one has replaced meanwhile is in the state machine all the same, as in etcd's raft; one beyond that was never
-    // handed out.
+    // A snapshot that a later snapshot has replaced is in the state machine nevertheless, as in
+    // etcd's raft. A snapshot beyond the pending snapshot was never in a ready.
     if snapshot > raft.log.applied && pending.is_none_or(|pending| snapshot > pending) {
         return Ok(());
     }

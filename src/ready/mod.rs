@@ -1,9 +1,12 @@
-//! One batch of work out: numbering, what it shows, and what its acknowledgement means.
+//! The readies of a node: number, content, and the effect of an acknowledgement.
 //!
-//! A batch closes over all that the node holds when it is taken, so one number covers term, vote, entries, truncation and snapshot.
-//! It is outstanding until persisted, applied and released; its views live until released.
-//! Invariants: own votes and acknowledgements are stepped only when their batch is durable [E-08]; entries become durable only
-//! while the term is the mark's (etcd's rule, safe against A, B, then A again) [L-05].
+//! A ready contains all work of the node at the time, so a single number covers term, vote,
+//! entries, truncation and snapshot. A ready is outstanding until persisted, applied and released;
+//! its views live until the release. `Batch` is the data of a ready.
+//!
+//! Invariants: own votes and acknowledgements are stepped only when their ready is durable [E-08];
+//! entries become durable only while the term is the mark's (etcd's rule, safe against A, B, then A
+//! again) [L-05].
 
 pub(crate) mod fill;
 pub(crate) mod local;
@@ -21,13 +24,13 @@ use crate::raft::tokens::{Done, Dropped};
 use crate::types::{EntryId, HardState, Index, MessageKind, NodeId, Role, Term};
 use std::collections::{TryReserveError, VecDeque};
 
-/// What a durable batch proves.
+/// The facts that a durable ready proves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub term: Term,
-    /// The last entry then, if any entry was not known to be durable.
+    /// The last entry when the ready was taken, if an entry was not known to be durable.
     pub last: Option<EntryId>,
-    /// The snapshot in it; 0: none.
+    /// Index of the ready's snapshot; 0: none.
     pub snapshot: Index,
 }
 
@@ -48,8 +51,8 @@ pub(crate) struct Batch {
     pub messages: Vec<OutMessage>,
     pub pieces: Vec<Piece>,
     pub bytes: Vec<u8>,
-    /// Encoded heads, each with its frame header, in the first `heads_len` bytes. What is behind them is kept initialised: writing
-    /// in place saves clearing and copying each head (about 60 instructions a message).
+    /// Encoded heads, each with its frame header, in the first `heads_len` bytes. The rest stays
+    /// initialised, so that heads are written in place without clearing.
     pub heads: Vec<u8>,
     pub heads_len: usize,
     pub own: Vec<Own>,
@@ -59,7 +62,8 @@ pub(crate) struct Batch {
     pub mark: Mark,
     pub pin: Option<u32>,
     pub blobs: Vec<u32>,
-    /// Whether it may hold more than state, entries and messages of entries: half of its lists are neither filled nor cleared otherwise.
+    /// Whether the batch may hold more than state, entries and messages of entries. Otherwise half
+    /// of the lists are neither filled nor cleared.
     pub has_more: bool,
     pub persisted: bool,
     pub applied: bool,
@@ -67,7 +71,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Makes it empty; what filling always sets stays.
+    /// Empties the batch. Fields that are always filled keep their values.
     #[inline]
     fn clear(&mut self) {
         self.entries.clear();
@@ -145,31 +149,36 @@ impl Batch {
 
 #[derive(Debug)]
 pub(crate) struct Readies {
-    /// The batch that is taken where none is outstanding: in SYNC there is no other.
+    /// The batch of a ready taken while no ready is outstanding. SYNC uses only `single`.
     single: Batch,
-    /// All others, with their buffers: a batch is large, so it never moves; these change instead:
+    /// The batches except `single`, with their buffers. A batch is large, so it keeps its position.
     store: Vec<Batch>,
-    /// places of the outstanding ones, a ring of a power of two: number n is at n modulo its length;
+    /// Positions in `store` of outstanding batches: a ring with a power of two as length. Number n
+    /// is at n modulo the length.
     order: Vec<u32>,
-    /// and of those that are over, the last one first: so few batches have to grow.
+    /// Positions in `store` of finished batches, last in first out, so that few batches have to
+    /// grow.
     free: Vec<u32>,
-    /// The lowest block that each of those shows, by number, as far as no later one shows a lower: the first is the lowest of all, and no
-    /// batch is looked at more than twice.
+    /// The oldest block that each `store` batch shows, by number, unless a later batch shows an
+    /// older or equal block.
+    ///
+    /// The front is the oldest block of all. Each batch enters and leaves the list at most once.
     pins: VecDeque<(u64, u32)>,
-    /// The number of the oldest outstanding batch; the next to be taken if there is none.
+    /// Number of the oldest outstanding ready; if there is none, of the next.
     oldest: u64,
-    /// The number of `single`, if that is the only batch outstanding, nothing of it was acknowledged, and `advance` may do so; else 0.
+    /// Number of `single`, if no other ready is outstanding, no part was acknowledged, and
+    /// `advance` may finish the ready; else 0.
     only: u64,
-    /// The number of the last batch taken.
+    /// Number of the newest ready.
     pub last_number: u64,
-    /// Highest numbers acknowledged.
+    /// Highest acknowledged numbers.
     pub persisted: u64,
     pub released: u64,
     pub shown: Shown,
     max: usize,
 }
 
-/// What the last batch showed, or what was stored before the boot.
+/// The values of the last ready; before the first ready, the values that the host had stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub state: HardState,
@@ -177,21 +186,21 @@ pub(crate) struct Shown {
     pub leader: NodeId,
 }
 
-/// Kinds of work that the next batch would hold.
+/// Kinds of work that the next ready would hold.
 pub mod has {
     #![allow(missing_docs)] // the names say it
     pub const HARD_STATE: u32 = 1;
     pub const SOFT_STATE: u32 = 2;
     pub const SNAPSHOT: u32 = 4;
     pub const ENTRIES: u32 = 8;
-    /// Own votes and acknowledgements count, too.
+    /// Includes the node's own votes and acknowledgements.
     pub const MESSAGES: u32 = 16;
     pub const COMMITTED: u32 = 32;
     pub const READS: u32 = 64;
     pub const DROPPED: u32 = 128;
     pub const FETCH: u32 = 256;
     pub const EVENTS: u32 = 512;
-    /// What makes a batch.
+    /// The kinds of work that make a ready.
     pub const READY: u32 = 255;
 }
 
@@ -248,12 +257,12 @@ impl Readies {
         self.oldest..=self.last_number
     }
 
-    /// The outstanding batches, oldest first.
+    /// Iterates over the outstanding readies, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Batch> + Clone {
         self.numbers().filter_map(|number| self.at(number))
     }
 
-    /// The newest outstanding batch.
+    /// Returns the newest outstanding ready.
     #[inline]
     pub fn newest(&self) -> Option<&Batch> {
         self.find(self.last_number)
@@ -264,7 +273,7 @@ impl Readies {
         if self.numbers().contains(&number) { self.at(number) } else { None }
     }
 
-    /// What the next batch would hold.
+    /// Returns the kinds of work that the next ready would hold.
     pub fn kinds(&self, raft: &Raft) -> u32 {
         let bit = |holds: bool, bit: u32| if holds { bit } else { 0 };
         let log = &raft.log;
@@ -292,8 +301,10 @@ impl Readies {
         raft.role != self.shown.role || raft.leader != self.shown.leader
     }
 
-    /// Whether there is a batch to take that shows entries up to `handed`: `kinds` without telling which, likeliest first. A host asks
-    /// this after every call.
+    /// True if there is a ready to take that shows entries up to `handed`.
+    ///
+    /// Tests the same conditions as `kinds`, the most probable first, since a host calls this after
+    /// every call.
     #[inline]
     fn has_work(&self, raft: &Raft, handed: Index) -> bool {
         let log = &raft.log;
@@ -308,26 +319,26 @@ impl Readies {
             || log.snapshot.is_some_and(|snapshot| !snapshot.handed)
     }
 
-    /// Whether there is a batch to take.
+    /// True if there is a ready to take.
     #[inline]
     pub fn has_any(&self, raft: &Raft) -> bool {
         self.has_work(raft, handed_after(raft))
     }
 
-    /// Takes the next batch, if there is anything to do, where none is outstanding.
+    /// Takes the next ready, if there is work. No ready may be outstanding.
     #[inline]
     pub fn take(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
         let handed = handed_after(raft);
         if self.has_work(raft, handed) { self.take_up_to(raft, handed).map(Some) } else { Ok(None) }
     }
 
-    /// Takes the next batch, if there is anything to do, where others are outstanding.
+    /// Takes the next ready, if there is work, while other readies are outstanding.
     pub fn take_further(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
         let handed = handed_after(raft);
         if self.has_work(raft, handed) { self.take_beside_others(raft, handed).map(Some) } else { Ok(None) }
     }
 
-    /// Takes the next batch, where there is something to do and none is outstanding.
+    /// Takes the next ready. There must be work, and no ready may be outstanding.
     #[cfg(feature = "capi")]
     #[inline]
     pub fn take_new(&mut self, raft: &mut Raft) -> Result<&Batch> {
@@ -348,7 +359,7 @@ impl Readies {
         self.only = batch.number;
         fill::fill::<true>(batch, raft, &mut self.shown, handed);
         raft.log.ready_pin = batch.pin;
-        // In SYNC everything goes with one batch, but for what its limits keep back.
+        // In SYNC a ready takes all work, except for the work that a limit holds back.
         raft.drained = raft.config.storage == StorageMode::Sync && handed == raft.log.last() && !raft.apply.paused;
         if raft.has_deferred {
             raft.drained = false;
@@ -357,7 +368,7 @@ impl Readies {
         Ok(batch)
     }
 
-    /// Where none is outstanding, of any kind.
+    /// General path: takes a ready with any content. No ready may be outstanding.
     #[inline(never)]
     fn take_any(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
         let batch = &mut self.single;
@@ -400,7 +411,7 @@ impl Readies {
         Ok(batch)
     }
 
-    /// Room for one more outstanding batch.
+    /// Reserves room for another outstanding ready.
     #[cold]
     fn grow(&mut self) -> Result<()> {
         if self.free.is_empty() {
@@ -425,7 +436,7 @@ impl Readies {
         Ok(())
     }
 
-    /// After a release.
+    /// Sets the log's pin after a release.
     fn update_pin(&self, raft: &mut Raft) {
         let single = self.find(self.single.number).filter(|single| !single.released).and_then(|single| single.pin);
         raft.log.ready_pin = match self.pins.front() {
@@ -436,7 +447,7 @@ impl Readies {
 
     // ---- acknowledged
 
-    /// Whether `number` was taken and is above `seen`.
+    /// Checks that ready `number` was taken, and is above `seen`.
     fn check_number(&self, number: u64, seen: u64, detail: &mut Detail) -> Result<()> {
         let newest = self.last_number;
         if number == 0 || number > newest {
@@ -458,7 +469,7 @@ impl Readies {
         self.check_number(number, 0, detail)
     }
 
-    /// STALE only if nothing is left for `advance` to say.
+    /// Returns STALE only if `advance` has nothing left to acknowledge.
     pub fn check_advanced(&self, number: u64, detail: &mut Detail) -> Result<()> {
         self.check_number(number, self.released.min(self.persisted), detail)
     }
@@ -467,7 +478,7 @@ impl Readies {
         self.check_number(number, self.released, detail)
     }
 
-    /// All batches up to `number` are durable.
+    /// Acknowledges every ready up to `number` as durable.
     pub fn persist(&mut self, raft: &mut Raft, number: u64) {
         self.only = 0;
         let applied = raft.log.applied;
@@ -483,7 +494,7 @@ impl Readies {
             }
             on_durable(raft, batch.mark);
         }
-        // A snapshot may have overtaken what was handed out before it.
+        // A snapshot may have overtaken entries of earlier readies.
         if applied == raft.log.applied {
             return;
         }
@@ -495,7 +506,7 @@ impl Readies {
         }
     }
 
-    /// Everything up to `index` is applied.
+    /// Acknowledges every entry up to `index` as applied.
     pub fn apply(&mut self, raft: &mut Raft, index: Index) {
         self.only = 0;
         let (mut bytes, mut payload) = (0, 0);
@@ -511,7 +522,7 @@ impl Readies {
         raft.on_applied(index, bytes, payload);
     }
 
-    /// The views of all batches up to `number` end.
+    /// Ends the views of all readies up to `number`.
     pub fn release(&mut self, raft: &mut Raft, number: u64) {
         self.only = 0;
         let first = self.oldest.max(self.released + 1);
@@ -527,7 +538,7 @@ impl Readies {
         raft.log.release_blocks();
     }
 
-    /// Sets batches that are over aside, for their buffers.
+    /// Sets finished batches aside, to reuse their buffers.
     pub fn sweep(&mut self) {
         while self.oldest <= self.last_number && self.at(self.oldest).is_some_and(Batch::is_over) {
             if self.oldest != self.single.number {
@@ -537,8 +548,11 @@ impl Readies {
         }
     }
 
-    /// `persist`, `apply` and `release` of the batch `number`, if that is the only one outstanding and not acknowledged in part, which is
-    /// what a host with SYNC has: a third of their instructions. `None`: it is not; nothing was done.
+    /// Fast path of a SYNC host: `persist`, `apply` and `release` of ready `number` in a single
+    /// step.
+    ///
+    /// Returns `None`, and does nothing, if other readies are outstanding or a part of the ready
+    /// was acknowledged.
     #[inline(always)]
     pub fn finish_only(&mut self, raft: &mut Raft, number: u64) -> Option<Result<()>> {
         let batch = &mut self.single;
@@ -559,7 +573,7 @@ impl Readies {
             step_all_own(raft, &batch.own);
         }
         on_durable(raft, batch.mark);
-        // A snapshot may have overtaken what was handed out before it.
+        // A snapshot may have overtaken entries of this ready.
         if batch.span.last > raft.log.applied {
             raft.on_applied(batch.span.last, batch.span.bytes, batch.span.payload);
         }
@@ -571,14 +585,15 @@ impl Readies {
         Some(Ok(()))
     }
 
-    /// The first span in batches up to `number` that came without entries and is not applied yet.
+    /// Returns the first span in readies up to `number` that came without entries and is not
+    /// applied yet.
     pub fn bare_span(&self, number: u64, applied: Index) -> Option<(Index, Index)> {
         let mut batches = self.iter().take_while(|batch| batch.number <= number);
         let bare = batches.find(|batch| batch.span.last > applied && !batch.span.resident)?;
         Some((bare.span.first, bare.span.last))
     }
 
-    /// The highest committed entry in batches up to `number`; 0: none.
+    /// Returns the highest committed entry in readies up to `number`; 0: none.
     pub fn last_committed(&self, number: u64) -> Index {
         self.iter().take_while(|batch| batch.number <= number).map(|batch| batch.span.last).max().unwrap_or(0)
     }
@@ -611,7 +626,7 @@ impl Readies {
     }
 }
 
-/// Fills an empty batch with whatever there is. On an error nothing was taken.
+/// Fills an empty batch with all work there is. On an error nothing was taken.
 #[inline(never)]
 fn fill_any(batch: &mut Batch, number: u64, raft: &mut Raft, shown: &mut Shown, handed: Index) -> Result<()> {
     fill::reserve(batch, raft, handed)?;
@@ -623,43 +638,44 @@ fn fill_any(batch: &mut Batch, number: u64, raft: &mut Raft, shown: &mut Shown, 
     if let Some(pin) = batch.pin {
         raft.log.ready_pin = lower_pin(raft.log.ready_pin, pin, raft.log.blocks.first());
     }
-    // What an overfull outbox held back goes with the next batch.
+    // Messages that a full outbox held back go with the next ready.
     raft.send_deferred();
     Ok(())
 }
 
-/// The last entry to be handed out when a batch is taken now.
+/// Returns the last entry that a ready would show to store if it were taken now.
 #[inline]
 fn handed_after(raft: &Raft) -> Index {
     let log = &raft.log;
     log.handed + (log.last() - log.handed).min(raft.config.max_entries_per_ready.into())
 }
 
-/// The hard state as a batch shows it.
+/// Returns the hard state as a ready shows it.
 #[inline]
 fn shown_state(raft: &Raft, handed: Index) -> HardState {
     HardState { term: raft.term, vote: raft.vote, commit: shown_commit(raft, handed) }
 }
 
-/// No commit index may outlive the entries it commits [L-15].
+/// Returns the commit index as a ready shows it. Never let a commit index reach the disk before the
+/// entries it covers [L-15].
 #[inline]
 fn shown_commit(raft: &Raft, handed: Index) -> Index {
     raft.log.commit.min(handed)
 }
 
-/// Reads up to which index may be answered with a batch taken now.
+/// Returns the index up to which a ready taken now may answer reads.
 fn reads_bound(raft: &Raft) -> Index {
     if raft.config.flags.has(Flags::READ_AT_ONCE) {
         Index::MAX
     } else if raft.config.storage == StorageMode::Sync {
-        // SYNC applies before it answers, within one batch.
+        // A host in SYNC applies before it answers, within a ready.
         raft.log.applying
     } else {
         raft.log.applied
     }
 }
 
-/// What is durable with a batch, given that no later term has begun (see the mark).
+/// Takes in the facts of a durable ready. Entries count only if the term is still the mark's.
 #[inline(always)]
 pub(crate) fn on_durable(raft: &mut Raft, mark: Mark) {
     if let Some(last) = mark.last
@@ -678,7 +694,7 @@ fn step_all_own(raft: &mut Raft, own: &[Own]) {
     own.iter().for_each(|&own| step_own(raft, own));
 }
 
-/// An answer of this node to itself goes through the term gate like any other, and counts only for a member, like any other.
+/// Steps a node's own answer. As every answer, it must match the term and come from a member.
 #[inline]
 pub(crate) fn step_own(raft: &mut Raft, own: Own) {
     let Some(at) = raft.peers.position(raft.id) else { return };
@@ -697,7 +713,7 @@ pub(crate) fn step_own(raft: &mut Raft, own: Own) {
     }
 }
 
-/// The bytes of a piece.
+/// Returns the bytes of a piece.
 pub(crate) fn piece_bytes<'a>(raft: &'a Raft, batch: &'a Batch, piece: &Piece) -> &'a [u8] {
     let place = piece.place;
     match piece.source {

@@ -1,4 +1,4 @@
-//! What a batch shows: views into buffers that the node owns, made when they are asked for.
+//! The content of a ready: views into buffers that the node owns, made on demand.
 
 use crate::log::Slot;
 use crate::outbox::{OutMessage, Piece};
@@ -10,23 +10,24 @@ use crate::types::{EntryId, EntryRef, HardState, Index, MessageKind, NodeId, Rol
 use crate::wire;
 use std::iter::FusedIterator;
 
-/// One batch of work: store, send, apply, answer, then acknowledge its number.
+/// A ready: store, send, apply, answer, then acknowledge the number.
 #[derive(Clone, Copy, Debug)]
 pub struct Ready<'a> {
     raft: &'a Raft,
     batch: &'a Batch,
 }
 
-/// A snapshot to install: it replaces state, configuration and the whole log.
+/// A snapshot to install. The snapshot replaces state, configuration and the whole log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotRef<'a> {
-    /// Index of the last entry that it covers.
+    /// Index of the last entry that the snapshot covers.
     pub index: Index,
-    /// That entry's term.
+    /// Term of the last entry that the snapshot covers.
     pub term: u64,
-    /// The configuration as of `index`: an encoded raftpb ConfState. In a ready it is the one to be stored, and carries the index.
+    /// The configuration as of `index`: an encoded raftpb ConfState. In a ready, these are the
+    /// bytes to store, and carry the index.
     pub conf: &'a [u8],
-    /// The application's data, or nothing if they travel beside the core.
+    /// The application's data; empty if the host sends the data over its own channel.
     pub data: &'a [u8],
 }
 
@@ -35,42 +36,43 @@ impl<'a> Ready<'a> {
         Self { raft, batch }
     }
 
-    /// 1, 2, 3, … from each boot.
+    /// Returns the number of the ready: 1, 2, 3, … from each boot.
     pub fn number(&self) -> u64 {
         self.batch.number
     }
 
-    /// Whether the writes must be durable before what waits for them: term or vote changed, entries, or a snapshot.
+    /// True if the writes must be durable before you acknowledge the ready or send a message with
+    /// [`after`](MessageRef::after). Set if term or vote changed, and with entries or a snapshot.
     pub fn must_sync(&self) -> bool {
         self.batch.must_sync
     }
 
-    /// The hard state to store, if it changed.
+    /// Returns the hard state to store, if it changed.
     pub fn hard_state(&self) -> Option<HardState> {
         self.batch.has_hard_state.then_some(self.batch.state)
     }
 
-    /// The hard state as of this batch, changed or not.
+    /// Returns the hard state as of this ready, changed or not.
     pub fn state(&self) -> HardState {
         self.batch.state
     }
 
-    /// Role and leader, if either changed.
+    /// Returns role and leader, if the role or the leader changed.
     pub fn soft_state(&self) -> Option<(Role, NodeId)> {
         self.batch.has_soft_state.then_some((self.batch.role, self.batch.leader))
     }
 
-    /// The role when the batch was taken.
+    /// Returns the role when the ready was taken.
     pub fn role(&self) -> Role {
         self.batch.role
     }
 
-    /// The leader when the batch was taken; 0: none known.
+    /// Returns the leader when the ready was taken; 0: none known.
     pub fn leader(&self) -> NodeId {
         self.batch.leader
     }
 
-    /// A snapshot to install before anything else.
+    /// Returns the snapshot to install before anything else.
     pub fn snapshot(&self) -> Option<SnapshotRef<'a>> {
         self.batch.snapshot.map(|snapshot| {
             let bytes = self.raft.blobs.get(snapshot.blob);
@@ -79,77 +81,80 @@ impl<'a> Ready<'a> {
         })
     }
 
-    /// Entries to store: they replace the log from the first one's index on.
+    /// Returns the entries to store. These replace the log from the first entry's index on.
     pub fn entries(&self) -> Entries<'a> {
         Entries::new(self.raft, &self.batch.entries, self.batch.entries_first, &[])
     }
 
-    /// First and last index of the committed entries to apply.
+    /// Returns the first and last index of the committed entries to apply.
     pub fn committed_span(&self) -> Option<(Index, Index)> {
         (self.batch.span.last > 0).then_some((self.batch.span.first, self.batch.span.last))
     }
 
-    /// Committed entries to apply, in order. With [`Flags::COMMITTED_SPANS`](crate::Flags::COMMITTED_SPANS) there may be none though there
-    /// is a span: then the host reads them from its own log.
+    /// Returns the committed entries to apply, in order.
+    ///
+    /// With [`Flags::COMMITTED_SPANS`](crate::Flags::COMMITTED_SPANS) there may be a span without
+    /// entries. Then read the entries from your own log.
     pub fn committed(&self) -> Entries<'a> {
         let mut entries = Entries::new(self.raft, &self.batch.committed, self.batch.span.first, &self.batch.done);
         if let Some(blob) = self.batch.span.blob {
-            // All of them lie in one blob, which so counts as their block.
+            // Supplied entries lie in a single blob, which serves as the block.
             entries.bytes = self.raft.blobs.get(blob);
         }
         entries
     }
 
-    /// Whether the host supplied the committed entries: they lie elsewhere than where they were shown to be stored.
+    /// True if the host supplied the committed entries. Such entries lie elsewhere than the entries
+    /// shown to store.
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn has_supplied(&self) -> bool {
         self.batch.span.blob.is_some()
     }
 
-    /// Whether there may be more than state, entries and messages.
+    /// True if the ready may hold more than state, entries and messages.
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
         self.batch.has_more || !self.done().is_empty()
     }
 
-    /// Reads to answer.
+    /// Returns the reads to answer.
     pub fn reads(&self) -> &'a [Read] {
         &self.batch.reads
     }
 
-    /// Tokens that come back without an entry or an answer.
+    /// Returns the tokens that come back without an entry or an answer.
     pub fn dropped(&self) -> &'a [Dropped] {
         &self.batch.dropped
     }
 
-    /// Tokens of a span whose entries are not shown.
+    /// Returns the tokens of a span that came without entries.
     pub fn done(&self) -> &'a [Done] {
         if self.batch.span.resident { &[] } else { &self.batch.done }
     }
 
-    /// Messages to send, in order.
+    /// Returns the messages to send, in order.
     pub fn messages(&self) -> Messages<'a> {
         Messages { raft: self.raft, batch: self.batch, at: 0, end: self.batch.messages.len() }
     }
 
-    /// The message at a place, counted from 0.
+    /// Returns the message at a position, counted from 0.
     pub fn message(&self, at: usize) -> Option<MessageRef<'a>> {
         let message = self.batch.messages.get(at)?;
         Some(MessageRef { raft: self.raft, batch: self.batch, message })
     }
 }
 
-/// Entries, one after the other.
+/// Iterates over entries.
 #[derive(Clone, Debug)]
 pub struct Entries<'a> {
     raft: &'a Raft,
     slots: std::slice::Iter<'a, Slot>,
     index: Index,
-    /// Tokens by index, for those that have one.
+    /// Tokens, by index, of the entries that have a token.
     done: &'a [Done],
-    /// The block that the last entry lay in, and its bytes: some 15 instructions less an entry than looking it up.
+    /// The block of the last entry and its bytes, kept to save a lookup per entry.
     block: u32,
     bytes: &'a [u8],
 }
@@ -164,8 +169,9 @@ impl<'a> Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// Gives each entry to `put`, its data as an address: a loop over the slots of a block takes half the instructions of `next`. Tokens
-    /// are not among them.
+    /// Calls `put` for each entry, with its data as an address and without tokens.
+    ///
+    /// Faster than `next`, since the loop looks up each block only once.
     #[cfg(feature = "capi")]
     #[inline(always)]
     pub(crate) fn each_raw(&self, mut put: impl FnMut(RawEntry)) {
@@ -186,7 +192,7 @@ impl<'a> Entries<'a> {
             };
             let (run, rest) = slots.split_at_checked(same).unwrap_or_default();
             let bytes = if block == self.block { self.bytes } else { self.raft.log.blocks.block(block) };
-            // Records lie one behind the other: if the last one is within the block, all are.
+            // Records lie without gaps, so a check of the last record covers the run.
             let end = run.last().map_or(0, |slot| slot.place.offset as usize + slot.place.len as usize);
             if end > bytes.len() {
                 debug_assert!(false, "a slot leads beyond its block");
@@ -202,7 +208,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// The tokens of those that have one, by index.
+    /// Returns the tokens, by index, of the entries that have a token.
     #[cfg(feature = "capi")]
     pub(crate) fn tokens(&self) -> &'a [Done] {
         self.done
@@ -214,7 +220,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// An entry, its data as an address: null if there are none.
+/// An entry with its data as an address; null if there are no data.
 #[cfg(feature = "capi")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RawEntry {
@@ -257,7 +263,7 @@ impl<'a> Iterator for Entries<'a> {
 impl ExactSizeIterator for Entries<'_> {}
 impl FusedIterator for Entries<'_> {}
 
-/// Messages, one after the other.
+/// Iterates over messages.
 #[derive(Clone, Debug)]
 pub struct Messages<'a> {
     raft: &'a Raft,
@@ -300,31 +306,33 @@ macro_rules! scalars {
 
 impl<'a> MessageRef<'a> {
     scalars! {
-        /// Its kind.
+        /// Returns the kind.
         kind: MessageKind;
-        /// To whom it goes.
+        /// Returns the receiver.
         to: NodeId;
-        /// From whom it is.
+        /// Returns the sender.
         from: NodeId;
-        /// The sender's term.
+        /// Returns the sender's term.
         term: u64;
-        /// Commit index.
+        /// Returns the commit index.
         commit: u64;
-        /// Whether it refuses.
+        /// True if a response refuses.
         reject: bool;
-        /// Where the logs may agree.
+        /// Returns the index where the logs may agree.
         reject_hint: u64;
-        /// The vote to store (local work only).
+        /// Returns the vote to store (local work only).
         vote: u64;
     }
 
-    /// Term of the entry before those it carries, or of the log's last entry; of a snapshot's last entry.
+    /// Returns the term of the entry before the message's entries, or of the log's last entry; for
+    /// a snapshot, of the snapshot's last entry.
     #[inline]
     pub fn log_term(&self) -> u64 {
         if self.message.kind == MessageKind::Snap { self.snapshot_id().term } else { self.message.log_term }
     }
 
-    /// Index of the entry before those it carries, of the log's last entry, or acknowledged; of a snapshot's last entry.
+    /// Returns the index of the entry before the message's entries, of the log's last entry, or of
+    /// the acknowledged entry; for a snapshot, of the snapshot's last entry.
     #[inline]
     pub fn index(&self) -> u64 {
         if self.message.kind == MessageKind::Snap { self.snapshot_id().index } else { self.message.index }
@@ -335,7 +343,8 @@ impl<'a> MessageRef<'a> {
         self.snapshot().map_or(EntryId::default(), |snapshot| EntryId { term: snapshot.term, index: snapshot.index })
     }
 
-    /// The snapshot of a MsgSnap. Its data are empty if they travel beside the core.
+    /// Returns the snapshot of a MsgSnap. The data are empty if the host sends the data over its
+    /// own channel.
     pub fn snapshot(&self) -> Option<SnapshotRef<'a>> {
         if self.message.kind != MessageKind::Snap {
             return None;
@@ -346,10 +355,11 @@ impl<'a> MessageRef<'a> {
         Some(SnapshotRef { index: snapshot.index, term: snapshot.term, conf, data: snapshot.data })
     }
 
-    /// Its context: that of a heartbeat and its answer, of a vote asked for by a transfer. Empty for most.
+    /// Returns the context of a heartbeat, of the answer to a heartbeat, or of a vote request in a
+    /// transfer. Empty for most messages.
     pub fn context(&self) -> &'a [u8] {
         match self.message.context() {
-            // A long one is the body, behind its tag and length.
+            // A long context is the body, after its tag and length.
             [] if self.message.kind == MessageKind::HeartbeatResp => self.body_piece(1),
             context => context,
         }
@@ -362,36 +372,36 @@ impl<'a> MessageRef<'a> {
         piece.map_or(&[], |piece| piece_bytes(self.raft, self.batch, piece))
     }
 
-    /// Its scalars, as they stand on the wire.
+    /// Returns the scalars, as the wire has them.
     #[cfg(feature = "capi")]
     #[inline(always)]
     pub(crate) fn head(&self) -> wire::Head {
         self.message.head()
     }
 
-    /// Whether it is one of those that most are: without a context, and no snapshot.
+    /// True if the message has a short head, as most have: without a context or a snapshot.
     #[cfg(feature = "capi")]
     #[inline(always)]
     pub(crate) fn has_short_head(&self) -> bool {
         self.message.short_head().is_some()
     }
 
-    /// Whether it may leave only once all batches up to its own are durable.
+    /// True if you must hold the message back until every ready up to this ready is durable.
     pub fn after(&self) -> bool {
         self.message.after
     }
 
-    /// Entries that it carries.
+    /// Returns the number of entries in the message.
     pub fn entry_count(&self) -> usize {
         self.message.n_entries as usize
     }
 
-    /// Bytes of its frame, the 12 of the frame's header included.
+    /// Returns the bytes of the frame, including the 12 bytes of the frame header.
     pub fn frame_len(&self) -> usize {
         self.message.encoded_len as usize + self.message.body_bytes as usize
     }
 
-    /// The frame's header and the encoded scalars.
+    /// Returns the frame header and the encoded scalars.
     #[inline(always)]
     fn head_bytes(&self) -> &'a [u8] {
         if let Some(head) = self.message.short_head() {
@@ -401,7 +411,8 @@ impl<'a> MessageRef<'a> {
         self.batch.heads.get(at..at + len).unwrap_or(&[])
     }
 
-    /// The frame as pieces, to be written one after the other; the first one begins with the frame's header.
+    /// Returns the frame as pieces, to write in order. The first piece begins with the frame
+    /// header.
     pub fn parts(&self) -> Parts<'a> {
         let head = self.head_bytes();
         let (first, end) = (self.message.pieces.0 as usize, self.message.pieces.1 as usize);
@@ -409,13 +420,13 @@ impl<'a> MessageRef<'a> {
         Parts { raft: self.raft, batch: self.batch, head: Some(head), pieces: pieces.iter() }
     }
 
-    /// How many pieces there are.
+    /// Returns the number of pieces.
     #[inline]
     pub fn part_count(&self) -> usize {
         1 + (self.message.pieces.1 - self.message.pieces.0) as usize
     }
 
-    /// Appends the message to `out`, without the frame's header.
+    /// Appends the message to `out`, without the frame header.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.reserve(self.frame_len());
         for (at, part) in self.parts().enumerate() {
@@ -423,7 +434,7 @@ impl<'a> MessageRef<'a> {
         }
     }
 
-    /// Gives each piece to `take`: what `parts` does in a third of the instructions.
+    /// Calls `take` for each piece, in the order of `parts`. Faster than the iterator.
     #[cfg(feature = "capi")]
     #[inline(always)]
     pub(crate) fn each_part(&self, mut take: impl FnMut(&'a [u8])) {
@@ -436,7 +447,7 @@ impl<'a> MessageRef<'a> {
         }
     }
 
-    /// The entries that it carries, read from its body.
+    /// Returns the entries of the message, read from its body.
     pub fn entries(&self) -> MessageEntries<'a> {
         let mut parts = self.parts();
         parts.head = None;
@@ -444,7 +455,7 @@ impl<'a> MessageRef<'a> {
     }
 }
 
-/// The pieces of a frame.
+/// Iterates over the pieces of a frame.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
     raft: &'a Raft,
@@ -473,7 +484,7 @@ impl<'a> Iterator for Parts<'a> {
 impl ExactSizeIterator for Parts<'_> {}
 impl FusedIterator for Parts<'_> {}
 
-/// The entries of a message, decoded.
+/// Iterates over the entries of a message, decoded.
 #[derive(Clone, Debug)]
 pub struct MessageEntries<'a> {
     parts: Parts<'a>,
@@ -489,7 +500,8 @@ impl<'a> Iterator for MessageEntries<'a> {
         while self.rest.is_empty() {
             self.rest = self.parts.next()?;
         }
-        // A read's context is split in two pieces, record head and data; nobody asks for it as an entry.
+        // A read's context is split in two pieces, record head and data. No caller reads such a
+        // context as an entry.
         let (entry, used) = wire::read_record(self.rest).ok()?;
         self.rest = self.rest.get(used..).unwrap_or(&[]);
         Some(EntryRef { term: entry.term, index: entry.index, kind: entry.kind, data: entry.data, token: 0 })

@@ -1,18 +1,21 @@
-//! Configuration changes on the wire: the data of entries of kind `ConfChange` (V1) and `ConfChangeV2`.
+//! Configuration changes on the wire: the data of entries of kind `ConfChange` (V1) and
+//! `ConfChangeV2`.
 
 use super::encode::{Writer, bytes_len, data_len, scalar_len};
 use super::read::Reader;
 use crate::error::{Error, Result};
 use crate::types::{Change, ChangeKind, EntryKind, Transition};
 
-/// A configuration change that was read. One of the first encoding shows as what it means in the second, as etcd's `AsV2` does.
+/// A configuration change, read from its bytes.
+///
+/// A change of the first encoding shows its meaning in the second, as etcd's `AsV2` does.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfChangeView<'a> {
-    /// Whether it came in the first encoding.
+    /// Whether the change came in the first encoding.
     pub v1: bool,
-    /// How it goes through the joint configuration; `Auto` in the first encoding.
+    /// How the group passes through the joint configuration; `Auto` in the first encoding.
     pub transition: Transition,
-    /// The host's own bytes that travel with it.
+    /// The host's own bytes, which travel with the change.
     pub context: &'a [u8],
     id: u64,
     single: Option<Change>,
@@ -21,27 +24,28 @@ pub struct ConfChangeView<'a> {
 }
 
 impl<'a> ConfChangeView<'a> {
-    /// The steps, in their order.
+    /// Returns the steps, in their order.
     pub fn changes(&self) -> Changes<'a> {
         Changes { single: self.single, r: Reader::new(self.bytes), left: self.count }
     }
 
-    /// How many steps there are.
+    /// Returns the number of steps.
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there are no steps.
+    /// True if there are no steps.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whether it asks to leave the joint configuration: second encoding, no steps, transition `Auto`; a context may stand in it.
+    /// True if the change leaves the joint configuration: second encoding, no steps, transition
+    /// `Auto`. A context is allowed.
     pub fn leaves_joint(&self) -> bool {
         !self.v1 && self.count == 0 && self.transition == Transition::Auto
     }
 
-    /// The id of a change of the first encoding, which means nothing to Raft; else 0.
+    /// Returns the id of a change of the first encoding, else 0. The id means nothing to Raft.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -144,12 +148,13 @@ fn parse_single(mut r: Reader<'_>) -> Result<Change> {
     Ok(change)
 }
 
-/// The length of what [`write_change_v1`] writes.
+/// Returns the number of bytes that [`write_change_v1`] writes.
 pub fn change_v1_len(change: Change, context: &[u8]) -> usize {
     (scalar_len(change.kind as u64) + scalar_len(change.id)).saturating_add(data_len(context.len()))
 }
 
-/// Writes a change of the first encoding; its `id` stays 0. Returns the length; 0 if it does not fit.
+/// Writes a change of the first encoding, with `id` 0. Returns the length, or 0 if `out` is too
+/// short.
 pub fn write_change_v1(out: &mut [u8], change: Change, context: &[u8]) -> usize {
     let mut w = Writer::new(out);
     w.scalar(0x10, change.kind as u64);
@@ -162,7 +167,8 @@ fn single_len(change: &Change) -> usize {
     scalar_len(change.kind as u64) + scalar_len(change.id)
 }
 
-/// The length of what [`write_change_v2`] writes: 0 for leaving the joint configuration without a context.
+/// Returns the number of bytes that [`write_change_v2`] writes: 0 for leaving the joint
+/// configuration without a context.
 pub fn change_v2_len(transition: Transition, changes: &[Change], context: &[u8]) -> usize {
     changes
         .iter()
@@ -170,8 +176,9 @@ pub fn change_v2_len(transition: Transition, changes: &[Change], context: &[u8])
         .saturating_add(data_len(context.len()))
 }
 
-/// Writes a change of the second encoding. Returns the length; 0 if it does not fit, or if there is nothing to write, as
-/// [`change_v2_len`] tells.
+/// Writes a change of the second encoding. Returns the length.
+///
+/// Returns 0 if `out` is too short, or if [`change_v2_len`] is 0 and there is nothing to write.
 pub fn write_change_v2(out: &mut [u8], transition: Transition, changes: &[Change], context: &[u8]) -> usize {
     let mut w = Writer::new(out);
     w.scalar(0x08, transition as u64);

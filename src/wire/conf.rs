@@ -4,22 +4,23 @@ use super::encode::{Writer, scalar_len, varint_len};
 use super::read::Reader;
 use crate::error::Result;
 
-/// A configuration to be written.
+/// A configuration to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConfStateRef<'a> {
-    /// Voters; in a joint configuration the incoming ones.
+    /// Voters; in a joint configuration the incoming voters.
     pub voters: &'a [u64],
     /// Learners.
     pub learners: &'a [u64],
     /// Voters of the outgoing half; empty unless joint.
     pub voters_outgoing: &'a [u64],
-    /// Those who become learners when the joint configuration is left.
+    /// Voters of the outgoing half who become learners when the group leaves the joint
+    /// configuration.
     pub learners_next: &'a [u64],
-    /// Whether the joint configuration is left by itself.
+    /// Whether the group leaves the joint configuration automatically.
     pub auto_leave: bool,
 }
 
-/// A configuration that was read: its bytes, checked.
+/// A configuration in checked bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConfStateView<'a> {
     bytes: &'a [u8],
@@ -28,37 +29,40 @@ pub struct ConfStateView<'a> {
 }
 
 impl<'a> ConfStateView<'a> {
-    /// The bytes it was read from.
+    /// Returns the bytes of the configuration.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Whether the joint configuration is left by itself.
+    /// True if the group leaves the joint configuration automatically.
     pub fn auto_leave(&self) -> bool {
         self.auto_leave
     }
 
-    /// The index that the configuration is as of, where the bytes are those of [`write_stored_conf`]; 0: not known.
+    /// Returns the index that the configuration is as of, or 0 if unknown. Only
+    /// [`write_stored_conf`] writes the index.
     pub fn index(&self) -> u64 {
         self.index
     }
 
-    /// Voters; in a joint configuration the incoming ones. In the order of the bytes, as in all four lists.
+    /// Returns the voters; in a joint configuration the incoming voters. All four lists keep the
+    /// order of the bytes.
     pub fn voters(&self) -> ConfIds<'a> {
         self.ids(1)
     }
 
-    /// Learners.
+    /// Returns the learners.
     pub fn learners(&self) -> ConfIds<'a> {
         self.ids(2)
     }
 
-    /// Voters of the outgoing half; empty unless joint.
+    /// Returns the voters of the outgoing half; empty unless joint.
     pub fn voters_outgoing(&self) -> ConfIds<'a> {
         self.ids(3)
     }
 
-    /// Those who become learners when the joint configuration is left.
+    /// Returns the voters of the outgoing half who become learners when the group leaves the joint
+    /// configuration.
     pub fn learners_next(&self) -> ConfIds<'a> {
         self.ids(4)
     }
@@ -68,12 +72,12 @@ impl<'a> ConfStateView<'a> {
     }
 }
 
-/// Iterates over one list of ids of a configuration, without storing it.
+/// Iterates over a list of ids of a configuration, without storing the list.
 #[derive(Clone, Debug)]
 pub struct ConfIds<'a> {
     field: u32,
     r: Reader<'a>,
-    /// What is left of a packed stretch.
+    /// The unread rest of a packed field.
     packed: Reader<'a>,
 }
 
@@ -126,7 +130,7 @@ pub(super) fn parse(mut r: Reader<'_>) -> Result<ConfStateView<'_>> {
     Ok(ConfStateView { bytes, auto_leave, index })
 }
 
-/// The length of what [`write_conf_state`] writes.
+/// Returns the number of bytes that [`write_conf_state`] writes.
 pub fn conf_state_len(conf: &ConfStateRef<'_>) -> usize {
     [conf.voters, conf.learners, conf.voters_outgoing, conf.learners_next]
         .iter()
@@ -134,36 +138,41 @@ pub fn conf_state_len(conf: &ConfStateRef<'_>) -> usize {
         .fold(if conf.auto_leave { 2 } else { 0 }, |sum: usize, &id| sum.saturating_add(1 + varint_len(id)))
 }
 
-/// Writes a configuration, its lists unpacked as in etcd's proto2. Returns the length; 0 if it does not fit, or if there is nothing to
-/// write, as [`conf_state_len`] tells.
+/// Writes a configuration, with unpacked lists as in etcd's proto2. Returns the length.
+///
+/// Returns 0 if `out` is too short, or if [`conf_state_len`] is 0 and there is nothing to write.
 pub fn write_conf_state(out: &mut [u8], conf: &ConfStateRef<'_>) -> usize {
     let mut w = Writer::new(out);
     put(&mut w, conf);
     w.finish()
 }
 
-/// Field 15, a varint: the index that a stored configuration is as of. etcd's ConfState ends at field 5, and its readers skip others.
+/// Field 15, a varint: the index that a stored configuration is as of. etcd's ConfState ends at
+/// field 5, and etcd's readers skip unknown fields.
 const INDEX_TAG: u32 = 0x78;
 
-/// The length of what [`write_stored_conf`] writes.
+/// Returns the number of bytes that [`write_stored_conf`] writes.
 pub fn stored_conf_len(conf: &ConfStateRef<'_>, index: u64) -> usize {
     conf_state_len(conf).saturating_add(conf_index_len(index))
 }
 
-/// The length of what [`write_conf_index`] writes.
+/// Returns the number of bytes that [`write_conf_index`] writes.
 pub(crate) fn conf_index_len(index: u64) -> usize {
     scalar_len(index)
 }
 
-/// Writes what makes a ConfState one that is stored.
+/// Writes the index field, which makes an encoded ConfState a stored configuration.
 pub(crate) fn write_conf_index(out: &mut [u8], index: u64) -> usize {
     let mut w = Writer::new(out);
     w.scalar(INDEX_TAG as u8, index);
     w.finish()
 }
 
-/// Writes a configuration as a host stores it: a ConfState, and behind it the index that it is as of (field 15; 0: left out), so that a boot
-/// can tell one that is older than the state beside it. Returns the length; 0 if it does not fit.
+/// Writes a configuration as a host stores it: a ConfState, then the index that it is as of (field
+/// 15).
+///
+/// Index 0 is left out. By the index, a boot can detect a configuration older than the state.
+/// Returns the length, or 0 if `out` is too short.
 pub fn write_stored_conf(out: &mut [u8], conf: &ConfStateRef<'_>, index: u64) -> usize {
     let mut w = Writer::new(out);
     put(&mut w, conf);

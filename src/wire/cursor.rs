@@ -1,4 +1,4 @@
-//! Reading a message in place: its scalars, and views of what it carries.
+//! Reads a message in place: its scalars, and views of its entries, snapshot and nested messages.
 
 use super::entries::{self, EntriesView, read_record};
 use super::read::Reader;
@@ -11,58 +11,62 @@ use crate::types::MessageKind;
 /// The scalars of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// What the message is (field 1).
+    /// Kind of the message (field 1).
     pub kind: MessageKind,
-    /// To whom (field 2).
+    /// The receiver (field 2).
     pub to: u64,
-    /// From whom (field 3).
+    /// The sender (field 3).
     pub from: u64,
     /// The sender's term; 0 in a local message and in a proposal (field 4).
     pub term: u64,
     /// Term of the entry at `index`, in most messages (field 5).
     pub log_term: u64,
-    /// Index that the message is about (field 6).
+    /// Index of an entry; its meaning depends on the kind (field 6).
     pub index: u64,
     /// The sender's commit index (field 8).
     pub commit: u64,
-    /// Whether a response refuses; of an append without entries: that no answer is needed (field 10).
+    /// Whether a response refuses. On an append without entries: the sender needs no answer (field
+    /// 10).
     pub reject: bool,
-    /// Where a refused append should be tried next (field 11).
+    /// Index to try next after a refused append (field 11).
     pub reject_hint: u64,
     /// The vote, in local storage messages (field 13).
     pub vote: u64,
-    /// The candidate's priority, in vote requests (field 16: raft-rs's number; unknown to etcd's raft, which skips it).
+    /// The candidate's priority, in vote requests (field 16). The field number is raft-rs's; etcd's
+    /// raft skips the field.
     pub priority: i64,
 }
 
 /// A message, borrowed from its bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MessageView<'a> {
-    /// Its scalars.
+    /// The scalars.
     pub head: Head,
-    /// Its context: a read's or an election's; empty if there is none.
+    /// The context of a read or an election; empty if there is none.
     pub context: &'a [u8],
-    /// Its entries.
+    /// The entries.
     pub entries: EntriesView<'a>,
-    /// Its snapshot. Also an empty one is told from none.
+    /// The snapshot. An empty snapshot is `Some`.
     pub snapshot: Option<SnapshotView<'a>>,
-    /// Whether it carries messages, as only local storage messages do.
+    /// Whether there are nested messages. Only local storage messages have them.
     pub has_responses: bool,
-    /// The messages it carries; they were not looked into.
+    /// The nested messages, unchecked.
     pub responses: ResponsesView<'a>,
 }
 
-/// Reads a message. Every entry's shape is checked, and a snapshot's with its configuration; nothing else is judged.
+/// Reads a message. Checks the shape of every entry, of the snapshot and of its configuration, and
+/// nothing else.
 ///
-/// The fast path takes scalars, a context and one run of entries, as our own messages have them.
+/// The fast path takes scalars, a context and one run of entries, the form that our own encoder
+/// writes.
 #[inline]
 pub fn parse_message(bytes: &[u8]) -> Result<MessageView<'_>> {
     let mut message = MessageView::default();
     if fill(&mut message, bytes) { Ok(message) } else { parse_any(bytes) }
 }
 
-/// As [`parse_message`], into an empty view: that this one is never moved saves about 70 instructions, which is half of what a message
-/// without entries takes. After an error there is no saying what it shows.
+/// Reads a message into an empty view, as [`parse_message`] does, and saves moving the large view.
+/// After an error the content of the view is undefined.
 #[inline]
 pub(crate) fn parse_message_into<'a>(empty: &mut MessageView<'a>, bytes: &'a [u8]) -> Result<()> {
     if !fill(empty, bytes) {
@@ -71,8 +75,10 @@ pub(crate) fn parse_message_into<'a>(empty: &mut MessageView<'a>, bytes: &'a [u8
     Ok(())
 }
 
-/// Reads into an empty view, in place. What nearly every message starts with is read here, in a function that calls none and so saves no
-/// registers; [`fill_rest`] goes on where that ends. `false`: look the general way.
+/// Fast path: reads into an empty view. Returns `false` if the caller must use [`parse_any`].
+///
+/// Reads the fields with which nearly every message starts, and leaves the remaining fields to
+/// [`fill_rest`]. The loop calls no function, so that the compiler saves no registers.
 #[inline(never)]
 pub(super) fn fill<'a>(m: &mut MessageView<'a>, bytes: &'a [u8]) -> bool {
     let mut at = 0;
@@ -118,7 +124,7 @@ pub(super) fn fill<'a>(m: &mut MessageView<'a>, bytes: &'a [u8]) -> bool {
     fill_rest(m, bytes, at).is_some()
 }
 
-/// Reads on from `at`, where a record is, the first.
+/// Reads on from `at`, where the first record begins.
 #[inline(never)]
 fn fill_entries<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], at: usize) -> bool {
     bytes.get(at..).is_some_and(|rest| m.entries.read_only(rest)) || fill_run(m, bytes, at)
@@ -130,7 +136,7 @@ fn fill_run<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], at: usize) -> bool {
     at + used == bytes.len() || fill_rest(m, bytes, at + used).is_some()
 }
 
-/// Reads on from `at`, in any order: of a scalar that comes again the last one counts.
+/// Reads on from `at`, fields in any order. If a scalar is repeated, the last value counts.
 #[inline(never)]
 fn fill_rest<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], mut at: usize) -> Option<()> {
     let words = Words::new(bytes)?;
@@ -166,7 +172,7 @@ fn fill_rest<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], mut at: usize) -> Opt
     if at == bytes.len() { Some(()) } else { None }
 }
 
-/// Any message: any order, repeated scalars, unknown fields.
+/// General path: reads a message with fields in any order, repeated scalars and unknown fields.
 #[inline(never)]
 pub(super) fn parse_any(bytes: &[u8]) -> Result<MessageView<'_>> {
     let mut head = Head::default();
@@ -220,7 +226,8 @@ pub(super) fn parse_any(bytes: &[u8]) -> Result<MessageView<'_>> {
     Ok(MessageView { head, context, entries, snapshot, has_responses: !responses.bytes.is_empty(), responses })
 }
 
-/// From the first of some records to the end of the last, and how much of that they are.
+/// The range from the first of several records to the end of the last, and the bytes of records in
+/// that range.
 #[derive(Clone, Copy, Default)]
 struct Span {
     range: Option<(usize, usize)>,
@@ -244,15 +251,15 @@ const RESPONSES: u32 = 0x72;
 /// The key of `Message.priority`.
 const PRIORITY: u32 = 0x80;
 
-/// Messages inside a message (field 14). Only local storage messages have them, so this is cold.
+/// Messages inside a message (field 14). Only local storage messages have such a field.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResponsesView<'a> {
-    /// From the first to the end of the last; other fields may stand between them.
+    /// From the first nested message to the end of the last. Other fields may stand in between.
     bytes: &'a [u8],
 }
 
 impl<'a> ResponsesView<'a> {
-    /// The bytes of each message, to be given to [`parse_message`].
+    /// Iterates over the bytes of each message, for [`parse_message`].
     pub fn iter(&self) -> ResponseIter<'a> {
         ResponseIter { r: Reader::new(self.bytes) }
     }

@@ -1,44 +1,47 @@
-//! Writing: varints, canonical entry records, message heads. All into the caller's buffer.
+//! Writes varints, canonical entry records and message heads into the caller's buffer.
 
 use super::cursor::Head;
 use super::hello::{FRAME_HEADER, write_frame_header};
 use super::word::{field, put_wide, short_field, store};
 use crate::types::EntryKind;
 
-/// Upper bound of what [`write_record_head`] writes: tag and length, then the tags and the longest values of kind, term, index, and the
-/// tag and length of data.
+/// Upper bound of the bytes that [`write_record_head`] writes.
+///
+/// The sum: tag and length; tags and longest values of kind, term and index; tag and length of the
+/// data.
 pub const MAX_RECORD_HEAD: usize = 11 + 2 + 11 + 11 + 11;
 
-/// Upper bound of what [`write_head`] writes without a context: type and reject in two bytes each, eight numbers in eleven,
-/// priority in twelve.
+/// Upper bound of the bytes that [`write_head`] writes without a context: type and reject in two
+/// bytes each, eight numbers in eleven, priority in twelve.
 pub const MAX_HEAD: usize = 2 * 2 + 8 * 11 + 12;
 
-/// How many bytes a number takes as a varint: 1 to 10.
+/// Returns the bytes of a number as a varint: 1 to 10.
 #[inline(always)]
 pub fn varint_len(v: u64) -> usize {
     // 9/64 stands for 1/7, exact over all 64 widths.
     ((64 - (v | 1).leading_zeros()) as usize * 9 + 64) / 64
 }
 
-/// How many bytes a scalar field with a one-byte tag takes; a zero one is left out.
+/// Returns the bytes of a scalar field with a one-byte tag. A zero field is left out and takes
+/// none.
 #[inline(always)]
 pub(super) fn scalar_len(v: u64) -> usize {
     if v == 0 { 0 } else { 1 + varint_len(v) }
 }
 
-/// How many bytes a field with a one-byte tag and `len` bytes of content takes.
+/// Returns the bytes of a field with a one-byte tag and `len` bytes of content.
 #[inline(always)]
 pub(super) fn bytes_len(len: usize) -> usize {
     (1 + varint_len(len as u64)).saturating_add(len)
 }
 
-/// As [`bytes_len`], but an empty field is left out.
+/// Returns the same as [`bytes_len`], or 0 for an empty field, which is left out.
 #[inline(always)]
 pub(super) fn data_len(len: usize) -> usize {
     if len == 0 { 0 } else { bytes_len(len) }
 }
 
-/// Writes from the front of a buffer and remembers whether it was too short.
+/// Writes from the front of a buffer and remembers whether the buffer was too short.
 pub(super) struct Writer<'a> {
     out: &'a mut [u8],
     at: usize,
@@ -51,7 +54,7 @@ impl<'a> Writer<'a> {
         Self { out, at: 0, full: false }
     }
 
-    /// How much was written; 0 if it did not fit.
+    /// Returns the bytes written, or 0 if the buffer was too short.
     #[inline(always)]
     pub(super) fn finish(self) -> usize {
         if self.full { 0 } else { self.at }
@@ -77,7 +80,7 @@ impl<'a> Writer<'a> {
         self.byte(v as u8);
     }
 
-    /// Raw bytes, no tag.
+    /// Writes raw bytes, without a tag.
     #[inline]
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         match self.out.get_mut(self.at..).and_then(|out| out.get_mut(..bytes.len())) {
@@ -89,14 +92,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Tag and value.
+    /// Writes a tag and a value.
     #[inline(always)]
     pub(super) fn field(&mut self, tag: u8, v: u64) {
         self.byte(tag);
         self.varint(v);
     }
 
-    /// Tag and value, unless the value is 0.
+    /// Writes a tag and a value, unless the value is 0.
     #[inline(always)]
     pub(super) fn scalar(&mut self, tag: u8, v: u64) {
         if v != 0 {
@@ -104,7 +107,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Tag, length and content, unless the content is empty.
+    /// Writes tag, length and content, unless the content is empty.
     #[inline]
     pub(super) fn data(&mut self, tag: u8, bytes: &[u8]) {
         if !bytes.is_empty() {
@@ -114,20 +117,23 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The length of an entry's body: what the record's own length says.
+/// Returns the length of an entry's body, as the record's length field states.
 #[inline(always)]
 fn body_len(term: u64, index: u64, kind: EntryKind, len: usize) -> usize {
     (scalar_len(kind as u64) + scalar_len(term) + scalar_len(index)).saturating_add(data_len(len))
 }
 
-/// The length of an entry's canonical record, tag and length included.
+/// Returns the length of an entry's canonical record, tag and length included.
 #[inline]
 pub fn record_len(term: u64, index: u64, kind: EntryKind, data_len: usize) -> usize {
     bytes_len(body_len(term, index, kind, data_len))
 }
 
-/// Writes an entry's canonical record up to its data, which the caller puts behind. Returns the length; 0, and nothing of use written,
-/// if `out` has less than [`MAX_RECORD_HEAD`] bytes.
+/// Writes an entry's canonical record up to its data. The caller appends the data. Returns the
+/// length.
+///
+/// Returns 0 if `out` has less than [`MAX_RECORD_HEAD`] bytes; the content of `out` is then
+/// undefined.
 #[inline]
 pub fn write_record_head(out: &mut [u8], term: u64, index: u64, kind: EntryKind, data_len: usize) -> usize {
     let Some(out) = out.first_chunk_mut::<MAX_RECORD_HEAD>() else { return 0 };
@@ -137,8 +143,8 @@ pub fn write_record_head(out: &mut [u8], term: u64, index: u64, kind: EntryKind,
     }
 }
 
-/// A normal entry with a term, an index and data. Three or four stores; the plain way takes about 60 instructions more. `None`: go that
-/// way.
+/// Fast path for a normal entry with term, index and data: a few stores of whole words. Returns
+/// `None` for other entries; the caller then uses [`record_head_plain`].
 #[inline(always)]
 fn record_head_by_words(
     out: &mut [u8; MAX_RECORD_HEAD],
@@ -154,7 +160,8 @@ fn record_head_by_words(
     let (index, index_len) = field(0x18, index)?;
     let (data, head_len) = field(0x22, data_len)?;
     let (start, at) = field(0x3a, (term_len + index_len + head_len) as u64 + data_len)?;
-    // Each store may write beyond its field; the next one, or the data, writes over that. The last ends at 24 + 8, within 46.
+    // A store may write beyond the field. The next store, or the data, overwrites the rest. The
+    // last store ends at 24 + 8, within 46.
     store(out, 0, start)?;
     store(out, at, term)?;
     let at = at + term_len;
@@ -164,7 +171,7 @@ fn record_head_by_words(
     Some(at + head_len)
 }
 
-/// Any entry.
+/// General path: any entry.
 #[cold]
 #[inline(never)]
 pub(super) fn record_head_plain(
@@ -183,11 +190,13 @@ pub(super) fn record_head_plain(
     w.finish()
 }
 
-/// What [`head_by_words`] wants to have room for: a word at every place where one can begin.
+/// Room that [`head_by_words`] needs: a whole word at each place where a field can begin.
 const HEAD_ROOM: usize = MAX_HEAD + 8;
 
-/// Writes every scalar of a message, and its context if there is one; zero scalars are left out, but never the type. Returns the length;
-/// 0 if it does not fit ([`MAX_HEAD`] plus the context and 11 bytes always do).
+/// Writes every scalar of a message, and the context if it is not empty. Returns the length.
+///
+/// Leaves out zero scalars, but never the type. Returns 0 if `out` is too short. A buffer of
+/// [`MAX_HEAD`] plus the context and 11 bytes is always long enough.
 #[inline]
 pub fn write_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
     if let Some(room) = out.first_chunk_mut::<HEAD_ROOM>()
@@ -198,9 +207,12 @@ pub fn write_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
     write_any_head(out, head, context)
 }
 
-/// The head of a message as a group at work sends it: ids that fit in a byte each, what follows in four, and no more than log_term, index,
-/// commit and reject. It calls nothing and so saves no registers, which is some 30 instructions less. `address`: of the sender in its term
-/// ([`steady::address`](super::steady::address)); 0 if it is not known.
+/// Fast path for the head of a message in steady replication. Returns `None` for any other head.
+///
+/// As varints, the ids take a byte each and the other numbers at most four. The only further
+/// scalars are log_term, index, commit and reject. The function calls nothing, so that the compiler
+/// saves no registers. `address` is [`steady::address`](super::steady::address) of the sender in
+/// its term, or 0 if unknown.
 #[inline(always)]
 fn head_short(out: &mut [u8], head: &Head, context: &[u8], address: u64) -> Option<usize> {
     let more = head.vote | head.priority as u64 | head.reject_hint | context.len() as u64;
@@ -210,7 +222,7 @@ fn head_short(out: &mut [u8], head: &Head, context: &[u8], address: u64) -> Opti
     let mut at = 8;
     let start = 0x0018_0010_0008 | (head.kind as u64) << 8 | head.to << 24 | head.from << 40;
     if address != 0 {
-        // The term's tag and number stand in its highest bytes.
+        // The two highest bytes of the address hold the term's tag and number.
         store(out, 0, start | address & 0xffff_0000_0000_0000)?;
     } else {
         if head.from.wrapping_sub(1) >= 0x7f || head.term.wrapping_sub(1) >= (1 << 28) - 1 {
@@ -235,11 +247,14 @@ fn head_short(out: &mut [u8], head: &Head, context: &[u8], address: u64) -> Opti
     Some(at)
 }
 
-/// Room for a frame whose head is a short one: its header, 28 bytes of scalars, and what is written beyond these.
+/// Room for a frame with a short head: the frame header, 28 bytes of scalars, and the overrun of
+/// the last store.
 pub(crate) const SHORT_FRAME: usize = 47;
 
-/// Writes the frame's header and the scalars of a message without a context, if these are short ([`write_head`] writes the same): of its
-/// body there follow `body` bytes. Gives the length. `address`: of the sender, whose term the message's is.
+/// Writes the frame header and the scalars of a message without a context. Returns the length.
+///
+/// Returns `None` if the head is not short. [`write_head`] writes the same bytes. The frame header
+/// also counts `body` bytes, which follow. `address` belongs to the sender in the message's term.
 #[inline(always)]
 pub(crate) fn write_short_frame(
     out: &mut [u8; SHORT_FRAME],
@@ -254,7 +269,8 @@ pub(crate) fn write_short_frame(
     Some(FRAME_HEADER + len)
 }
 
-/// Makes a frame that [`write_short_frame`] wrote one for `to`. `false`: it can't be, since that is no id of one byte.
+/// Changes the receiver of a frame that [`write_short_frame`] wrote. Returns `false`, and changes
+/// nothing, if `to` takes more than a byte as a varint.
 #[inline(always)]
 pub(crate) fn readdress_short_frame(frame: &mut [u8; SHORT_FRAME], to: u64) -> bool {
     let short = to < 0x80;
@@ -277,7 +293,7 @@ fn write_any_head(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
     head_plain(out, head, context)
 }
 
-/// The scalars up to `reject_hint`, of any width. `None`: it does not fit.
+/// Writes the scalars up to `reject_hint`, of any width. Returns `None` if `out` is too short.
 #[inline(always)]
 fn head_by_words(out: &mut [u8; HEAD_ROOM], head: &Head) -> Option<usize> {
     store(out, 0, (head.kind as u64) << 8 | 0x08)?;
@@ -295,7 +311,7 @@ fn head_by_words(out: &mut [u8; HEAD_ROOM], head: &Head) -> Option<usize> {
     Some(at)
 }
 
-/// A scalar field at `at`, unless it is 0; where the next one goes.
+/// Writes a scalar field at `at`, unless the value is 0. Returns the place of the next field.
 #[inline(always)]
 fn put(out: &mut [u8; HEAD_ROOM], at: usize, tag: u8, v: u64) -> Option<usize> {
     if v == 0 {
@@ -306,7 +322,7 @@ fn put(out: &mut [u8; HEAD_ROOM], at: usize, tag: u8, v: u64) -> Option<usize> {
     Some(at + n)
 }
 
-/// Any head.
+/// General path: any head.
 #[inline(never)]
 pub(super) fn head_plain(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
     let mut w = Writer::new(out);

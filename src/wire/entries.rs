@@ -1,7 +1,9 @@
-//! Entries on the wire: one record of `Message.entries` (field 7), and all those of a message.
+//! Entries on the wire: a record of `Message.entries` (field 7), and all records of a message.
 //!
-//! The log keeps entries in this form, so a record's *canonical* form matters: tag `0x3a`, length, then the fields ascending, each at
-//! most once, shortest varints, zero scalars and empty data left out, nothing unknown. Equal entries have equal canonical records.
+//! The log keeps entries in this form, so a record's *canonical* form matters. A canonical record
+//! has tag `0x3a`, the length, then the fields ascending, each field at most once, with shortest
+//! varints. Zero scalars, empty data and unknown fields are left out. Equal entries have equal
+//! canonical records.
 
 use super::encode::varint_len;
 use super::read::Reader;
@@ -13,27 +15,30 @@ use crate::types::EntryKind;
 pub(super) const KEY: u32 = 0x3a;
 pub(super) const TAG: u8 = 0x3a;
 
-/// The fast path looks at this much: four tags and four varints of at most seven bytes. Wider numbers go the general way.
+/// The bytes that the fast path looks at: four tags and four varints of at most seven bytes. Wider
+/// numbers take the general path.
 pub(super) const WINDOW: usize = 32;
 
-/// One entry, borrowed from its record.
+/// An entry, borrowed from its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryView<'a> {
     /// Term of the leader that made the entry; 0 in a proposal.
     pub term: u64,
     /// Position in the log; 0 in a proposal.
     pub index: u64,
-    /// What it is for.
+    /// Kind of the entry.
     pub kind: EntryKind,
     /// The payload.
     pub data: &'a [u8],
     /// The whole record: tag, length, body.
     pub record: &'a [u8],
-    /// Whether `record` is canonical: just what [`write_record_head`](super::write_record_head) and the data would make.
+    /// Whether `record` is canonical: [`write_record_head`](super::write_record_head) and the data
+    /// give the same bytes.
     pub canonical: bool,
 }
 
-/// Reads the record of field 7 at the start of `bytes`: the entry, and how many bytes its record takes.
+/// Reads the record of field 7 at the start of `bytes`. Returns the entry and the length of the
+/// record.
 #[inline]
 pub fn read_record(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
     if let Some(entry) = read_common(bytes).or_else(|| read_ordered(bytes)) {
@@ -42,10 +47,13 @@ pub fn read_record(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
     read_any(bytes)
 }
 
-/// A number in the low bytes of a word, if it is not 0, written the shortest way and of at most seven bytes; and how many bytes it took.
+/// Reads a varint from the low bytes of a word. Returns the number and its length in bytes.
+///
+/// Returns `None` for 0, for an overlong varint, and for a varint of more than seven bytes.
 #[inline(always)]
 pub(super) fn short(w: u64) -> Option<(u64, usize)> {
-    // Lengths repeat from entry to entry, so these branches are foreseen; the last byte of a shortest varint is not 0.
+    // Lengths repeat from entry to entry, so that the CPU predicts these branches. The last byte of
+    // a shortest varint is not 0.
     if w & 0x80 == 0 {
         let v = w & 0x7f;
         return if v == 0 { None } else { Some((v, 1)) };
@@ -61,7 +69,8 @@ pub(super) fn short(w: u64) -> Option<(u64, usize)> {
     if w & 0x8000_0000 == 0 {
         return if w & 0x7f00_0000 == 0 { None } else { Some((low | w >> 3 & 0xfe0_0000, 4)) };
     }
-    // Five to seven: find the first byte without the top bit. All eight having it leaves no zero to find.
+    // Five to seven bytes: find the first byte without the top bit. If all eight have the bit,
+    // there is none to find.
     let len = ((!w & 0x8080_8080_8080_8080).trailing_zeros() / 8 + 1) as usize;
     if len > 7 || w >> (8 * (len - 1)) & 0x7f == 0 {
         return None;
@@ -76,18 +85,19 @@ fn word(window: &[u8; WINDOW], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*window.get(at..)?.first_chunk::<8>()?))
 }
 
-/// What the common form of a record shows before its data are touched.
+/// The header of a record in the common form, read without touching the data.
 #[derive(Clone, Copy)]
 pub(crate) struct Common {
     pub term: u64,
     pub index: u64,
-    /// Where data begin.
+    /// Offset of the data.
     pub data: usize,
-    /// Where the record ends; within the bytes that it was read from.
+    /// End of the record, within the bytes that it was read from.
     pub end: usize,
 }
 
-/// The common form: a canonical record of a normal entry that has a term, an index and data. `None`: look the general way.
+/// Fast path for the common form: a canonical record of a normal entry with term, index and data.
+/// Returns `None` for any other form; the caller then takes the general path.
 #[inline(always)]
 pub(super) fn read_common(bytes: &[u8]) -> Option<EntryView<'_>> {
     let common = match bytes.first_chunk::<WINDOW>() {
@@ -104,7 +114,8 @@ fn read_last(bytes: &[u8]) -> Option<Common> {
     read_window::<false>(&padded(Words::new(bytes)?), bytes.len())
 }
 
-/// The window where there are fewer bytes: zeros are behind them. What would reach into these is refused, since it ends beyond the bytes.
+/// Returns the window of fewer than `WINDOW` bytes, with zeros at the end. The reader refuses a
+/// record that reaches into the zeros, since the record ends beyond the bytes.
 #[inline(always)]
 pub(super) fn padded(words: Words<'_>) -> [u8; WINDOW] {
     let mut window = [0; WINDOW];
@@ -114,7 +125,8 @@ pub(super) fn padded(words: Words<'_>) -> [u8; WINDOW] {
     window
 }
 
-/// The only record, if that is all that `bytes` are and it has the common form.
+/// Reads `bytes` as a single record of the common form. Returns `None` if anything else is in
+/// `bytes`.
 #[inline(always)]
 pub(super) fn read_only(bytes: &[u8]) -> Option<Common> {
     match bytes.first_chunk::<WINDOW>() {
@@ -123,7 +135,8 @@ pub(super) fn read_only(bytes: &[u8]) -> Option<Common> {
     }
 }
 
-/// The common form at the start of `left` bytes, of which `window` shows the first; `ONLY`: and nothing behind it.
+/// Reads the common form at the start of `left` bytes; `window` holds the first of these bytes.
+/// With `ONLY` the record must end there.
 #[inline(always)]
 fn read_window<const ONLY: bool>(window: &[u8; WINDOW], left: usize) -> Option<Common> {
     let w = word(window, 0)?;
@@ -153,7 +166,7 @@ fn read_window<const ONLY: bool>(window: &[u8; WINDOW], left: usize) -> Option<C
     }
     let (data_len, n) = short(w >> 8)?;
     let data = data_tag + 1 + n;
-    // Data close the body. Both lengths have at most 49 bits, so neither sum can overflow.
+    // The data end the body. Both lengths have at most 49 bits, so neither sum can overflow.
     let end = body as u64 + len;
     if data as u64 + data_len != end || end > left as u64 {
         return None;
@@ -161,9 +174,11 @@ fn read_window<const ONLY: bool>(window: &[u8; WINDOW], left: usize) -> Option<C
     Some(Common { term, index, data, end: end as usize })
 }
 
-/// A record with its fields ascending, each at most once, and no number of more than seven bytes: what is not of the common form hardly
-/// ever has another. That is entries of configurations, proposals on their way to the leader, and what etcd's raft writes with its
-/// explicit zeros. About 120 instructions; the general way takes about 450.
+/// Reads a record with ascending fields, each at most once, and numbers of at most seven bytes.
+///
+/// Nearly every record outside the common form is of this form: configuration entries, proposals in
+/// flight to the leader, and the records that etcd's raft writes with explicit zeros. Returns
+/// `None` for any other form.
 #[inline(never)]
 pub(super) fn read_ordered(bytes: &[u8]) -> Option<EntryView<'_>> {
     let words = Words::new(bytes)?;
@@ -172,7 +187,7 @@ pub(super) fn read_ordered(bytes: &[u8]) -> Option<EntryView<'_>> {
         return None;
     }
     let (len, mut at, mut canonical) = judged_number(w)?;
-    // Of an empty body the length is 0.
+    // An empty body has the length 0.
     canonical |= at == 2;
     let record = bytes.get(..at.checked_add(usize::try_from(len).ok()?)?)?;
     let (mut term, mut index, mut kind, mut data) = (0, 0, EntryKind::Normal, [].as_slice());
@@ -206,7 +221,7 @@ pub(super) fn read_ordered(bytes: &[u8]) -> Option<EntryView<'_>> {
     if at == record.len() { Some(EntryView { term, index, kind, data, record, canonical }) } else { None }
 }
 
-/// Any record: any order, unknown fields, explicit zeros.
+/// General path: reads a record with fields in any order, unknown fields and explicit zeros.
 #[inline(never)]
 pub(super) fn read_any(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
     let mut outer = Reader::new(bytes);
@@ -247,10 +262,11 @@ pub(super) fn read_any(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
     Ok((EntryView { term, index, kind, data, record, canonical }, used))
 }
 
-/// The entries of a message: where they are, and what one pass over them has shown.
+/// The entries of a message: their place, and the facts that a single pass over the records found.
 #[derive(Clone, Copy, Debug)]
 pub struct EntriesView<'a> {
-    /// From the first record to the end of the last; other fields stand between them if not `contiguous`.
+    /// From the first record to the end of the last. If not `contiguous`, other fields stand in
+    /// between.
     bytes: &'a [u8],
     count: usize,
     first: (u64, u64),
@@ -280,72 +296,73 @@ impl Default for EntriesView<'_> {
 }
 
 impl<'a> EntriesView<'a> {
-    /// How many entries there are.
+    /// Returns the number of entries.
     #[inline]
     pub fn len(&self) -> usize {
         self.count
     }
 
-    /// Whether there are none.
+    /// True if there are no entries.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The records, if nothing stands between them.
+    /// Returns the records, or `None` if other fields stand between them.
     #[inline]
     pub fn record_bytes(&self) -> Option<&'a [u8]> {
         if self.contiguous { Some(self.bytes) } else { None }
     }
 
-    /// Whether every record is canonical and nothing stands between them: the bytes may go into a log as they are.
+    /// True if every record is canonical and nothing stands between the records: the log may copy
+    /// the bytes unchanged.
     #[inline]
     pub fn is_canonical(&self) -> bool {
         self.canonical && self.contiguous
     }
 
-    /// Term and index of the first entry; zeros if there is none.
+    /// Returns term and index of the first entry; zeros if there is no entry.
     #[inline]
     pub fn first(&self) -> (u64, u64) {
         self.first
     }
 
-    /// Term and index of the last entry; zeros if there is none.
+    /// Returns term and index of the last entry; zeros if there is no entry.
     #[inline]
     pub fn last(&self) -> (u64, u64) {
         self.last
     }
 
-    /// Whether indexes rise by exactly 1 and terms never fall.
+    /// True if indexes rise by exactly 1 and terms never fall.
     #[inline]
     pub fn is_sequence(&self) -> bool {
         self.sequence
     }
 
-    /// The sum of the lengths of data.
+    /// Returns the sum of the lengths of data.
     #[inline]
     pub fn payload_bytes(&self) -> u64 {
         self.payload
     }
 
-    /// Whether any entry is not a normal one.
+    /// True if an entry is not a normal entry.
     #[inline]
     pub fn has_changes(&self) -> bool {
         self.changes
     }
 
-    /// The entries, in the order of the bytes.
+    /// Iterates over the entries, in the order of the bytes.
     #[inline]
     pub fn iter(&self) -> EntryIter<'a> {
         EntryIter { rest: self.bytes, left: self.count, ordered: false }
     }
 
-    /// Takes one more entry into account.
+    /// Adds an entry to the facts.
     pub(super) fn note(&mut self, e: &EntryView<'_>) {
         if self.count == 0 {
             self.first = (e.term, e.index);
         } else {
-            // Nothing follows the highest index.
+            // No index follows the highest index.
             self.sequence &= self.last.1.checked_add(1) == Some(e.index) && e.term >= self.last.0;
         }
         self.last = (e.term, e.index);
@@ -355,15 +372,18 @@ impl<'a> EntriesView<'a> {
         self.changes |= e.kind.is_change();
     }
 
-    /// Says where the noted records are: `bytes` from the first to the end of the last.
+    /// Sets the place of the noted records: `bytes` from the first to the end of the last.
     #[inline]
     pub(super) fn place(&mut self, bytes: &'a [u8], contiguous: bool) {
         self.bytes = bytes;
         self.contiguous = contiguous;
     }
 
-    /// Reads the only record, if that is all that `bytes` are and it has the common form, into an empty view: most appends have one entry.
-    /// It calls nothing and so saves no registers, which with what a run must keep in mind is about 60 instructions.
+    /// Reads `bytes` as a single record of the common form into an empty view. Most appends have a
+    /// single entry.
+    ///
+    /// Returns `false` if anything else is in `bytes`. The function calls nothing, so that the
+    /// compiler saves no registers.
     #[inline(always)]
     pub(super) fn read_only(&mut self, bytes: &'a [u8]) -> bool {
         let Some(e) = read_only(bytes) else { return false };
@@ -375,8 +395,10 @@ impl<'a> EntriesView<'a> {
         true
     }
 
-    /// Reads the run of records that `bytes` starts with into an empty view, and gives how many bytes they are. A function of its own,
-    /// so that its loop has all registers.
+    /// Reads the run of records at the start of `bytes` into an empty view. Returns the length of
+    /// the run.
+    ///
+    /// Never inlined, so that the loop has all registers.
     #[inline(never)]
     pub(super) fn read_run(&mut self, bytes: &'a [u8]) -> Result<usize> {
         let mut rest = bytes;
@@ -390,7 +412,7 @@ impl<'a> EntriesView<'a> {
                 ordered = true;
                 self.note(&entry);
                 rest = rest.get(entry.record.len()..).unwrap_or_default();
-                // One with explicit zeros is seldom alone.
+                // A record with explicit zeros is seldom alone.
                 if entry.canonical {
                     break;
                 }
@@ -406,7 +428,8 @@ impl<'a> EntriesView<'a> {
         Ok(used)
     }
 
-    /// Takes the common records at the start of `bytes` into account, and returns the rest.
+    /// Notes the records of the common form at the start of `bytes`. Returns the bytes after these
+    /// records.
     #[inline(always)]
     fn note_common<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let mut rest = bytes;
@@ -436,12 +459,13 @@ impl<'a> IntoIterator for EntriesView<'a> {
     }
 }
 
-/// Iterates over the entries of a message. Their shape was checked when the message was parsed.
+/// Iterates over the entries of a message. The parser of the message checked their shape.
 #[derive(Clone, Debug, Default)]
 pub struct EntryIter<'a> {
     rest: &'a [u8],
     left: usize,
-    /// Whether the last entry was not canonical, so that the next one is not likely to be of the common form.
+    /// Whether the last entry was not canonical. Then the next entry is probably not of the common
+    /// form either.
     ordered: bool,
 }
 
@@ -470,7 +494,7 @@ impl<'a> Iterator for EntryIter<'a> {
 impl ExactSizeIterator for EntryIter<'_> {}
 
 impl<'a> EntryIter<'a> {
-    /// Goes to the next record, past other fields, and reads it.
+    /// Skips other fields up to the next record, and reads the record.
     #[inline(never)]
     fn search(&mut self) -> Option<EntryView<'a>> {
         loop {

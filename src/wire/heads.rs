@@ -1,8 +1,9 @@
-//! The heads of records that follow each other: everything before an entry's data.
+//! The heads of consecutive records: the bytes before an entry's data.
 //!
-//! Entries of one term with rising indexes have heads that differ in two lengths and in the index. So term and index of the next entry
-//! are kept in wire form, and a head is written, or compared, in a few words. [`write_record_head`] and the readers of `entries` do
-//! the same field by field; the tests compare the two.
+//! In a series, entries of a single term with rising indexes, the heads differ only in two lengths
+//! and in the index. [`RecordHeads`] keeps term and index of the next entry in wire form, and
+//! writes or compares a head in a few words. [`write_record_head`] and the readers of `entries` do
+//! the same field by field; the tests compare the results.
 
 use super::encode::write_record_head;
 use super::entries::{TAG, WINDOW, padded, short};
@@ -14,13 +15,14 @@ use crate::types::EntryKind;
 pub(crate) struct RecordHeads {
     term: u64,
     index: u64,
-    /// The fields between the two lengths: term, index, and the tag of the data. The first byte is the lowest.
+    /// The fields between the two lengths: term, index, and the tag of the data. The first byte is
+    /// the lowest.
     middle: u128,
-    /// Bytes of `middle`; 0: no series.
+    /// Bytes of `middle`; 0: the next entry is in no series.
     len: usize,
-    /// Which bytes of 16 `middle` is.
+    /// The bytes of a 16-byte word that `middle` fills.
     mask: u128,
-    /// 1 at the index's first byte.
+    /// A 1 at the index's first byte.
     step: u128,
 }
 
@@ -28,12 +30,13 @@ pub(crate) struct RecordHeads {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RecordLen {
     pub record: u32,
-    /// Everything before the data.
+    /// The bytes before the data.
     pub head: u32,
 }
 
 impl RecordHeads {
-    /// Begins a series, or goes on with one. `false`: the numbers are too wide for a series.
+    /// Begins or continues the series whose next entry has this term and index. Returns `false` if
+    /// the numbers are 0 or too wide for a series.
     #[inline(always)]
     pub(crate) fn aim(&mut self, term: u64, index: u64) -> bool {
         if self.index != index || self.term != term {
@@ -62,7 +65,7 @@ impl RecordHeads {
         Self { middle, len, mask: u128::MAX >> (128 - 8 * len as u32), step: 1 << (at + 8), ..none }
     }
 
-    /// The next entry is one further.
+    /// Moves to the next index.
     #[inline(always)]
     fn go_on(&mut self) {
         let next = self.index.wrapping_add(1);
@@ -75,8 +78,11 @@ impl RecordHeads {
         }
     }
 
-    /// Writes the head of the series' next entry, a normal one, as [`write_record_head`] does. Bytes behind the head may be overwritten.
-    /// 0: there is less room than [`MAX_RECORD_HEAD`](super::MAX_RECORD_HEAD), and nothing of use was written.
+    /// Writes the head of the series' next entry, a normal entry, as [`write_record_head`] does.
+    /// Returns the length.
+    ///
+    /// Returns 0 only if `out` is shorter than [`MAX_RECORD_HEAD`](super::MAX_RECORD_HEAD); the
+    /// content of `out` is then undefined. The function may overwrite bytes after the head.
     #[inline(always)]
     pub(crate) fn write(&mut self, out: &mut [u8], data_len: usize) -> usize {
         let head = self.write_words(out, data_len);
@@ -98,7 +104,7 @@ impl RecordHeads {
         let out = out.first_chunk_mut::<WINDOW>()?;
         let (data_word, data_bytes) = short_field(0x22, data_len as u64);
         let (start_word, start) = short_field(TAG, (self.len + data_bytes - 1 + data_len) as u64);
-        // Each store may write beyond its field. The next store, or the data, overwrites the rest.
+        // A store may write beyond the field. The next store, or the data, overwrites the rest.
         store(out, 0, start_word)?;
         *out.get_mut(start..)?.first_chunk_mut::<16>()? = self.middle.to_le_bytes();
         let tag = start + self.len - 1;
@@ -106,8 +112,11 @@ impl RecordHeads {
         Some(tag + data_bytes)
     }
 
-    /// Reads the lengths of the records at the start of `records`, for as long as there is a place in `lens`, and each is the canonical
-    /// record of the series' next entry: a normal one, with data. Returns how many these are, and what is behind them.
+    /// Reads the lengths of the series' next records into `lens`. Returns the number of records,
+    /// and the bytes after the last.
+    ///
+    /// Each record must be the canonical record of the next entry: a normal entry with data.
+    /// Reading ends at the first record of another form, or when `lens` is full.
     #[inline(never)]
     pub(crate) fn read_run<'a>(&mut self, records: &'a [u8], lens: &mut [RecordLen]) -> (usize, &'a [u8]) {
         let (mut heads, mut rest, mut count) = (*self, records, 0);
@@ -120,7 +129,7 @@ impl RecordHeads {
         (count, rest)
     }
 
-    /// The same for a single record, the first of `records`.
+    /// Reads the first record of `records`, as [`read_run`](Self::read_run) does.
     #[inline(always)]
     pub(crate) fn read(&mut self, records: &[u8]) -> Option<RecordLen> {
         let len = match records.first_chunk::<WINDOW>() {

@@ -1,14 +1,15 @@
 //! Frames for streams, and the hello that opens a connection.
 //!
-//! A frame is a length (u32), a group id (u64), both little-endian, then that many bytes: a message or a hello. A hello's first byte, read
-//! as protocol buffers, is field 10 with a wire type that no message gives it: neither can be taken for the other.
+//! A frame is a length (u32) and a group id (u64), both little-endian, then the body of that
+//! length: a message or a hello. As protocol buffers, the first byte of a hello is field 10 with a
+//! wire type that no message has, so a reader cannot confuse the two.
 
 use crate::error::{Error, Result};
 
 pub use crate::types::FRAME_HEADER;
-/// How a hello's body starts.
+/// The first bytes of a hello's body.
 pub const HELLO_MAGIC: [u8; 8] = *b"RAFTCORE";
-/// The version of frames and messages that is spoken here.
+/// The version of frames and messages that this library speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
 /// The length of a hello's frame, header included.
 pub const HELLO_LEN: usize = FRAME_HEADER + HELLO_BODY;
@@ -16,20 +17,20 @@ pub const HELLO_LEN: usize = FRAME_HEADER + HELLO_BODY;
 /// Magic, version, features, group, id.
 const HELLO_BODY: usize = 8 + 4 + 8 + 8 + 8;
 
-/// What a node says of itself when a connection opens.
+/// A node's first message on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// The version it speaks: [`PROTOCOL_VERSION`] for this library.
+    /// The version that the node speaks: [`PROTOCOL_VERSION`] for this library.
     pub version: u32,
-    /// What it is able to do, bit by bit.
+    /// The features of the node, bit by bit.
     pub features: u64,
-    /// Its group.
+    /// The node's group.
     pub group: u64,
-    /// Its id in the group.
+    /// The node's id in the group.
     pub id: u64,
 }
 
-/// Writes what stands before a frame's body: the body's length, and the group.
+/// Writes the header of a frame: the body's length, and the group.
 #[inline]
 pub fn write_frame_header(out: &mut [u8; 12], len: u32, group: u64) {
     let [l0, l1, l2, l3] = len.to_le_bytes();
@@ -37,33 +38,38 @@ pub fn write_frame_header(out: &mut [u8; 12], len: u32, group: u64) {
     *out = [l0, l1, l2, l3, g0, g1, g2, g3, g4, g5, g6, g7];
 }
 
-/// Reads what stands before a frame's body: the body's length, and the group. `None`: the bytes don't reach.
+/// Reads the header of a frame: the body's length, and the group. Returns `None` if `bytes` is too
+/// short.
 #[inline]
 pub fn read_frame_header(bytes: &[u8]) -> Option<(u32, u64)> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
     Some((u32::from_le_bytes(*len), u64::from_le_bytes(*rest.first_chunk::<8>()?)))
 }
 
-/// What [`next_frame`] finds.
+/// The result of [`next_frame`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextFrame<'a> {
     /// A whole frame.
     Whole {
-        /// The group that it is of.
+        /// The frame's group.
         group: u64,
         /// The message.
         message: &'a [u8],
         /// Bytes of the frame, header included.
         bytes: u64,
     },
-    /// It is not there whole: so many bytes it will have, header included; 0 if the header is not there either.
+    /// The frame is incomplete. Holds the length of the whole frame, header included, or 0 if the
+    /// header is incomplete too.
     Needs(u64),
 }
 
-/// The frame that `bytes` begin with. Nothing is stepped: a host looks at each message first, or routes it to one of many nodes.
+/// Returns the frame at the start of `bytes`, without stepping the message.
+///
+/// For a host that looks at each message first, or routes messages to many nodes.
 ///
 /// # Errors
-/// [`Error::Decode`]: longer than `limit` bytes, header included: nothing more can be read from this stream.
+/// [`Error::Decode`]: the frame, header included, is longer than `limit` bytes. Nothing more can be
+/// read from this stream.
 pub fn next_frame(bytes: &[u8], limit: u64) -> Result<NextFrame<'_>> {
     let Some((len, group)) = read_frame_header(bytes) else { return Ok(NextFrame::Needs(0)) };
     let whole = FRAME_HEADER as u64 + u64::from(len);
@@ -77,7 +83,7 @@ pub fn next_frame(bytes: &[u8], limit: u64) -> Result<NextFrame<'_>> {
     })
 }
 
-/// Writes a hello's frame. Returns [`HELLO_LEN`]; 0 if it does not fit.
+/// Writes a hello's frame. Returns [`HELLO_LEN`], or 0 if `out` is too short.
 pub fn write_hello(out: &mut [u8], hello: &Hello) -> usize {
     let Some(out) = out.first_chunk_mut::<HELLO_LEN>() else { return 0 };
     let Some((header, body)) = out.split_first_chunk_mut::<FRAME_HEADER>() else { return 0 };
@@ -94,8 +100,9 @@ pub fn write_hello(out: &mut [u8], hello: &Hello) -> usize {
     HELLO_LEN
 }
 
-/// Reads a hello from the bytes of one whole frame. Later versions may append to it; what is appended is not looked at. Whether version,
-/// group and id suit is the caller's to judge.
+/// Reads a hello from the bytes of a whole frame.
+///
+/// Skips bytes that later versions append. The caller judges whether version, group and id suit.
 pub fn read_hello(frame: &[u8]) -> Result<Hello> {
     read(frame).ok_or(Error::Decode)
 }

@@ -1,14 +1,18 @@
 //! The wire: messages, entries, snapshots and configurations as bytes, in the `raftpb` schema of etcd's raft.
 //!
-//! Everything here reads borrowed bytes in place and writes into the caller's buffers: nothing allocates, nothing panics, whatever the
-//! bytes are. `prost` (see [`crate::proto`]) is the schema's Rust face and the oracle of the tests, not the codec.
+//! Everything here reads borrowed bytes in place and writes into the caller's buffers. No input
+//! makes this code allocate or panic. `prost` (see [`crate::proto`]) is the schema's Rust interface
+//! and the oracle of the tests, not the codec.
 //!
-//! The readers take what protocol buffers allow: fields in any order, the last of several scalars, repeated numbers packed or not,
-//! unknown fields skipped (groups, too), overlong varints. They take less than `prost` in three points, on purpose:
-//! - an unknown enum value is [`Error::Unsupported`](crate::error::Error::Unsupported), never a default, also when a later field would
-//!   overwrite it, and values beyond 32 bits aren't cut;
-//! - a second `snapshot`, `metadata` or `conf_state` is malformed: merging them would need a place to put the sum;
-//! - a local type, a second leader and so on are not judged here but where a message is stepped.
+//! The readers accept every form that protocol buffers allow: fields in any order, repeated scalars
+//! (the last counts), packed and unpacked numbers, unknown fields and groups (skipped), overlong
+//! varints. On purpose, the readers accept less than `prost` in three points:
+//! - an unknown enum value is [`Error::Unsupported`](crate::error::Error::Unsupported), never a
+//!   default, even if a later field would overwrite the value; values beyond 32 bits are not
+//!   truncated;
+//! - a second `snapshot`, `metadata` or `conf_state` is malformed, since a merge would need memory
+//!   for the result;
+//! - a local type, a second leader and the like are judged by the step of the message, not here.
 
 mod change;
 mod conf;

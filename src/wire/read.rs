@@ -1,4 +1,4 @@
-//! The reader under all cursors: keys, varints, lengths, and skipping what is unknown.
+//! The reader below all cursors: keys, varints, lengths, and skipping of unknown fields.
 
 use crate::error::{Error, Result};
 
@@ -13,32 +13,32 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of a whole message.
+    /// Returns a reader of a whole message.
     #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, depth: DEPTH }
     }
 
-    /// What was not read yet.
+    /// Returns the unread bytes.
     #[inline]
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// How much was not read yet.
+    /// Returns the number of unread bytes.
     #[inline]
     pub(super) fn left(&self) -> usize {
         self.rest.len()
     }
 
-    /// Goes `n` bytes further; an error if there are fewer.
+    /// Skips `n` bytes. An error if there are fewer.
     #[inline]
     pub(super) fn advance(&mut self, n: usize) -> Result<()> {
         self.rest = self.rest.get(n..).ok_or(Error::Decode)?;
         Ok(())
     }
 
-    /// A varint: at most ten bytes, at most 64 bits, overlong ones included.
+    /// Reads a varint of at most ten bytes and 64 bits. Overlong varints are valid.
     #[inline]
     pub(super) fn varint(&mut self) -> Result<u64> {
         match self.rest.split_first() {
@@ -66,14 +66,15 @@ impl<'a> Reader<'a> {
         Err(Error::Decode)
     }
 
-    /// A field's key: its number times 8, plus its wire type. Numbers are never 0.
+    /// Reads a field's key: the field number times 8, plus the wire type. Field number 0 is
+    /// malformed.
     #[inline]
     pub(super) fn key(&mut self) -> Result<u32> {
         let key = u32::try_from(self.varint()?).map_err(|_| Error::Decode)?;
         if key < 8 { Err(Error::Decode) } else { Ok(key) }
     }
 
-    /// A length and that many bytes.
+    /// Reads a length and as many bytes.
     #[inline]
     pub(super) fn bytes(&mut self) -> Result<&'a [u8]> {
         let len = usize::try_from(self.varint()?).map_err(|_| Error::Decode)?;
@@ -82,21 +83,21 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// A length and that many bytes, to be read as a message inside this one.
+    /// Reads a length and as many bytes, as a message inside this message.
     #[inline]
     pub(super) fn message(&mut self) -> Result<Self> {
         Ok(Self { rest: self.bytes()?, depth: self.depth.saturating_sub(1) })
     }
 
-    /// Skips the field with this key in a schema that knows the fields up to `known`: one of these, having another wire type than the
-    /// schema says, is malformed.
+    /// Skips the field with this key in a schema that knows the fields up to `known`. A known field
+    /// is malformed here, since its wire type differs from the schema's.
     pub(super) fn skip_unknown(&mut self, key: u32, known: u32) -> Result<()> {
         if key >> 3 <= known { Err(Error::Decode) } else { self.skip(key, self.depth) }
     }
 
-    /// Skips the field with this key, whatever it is.
+    /// Skips the field with this key, of any wire type.
     pub(super) fn skip(&mut self, key: u32, depth: u8) -> Result<()> {
-        // Only a group goes deeper, so the recursion ends here at the latest.
+        // Only a group goes deeper. The recursion ends here at the latest.
         let deeper = depth.checked_sub(1).ok_or(Error::Decode)?;
         match key & 7 {
             0 => self.varint().map(|_| ()),

@@ -1,4 +1,4 @@
-//! Snapshots on the wire: field 9 of a message, its metadata and configuration.
+//! Snapshots on the wire: field 9 of a message, with metadata and configuration.
 
 use super::conf::{self, ConfStateRef, ConfStateView, conf_state_len};
 use super::encode::{Writer, bytes_len, data_len, scalar_len};
@@ -8,17 +8,18 @@ use crate::error::{Error, Result};
 /// A snapshot, borrowed from a message's bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SnapshotView<'a> {
-    /// The last entry that it covers.
+    /// Index of the last entry that the snapshot covers.
     pub index: u64,
-    /// That entry's term.
+    /// Term of the last entry that the snapshot covers.
     pub term: u64,
     /// The configuration as of `index`.
     pub conf: ConfStateView<'a>,
-    /// The state itself; empty if it travels the host's way.
+    /// The state machine's data; empty if the host sends the data over its own channel.
     pub data: &'a [u8],
 }
 
-/// Reads a `Snapshot`. Metadata or a configuration that are missing are empty ones; a second of either is malformed.
+/// Reads a `Snapshot`. Missing metadata or a missing configuration read as empty; a second of
+/// either is malformed.
 pub(super) fn parse(mut r: Reader<'_>) -> Result<SnapshotView<'_>> {
     let mut snapshot = SnapshotView::default();
     let mut has_metadata = false;
@@ -59,7 +60,8 @@ fn parse_metadata<'a>(mut r: Reader<'a>, snapshot: &mut SnapshotView<'a>) -> Res
     Ok(())
 }
 
-/// Metadata always name a configuration, be it empty: so a reader that tells none from an empty one sees one.
+/// Returns the length of the metadata. The metadata always include a configuration, even an empty
+/// one, for readers that distinguish a missing from an empty configuration.
 fn metadata_len(index: u64, term: u64, conf: &ConfStateRef<'_>) -> usize {
     bytes_len(conf_state_len(conf)).saturating_add(scalar_len(index) + scalar_len(term))
 }
@@ -68,13 +70,13 @@ fn body_len(index: u64, term: u64, conf: &ConfStateRef<'_>, len: usize) -> usize
     bytes_len(metadata_len(index, term, conf)).saturating_add(data_len(len))
 }
 
-/// The length of field 9 of a message, tag, length and data included.
+/// Returns the length of field 9 of a message, tag, length and data included.
 pub fn snapshot_field_len(index: u64, term: u64, conf: &ConfStateRef<'_>, data_len: usize) -> usize {
     bytes_len(body_len(index, term, conf, data_len))
 }
 
-/// Writes field 9 of a message up to the bytes of data, which close it. Returns the length, that is [`snapshot_field_len`] less
-/// `data_len`; 0 if it does not fit.
+/// Writes field 9 of a message up to the data, which the caller appends. Returns the length:
+/// [`snapshot_field_len`] less `data_len`, or 0 if `out` is too short.
 pub fn write_snapshot_field_head(
     out: &mut [u8],
     index: u64,

@@ -1,17 +1,22 @@
-//! Reading what a group at work sends and nothing else: an append, or an answer, as our own encoder writes it.
+//! Fast path for the messages of steady replication: an append or an acknowledgement, as our own
+//! encoder writes it.
 //!
-//! They give the scalars in registers, where `parse_message` fills a view of everything that a message may have: some 60 instructions
-//! a message instead of some 190. What is not of this form it leaves to that one, which is the oracle of its tests.
+//! These readers return a few scalars in registers, where `parse_message` fills a view of all
+//! fields. If a message has a different form, the result is `None` and the caller uses
+//! `parse_message`. Tests compare the two.
 
 use super::entries;
 use super::word::{Words, number, wide};
 use crate::types::MessageKind;
 
-/// Type, receiver, sender and term where each fits in a byte, as they nearly always do: their tags, at every other byte, and the highest
-/// bit of each number. One comparison instead of four saves about 30 instructions.
+/// Mask and value of type, receiver, sender and term, if each takes a byte as a varint, as nearly
+/// always.
+///
+/// The mask covers the tags, at every other byte, and the highest bit of each number. A single
+/// comparison checks all four fields.
 pub(super) const FIRST_FOUR: (u64, u64) = (0x80ff_80ff_80ff_80ff, 0x0020_0018_0010_0008);
 
-/// An append: its scalars but for the first four, its sender, and its records.
+/// An append: the sender, the scalars after the first four, and the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Append<'a> {
     pub from: u64,
@@ -20,27 +25,31 @@ pub(crate) struct Append<'a> {
     pub commit: u64,
     /// Field 10.
     pub reject: bool,
-    /// From the tag of the first record on; empty if there is none.
+    /// The bytes from the tag of the first record on; empty if there is no record.
     pub records: &'a [u8],
 }
 
-/// What the first eight bytes of all messages to a node in a term have in common: all but the kind's and the sender's number. 0, which is
-/// like none, if these do not fit in a byte each or are left out.
+/// Returns the first eight bytes that all messages to a node in a term share, with kind and sender
+/// left 0.
+///
+/// Returns 0, which no message matches, if receiver or term are 0 or take more than a byte as
+/// varints.
 pub(crate) fn address(to: u64, term: u64) -> u64 {
     let fit = (to.wrapping_sub(1) | term.wrapping_sub(1)) < 0x80 && (to | term) < 0x80;
     if fit { FIRST_FOUR.1 | to << 24 | term << 56 } else { 0 }
 }
 
-/// To whom a message must be, and in which term.
+/// The receiver and the term that a message must have.
 #[derive(Clone, Copy)]
 pub(crate) struct Receiver {
-    /// Of the two that follow.
+    /// [`address`] of `id` and `term`.
     pub address: u64,
     pub id: u64,
     pub term: u64,
 }
 
-/// The words of a message of this kind to `to`, its sender, and where its fifth field begins.
+/// Returns the words of a message of this kind to `to`, the sender, and the place of the fifth
+/// field.
 #[inline(always)]
 fn start<'a>(bytes: &'a [u8], kind: MessageKind, to: Receiver) -> Option<(Words<'a>, u64, usize)> {
     let words = Words::of_eight(bytes)?;
@@ -55,7 +64,8 @@ fn start<'a>(bytes: &'a [u8], kind: MessageKind, to: Receiver) -> Option<(Words<
     Some((words, from, at))
 }
 
-/// Reads an acknowledgement: its first four fields, then the index, which is not 0. Gives sender and index.
+/// Reads an acknowledgement: its first four fields, then the index, which is not 0. Returns sender
+/// and index.
 #[inline(always)]
 pub(crate) fn read_ack(bytes: &[u8], to: Receiver) -> Option<(u64, u64)> {
     let (words, from, at) = start(bytes, MessageKind::AppResp, to)?;
@@ -67,8 +77,10 @@ pub(crate) fn read_ack(bytes: &[u8], to: Receiver) -> Option<(u64, u64)> {
     if at + n == bytes.len() && index > 0 { Some((from, index)) } else { None }
 }
 
-/// Reads an append: its first four fields, then log_term, index, commit and a true reject, each where it is not 0, then records. No
-/// number has more than seven bytes but ids and the term.
+/// Reads an append: its first four fields, then log_term, index, commit and a true reject, then
+/// records.
+///
+/// Zero fields are left out. Except for the ids and the term, numbers have at most seven bytes.
 #[inline(always)]
 pub(crate) fn read_append(bytes: &[u8], to: Receiver) -> Option<Append<'_>> {
     let (words, from, mut at) = start(bytes, MessageKind::App, to)?;
@@ -103,7 +115,8 @@ pub(crate) fn read_append(bytes: &[u8], to: Receiver) -> Option<Append<'_>> {
     if at == bytes.len() { Some(m) } else { None }
 }
 
-/// The sender, behind a type of one byte, and where the next field begins, if receiver and term, of any width, are these.
+/// Returns the sender and the place of the next field, for ids and a term of any width. The type
+/// has a single byte. Returns `None` if receiver or term differ.
 #[inline(never)]
 fn wide_four(bytes: &[u8], to: u64, term: u64) -> Option<(u64, usize)> {
     let words = Words::new(bytes)?;

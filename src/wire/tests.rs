@@ -1,4 +1,4 @@
-//! Tests of what only the inside can see: the fast paths agree with the general ones, values and errors alike.
+//! Unit tests of the wire: the fast paths agree with the general paths, in values and in errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::cursor::{fill, parse_any};
@@ -42,7 +42,8 @@ fn put((term, index, kind, data): &Entry, out: &mut Vec<u8>) {
     out.extend(data);
 }
 
-/// A message of at most one run of entries and, but for these, only scalars and context; `None`: not by the fast path.
+/// Returns a message that the fast path may take: scalars, a context and at most a single run of
+/// entries. `None`: the message needs the general path.
 fn parse_ascending(bytes: &[u8]) -> Option<MessageView<'_>> {
     let mut message = MessageView::default();
     fill(&mut message, bytes).then_some(message)
@@ -112,7 +113,8 @@ proptest! {
         let mut out = [0; 200];
         let mut head = Head { kind, to, from, term, log_term, index, ..Head::default() };
         if middle {
-            // At their place by number, as etcd writes them: the scalars behind them follow without another type.
+            // At their place by number, as etcd writes entries: the scalars after the entries
+            // follow without another type.
             let n = write_head(&mut out, &head, &[]);
             bytes.extend(&out[..n]);
             bytes.extend(&records);
@@ -136,8 +138,9 @@ proptest! {
         check_message(&bytes);
     }
 
-    /// Runs of records, as appends have them: the next record is guessed from the one before. Over all carries of the index, with
-    /// terms that move and data of all lengths; then with single bytes changed, above all near the index.
+    /// Runs of records, as appends have them: the reader guesses the next record from the record
+    /// before. Covers all carries of the index, moving terms and data of all lengths; then single
+    /// changed bytes, mostly near the index.
     #[test]
     fn records_in_a_row_agree(
         term in number(),
@@ -167,8 +170,8 @@ proptest! {
     }
 }
 
-/// A carry that a series must not run into: after index 127 the byte-wise next would be 0x80, an unfinished number, and after 255 it
-/// would be 0 with a byte left over.
+/// A carry that a series must not run into: after index 127 the byte-wise successor would be 0x80,
+/// an unfinished number, and after 255 the successor would be 0 with a byte left over.
 #[test]
 fn a_series_stops_at_a_carry() {
     for index in [127u64, 255, 16_383, 16_511] {
@@ -208,7 +211,8 @@ fn the_length_of_a_varint_is_exact_at_every_width() {
     }
 }
 
-/// Each of a record's four numbers written one byte too long, at every length: read, but never as canonical, alone or in a run.
+/// Each of a record's four numbers written a byte too long, at every length: readable, but never
+/// canonical, alone or in a run.
 #[test]
 fn an_overlong_number_is_not_canonical() {
     fn varint(v: u64, overlong: bool, out: &mut Vec<u8>) {
@@ -233,7 +237,7 @@ fn an_overlong_number_is_not_canonical() {
             record.extend(body);
             assert!(read_common(&record).is_none(), "{bits} {which}");
             assert!(!read_any(&record).unwrap().0.canonical);
-            // Behind the record that makes it the guessed one, and with more behind it.
+            // After the record that makes this the guessed record, and with more records after.
             let mut run = vec![];
             put(&(term, index - 1, 0, vec![7; len]), &mut run);
             run.extend(&record);
@@ -249,7 +253,7 @@ fn an_overlong_number_is_not_canonical() {
 fn check_heads(head: &Head, context: &[u8]) {
     let mut plain = [0; 400];
     let n = head_plain(&mut plain, head, context);
-    // With room for words, and, from a buffer of just the length, without.
+    // With room for words, and, from a buffer of the exact length, without.
     for room in [400, n] {
         let mut out = [0xa5; 400];
         assert_eq!(write_head(&mut out[..room], head, context), n, "{head:?}");
@@ -311,7 +315,7 @@ fn a_number_is_read_by_words_at_every_width_and_distance_from_the_end() {
             let word = super::word::Words::new(&bytes).unwrap().at(0).unwrap();
             assert_eq!(super::word::number(word), (len <= 8).then_some((v, len)));
             for end in 1..len {
-                // Cut off: never read as something that ends within the bytes.
+                // Cut off: never read as a field that ends within the bytes.
                 let word = super::word::Words::new(&bytes[..end]).unwrap().at(0).unwrap();
                 assert!(super::word::number(word).is_none_or(|(_, n)| n > end));
                 assert!(end <= 8 || super::word::wide(&bytes[..end], 0).is_none());
@@ -384,7 +388,8 @@ proptest! {
         check_message(&record);
     }
 
-    /// What the iterator gives by the lengths alone is what reading every record gives.
+    /// The iterator, which goes by the lengths alone, returns the same entries as a full read of
+    /// every record.
     #[test]
     fn iterating_by_length_agrees(
         term in number(),
@@ -409,7 +414,8 @@ proptest! {
         prop_assert!(rest.is_empty());
     }
 
-    /// What the short way says of a message, the general one says, too; and it takes what our own encoder writes for it.
+    /// The fast path returns the same message as the general path, and takes every message that our
+    /// own encoder writes for it.
     #[test]
     fn reading_a_steady_message_agrees(
         ids in proptest::array::uniform3(prop_oneof![3 => 1..127u64, 1 => number()]),
@@ -461,7 +467,7 @@ proptest! {
         check_steady(&bytes, Receiver { address: 0, ..ours });
     }
 
-    /// A short frame is what its parts are, for whomever it is made.
+    /// A short frame has the bytes of its parts, for every receiver.
     #[test]
     fn writing_a_short_frame_agrees(
         ids in proptest::array::uniform3(prop_oneof![3 => 1..130u64, 1 => number()]),
@@ -497,7 +503,8 @@ proptest! {
         }
     }
 
-    /// The head that is known from the one before is the head that would be written, and found in no record but that one.
+    /// The head that is known from the record before equals the written head, and matches no other
+    /// record.
     #[test]
     fn heads_of_a_series_agree(
         term in number(),
@@ -546,7 +553,8 @@ proptest! {
         }
     }
 
-    /// Records of a series have the lengths that are read one by one, up to the first record of another form.
+    /// Records of a series have the same lengths as records read singly, up to the first record of
+    /// another form.
     #[test]
     fn records_of_a_series_agree(
         term in prop_oneof![4 => 1..200u64, 1 => number()],
@@ -583,7 +591,8 @@ proptest! {
                 break;
             }
         }
-        // Neither the end nor a record of another form is read past; a number too wide for a series may end one early.
+        // No read goes beyond the end or into a record of another form. A number too wide for a
+        // series may end the series early.
         let next = read_common(rest).filter(|e| (e.term, e.index) == (term, index));
         prop_assert!(next.is_none() || !heads.aim(term, index));
     }
@@ -602,7 +611,8 @@ fn check_steady(bytes: &[u8], to: Receiver) {
         let kind = MessageKind::App;
         let steady::Append { from, log_term, index, commit, reject, records } = m;
         let head = Head { kind, to: to.id, from, term: to.term, log_term, index, commit, reject, ..Head::default() };
-        // Records are not looked at yet. Those of a series are what the general reader finds, or nothing.
+        // The iterator has not read the records yet. The records of a series are the records that
+        // the general reader finds, or none.
         let (mut heads, mut rest, mut count) = (RecordHeads::default(), records, 0);
         while heads.aim(log_term, index + 1 + count)
             && let Some(len) = heads.read(rest)

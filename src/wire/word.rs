@@ -1,19 +1,20 @@
-//! Fields by the word: a tag of one byte and a number of up to seven are read and written as one word of eight bytes.
+//! Fields by the word: a tag of one byte and a number of up to seven bytes, read and written as a
+//! word of eight bytes.
 //!
-//! A response of six fields takes 145 instructions to read and 110 to write, where it took 370 and 155 byte by byte. Wider numbers go the plain way, which the tests compare this one with.
+//! Wider numbers take the general path. The tests compare the results of both.
 
 use super::read::Reader;
 
-/// Bytes to be read by the word.
+/// Bytes to read by the word.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a> {
     bytes: &'a [u8],
-    /// The last eight bytes, the first of them zeros if there are fewer.
+    /// The last eight bytes. If there are fewer, the word begins with zeros.
     last: u64,
 }
 
 impl<'a> Words<'a> {
-    /// `None`: there are no bytes.
+    /// Returns `None` if `bytes` is empty.
     #[inline(always)]
     pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
         match bytes.last_chunk::<8>() {
@@ -23,14 +24,17 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// As [`new`](Self::new), but there must be eight bytes.
+    /// Does the same as [`new`](Self::new), but returns `None` for fewer than eight bytes.
     #[inline(always)]
     pub(super) fn of_eight(bytes: &'a [u8]) -> Option<Self> {
         Some(Self { bytes, last: u64::from_le_bytes(*bytes.last_chunk::<8>()?) })
     }
 
-    /// The word at `at`, with zeros for what lies behind the end: no tag is 0, and a number that is cut off there ends beyond the end, as
-    /// the caller finds out. `None`: at the end, or beyond it.
+    /// Returns the word at `at`, with zeros beyond the end of the bytes. Returns `None` at the end
+    /// or beyond.
+    ///
+    /// The zeros do no harm: no tag is 0, and a truncated number ends beyond the bytes, where the
+    /// caller refuses it.
     #[inline(always)]
     pub(super) fn at(&self, at: usize) -> Option<u64> {
         let left = self.bytes.len().checked_sub(at)?;
@@ -41,30 +45,33 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Less than eight bytes, at the end of a word.
+/// Gathers fewer than eight bytes at the end of a word.
 #[cold]
 #[inline(never)]
 fn gather(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |word, &byte| word >> 8 | u64::from(byte) << 56)
 }
 
-/// The number behind the tag in the low byte, and how many bytes the two take. `None`: the number has more than seven.
+/// Returns the number after the tag in the low byte, and the length of the field. Returns `None` if
+/// the number has more than seven bytes.
 #[inline(always)]
 pub(super) fn number(w: u64) -> Option<(u64, usize)> {
     judged_number(w).map(|(v, n, _)| (v, n))
 }
 
-/// As [`number`]; also whether it is not 0 and written the shortest way, so that a canonical record may have it.
+/// Does the same as [`number`]. Also returns whether a canonical record may have the number: not 0,
+/// and a shortest varint.
 #[inline(always)]
 pub(super) fn judged_number(w: u64) -> Option<(u64, usize, bool)> {
-    // One and two bytes are nearly all that there is; the widths repeat from message to message, so these branches are foreseen.
+    // Nearly all numbers have one or two bytes. The widths repeat from message to message, so that
+    // the CPU predicts these branches.
     if w & 0x8000 == 0 {
         return Some((w >> 8 & 0x7f, 2, w & 0x7f00 != 0));
     }
     if w & 0x80_0000 == 0 {
         return Some((w >> 8 & 0x7f | w >> 9 & 0x3f80, 3, w & 0x7f_0000 != 0));
     }
-    // Indexes mostly have these two.
+    // Indexes mostly have three or four bytes.
     if w & 0x8000_0000 == 0 {
         return Some((w >> 8 & 0x7f | w >> 9 & 0x3f80 | w >> 10 & 0x1f_c000, 4, w & 0x7f00_0000 != 0));
     }
@@ -76,14 +83,15 @@ pub(super) fn judged_number(w: u64) -> Option<(u64, usize, bool)> {
     if stop == 0 {
         return None;
     }
-    // All bits up to the last byte's highest.
+    // All bits up to the highest of the last byte.
     let x = (w & (stop ^ (stop - 1))) >> 8;
     let bits = stop.trailing_zeros();
     // The last byte of a shortest number is not 0.
     Some((squeeze(x), (bits / 8 + 1) as usize, w >> (bits & !7) & 0x7f != 0))
 }
 
-/// A number of more than seven bytes behind a tag at `at`, and how many bytes the two take. Ids drawn at random have these.
+/// Returns the number after a tag at `at`, and the length of the field. For numbers of more than
+/// seven bytes, such as random ids.
 #[inline(never)]
 pub(super) fn wide(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let rest = bytes.get(at + 1..)?;
@@ -104,7 +112,7 @@ pub(super) fn wide(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     Some((v, 1 + rest.len() - r.left()))
 }
 
-/// The low seven bits of each byte, without gaps. About 15 instructions; a loop over seven bytes takes 50.
+/// Joins the low seven bits of each byte, without gaps and without a loop.
 #[inline(always)]
 pub(super) fn squeeze(x: u64) -> u64 {
     let x = x & 0x007f_007f_007f_007f | (x & 0x7f00_7f00_7f00_7f00) >> 1;
@@ -112,7 +120,8 @@ pub(super) fn squeeze(x: u64) -> u64 {
     x & 0x0fff_ffff | (x & 0x0fff_ffff_0000_0000) >> 4
 }
 
-/// The word of a field, and how many of its bytes count. `None`: the number takes more than seven.
+/// Returns the word of a field and its length. Returns `None` if the number takes more than seven
+/// bytes.
 #[inline(always)]
 pub(super) fn field(tag: u8, v: u64) -> Option<(u64, usize)> {
     if v < 1 << 28 {
@@ -122,12 +131,12 @@ pub(super) fn field(tag: u8, v: u64) -> Option<(u64, usize)> {
         return None;
     }
     let n = super::varint_len(v);
-    // All bytes but the last go on: two to six.
+    // Two to six bytes, all except the last, continue the number.
     let more = 0x8080_8080_8080_8080 >> (72 - 8 * n);
     Some(((spread(v) | more) << 8 | u64::from(tag), 1 + n))
 }
 
-/// The same for a number of at most four bytes.
+/// Does the same as [`field`] for a number of at most four bytes.
 #[inline(always)]
 pub(super) fn short_field(tag: u8, v: u64) -> (u64, usize) {
     debug_assert!(v < 1 << 28);
@@ -135,12 +144,12 @@ pub(super) fn short_field(tag: u8, v: u64) -> (u64, usize) {
     if v < 0x80 {
         return (v << 8 | tag, 2);
     }
-    // What lies above the low seven bits counts twice: it moves one bit up.
+    // Doubles the bits above the low seven, which moves these bits up by one.
     let two = v + (v & !0x7f);
     if v < 0x4000 {
         return (two << 8 | 0x8000 | tag, 3);
     }
-    // And again, above the low two bytes of what has come of it.
+    // Doubles the bits above the low two bytes of the result.
     let three = two + (two & !0x7fff);
     if v < 1 << 21 {
         return (three << 8 | 0x80_8000 | tag, 4);
@@ -148,7 +157,7 @@ pub(super) fn short_field(tag: u8, v: u64) -> (u64, usize) {
     ((three + (three & !0x7f_ffff)) << 8 | 0x8080_8000 | tag, 5)
 }
 
-/// Seven bits to a byte, of at most 49.
+/// Spreads at most 49 bits, seven to a byte.
 #[inline(always)]
 fn spread(v: u64) -> u64 {
     let x = v & 0x0fff_ffff | (v & 0x00ff_ffff_f000_0000) << 4;
@@ -156,7 +165,8 @@ fn spread(v: u64) -> u64 {
     x & 0x007f_007f_007f_007f | (x & 0x3f80_3f80_3f80_3f80) << 1
 }
 
-/// Puts a field whose number has more than seven bytes at `at`, and gives where the next one goes. `None`: it does not fit.
+/// Writes a field whose number has more than seven bytes at `at`. Returns the place of the next
+/// field, or `None` if `out` is too short.
 #[inline(never)]
 pub(super) fn put_wide(out: &mut [u8], at: usize, tag: u8, v: u64) -> Option<usize> {
     let low = spread(v & ((1 << 49) - 1)) | 0x0080_8080_8080_8080;
@@ -166,7 +176,7 @@ pub(super) fn put_wide(out: &mut [u8], at: usize, tag: u8, v: u64) -> Option<usi
     Some(at + 8 + n - 1)
 }
 
-/// Puts a word at `at`. `None`: it does not fit.
+/// Writes a word at `at`. Returns `None` if `out` is too short.
 #[inline(always)]
 pub(super) fn store(out: &mut [u8], at: usize, word: u64) -> Option<()> {
     *out.get_mut(at..)?.first_chunk_mut::<8>()? = word.to_le_bytes();

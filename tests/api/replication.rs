@@ -88,6 +88,20 @@ fn committed_entries_are_handed_out_in_pages_and_none_is_lost() {
     }
 }
 
+/// A limit of 0 bytes returns entries one by one, as a limit of a byte does; before, applying stood still after the first ready.
+#[test]
+fn a_limit_of_no_bytes_still_hands_out_committed_entries() {
+    let mut cluster = with(|c| c.max_committed_size_per_ready = 0);
+    cluster.elect(1);
+    for i in 0..10u8 {
+        cluster.node(1).propose(&[i; 30], 0).unwrap();
+    }
+    cluster.settle();
+    for id in 1..=3 {
+        assert_eq!(cluster.hosts[&id].disk.data.len(), 10);
+    }
+}
+
 #[test]
 fn hints_skip_whole_terms_from_both_sides() {
     // A follower with thirty entries of thirty old terms needs one rejection, not thirty.

@@ -1,5 +1,5 @@
 //! The planted faults of `tests/faults/*.edit` fit the core's sources as they are, and an edit that does not fit is named. Whether the
-//! suites find each fault, `make mutants-quick` shows.
+//! suites find each fault, `make mutants-quick` shows. So do the edits of `benches/ways.edit`, which switch special ways off.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "planter/src/edits.rs"]
@@ -22,6 +22,14 @@ fn each_edit_fits_the_sources_just_once() {
     if let Err(misfits) = edits::plant_all(top(), &faults()) {
         panic!("\n{misfits}\nWhoever changes a rule changes its fault, too: tests/faults/README.md\n");
     }
+}
+
+#[test]
+fn each_edit_of_a_special_way_fits_the_sources_just_once() {
+    let ways = edits::read_file(&top().join("benches/ways.edit")).unwrap();
+    assert!(!ways.is_empty());
+    let misfits: Vec<String> = ways.iter().filter_map(|way| edits::make_only(top(), way).err()).collect();
+    assert!(misfits.is_empty(), "\n{}\nWhoever changes a special way changes its edit, too.\n", misfits.join("\n"));
 }
 
 #[test]

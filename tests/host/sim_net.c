@@ -332,7 +332,11 @@ static void deliver_join(uint64_t id)
     net.joins[id].due = sim.now + 100 * MS;
     if (!reaches(id, to))
         return;
-    CHECK(hello(id, to, RH_WIRE_JOINING, false, &self, &words) == 0);
+    uint16_t code = hello(id, to, RH_WIRE_JOINING, false, &self, &words);
+    if (code) {
+        up->rejected(driver_of(id), to, true, code, words.text);
+        return;
+    }
     const struct rh_net_hello h = {.id = id, .channel = RH_WIRE_JOINING, .empty = true, .founding = self.founding,
                                    .disk = self.disk,
                                    .peer_address = {(uint8_t *)self.peer_address, strlen(self.peer_address)}};

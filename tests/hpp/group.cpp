@@ -120,7 +120,7 @@ void a_membership_and_a_fetch() {
     CHECK(n.report_unreachable(2) && n.report_snapshot(9, snapshot_report::failed).error().code() == code::no_peer);
     CHECK(n.set_window(2, 8, 0) && n.set_window(9, 8, 0).error().code() == code::no_peer);
     CHECK(n.transfer(9).error().code() == code::no_peer);
-    CHECK(!n.abort_transfer());
+    CHECK(n.abort_transfer().error().code() == code::state);
     CHECK(!*n.next_fetch());
     CHECK(n.supply_none(77, supply::later).error().code() == code::arg);
     CHECK(!n.supply_entries(77, nullptr, 0) && !n.supply_snapshot(77, 1, *n.get_conf(), ""));

@@ -1,4 +1,5 @@
-//! What clients and operators asked, and what they were told: each token once, and the truth.
+//! The requests of clients and operators, and the answers. Each token comes back once, with the
+//! truth.
 
 use crate::check::Checker;
 use crate::disk::Record;
@@ -10,13 +11,13 @@ use raftcore::{DropKind, Reason};
 
 #[derive(Debug, Default)]
 pub struct Book {
-    /// Operation n is `ops[n - 1]`; n is its token.
+    /// Operation n is `ops[n - 1]`; n is the token.
     pub ops: Vec<Op>,
-    /// Where each operation was applied first; 0: nowhere yet.
+    /// By operation: the index of its first application; 0: not applied yet.
     places: Vec<u64>,
-    /// By node, how many wait for an answer.
+    /// Number of open operations, by node.
     open: [u64; MAX_NODES],
-    /// Time, as clients see it: it moves with everything they do or hear.
+    /// Time of the clients. Every request and answer advances the clock.
     clock: u64,
 }
 
@@ -26,7 +27,7 @@ impl Book {
         self.clock
     }
 
-    /// The number of the next operation.
+    /// Returns the number of the next operation.
     pub fn next(&self) -> u64 {
         self.ops.len() as u64 + 1
     }
@@ -50,7 +51,7 @@ impl Book {
         self.ops.len() as u64
     }
 
-    /// The newest operation was refused: it never was.
+    /// Withdraws the newest operation, since the node refused it.
     pub fn withdraw(&mut self, token: u64) {
         if token == self.ops.len() as u64 {
             let op = self.ops.pop();
@@ -76,7 +77,7 @@ impl Book {
         Ok(op)
     }
 
-    /// A token comes back with its entry.
+    /// Records a token returned with a committed entry.
     pub fn committed(&mut self, node: (u64, u64), token: u64, index: u64, checker: &mut Checker) -> Lawful {
         let now = self.now();
         let op = self.open(node, token)?;
@@ -84,7 +85,7 @@ impl Book {
         (op.outcome, op.end) = (Outcome::Done(index), now);
         let kind = op.kind;
         checker.acknowledged = checker.acknowledged.max(index);
-        // None: a snapshot came before anybody applied it.
+        // None: a snapshot arrived before any node applied the entry.
         checker.applied_at(index).map_or(Ok(()), |record| Self::is_its_entry(kind, token, index, record))
     }
 
@@ -97,7 +98,7 @@ impl Book {
         Ok(())
     }
 
-    /// A token comes back without its entry.
+    /// Records a token returned without an entry.
     pub fn dropped(&mut self, node: (u64, u64), token: u64, what: DropKind, why: Reason, tally: &mut Tally) -> Lawful {
         let now = self.now();
         let place = token.checked_sub(1).and_then(|at| self.places.get(at as usize)).copied().unwrap_or(0);
@@ -126,7 +127,7 @@ impl Book {
         Ok(())
     }
 
-    /// A read may be served: `value` is what the state machine says.
+    /// Records a read that may be served. `registers` are from the state machine.
     pub fn answered(&mut self, node: (u64, u64), token: u64, index: u64, registers: &[u64]) -> Lawful {
         let now = self.now();
         let op = self.open(node, token)?;
@@ -143,14 +144,14 @@ impl Book {
         Ok(())
     }
 
-    /// An entry is applied for the first time anywhere.
+    /// Records the first time that an entry is applied on a node.
     pub fn applied(&mut self, index: u64, record: &Record, tally: &mut Tally) -> Lawful {
         let Some((token, _)) = record.write() else { return Ok(()) };
         let Some(op) = token.checked_sub(1).and_then(|at| self.ops.get(at as usize)) else { return Ok(()) };
         hold!(TokenTruth, op.outcome != Outcome::Failed, "{token} was told to be not committed, and is, at {index}");
         let place = &mut self.places[token as usize - 1];
         if *place != 0 && *place != index {
-            // One that was passed on may arrive twice: what happens to it is said to be unknown.
+            // A forwarded operation may arrive twice, since its outcome is reported as unknown.
             hold!(TokenOnce, op.forwarded, "operation {token} is committed at {place} and {index}: {op:?}");
             tally.saw(Witness::ForwardedTwice);
         }
@@ -158,7 +159,7 @@ impl Book {
         Ok(())
     }
 
-    /// A node died: what was open there is never answered.
+    /// Forgets the open operations of a node that died. No answer will come.
     pub fn died(&mut self, node: u64) {
         self.open[node as usize] = 0;
         for op in self.ops.iter_mut().filter(|op| op.node == node && op.outcome == Outcome::Open) {
@@ -166,12 +167,12 @@ impl Book {
         }
     }
 
-    /// Whether a node has given back every token.
+    /// Whether a node has returned every token.
     pub fn is_even(&self, node: u64) -> bool {
         self.open[node as usize] == 0
     }
 
-    /// Tokens that a node has not given back.
+    /// Returns the tokens that a node has not returned.
     pub fn open_at(&self, node: u64) -> Vec<u64> {
         let open = (1..).zip(&self.ops).filter(|(_, op)| op.node == node && op.outcome == Outcome::Open);
         open.map(|(number, _)| number).collect()

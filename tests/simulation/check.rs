@@ -1,5 +1,6 @@
-//! What must hold after every call, over all history and all lives of all nodes. It takes plain values, so that a bad state made by hand
-//! can be fed to each law: see `teeth`.
+//! The laws that hold after every call, over the whole history and all lives of all nodes.
+//!
+//! The functions take plain values, so that `teeth` can feed each law a bad state made by hand.
 
 use crate::disk::{Disk, Record};
 use crate::law::{Lawful, hold};
@@ -7,7 +8,7 @@ use raftcore::*;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A configuration, its lists sorted as they come.
+/// A configuration, with sorted lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conf {
     pub voters: Vec<u64>,
@@ -46,7 +47,7 @@ impl Conf {
         all
     }
 
-    /// Whether those for whom `has` holds are a quorum of each half.
+    /// Whether the members for which `has` holds are a quorum of each half.
     pub fn is_quorum(&self, has: impl Fn(u64) -> bool) -> bool {
         let majority = |half: &[u64]| half.is_empty() || half.iter().filter(|&&id| has(id)).count() > half.len() / 2;
         !self.voters.is_empty() && majority(&self.voters) && majority(&self.outgoing)
@@ -56,7 +57,7 @@ impl Conf {
         [&self.voters, &self.outgoing].into_iter().filter(|half| !half.is_empty())
     }
 
-    /// Whether each quorum of the one meets each quorum of the other.
+    /// Whether every quorum of `self` shares a member with every quorum of `other`.
     pub fn meets(&self, other: &Self) -> bool {
         let meet = |a: &Vec<u64>, b: &Vec<u64>| {
             let union = a.len() + b.iter().filter(|id| !a.contains(id)).count();
@@ -66,7 +67,7 @@ impl Conf {
     }
 }
 
-/// What left for the network, as far as a law speaks of it.
+/// The parts of a sent message that the laws use.
 #[derive(Clone, Copy, Debug)]
 pub struct Head {
     pub kind: MessageKind,
@@ -81,11 +82,11 @@ pub struct Head {
 #[derive(Clone, Copy, Debug)]
 struct Committed {
     term: u64,
-    /// The term of the node that said so first.
+    /// Term of the node that first reported the commit.
     seen_in: u64,
 }
 
-/// What a node was when it was last looked at.
+/// The state of a node at the last look.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mark {
     life: u64,
@@ -94,11 +95,11 @@ pub struct Mark {
     pub commit: u64,
     applied: u64,
     pub role: Role,
-    /// As a leader: its log was held against what is committed up to here.
+    /// At a leader: the log was compared with the committed entries up to here.
     complete: u64,
 }
 
-/// What a look has found beside that all is well.
+/// Findings of a look without a breach.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Seen {
     pub leads_now: bool,
@@ -108,16 +109,16 @@ pub struct Seen {
 #[derive(Debug, Default)]
 pub struct Checker {
     leaders: BTreeMap<u64, u64>,
-    /// By index: who said in which term that which entry is committed.
+    /// By index: the committed entry, and the term of the first report.
     committed: Vec<Option<Committed>>,
     pub last_committed: u64,
-    /// By index: the entries that ever stood there, as (term, term before, hash).
+    /// By index: all entries ever stored there, as (term, term before, hash).
     entries: Vec<Vec<(u64, u64, u64)>>,
-    /// By index: what was applied, and the state machine's hash then.
+    /// By index: the applied record, and the state machine's hash at that point.
     applied: Vec<Option<(Record, u64)>>,
     pub confs: BTreeMap<u64, (Rc<[u8]>, Conf)>,
     marks: BTreeMap<u64, Mark>,
-    /// Highest index of a write that a client was told of.
+    /// Highest index of a write that was acknowledged to a client.
     pub acknowledged: u64,
 }
 
@@ -144,7 +145,7 @@ fn term_in(runs: &[TermRun], index: u64) -> u64 {
 }
 
 impl Checker {
-    /// The founders' configuration.
+    /// Starts with the founders' configuration.
     pub fn begin(&mut self, conf: &Rc<[u8]>) {
         self.confs.insert(1, (conf.clone(), Conf::read(conf)));
     }
@@ -153,7 +154,7 @@ impl Checker {
         self.leaders.last_key_value().map_or(0, |(&term, _)| term)
     }
 
-    /// After every call.
+    /// Looks at a node after a call.
     pub fn look(&mut self, s: &Status, life: u64, conf: &Conf, runs: impl FnOnce() -> Vec<TermRun>) -> Lawful<Seen> {
         let mark = self.marks.entry(s.id).or_default();
         if mark.life != life {
@@ -163,7 +164,7 @@ impl Checker {
         hold!(NeverBack, !back, "node {} fell back from {mark:?} to {s:?}", s.id);
         let vote_kept = s.term > mark.term || mark.vote == 0 || s.vote == mark.vote;
         hold!(NeverBack, vote_kept, "node {} voted for {}, now for {} in term {}", s.id, mark.vote, s.vote, s.term);
-        // A snapshot on its way to the disk lies above what is applied; nobody campaigns then.
+        // A snapshot that waits for the disk is above `applied`; the node is then not promotable.
         let floor = if s.promotable { s.applied } else { s.commit };
         hold!(
             OrderOfPositions,
@@ -207,7 +208,7 @@ impl Checker {
         Ok(seen)
     }
 
-    /// A leader's log holds what is committed.
+    /// Checks that a leader's log holds the committed entries.
     fn leads_over(&self, s: &Status, from: u64, runs: &[TermRun]) -> Lawful {
         for index in from + 1..=self.last_committed {
             let Some(Some(known)) = self.committed.get(index as usize) else { continue };
@@ -228,7 +229,7 @@ impl Checker {
         Ok(())
     }
 
-    /// A node says that more is committed.
+    /// Records that a node reports a higher commit index.
     fn commits(&mut self, s: &Status, from: u64, runs: &[TermRun]) -> Lawful {
         for index in s.first_index.max(from + 1)..=s.commit {
             let term = term_in(runs, index);
@@ -247,7 +248,8 @@ impl Checker {
         Ok(())
     }
 
-    /// A leader's commit index came to `id`: `on_disk` says whose disk has that entry.
+    /// Checks that a quorum has the entry on disk, after a leader's commit index reached `id`.
+    /// `on_disk` tests a node's disk.
     pub fn on_quorum(&self, leader: u64, conf: &Conf, id: EntryId, on_disk: impl Fn(u64) -> bool) -> Lawful {
         let holders: Vec<u64> = conf.members().into_iter().filter(|&member| on_disk(member)).collect();
         hold!(
@@ -258,7 +260,7 @@ impl Checker {
         Ok(())
     }
 
-    /// A node hands out entries to be stored, from `first` on, behind one of `before` term.
+    /// Records entries to be stored, from `first` on. `before` is the term of the entry before.
     pub fn stores(&mut self, node: u64, before: u64, first: u64, records: &[Record]) -> Lawful {
         let mut before = before;
         for (record, index) in records.iter().zip(first..) {
@@ -278,7 +280,8 @@ impl Checker {
         Ok(())
     }
 
-    /// A leader in `term` hands out entries of that term: they go on where its log ended, and a change needs the one before it applied.
+    /// Checks new entries of a leader in its own term: the entries extend the log, and a change
+    /// requires that the change before is applied.
     pub fn leads_on(&self, s: &Status, last: u64, first: u64, records: &[Record], changes: &[u64]) -> Lawful {
         hold!(LeaderAppendOnly, first == last + 1, "{} leads, and replaces entries from {first} to {last}", s.id);
         let mut newest = changes.last().copied().unwrap_or(0);
@@ -296,7 +299,8 @@ impl Checker {
         Ok(())
     }
 
-    /// A state machine has applied an entry. The first time, its record is kept: true.
+    /// Records that a state machine applied an entry. Returns true the first time, and keeps the
+    /// record.
     pub fn applies(&mut self, node: u64, index: u64, before: u64, record: &Record, hash: u64) -> Lawful<bool> {
         hold!(AppliedInOrder, index == before + 1, "node {node} applies {index} after {before}");
         match grow(&mut self.applied, index) {
@@ -316,7 +320,7 @@ impl Checker {
         self.applied.get(index as usize).and_then(|known| known.as_ref()).map(|(record, _)| record)
     }
 
-    /// A state machine is replaced by a snapshot's.
+    /// Checks a snapshot that replaces a state machine.
     pub fn installs(&self, node: u64, index: u64, hash: u64, conf: &Rc<[u8]>) -> Lawful {
         if let Some(Some((_, known))) = self.applied.get(index as usize) {
             hold!(StateMachineSafety, *known == hash, "node {node} installs another state at {index}");
@@ -328,7 +332,8 @@ impl Checker {
         Ok(())
     }
 
-    /// A change is in force on a node. True: nobody had it before.
+    /// Records a configuration in force on a node. Returns true if no node had the configuration
+    /// before.
     pub fn configures(&mut self, node: u64, index: u64, bytes: &Rc<[u8]>) -> Lawful<bool> {
         if let Some((known, _)) = self.confs.get(&index) {
             hold!(SameConfiguration, known == bytes, "node {node} has another configuration as of {index}");
@@ -342,18 +347,19 @@ impl Checker {
         Ok(true)
     }
 
-    /// A disk's hard state is replaced.
+    /// Checks a new hard state on a disk.
     pub fn overwrites(&self, node: u64, old: HardState, new: HardState) -> Lawful {
         let kept = new.term > old.term || (new.term == old.term && (old.vote == 0 || new.vote == old.vote));
         hold!(NeverBack, kept, "node {node} stores {new:?} over {old:?}");
         Ok(())
     }
 
-    /// A message enters the network: what it says must be on its sender's disk.
+    /// Checks that the promises of a message are on the sender's disk when the message enters the
+    /// network.
     pub fn leaves(&self, head: &Head, disk: &Disk) -> Lawful {
         use MessageKind as Kind;
         let (from, held, last) = (head.from, disk.state, disk.last());
-        // The term alone; a granted pre-vote speaks of a term that nobody is in.
+        // Only the term is checked. A granted pre-vote is exempt, since no node is in its term yet.
         let says_term = matches!(
             head.kind,
             Kind::AppResp | Kind::VoteResp | Kind::App | Kind::Heartbeat | Kind::Snap | Kind::TimeoutNow | Kind::Vote
@@ -370,7 +376,8 @@ impl Checker {
             );
         }
         match head.kind {
-            // Of an older term it counts for nothing: what it speaks of may have been overwritten before it was ever stored.
+            // An acknowledgement of an older term does not count: the entries may have been
+            // overwritten before they were stored.
             Kind::AppResp if !head.reject && head.term == held.term => {
                 hold!(
                     DurableAck,
@@ -395,7 +402,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Limits, as far as they show.
+    /// Checks the limits, as far as the status shows them.
     pub fn within(&self, s: &Status, limits: &Config, footprint: u64) -> Lawful {
         let (id, outstanding) = (s.id, if limits.storage == StorageMode::Sync { 1 } else { limits.max_outstanding });
         hold!(Bounds, s.n_outstanding <= outstanding, "node {id}: {} readies outstanding", s.n_outstanding);

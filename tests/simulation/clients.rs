@@ -1,4 +1,4 @@
-//! Those who use the group: clients that write and read, operators that change its members.
+//! The users of the group: clients that write and read, operators that change the membership.
 
 use crate::disk::{Disk, KEYS, write_bytes};
 use crate::history::Kind;
@@ -24,7 +24,7 @@ impl World {
                 }
             }
         }
-        // One that is superseded is asked first: it may not know.
+        // A superseded leader is the first to get a read, since it may not know of its successor.
         let superseded = self.hosts.values().filter(|host| host.leads() && host.paused_until == 0);
         let superseded = superseded.min_by_key(|host| host.status.term).map(|host| host.id);
         if let Some(old) = superseded.filter(|&id| self.leader() != Some(id)) {
@@ -37,12 +37,12 @@ impl World {
         Ok(())
     }
 
-    /// Hosts that do not stand still.
+    /// Returns the hosts that are not paused.
     fn awake(&self) -> Vec<u64> {
         self.hosts.values().filter(|host| host.paused_until == 0).map(|host| host.id).collect()
     }
 
-    /// Whom a client asks: mostly one that leads, or believes so.
+    /// Picks a node for a client: mostly a leader, or a node that believes to lead.
     fn somebody(&mut self) -> Option<u64> {
         let mut list = self.awake();
         let (near, any) = (self.clients.chance(70), self.clients.next());
@@ -52,7 +52,7 @@ impl World {
         if list.is_empty() { None } else { list.get((any % list.len() as u64) as usize).copied() }
     }
 
-    /// Writes a random key, if the node takes it: whether it does.
+    /// Proposes a write to a random key. Returns whether the node accepted it.
     pub fn propose_at(&mut self, id: u64, len: u64) -> Lawful<bool> {
         let (token, key) = (self.bench.book.next(), self.clients.below(KEYS as u64) as usize);
         self.with(id, |host, b| {
@@ -60,7 +60,8 @@ impl World {
             let floor = b.checker.acknowledged;
             b.book.begin(Kind::Write, key, host.name(), forwarded, floor);
             let done = host.driver.propose(&write_bytes(token, key, len), token);
-            // Refused, it was never there; if the process dies of the call, nobody knows.
+            // A refused write never existed. If the process dies during the call, the outcome is
+            // unknown.
             let refused = matches!(done, Ok(Err(_)));
             if refused {
                 b.book.withdraw(token);
@@ -72,7 +73,7 @@ impl World {
         Ok(self.bench.book.next() > token)
     }
 
-    /// Reads a key, if the node takes it: whether it does.
+    /// Requests a read of a key. Returns whether the node accepted it.
     pub fn read_at(&mut self, id: u64, key: usize) -> Lawful<bool> {
         let token = self.bench.book.next();
         self.with(id, |host, b| {
@@ -138,7 +139,7 @@ impl World {
         })
     }
 
-    /// An operator proposes a change at a node that leads, or believes so; now and then at any.
+    /// Proposes a change at a leader, or a node that believes to lead; sometimes at a random node.
     fn change(&mut self) -> Lawful {
         let ids = self.awake();
         let leaders: Vec<u64> = ids.iter().copied().filter(|id| self.hosts.get(id).is_some_and(Host::leads)).collect();
@@ -164,10 +165,10 @@ impl World {
             return Ok(());
         }
         let encoding = if changes.is_empty() { ChangeEncoding::V2(Transition::Auto) } else { encoding };
-        // To skip the entry that leaves a joint configuration would be to stay in it.
+        // A host that skips the entry for leaving a joint configuration would stay in it.
         let skip = !changes.is_empty() && self.operators.chance(25);
         self.propose_change(id, &changes, encoding, if skip { &[SKIP] } else { b"" })?;
-        // The other operator wants somebody to lead who is about to go.
+        // A second operator wants to transfer leadership to a node that is about to be removed.
         let target = self.operators.pick(&changes).filter(|change| change.kind != ChangeKind::AddNode);
         let hasty = self.operators.chance(30) && self.bench.has(Fault::Transfer);
         if let Some(target) = target.filter(|_| hasty) {
@@ -203,7 +204,7 @@ impl World {
         })
     }
 
-    /// In the place of a node whose disk is gone comes one with a new id.
+    /// Returns changes that replace a node with a lost disk by a node with a new id.
     fn replacement(&mut self, conf: &crate::check::Conf) -> Vec<Change> {
         let Some(&gone) = self.wiped.keys().find(|&&id| conf.is_member(id)) else { return Vec::new() };
         let fresh = (7..MAX_NODES as u64 - 1).find(|id| !self.wiped.contains_key(id) && !conf.is_member(*id));
@@ -237,7 +238,7 @@ impl World {
         changes
     }
 
-    /// A node that is new has an empty disk; one that comes back has its old one.
+    /// Prepares the disks: empty for a new node, the old disk for a node that returns.
     fn prepare(&mut self, changes: &[Change]) -> Lawful {
         for change in changes {
             if change.kind == ChangeKind::RemoveNode {

@@ -1,4 +1,5 @@
-//! A disk with a log, a hard state and a checkpoint of the state machine; and that state machine: registers that clients read and write.
+//! A disk with a log, a hard state and a checkpoint of the state machine. The state machine has
+//! registers that clients read and write.
 
 use raftcore::*;
 use std::collections::VecDeque;
@@ -23,13 +24,13 @@ impl Record {
         EntryRef { term: self.term, index, kind: self.kind, data: &self.data, token: 0 }
     }
 
-    /// The operation that it carries: its number and key. None: a leader's first entry, or a change.
+    /// Returns the number and the key of a write. None: a leader's first entry, or a change.
     pub fn write(&self) -> Option<(u64, usize)> {
         if self.kind.is_change() { None } else { read_write(&self.data) }
     }
 }
 
-/// A write as bytes: its number, its key, and as much ballast as makes up the length.
+/// Encodes a write: its number, its key, and padding up to the length.
 pub fn write_bytes(op: u64, key: usize, len: u64) -> Vec<u8> {
     let mut data = op.to_le_bytes().to_vec();
     data.push(key as u8);
@@ -42,7 +43,7 @@ fn read_write(data: &[u8]) -> Option<(u64, usize)> {
     rest.first().map(|&key| (u64::from_le_bytes(*op), usize::from(key) % KEYS))
 }
 
-/// The application: what a host keeps beside the log.
+/// The application: the state that a host keeps besides the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
     pub applied: u64,
@@ -50,10 +51,10 @@ pub struct Machine {
     pub term: u64,
     /// The configuration as of `applied`.
     pub conf: Rc<[u8]>,
-    /// Over everything applied.
+    /// Hash of everything applied.
     pub hash: u64,
     pub registers: [u64; KEYS],
-    /// Writes that were applied, by number: one that was passed on may come twice, and counts once.
+    /// Numbers of the applied writes. A forwarded write may come twice, and counts once.
     seen: Vec<u64>,
 }
 
@@ -78,7 +79,7 @@ impl Machine {
         }
     }
 
-    /// All but the configuration, which travels apart.
+    /// Encodes the machine without the configuration, which travels separately.
     pub fn to_bytes(&self) -> Vec<u8> {
         let numbers =
             [self.applied, self.term, self.hash].into_iter().chain(self.registers).chain(self.seen.iter().copied());
@@ -96,20 +97,20 @@ impl Machine {
     }
 }
 
-/// What survives a crash.
+/// The state that survives a crash.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     pub state: HardState,
-    /// The commit index as of the last sync: one that moved since may be lost.
+    /// The commit index as of the last sync. A later commit index may be lost.
     pub synced_commit: u64,
     pub before: EntryId,
     pub log: VecDeque<Record>,
-    /// The state machine's last checkpoint.
+    /// The last checkpoint of the state machine.
     pub machine: Machine,
 }
 
 impl Disk {
-    /// Of a founder of a group with these voters.
+    /// Returns the disk of a founder of a group with these voters.
     pub fn founder(voters: &[u64]) -> Self {
         let conf = wire::ConfStateRef { voters, ..Default::default() };
         let mut bytes = vec![0; wire::conf_state_len(&conf)];
@@ -140,7 +141,7 @@ impl Disk {
         if index == self.before.index { Some(self.before.term) } else { self.get(index).map(|record| record.term) }
     }
 
-    /// Whether the entry is there, or a snapshot that covers it.
+    /// Whether the disk has the entry, or a snapshot that covers the entry.
     pub fn holds(&self, id: EntryId) -> bool {
         id.index <= self.before.index || self.term_at(id.index) == Some(id.term)
     }
@@ -156,7 +157,7 @@ impl Disk {
         self.log.truncate(index.saturating_sub(self.before.index + 1) as usize);
     }
 
-    /// Puts one record behind the others; whatever stood at its place or above is gone.
+    /// Stores a record at `index`. Deletes all records from `index` on first.
     pub fn put(&mut self, index: u64, record: Record) {
         self.truncate_from(index);
         self.log.push_back(record);

@@ -1,4 +1,5 @@
-//! A node with all its calls in one place: here a crash cuts in between any two of them, the C ABI runs beside, the script is written.
+//! A node and the calls of the node. Here a crash can cut in between two calls, the C ABI runs in
+//! parallel, and the script is written.
 
 use crate::check::Head;
 use crate::disk::Record;
@@ -9,17 +10,17 @@ use crate::twin::Twin;
 use raftcore::*;
 use std::rc::Rc;
 
-/// A message on its way.
+/// A message in flight.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub head: Head,
-    /// Its sender's life, and its receiver's when it left.
+    /// Life of the sender, and of the receiver, when the message left.
     pub life: u64,
     pub to_life: u64,
     pub bytes: Rc<Vec<u8>>,
 }
 
-/// A batch of work, owned.
+/// A ready, owned.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub number: u64,
@@ -30,7 +31,7 @@ pub struct Batch {
     pub snapshot: Option<(EntryId, Rc<[u8]>, Vec<u8>)>,
     pub first: u64,
     pub entries: Vec<Record>,
-    /// Messages, each with whether it waits for the disk.
+    /// The messages. True: the message waits for the disk.
     pub messages: Vec<(bool, Packet)>,
     pub span: Option<(u64, u64)>,
     pub committed: Vec<(Record, u64)>,
@@ -45,13 +46,13 @@ pub struct Driver {
     node: Node,
     #[cfg(feature = "capi")]
     twin: Option<Box<Twin>>,
-    /// Calls until the process dies, if it is to die between two.
+    /// Calls until the process dies; none: no such death is planned.
     pub fuse: Option<u32>,
     pub calls: u64,
     pub script: Script,
 }
 
-/// A node's answer as the C ABI's code.
+/// Converts a node's answer to the code of the C ABI.
 #[cfg(feature = "capi")]
 trait Coded {
     fn code(&self) -> i32;
@@ -244,7 +245,7 @@ impl Driver {
         Ok(outcome)
     }
 
-    /// Puts a change in force; gives the configuration to be stored.
+    /// Puts a change in force. Returns the configuration to be stored.
     pub fn apply_conf(&mut self, entry: EntryRef<'_>) -> Called<Rc<[u8]>> {
         let outcome = self.node.apply_conf(entry).map(|conf| Rc::from(conf.bytes));
         #[cfg(feature = "capi")]
@@ -260,7 +261,7 @@ impl Driver {
         Ok(outcome)
     }
 
-    /// Passes over a change; gives the configuration to be stored.
+    /// Skips a change. Returns the configuration to be stored.
     pub fn skip_conf(&mut self, index: u64) -> Called<Rc<[u8]>> {
         let outcome = self.node.skip_conf(index).map(|conf| Rc::from(conf.bytes));
         #[cfg(feature = "capi")]
@@ -326,7 +327,7 @@ impl Driver {
         Ok(outcome)
     }
 
-    /// Takes the next batch of work, copied out of the node's buffers.
+    /// Takes the next ready, copied out of the node's buffers.
     pub fn ready(&mut self) -> Called<Option<Batch>> {
         let (id, life) = (self.id, self.life);
         let outcome = self.node.ready().map(|ready| ready.map(|ready| copy(&ready, id, life)));
@@ -346,7 +347,7 @@ impl Driver {
 
     // ---- looking inside
 
-    /// Whether there is a batch to take, or a fetch.
+    /// Whether there is a ready or a fetch to take.
     pub fn has_work(&self) -> bool {
         self.node.has_ready().is_ok_and(|kinds| kinds & (has::READY | has::FETCH) != 0)
     }

@@ -1,14 +1,16 @@
-//! What clients asked and heard, and whether it is linearizable.
+//! The operations of clients, the answers, and the check whether the history is linearizable.
 //!
-//! Each write writes a value of its own, so a register's history can be judged in n log n (Gibbons and Korach, "Testing shared
-//! memories", 1997): all operations that wrote or read one value form a zone, from its earliest end to its latest begin. If the earliest
-//! end comes first, the value was in the register for all that time: two such zones may not overlap, and a zone of a value that nobody
-//! need have seen (its begin comes first) may not lie within one. A plain search judges small histories the same way: see `teeth`.
+//! Each write writes a distinct value, so a register's history can be checked in n log n (Gibbons
+//! and Korach, "Testing shared memories", 1997). All operations that wrote or read a value form a
+//! zone, from the earliest end to the latest begin. If the earliest end comes first, the register
+//! held the value during the whole zone, and two such zones must not overlap. If the latest begin
+//! comes first, nobody need have seen the value, and the zone must not lie within a zone of the
+//! first kind. `teeth` checks small histories with a plain search as well.
 
 use crate::disk::KEYS;
 use crate::law::{Law, Lawful, broken};
 
-/// Nothing was heard of it.
+/// No answer came.
 pub const NEVER: u64 = u64::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,28 +25,28 @@ pub enum Outcome {
     Open,
     /// The entry is committed at this index, or the read was answered.
     Done(u64),
-    /// Surely not committed; or the read failed.
+    /// Certainly not committed; or the read failed.
     Failed,
     Unknown,
-    /// Its node died first.
+    /// The node died before the answer.
     Lost,
 }
 
-/// An operation; its number is its token and, of a write, its value.
+/// An operation. Its number is the token and, of a write, the value.
 #[derive(Clone, Copy, Debug)]
 pub struct Op {
     pub kind: Kind,
     pub key: usize,
     pub node: u64,
     pub life: u64,
-    /// It was proposed at a node that did not lead.
+    /// The operation was proposed at a node that did not lead.
     pub forwarded: bool,
     pub begin: u64,
     pub end: u64,
-    /// Highest index that was acknowledged to anybody when it began.
+    /// Highest acknowledged index, of all clients, at the begin.
     pub floor: u64,
     pub outcome: Outcome,
-    /// What a read saw.
+    /// The value that a read returned.
     pub value: u64,
 }
 
@@ -62,7 +64,7 @@ pub fn check(ops: &[Op]) -> Lawful {
 }
 
 fn check_key(ops: &[Op], key: usize) -> Lawful {
-    // By value: 0 is what a register holds at first.
+    // By value; 0 is the initial value of a register.
     let mut zones: Vec<Zone> = vec![Zone { value: 0, written: 0, first_end: 0, last_begin: 0 }];
     let mut place = vec![usize::MAX; ops.len() + 1];
     place[0] = 0;

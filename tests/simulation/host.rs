@@ -1,5 +1,5 @@
-//! A simulated host: a node, a disk queue and an apply queue that take their time. Here: its turn. `store` has its writes, `supply` what
-//! it gives to peers that lag.
+//! A simulated host: a node, and queues for the disk and for applying, which take time. Here is the
+//! host's turn; `store` has the writes, `supply` the answers to fetches.
 
 use crate::book::Book;
 use crate::check::{Checker, Conf};
@@ -16,7 +16,7 @@ use raftcore::*;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// What all hosts of a run share.
+/// Shared by all hosts of a run.
 pub struct Bench {
     pub plan: Plan,
     pub rng: Rng,
@@ -25,11 +25,11 @@ pub struct Bench {
     pub book: Book,
     pub tally: Tally,
     pub script: Script,
-    /// Leaders whose commit index moved, each with its configuration then.
+    /// Leaders whose commit index rose, with the configuration at that time.
     pub moved: Vec<(u64, Rc<Conf>, EntryId)>,
-    /// Nodes that came to lead.
+    /// Nodes that became leader.
     pub elected: Vec<u64>,
-    /// Where a joint configuration was entered: index, and who led.
+    /// The index of the entry into a joint configuration, and the leader at that time.
     pub joint: Option<u64>,
 }
 
@@ -49,39 +49,39 @@ pub struct Host {
     footprint: u64,
     pub driver: Driver,
     pub disk: Disk,
-    /// As of what is applied; the disk has its last checkpoint.
+    /// The state as of the applied index. The disk has the last checkpoint.
     pub machine: Machine,
-    /// In force on the node.
+    /// The configuration in force on the node.
     pub conf: Rc<Conf>,
     pub jobs: VecDeque<Job>,
     pub to_apply: VecDeque<Task>,
-    /// MESSAGES: responses of MsgStorageApply, each with the index it stands for.
+    /// MESSAGES: responses of MsgStorageApply, with their indexes.
     pub apply_responses: VecDeque<(u64, Vec<u8>)>,
     /// READ_AT_ONCE: reads whose index is not applied yet.
     pub reads: Vec<Read>,
     pub late: Vec<Late>,
-    /// Changes in the log as it was handed out.
+    /// Changes in the log, up to the last entry returned.
     pub changes: Vec<u64>,
-    /// Entries that were overwritten on this disk not long ago.
+    /// Entries recently overwritten on this disk.
     pub overwritten: VecDeque<EntryId>,
     pub sent: Vec<Packet>,
-    /// ASYNC: batches up to it are durable, and not released yet; and since when.
+    /// ASYNC: the newest durable ready that is not released yet, and the tick since when.
     pub unreleased: Option<(u64, u64)>,
     pub stalled_until: u64,
     pub paused_until: u64,
-    /// Speed of its clock, percent, and what is left over of a tick.
+    /// Speed of the clock in percent, and the remainder of a tick.
     pub speed: (u64, u64),
     pub wakes: bool,
-    /// What a disk that lies has really kept: older states, the oldest first.
+    /// The real contents of a lying disk: older states, oldest first.
     pub truth: VecDeque<Disk>,
-    /// What it showed when it was looked at last.
+    /// The status at the last look.
     pub status: Status,
 }
 
 impl Host {
     pub fn boot(id: u64, life: u64, disk: Disk, b: &mut Bench) -> Turn<Self> {
         let config = b.plan.config(id, life);
-        // Buffers grow by doubling, and term runs, snapshots and large entries come on top.
+        // Buffers grow by doubling. Term runs, snapshots and large entries need more.
         let footprint = Node::footprint(&config).map_or(u64::MAX, |bytes| 2 * bytes as u64 + (1 << 20));
         let mut driver = Driver::new(&config, life, b.plan.twin, b.script.clone());
         b.script.note(&format!(
@@ -159,7 +159,7 @@ impl Host {
         self.status.role == Role::Leader
     }
 
-    /// After every call: is all still lawful?
+    /// Checks all laws after a call.
     pub fn look(&mut self, b: &mut Bench) -> Lawful {
         hold!(Sound, self.driver.is_sound(), "node {} is poisoned: {}", self.id, self.driver.detail());
         let s = self.driver.status();
@@ -195,7 +195,7 @@ impl Host {
         }
     }
 
-    /// A call that may fail only in ways that belong to normal life.
+    /// Allows a call to fail only with an error of normal operation.
     pub fn may_fail(&self, call: &str, outcome: Result<()>, allowed: &[Error]) -> Lawful {
         let fine = outcome.is_ok() || outcome.is_err_and(|error| allowed.contains(&error));
         hold!(Sound, fine, "{call} of {}: {outcome:?}: {}", self.id, self.driver.detail());
@@ -209,12 +209,12 @@ impl Host {
         Ok(())
     }
 
-    /// Takes a message; what it may refuse is told by what the message is.
+    /// Steps a message. The message determines the allowed errors.
     pub fn step(&mut self, packet: &Packet, b: &mut Bench) -> Turn {
         let before = (self.status.term, self.status.role);
         let done = self.driver.step(packet.head.from, &packet.bytes)?;
         let busy = [Error::Full, Error::NoPeer, Error::NoLeader, Error::NotLeader, Error::ConfBusy, Error::Conf];
-        // Passed on by somebody who is no member here.
+        // A sender that is no member here forwarded the message.
         let stranger = done == Err(Error::NotForMe)
             && wire::parse_message(&packet.bytes).is_ok_and(|m| m.head.from != packet.head.from);
         if !stranger {
@@ -230,7 +230,7 @@ impl Host {
         Ok(())
     }
 
-    /// Does what there is to do.
+    /// Does the work that is due.
     pub fn turn(&mut self, b: &mut Bench) -> Turn {
         self.wakes = false;
         for _ in 0..6 {
@@ -249,13 +249,13 @@ impl Host {
                 break;
             }
         }
-        // Nothing that a look of this turn has found asks for another one.
+        // Findings of this turn's looks do not require another turn.
         self.wakes =
             !self.jobs.is_empty() || self.unreleased.is_some() || !self.to_apply.is_empty() || !self.late.is_empty();
         Ok(())
     }
 
-    /// Takes a batch, if there is one.
+    /// Takes a ready, if there is any.
     fn take(&mut self, b: &mut Bench) -> Turn {
         if self.config.storage == StorageMode::Sync && !self.jobs.is_empty() {
             return Ok(());
@@ -299,12 +299,12 @@ impl Host {
         Ok(())
     }
 
-    /// The end of the log as it was handed out.
+    /// Returns the end of the log, counting entries that wait for the disk.
     fn handed(&self) -> EntryId {
         self.jobs.iter().rev().find_map(Job::end).unwrap_or_else(|| self.disk.last())
     }
 
-    /// The term at an index of the log as it was handed out.
+    /// Returns the term at an index, counting entries that wait for the disk.
     fn handed_term(&self, index: u64) -> Option<u64> {
         for job in self.jobs.iter().rev() {
             if let Some(at) = index.checked_sub(job.first).filter(|_| !job.entries.is_empty()) {
@@ -329,7 +329,7 @@ impl Host {
         hold!(LogMatching, before.is_some(), "node {} stores entries from {first}, its log ends before", self.id);
         b.checker.stores(self.id, before.unwrap_or(0), first, &batch.entries)?;
         if batch.role == Role::Leader && batch.entries.first().is_some_and(|r| r.term == batch.state.term) {
-            // What it acknowledged of its own changes since the batch was closed does not matter: nothing has been.
+            // `applied` may be read now, since nothing was acknowledged after the ready was taken.
             let s = Status { applied: self.driver.status().applied, ..self.status };
             b.checker.leads_on(&s, self.handed().index, first, &batch.entries, &self.changes)?;
         }
@@ -339,7 +339,7 @@ impl Host {
         Ok(())
     }
 
-    /// Sorts the messages of a batch: at once, after the disk, or local work.
+    /// Sorts the messages of a ready: sent at once, after the disk, or local work.
     fn post(&mut self, messages: Vec<(bool, Packet)>, job: &mut Job, b: &mut Bench) -> Turn {
         for (after, packet) in messages {
             let to = packet.head.to;
@@ -374,7 +374,7 @@ impl Host {
         Ok(())
     }
 
-    /// A message leaves for the network.
+    /// Sends a message to the network.
     pub fn send(&mut self, packet: Packet, b: &mut Bench) -> Lawful {
         if !b.plan.blind {
             b.checker.leaves(&packet.head, &self.disk)?;
@@ -384,7 +384,8 @@ impl Host {
         Ok(())
     }
 
-    /// Committed entries as tasks; their changes are put in force, or skipped where all hosts do.
+    /// Queues committed entries as tasks. Changes are put in force, or skipped where all hosts
+    /// skip.
     pub fn tasks(
         &mut self,
         span: Option<(u64, u64)>,
@@ -450,7 +451,7 @@ impl Host {
         Ok(Some(bytes))
     }
 
-    /// The first to put a configuration in force says what it means.
+    /// Reports the effect of a configuration when the first host puts it in force.
     fn configured(&self, before: &Conf, term: u64, b: &mut Bench) {
         match (before.is_joint(), self.conf.is_joint()) {
             (false, true) => {
@@ -467,7 +468,7 @@ impl Host {
         }
     }
 
-    /// Reads that may be served: with READ_AT_ONCE once their index is applied.
+    /// Serves reads; with READ_AT_ONCE, only once their index is applied.
     pub fn answer_reads(&mut self, reads: Vec<Read>, b: &mut Bench) -> Lawful {
         for read in reads {
             if read.index > self.machine.applied && b.plan.reads_at_once() {
@@ -506,11 +507,11 @@ impl Host {
         b.book.answered(self.name(), read.token, read.index, &self.machine.registers)
     }
 
-    /// Once a tick: windows of a leader.
+    /// Checks a leader's windows, once a tick.
     pub fn check_peers(&self, b: &Bench) -> Lawful {
         self.driver.peers().try_for_each(|peer| b.checker.peer_within(self.id, &peer, &self.config))
     }
 }
 
-/// A change whose context ends with it is skipped by all hosts of some runs.
+/// Mark at the end of a change's context. In some runs every host skips such changes.
 pub const SKIP: u8 = 0x5c;

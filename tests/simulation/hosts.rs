@@ -1,8 +1,8 @@
-//! The hosts that live, by id: a place for each.
+//! The live hosts, by id: a place for each.
 
 use crate::host::Host;
 
-/// Ids are below this.
+/// Ids are below this limit.
 pub const MAX_NODES: usize = 24;
 
 #[derive(Default)]

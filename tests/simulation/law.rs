@@ -1,4 +1,4 @@
-//! The laws a run is held to, by name, and how a breach is told.
+//! The laws of a run, by name, and the report of a breach.
 
 macro_rules! laws {
     ($($(#[doc = $doc:literal])* $law:ident = $text:literal;)*) => {
@@ -57,7 +57,7 @@ pub fn broken<T>(law: Law, text: String) -> Lawful<T> {
     Err(Broken { law, text })
 }
 
-/// Holds a condition to a law.
+/// Returns a breach of the law unless the condition holds.
 macro_rules! hold {
     ($law:ident, $condition:expr, $($text:tt)+) => {
         if !$condition {
@@ -70,7 +70,7 @@ pub(crate) use hold;
 /// Why a host's turn ends early.
 #[derive(Debug)]
 pub enum Halt {
-    /// Its process dies here.
+    /// The process dies here.
     Crash,
     Broken(Broken),
 }
@@ -81,5 +81,5 @@ impl From<Broken> for Halt {
     }
 }
 
-/// What a call of a node gives: a halt, or the node's own answer.
+/// The result of a call of a node: a halt, or the node's own answer.
 pub type Called<T> = Result<raftcore::Result<T>, Halt>;

@@ -1,8 +1,8 @@
-//! A cluster in a deterministic simulation: one seed fixes everything, the faults too. What is checked, and how to run a seed again:
-//! `README.md` beside this file.
+//! A cluster in a deterministic simulation. A seed fixes everything, including the faults. `README.md`
+//! in this folder lists the checks, and says how to repeat a seed:
 //!
-//!     SIM_SEEDS=1000 cargo test --release --test simulation sweep -- --nocapture      that many seeds from a fresh start, which is printed
-//!     SIM_SEED=77 cargo test --release --test simulation sweep -- --nocapture         one seed again
+//!     SIM_SEEDS=1000 cargo test --release --test simulation sweep -- --nocapture   fresh seeds
+//!     SIM_SEED=77 cargo test --release --test simulation sweep -- --nocapture      repeats a seed
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod book;

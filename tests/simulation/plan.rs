@@ -1,4 +1,5 @@
-//! What a seed stands for: which kinds of faults its run has ("swarm"), how hard they hit, and how its nodes are configured.
+//! The plan that a seed stands for: the kinds of faults in the run ("swarm"), their strength, and
+//! the configuration of the nodes.
 
 use crate::rng::Rng;
 use raftcore::*;
@@ -16,7 +17,7 @@ macro_rules! faults {
                 match self { $(Self::$fault => $name,)* }
             }
 
-            /// In how many of 100 seeds it is present.
+            /// The fault is present in this many of 100 seeds.
             fn percent(self) -> u64 {
                 match self { $(Self::$fault => $percent,)* }
             }
@@ -32,38 +33,39 @@ faults! {
     /// A message is lost.
     Loss = "loss", 55;
     Duplicate = "duplicate", 45;
-    /// Messages that are due together come in any order.
+    /// Messages due in the same round arrive in random order.
     Reorder = "reorder", 45;
     /// A message takes up to an election timeout.
     Delay = "delay", 55;
-    /// It takes several election timeouts: longer than a crash and a restart.
+    /// A message takes several election timeouts: longer than a crash and a restart.
     LongDelay = "long_delay", 35;
-    /// A cut between groups of nodes, both ways.
+    /// A cut between groups of nodes, in both directions.
     Partition = "partition", 45;
     OneWay = "one_way_partition", 30;
-    /// A link that comes and goes.
+    /// A link that fails and recovers again and again.
     Flapping = "flapping", 20;
-    /// A process stands still, its messages wait.
+    /// A process is paused while its messages wait.
     Pause = "pause", 25;
-    /// Clocks run at 0.5 to 3 times the speed of others.
+    /// Clocks run at 0.5 to 3 times the normal speed.
     TickDrift = "tick_drift", 25;
-    /// A process dies: what was not synced is lost, or some of it.
+    /// A process dies: unsynced writes are lost, fully or in part.
     Crash = "crash", 60;
-    /// It dies between two calls of the host's turn.
+    /// A process dies between two calls of the host's turn.
     CrashBetweenCalls = "crash_between_calls", 45;
-    /// Of the writes under way some reached the disk, the last one torn.
+    /// Some of the current writes reached the disk, the last write torn.
     TornRecord = "torn_record", 45;
     /// A commit index that needed no sync is lost in a crash.
     LostCommit = "lost_commit", 40;
     SlowDisk = "slow_disk", 45;
     /// A disk does nothing for up to some election timeouts.
     DiskStall = "disk_stall", 25;
-    /// A write fails: the host boots again from what is there.
+    /// A write fails: the host boots again from the disk.
     IoError = "io_error", 20;
-    /// A disk is gone for good; the node comes back under a new id.
+    /// A disk is lost for good; the node comes back under a new id.
     WipedDisk = "wiped_disk", 12;
     Compaction = "compaction", 60;
-    /// The snapshot for a peer is taken at once and supplied late, when the log behind it may be gone.
+    /// The snapshot for a peer is taken at once and supplied late, when the log after it may be
+    /// gone.
     SnapshotRace = "snapshot_race", 35;
     Change = "membership_change", 45;
     TwoOperators = "two_operators", 25;
@@ -74,27 +76,27 @@ faults! {
     LateFetch = "late_fetch", 40;
     WrongFetch = "wrong_fetch", 25;
     UnansweredFetch = "unanswered_fetch", 20;
-    /// A message that no correct peer sends: refused, and the node unchanged.
+    /// A message that no correct peer sends is refused, and leaves the node unchanged.
     Forgery = "forgery", 25;
-    /// What hosts may call at any time: campaign, forget_leader, wrong reports, limits set anew.
+    /// Stray but legal calls of a host: campaign, forget_leader, wrong reports, new limits.
     StrayCall = "stray_call", 40;
 }
 
-/// What a run may be told beside its seed.
+/// Settings of a run besides the seed.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     pub ticks: Option<u64>,
     pub nodes: Option<u64>,
-    /// Bits of faults that are left out.
+    /// Bits of the excluded faults.
     pub without: u64,
     /// etcd's choices in ASYNC: known to be unsafe.
     pub etcd: bool,
     /// Every fsync is a lie: known to be unsafe.
     pub lying: bool,
-    /// Don't look at what leaves for the network: then only consequences are seen.
+    /// Do not check messages when they enter the network; only consequences are seen.
     pub blind: bool,
     pub script: bool,
-    /// Whether the C ABI runs beside; none: 5 % of the seeds.
+    /// Whether the C ABI runs in parallel; none: in 5 % of the seeds.
     pub twin: Option<bool>,
 }
 
@@ -134,14 +136,14 @@ pub struct Plan {
     /// Entries between two checkpoints of the state machine.
     pub checkpoint: u64,
     pub mixed_modes: bool,
-    /// Hosts skip changes that carry the mark, all of them.
+    /// All hosts skip changes with the mark.
     pub skips: bool,
     pub priorities: bool,
-    /// Hosts give the term runs at boot, and only the entries that are not applied.
+    /// Hosts give the term runs at boot, and only the unapplied entries.
     pub boot_by_terms: bool,
-    /// Proposals that come together; 0: now and then several.
+    /// Proposals per burst; 0: sometimes several.
     pub burst: u64,
-    /// Hosts hold the views of batches for long.
+    /// Hosts hold the views of readies for a long time.
     pub lazy: bool,
     /// See `storm`.
     pub storms: bool,
@@ -204,7 +206,8 @@ impl Plan {
         plan.template = plan.configuration(&mut rng);
         plan.ticks = options.ticks.unwrap_or(plan.ticks);
         plan.founders = options.nodes.unwrap_or(plan.founders);
-        // A sole voter that answers at once may miss what it acknowledged before a restart (docs/departures.md).
+        // A sole voter that answers at once may miss writes acknowledged before a restart
+        // (docs/departures.md).
         if plan.founders == 1 || plan.has(Fault::Change) || plan.has(Fault::WipedDisk) {
             plan.template.flags = plan.template.flags.with(Flags::READ_AT_ONCE, false);
         }
@@ -214,7 +217,8 @@ impl Plan {
             plan.founders = plan.founders.max(3);
             (plan.template.storage, plan.template.snapshot_timeout_ticks) = (StorageMode::Async, 100);
             plan.mixed_modes = false;
-            // What R-10 needs to be seen by what comes of it: requests that outlive a crash which forgot them.
+            // For R-10 to show by consequences, vote requests must outlive a crash that forgot the
+            // votes.
             let faults =
                 [Fault::Crash, Fault::SlowDisk, Fault::DiskStall, Fault::Delay, Fault::LongDelay, Fault::StrayCall];
             plan.on = faults.iter().fold(0, |on, fault| on | fault.bit()) & !options.without;
@@ -223,8 +227,9 @@ impl Plan {
         plan
     }
 
-    /// Short cuts and elections without end: among five, logs that overwrite each other again and again; among three, with slow messages,
-    /// leaders that are superseded and hear of their reads all the same.
+    /// Makes a storm: short partitions and endless elections. With five nodes, logs overwrite each
+    /// other again and again. With three nodes and slow messages, superseded leaders still get
+    /// answers to their reads.
     fn storm(&mut self) {
         let slow = self.max_delay > 21;
         self.on = [Fault::Partition, Fault::OneWay, Fault::StrayCall, Fault::Delay, Fault::Crash, Fault::SlowDisk]
@@ -239,7 +244,8 @@ impl Plan {
         }
     }
 
-    /// Many entries, a small log, hosts that hold on to what they look at: a log that is full when an election is won.
+    /// Makes a crowd: many entries, a small log, hosts that hold views for long. The log can be
+    /// full when an election is won.
     fn crowd(&mut self) {
         self.on |= [Fault::TinyLimits, Fault::StrayCall, Fault::SlowDisk].iter().fold(0, |on, fault| on | fault.bit());
         (self.lazy, self.proposals, self.crowded, self.burst) = (true, 100, true, 16);
@@ -278,7 +284,8 @@ impl Plan {
             (c.max_inflight_msgs, c.max_inflight_bytes, c.max_uncommitted_size) = (16, 0, 64 << 10);
             (c.max_size_per_msg, c.max_committed_size_per_ready, c.max_tokens) = (8 << 10, 16 << 10, 1024);
         }
-        // Without these a node that missed its removal raises terms for ever (docs/departures.md).
+        // Without these flags a node that missed its removal raises terms for ever
+        // (docs/departures.md).
         let members_change = self.has(Fault::Change) || self.has(Fault::WipedDisk);
         let lease = rng.chance(25) && !self.has(Fault::TickDrift);
         let optional = [
@@ -332,7 +339,7 @@ impl Plan {
         self.template.flags.has(Flags::READ_AT_ONCE)
     }
 
-    /// Of one node, in one life.
+    /// Returns the configuration of a node in a life.
     pub fn config(&self, id: u64, life: u64) -> Config {
         let mut c = self.template;
         c.id = id;
@@ -345,23 +352,24 @@ impl Plan {
             c.priority = (id % 4) as i32;
         }
         if c.storage == StorageMode::Messages {
-            // What is not applied must fit into memory there, also at boot.
+            // In this mode all unapplied entries must fit into memory, also at boot.
             c.recent_bytes = 4 << 20;
         }
         c
     }
 
-    /// Whether its configuration may change, also by a proposal that is still on its way when the faults are over.
+    /// Whether the membership may change, including by a proposal still in flight when the faults
+    /// end.
     pub fn members_change(&self) -> bool {
         (self.on | self.over) & (Fault::Change.bit() | Fault::WipedDisk.bit()) != 0
     }
 
-    /// Faults are over.
+    /// Ends the faults.
     pub fn calm(&mut self) {
         (self.on, self.over, self.lazy) = (0, self.on, false);
     }
 
-    /// The kinds that are present.
+    /// Returns the kinds of faults that are present.
     pub fn faults(&self) -> Vec<Fault> {
         Fault::ALL.iter().copied().filter(|&fault| self.has(fault)).collect()
     }

@@ -1,5 +1,7 @@
-//! Chance for the simulator: one seed fixes everything. Each concern draws from a stream of its own, so that a run without one kind of
-//! fault stays as near as it can to the run with it: shrinking lives on that.
+//! Random numbers for the simulator, all from a single seed.
+//!
+//! Every concern draws from a separate stream. A run without a kind of fault thus stays close to
+//! the run with the fault. Shrinking relies on this.
 
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -23,7 +25,7 @@ impl Rng {
         if bound == 0 { 0 } else { (self.next() >> 11) % bound }
     }
 
-    /// From `low` to `high`, both included.
+    /// From `low` to `high`, inclusive.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }

@@ -1,4 +1,5 @@
-//! A run as a script that a person can read, in the form of etcd's interaction files: a command, `----`, what came of it.
+//! A run as a readable script, in the form of etcd's interaction files: a command, `----`, the
+//! result.
 
 use crate::driver::Batch;
 use raftcore::*;
@@ -6,14 +7,15 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-/// One text for all nodes of a run; none: nobody wants to read it.
+/// A text shared by all nodes of a run; none: no script is written.
 #[derive(Clone, Default)]
 pub struct Script(Option<Rc<RefCell<Pages>>>);
 
 #[derive(Default)]
 struct Pages {
     text: String,
-    /// Where the last command begins, if it was a tick of which nothing came: the next one joins it.
+    /// Start of the last command, if the command was a tick without a result. The next tick joins
+    /// it.
     quiet_tick: Option<usize>,
 }
 
@@ -25,7 +27,7 @@ fn kind_text(kind: EntryKind) -> &'static str {
     }
 }
 
-/// An entry's data: a write by its number, others by length.
+/// Describes an entry's data: a write by number, other data by length.
 fn data_text(data: &[u8]) -> String {
     match data.split_first_chunk::<8>() {
         Some((op, rest)) if !rest.is_empty() => format!("write {} key {}", u64::from_le_bytes(*op), rest[0]),
@@ -97,12 +99,12 @@ impl Script {
         self.0.is_some()
     }
 
-    /// What was written.
+    /// Returns the text written so far.
     pub fn text(&self) -> String {
         self.0.as_ref().map_or(String::new(), |pages| pages.borrow().text.clone())
     }
 
-    /// A line beside the commands.
+    /// Writes a line between the commands.
     pub fn note(&self, text: &str) {
         if let Some(pages) = &self.0 {
             let mut pages = pages.borrow_mut();
@@ -121,7 +123,7 @@ impl Script {
         }
     }
 
-    /// One tick of a node; those of several nodes stand in one line.
+    /// Writes a tick of a node. Ticks of several nodes share a line.
     pub fn tick(&self, id: u64) {
         let Some(pages) = &self.0 else { return };
         let mut pages = pages.borrow_mut();
@@ -147,7 +149,7 @@ impl Script {
         self.say(&format!("apply-conf {id} index={index}"), &output);
     }
 
-    /// Events come of the command before: they are shown beneath it.
+    /// Writes an event beneath the causing command.
     pub fn event(&self, id: u64, event: &Event) {
         let Some(pages) = &self.0 else { return };
         let mut pages = pages.borrow_mut();

@@ -1,4 +1,4 @@
-//! A host's writes: the disk queue, what a crash leaves of it, and the apply queue.
+//! A host's writes: the disk queue, the remains after a crash, and the apply queue.
 
 use crate::disk::{Disk, Machine, Record};
 use crate::driver::{Batch, Packet};
@@ -9,7 +9,7 @@ use crate::tally::Witness;
 use raftcore::*;
 use std::rc::Rc;
 
-/// The writes of one ready, in the order in which a torn one may stop.
+/// The writes of a ready, in the order in which a torn write may stop.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
     pub number: u64,
@@ -19,11 +19,11 @@ pub struct Job {
     pub first: u64,
     pub entries: Vec<Record>,
     pub state: Option<HardState>,
-    /// Messages that wait for this job and all before it.
+    /// Messages to be sent after this job and the jobs before.
     pub after: Vec<Packet>,
     /// MESSAGES: responses to be stepped here.
     pub local: Vec<Vec<u8>>,
-    /// SYNC: answered once its entries are applied.
+    /// SYNC: reads, answered once the entries of the ready are applied.
     pub reads: Vec<Read>,
     /// Last entry of a span that came without entries; 0: none.
     pub bare: u64,
@@ -49,7 +49,7 @@ impl Job {
         }
     }
 
-    /// Where the log ends once it is done; none: it writes no log.
+    /// Returns the end of the log after the job; none: the job writes no log.
     pub fn end(&self) -> Option<EntryId> {
         let newest = self.entries.last();
         let entry = newest.map(|r| EntryId { term: r.term, index: self.first + self.entries.len() as u64 - 1 });
@@ -71,12 +71,12 @@ pub struct Task {
     pub index: u64,
     pub record: Record,
     pub token: u64,
-    /// The configuration that came out of it.
+    /// The configuration after the entry.
     pub conf: Option<Rc<[u8]>>,
 }
 
 impl Host {
-    /// Ticks until a job that is queued now is done.
+    /// Returns the ticks until a job queued now is done.
     pub fn disk_time(&self, b: &mut Bench) -> u64 {
         let slow = b.rng.chance(b.plan.slow_disk);
         if b.has(Fault::SlowDisk) && slow {
@@ -95,12 +95,12 @@ impl Host {
                 b.tally.fault(Fault::IoError);
                 let writes = b.rng.below(job.writes() as u64) as usize;
                 self.write(&job, writes, b)?;
-                // What was queued behind it never came to the disk.
+                // Jobs queued after the failed job never reached the disk.
                 self.jobs.clear();
                 return Err(Halt::Crash);
             }
             self.write(&job, usize::MAX, b)?;
-            // Of an older term: what it stored may have been overwritten already.
+            // A job of an older term: its entries may have been overwritten already.
             if job.term < self.status.term && !job.entries.is_empty() {
                 b.tally.saw(Witness::StaleMark);
             }
@@ -147,7 +147,8 @@ impl Host {
         self.release_views(b)
     }
 
-    /// The views of a batch may be held for as long as the host has room for others; a lazy one holds them for as long as it can.
+    /// Releases the views of a ready. A host may hold views while there is room for further
+    /// readies; a lazy host holds them as long as possible.
     fn release_views(&mut self, b: &mut Bench) -> Turn {
         let Some((number, since)) = self.unreleased else { return Ok(()) };
         let crowded = self.status.n_outstanding + 1 >= self.config.max_outstanding;
@@ -160,7 +161,7 @@ impl Host {
         Ok(())
     }
 
-    /// Does up to `limit` of a job's writes, in their order.
+    /// Does up to `limit` of a job's writes, in order.
     fn write(&mut self, job: &Job, limit: usize, b: &mut Bench) -> Lawful {
         if b.plan.lying && job.writes() > 0 {
             self.truth.push_back(self.disk.clone());
@@ -213,7 +214,7 @@ impl Host {
 
     // ---- the state machine
 
-    /// Applies what its time has come for, and says so.
+    /// Applies the tasks that are due, and reports them to the node.
     pub fn apply_some(&mut self, b: &mut Bench) -> Turn {
         if self.to_apply.is_empty() {
             return Ok(());
@@ -278,7 +279,7 @@ impl Host {
         Ok(true)
     }
 
-    /// A snapshot replaces what was to be applied: committed it is all the same.
+    /// Drops the tasks that a snapshot replaces. Their entries are committed nevertheless.
     pub fn drop_tasks(&mut self, b: &mut Bench) -> Lawful {
         self.apply_responses.clear();
         for task in std::mem::take(&mut self.to_apply).into_iter().filter(|task| task.token != 0) {
@@ -287,7 +288,8 @@ impl Host {
         Ok(())
     }
 
-    /// State, applied index and configuration go to the disk in one write, now and then; never ahead of the log there.
+    /// Sometimes writes state, applied index and configuration to the disk, in a single write,
+    /// never ahead of the log on disk.
     fn checkpoint(&mut self, b: &Bench) {
         let due = self.machine.applied >= self.disk.machine.applied + b.plan.checkpoint;
         let id = EntryId { term: self.machine.term, index: self.machine.applied };
@@ -298,7 +300,8 @@ impl Host {
 
     // ---- the end of a process
 
-    /// The process dies. Of the jobs under way some writes may have reached the disk; those behind them are gone.
+    /// Ends the process. Some writes of the current jobs may have reached the disk; later jobs are
+    /// lost.
     pub fn crash(mut self, b: &mut Bench) -> Lawful<Disk> {
         if self.machine.applied > self.disk.machine.applied {
             b.tally.saw(Witness::AppliedAgain);
@@ -311,7 +314,7 @@ impl Host {
         }
         if b.has(Fault::TornRecord) && survive > 0 {
             b.tally.fault(Fault::TornRecord);
-            // The record that was cut short fails its checksum at boot: it is as if it had not been.
+            // The torn record fails its checksum at boot, as if the record had not been written.
             for job in &jobs {
                 let part = survive.min(job.writes());
                 self.write(job, part, b)?;
@@ -332,7 +335,7 @@ impl Host {
             disk.state.commit = disk.synced_commit;
         }
         disk.synced_commit = disk.state.commit;
-        // However a write is torn, no hard state outlives the entries it commits.
+        // However a write is torn, no hard state outlives the entries that it commits.
         hold!(
             OrderOfPositions,
             disk.state.commit <= disk.last_index(),
@@ -354,7 +357,7 @@ impl Host {
             return Ok(());
         }
         let done = self.driver.compacted(index)?;
-        // Ahead of what the node knows to be applied: not yet.
+        // The disk is ahead of the node's applied index: not yet.
         self.may_fail("compacted", done, &[Error::Arg, Error::Stale])?;
         if done.is_ok() {
             b.tally.fault(Fault::Compaction);

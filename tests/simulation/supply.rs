@@ -1,4 +1,4 @@
-//! What a host gives to peers that lag: at once, late, wrongly, or never.
+//! A host's answers to fetches: at once, late, wrong, or never.
 
 use crate::host::{Bench, Host, Turn};
 use crate::law::hold;
@@ -7,17 +7,17 @@ use crate::tally::Witness;
 use raftcore::*;
 use std::rc::Rc;
 
-/// A fetch that is put off.
+/// A postponed fetch.
 pub struct Late {
-    /// The tick of its answer; `u64::MAX`: none before the faults end.
+    /// The tick of the answer; `u64::MAX`: no answer before the faults end.
     pub due: u64,
     fetch: Fetch,
-    /// A snapshot that was taken at once: index, configuration, data.
+    /// A snapshot taken at once: index, configuration, data.
     taken: Option<(u64, Rc<[u8]>, Vec<u8>)>,
 }
 
 impl Host {
-    /// Looks for fetches, and answers those whose time has come.
+    /// Takes new fetches, and answers the fetches that are due.
     pub fn serve(&mut self, b: &mut Bench) -> Turn {
         while let Some(fetch) = self.driver.next_fetch()?.unwrap_or(None) {
             let (never, late, wrong, race) = (b.rng.chance(15), b.rng.chance(40), b.rng.chance(30), b.rng.chance(50));
@@ -77,7 +77,7 @@ impl Host {
                 self.driver.supply_snapshot(fetch.id, index, &conf, &data)?
             }
         };
-        // Asked long ago, and the log has changed since; or the state is not where it has to be yet.
+        // The fetch is old and the log has changed, or the state machine is not far enough yet.
         if outcome.is_err() {
             outcome = self.driver.supply_none(fetch.id, Missing::Later)?;
         }
@@ -89,7 +89,8 @@ impl Host {
         Ok(())
     }
 
-    /// Supplies that contradict the log, or are no use: refused, and the ask stays open.
+    /// Supplies entries that contradict the log or are useless. The node must refuse them and keep
+    /// the fetch open.
     fn supply_wrongly(&mut self, fetch: &Fetch, b: &mut Bench) -> Turn {
         let before = self.driver.digest();
         let outcome = match fetch.kind {

@@ -1,4 +1,5 @@
-//! Many seeds: what they have seen, told and left as a report; and one that fails, made small and told so that it can be run again.
+//! Sweeps of many seeds, with a report; and the shrinking of a failed seed to a small run that can
+//! be repeated.
 
 use crate::history::NEVER;
 use crate::law::Broken;
@@ -10,9 +11,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-/// A sweep of fewer seeds need not have seen everything.
+/// A sweep of fewer seeds need not have seen every case.
 const ENOUGH: u64 = 1500;
-/// Most that a sweep runs on after failures.
+/// A sweep ends after this many failures.
 const MOST_FAILURES: usize = 5;
 
 fn text(name: &str) -> Option<String> {
@@ -23,7 +24,7 @@ fn number(name: &str) -> Option<u64> {
     text(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-/// What the environment asks for: `README.md` beside this file lists it.
+/// Reads the options from the environment; see `README.md` in the folder.
 pub fn options() -> Options {
     let mut options = Options {
         ticks: number("SIM_TICKS"),
@@ -51,13 +52,13 @@ pub struct Sweep {
     busy: Duration,
 }
 
-/// Processor time of this thread: what other programs of the machine do does not count.
+/// Returns the processor time of this thread, so that load by other programs does not count.
 fn busy() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     text.split(' ').next().and_then(|ns| ns.parse().ok()).map_or(Duration::ZERO, Duration::from_nanos)
 }
 
-/// Runs seeds as the environment says, else a fresh range of them for half a minute.
+/// Runs the seeds that the environment requests, by default fresh seeds for half a minute.
 pub fn sweep() {
     let fresh = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |t| t.as_nanos() as u64);
     let first = number("SIM_SEED").unwrap_or((fresh >> 10) % 1_000_000_000 * 1000);
@@ -69,7 +70,7 @@ pub fn sweep() {
     let mut sweep =
         Sweep { first, done: 0, tally: Tally::default(), failed: Vec::new(), begun: Instant::now(), busy: busy() };
     let mut told = Instant::now();
-    // By itself it goes on for as long again, if it must, until it has seen enough.
+    // A default sweep may take twice as long, until it has seen enough.
     let most = if seeds == NEVER && number("SIM_SECONDS").is_none() { 2 * seconds } else { seconds };
     let goes_on = |sweep: &Sweep| {
         let spent = sweep.begun.elapsed().as_secs();
@@ -126,9 +127,9 @@ fn reproduce(seed: u64, options: &Options) -> String {
     format!("{line} cargo test --release --features capi --test simulation sweep -- --nocapture")
 }
 
-// ---- a failure made small ---------------------------------------------------------------------------------------------
+// ---- shrinking a failure ----------------------------------------------------------------------
 
-/// The same failure with fewer kinds of faults, fewer nodes, fewer ticks.
+/// Finds a smaller run with the same failure: fewer kinds of faults, fewer nodes, fewer ticks.
 pub fn shrink(seed: u64, options: &Options, failed: &Run) -> (Options, Run) {
     let law = failed.outcome.as_ref().err().map(|broken| broken.law);
     let begun = Instant::now();
@@ -140,7 +141,7 @@ pub fn shrink(seed: u64, options: &Options, failed: &Run) -> (Options, Run) {
         (run.outcome.as_ref().err().map(|broken| broken.law) == law).then_some(run)
     };
     let (mut best, mut small) = (options.clone(), None);
-    // In the tick in which it failed the rest of the run is of no interest.
+    // The ticks after the failure do not matter.
     let mut keep = |best: &mut Options, tried: Options| {
         if let Some(run) = attempt(&tried) {
             *best = tried;
@@ -198,14 +199,14 @@ fn keep_script(seed: u64, run: &Run) {
     }
 }
 
-// ---- the report -------------------------------------------------------------------------------------------------------
+// ---- the report --------------------------------------------------------------------------------
 
 impl Sweep {
     fn rate(&self) -> f64 {
         self.done as f64 / self.begun.elapsed().as_secs_f64().max(1e-9)
     }
 
-    /// At 100 ms a tick.
+    /// Simulated hours, at 100 ms a tick.
     fn hours(&self) -> f64 {
         self.tally.ticks as f64 / 36_000.0
     }
@@ -226,7 +227,7 @@ impl Sweep {
     }
 
     fn finish(&self, short: bool) {
-        // Past the capture of passing tests: a log of `make test` says which seeds were run.
+        // Bypasses the capture of passing tests, so that a log of `make test` shows the seeds.
         let _ = writeln!(std::io::stdout(), "\nsimulation, {}", self.line());
         println!(
             "{} messages, {} calls; {} seeds through the C ABI as well{}; {} in the known stall",

@@ -1,11 +1,11 @@
-//! What a run, and a sweep of runs, has seen: faults, dangerous cases, reasons and events.
+//! Counts of a run or a sweep: faults, dangerous cases, reasons and events.
 
 use crate::plan::Fault;
 use raftcore::{Event, EventKind, Reason};
 
 macro_rules! witnesses {
     ($($witness:ident = $text:literal;)*) => {
-        /// A dangerous case. A sweep that lacks one proves less than it seems to.
+        /// A dangerous case. A sweep without the case proves less than it seems to.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Witness { $($witness,)* }
 
@@ -59,7 +59,7 @@ witnesses! {
     SkippedChange = "all hosts skip a change";
 }
 
-/// Counts of everything.
+/// All counts.
 #[derive(Clone, Debug)]
 pub struct Tally {
     pub faults: [u64; Fault::COUNT],
@@ -71,7 +71,7 @@ pub struct Tally {
     pub messages: u64,
     pub twins: u64,
     pub stalls: u64,
-    /// Over all that happened: equal for equal seeds.
+    /// Hash of all steps, equal for equal seeds.
     pub trail: u64,
 }
 
@@ -127,12 +127,12 @@ impl Tally {
         self.stalls += other.stalls;
     }
 
-    /// Dangerous cases that never came.
+    /// Returns the dangerous cases that never occurred.
     pub fn missing(&self) -> Vec<&'static str> {
         Witness::ALL.iter().filter(|&&w| self.witnesses[w as usize] == 0).map(|w| w.text()).collect()
     }
 
-    /// The reasons and dangerous cases that came least.
+    /// Returns the rarest reasons and dangerous cases.
     pub fn rarest(&self) -> String {
         let reasons = Reason::ALL.iter().map(|&reason| (self.reasons[reason as usize], format!("{reason:?}")));
         let witnesses = Witness::ALL.iter().map(|&w| (self.witnesses[w as usize], format!("{w:?}")));
@@ -142,7 +142,7 @@ impl Tally {
         names.join(", ")
     }
 
-    /// Reasons and events of the core that never came, but for those that can't here.
+    /// Returns the core's reasons and events that never occurred, except for unreachable ones.
     pub fn never_hit(&self) -> Vec<String> {
         let reasons = Reason::ALL.iter().filter(|&&r| self.reasons[r as usize] == 0 && unreachable_reason(r).is_none());
         let events = EventKind::ALL.iter().filter(|&&e| self.events[e as usize] == 0 && e != EventKind::Poisoned);
@@ -151,7 +151,8 @@ impl Tally {
     }
 }
 
-/// Why the simulator cannot see a reason. The event `Poisoned` is missing, too: it would be a fault of the core.
+/// Returns why the simulator cannot reach a reason. The event `Poisoned` is absent as well, since
+/// it would be a bug of the core.
 pub fn unreachable_reason(reason: Reason) -> Option<&'static str> {
     match reason {
         Reason::UnknownPeer => Some("an answer of somebody unknown is refused before it could be ignored"),

@@ -1,5 +1,5 @@
-//! Does the simulator bite? Each law is fed a bad state made by hand and must object; a run known to be unsafe must be caught; the judge of
-//! histories is held against a plain search.
+//! Tests of the simulator itself. Each law gets a bad state made by hand and must object. A run
+//! known to be unsafe must be caught. A plain search confirms the checker of histories.
 
 use crate::book::Book;
 use crate::check::{Checker, Conf, Head};
@@ -55,7 +55,7 @@ fn leader(id: u64, term: u64) -> Status {
     Status { id, term, role: Role::Leader, ..status() }
 }
 
-/// Looks at two states, the second of which is bad.
+/// Looks at two states; the second is bad.
 fn then(first: Status, second: Status) -> Lawful {
     let mut checker = Checker::default();
     look(&mut checker, first).expect("the first state is good");
@@ -85,7 +85,7 @@ fn book(kind: Kind, forwarded: bool) -> Book {
     book
 }
 
-/// A world of three that has run for a while.
+/// Returns a world of three nodes after some ticks.
 fn world() -> World {
     let options = Options { ticks: Some(60), nodes: Some(3), without: u64::MAX, ..Options::default() };
     let mut world = World::new(Plan::draw(5, &options));
@@ -96,7 +96,7 @@ fn world() -> World {
     world
 }
 
-/// What a host of that world does.
+/// Runs `act` on a host of such a world.
 fn host(act: impl FnOnce(&mut Host, &mut crate::host::Bench) -> std::result::Result<(), Halt>) -> Lawful {
     let mut world = world();
     let id = world.leader().expect("they have elected");
@@ -282,9 +282,9 @@ fn every_law_objects_to_a_bad_state() {
     }
 }
 
-// ---- runs that are known to be unsafe ---------------------------------------------------------------------------------
+// ---- runs that are known to be unsafe -----------------------------------------------------------
 
-/// How many seeds it takes until one is caught, and by which law.
+/// Runs seeds until a law is broken. Prints the law and the number of seeds.
 fn caught(options: &Options, seeds: u64, what: &str) {
     for seed in 0..seeds {
         if let Err(broken) = run(seed, options).outcome {
@@ -302,8 +302,8 @@ fn a_disk_that_lies_about_fsync_is_caught() {
     caught(&Options { blind: true, ..lying }, 200, "a disk that lies, seen by its consequences only");
 }
 
-/// etcd's choices in ASYNC let MsgVote leave before it is durable: seen where it enters the network, and, if nobody looks there, by two
-/// entries of one index and term.
+/// With etcd's choices in ASYNC, MsgVote leaves before it is durable. The breach shows when
+/// the message enters the network. Without that check, two entries of equal index and term show it.
 #[test]
 fn a_vote_request_before_its_hard_state_is_caught() {
     let etcd = Options { etcd: true, twin: Some(false), ..Options::default() };
@@ -312,7 +312,7 @@ fn a_vote_request_before_its_hard_state_is_caught() {
     caught(&blind, 6000, "etcd's choices, seen by their consequences only");
 }
 
-// ---- one seed, one run ------------------------------------------------------------------------------------------------
+// ---- equal seeds, equal runs --------------------------------------------------------------------
 
 #[test]
 fn a_seed_is_one_run_with_the_c_abi_beside_or_without_and_with_a_script() {
@@ -325,15 +325,15 @@ fn a_seed_is_one_run_with_the_c_abi_beside_or_without_and_with_a_script() {
     }
 }
 
-// ---- the judge of histories against a plain search ---------------------------------------------------------------------
+// ---- the checker of histories against a plain search --------------------------------------------
 
-/// An operation on key 0; of a read, `value` is what it saw.
+/// Returns an operation on key 0. For a read, `value` is the result.
 fn op(kind: Kind, begin: u64, end: u64, value: u64) -> Op {
     let outcome = if end == NEVER { Outcome::Unknown } else { Outcome::Done(1) };
     Op { kind, key: 0, node: 1, life: 1, forwarded: false, begin, end, floor: 0, outcome, value }
 }
 
-/// Wing and Gong's search: is there an order that fits the times?
+/// Wing and Gong's search for an order that fits the times.
 fn linearizable(ops: &[Op], done: u32, register: u64) -> bool {
     let open = |at: usize| done >> at & 1 == 0;
     let must = (0..ops.len()).filter(|&at| open(at) && ops[at].end != NEVER);
@@ -350,7 +350,7 @@ fn the_judge_of_histories_agrees_with_a_plain_search() {
     let mut verdicts = [0; 2];
     for _ in 0..60_000 {
         let count = rng.between(2, 7) as usize;
-        // Begins and ends are all different, as in a run.
+        // All begins and ends differ, as in a run.
         let mut times: Vec<u64> = (1..=2 * count as u64).collect();
         rng.shuffle(&mut times);
         let mut ops: Vec<Op> = Vec::new();

@@ -1,4 +1,4 @@
-//! What goes wrong in a tick.
+//! The faults of a tick.
 
 use crate::host::Host;
 use crate::law::{Lawful, hold};
@@ -10,7 +10,7 @@ use raftcore::*;
 impl World {
     pub fn trouble(&mut self) -> Lawful {
         let ids = self.hosts.ids();
-        // Each kind draws in each tick, present or not: see `rng`.
+        // Every kind draws in every tick, present or not; `rng` says why.
         let rate = self.bench.plan.trouble;
         let mut drawn = [false; 12];
         for hit in &mut drawn {
@@ -63,7 +63,7 @@ impl World {
         if on(self, 6, Fault::WipedDisk) {
             self.wipe(id)?;
         }
-        // A process that stands still is called by nobody.
+        // Nobody calls a paused process.
         let awake = self.hosts.get(&id).is_some_and(|host| host.paused_until == 0);
         if on(self, 7, Fault::StrayCall) && awake {
             self.stray_call(id, detail, &ids)?;
@@ -78,14 +78,15 @@ impl World {
             self.bench.tally.fault(Fault::Crash);
             let short = detail % 4 != 0;
             let wait = if short { 1 + detail % (2 * self.bench.plan.election_ticks()) } else { ticks };
-            // A leader is worth more.
+            // The crash of a leader is more interesting.
             let victim = if detail >> 20 & 1 == 0 { self.leader().unwrap_or(id) } else { id };
             self.crash(victim, self.bench.now + wait)?;
         }
         Ok(())
     }
 
-    /// A partition: one alone, the leader alone, two halves, or a bridge that sees both.
+    /// Makes a partition: a node alone, the leader alone, two halves, or a bridge that reaches both
+    /// halves.
     fn cut_off(&mut self, ids: &[u64], id: u64, detail: u64, until: u64) {
         self.bench.tally.fault(Fault::Partition);
         let id = if detail & 3 == 1 { self.leader().unwrap_or(id) } else { id };
@@ -105,12 +106,13 @@ impl World {
     fn pause(&mut self, id: u64, until: u64) {
         let now = self.bench.now;
         if let Some(host) = self.hosts.get_mut(&id).filter(|host| host.paused_until == 0) {
-            // `speed.1` is when it fell asleep, until it wakes.
+            // While the host is paused, `speed.1` is the tick of the pause.
             (host.paused_until, host.speed.1) = (until, now);
         }
     }
 
-    /// A disk is lost for good, if the others can do without it: all of them live, and no other loss is being mended.
+    /// Loses a disk for good, if the group can do without it: all nodes live, and no other loss is
+    /// being repaired.
     fn wipe(&mut self, id: u64) -> Lawful {
         let alone = self.graves.is_empty() && self.wiped.len() < 3;
         let fine = self.hosts.values().all(|host| {
@@ -118,7 +120,7 @@ impl World {
             host.conf.voters.is_empty() || whole && !host.conf.is_joint() && host.conf.voters.len() >= 3
         });
         let pending = self.hosts.values().any(|host| host.changes.iter().any(|&index| index > host.machine.applied));
-        // A change that is still on its way could take away one of those that are left.
+        // A change still in flight could remove a further node.
         let quiet = self.changed_at == 0 || self.bench.now > self.changed_at + 30 * self.bench.plan.election_ticks();
         if !alone || !quiet || !fine || pending || self.hosts.values().any(|host| host.conf.voters.is_empty()) {
             return Ok(());
@@ -131,7 +133,7 @@ impl World {
         Ok(())
     }
 
-    /// What a host may call at any time.
+    /// Makes a call that a host may make at any time.
     fn stray_call(&mut self, id: u64, detail: u64, ids: &[u64]) -> Lawful {
         self.bench.tally.fault(Fault::StrayCall);
         let peer = ids[(detail >> 8) as usize % ids.len()];
@@ -145,7 +147,7 @@ impl World {
                     let reports = [SnapshotReport::Failed, SnapshotReport::Arrived, SnapshotReport::UnderWay];
                     host.driver.report_snapshot(peer, reports[(detail >> 41) as usize % 3])?
                 }
-                // Not for long: somebody has to lead.
+                // Not for long: the group needs a node that can lead.
                 5 => host.driver.set_electable(flag || detail >> 41 & 3 != 0)?,
                 6 => host.driver.set_commit_broadcast(flag)?,
                 7 => host.driver.set_window(peer, host.config.max_inflight_msgs, host.config.max_inflight_bytes)?,
@@ -157,7 +159,8 @@ impl World {
         })
     }
 
-    /// A message that no correct peer sends: refused or ignored for what it is, and the node does what it would have done.
+    /// Steps a message that no correct peer sends. The node refuses or ignores the message, and
+    /// does not change.
     fn forge(&mut self, id: u64, chance: u64) -> Lawful {
         let Some(host) = self.hosts.get(&id) else { return Ok(()) };
         let others: Vec<u64> = host.conf.members().into_iter().filter(|&member| member != id).collect();
@@ -165,7 +168,7 @@ impl World {
         let Some((bytes, expected)) = forged(&host.status, &host.driver.runs(), from, chance) else { return Ok(()) };
         self.bench.tally.fault(Fault::Forgery);
         self.with(id, |host, b| {
-            // The digest walks the whole log: now and then.
+            // The digest reads the whole log, so only some forgeries compare digests.
             let closely = chance >> 16 & 7 == 0;
             let state = |host: &Host| if closely { host.driver.digest() } else { 0 };
             let (before, shown) = (state(host), host.driver.status());
@@ -179,14 +182,14 @@ impl World {
     }
 }
 
-/// A forged message gets the answer that it must get; refused, it changes nothing.
+/// Checks the answer to a forged message. A refused message must change nothing.
 pub fn check_refusal(id: u64, done: Result<()>, expected: Option<Error>, same: bool) -> Lawful {
     hold!(RefusedUnchanged, done.err() == expected, "node {id}: forged {done:?}, expected {expected:?}");
     hold!(RefusedUnchanged, same || done.is_ok(), "node {id}: {done:?}, but it has changed");
     Ok(())
 }
 
-/// A forged message for a node in this state, and the error that it must get; none: it is ignored.
+/// Returns a forged message for a node in this state, and the expected error; none: ignored.
 fn forged(s: &Status, runs: &[TermRun], from: u64, chance: u64) -> Option<(Vec<u8>, Option<Error>)> {
     let mut m = proto::Message { to: s.id, from, term: s.term, ..proto::Message::default() };
     let known = s.leader != 0 && s.leader != from;
@@ -196,12 +199,12 @@ fn forged(s: &Status, runs: &[TermRun], from: u64, chance: u64) -> Option<(Vec<u
             m.r#type = MessageKind::Heartbeat as i32;
             Some(Error::Implausible)
         }
-        // More is committed than this log has.
+        // A commit index above the end of this log.
         1 if s.term > 0 && s.role == Role::Follower && !known => {
             (m.r#type, m.commit) = (MessageKind::Heartbeat as i32, s.last_index + 5);
             Some(Error::Implausible)
         }
-        // Another entry than the committed one.
+        // A different entry in place of the committed entry.
         2 if s.term > 1 && s.role == Role::Follower && !known && s.commit > s.first_index => {
             (m.r#type, m.index, m.log_term, m.commit) = (MessageKind::App as i32, s.commit, s.term, s.commit);
             if runs.iter().any(|run| run.first <= s.commit && run.term == s.term) {
@@ -219,7 +222,7 @@ fn forged(s: &Status, runs: &[TermRun], from: u64, chance: u64) -> Option<(Vec<u
             (m.r#type, m.term) = (MessageKind::Vote as i32, u64::MAX - 1);
             Some(Error::Implausible)
         }
-        // A snapshot with a configuration that cannot be.
+        // A snapshot with an impossible configuration.
         5 if s.term > 0 && s.role == Role::Follower && !known => {
             m.r#type = MessageKind::Snap as i32;
             m.snapshot = Some(proto::Snapshot {
@@ -238,12 +241,12 @@ fn forged(s: &Status, runs: &[TermRun], from: u64, chance: u64) -> Option<(Vec<u
             });
             None
         }
-        // An answer to a read that nobody asked.
+        // An answer to a read that was never requested.
         9 if s.role == Role::Leader => {
             (m.r#type, m.context) = (MessageKind::HeartbeatResp as i32, vec![0xff; 8].into());
             None
         }
-        // A snapshot that ends at a committed entry, and with another one.
+        // A snapshot up to a committed entry, with a different term.
         10 if s.term > 0 && s.commit >= s.first_index && s.role == Role::Follower && !known => {
             m.r#type = MessageKind::Snap as i32;
             m.term = s.term + 1;
@@ -254,7 +257,7 @@ fn forged(s: &Status, runs: &[TermRun], from: u64, chance: u64) -> Option<(Vec<u
             });
             Some(Error::Implausible)
         }
-        // From an id that is reserved, or of a kind that never comes from a peer.
+        // From a reserved id, or of a kind that never comes from a peer.
         6 => {
             m.r#type = MessageKind::Hup as i32;
             Some(Error::NotForMe)

@@ -1,6 +1,7 @@
-//! The same node behind the C ABI: each call of the Rust face is made there, too, and codes, bytes and digests are compared.
+//! The same node behind the C ABI. Each call of the Rust interface is made there as well, and
+//! codes, bytes and digests are compared.
 //!
-//! The functions are those of the library for C, called as C calls them: structs with their size, pointers, strides.
+//! The functions are the library's, called as from C: structs with sizes, pointers, strides.
 #![allow(unsafe_code)] // it is a caller of a C interface
 
 use crate::law::{Lawful, hold};
@@ -15,7 +16,7 @@ pub struct Twin {
     readies: u64,
 }
 
-/// A fold of bytes and numbers.
+/// A hash of bytes and numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Fold(u64);
 
@@ -29,7 +30,7 @@ impl Fold {
         self.flat(bytes);
     }
 
-    /// The same for bytes that may come in pieces cut anywhere.
+    /// Hashes bytes that may come in arbitrary pieces.
     fn flat(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|&byte| self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     }
@@ -46,10 +47,9 @@ unsafe fn bytes_of<'a>(of: raftcore_slice) -> &'a [u8] {
     if of.len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(of.ptr, of.len) } }
 }
 
-/// One record of an array that is stepped through by its stride.
+/// Returns a record of an array, found by the stride.
 ///
-/// # Safety
-/// As the page says of arrays.
+/// # Safety As the page says of arrays.
 unsafe fn at<'a, T>(first: *const T, stride: u32, at: u32) -> &'a T {
     // SAFETY: the library's promise.
     unsafe { &*first.cast::<u8>().add(stride as usize * at as usize).cast::<T>() }
@@ -251,7 +251,7 @@ impl Twin {
         assert_eq!(ours, theirs, "events differ");
     }
 
-    /// Takes the batch that the Rust node has given out as `number`, and compares all of it.
+    /// Takes the ready that the Rust node returned as `number`, and compares the contents.
     pub fn ready(&mut self, node: &Node, number: std::result::Result<Option<u64>, i32>) -> Lawful {
         // SAFETY: integers and pointers that may be NULL.
         let mut out: raftcore_ready = unsafe { zeroed() };
@@ -266,7 +266,7 @@ impl Twin {
                 let (ours, theirs) = (fold_ready(&ready), unsafe { fold_c(&out) });
                 hold!(SameThroughC, ours == theirs, "ready {number} differs: {ours:?} in Rust, {theirs:?} in C");
                 self.readies += 1;
-                // It walks the whole log.
+                // A digest reads the whole log.
                 return if self.readies.is_multiple_of(8) { self.digests("get_ready", node) } else { Ok(()) };
             }
             Ok(None) => RAFTCORE_NONE,
@@ -283,7 +283,7 @@ impl Twin {
         Ok(())
     }
 
-    /// A call gave `ours` in Rust and `theirs` in C.
+    /// Compares the results of a call: `ours` in Rust, `theirs` in C.
     pub fn agree(&mut self, call: &str, ours: i32, theirs: i32, node: &Node) -> Lawful {
         hold!(SameThroughC, ours == theirs, "{call}: {ours} in Rust, {theirs} in C");
         self.calls += 1;
@@ -303,7 +303,7 @@ impl Drop for Twin {
     }
 }
 
-/// Of a batch: head, entries, committed, messages, the rest.
+/// Hashes of a ready: head, entries, committed, messages, the rest.
 type Folds = [Fold; 5];
 
 fn fold_ready(r: &Ready<'_>) -> Folds {
@@ -339,8 +339,7 @@ fn fold_ready(r: &Ready<'_>) -> Folds {
     folds
 }
 
-/// # Safety
-/// The batch is outstanding.
+/// # Safety The ready is outstanding.
 unsafe fn fold_c(r: &raftcore_ready) -> Folds {
     let mut folds = Folds::default();
     let head = [u64::from(r.role), r.flags, r.number, r.term, r.vote, r.commit, r.leader, r.snapshot_index];

@@ -1,4 +1,5 @@
-//! The world around the hosts: network, time, life and death; and the end of a run, when the faults are over and the group must recover.
+//! The world around the hosts: network, time, life and death. At the end of a run the faults stop
+//! and the group must recover.
 
 use crate::book::Book;
 use crate::check::{Checker, Conf};
@@ -18,15 +19,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[derive(Default)]
 pub struct Network {
-    /// Due in the round that comes next.
+    /// Due in the next round.
     pub now: Vec<Packet>,
-    /// On their way, by the tick of arrival; they survive their sender.
+    /// In flight, by the tick of arrival. Messages survive their sender.
     pub later: BTreeMap<(u64, u64), Packet>,
     sequence: u64,
-    /// By sender, bits of those it does not reach.
+    /// By sender: bits of the nodes that are cut off.
     pub cut: [u32; MAX_NODES],
     pub heals_at: u64,
-    /// A link that comes and goes: both ends, until when, and how long it stays as it is.
+    /// A flapping link: both ends, the tick of the end, and how long each state lasts.
     pub flapping: Option<(u64, u64, u64, u64)>,
 }
 
@@ -47,10 +48,10 @@ impl Network {
     }
 }
 
-/// A process that is gone for now, or for good.
+/// A process that is down for a time, or for good.
 pub struct Grave {
     pub disk: Disk,
-    /// The tick of its return.
+    /// The tick of the return.
     pub back: u64,
 }
 
@@ -58,26 +59,26 @@ pub struct World {
     pub bench: Bench,
     pub hosts: Hosts,
     pub graves: BTreeMap<u64, Grave>,
-    /// Disks that are gone for good. What was acknowledged from them was on them.
+    /// Disks lost for good. A lost disk did hold the entries acknowledged from the disk.
     pub wiped: BTreeMap<u64, Disk>,
     pub lives: BTreeMap<u64, u64>,
     pub network: Network,
-    /// Streams of chance: the network, faults, clients, operators.
+    /// Random streams: the network, faults, clients, operators.
     pub net: Rng,
     pub chaos: Rng,
     pub clients: Rng,
     pub operators: Rng,
-    /// Nodes that were removed once.
+    /// Nodes removed at any time.
     pub removed: BTreeSet<u64>,
-    /// The tick of the last proposal of a change.
+    /// The tick of the last proposed change.
     pub changed_at: u64,
 }
 
-/// What became of a run.
+/// The result of a run.
 pub struct Run {
     pub tally: Tally,
     pub script: Script,
-    /// The tick in which it ended.
+    /// The tick of the end.
     pub tick: u64,
     pub plan: Plan,
     pub outcome: Lawful,
@@ -121,7 +122,7 @@ pub fn run(seed: u64, options: &Options) -> Run {
     let mut world = World::new(plan.clone());
     let script = world.bench.script.clone();
     script.note(&format!("seed {seed}: {}", plan.summary()));
-    // A panic anywhere is a finding like any other.
+    // A panic anywhere is a finding too.
     let outcome = catch_unwind(AssertUnwindSafe(|| world.live())).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
@@ -137,7 +138,7 @@ pub fn run(seed: u64, options: &Options) -> Run {
 }
 
 impl World {
-    /// The founders come up.
+    /// Starts the founders.
     pub fn begin(&mut self) -> Lawful {
         let founders: Vec<u64> = (1..=self.bench.plan.founders).collect();
         self.bench.checker.begin(&Disk::founder(&founders).machine.conf);
@@ -172,7 +173,7 @@ impl World {
         }
     }
 
-    /// Lets a host do something; if its process dies of it, that is seen to.
+    /// Runs `act` on a host, and cleans up if the process dies.
     pub fn with(&mut self, id: u64, act: impl FnOnce(&mut Host, &mut Bench) -> Turn) -> Lawful {
         let Some(host) = self.hosts.get_mut(&id) else { return Ok(()) };
         let outcome = act(host, &mut self.bench);
@@ -187,7 +188,7 @@ impl World {
         }
     }
 
-    /// What leaders have claimed since is held against all disks.
+    /// Checks the commits claimed by leaders since the last call against all disks.
     fn settle(&mut self) -> Lawful {
         for (leader, conf, id) in std::mem::take(&mut self.bench.moved) {
             self.bench.checker.on_quorum(leader, &conf, id, |member| self.on_disk(member, id))?;
@@ -224,7 +225,7 @@ impl World {
 
     // ---- the network
 
-    /// What a host has sent goes on its way.
+    /// Puts a host's sent messages into the network.
     fn mail(&mut self, id: u64) {
         let Some(host) = self.hosts.get_mut(&id) else { return };
         let b = &mut self.bench;
@@ -307,7 +308,7 @@ impl World {
             if host.paused_until > now {
                 continue;
             }
-            // Time that passed during a pause is told before anything else: a lease rests on it.
+            // The ticks of a pause come before anything else, since a lease rests on them.
             let slept = if host.paused_until > 0 { host.paused_until.saturating_sub(host.speed.1) } else { 0 };
             let mut ticks = 1;
             if host.paused_until > 0 {
@@ -338,7 +339,7 @@ impl World {
         Ok(())
     }
 
-    /// Messages and turns, until there is nothing to do in this tick.
+    /// Delivers messages and runs turns, until no work is left in this tick.
     fn work(&mut self) -> Lawful {
         for _ in 0..8 {
             let mut due = std::mem::take(&mut self.network.now);
@@ -386,7 +387,8 @@ impl World {
 
     // ---- the end
 
-    /// Faults end, for a quorum at least: within a bound it elects, commits, serves, catches up, and every token comes back.
+    /// Ends the faults, at least for a quorum. Within a bound the group must elect, commit, serve,
+    /// and catch up, and every token must come back.
     pub fn recover(&mut self) -> Lawful {
         let plan = &mut self.bench.plan;
         plan.calm();
@@ -405,14 +407,14 @@ impl World {
         }
         let now = self.bench.now;
         for host in self.hosts.values_mut() {
-            // Who stands still wakes with the next tick, and is told how long it was.
+            // A paused host wakes with the next tick, and learns how long the pause was.
             let fell_asleep = if host.paused_until > 0 { host.speed.1 } else { 0 };
             host.paused_until = host.paused_until.min(now + 1);
             (host.stalled_until, host.speed, host.driver.fuse) = (0, (100, fell_asleep), None);
             host.late.iter_mut().for_each(|late| late.due = late.due.min(now));
             host.wakes = true;
         }
-        // Maintenance is over, too: if the one with the longest log may not lead, nobody can.
+        // Maintenance ends as well: if the node with the longest log may not lead, no node can.
         for id in self.hosts.ids() {
             self.with(id, |host, b| {
                 let done = host.driver.set_electable(true)?;
@@ -423,12 +425,12 @@ impl World {
         }
         self.bench.script.note(&format!("tick {now}: the faults end; {away:?} stays away"));
         let bound = 80 * self.bench.plan.election_ticks() + 3 * self.bench.plan.snapshot_timeout();
-        // Each key is read once: nothing that was acknowledged is missing.
+        // Each key is read once, to find any lost acknowledged write.
         let (mut mark, mut keys) = (None, 0);
         for round in 0..bound {
             self.tick()?;
             let Some(leader) = self.leader() else { continue };
-            // Tokens of a log that was longer come back when this one has grown past it.
+            // Tokens of an earlier, longer log come back once this log has grown past them.
             if round % 4 == 0 && mark.is_none_or(|mark| round < mark + bound / 2) {
                 self.propose_at(leader, 60)?;
             }
@@ -475,7 +477,8 @@ impl World {
         broken(Law::Recovery, format!("not within {bound} ticks:\n{}", states.join("\n")))
     }
 
-    /// Somebody who may stay away: the others are a quorum, and no other configuration is on its way.
+    /// Chooses a node that may stay away: the remaining nodes are a quorum, and no change is in
+    /// flight.
     fn choose_absentee(&mut self) -> Option<u64> {
         let ids = self.hosts.ids();
         let wish = self.chaos.chance(50).then(|| self.chaos.pick(&ids)).flatten()?;
@@ -485,7 +488,7 @@ impl World {
         (all && !pending).then_some(wish)
     }
 
-    /// Whether all members of the leader's configuration, as far as they live, are level, and nobody waits for an answer.
+    /// Whether all live members of the leader's configuration are level, and no operation is open.
     fn is_whole(&self, leader: u64) -> bool {
         let Some(host) = self.hosts.get(&leader) else { return false };
         let conf: &Conf = &host.conf;
@@ -500,9 +503,10 @@ impl World {
         applied == last && members.iter().all(level) && members.iter().all(served)
     }
 
-    /// The one way known to stall for good, as in etcd's raft (docs/departures.md): the leader of a change that removes it died before
-    /// anybody who stays had heard that the change is committed. Those who stay count by the old configuration, in which they need
-    /// votes of nodes that have applied the change, may not lead any more, and refuse, since their logs are longer.
+    /// Whether the group stalls in the known way, as in etcd's raft (docs/departures.md). The
+    /// leader of a change that removes it died before any remaining node heard of the commit. The
+    /// remaining nodes count by the old configuration. A candidate needs votes of nodes that have
+    /// applied the change. Such nodes may no longer lead, and refuse since their logs are longer.
     fn waits_for_removed_nodes(&self) -> bool {
         let position = |host: &Host| (host.status.last_term, host.status.last_index);
         let may_lead = |host: &&Host| host.status.promotable;

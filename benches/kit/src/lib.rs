@@ -1,4 +1,5 @@
-//! What the programs of workload W1 share: an allocator that counts, arguments, proposals, repetitions, one line of output.
+//! Shared parts of the W1 programs: a counting allocator, arguments, proposals, repetitions, and
+//! the line of output.
 
 mod proposals;
 
@@ -12,12 +13,12 @@ use mimalloc::MiMalloc as Beneath;
 #[cfg(not(feature = "mimalloc"))]
 use std::alloc::System as Beneath;
 
-/// Counts every call that gives memory, or more of it.
+/// Counts every call that allocates memory, or more memory.
 struct Counting;
 
 static ALLOCS: AtomicU64 = AtomicU64::new(0);
 
-// Load and store instead of a locked add: these programs have one thread, and counting should cost next to nothing.
+// Load and store instead of a locked add: the programs have one thread, and counting must be cheap.
 fn count() {
     ALLOCS.store(ALLOCS.load(Relaxed) + 1, Relaxed);
 }
@@ -48,12 +49,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Calls of the allocator so far.
+/// Returns the calls of the allocator so far.
 pub fn allocs() -> u64 {
     ALLOCS.load(Relaxed)
 }
 
-/// What is run: `ROUNDS BATCH SIZE [REPS]`. No repetitions: one run that nobody times, to be counted under callgrind.
+/// The arguments: `ROUNDS BATCH SIZE [REPS]`. Without repetitions the program makes one untimed
+/// run, for callgrind.
 #[derive(Clone, Copy)]
 pub struct Args {
     pub rounds: u64,
@@ -69,36 +71,40 @@ impl Args {
         Self { rounds: at(0, 1024), batch: at(1, 1) as usize, size: at(2, 256) as usize, reps: at(3, 7) as usize }
     }
 
-    /// The variable BLOCK_BYTES: raftcore's `block_bytes`, where that shall not be the default.
+    /// Returns the variable BLOCK_BYTES: raftcore's `block_bytes`, if not the default.
     pub fn block_bytes() -> Option<u64> {
         std::env::var("BLOCK_BYTES").ok()?.parse().ok()
     }
 
-    /// Rounds between two compactions: 64, fewer where that would be more than 64 MiB of payload in a log.
+    /// Returns the rounds between two compactions: 64, or fewer if 64 rounds exceed 64 MiB of
+    /// payload in a log.
     pub fn keep(&self) -> u64 {
         64.min((64 << 20) / (self.batch * self.size).max(1) as u64).max(1)
     }
 
-    /// Rounds that bring everything to where it stays: eight compactions, and as many as fill three blocks of a log, which goes round in two
-    /// if that is more than it keeps.
+    /// Returns the rounds until the memory is in a steady state: eight compactions, and as many
+    /// rounds as fill three blocks of a log. A log alternates between two blocks if two hold more
+    /// than the log keeps.
     fn warm_up(&self) -> u64 {
-        // raftcore's default: this crate does not know it.
+        // raftcore's default, unknown to this crate.
         let three_blocks = 3 * Self::block_bytes().unwrap_or(256 << 10);
         (self.keep() * 8).max(three_blocks / (self.batch * self.size).max(1) as u64)
     }
 }
 
-/// A group of three that does rounds of W1.
+/// A group of three nodes that does rounds of W1.
 pub trait Workload {
-    /// Whether messages are copied between two buffers by the program itself, in a kernel's place.
+    /// Whether the program itself copies messages between two buffers, in place of a kernel.
     const NETWORK: bool;
-    /// Does `rounds`, until all three have applied all of it. `twice`: carries every message twice, to see what that costs.
+    /// Does `rounds` rounds, until all three nodes have applied every entry. `twice` carries each
+    /// message twice, to measure the cost.
     fn run(&mut self, rounds: u64, twice: bool);
-    /// Entries applied by each of the three.
+    /// Entries applied by each node.
     fn applied(&self) -> [u64; 3];
 }
 
-/// Warms up, repeats, and prints one line: ns per entry, minimum and median; the network's share in that; allocations per entry.
+/// Warms up, repeats, and prints one line: ns per entry, minimum and median; the network's share;
+/// allocations per entry.
 pub fn measure<W: Workload>(who: &str, args: Args, group: &mut W) {
     group.run(args.warm_up(), false);
     let entries = args.rounds * args.batch as u64;

@@ -1,13 +1,13 @@
-//! The proposals of a host: mixed lengths, or one length (`ALIKE=1` in the environment). Each host program of W1 proposes the
-//! same lengths in the same order.
+//! The proposals of a host: mixed lengths, or equal lengths (`ALIKE=1` in the environment). Every
+//! host program of W1 proposes equal lengths in an equal order.
 
 use crate::Args;
 
 /// Lengths before they repeat.
 const CYCLE: usize = 1024;
 
-/// `CYCLE` lengths, then the first `batch` again, so that each round is a slice. Half of `size` to one and a half times `size`, with
-/// `size` as the mean.
+/// Returns `CYCLE` lengths, then the first `batch` again, so that each round is a slice. Lengths go
+/// from half of `size` to one and a half times `size`, with `size` as the mean.
 fn lengths(args: Args, alike: bool) -> Vec<usize> {
     let span = args.size / 2 + 1;
     let mut state = 1_u32;
@@ -27,7 +27,7 @@ fn lengths(args: Args, alike: bool) -> Vec<usize> {
 pub struct Proposals {
     payload: Vec<u8>,
     lengths: Vec<usize>,
-    /// Token of each; zeros: none.
+    /// Token of each entry; zeros: no tokens.
     tokens: Vec<u64>,
     at: usize,
     batch: usize,
@@ -42,12 +42,12 @@ impl Proposals {
         Self { payload: vec![7; args.size + args.size / 2], lengths, tokens, at: 0, batch: args.batch, alike }
     }
 
-    /// Whether all entries have one length and no proposal has a token: the second table of W1.
+    /// Whether all entries have equal lengths and no proposal has a token: the second table of W1.
     pub fn are_alike(&self) -> bool {
         self.alike
     }
 
-    /// Payload and token of each entry of the next round.
+    /// Returns payload and token of each entry of the next round.
     #[inline]
     pub fn round(&mut self) -> impl ExactSizeIterator<Item = (&[u8], u64)> + Clone {
         let start = self.at;

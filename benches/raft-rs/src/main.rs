@@ -1,8 +1,8 @@
-//! W1 on raft-rs 0.7 with one of its two codecs. Usage: `w1-raft-rs ROUNDS BATCH SIZE [REPS]`.
+//! W1 on raft-rs 0.7 with one of two codecs. Usage: `w1-raft-rs ROUNDS BATCH SIZE [REPS]`.
 //!
-//! As fast as its interface allows: a round's proposals enter as one MsgPropose; new entries move from the ready into a store
-//! without a lock; appends are batched; with the codec `protobuf` payloads are shared buffers, never copied again.
-//! `benches/README.md` has what each of these gains.
+//! As fast as the interface allows: a round's proposals enter as a single MsgPropose. New entries
+//! move from the ready into a store without a lock. Appends are batched. With the codec `protobuf`,
+//! payloads are shared buffers, never copied again. `benches/README.md` lists these settings.
 
 use bench_kit::{Args, Proposals, Workload};
 use raft::prelude::*;
@@ -19,7 +19,7 @@ mod codec {
 
     pub const NAME: &str = "raft-rs-prost";
 
-    /// The message as its receiver gets it.
+    /// Returns the message as the receiver gets it.
     pub fn carry(message: Message, wire: &mut Vec<u8>) -> Message {
         wire.clear();
         message.encode(wire).expect("room in the buffer");
@@ -39,7 +39,7 @@ mod codec {
 
     pub const NAME: &str = "raft-rs-protobuf";
 
-    /// The message as its receiver gets it: its entries share the received buffer.
+    /// Returns the message as the receiver gets it. The entries share the received buffer.
     pub fn carry(message: Message, _wire: &mut Vec<u8>) -> Message {
         let wire = Bytes::from(message.write_to_bytes().expect("a complete message"));
         let mut received = Message::default();
@@ -47,7 +47,7 @@ mod codec {
         received
     }
 
-    /// One buffer for the payloads of a round.
+    /// Makes one buffer for the payloads of a round.
     pub fn proposals<'a>(round: impl Iterator<Item = (&'a [u8], u64)> + Clone) -> Vec<Entry> {
         let mut all = Vec::with_capacity(round.clone().map(|(payload, _)| payload.len()).sum());
         round.clone().for_each(|(payload, _)| all.extend_from_slice(payload));
@@ -67,14 +67,14 @@ mod codec {
 struct Store {
     state: HardState,
     conf: ConfState,
-    /// Of the entry before the first one.
+    /// Index of the entry before the first entry.
     index_before: u64,
     term_before: u64,
     entries: Vec<Entry>,
 }
 
 impl Store {
-    /// Where the entry at `index` stands.
+    /// Returns the position of the entry at `index`.
     fn place(&self, index: u64) -> Option<usize> {
         index.checked_sub(self.index_before + 1).map(|place| place as usize)
     }
@@ -109,7 +109,8 @@ impl Storage for Store {
         let Some(first) = self.place(from) else { return Err(Error::Store(StorageError::Compacted)) };
         let max = max.into().unwrap_or(u64::MAX);
         let asked = &self.entries[first..first + (to - from) as usize];
-        // An entry's size from above, which is cheaper than to compute it. One entry goes always.
+        // An upper bound of an entry's size, cheaper than the exact size. At least one entry is
+        // returned.
         let (mut size, mut count) = (0, 0);
         for entry in asked {
             size += entry.data.len() as u64 + 40;
@@ -177,7 +178,7 @@ impl Host {
 
 struct Group {
     hosts: Vec<Host>,
-    /// On their way, and being delivered.
+    /// Messages in flight, and messages being delivered.
     sent: Vec<Message>,
     arriving: Vec<Message>,
     wire: Vec<u8>,
@@ -234,7 +235,7 @@ impl Group {
 }
 
 impl Workload for Group {
-    // It is encoded into a buffer and decoded from it: nothing is copied in between.
+    // A message is encoded into a buffer and decoded from the buffer, without a copy in between.
     const NETWORK: bool = false;
 
     fn run(&mut self, rounds: u64, _twice: bool) {

@@ -1,20 +1,22 @@
-//! W1 over raftcore's Rust face, as a host with storage = SYNC does it. Usage: `w1 ROUNDS BATCH SIZE [REPS]`.
+//! W1 over raftcore's Rust interface, as a host with storage = SYNC. Usage: `w1 ROUNDS BATCH SIZE
+//! [REPS]`.
 
 use bench_kit::{Args, Proposals, Workload};
 use raftcore::{Config, HardState, MessageRef, Node, Role, Stored, wire};
 use std::hint::black_box;
 
-/// Messages that have arrived at a node, one after the other in one buffer.
+/// Messages that arrived at a node, back to back in one buffer.
 struct Inbox {
     bytes: Vec<u8>,
-    /// From whom, and where it ends.
+    /// Sender and end of each message.
     arrived: Vec<(u64, usize)>,
-    /// Where the second copy goes, if its cost is to be seen.
+    /// Target of the second copy, if the cost of copies is measured.
     shadow: Vec<u8>,
 }
 
-/// The network: the gather list that a host gives to `writev` arrives in one piece. On a real host the kernel does this on both
-/// ends; it is a function of its own so that it can be told apart (`callgrind --toggle-collect=w1_network`).
+/// The network: a host's gather list, as for `writev`, arrives in one piece. On a real host the
+/// kernel does this work on both ends. A separate function keeps the cost apart (`callgrind
+/// --toggle-collect=w1_network`).
 #[unsafe(no_mangle)]
 #[inline(never)]
 fn w1_network(inbox: &mut Inbox, from: u64, parts: &[&[u8]], twice: bool) {
@@ -42,12 +44,12 @@ fn send_long(inbox: &mut Inbox, message: &MessageRef<'_>, twice: bool) {
     w1_network(inbox, message.from(), &parts[..count], twice);
 }
 
-/// What a host knows of its node.
+/// A node with its host's state.
 struct Host {
     node: Node,
     state: HardState,
     applied: u64,
-    /// Stands for the disk and the state machine: so much of each entry is looked at.
+    /// Stands for the disk and the state machine, which read this much of each entry.
     stored: u64,
     done: u64,
     /// Clients answered: committed entries with a token.
@@ -62,7 +64,7 @@ impl Host {
         Self { node, state: founder.state, applied: 1, stored: 0, done: 0, answered: 0 }
     }
 
-    /// Every batch that there is: store, send, apply, answer, advance.
+    /// Handles every ready: store, send, apply, answer, advance.
     fn work(&mut self, inboxes: &mut [Inbox; 3], twice: bool) {
         assert!(self.node.next_fetch().expect("next_fetch").is_none(), "a peer is behind");
         while let Some(ready) = self.node.ready().expect("ready") {
@@ -78,7 +80,8 @@ impl Host {
             for message in ready.messages() {
                 let inbox = &mut inboxes[message.to() as usize - 1];
                 let mut parts = message.parts();
-                // A gather list of one or two is all that most messages need; a longer one is first made empty.
+                // Most messages are gather lists of one or two parts. A longer list goes through a
+                // buffer.
                 match (parts.len(), parts.next(), parts.next()) {
                     (1, Some(head), _) => w1_network(inbox, message.from(), &[head], twice),
                     (2, Some(head), Some(body)) => w1_network(inbox, message.from(), &[head, body], twice),
@@ -116,7 +119,7 @@ impl Group {
             if let Some(block_bytes) = Args::block_bytes() {
                 config.block_bytes = block_bytes;
             }
-            // The whole log between two compactions stays in memory, as with the peers.
+            // The whole log between two compactions stays in memory, as in the compared programs.
             config.recent_bytes = (args.keep() + 4) * round as u64 + 8 * config.block_bytes;
             config.max_size_per_msg = 16 << 20;
             config
@@ -139,7 +142,7 @@ impl Group {
         group
     }
 
-    /// The host of `first` works, then whoever has got messages, until there are no more.
+    /// Lets the host of `first` work, then every host with messages, until no messages are left.
     fn settle(&mut self, first: usize, twice: bool) {
         self.hosts[first].work(&mut self.inboxes, twice);
         let mut busy = true;
@@ -152,7 +155,7 @@ impl Group {
                 let inbox = &mut self.inboxes[at];
                 let mut start = 0;
                 for &(from, end) in &inbox.arrived {
-                    // The frame's header tells a host of many groups for which one it is.
+                    // The frame's header names the group, for a host of many groups.
                     let message = &inbox.bytes[start + wire::FRAME_HEADER..end];
                     host.node.step(from, message).expect("step");
                     start = end;
@@ -184,7 +187,7 @@ impl Workload for Group {
     fn applied(&self) -> [u64; 3] {
         black_box(self.hosts.each_ref().map(|host| (host.stored, host.done, host.state)));
         let leader = &self.hosts[0];
-        // All that was applied but the first entry of the term and the founding.
+        // Everything applied, except the first entry of the term and the founding.
         let proposed = if self.proposals.are_alike() { 0 } else { leader.applied.saturating_sub(2) };
         assert_eq!(leader.answered, proposed, "each client is answered");
         self.hosts.each_ref().map(|host| host.applied)

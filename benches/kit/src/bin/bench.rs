@@ -1,10 +1,12 @@
-//! Runs the programs of W1 cell by cell, all in turn, and writes one table and its figures as JSON. `mk/bench.mk` calls it:
+//! Runs the programs of W1 cell by cell, all in turn. Writes a table, and its figures as JSON.
+//! `mk/bench.mk` calls it:
 //!
-//! `bench REPORT-DIR INSTRUCTIONS-SCRIPT PROGRAM…` with BATCHES, SIZES (lists with commas), PASSES and REPS from the environment. With
-//! ALIKE=1, the programs propose entries of one length without tokens.
+//! `bench REPORT-DIR INSTRUCTIONS-SCRIPT PROGRAM…` with BATCHES, SIZES (lists with commas), PASSES
+//! and REPS from the environment. With ALIKE=1, the programs propose entries of equal lengths
+//! without tokens.
 //!
-//! A program says itself who it is. Those of one name before a hyphen and codec (`raft-rs-prost`) count as one: the better figure
-//! of each.
+//! A program prints its name. Programs that differ only in the codec after a hyphen
+//! (`raft-rs-prost`) count as one program, with the better of each figure.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,12 +16,12 @@ use std::process::{Command, Stdio};
 
 const WHO: [&str; 6] = ["raftcore-rust", "raftcore-c", "go-host", "python-host", "raft-rs", "floor"];
 
-/// Figures of one peer at one batch and size, per entry.
+/// Figures of a program at one batch and size, per entry.
 #[derive(Clone, Copy)]
 struct Figures {
     ns_min: f64,
     ns_median: f64,
-    /// The network's share beside these: two more copies that a real host's kernel does.
+    /// The network's share, in addition: two more copies, done by the kernel on a real host.
     ns_network: f64,
     instructions: f64,
     instructions_network: f64,
@@ -28,7 +30,7 @@ struct Figures {
 }
 
 impl Figures {
-    /// The better of two, figure by figure.
+    /// Returns the better of two, figure by figure.
     fn better(self, other: Self) -> Self {
         Self {
             ns_min: self.ns_min.min(other.ns_min),
@@ -46,21 +48,21 @@ fn list(name: &str, default: &str) -> Vec<usize> {
     given.split(',').map(|number| number.trim().parse().unwrap_or_else(|_| panic!("{name}: `{number}`"))).collect()
 }
 
-/// A command whose output is its figures.
+/// Runs a command and returns the output, which has the figures.
 fn output(command: &mut Command) -> String {
     let done = command.stderr(Stdio::inherit()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(done.status.success(), "{command:?} failed");
     String::from_utf8(done.stdout).expect("text")
 }
 
-/// Rounds for some 40 ms a repetition, in whole spans between compactions.
+/// Returns rounds for some 40 ms a repetition, in whole spans between compactions.
 fn rounds(batch: usize, size: usize) -> usize {
     let guess = 3000.0 + batch as f64 * (200.0 + size as f64 * 0.25);
     let keep = (64_usize << 20).checked_div(batch * size).unwrap_or(1).clamp(1, 64);
     ((40e6 / guess) as usize / keep).max(2) * keep
 }
 
-/// A program pinned to the last processor, if that can be had.
+/// Returns a program pinned to the last processor, if pinning is possible.
 fn pinned(program: &str) -> Command {
     let last = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) - 1;
     let has_taskset = Command::new("taskset").arg("--version").stdout(Stdio::null()).status().is_ok();
@@ -68,12 +70,13 @@ fn pinned(program: &str) -> Command {
     if has_taskset {
         command.args(["-c", &last.to_string(), program]);
     }
-    // raft-rs's allocator keeps what it has: giving it back and faulting it in again would cost raft-rs more than anything else.
+    // raft-rs's allocator keeps its memory. Returning and refaulting memory would dominate the
+    // cost.
     command.env("MIMALLOC_PURGE_DELAY", "-1");
     command
 }
 
-/// Times a program once: who it is, and its numbers by name.
+/// Times a program once. Returns its name, and the figures by name.
 fn timed(program: &str, batch: usize, size: usize, reps: usize) -> (String, BTreeMap<String, f64>) {
     let args = [rounds(batch, size), batch, size, reps].map(|number| number.to_string());
     let text = output(pinned(program).args(args));
@@ -93,7 +96,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// All programs at one batch and size, in turn, several times.
+/// Runs all programs at one batch and size, in turn, several times.
 fn cell(programs: &[String], script: &str, batch: usize, size: usize) -> BTreeMap<String, Figures> {
     let (passes, reps) = (list("PASSES", "3")[0], list("REPS", "5")[0]);
     let mut samples: Vec<(String, Vec<BTreeMap<String, f64>>)> = vec![(String::new(), vec![]); programs.len()];
@@ -145,7 +148,7 @@ fn main() {
                     "{{\"who\": \"{who}\", \"batch\": {batch}, \"size\": {size}, \"mixed\": {mixed}, \"tokens\": {}, \
                      \"ns_min\": {:.2}, \"ns_median\": {:.2}, \
                      \"instructions\": {:.0}, \"allocs\": {}}}",
-                    // raft-rs and the floor have none.
+                    // raft-rs and the floor have no network.
                     mixed && who != "raft-rs" && who != "floor",
                     f.ns_min,
                     f.ns_median,

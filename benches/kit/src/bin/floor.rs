@@ -1,18 +1,23 @@
-//! The floor of W1: what any core with a wire of protocol buffers must do, and no Raft beyond that. Usage:
+//! The floor of W1: the work of any core with a wire of protocol buffers, without Raft. Usage:
 //! `floor ROUNDS BATCH SIZE [REPS]`.
 //!
-//! A round. The leader writes each entry into its log, header and payload, one copy; and a head of ten numbers for each follower,
-//! to go with a view of the log. A follower reads head and entries with every bound, term and index checked, copies the run of
-//! entries into its log at once, and writes an acknowledgement. The leader reads both, takes the median of the three ends as the
-//! commit index, and tells the followers, who read that. All three walk what is committed, entry by entry, for index and length.
-//! Left out: elections, a change of term, a slow follower, storage, the acknowledgements of the commit messages.
+//! A round: the leader writes each entry into its log, header and payload, with one copy. For each
+//! follower the leader writes a head of ten numbers, sent with a view of the log. A follower reads
+//! head and entries and checks every bound, term and index. Then the follower copies the run of
+//! entries into its log at once, and writes an acknowledgement. The leader reads both
+//! acknowledgements, takes the median of the three ends as the commit index, and notifies the
+//! followers, who read the message. All three nodes walk the committed entries, for index and
+//! length.
+//!
+//! Left out: elections, a change of term, a slow follower, storage, the acknowledgements of the
+//! commit messages.
 
 use bench_kit::{Args, Proposals, Workload};
 use std::hint::black_box;
 
 // ---- numbers on the wire
 
-/// Writes a varint. SAFETY: ten bytes at `to` are ours to write.
+/// Writes a varint. SAFETY: ten bytes at `to` are writable.
 #[inline(always)]
 unsafe fn write_number(mut to: *mut u8, mut number: u64) -> *mut u8 {
     // SAFETY: a varint has ten bytes at most.
@@ -27,13 +32,14 @@ unsafe fn write_number(mut to: *mut u8, mut number: u64) -> *mut u8 {
     }
 }
 
-/// Bytes that `number` takes.
+/// Returns the bytes of an encoded `number`.
 #[inline(always)]
 fn number_len(number: u64) -> usize {
     (70 - (number | 1).leading_zeros() as usize) / 7
 }
 
-/// Reads a varint of up to four bytes and moves behind it; none if it is longer. SAFETY: four bytes at `at` are readable.
+/// Reads a varint of up to four bytes and advances; none if the varint is longer. SAFETY: four
+/// bytes at `at` are readable.
 #[inline(always)]
 unsafe fn read_short(at: &mut *const u8) -> Option<u64> {
     // SAFETY: as above, and no more than four bytes are passed.
@@ -57,7 +63,7 @@ unsafe fn read_short(at: &mut *const u8) -> Option<u64> {
     Some(number)
 }
 
-/// Reads any varint at `at` of `bytes` and moves behind it.
+/// Reads a varint of any length at `at` of `bytes` and advances.
 #[inline(always)]
 fn read_any(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut byte = *bytes.get(*at)?;
@@ -111,13 +117,13 @@ fn write_head(head: &Head, message: &mut Message) {
     message.len = to as usize - start as usize;
 }
 
-/// Reads a head whose fields come in their order, all there; else it is left to `read_head_any`.
+/// Reads a head with all fields, in order. `read_head_any` reads any other head.
 #[inline]
 fn read_head(bytes: &[u8]) -> Option<Head> {
     let mut head = Head::default();
     let mut at = 0;
     let mut short = false;
-    // Kind, to, from and term are a byte each, mostly: one look at all four.
+    // Kind, to, from and term are mostly a byte each, so one comparison checks all four.
     if let Some(first) = bytes.first_chunk::<8>() {
         let word = u64::from_le_bytes(*first);
         if word & 0x80ff_80ff_80ff_80ff == 0x0020_0018_0010_0008 {
@@ -172,7 +178,7 @@ fn read_head_any(bytes: &[u8]) -> Option<Head> {
 
 // ---- entries
 
-/// What the headers of an entry take at most: five tags and four numbers.
+/// Most bytes of an entry's headers: five tags and four numbers.
 const HEADER: usize = 48;
 
 #[derive(Clone, Copy)]
@@ -182,7 +188,8 @@ struct Entry {
     data: u64,
 }
 
-/// Writes an entry, canonical as raftcore's are. SAFETY: HEADER bytes and the payload's at `to` are ours to write.
+/// Writes an entry, canonical like raftcore's. SAFETY: HEADER bytes and the payload's at `to` are
+/// writable.
 #[inline(always)]
 unsafe fn write_entry(to: *mut u8, index: u64, payload: &[u8]) -> *mut u8 {
     let data = payload.len();
@@ -202,7 +209,8 @@ unsafe fn write_entry(to: *mut u8, index: u64, payload: &[u8]) -> *mut u8 {
     }
 }
 
-/// Reads the entry at `at` and moves behind it. What does not look as `write_entry` leaves it is left to `read_entry_any`.
+/// Reads the entry at `at` and advances. `read_entry_any` reads entries in any other form than
+/// `write_entry`'s.
 #[inline(always)]
 fn read_entry(bytes: &[u8], at: &mut usize) -> Option<Entry> {
     if bytes.len() - *at < 20 {
@@ -268,24 +276,24 @@ fn read_entry_any(bytes: &[u8], at: &mut usize) -> Option<Entry> {
 
 // ---- nodes
 
-/// Entries one after the other; what would pass the end of the buffer starts over at its beginning.
+/// Entries back to back. An entry that would pass the end of the buffer goes to the beginning.
 struct Log {
     bytes: Vec<u8>,
     end: usize,
-    /// Where the entries before the last start over end.
+    /// End of the entries before the last wrap.
     turn: usize,
-    /// What is applied ends here.
+    /// End of the applied entries.
     read: usize,
     applied: u64,
 }
 
 impl Log {
     fn new(bytes: usize) -> Self {
-        // Not zeros: the pages shall be there.
+        // Not zeros, so that the pages are resident.
         Self { bytes: vec![1; bytes], end: 0, turn: usize::MAX, read: 0, applied: 0 }
     }
 
-    /// Where `len` bytes can be written.
+    /// Returns the place for `len` bytes.
     #[inline]
     fn room(&mut self, len: usize) -> usize {
         if self.end + len > self.bytes.len() {
@@ -294,7 +302,7 @@ impl Log {
         self.end
     }
 
-    /// Walks what is committed; gives a sum, so that it can't be left out.
+    /// Walks the committed entries. Returns a sum, so that the compiler keeps the walk.
     #[inline]
     fn apply(&mut self, commit: u64) -> u64 {
         let mut sum = 0;
@@ -316,7 +324,7 @@ struct Group {
     last: u64,
     commit: u64,
     proposals: Proposals,
-    /// Bytes that a round takes at most.
+    /// Most bytes of a round.
     room: usize,
     sum: u64,
 }
@@ -336,7 +344,7 @@ impl Group {
         }
     }
 
-    /// The leader's entries of a round: from where to where they lie.
+    /// Writes the leader's entries of a round. Returns their place.
     #[inline]
     fn propose(&mut self) -> (usize, usize) {
         let start = self.leader.room(self.room);
@@ -379,7 +387,7 @@ impl Group {
     }
 }
 
-/// A follower's part in an append. Its answer comes where the message was.
+/// Does a follower's part of an append. The answer replaces the message.
 #[inline]
 fn follow(log: &mut Log, message: &mut Message, entries: &[u8]) {
     let [_, to, from, term, _, before, commit, ..] = read_head(&message.bytes[..message.len]).expect("a head");
@@ -396,7 +404,7 @@ fn follow(log: &mut Log, message: &mut Message, entries: &[u8]) {
 }
 
 impl Workload for Group {
-    // A follower reads the entries where the leader keeps them.
+    // A follower reads the entries from the leader's memory.
     const NETWORK: bool = false;
 
     fn run(&mut self, rounds: u64, _twice: bool) {

@@ -1,9 +1,9 @@
-//! How the cost of an entry grows: runs `benches/w1/src/bin/scale.rs` under callgrind, once for each thing that grows, and writes a table
-//! and a plot. `mk/bench.mk` calls it:
+//! How the cost of an entry grows. Runs `benches/w1/src/bin/scale.rs` under callgrind, once for
+//! each subject, and writes a table and a plot. `mk/bench.mk` calls it:
 //!
 //! `scale-report REPORT-DIR PROGRAM`
 //!
-//! A cost that grows by more than its limit over the whole range makes it fail.
+//! The report fails if a cost grows by more than its limit over the whole range.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,16 +11,16 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio, exit};
 
-/// Something that grows.
+/// A quantity that grows.
 struct Subject {
-    /// As the program knows it.
+    /// Name in the program.
     name: &'static str,
     title: &'static str,
-    /// Of what it is the cost.
+    /// Unit of the cost.
     unit: &'static str,
-    /// Whether the leader's work is for each follower: then it is the cost of one that must not grow.
+    /// Whether the leader's cost is per follower.
     per_follower: bool,
-    /// The dearest value may cost so many times what the first one costs.
+    /// Highest allowed ratio of the largest cost to the cost at the first value.
     limit: f64,
 }
 
@@ -59,7 +59,8 @@ const SUBJECTS: [Subject; 8] = [
     Subject { name: "reads", title: "reads that share a round", unit: "read", per_follower: false, limit: 1.03 },
 ];
 
-/// Instructions for one entry or read: the leader's (for each follower, where the subject says so), and a follower's.
+/// Instructions for an entry or read: the leader's (per follower, if the subject says so), and a
+/// follower's.
 #[derive(Clone, Copy)]
 struct Point {
     value: u64,
@@ -70,11 +71,11 @@ struct Point {
 /// One of the two costs of a point.
 type Cost = fn(&Point) -> f64;
 
-/// The instructions of a dump, and those of the leader in it.
+/// Returns the instructions of a dump, and the leader's share.
 fn read_dump(path: &Path) -> (u64, u64) {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let (mut total, mut leader) = (0, 0);
-    // A function's name stands where its number comes first.
+    // A function's name stands at the first use of its number.
     let mut numbers = BTreeSet::new();
     let mut called = false;
     let mut lines = text.lines();
@@ -102,7 +103,8 @@ fn measure(program: &str, subject: &Subject, folder: &Path) -> Vec<Point> {
         .args(["--tool=callgrind", "--instr-atstart=no"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .args([program, subject.name])
-        // Large copies count as vector copies, not by `rep movsb`, which callgrind takes for one instruction a byte.
+        // Large copies count as vector copies, not as `rep movsb`, which callgrind counts as an
+        // instruction per byte.
         .env("GLIBC_TUNABLES", "glibc.cpu.x86_rep_movsb_threshold=1000000000")
         .stderr(Stdio::null())
         .output()
@@ -129,7 +131,7 @@ fn measure(program: &str, subject: &Subject, folder: &Path) -> Vec<Point> {
         .collect()
 }
 
-/// How many times the dearest value costs what the first one does.
+/// Returns the ratio of the largest cost to the cost at the first value.
 fn growth(points: &[Point], cost: Cost) -> f64 {
     let dearest = points.iter().map(cost).fold(0.0, f64::max);
     points.first().map_or(1.0, |first| dearest / cost(first))
@@ -263,7 +265,7 @@ fn panel(svg: &mut String, subject: &Subject, points: &[Point]) {
     }
 }
 
-/// Of 1, 2, 5 and their tens, the step that makes three to six levels.
+/// Returns the step for three to six levels: 1, 2 or 5 times a power of ten.
 fn nice_step(most: f64) -> f64 {
     let mut step = 1.0;
     loop {

@@ -1,6 +1,8 @@
-//! What an entry, or a read, costs as something grows. Usage: `scale WHAT`; each value is set up, warmed up, and then measured once, which
-//! leaves one dump of callgrind's; `scale_leader_share` is the leader's part of it. The program around it, `scale-report` in
-//! `benches/kit`, reads from standard output what each dump stands for: `value=… units=… nodes=…`.
+//! The cost of an entry, or of a read, as a quantity grows. Usage: `scale WHAT`.
+//!
+//! Each value is set up, warmed up, and measured once, which leaves a dump of callgrind.
+//! `scale_leader_share` is the leader's part of the dump. `scale-report` in `benches/kit` runs this
+//! program, and reads the meaning of each dump from standard output: `value=… units=… nodes=…`.
 
 use raftcore::{
     Config, EntryId, EntryKind, EntryRef, HardState, MessageKind, MessageRef, Node, Role, StorageMode, Stored,
@@ -13,7 +15,7 @@ const SIZE: usize = 256;
 const RECENT_BYTES: u64 = 1 << 20;
 const FIRST_TERM: u64 = 1 << 20;
 
-/// What is grown, and the values it takes.
+/// The quantities, with their values.
 const ALL: [(&str, &[u64]); 8] = [
     ("voters", &[3, 5, 7, 15, 31, 101]),
     ("joint", &[3, 5, 7, 15, 31, 101]),
@@ -47,7 +49,7 @@ impl Letters {
 
 struct Host {
     node: Node,
-    /// Readies that are not acknowledged yet, each with the last entry to apply.
+    /// Readies not acknowledged yet, each with the last entry to apply.
     queue: VecDeque<(u64, u64)>,
 }
 
@@ -57,7 +59,7 @@ struct Group {
     reading: Letters,
     /// Readies that a host leaves unacknowledged for a while.
     outstanding: usize,
-    /// Answers to heartbeats never reach the leader: its reads wait.
+    /// Answers to heartbeats never reach the leader, so the reads wait.
     reads_wait: bool,
     payload: [u8; SIZE],
     token: u64,
@@ -67,7 +69,8 @@ struct Group {
 struct Plan {
     voters: Vec<u64>,
     outgoing: Vec<u64>,
-    /// Terms that the log has before the first election, each with `entries / terms` entries of the shortest kind.
+    /// Terms in the log before the first election, each with `entries / terms` entries of the
+    /// shortest kind.
     terms: u64,
     entries: u64,
     storage: StorageMode,
@@ -97,7 +100,7 @@ impl Plan {
 
     fn boot(&self, id: u64) -> Host {
         let mut node = Node::new(&self.config(id)).expect("a configuration that is allowed");
-        // Numbers of one length on the wire, whatever the count.
+        // Numbers of equal length on the wire, whatever the count.
         let term = FIRST_TERM + self.terms.max(1);
         let applied = self.entries.max(1);
         let conf = wire::ConfStateRef { voters: &self.voters, voters_outgoing: &self.outgoing, ..Default::default() };
@@ -137,7 +140,7 @@ impl Group {
         group
     }
 
-    /// Batches of one host: as it stores, sends, applies.
+    /// Handles the readies of a host: stores, sends, applies.
     fn work(&mut self, at: usize) -> bool {
         let host = &mut self.hosts[at];
         let mut any = false;
@@ -164,7 +167,7 @@ impl Group {
         }
     }
 
-    /// Everything that waits for a node.
+    /// Steps all waiting messages of a node.
     fn hear(&mut self, at: usize) -> bool {
         std::mem::swap(&mut self.inboxes[at], &mut self.reading);
         let node = &mut self.hosts[at].node;
@@ -178,7 +181,7 @@ impl Group {
         start > 0
     }
 
-    /// One turn of a host: whether it had anything to do.
+    /// Takes a turn of a host. Returns whether there was work.
     fn turn(&mut self, at: usize) -> bool {
         self.hear(at) | self.work(at)
     }
@@ -195,7 +198,7 @@ impl Group {
         }
     }
 
-    /// A batch in one call; each entry has a token.
+    /// Proposes a batch in one call; each entry has a token.
     fn write(&mut self, batch: u64, size: usize) {
         let first = self.token + 1;
         self.token += batch;
@@ -215,7 +218,7 @@ impl Group {
         }
     }
 
-    /// So many entries are on their way at once before anybody hears of them.
+    /// Puts `count` entries in flight before any node hears of them.
     fn in_flight(&mut self, count: u64) {
         for _ in 0..count {
             self.write(1, SIZE);
@@ -232,7 +235,7 @@ impl Group {
 }
 
 impl Host {
-    /// The oldest ready is stored and applied; what waited for that leaves.
+    /// Stores and applies the oldest ready. Messages that waited for the disk leave.
     fn acknowledge(&mut self, inboxes: &mut [Letters]) {
         let Some((number, last)) = self.queue.pop_front() else { return };
         if self.node.config().storage == StorageMode::Sync {
@@ -252,7 +255,7 @@ impl Host {
     }
 }
 
-/// What is the leader's: a function of its own, so that callgrind can tell its share.
+/// The leader's work, in a separate function so that callgrind can count it apart.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "Rust" fn scale_leader_share(group: &mut Group, work: &mut dyn FnMut(&mut Group)) {
@@ -265,7 +268,7 @@ fn scale_leader<T>(group: &mut Group, work: impl FnOnce(&mut Group) -> T) -> T {
     outcome.expect("it was called")
 }
 
-/// What the program asks of callgrind (callgrind.h): the numbers of its client requests.
+/// Numbers of callgrind's client requests (callgrind.h).
 #[derive(Clone, Copy)]
 enum Callgrind {
     Dump = 0x4354_0000,
@@ -273,7 +276,8 @@ enum Callgrind {
     Stop = 0x4354_0005,
 }
 
-/// A client request: four rotations that amount to nothing, and an exchange of a register with itself. Only valgrind sees more in it.
+/// Makes a client request: four rotations without effect, and an exchange of a register with
+/// itself. Only valgrind gives the sequence a meaning.
 #[cfg(target_arch = "x86_64")]
 fn ask(request: Callgrind) {
     let question = [request as u64, 0, 0, 0, 0, 0];
@@ -289,10 +293,10 @@ fn ask(request: Callgrind) {
 #[cfg(not(target_arch = "x86_64"))]
 fn ask(_: Callgrind) {}
 
-/// Measures `work`, which does so many `units`.
+/// Measures `work`, which does `units` units.
 fn measure(value: u64, units: u64, group: &mut Group, mut work: impl FnMut(&mut Group)) {
-    // The recent log is full of entries like those that are counted, and gives up the oldest as they come.
-    // What is outstanding is kept there, so it comes in small pieces.
+    // The recent log is full of entries like the counted ones, and drops the oldest as entries
+    // come. Entries of outstanding readies stay in the log, so the entries come in small pieces.
     let batch = if group.outstanding == 1 { 16 } else { 1 };
     for _ in 0..RECENT_BYTES / (batch * SIZE as u64) {
         group.write(batch, SIZE);
@@ -307,7 +311,7 @@ fn measure(value: u64, units: u64, group: &mut Group, mut work: impl FnMut(&mut 
 }
 
 fn run(what: &str, values: &[u64]) {
-    // One log that grows from value to value.
+    // A single log that grows from value to value.
     let mut grown = (what == "log").then(|| Group::new(&Plan::of(3)));
     for &value in values {
         let small = (4096 / value.max(1)).clamp(32, 256);

@@ -46,13 +46,20 @@ pub fn read(folder: &Path) -> Result<Vec<Fault>, String> {
         }
     }
     faults.sort_by_key(|fault| fault.number);
+    in_order(folder, faults)
+}
+
+/// The faults of one file, which stand in the order of their numbers, as in `read`.
+pub fn read_file(path: &Path) -> Result<Vec<Fault>, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    in_order(path, parse(&path.display().to_string(), &text)?)
+}
+
+fn in_order(place: &Path, faults: Vec<Fault>) -> Result<Vec<Fault>, String> {
     for (fault, number) in faults.iter().zip(1..) {
         if fault.number != number {
-            return Err(format!(
-                "{}: fault {} is missing, or stands there twice",
-                folder.display(),
-                number.min(fault.number)
-            ));
+            let missing = number.min(fault.number);
+            return Err(format!("{}: fault {missing} is missing, or stands there twice", place.display()));
         }
     }
     Ok(faults)
@@ -116,6 +123,23 @@ pub fn plant_all(root: &Path, faults: &[Fault]) -> Result<Vec<(String, String)>,
     if misfits.is_empty() { Ok(planted) } else { Err(misfits.join("\n")) }
 }
 
+/// Makes one fault for good, without a choice at run time: each file that changes, with its text.
+pub fn make_only(root: &Path, fault: &Fault) -> Result<Vec<(String, String)>, String> {
+    let files: BTreeSet<&str> = fault.edits.iter().map(|edit| edit.file.as_str()).collect();
+    let mut made = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))?;
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for edit in fault.edits.iter().filter(|edit| edit.file == file) {
+            let (begin, end) = bounds_of(fault, edit, &lines)?;
+            let body: Vec<String> = lines.iter().take(end).skip(begin).cloned().collect();
+            lines.splice(begin..end, edited_body(fault, edit, &body)?);
+        }
+        made.push((file.to_owned(), lines.join("\n") + "\n"));
+    }
+    Ok(made)
+}
+
 /// The text of a file with all faults planted that edit the file.
 pub fn plant(file: &str, text: &str, faults: &[Fault]) -> Result<String, String> {
     let mut text = text.to_owned();
@@ -139,19 +163,12 @@ fn plant_function(file: &str, function: &str, text: &str, faults: &[Fault]) -> R
     for fault in faults {
         let mut body: Option<Vec<String>> = None;
         for edit in fault.edits.iter().filter(here) {
-            let why = |why: String| format!("{}: {} does not fit: {why}", edit.place, fault.name);
-            let (begin, end) =
-                body_of(function, &lines).map_err(|count| why(format!("{file} has {count} functions `{function}`")))?;
+            let (begin, end) = bounds_of(fault, edit, &lines)?;
             bounds = Some((begin, end));
             let before = body
                 .take()
                 .unwrap_or_else(|| lines.iter().take(end).skip(begin).map(|&line| line.to_owned()).collect());
-            body = Some(edited(&before, edit).map_err(|count| {
-                why(format!(
-                    "its old lines stand in `{function}` of {file} {count} times, not once:\n    {}",
-                    edit.old.join("\n    ")
-                ))
-            })?);
+            body = Some(edited_body(fault, edit, &before)?);
         }
         if let Some(body) = body {
             _ = writeln!(
@@ -168,6 +185,29 @@ fn plant_function(file: &str, function: &str, text: &str, faults: &[Fault]) -> R
     let part =
         |from: usize, to: usize| lines.iter().take(to).skip(from).fold(String::new(), |all, line| all + line + "\n");
     Ok(format!("{}{choice}_ => {{\n{}}}\n}}\n{}", part(0, begin), part(begin, end), part(end, lines.len())))
+}
+
+/// The lines of the body that an edit changes.
+fn bounds_of(fault: &Fault, edit: &Edit, lines: &[impl AsRef<str>]) -> Result<(usize, usize), String> {
+    let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
+    body_of(&edit.function, &lines)
+        .map_err(|count| misfit(fault, edit, &format!("{} has {count} functions `{}`", edit.file, edit.function)))
+}
+
+fn edited_body(fault: &Fault, edit: &Edit, body: &[String]) -> Result<Vec<String>, String> {
+    edited(body, edit).map_err(|count| {
+        let Edit { file, function, old, .. } = edit;
+        let old = old.join("\n    ");
+        misfit(
+            fault,
+            edit,
+            &format!("its old lines stand in `{function}` of {file} {count} times, not once:\n    {old}"),
+        )
+    })
+}
+
+fn misfit(fault: &Fault, edit: &Edit, why: &str) -> String {
+    format!("{}: {} does not fit: {why}", edit.place, fault.name)
 }
 
 /// The lines of a function's body: the first one, and the one of its last brace. If it is not there just once: how often it is.

@@ -27,6 +27,8 @@ pub fn copy(from: &Path, to: &Path, instead: &[(String, String)]) -> Result<(), 
                 Some((_, text)) => write_new(&goal, text.as_bytes())?,
                 None => write_new(&goal, &fs::read(&source).map_err(failed)?)?,
             }
+            // A program stays one.
+            fs::set_permissions(&goal, fs::metadata(&source).map_err(failed)?.permissions()).map_err(failed)?;
         }
         names.insert(name);
     }
