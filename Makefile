@@ -32,7 +32,7 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust mutants-quick minimal ctest alloc-test ctest-asan ctest-valgrind kv-test stories conformance-30s go-test go-host-test python-test faces loops-test snapshots-test host-test interop-test install-test etcd-test bench-check)
+	@mk/stages $(or $(STAGES),check rust mutants-quick minimal ctest alloc-test ctest-asan ctest-valgrind kv-test stories conformance-30s go-test go-host-test python-test faces loops-test snapshots-test host-test hpp-test interop-test install-test etcd-test bench-check)
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check -- tests/faults/planted.rs tests/faults/planter/src/main.rs tests/faults/planter/src/lib.rs
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
