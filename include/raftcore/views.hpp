@@ -193,7 +193,7 @@ private:
     const Raw *raw_;
 };
 
-/** What all records that a call fills in have: a copy of the numbers. */
+/** A record that a call fills in: a copy of the numbers. */
 template <class Raw> class record {
 public:
     const Raw *operator->() const noexcept { return &raw_; }

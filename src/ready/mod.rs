@@ -71,7 +71,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Empties the batch. Fields that are always filled keep their values.
+    /// Empties the batch. Filling sets the other fields anew.
     #[inline]
     fn clear(&mut self) {
         self.entries.clear();
@@ -151,7 +151,7 @@ impl Batch {
 pub(crate) struct Readies {
     /// The batch of a ready taken while no ready is outstanding. SYNC uses only `single`.
     single: Batch,
-    /// The batches except `single`, with their buffers. A batch is large, so it keeps its position.
+    /// The batches except `single`, with their buffers. Batches are large, and never move.
     store: Vec<Batch>,
     /// Positions in `store` of outstanding batches: a ring with a power of two as length. Number n
     /// is at n modulo the length.
