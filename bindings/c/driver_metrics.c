@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "driver_parts.h"
+#include "metrics_text.h"
 
 void rh_driver_status(struct rh_driver *d, struct rh_status *out)
 {
@@ -50,23 +51,6 @@ size_t rh_driver_members(struct rh_driver *d, struct rh_member *out, size_t cap)
 }
 
 /* ---- metrics ---- */
-
-struct text {
-    char *to;
-    size_t cap, len;
-};
-
-__attribute__((format(printf, 2, 3)))
-static void add(struct text *t, const char *format, ...)
-{
-    va_list args;
-    size_t left = t->len < t->cap ? t->cap - t->len : 0;
-
-    va_start(args, format);
-    int n = vsnprintf(left ? t->to + t->len : NULL, left, format, args);
-    va_end(args);
-    t->len += n > 0 ? (size_t)n : 0;
-}
 
 static void gauge(struct text *t, const char *name, const char *help, uint64_t value)
 {

@@ -4,6 +4,7 @@
 
 #include "dir.h"
 #include "host_parts.h"
+#include "metrics_text.h"
 
 /* ---- requests ---- */
 
@@ -119,23 +120,6 @@ int rh_members(struct rh_host *h, struct rh_member *out, size_t cap, size_t *cou
 }
 
 /* ---- metrics of the transport ---- */
-
-struct text {
-    char *to;
-    size_t cap, len;
-};
-
-__attribute__((format(printf, 2, 3)))
-static void add(struct text *t, const char *format, ...)
-{
-    va_list args;
-    size_t left = t->len < t->cap ? t->cap - t->len : 0;
-
-    va_start(args, format);
-    int n = vsnprintf(left ? t->to + t->len : NULL, left, format, args);
-    va_end(args);
-    t->len += n > 0 ? (size_t)n : 0;
-}
 
 static void total(struct text *t, const char *name, const char *type, const char *help, uint64_t value)
 {
