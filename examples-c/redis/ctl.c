@@ -1,0 +1,242 @@
+/*
+ * ctl.c: raftcore-redis ctl, and the counterpart in the process: lines over a socket in the directory.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sidecar.h"
+
+enum { LINE = 600, PAUSE_MS = 500, MEMBERS = 64 };
+
+struct ctl {
+    struct ctl *next;
+    struct sidecar *s;
+    struct watch watch;
+    uint64_t ticket;
+    char line[LINE];
+    size_t len;
+};
+
+static void finish(struct ctl *c, const char *text)
+{
+    struct sidecar *s = c->s;
+
+    if (send(c->watch.fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+        say(s, "ctl went away before its answer");
+    watch_close(&c->watch);
+    for (struct ctl **at = &s->ctls; *at; at = &(*at)->next)
+        if (*at == c) {
+            *at = c->next;
+            break;
+        }
+    free(c);
+}
+
+void ctl_outcome(struct sidecar *s, uint64_t ticket, const struct rh_outcome *o)
+{
+    char text[RH_WORDS_MAX + 60];
+    struct ctl *c = s->ctls;
+
+    while (c && c->ticket != ticket)
+        c = c->next;
+    if (!c)
+        return;
+    if (o->what == RH_DONE)
+        snprintf(text, sizeof text, "done\n");
+    else
+        snprintf(text, sizeof text, "%s: %s\n", rh_what_text(o->what), o->words);
+    finish(c, text);
+}
+
+/* ---- status ---- */
+
+static const char *doing(const struct sidecar *s)
+{
+    if (s->control != CONTROL_READY)
+        return "the server is starting";
+    return s->stage == SERVE ? "serves clients" : s->stage == RISE ? "is being promoted" : "follows";
+}
+
+static size_t write_members(struct sidecar *s, char *to, size_t cap)
+{
+    struct rh_member *m = calloc(MEMBERS, sizeof *m);
+    size_t n = 0, len = 0;
+
+    for (size_t i = 0; m && i < MEMBERS; i++)
+        m[i].struct_size = sizeof *m;
+    if (m && rh_members(s->host, m, MEMBERS, &n) == RH_OK)
+        for (size_t i = 0; i < n && i < MEMBERS && len + 700 < cap; i++)
+            len += (size_t)snprintf(to + len, cap - len, "member %" PRIu64 "  %s  peer %s  client %s%s\n", m[i].id,
+                                    m[i].voter ? "voter" : m[i].learner ? "learner" : "gone", m[i].peer_address,
+                                    m[i].client_address, m[i].id == s->leader ? "  leads" : "");
+    free(m);
+    return len;
+}
+
+static void status(struct ctl *c)
+{
+    struct sidecar *s = c->s;
+    struct rh_status st = {.struct_size = sizeof st};
+    char text[16 * 1024];
+
+    rh_get_status(s->host, &st);
+    int len = snprintf(text, sizeof text,
+                       "node %" PRIu64 ": %s, term %" PRIu64 ", leader %" PRIu64 "\n"
+                       "server: %s, process %d, %s\n"
+                       "stream: committed up to %" PRIu64 ", received %" PRIu64 ", entry %" PRIu64
+                       ", snapshot at entry %" PRIu64 ", log %" PRIu64 " bytes\n"
+                       "clients: %" PRIu64 ", of them passed to the leader %" PRIu64 "; replies held: %" PRIu64
+                       " bytes; reloads: %" PRIu64 "\n",
+                       s->o.id, st.voter ? "voter" : st.member ? "learner" : "no member yet", st.core.term, s->leader,
+                       s->server_version[0] ? s->server_version : "?", (int)s->pid, doing(s), s->log_end,
+                       s->stage == SERVE ? s->captured : s->fed_end - s->feed_out.len, s->last_index, st.snapshot_index,
+                       st.log_bytes, s->n_clients, s->n_passed, s->held_bytes, s->n_reloads);
+    write_members(s, text + len, sizeof text - (size_t)len);
+    finish(c, text);
+}
+
+/* ---- commands ---- */
+
+/* No requests are taken for a moment, so that the deposed server has no uncommitted effects. */
+int ctl_begin_transfer(struct sidecar *s, uint64_t to, uint64_t ticket)
+{
+    if (s->stage != SERVE)
+        return rh_transfer(s->host, to, ticket);
+    if (s->paused)
+        return RH_E_BUSY;
+    s->paused = true;
+    s->transfer_sent = false;
+    s->paused_until = s->now + PAUSE_MS;
+    s->transfer_to = to;
+    s->transfer_ticket = ticket;
+    return RH_OK;
+}
+
+void ctl_transfer(struct sidecar *s)
+{
+    uint64_t ticket = s->transfer_ticket;
+    struct rh_outcome busy = {.what = RH_NOT_COMMITTED, .words = "the host takes no request"};
+
+    if (!s->paused || s->transfer_sent)
+        return;
+    bool quiet = s->held_bytes == 0 && s->outstanding == 0 && s->stream.len == 0 && s->captured == s->log_end;
+    if (!quiet && s->now < s->paused_until)
+        return;
+    s->transfer_sent = true;
+    s->paused_until = s->now + 2000;
+    if (rh_transfer(s->host, s->transfer_to, ticket) != RH_OK)
+        ctl_outcome(s, ticket, &busy);
+    s->turn = true;
+}
+
+static void obey(struct ctl *c)
+{
+    struct sidecar *s = c->s;
+    char verb[16] = "", peer[256] = "", client[256] = "";
+    uint64_t id = 0;
+    int n = sscanf(c->line, "%15s %" SCNu64 " %255s %255s", verb, &id, peer, client), code = RH_E_ARG;
+
+    if (strcmp(verb, "status") == 0) {
+        status(c);
+        return;
+    }
+    c->ticket = ticket_of(TICKET_CTL, ++s->next_ticket);
+    s->turn = true;
+    if (strcmp(verb, "add") == 0 && n >= 3)
+        code = rh_add(s->host, id, peer, n > 3 ? client : NULL, c->ticket);
+    else if (strcmp(verb, "promote") == 0 && n == 2)
+        code = rh_promote(s->host, id, c->ticket);
+    else if (strcmp(verb, "remove") == 0 && n == 2)
+        code = rh_remove(s->host, id, c->ticket);
+    else if (strcmp(verb, "transfer") == 0)
+        code = ctl_begin_transfer(s, id, c->ticket);
+    if (code != RH_OK)
+        finish(c, code == RH_E_ARG ? "not understood: status | add ID PEER [CLIENT] | promote ID | remove ID | transfer [ID]\n"
+                                   : "not now: too many requests are under way\n");
+}
+
+static void ready(void *self, uint32_t events)
+{
+    struct ctl *c = self;
+    ssize_t n = c->len < LINE - 1 ? recv(c->watch.fd, c->line + c->len, LINE - 1 - c->len, 0) : 0;
+
+    (void)events;
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        finish(c, "");
+        return;
+    }
+    c->len += (size_t)n;
+    if (memchr(c->line, '\n', c->len) && c->ticket == 0)
+        obey(c);
+}
+
+static void accept_ctl(void *self, uint32_t events)
+{
+    struct sidecar *s = self;
+    int fd = accept4(s->ctl_listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct ctl *c = fd >= 0 ? calloc(1, sizeof *c) : NULL;
+
+    (void)events;
+    if (!c) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    c->s = s;
+    c->watch = (struct watch){.fd = fd, .ready = ready, .self = c};
+    c->next = s->ctls;
+    s->ctls = c;
+    if (!watch_open(s->epoll, &c->watch, EPOLLIN))
+        finish(c, "");
+}
+
+bool ctl_open(struct sidecar *s, struct rh_words *why)
+{
+    char path[240];
+
+    snprintf(path, sizeof path, "%s/ctl.sock", s->dir);
+    s->ctl_listener = (struct watch){.fd = listen_unix(path), .ready = accept_ctl, .self = s};
+    if (s->ctl_listener.fd < 0 || !watch_open(s->epoll, &s->ctl_listener, EPOLLIN))
+        return rh_fail(why, RH_E_NET, "%s: %s", path, strerror(errno)) == RH_OK;
+    return true;
+}
+
+/* ---- the other end ---- */
+
+int ctl_main(int argc, char **argv)
+{
+    char path[240], text[LINE] = "", answer[4096];
+    ssize_t n, total = 0;
+
+    if (argc < 3 || strcmp(argv[0], "--dir") != 0) {
+        fprintf(stderr, "raftcore-redis ctl --dir DIR status | add ID PEER [CLIENT] | promote ID | remove ID | transfer [ID]\n");
+        return 2;
+    }
+    for (int i = 2; i < argc; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", argv[i], i + 1 < argc ? " " : "\n");
+    snprintf(path, sizeof path, "%s/ctl.sock", argv[1]);
+    int fd = connect_unix(path);
+    if (fd < 0 || send(fd, text, strlen(text), MSG_NOSIGNAL) < 0) {
+        fprintf(stderr, "raftcore-redis: %s: %s. Does the member run?\n", path, strerror(errno));
+        return 1;
+    }
+    bool done = false;
+    for (struct pollfd p = {.fd = fd, .events = POLLIN}; poll(&p, 1, 15000) > 0 && (n = recv(fd, answer, sizeof answer, 0)) > 0;
+         total += n) {
+        done = done || (total == 0 && (strncmp(answer, "done", 4) == 0 || strncmp(answer, "node", 4) == 0));
+        fwrite(answer, 1, (size_t)n, stdout);
+    }
+    if (total == 0)
+        fprintf(stderr, "raftcore-redis: no answer\n");
+    return done ? 0 : 1;
+}
