@@ -22,8 +22,6 @@ help:
 build: target/c/libraftcore.a target/c/libraftcore.so  ## the library: for Rust, and for C as target/c/libraftcore.{a,so}
 	$(CARGO) build --release
 minimal:  ## build and run examples-c/minimal.c: three nodes in one process
-kv: target/c/libraftcore.a  ## build the replicated key-value server of examples-c/kv
-	$(MAKE) -C examples-c/kv RAFTCORE_LIB=../../target/c/libraftcore.a
 demo:  ## three servers, one killed with -9 under load, a fourth added; FILE=â€¦ loads another file, KEEP=1 leaves them up
 	@.ci/setup demo
 	@$(MAKE) -s kv
@@ -32,7 +30,9 @@ setup:  ## install with apt-get what `test` needs and this machine lacks
 	@.ci/setup test
 test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES='check rust' runs a part
 	@if [ "$$CI" = true ]; then .ci/setup test; fi
-	@mk/stages $(or $(STAGES),check rust mutants-quick minimal ctest alloc-test ctest-asan ctest-valgrind kv-test stories conformance-30s go-test go-host-test python-test faces loops-test snapshots-test host-test hpp-test interop-test install-test etcd-test bench-check)
+	@mk/stages $(or $(STAGES),check rust etcd-test mutants-quick kv-test host-test redis-test sqlite-test interop-test conformance-30s go-test go-host-test python-test python-host-test faces loops-test snapshots-test ctest alloc-test ctest-asan ctest-valgrind minimal stories hpp-test install-test golden-test raft-rs-test docs-test dist-test bench-check)
+# What several stages of `test` link: built before two of them run at once.
+shared: build host counter kv go-lib
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --check -- tests/faults/planted.rs tests/faults/planter/src/main.rs tests/faults/planter/src/lib.rs
 	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
@@ -49,8 +49,6 @@ alloc-test: $(C_OUT)/test/hot_path  ## nothing allocated on the hot path in a mi
 	$< $(or $(ROUNDS),1000000)
 ctest-asan:  ## the C tests under AddressSanitizer, the library with them
 ctest-valgrind:  ## the C tests under valgrind
-kv-test: kv  ## the key-value servers under load, killed with -9 one by one
-	tests/kv/run target/kv
 conformance: target/c/libraftcore.a target/c/libraftcore_faults.a  ## etcd's 743 cases, a million steps of lock-step, mixed clusters; a table
 	cd tests/conformance && $(GO) vet ./... && $(GO) vet -tags hooks ./... && $(GO) run ./cmd/report -hooks -steps $(or $(STEPS),1000000)
 conformance-30s: target/c/libraftcore.a target/c/libraftcore_faults.a  ## the same with 30 seconds of lock-step
@@ -69,6 +67,6 @@ hostile:  ## messages from anywhere, some 10^8 of them: TIMES=80, HOSTILE_SEED=â
 verify:  ## long versions of all suites, in two hours on two cores, and a table: mk/verify says how much of each
 	@mk/verify $(SUITES)
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
-	@$(CARGO) test --quiet --test sources -- --nocapture tags the_readme rules_of
+	@$(CARGO) test --quiet --test sources -- --nocapture tags the_page rules_of
 clean:  ## remove all that was built
 	$(CARGO) clean

@@ -3,14 +3,17 @@
  *
  *     counter DIR ID PEER CLIENT found           the first member, once
  *     counter DIR ID PEER CLIENT join ADDRESS    a further member; ADDRESS: the PEER of any member
+ *     counter DIR ID PEER CLIENT learn ADDRESS   the same, without a vote until it is promoted
  *     counter DIR ID PEER CLIENT                 a member, again
+ *     counter DIR ID PEER CLIENT restore FILE    the first member of a new group with the state of a backup
+ *     counter DIR ID PEER CLIENT recover         a survivor of a lost quorum goes on alone
  *
- * A client connects to CLIENT, sends a line, reads a line: "add SESSION NUMBER" with 32 hex digits and 1, 2, 3, …,
- * "get", "remove ID", "lead ID", or "status". `make counter` builds the program; tests/host/counter.py kills members of
- * it, and tests/interop has the same program in Go, for a group of both.
+ * A client connects to CLIENT, sends a line, reads a line: "add", "add SESSION NUMBER" with 32 hex digits and 1, 2, 3, …,
+ * "get", "promote ID", "remove ID", "lead ID", "backup FILE", "members", or "status". docs/c.md goes through the program
+ * and starts it; tests/host/counter.py kills members of it, and tests/interop has the same program in Go.
  *
  * From the environment: COUNTER_CUT, bytes of log before the log is cut; COUNTER_LISTEN, where peers are taken, if not at
- * PEER; COUNTER_TLS, a folder with ca.pem, ID.pem and ID.key.
+ * PEER; COUNTER_TLS, a folder with ca.pem, ID.pem and ID.key, read again after SIGHUP.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -27,7 +30,7 @@ static uint64_t value;                      /* the database: a number, and who a
 static struct rh_sessions *sessions;
 static char (*answers)[24];                 /* for the entries of an apply */
 static struct { uint8_t *bytes; size_t len, at; } view, loading;
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, reload;
 
 /* ---- the database's functions ---- */
 
@@ -121,23 +124,44 @@ static void say(void *context, enum rh_level level, const char *text) {
 
 /* ---- clients ---- */
 
-static int command(struct rh_host *h, int client, char *line) {
+static void list_members(struct rh_host *h, int client) {
+    struct rh_member m[16] = {{.struct_size = sizeof m[0]}};
+    size_t n = 0;
+    rh_members(h, m, 16, &n);
+    for (size_t i = 0; i < n && i < 16; i++)
+        if (m[i].voter || m[i].learner)
+            dprintf(client, "%" PRIu64 "%s ", m[i].id, m[i].voter ? "" : " (learner)");
+    dprintf(client, "\n");
+}
+
+static int command(struct rh_host *h, int client, const char *line) {
+    const raftcore_slice plus = {(const uint8_t *)"+", 1};
     struct rh_retry retry;
     struct rh_status s = {.struct_size = sizeof s};
-    char hex[33];
+    char hex[33], file[200];
     uint64_t id;
     if (sscanf(line, "add %32[0-9a-f] %" SCNu64, hex, &retry.number) == 2 && strlen(hex) == 32) {
         for (int k = 0; k < RH_SESSION_BYTES; k++)
             sscanf(hex + 2 * k, "%2hhx", &retry.session[k]);
-        return rh_propose(h, &(raftcore_slice){(const uint8_t *)"+", 1}, 1, &retry, (uint64_t)client);
+        return rh_propose(h, &plus, 1, &retry, (uint64_t)client);
     }
-    if (strncmp(line, "get", 3) == 0)
+    if (strcmp(line, "add") == 0)
+        return rh_propose(h, &plus, 1, NULL, (uint64_t)client);
+    if (strcmp(line, "get") == 0)
         return rh_read(h, (uint64_t)client);
+    if (sscanf(line, "promote %" SCNu64, &id) == 1)
+        return rh_promote(h, id, (uint64_t)client);
     if (sscanf(line, "remove %" SCNu64, &id) == 1)
         return rh_remove(h, id, (uint64_t)client);
     if (sscanf(line, "lead %" SCNu64, &id) == 1)
         return rh_transfer(h, id, (uint64_t)client);
-    rh_status(h, &s);
+    if (sscanf(line, "backup %199s", file) == 1)
+        return rh_backup(h, file, (uint64_t)client);
+    if (strcmp(line, "members") == 0) {
+        list_members(h, client);
+        return RH_NONE;
+    }
+    rh_get_status(h, &s);
     dprintf(client, "leader %" PRIu64 " voter %d applied %" PRIu64 " value %" PRIu64 " snapshot %" PRIu64 "\n",
             s.core.leader, s.voter, s.core.applied, value, s.snapshot_index);
     return RH_NONE;
@@ -149,6 +173,7 @@ static void serve(struct rh_host *h, int listener) {
     setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_usec = 100000}, sizeof(struct timeval));
     ssize_t got = read(client, line, sizeof line - 1);
     line[got > 0 ? got : 0] = 0;
+    line[strcspn(line, "\r\n")] = 0;
     int code = command(h, client, line);
     if (code < 0)
         dprintf(client, "not committed: %s\n", rh_strerror(code));
@@ -159,9 +184,35 @@ static void serve(struct rh_host *h, int listener) {
 static int listen_at(const char *address) {
     const char *port = strrchr(address, ':');
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port ? port + 1 : "0"))};
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     return bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 64) == 0 ? fd : -1;
+}
+
+/* ---- the process ---- */
+
+static int read_arguments(int argc, char **argv, struct rh_options *o, struct rh_words *why) {
+    const char *how = argc > 5 ? argv[5] : "", *what = argc > 6 ? argv[6] : NULL;
+    if (argc < 5 || argc > 7)
+        return RH_E_ARG;
+    o->dir = argv[1];
+    o->id = strtoull(argv[2], NULL, 10);
+    o->peer = argv[3];
+    o->client = argv[4];
+    o->tick_ms = 20;
+    o->log = say;
+    if (strcmp(how, "recover") == 0) {
+        struct rh_words told;
+        int code = rh_recover(o->dir, o->group, o->id, &told, why);
+        if (code == RH_OK)
+            say(NULL, RH_LOG_WARNING, told.text);
+        return code;
+    }
+    o->found = strcmp(how, "found") == 0 || strcmp(how, "restore") == 0;
+    o->restore = strcmp(how, "restore") == 0 ? what : NULL;
+    o->learner = strcmp(how, "learn") == 0;
+    o->join = o->learner || strcmp(how, "join") == 0 ? what : NULL;
+    return RH_OK;
 }
 
 static void read_environment(struct rh_options *o) {
@@ -179,8 +230,27 @@ static void read_environment(struct rh_options *o) {
     o->tls_key = files[2];
 }
 
-static void stop(int number) {
-    stopped = 1;
+static void on_signal(int number) {
+    if (number == SIGHUP)
+        reload = 1;
+    else
+        stopped = 1;
+}
+
+static int run(struct rh_host *h, int listener, struct rh_words *why) {
+    int code = RH_OK;
+    while (!stopped && code == RH_OK) {
+        struct pollfd p[2] = {{.fd = rh_fd(h), .events = POLLIN}, {.fd = listener, .events = POLLIN}};
+        poll(p, 2, rh_timeout_ms(h));
+        if (p[1].revents)
+            serve(h, listener);
+        if (reload && rh_reload_tls(h, why) < 0)
+            say(NULL, RH_LOG_ERROR, why->text);
+        reload = 0;
+        code = rh_turn(h, why);
+    }
+    int closed = rh_close(h, why);
+    return code < 0 ? code : closed;
 }
 
 int main(int argc, char **argv) {
@@ -188,35 +258,22 @@ int main(int argc, char **argv) {
                                    .snapshot_open = snapshot_open, .snapshot_read = snapshot_read,
                                    .snapshot_close = snapshot_close, .snapshot_load = snapshot_load};
     struct rh_options o;
-    struct rh_host *h = NULL;
-    struct rh_words why = {"counter DIR ID PEER CLIENT [found | join ADDRESS]"};
+    struct rh_host *h;
+    struct rh_words why = {"counter DIR ID PEER CLIENT [found | join ADDRESS | learn ADDRESS | restore FILE | recover]"};
     rh_options_init(&o, sizeof o);
-    if (argc > 4) {
-        o.dir = argv[1];
-        o.id = strtoull(argv[2], NULL, 10);
-        o.peer = argv[3];
-        o.client = argv[4];
-    }
-    o.found = argc == 6 && strcmp(argv[5], "found") == 0;
-    o.join = argc == 7 && strcmp(argv[5], "join") == 0 ? argv[6] : NULL;
-    o.tick_ms = 20;
-    read_environment(&o);
-    o.log = say;
-    signal(SIGTERM, stop);
+    signal(SIGTERM, on_signal);
+    signal(SIGHUP, on_signal);
     signal(SIGPIPE, SIG_IGN);
-    int listener = argc > 4 ? listen_at(o.client) : -1, code = RH_E_ARG;
+    int code = read_arguments(argc, argv, &o, &why), listener = code == RH_OK ? listen_at(o.client) : -1;
     sessions = rh_sessions_new(RH_SESSIONS);
-    if (listener >= 0 && sessions)
+    read_environment(&o);
+    if (code == RH_OK && (listener < 0 || !sessions))
+        code = rh_fail(&why, RH_E_IO, "nothing can listen at %s", o.client);
+    if (code == RH_OK)
         code = rh_open(&o, &db, &h, &why);
-    while (!stopped && code == RH_OK) {
-        struct pollfd p[2] = {{.fd = rh_fd(h), .events = POLLIN}, {.fd = listener, .events = POLLIN}};
-        poll(p, 2, rh_timeout_ms(h));
-        if (p[1].revents)
-            serve(h, listener);
-        code = rh_turn(h, &why);
-    }
-    int closed = rh_close(h, &why);
-    if (code < 0 || closed < 0)
+    if (code == RH_OK)
+        code = run(h, listener, &why);
+    if (code < 0)
         fprintf(stderr, "counter: %s\n", why.text);
-    return code < 0 || closed < 0;
+    return code < 0;
 }

@@ -201,7 +201,9 @@ typedef struct raftcore_config {
     /* RAFTCORE_FLAG_* [PRE_VOTE, CHECK_QUORUM, RETIRE_GRACEFULLY, QUIET_COMMIT] */
     uint64_t flags;
     uint32_t storage;                /* RAFTCORE_STORAGE_* [SYNC] */
-    uint32_t dialect;                /* RAFTCORE_DIALECT_* [RAFTPB] */
+
+    /* RAFTCORE_DIALECT_*: equal on all members, for the life of the group [RAFTPB] */
+    uint32_t dialect;
 
     /* Ticks without a leader before an election, by chance up to twice as many [above
      * heartbeat_ticks; 10] */
@@ -240,7 +242,24 @@ typedef struct raftcore_config {
     /* A leader steps down if nothing more of its own log becomes durable for so long; 0: never
      * [100] */
     uint32_t own_write_timeout_ticks;
-    uint32_t reserved0;              /* 0 */
+
+    /* An election timeout is election_ticks and by chance up to so many more, this number
+     * excluded; 0: election_ticks [up to 2^24; 0] */
+    uint32_t election_jitter_ticks;
+
+    /* Ticks of silence until RAFTCORE_EVENT_PEER_LAGS; 0: ten election timeouts [0] */
+    uint32_t peer_lags_ticks;
+
+    /* Ticks without a leader until RAFTCORE_EVENT_NO_LEADER_LONG, again and again; 0: ten
+     * election timeouts [0] */
+    uint32_t no_leader_ticks;
+
+    /* Entries in an append; 0: no limit but max_size_per_msg [0] */
+    uint32_t max_entries_per_msg;
+
+    /* Entries that a peer may lack with RAFTCORE_PF_CAUGHT_UP; 0: 16, or its messages in flight
+     * [0] */
+    uint32_t caught_up_entries;
 } raftcore_config;
 
 /* raftcore_config.storage */
@@ -249,7 +268,13 @@ typedef struct raftcore_config {
 #define RAFTCORE_STORAGE_MESSAGES 2 /* Like etcd's AsyncStorageWrites: raftcore_step_local */
 
 /* raftcore_config.dialect */
-#define RAFTCORE_DIALECT_RAFTPB 0 /* The schema of etcd's raft */
+
+/* The schema of etcd's raft */
+#define RAFTCORE_DIALECT_RAFTPB  0
+
+/* The schema of raft-rs 0.7 (eraftpb): entries with contexts, requested snapshots, priorities in
+ * its fields, learners under its number. A log of one dialect is never read in the other. */
+#define RAFTCORE_DIALECT_ERAFTPB 1
 
 /**
  * Fills in the defaults.
@@ -382,6 +407,11 @@ typedef struct raftcore_conf {
 
     /* The index that the membership is as of; 0: not known. The bytes carry the index, too. */
     uint64_t index;
+
+    /* Result, and for raftcore_conf_encode: RAFTCORE_DIALECT_* of the log. The bytes carry it,
+     * too. */
+    uint32_t dialect;
+    uint32_t reserved0;            /* 0 */
 } raftcore_conf;
 
 /**
@@ -396,12 +426,13 @@ typedef struct raftcore_run {
  * An entry of the log.
  */
 typedef struct raftcore_entry {
-    uint64_t term;       /* Term of the leader that made the entry */
-    uint64_t index;      /* Position in the log, from 1 */
-    uint32_t kind;       /* RAFTCORE_ENTRY_* */
-    uint32_t reserved0;  /* 0 */
-    raftcore_slice data; /* Data of the proposal */
-    uint64_t token;      /* In committed, on the node of the proposal: its token; else 0 */
+    uint64_t term;          /* Term of the leader that made the entry */
+    uint64_t index;         /* Position in the log, from 1 */
+    uint32_t kind;          /* RAFTCORE_ENTRY_* */
+    uint32_t reserved0;     /* 0 */
+    raftcore_slice data;    /* Data of the proposal */
+    uint64_t token;         /* In committed, on the node of the proposal: its token; else 0 */
+    raftcore_slice context; /* Bytes beside the data, with RAFTCORE_DIALECT_ERAFTPB; else empty */
 } raftcore_entry;
 
 /* Kinds of entries, with raftpb's numbers. */
@@ -572,6 +603,43 @@ raftcore_try_clone(const raftcore_node *node, raftcore_node **out);
 RAFTCORE_API raftcore_code
 raftcore_free(raftcore_node *node);
 
+/**
+ * The memory functions of a host. See raftcore_set_heap.
+ */
+typedef struct raftcore_heap {
+    uint32_t struct_size;            /* sizeof(raftcore_heap) */
+    uint32_t reserved0;              /* 0 */
+    void *context;                   /* First argument of each function. May be NULL */
+
+    /* Returns size bytes at a multiple of align, a power of two; NULL: none left */
+    void *(*alloc)(void *context, size_t size, size_t align);
+
+    /* Returns memory of new_size bytes with the old contents, and frees the old memory; NULL:
+     * none left, and the old memory stays */
+    void *(*resize)(void *context, void *old, size_t old_size, size_t new_size, size_t align);
+
+    /* Frees memory of alloc or resize */
+    void (*free)(void *context, void *old, size_t size, size_t align);
+} raftcore_heap;
+
+/**
+ * Sets the memory functions, before any other call of the library.
+ *
+ * The library calls the functions inside calls of the host, from the host's thread, and nowhere
+ * else. The functions must not call the library, and must not fail by a jump or an exception. No
+ * other function of a host is ever called.
+ *
+ * heap     Copied. The functions stay in use for the life of the process.
+ * Thread   One thread, before other threads use the library.
+ * Returns  RAFTCORE_OK             set
+ *          RAFTCORE_E_STATE        the library has taken memory already, or the call came before
+ *          RAFTCORE_E_NULL         a function is NULL
+ *          RAFTCORE_E_ARG          a reserved field is not 0
+ *          RAFTCORE_E_UNSUPPORTED  built without the feature, as the Rust crate is by default
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_set_heap(const raftcore_heap *heap);
+
 
 /* ==============================================================================================
  * 2  The loop
@@ -609,7 +677,7 @@ raftcore_tick(raftcore_node *node, uint32_t ticks);
  *                                  nothing done: drop the message, the sender sends again;
  *                                  everyday if you step much between two readies
  *          RAFTCORE_E_TOO_LARGE    an entry that recent_bytes has no room for: give all members
- *                                  equal limits, and boot this one again; see the event
+ *                                  equal limits, and boot the node again; see the event
  *          RAFTCORE_E_UNSUPPORTED  a value from a newer version: drop the message
  * Rust     Node::step
  */
@@ -694,6 +762,21 @@ RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_propose(raftcore_node *node, const raftcore_slice *parts, size_t count, uint64_t token);
 
 /**
+ * Proposes an entry if this node leads in a term, and never forwards the entry. For data that were
+ * computed from the state as of that term.
+ *
+ * term     raftcore_status.term, when the data were computed.
+ * parts    As in raftcore_propose, and so count and token.
+ * Memory   As raftcore_propose.
+ * Returns  As raftcore_propose;
+ *          RAFTCORE_E_NO_LEADER, RAFTCORE_E_NOT_LEADER  the term is over: compute the data anew
+ * Rust     Node::propose_in_term
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_propose_in_term(raftcore_node *node, uint64_t term, const raftcore_slice *parts,
+    size_t count, uint64_t token);
+
+/**
  * Proposes several entries: all or nothing.
  *
  * entries  A slice per entry. Copied. May be NULL if count is 0.
@@ -718,6 +801,21 @@ raftcore_propose_many(raftcore_node *node, const raftcore_slice *entries, const 
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_propose_entry(raftcore_node *node, uint32_t kind, raftcore_slice data, uint64_t token);
+
+/**
+ * Proposes an entry of any kind with a context: bytes beside the data, as raft-rs has them.
+ *
+ * kind     RAFTCORE_ENTRY_*
+ * context  Copied. Comes back in raftcore_entry.context, on every node.
+ * data     Copied. A membership change is checked as in raftcore_propose_conf.
+ * token    As in raftcore_propose.
+ * Returns  As raftcore_propose_entry; max_entry_bytes counts data and context;
+ *          RAFTCORE_E_UNSUPPORTED  dialect is not RAFTCORE_DIALECT_ERAFTPB
+ * Rust     Node::propose_with_context
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_propose_with_context(raftcore_node *node, uint32_t kind, raftcore_slice context,
+    raftcore_slice data, uint64_t token);
 
 /**
  * Returns the waiting work as RAFTCORE_HAS_*: the contents of the next ready, fetches, events.
@@ -1039,7 +1137,7 @@ raftcore_report_snapshot(raftcore_node *node, uint64_t peer, uint32_t how);
 #define RAFTCORE_SNAPSHOT_UNDER_WAY 2
 
 /**
- * Returns how many ticks you may sleep if nothing arrives. Then pass all to one raftcore_tick.
+ * Returns the ticks that you may sleep if nothing arrives. Then call raftcore_tick once.
  *
  * ticks_out  Receives 1 or more; UINT32_MAX: no tick has an effect.
  * Memory     Does not allocate.
@@ -1079,6 +1177,18 @@ raftcore_snapshot_split(const uint8_t *msg, size_t len, raftcore_slice *data_out
     uint64_t *index_out, uint64_t *term_out);
 
 /**
+ * Judges the frame that opens a peer's connection: version, group, dialect and id.
+ *
+ * frame    The whole frame, as raftcore_hello_read takes it.
+ * Returns  RAFTCORE_OK            goes with this node
+ *          RAFTCORE_E_NOT_FOR_ME  close the connection: raftcore_error_detail says what differs
+ *          RAFTCORE_E_DECODE      not a hello frame: close the connection
+ * Rust     Node::check_hello
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_hello_check(raftcore_node *node, const uint8_t *frame, size_t len);
+
+/**
  * Writes the frame that opens a connection: version, features, group and id of the node.
  *
  * buf       Your buffer. May be NULL if cap is 0.
@@ -1100,6 +1210,11 @@ typedef struct raftcore_hello_info {
     uint64_t group;       /* Group of the sender */
     uint64_t id;          /* Id of the sender */
 } raftcore_hello_info;
+
+/* Bits of raftcore_hello_info.features. */
+
+/* The sender's group speaks RAFTCORE_DIALECT_ERAFTPB */
+#define RAFTCORE_HELLO_ERAFTPB UINT64_C(4294967296)
 
 /**
  * Reads the frame that opens a connection. You judge version, group and id.
@@ -1229,11 +1344,24 @@ typedef struct raftcore_change {
  *             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL,
  *             RAFTCORE_E_TOO_LARGE   as in raftcore_propose
  *             RAFTCORE_E_ARG         unknown kind or transition, reserved id, or over 64 changes
+ *             RAFTCORE_E_UNSUPPORTED  RAFTCORE_CHANGE_UPDATE_NODE in RAFTCORE_DIALECT_ERAFTPB
  * Rust        Node::propose_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_propose_conf(raftcore_node *node, const raftcore_change *c, size_t count,
     uint32_t transition, raftcore_slice context, uint64_t token);
+
+/**
+ * Proposes a membership change, if the membership is the one that its author has seen.
+ *
+ * index    raftcore_conf.index of that membership. The other arguments as in raftcore_propose_conf.
+ * Returns  As raftcore_propose_conf;
+ *          RAFTCORE_E_STALE  another membership is in force, or its index is not known: look again
+ * Rust     Node::propose_conf_at
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_propose_conf_at(raftcore_node *node, uint64_t index, const raftcore_change *c,
+    size_t count, uint32_t transition, raftcore_slice context, uint64_t token);
 
 /**
  * Applies a committed membership change. The new membership is in force on this node at once.
@@ -1303,6 +1431,7 @@ raftcore_apply_change(raftcore_node *node, uint32_t kind, raftcore_slice data, r
  * Returns   RAFTCORE_OK           written
  *           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
  *           RAFTCORE_E_ARG        conf->bytes is not empty
+ *           RAFTCORE_E_UNSUPPORTED  conf->dialect is unknown
  * Rust      wire::write_stored_conf
  */
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
@@ -1389,7 +1518,8 @@ raftcore_set_priority(raftcore_node *node, int32_t priority);
 /**
  * Sets the window of a peer, until the peer leaves the membership.
  *
- * max_inflight_msgs   Appends in flight, 1 to 65536.
+ * max_inflight_msgs   Appends in flight, 0 to 65536. 0 pauses the peer: no entries and no snapshots,
+ *                     only heartbeats, until the window opens again.
  * max_inflight_bytes  Payload in flight; 0: no limit.
  * Returns             RAFTCORE_OK         done
  *                     RAFTCORE_E_NO_PEER  not a member
@@ -1399,6 +1529,94 @@ raftcore_set_priority(raftcore_node *node, int32_t priority);
 RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
 raftcore_set_window(raftcore_node *node, uint64_t peer, uint32_t max_inflight_msgs,
     uint64_t max_inflight_bytes);
+
+/**
+ * Puts a peer into a commit group, such as a data centre. While a peer has a group, a leader
+ * commits what a quorum has stored and members of two groups have stored.
+ *
+ * If all voters are in one group, the quorum decides alone. If some have no group, and no two
+ * groups are there, all voters must have the entry (raft-rs's group commit). The setting is this
+ * node's own: make it on every member that may lead, and after a change of membership again.
+ *
+ * group    Any number; 0: none
+ * Returns  RAFTCORE_OK         done
+ *          RAFTCORE_E_NO_PEER  not a member
+ * Rust     Node::set_commit_group
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_set_commit_group(raftcore_node *node, uint64_t peer, uint64_t group);
+
+/**
+ * Lets the leader propose a learner as a voter by itself, once the learner has caught up
+ * (RAFTCORE_PF_CAUGHT_UP).
+ *
+ * The wish is this node's own, and ends with the learner's membership: tell every member that may
+ * lead.
+ *
+ * on       1 or 0
+ * Returns  RAFTCORE_OK         done
+ *          RAFTCORE_E_NO_PEER  not a member
+ *          RAFTCORE_E_ARG      neither 0 nor 1
+ * Rust     Node::promote_when_caught_up
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_promote_when_caught_up(raftcore_node *node, uint64_t peer, uint32_t on);
+
+/**
+ * Asks the leader for a snapshot, for a follower that cannot trust its own state.
+ *
+ * The snapshot covers the node's whole log, arrives in a ready as any snapshot, and replaces state
+ * and log. Until then the node takes no entries. The request is repeated with every heartbeat. It
+ * ends with the snapshot, with a campaign of this node, or without an answer after
+ * snapshot_timeout_ticks, with RAFTCORE_EVENT_SNAPSHOT_ENDED. A leader of etcd's raft knows no such
+ * requests.
+ *
+ * Returns  RAFTCORE_OK           asked
+ *          RAFTCORE_E_NO_LEADER  this node leads, or no leader is known
+ *          RAFTCORE_E_STATE      asked already, a snapshot waits to be stored, or the log has no
+ *                                entry of the leader's term yet: retry later
+ * Rust     Node::request_snapshot
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_request_snapshot(raftcore_node *node);
+
+/**
+ * Sends a heartbeat to every peer now, at the leader: to wake sleeping peers, or to ask who is
+ * there.
+ *
+ * Returns  RAFTCORE_OK  done; without effect on other roles
+ * Rust     Node::ping
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_ping(raftcore_node *node);
+
+/**
+ * Changes flags of a running node: the flags in mask become as in values.
+ *
+ * These flags can change: PRE_VOTE, CHECK_QUORUM, FORWARDING, BATCH_APPEND, NOMINATE_SUCCESSOR,
+ * RETIRE_GRACEFULLY, QUIET_COMMIT, TRANSFER_FENCE, COMMIT_IN_VOTES, REPORT_COMMIT,
+ * SPARE_HEARTBEATS, YIELD_TO_PRIORITY. If all members must understand a flag, update all members
+ * first.
+ *
+ * mask     RAFTCORE_FLAG_*
+ * values   RAFTCORE_FLAG_*
+ * Returns  RAFTCORE_OK     done
+ *          RAFTCORE_E_ARG  a fixed flag in mask, or LEASE_READS without CHECK_QUORUM
+ * Rust     Node::set_flags
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_set_flags(raftcore_node *node, uint64_t mask, uint64_t values);
+
+/**
+ * Gives back memory that the node does not need now, for a group that has become quiet.
+ *
+ * Later calls may allocate again. The arrays of readies stay.
+ *
+ * Returns  RAFTCORE_OK  done
+ * Rust     Node::trim
+ */
+RAFTCORE_API RAFTCORE_MUST_USE raftcore_code
+raftcore_trim(raftcore_node *node);
 
 /**
  * Sets when a leader sends a new commit index: at once, or with the next append or heartbeat.
@@ -1604,6 +1822,10 @@ typedef struct raftcore_peer {
     uint32_t flow;             /* RAFTCORE_FLOW_* */
     uint32_t flags;            /* RAFTCORE_PF_* */
     uint32_t silent_ticks;     /* Ticks since the last message from the member */
+
+    /* Highest commit index that the member told of (RAFTCORE_FLAG_REPORT_COMMIT); 0: none */
+    uint64_t commit;
+    uint64_t group;            /* Group of raftcore_set_commit_group; 0: none */
 } raftcore_peer;
 
 /* raftcore_peer.flow */
@@ -1718,7 +1940,7 @@ raftcore_error_detail(const raftcore_node *node, char *buf, size_t cap);
  * 8. An empty list has count 0 and place 0. Records of a list lie stride bytes apart.
  */
 typedef struct raftcore_flat {
-    uint32_t layout;              /* 1; any other layout has another number */
+    uint32_t layout;              /* 1: the layout described here */
     uint32_t role;                /* RAFTCORE_ROLE_* */
     uint64_t total_bytes;         /* Bytes of the whole ready, a multiple of 8 */
     uint64_t flags;               /* RAFTCORE_RF_* */
@@ -1759,13 +1981,15 @@ typedef struct raftcore_flat {
  * An entry of a flat ready.
  */
 typedef struct raftcore_flat_entry {
-    uint64_t term;       /* As in raftcore_entry */
+    uint64_t term;          /* As in raftcore_entry */
     uint64_t index;
     uint64_t token;
-    uint64_t data_at;    /* Place of the data */
+    uint64_t data_at;       /* Place of the data */
     uint64_t data_bytes;
-    uint32_t kind;       /* RAFTCORE_ENTRY_* */
-    uint32_t reserved0;  /* 0 */
+    uint32_t kind;          /* RAFTCORE_ENTRY_* */
+    uint32_t reserved0;     /* 0 */
+    uint64_t context_at;    /* Place of the context */
+    uint64_t context_bytes;
 } raftcore_flat_entry;
 
 /**
@@ -1983,6 +2207,21 @@ raftcore_turn_flat(raftcore_node *node, raftcore_input *in, uint8_t *buf, size_t
 /* [etcd] The membership of a supplied snapshot may lack the receiver. */
 #define RAFTCORE_FLAG_SNAPSHOT_ANY_CONF     UINT64_C(2097152)
 
+/* Answers to the leader carry the commit index, for raftcore_peer.commit. In
+ * RAFTCORE_DIALECT_ERAFTPB they always do. */
+#define RAFTCORE_FLAG_REPORT_COMMIT         UINT64_C(4194304)
+
+/* A leader sends no heartbeat to a peer with new entries since the last heartbeat. No effect
+ * with LEASE_READS. */
+#define RAFTCORE_FLAG_SPARE_HEARTBEATS      UINT64_C(8388608)
+
+/* Leadership goes to the highest priority: a follower of higher priority with the whole log asks
+ * the leader for leadership. */
+#define RAFTCORE_FLAG_YIELD_TO_PRIORITY     UINT64_C(16777216)
+
+/* A leader without a lease refuses proposals with RAFTCORE_E_NO_LEADER. Requires LEASE_READS. */
+#define RAFTCORE_FLAG_LEASED_PROPOSALS      UINT64_C(33554432)
+
 /* Bits of raftcore_has_ready: contents of the next ready, waiting fetches and events. */
 #define RAFTCORE_HAS_HARD_STATE 1   /* Term, vote or commit has changed */
 #define RAFTCORE_HAS_SOFT_STATE 2
@@ -2084,8 +2323,8 @@ raftcore_turn_flat(raftcore_node *node, raftcore_input *in, uint8_t *buf, size_t
 /* At boot. a: the stored value, b: the value used */
 #define RAFTCORE_EVENT_REPAIRED             22
 
-/* Entries from index to a were overwritten. b: the first of them that this node appended as
- * leader; 0: none */
+/* Entries from index to a were overwritten. b: the first such entry of this node's own
+ * leadership; 0: none */
 #define RAFTCORE_EVENT_TRUNCATED            23
 
 /* See raftcore_error_detail */

@@ -148,6 +148,23 @@ public:
             raftcore_propose_entry(raw_, static_cast<std::uint32_t>(kind), data, token));
     }
 
+    /** Proposes only if this node leads in the term, and never forwards. status: the term. */
+    status_code propose_in_term(std::uint64_t term, bytes data, std::uint64_t token) noexcept {
+        const raftcore_slice part = data;
+        return propose_in_term(term, &part, 1, token);
+    }
+    status_code propose_in_term(std::uint64_t term, const raftcore_slice *parts, std::size_t count,
+                                std::uint64_t token) noexcept {
+        return check(raftcore_propose_in_term(raw_, term, parts, count, token));
+    }
+
+    /** Proposes with bytes beside the data. code::unsupported: not in dialect::eraftpb. */
+    status_code propose_with_context(entry_kind kind, bytes context, bytes data,
+                                     std::uint64_t token) noexcept {
+        return check(raftcore_propose_with_context(raw_, static_cast<std::uint32_t>(kind), context,
+                                                   data, token));
+    }
+
     /** Returns the work that waits. */
     result<bits<has>> has_ready() const noexcept {
         const std::int32_t found = raftcore_has_ready(raw_);
@@ -218,6 +235,11 @@ public:
         return size;
     }
 
+    /** Judges a peer's opening frame. code::not_for_me: close the connection; detail() says why. */
+    status_code hello_check(bytes whole_frame) noexcept {
+        return check(raftcore_hello_check(raw_, whole_frame.data(), whole_frame.size()));
+    }
+
     /** Does a turn of the loop. `in` receives what became of the frames. */
     result<turned> turn(raftcore_input &in) noexcept {
         raftcore::ready taken;
@@ -239,6 +261,14 @@ public:
                              bytes context, std::uint64_t token) noexcept {
         return check(raftcore_propose_conf(raw_, changes, count, static_cast<std::uint32_t>(way),
                                            context, token));
+    }
+
+    /** As propose_conf, if the membership is as of index. code::stale: another one is in force. */
+    status_code propose_conf_at(std::uint64_t index, const raftcore_change *changes,
+                                std::size_t count, transition way, bytes context,
+                                std::uint64_t token) noexcept {
+        return check(raftcore_propose_conf_at(raw_, index, changes, count,
+                                              static_cast<std::uint32_t>(way), context, token));
     }
 
     /** Applies a committed change, and returns the new membership. code::stale: was done before. */
@@ -267,10 +297,40 @@ public:
     status_code set_priority(std::int32_t priority) noexcept {
         return check(raftcore_set_priority(raw_, priority));
     }
+    /** max_inflight_msgs: appends, 0 to 65536; 0 pauses the peer. */
     status_code set_window(std::uint64_t peer, std::uint32_t max_inflight_msgs,
                            std::uint64_t max_inflight_bytes) noexcept {
         return check(raftcore_set_window(raw_, peer, max_inflight_msgs, max_inflight_bytes));
     }
+    /** Puts a peer into a commit group, such as a data centre; 0: none. */
+    status_code set_commit_group(std::uint64_t peer, std::uint64_t group) noexcept {
+        return check(raftcore_set_commit_group(raw_, peer, group));
+    }
+
+    /** Lets the leader make a learner a voter by itself, once the learner has caught up. */
+    status_code promote_when_caught_up(std::uint64_t peer, bool on) noexcept {
+        return check(raftcore_promote_when_caught_up(raw_, peer, on ? 1 : 0));
+    }
+
+    /** Asks the leader for a snapshot that replaces state and log of this follower. */
+    status_code request_snapshot() noexcept { return check(raftcore_request_snapshot(raw_)); }
+
+    /** Sends a heartbeat to every peer now, at the leader. */
+    status_code ping() noexcept { return check(raftcore_ping(raw_)); }
+
+    /** Changes flags of a running node: those in mask become as in values. */
+    status_code set_flags(bits<flag> mask, bits<flag> values) noexcept {
+        return check(raftcore_set_flags(raw_, mask.raw(), values.raw()));
+    }
+
+    /** Switches one flag of a running node. */
+    status_code set_flag(flag one, bool on) noexcept {
+        const bits<flag> mask(static_cast<std::uint64_t>(one));
+        return set_flags(mask, on ? mask : bits<flag>(0));
+    }
+
+    /** Gives back memory that the node does not need now. */
+    status_code trim() noexcept { return check(raftcore_trim(raw_)); }
     status_code set_commit_broadcast(bool at_once) noexcept {
         return check(raftcore_set_commit_broadcast(raw_, at_once ? 1 : 0));
     }

@@ -9,7 +9,7 @@
  *     3  A host        options, open, close
  *     4  The loop      in your event loop, or in a thread of the library
  *     5  Requests      propose, read
- *     6  Members       add, promote, remove, transfer
+ *     6  Members       add, promote, remove, move, transfer
  *     7  Looking in    status, members, metrics, backup
  *     8  Offline       a lost quorum
  *     9  Retries       sessions that recognise a request sent twice
@@ -146,14 +146,16 @@ struct rh_database {
     int (*applied)(void *self, uint64_t *index, struct rh_words *why);
 
     /**
-     * Makes the effects of the entries up to `index` durable, before the log gives them up. NULL:
-     * the database is in memory. The log is then given up behind snapshot files only.
+     * Makes the effects of the entries up to `index` durable, before the log gives them up. RH_NONE:
+     * not now, because of readers, or since another thread is at it; the log grows, and the library asks
+     * again for the same index. NULL: the database is in memory. The log is then given up behind snapshot files only.
      */
     int (*flush)(void *self, uint64_t index, struct rh_words *why);
 
     /**
      * Freezes the state for a snapshot. The view must not change while entries are applied. *index
-     * is the last entry in the view: set it only if the view is older than the last apply.
+     * is the last entry in the view: set it only if the view is older than the last apply. RH_NONE:
+     * the view takes time, and is asked for again at each turn.
      */
     int (*snapshot_open)(void *self, void **view, uint64_t *index, struct rh_words *why);
 
@@ -217,6 +219,8 @@ struct rh_options {
     enum rh_level log_level;    /* least important level to report [RH_LOG_INFO] */
 
     const struct rh_log *store; /* a log store of your own, opened; the host closes it [NULL: files in dir] */
+
+    const char *restore;        /* with found: a file of rh_backup, the state of the new group [NULL] */
 };
 
 /**
@@ -243,7 +247,8 @@ struct rh_host;
  *          RH_E_STATE    the directory is empty, and was never told to found or join a group: it
  *                        waits for a member that adds it, only if `join` is ""
  *          RH_E_DAMAGED  bytes on the disk are not those that were written: give up this directory,
- *                        and start an empty one under a new id
+ *                        and start an empty one under a new id. With restore: the backup is damaged,
+ *                        and no group is founded
  *          RH_E_CORE     the parts on the disk contradict each other
  *          RH_E_NET, RH_E_DATABASE, RH_E_VERSION, RH_E_SPACE, RH_E_IO, RH_E_NOMEM
  */
@@ -362,6 +367,31 @@ int rh_promote(struct rh_host *h, uint64_t id, uint64_t ticket);
 /** Removes a member. Its id and directory can never come back. */
 int rh_remove(struct rh_host *h, uint64_t id, uint64_t ticket);
 
+/**
+ * Tells the group where a member is reached from now on. Seldom needed: a member that is started with
+ * another `peer` or `client` tells the group by itself, as long as it reaches a majority, or the
+ * majority reaches it. Call this on a member if all members have moved at once, for each of the others:
+ * the node dials the new address at once, and the group agrees on it once there is a leader.
+ *
+ * Whoever answers there must have the member's id and directory, and with TLS the certificate.
+ *
+ * client_address  NULL: as before. "": clients do not reach the member.
+ * Returns         As rh_propose. RH_E_ARG: not HOST:PORT. NOT_COMMITTED: no such member, no leader
+ */
+int rh_set_address(struct rh_host *h, uint64_t id, const char *peer_address, const char *client_address,
+                   uint64_t ticket);
+
+/**
+ * Sets whether this node begins elections: false for maintenance, or while your process is not ready to
+ * lead. true after each start. A node with false votes and follows; a transfer of the leadership to the
+ * node fails. A leader goes on leading: call rh_transfer first.
+ *
+ * Thread   Any.
+ * Returns  RH_OK        holds until the next call, also if the node is no member yet
+ *          RH_E_FAILED  the host has stopped
+ */
+int rh_set_electable(struct rh_host *h, bool electable);
+
 /** Hands the leadership to a voter. 0: to the best one. DONE: another node leads. */
 int rh_transfer(struct rh_host *h, uint64_t to, uint64_t ticket);
 
@@ -393,10 +423,10 @@ struct rh_member {
 };
 
 /** Returns the state of the host, as of the last turn. */
-int rh_status(struct rh_host *h, struct rh_status *out);
+int rh_get_status(struct rh_host *h, struct rh_status *out);
 
 /**
- * Returns the members.
+ * Returns the members, in the order of their ids.
  *
  * out    Room for cap records, of out[0].struct_size bytes each. May be NULL if cap is 0.
  * count  Receives the number of members, possibly more than cap.
@@ -412,11 +442,25 @@ int rh_members(struct rh_host *h, struct rh_member *out, size_t cap, size_t *cou
 size_t rh_metrics(struct rh_host *h, char *buf, size_t cap);
 
 /**
- * Writes a snapshot of the state to a file, as of now or later. DONE: the file is complete and
- * durable. docs/wire.md, section 9, specifies the bytes.
+ * Writes this member's state to a file, as of now or later. DONE: the file is complete and durable.
+ * docs/wire.md, section 9, specifies the bytes.
  *
- * path     Must not exist.
- * Returns  As rh_propose
+ * To have every write that was acknowledged before, ask for a read first: rh_read. There is no time
+ * limit. The log names the cause of a failure, as do the words of the outcome: NOT_COMMITTED.
+ *
+ * To bring a backup back, found a new group with rh_options.restore. The new group has the database
+ * and the sessions of the backup, one member, and nothing to do with the old group, whose members it
+ * refuses. rh_open then returns
+ *
+ *     RH_E_IO        the file cannot be opened or read
+ *     RH_E_DAMAGED   the file is not what rh_backup wrote. The directory is as before
+ *     RH_E_OWNER     the directory holds a group already: use an empty one
+ *     RH_E_DATABASE  the database holds entries already, or refuses the state
+ *     RH_E_ARG       restore without found
+ *     RH_E_SPACE     the disk is full
+ *
+ * path     Must not exist. A failed backup leaves no file.
+ * Returns  As rh_propose. RH_E_ARG: path is NULL or ""
  */
 int rh_backup(struct rh_host *h, const char *path, uint64_t ticket);
 
@@ -438,6 +482,15 @@ int rh_backup(struct rh_host *h, const char *path, uint64_t ticket);
  *          RH_E_OWNER, RH_E_DAMAGED, RH_E_VERSION, RH_E_SPACE, RH_E_IO, RH_E_NOMEM
  */
 int rh_recover(const char *dir, uint64_t group, uint64_t id, struct rh_words *told, struct rh_words *why);
+
+/**
+ * Does the same with a log store of your own.
+ *
+ * store    Opened; closed by the call in any case.
+ * Returns  As rh_recover, and the codes of the store
+ */
+int rh_recover_log(const char *dir, uint64_t group, uint64_t id, const struct rh_log *store, struct rh_words *told,
+                   struct rh_words *why);
 
 
 /* ==============================================================================================

@@ -34,7 +34,7 @@ C_EXPORTS = $(shell sed -n 's/^pub .*extern "C" fn \(raftcore_[a-z_]*\).*/\1/p' 
 
 # C_BUILT PLACE, then options: the archive that cargo makes. Cargo decides if there is anything to be done, so it is asked each time.
 C_RUSTC = $(CARGO) rustc --quiet --message-format=json-render-diagnostics --crate-type staticlib
-C_BUILT = mk/built $(1) libraftcore.a $(C_RUSTC) --target-dir $(C_CARGO) --features capi
+C_BUILT = mk/built $(1) libraftcore.a $(C_RUSTC) --target-dir $(C_CARGO) --features heap
 
 .PHONY: ask-cargo
 
@@ -93,7 +93,7 @@ minimal: $(C_OUT)/minimal
 	$<
 
 # Each tests/c/*.c is a program that answers 0 if all is well; kit.h is what they share. Some have rules of their own.
-C_HEAP   := alloc hot_path memory
+C_HEAP   := alloc hot_path memory set_heap
 C_TESTS  := $(filter-out $(C_HEAP) panic,$(patsubst tests/c/%.c,%,$(wildcard tests/c/*.c)))
 C_NEEDS  := $(wildcard tests/c/*.h) include/raftcore.h
 # The heap calls that these count or let fail: see tests/c/heap.h.
@@ -139,13 +139,13 @@ ctest-header:
 ctest-exports: $(C_OUT)/libraftcore.a $(C_OUT)/libraftcore.so
 	tests/c/exports.sh include/raftcore.h $^
 
-# Bytes of a node, and the table of the README.
+# Bytes of a node, and the table of docs/footprint.md.
 .PHONY: ctest-memory
 ctest-memory: $(C_OUT)/test/memory
 	$< > $(C_OUT)/memory.md
-	mk/held README.md memory 5 < $(C_OUT)/memory.md
+	mk/held docs/footprint.md memory 5 < $(C_OUT)/memory.md
 
-ctest: ctest-header ctest-exports ctest-memory $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/hot_path $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
+ctest: ctest-header ctest-exports ctest-memory $(C_TESTS:%=$(C_OUT)/test/%) $(C_OUT)/test/alloc $(C_OUT)/test/hot_path $(C_OUT)/test/set_heap $(C_OUT)/test/panic $(C_OUT)/test/cluster-so minimal
 	for test in $(filter $(C_OUT)/test/%,$^); do echo "$$test"; $$test || exit 1; done
 
 # The library with AddressSanitizer in its Rust code, too; RUSTC_BOOTSTRAP opens the flag on the stable compiler. With a target named,

@@ -1,19 +1,19 @@
 # The Go host, bindings/go: the library in its folder, and its tests.
 
-GO_LIB := bindings/go/target
+GO_LIB     := bindings/go/lib
+GO_ARCHIVE  = $(GO_LIB)/libraftcore_$(shell $(GO) env GOOS)_$(shell $(GO) env GOARCH).a
 
 .PHONY: go-lib go-test
 
 # The checksum is a string in the package's object, so that Go's build cache sees a new archive: it links again what has changed, and looks
 # neither at archives nor at what a header's comment says.
 # In `#cgo` lines Go takes a path with blanks, but not with any character.
-go-lib: target/c/libraftcore.a  ## put the library where the Go package links it from: bindings/go/target
+go-lib: target/c/libraftcore.a  ## put the library where the Go package links it from: bindings/go/lib
 	@unfit=$$(printf %s "$$PWD" | tr -d 'A-Za-z0-9_+.,/=:$$@%! ~^\200-\377-'); test -z "$$unfit" || \
 	    { echo "go cannot link from a folder with $$unfit in its path: $$PWD"; exit 1; }
-	@mkdir -p $(GO_LIB)/include
-	cp include/raftcore.h $(GO_LIB)/include/raftcore.h
-	cp $< $(GO_LIB)/libraftcore.a
-	@cat $< include/raftcore.h | cksum | sed 's|.*|static const char raftcore_lib_stamp[] __attribute__((used)) = "&";|' > bindings/go/lib_stamp.h
+	cp include/raftcore.h $(GO_LIB)/raftcore.h
+	cp $< $(GO_ARCHIVE)
+	@cat $< include/raftcore.h | cksum | sed 's|.*|static const char raftcore_lib_stamp[] __attribute__((used)) = "&";|' > $(GO_LIB)/lib_stamp.h
 
 # The binding's tests plain, and with every checker that Go has; linked fully static; and against an installed library, shared and static.
 # Then the example: three processes, killed with -9.
@@ -38,7 +38,7 @@ go-test: go-lib go-without  ## the Go package and its example: plain, -race, -as
 .PHONY: go-without
 go-without: go-lib
 	@rm -rf $(GO_BARE) && mkdir -p $(GO_BARE)
-	@cp bindings/go/*.go bindings/go/*.h bindings/go/go.mod $(GO_BARE)
-	cd $(GO_BARE) && mv lib_stamp.h stamp && $(GO) build . 2>&1 | grep 'error.*run `make go-lib`'
-	cd $(GO_BARE) && mv stamp lib_stamp.h && cp -r ../../../$(GO_LIB)/include . && CGO_CFLAGS=-Iinclude $(GO) build . 2>&1 | grep 'error.*run `make go-lib`'
+	@cp bindings/go/*.go bindings/go/*.h bindings/go/go.mod $(GO_BARE) && mkdir $(GO_BARE)/lib && cp $(GO_LIB)/*.go $(GO_BARE)/lib
+	cd $(GO_BARE) && $(GO) build . 2>&1 | grep 'error.*run `make go-lib`'
+	cp $(GO_LIB)/*.h $(GO_BARE)/lib && cd $(GO_BARE) && $(GO) build . 2>&1 | grep 'error.*run `make go-lib`.*raftcore_static'
 	cd $(GO_BARE) && CGO_ENABLED=0 $(GO) build . 2>&1 | grep 'raftcore needs cgo'

@@ -21,7 +21,7 @@ HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recov
 HOST_CC     = @mkdir -p $(@D); echo 'cc $@'; $(CC)
 
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads driver_sim host_threads net_links net_strangers net_bulk net_tls net_heap net_threads
+HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads driver_sim host_threads host_backup host_faults host_tls host_moved host_stall host_heap host_power net_links net_strangers net_bulk net_tls net_heap net_threads
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
@@ -38,7 +38,7 @@ $(HOST_OUT)/libraftcore_host.so: $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/%.o) $(C_
 	    -Wl,-z,relro,-z,now -Wl,--no-undefined -L$(C_OUT) -lraftcore $(HOST_LIBS)
 	@ln -sf $(HOST_SONAME) $@
 
-$(HOST_OUT)/counter $(HOST_OUT)/smallest: $(HOST_OUT)/%: examples-c/%.c $(HOST_OUT)/libraftcore_host.a $(C_OUT)/libraftcore.a $(HOST_HDR)
+$(HOST_OUT)/counter $(HOST_OUT)/store $(HOST_OUT)/smallest: $(HOST_OUT)/%: examples-c/%.c $(HOST_OUT)/libraftcore_host.a $(C_OUT)/libraftcore.a $(HOST_HDR)
 	$(HOST_CC) -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -Werror -Iinclude $(filter %.c %.a,$^) $(HOST_LIBS) $(C_LIBS) -o $@
 
 $(HOST_OUT)/rh-log: bindings/c/tools/rh_log.c $(HOST_OUT)/libraftcore_host.a $(HOST_HDR)
@@ -86,8 +86,26 @@ HOST_SIM  := tests/host/driver_sim.c $(wildcard tests/host/sim_*.c)
 $(HOST_OUT)/test/driver_sim: $(HOST_SIM) $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
 	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
 
-$(HOST_OUT)/test/host_threads: tests/host/host_threads.c $(HOST_SRC) $(HOST_HDR) mk/host.mk $(HOST_CORE)
-	$(HOST_CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c,$^) $(HOST_CORE) $(HOST_LIBS) $(C_LIBS) -o $@
+# A disk that fails, below the whole library.
+$(HOST_OUT)/test/host_faults $(HOST_OUT)/test/host_power: $(HOST_OUT)/test/%: tests/host/%.c $(HOST_ASAN_ALL) $(HOST_ASAN_CHECK) $(HOST_HDR) $(HOST_CORE)
+	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
+
+$(HOST_OUT)/test/host_tls $(HOST_OUT)/test/host_moved $(HOST_OUT)/test/host_stall: $(HOST_OUT)/test/%: tests/host/%.c $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
+	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
+
+# Allocations that fail, of the whole library with the core.
+$(HOST_OUT)/test/host_heap: tests/host/host_heap.c $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
+	$(HOST_CC) $(HOST_SANE) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
+
+# The whole library under ThreadSanitizer.
+$(HOST_OUT)/tsan/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
+	$(HOST_CC) $(HOST_FLAGS) -O1 -fsanitize=thread -c $< -o $@
+
+HOST_TSAN := $(HOST_SRC:bindings/c/%.c=$(HOST_OUT)/tsan/%.o)
+.SECONDARY: $(HOST_TSAN)
+
+$(HOST_OUT)/test/host_threads $(HOST_OUT)/test/host_backup: $(HOST_OUT)/test/%: tests/host/%.c $(HOST_TSAN) $(HOST_HDR) $(HOST_CORE)
+	$(HOST_CC) $(HOST_FLAGS) -O1 -fsanitize=thread $(filter %.c %.o,$^) $(HOST_CORE) $(HOST_LIBS) $(C_LIBS) -o $@
 
 HOST_LOW := $(HOST_ASAN:$(HOST_OUT)/asan/%.o=bindings/c/%.c)
 
@@ -97,13 +115,38 @@ $(HOST_OUT)/test/threads: tests/host/threads.c $(HOST_LOW) $(HOST_HDR) mk/host.m
 $(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/libraftcore_host.a $(HOST_HDR)
 	$(HOST_CC) $(HOST_FLAGS) -O2 $(filter %.c %.a,$^) -lpthread -o $@
 
-.PHONY: host counter host-test host-mutants bench-log
+# The face for C++, by both compilers: the oldest standard by one, the newer one by the other. As C, with -Wshadow.
+HOST_CPP        = $(HPP_SANE) -Wshadow
+HOST_CPP_HDR   := $(wildcard include/raftcore/*.hpp) include/raftcore_host.h include/raftcore.h
+HOST_CPP_NAMES := smallest host_cpp
+HOST_CPP_CLANG  = $(if $(HPP_HAS_CLANG),$(HOST_CPP_NAMES:%=$(HOST_OUT)/clang/%))
+
+$(HOST_OUT)/gcc/smallest $(HOST_OUT)/clang/smallest: examples-c/smallest.cpp
+$(HOST_OUT)/gcc/host_cpp $(HOST_OUT)/clang/host_cpp: tests/host/host_cpp.cpp
+
+$(HOST_CPP_NAMES:%=$(HOST_OUT)/gcc/%): $(HOST_CPP_HDR) $(HOST_OUT)/libraftcore_host.a $(HOST_CORE)
+	@mkdir -p $(@D)
+	$(CXX) -std=c++17 $(HOST_CPP) $(filter %.cpp,$^) $(filter %.a,$^) $(HOST_LIBS) $(C_LIBS) -o $@
+
+$(HOST_CPP_NAMES:%=$(HOST_OUT)/clang/%): $(HOST_CPP_HDR) $(HOST_OUT)/libraftcore_host.a $(HOST_CORE)
+	@mkdir -p $(@D)
+	$(HPP_CLANG) -std=c++20 $(HOST_CPP) $(filter %.cpp,$^) $(filter %.a,$^) $(HOST_LIBS) $(C_LIBS) -o $@
+
+.PHONY: host host-cpp counter store host-test host-valgrind host-mutants bench-log
 
 host: $(HOST_OUT)/libraftcore_host.a $(HOST_OUT)/libraftcore_host.so $(HOST_OUT)/rh-log  ## the host library for C, bindings/c, static and shared, and rh-log
 counter: $(HOST_OUT)/counter  ## examples-c/counter.c, a replicated counter on the host library
-host-test: host counter $(HOST_OUT)/smallest $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts, damage and failing calls
+store: $(HOST_OUT)/store  ## examples-c/store.c, a replicated key-value store on the host library
+host-cpp: $(HOST_CPP_NAMES:%=$(HOST_OUT)/gcc/%)
+ifeq ($(CI),true)
+	@test -n '$(HPP_HAS_CLANG)' || { echo 'host-cpp needs clang++: apt-get install clang libclang-rt-dev'; exit 1; }
+endif
+	@$(if $(HPP_HAS_CLANG),$(MAKE) $(HOST_CPP_CLANG),echo 'skipped: clang++ (apt-get install clang libclang-rt-dev)')
+host-test: host host-cpp counter store $(HOST_OUT)/smallest $(HOST_TESTS:%=$(HOST_OUT)/test/%)  ## the wire's vectors, the file log under power cuts, damage and failing calls
 	tests/wire/vectors.py
 	tests/host/run $(HOST_OUT) $(HOST_TESTS)
+host-valgrind: $(HOST_OUT)/smallest  ## a host under valgrind: founded, closed, started again
+	tests/host/valgrind $<
 host-mutants:  ## faults planted in the file log: which does the conformance suite not notice?
 	tests/host/mutants.py
 bench-log: $(HOST_OUT)/bench-log  ## the file log's flushes against the disk's own; BENCH_DIR=… on another disk

@@ -35,7 +35,7 @@ hpp-clang: $(HPP_PROGRAMS:%=$(HPP_OUT)/clang/%)
 	for test in $^; do echo "$$test"; $$test || exit 1; done
 
 hpp-test: hpp-gcc  ## the C++ header by g++ and clang++, under ASan and UBSan
-	for name in $$(grep -oE '^#define RAFTCORE_(E|ENTRY|ROLE|STORAGE|FLAG|RF|MF|HAS|MSG|DROP|FETCH|SUPPLY|SNAPSHOT|CHANGE|TRANSITION|FLOW|PF|EVENT|REASON)_[A-Z0-9_]+' include/raftcore.h | cut -c 9-); do \
+	for name in $$(grep -oE '^#define RAFTCORE_(E|ENTRY|ROLE|STORAGE|DIALECT|HELLO|FLAG|RF|MF|HAS|MSG|DROP|FETCH|SUPPLY|SNAPSHOT|CHANGE|TRANSITION|FLOW|PF|EVENT|REASON)_[A-Z0-9_]+' include/raftcore.h | cut -c 9-); do \
 	    grep -qw "$$name" include/raftcore/numbers.hpp || { echo "include/raftcore/numbers.hpp lacks $$name"; exit 1; }; \
 	done
 ifneq ($(HPP_HAS_CLANG),)

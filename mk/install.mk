@@ -7,12 +7,14 @@
 PREFIX     ?= /usr/local
 INCLUDEDIR ?= $(PREFIX)/include
 LIBDIR     ?= $(PREFIX)/lib
+BINDIR     ?= $(PREFIX)/bin
 DESTDIR    ?=
 
 # Through the environment they reach the script whatever characters they have.
 install-check install install-host uninstall: export INSTALL_PREFIX     = $(PREFIX)
 install-check install install-host uninstall: export INSTALL_INCLUDEDIR = $(INCLUDEDIR)
 install-check install install-host uninstall: export INSTALL_LIBDIR     = $(LIBDIR)
+install-check install install-host uninstall: export INSTALL_BINDIR     = $(BINDIR)
 install-check install install-host uninstall: export INSTALL_DESTDIR    = $(DESTDIR)
 
 INSTALL_VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -26,7 +28,7 @@ install-check:
 install: install-check target/c/libraftcore.a target/c/libraftcore.so  ## header, libraries, pkg-config and CMake files below PREFIX; DESTDIR for packages
 	@VERSION=$(INSTALL_VERSION) SONAME=$(C_SONAME) POINTER=$(INSTALL_POINTER) LIBS='$(C_LIBS)' mk/install/run install
 
-install-host: install host  ## also the host library for C: raftcore_host.h, libraftcore_host, pkg-config raftcore-host
+install-host: install host  ## also the host library for C: raftcore_host.h, libraftcore_host, pkg-config raftcore-host, rh-log
 	@VERSION=$(INSTALL_VERSION) SONAME=$(HOST_SONAME) POINTER=$(INSTALL_POINTER) LIBS='$(HOST_LIBS)' \
 	    HEADERS='result log log_file dir snapshot wire' mk/install/run install-host
 

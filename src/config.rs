@@ -4,7 +4,7 @@
 //! Every limit has a unit, a range and a default. `check` names the wrong field.
 
 use crate::error::{Error, Result};
-use crate::types::{MAX_ID, NodeId};
+use crate::types::{Dialect, FEATURE_ERAFTPB, MAX_ID, NodeId};
 
 /// How a host stores: see `docs/durability.md`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -116,6 +116,21 @@ flags! {
     CONF_APART = 20;
     /// etcd: a supplied snapshot may have a membership without its receiver.
     SNAPSHOT_ANY_CONF = 21;
+    /// Answers to the leader carry this node's commit index, for
+    /// [`PeerStatus::commit`](crate::PeerStatus::commit). In eraftpb they always do. Other libraries
+    /// skip the field. Default off: an acknowledgement is some bytes longer.
+    REPORT_COMMIT = 22;
+    /// A leader sends no heartbeat to a peer that got entries since the last heartbeat, since an
+    /// append says as much (openraft's minimal heartbeat interval). Default off. Lease reads need
+    /// every heartbeat, so the flag has no effect with them.
+    SPARE_HEARTBEATS = 23;
+    /// Leadership goes to the highest priority: heartbeats carry the leader's priority, and a
+    /// follower of a higher priority with the whole log asks for leadership after an election
+    /// timeout. Default off.
+    YIELD_TO_PRIORITY = 24;
+    /// A leader without a lease refuses proposals with [`Error::NoLeader`], instead of taking
+    /// entries that it may not be able to commit. Needs `LEASE_READS`. Default off.
+    LEASED_PROPOSALS = 25;
 }
 
 impl Flags {
@@ -147,6 +162,10 @@ pub struct Config {
     pub flags: Flags,
     /// How the host stores.
     pub storage: StorageMode,
+    /// The schema of the group's messages and entries. All members have the same, for the life of
+    /// the group: a log of one dialect must never be read in the other. `docs/from-raft-rs.md` says
+    /// how a host converts a group.
+    pub dialect: Dialect,
     /// Shortest election timeout, ticks; a random timeout is below twice the value. Above
     /// `heartbeat_ticks`.
     pub election_ticks: u32,
@@ -199,6 +218,20 @@ pub struct Config {
     /// Ticks after which a leader steps down if its disk makes no entry durable although entries
     /// wait for the disk; 0: never. Another node with a working disk should lead.
     pub own_write_timeout_ticks: u32,
+    /// Random ticks added to `election_ticks`, below this number: an election timeout lies in
+    /// `election_ticks..election_ticks + election_jitter_ticks`. 0: as many as `election_ticks`.
+    pub election_jitter_ticks: u32,
+    /// Ticks without a message from a peer until the leader reports the event `PeerLags`. 0: ten
+    /// election timeouts.
+    pub peer_lags_ticks: u32,
+    /// Ticks without a known leader until the event `NoLeaderLong`, which then comes each time as
+    /// many ticks have passed. 0: ten election timeouts.
+    pub no_leader_ticks: u32,
+    /// Entries in an append; 0: no limit but `max_size_per_msg`.
+    pub max_entries_per_msg: u32,
+    /// Entries that a peer may lack and still count as caught up. 0: 16, or the number of the peer's
+    /// messages in flight.
+    pub caught_up_entries: u32,
 }
 
 /// No limit.
@@ -215,6 +248,7 @@ impl Config {
                 Flags::PRE_VOTE.0 | Flags::CHECK_QUORUM.0 | Flags::RETIRE_GRACEFULLY.0 | Flags::QUIET_COMMIT.0,
             ),
             storage: StorageMode::Sync,
+            dialect: Dialect::Raftpb,
             election_ticks: 10,
             heartbeat_ticks: 1,
             read_timeout_ticks: 20,
@@ -239,6 +273,11 @@ impl Config {
             max_snapshot_bytes: 1 << 20,
             block_bytes: 256 << 10,
             own_write_timeout_ticks: 100,
+            election_jitter_ticks: 0,
+            peer_lags_ticks: 0,
+            no_leader_ticks: 0,
+            max_entries_per_msg: 0,
+            caught_up_entries: 0,
         }
     }
 
@@ -309,6 +348,11 @@ impl Config {
                 !self.flags.has(Flags::LEASE_READS) || self.flags.has(Flags::CHECK_QUORUM),
                 "LEASE_READS needs CHECK_QUORUM",
             ),
+            (
+                !self.flags.has(Flags::LEASED_PROPOSALS) || self.flags.has(Flags::LEASE_READS),
+                "LEASED_PROPOSALS needs LEASE_READS",
+            ),
+            (self.election_jitter_ticks <= 1 << 24, "election_jitter_ticks must be at most 2^24"),
         ];
         rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, text)| Err(text))
     }
@@ -349,8 +393,36 @@ impl Config {
 
     /// Returns the features of this node's messages beyond etcd's.
     pub(crate) fn wire_features(&self) -> u64 {
-        self.flags.0 & (Flags::TRANSFER_FENCE.0 | Flags::COMMIT_IN_VOTES.0)
+        let dialect = if self.dialect == Dialect::Eraftpb { FEATURE_ERAFTPB } else { 0 };
+        dialect | self.flags.0 & (Flags::TRANSFER_FENCE.0 | Flags::COMMIT_IN_VOTES.0)
     }
+
+    /// Returns the random part of an election timeout, an upper bound in ticks.
+    pub(crate) fn jitter(&self) -> u32 {
+        if self.election_jitter_ticks > 0 { self.election_jitter_ticks } else { self.election_ticks }
+    }
+
+    /// Returns the ticks of a setting for which 0 means ten election timeouts.
+    pub(crate) fn or_ten_elections(&self, ticks: u32) -> u32 {
+        if ticks > 0 { ticks } else { self.election_ticks.saturating_mul(10) }
+    }
+
+    /// The flags that [`Node::set_flags`](crate::Node::set_flags) may change. Each is read at each
+    /// use, and concerns only this node.
+    pub(crate) const CHANGEABLE: Flags = Flags(
+        Flags::PRE_VOTE.0
+            | Flags::CHECK_QUORUM.0
+            | Flags::FORWARDING.0
+            | Flags::BATCH_APPEND.0
+            | Flags::NOMINATE_SUCCESSOR.0
+            | Flags::RETIRE_GRACEFULLY.0
+            | Flags::QUIET_COMMIT.0
+            | Flags::TRANSFER_FENCE.0
+            | Flags::COMMIT_IN_VOTES.0
+            | Flags::REPORT_COMMIT.0
+            | Flags::SPARE_HEARTBEATS.0
+            | Flags::YIELD_TO_PRIORITY.0,
+    );
 }
 
 /// `vote_fence_ticks`: an election timeout with lease reads, no fence otherwise.

@@ -98,7 +98,7 @@ fn walk(raft: &Raft, readies: &Readies, with_random: bool, put: &mut dyn FnMut(u
     out.numbers([raft.outbox.now.len() as u64, raft.outbox.after.len() as u64]);
     out.numbers(raft.outbox.own.iter().flat_map(|own| [own.kind as u64, own.term, own.index]));
     // A message not returned yet counts with the bytes that the message will have in its ready.
-    let unsent = Batch { bytes: Vec::new(), ..Batch::default() };
+    let unsent = Batch::default();
     for message in raft.outbox.now.iter().chain(&raft.outbox.after) {
         scalars(message, &mut out);
         let pieces = raft.outbox.pieces.get(message.pieces.0 as usize..message.pieces.1 as usize).unwrap_or(&[]);
@@ -143,6 +143,9 @@ fn slots<'a>(raft: &Raft, slots: impl Iterator<Item = &'a Slot>, out: &mut Strea
         let entry = raft.log.read(slot, 0);
         out.numbers([entry.term, entry.kind as u64]);
         out.bytes(entry.data);
+        if !entry.context.is_empty() {
+            out.bytes(entry.context);
+        }
     }
 }
 
@@ -167,7 +170,7 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
     for peer in raft.peers.iter() {
         let vote = peer.vote.map_or(2, u64::from);
         let (max_msgs, max_bytes) = peer.window.limits();
-        out.numbers([peer.id, peer.is_learner.into(), vote, max_msgs, max_bytes]);
+        out.numbers([peer.id, peer.is_learner.into(), vote, max_msgs, max_bytes, peer.group]);
         if raft.role != Role::Leader {
             // A former leader forgets its view of the peers before the view matters again.
             continue;
@@ -187,6 +190,8 @@ fn members(raft: &Raft, out: &mut Stream<'_>) {
             reads_age(raft, peer.lease_tick),
             u64::from(peer.silent_ticks),
             u64::from(peer.snapshot_ticks),
+            peer.wants_snapshot,
+            peer.commit,
         ]);
         out.numbers(peer.window.iter().flat_map(|(index, bytes)| [index, bytes]));
         if let Some(ask) = peer.ask {
@@ -204,6 +209,7 @@ fn reads_age(raft: &Raft, tick: u64) -> u64 {
 fn waiting(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers([raft.proposals.uncommitted, raft.apply.bytes, raft.apply.paused.into()]);
     out.numbers([raft.transfer.target, raft.commit_broadcast.into()]);
+    out.numbers([raft.wanted.open.into(), raft.wanted.ticks.into()]);
     let reconfig = &raft.reconfig;
     out.numbers([
         reconfig.pending_index,
@@ -221,7 +227,7 @@ fn waiting(raft: &Raft, out: &mut Stream<'_>) {
     out.numbers([u64::from(reads.round_due)]);
     for request in reads.pending.iter().chain(&reads.unconfirmed) {
         out.numbers([request.from, request.token, request.index]);
-        out.bytes(request.context.get(..usize::from(request.context_len)).unwrap_or(&[]));
+        out.bytes(request.context(&raft.blobs));
     }
     out.numbers(reads.forwarded.iter().flat_map(|f| [f.token, f.deadline - reads.now.min(f.deadline)]));
     out.numbers(reads.answers.iter().flat_map(|r| [r.token, r.index]));
@@ -266,8 +272,8 @@ fn outstanding(raft: &Raft, readies: &Readies, out: &mut Stream<'_>) {
             let pieces = batch.pieces.get(message.pieces.0 as usize..message.pieces.1 as usize).unwrap_or(&[]);
             out.parts(pieces.iter().map(|piece| piece_bytes(raft, batch, piece)));
         }
-        out.numbers(batch.reads.iter().flat_map(|read| [read.token, read.index]));
-        out.numbers(batch.dropped.iter().flat_map(|d| [d.token, d.what as u64]));
+        out.numbers(batch.rare.reads.iter().flat_map(|read| [read.token, read.index]));
+        out.numbers(batch.rare.dropped.iter().flat_map(|d| [d.token, d.what as u64]));
         out.numbers(batch.done.iter().flat_map(|d| [d.token, d.index]));
     }
 }

@@ -126,7 +126,10 @@ impl Detail {
 impl fmt::Write for Detail {
     fn write_str(&mut self, part: &str) -> fmt::Result {
         let at = usize::from(self.len);
-        let fits = part.floor_char_boundary(self.text.len() - at);
+        let mut fits = part.len().min(self.text.len() - at);
+        while !part.is_char_boundary(fits) {
+            fits -= 1;
+        }
         let (Some(room), Some(text)) = (self.text.get_mut(at..at + fits), part.as_bytes().get(..fits)) else {
             return Err(fmt::Error);
         };

@@ -85,6 +85,10 @@ pub mod storage;
 pub mod types;
 pub mod wire;
 
+#[cfg(feature = "heap")]
+#[global_allocator]
+static HEAP: ffi::heap::Heap = ffi::heap::Heap;
+
 mod digest;
 #[cfg(feature = "capi")]
 pub mod ffi;

@@ -434,6 +434,15 @@ impl Outbox {
         self.now.get(at).filter(|m| m.kind == MessageKind::App && m.fate == Fate::Goes).map(|_| at)
     }
 
+    /// Gives back the room beyond the messages that wait.
+    pub fn trim(&mut self) {
+        self.now.shrink_to_fit();
+        self.after.shrink_to_fit();
+        self.pieces.shrink_to_fit();
+        self.bytes.shrink_to_fit();
+        self.blobs.shrink_to_fit();
+    }
+
     pub fn memory(&self) -> u64 {
         ((self.now.capacity() + self.after.capacity()) * size_of::<OutMessage>()
             + self.pieces.capacity() * size_of::<Piece>()
@@ -513,6 +522,12 @@ impl Blobs {
         if let Some(bytes) = self.items.get_mut(number as usize).and_then(Option::take) {
             self.bytes -= bytes.capacity() as u64;
         }
+    }
+
+    /// Gives back the places of blobs that are gone.
+    pub fn trim(&mut self) {
+        while self.items.pop_if(|item| item.is_none()).is_some() {}
+        self.items.shrink_to_fit();
     }
 
     pub fn try_clone(&self) -> Result<Self> {

@@ -74,6 +74,9 @@ pub struct Entry {
     /// The payload.
     #[prost(bytes = "bytes", tag = "4")]
     pub data: Bytes,
+    /// Bytes beside the payload, in eraftpb only.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub context: Bytes,
 }
 
 /// A snapshot. The Rust face, and the oracle of [`SnapshotView`](crate::wire::SnapshotView).

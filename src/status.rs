@@ -51,7 +51,7 @@ pub struct Status {
     pub reads_failed: u64,
     /// Events lost because the host drained too late.
     pub events_lost: u64,
-    /// Messages that contradicted the state of this node.
+    /// Messages that contradicted this node's state.
     pub implausible: u64,
     /// Members with progress.
     pub n_peers: u32,
@@ -120,12 +120,16 @@ pub struct PeerStatus {
     pub flags: u32,
     /// Ticks since the last message from the peer.
     pub silent_ticks: u32,
+    /// Highest commit index reported by the peer in this leadership; 0: none. See
+    /// [`Flags::REPORT_COMMIT`](crate::Flags::REPORT_COMMIT).
+    pub commit: Index,
+    /// The commit group of the peer; 0: none.
+    pub group: u64,
 }
 
 impl PeerStatus {
-    pub(crate) fn of(peer: &Progress, conf: &crate::membership::Configuration, last: Index) -> Self {
+    pub(crate) fn of(peer: &Progress, conf: &crate::membership::Configuration, last: Index, lack: u32) -> Self {
         let bit = |holds: bool, bit: u32| if holds { bit } else { 0 };
-        let near = last.saturating_sub(peer.matched) <= (peer.window.count() as u64).max(16);
         Self {
             id: peer.id,
             match_index: peer.matched,
@@ -140,9 +144,11 @@ impl PeerStatus {
                 | bit(peer.recent_active, peer_flags::ACTIVE)
                 | bit(peer.is_paused() || peer.ask.is_some() || peer.ask_later, peer_flags::PAUSED)
                 | bit(peer.window.is_full(), peer_flags::WINDOW_FULL)
-                | bit(near && peer.recent_active && peer.flow == Flow::Replicate, peer_flags::CAUGHT_UP)
+                | bit(peer.is_caught_up(last, lack), peer_flags::CAUGHT_UP)
                 | bit(peer.ask.is_some(), peer_flags::FETCHING),
             silent_ticks: peer.silent_ticks,
+            commit: peer.commit,
+            group: peer.group,
         }
     }
 }

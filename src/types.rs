@@ -198,7 +198,46 @@ const fn set(kinds: &[MessageKind]) -> u32 {
     bits
 }
 
-/// Kinds of steps in a membership change. The numbers are those of raftpb.
+/// The schema that a group speaks and stores: the same for all members, from the first entry on.
+///
+/// The dialects agree in the field numbers of messages, entries, snapshots and memberships, but not
+/// in the numbers of [`ChangeKind`]. An entry written in one dialect must never be read in the
+/// other, so a log belongs to one dialect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Dialect {
+    /// `raftpb`, the schema of etcd's raft.
+    #[default]
+    Raftpb = 0,
+    /// `eraftpb`, the schema of raft-rs 0.7: entries carry contexts, vote requests the priority in
+    /// field 14 and the commit index's term in field 15, and `AddLearner` is number 2.
+    Eraftpb = 1,
+}
+
+/// The bit of [`Hello::features`](crate::wire::Hello::features) that tells of eraftpb.
+pub const FEATURE_ERAFTPB: u64 = 1 << 32;
+
+impl Dialect {
+    /// Returns the dialect with the given number.
+    pub fn from_number(value: u32) -> Option<Self> {
+        match value {
+            0 => Some(Self::Raftpb),
+            1 => Some(Self::Eraftpb),
+            _ => None,
+        }
+    }
+
+    /// Returns the name of the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raftpb => "raftpb",
+            Self::Eraftpb => "eraftpb",
+        }
+    }
+}
+
+/// Kinds of steps in a membership change. The numbers are those of raftpb, and of the C interface;
+/// [`ChangeKind::number`] gives the number in another dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ChangeKind {
@@ -215,12 +254,26 @@ pub enum ChangeKind {
 impl ChangeKind {
     /// Returns the kind with the given raftpb number.
     pub fn from_wire(value: u64) -> Option<Self> {
-        match value {
-            0 => Some(Self::AddNode),
-            1 => Some(Self::RemoveNode),
-            2 => Some(Self::UpdateNode),
-            3 => Some(Self::AddLearner),
+        Self::from_number(Dialect::Raftpb, value)
+    }
+
+    /// Returns the kind with the given number in a dialect (eraftpb.proto: `ConfChangeType`).
+    pub fn from_number(dialect: Dialect, value: u64) -> Option<Self> {
+        match (value, dialect) {
+            (0, _) => Some(Self::AddNode),
+            (1, _) => Some(Self::RemoveNode),
+            (2, Dialect::Raftpb) => Some(Self::UpdateNode),
+            (2, Dialect::Eraftpb) | (3, Dialect::Raftpb) => Some(Self::AddLearner),
             _ => None,
+        }
+    }
+
+    /// Returns the number of the kind in a dialect. `None`: eraftpb has no `UpdateNode`.
+    pub fn number(self, dialect: Dialect) -> Option<u64> {
+        match (self, dialect) {
+            (Self::UpdateNode, Dialect::Eraftpb) => None,
+            (Self::AddLearner, Dialect::Eraftpb) => Some(2),
+            (kind, _) => Some(kind as u64),
         }
     }
 }
@@ -281,6 +334,8 @@ pub struct EntryRef<'a> {
     pub kind: EntryKind,
     /// The application's bytes, or an encoded change.
     pub data: &'a [u8],
+    /// Bytes beside the data, in the dialect eraftpb; else empty.
+    pub context: &'a [u8],
     /// The proposer's token on the proposing node; 0 elsewhere.
     pub token: u64,
 }

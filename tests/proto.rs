@@ -40,7 +40,7 @@ fn the_proto_file_describes_the_rust_types() {
             responses: vec![Default::default()],
             priority: 16,
         }),
-        full!(Entry { r#type: 1, term: 2, index: 3, data: one() }),
+        full!(Entry { r#type: 1, term: 2, index: 3, data: one(), context: one() }),
         full!(Snapshot { data: one(), metadata: Some(Default::default()) }),
         full!(SnapshotMetadata { conf_state: Some(Default::default()), index: 2, term: 3 }),
         full!(ConfState {

@@ -1,5 +1,6 @@
 //! Tests of the source tree: layers, unsafe code, file sizes, source tags, and words that do not
-//! belong here. Prose, commit messages and tables of documents are in `tests/sources/`.
+//! belong here. Prose, commit messages, tables of documents and the writers of fields are in
+//! `tests/sources/`.
 //!
 //! The tests read files and know nothing of Raft. A failing test names file and line. Where a
 //! generated list is out of date, `REWRITE=1 make sources` rewrites the list.
@@ -22,6 +23,9 @@ mod prose;
 
 #[path = "sources/tables.rs"]
 mod tables;
+
+#[path = "sources/writers.rs"]
+mod writers;
 
 /// The units of `src/`, lowest first. A unit uses units of its own line or of lines above, never in
 /// a circle.
@@ -266,7 +270,7 @@ fn the_c_abi_has_sizes_of_type_size_t() {
 fn no_file_is_too_long() {
     let kinds = ["rs", "c", "h", "hpp", "go", "py", "sh", "mk"];
     let mut faults = Vec::new();
-    let generated = |name: &str| name == "include/raftcore.h" || name.ends_with(".pb.go");
+    let generated = |name: &str| name.ends_with("/raftcore.h") || name.ends_with(".pb.go");
     for file in tree().into_iter().filter(|file| kinds.contains(&file.kind()) && !generated(&file.name)) {
         let lines = file.text.lines().count();
         if lines > MAX_LINES {
@@ -300,6 +304,8 @@ fn no_word_that_does_not_belong_here() {
         let is_code = ["rs", "c", "h", "go", "py", "sh"].contains(&file.kind());
         for (number, line) in file.text.lines().enumerate() {
             let mut bad = machine.iter().chain(unfinished.iter().filter(|_| is_code));
+            // The end of a template for mkstemp is no mark of unfinished work.
+            let line = line.replace(&"X".repeat(6), "");
             if let Some(word) = bad.find(|word| line.contains(word.as_str())) {
                 faults.push(format!("{}:{}: `{word}`", file.name, number + 1));
             }
@@ -313,7 +319,9 @@ fn links_of_the_documents_lead_somewhere() {
     let mut faults = Vec::new();
     for file in tree().into_iter().filter(|file| file.kind() == "md") {
         let folder = Path::new(&file.name).parent().unwrap();
-        for part in file.text.split("](").skip(1) {
+        // A block of code has brackets of its own.
+        let words: String = file.text.split("```").step_by(2).collect();
+        for part in words.split("](").skip(1) {
             let target = part.split(')').next().unwrap();
             let path = target.split('#').next().unwrap();
             let is_ours = !path.is_empty() && !path.contains("://");
@@ -339,9 +347,9 @@ fn the_map_names_every_file_of_the_core() {
 }
 
 #[test]
-fn the_readme_shows_the_minimal_program_as_it_is() {
+fn the_page_shows_the_minimal_program_as_it_is() {
     let Ok(program) = fs::read_to_string(top().join("examples-c/minimal.c")) else { return };
-    held_to("README.md", "minimal.c", &format!("```c\n{program}```\n"));
+    held_to("docs/minimal.md", "minimal.c", &format!("```c\n{program}```\n"));
 }
 
 // ---- where a rule comes from -----------------------------------------------------------------------------------------

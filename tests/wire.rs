@@ -11,7 +11,7 @@ use prost::Message as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
 use raftcore::error::Error;
 use raftcore::proto;
-use raftcore::types::{Change, ChangeKind, EntryKind, MessageKind, Transition};
+use raftcore::types::{Change, ChangeKind, Dialect, EntryKind, MessageKind, Transition};
 use raftcore::wire::*;
 
 /// The messages of the schema.
@@ -327,7 +327,7 @@ fn conf_to_proto(view: &ConfStateView<'_>) -> proto::ConfState {
 }
 
 fn entry_to_proto(e: EntryView<'_>) -> proto::Entry {
-    proto::Entry { r#type: e.kind as i32, term: e.term, index: e.index, data: copy(e.data) }
+    proto::Entry { r#type: e.kind as i32, term: e.term, index: e.index, data: copy(e.data), context: copy(e.context) }
 }
 
 /// A message without its responses.
@@ -373,7 +373,13 @@ fn record_of(e: &EntryView<'_>) -> Vec<u8> {
     out.truncate(n);
     out.extend(e.data);
     assert_eq!(out.len(), record_len(e.term, e.index, e.kind, e.data.len()));
-    out
+    if e.context.is_empty() {
+        return out;
+    }
+    // An entry of eraftpb: prost's bytes are the canonical ones.
+    let mut theirs = vec![];
+    prost::encoding::message::encode(7, &entry_to_proto(*e), &mut theirs);
+    theirs
 }
 
 /// What the entries say of themselves, against what a walk over them finds.
@@ -386,7 +392,10 @@ fn check_entries(bytes: &[u8], view: &EntriesView<'_>) {
     assert_eq!((view.first(), view.last()), (id(entries.first()), id(entries.last())));
     let follows = |p: &[EntryView<'_>]| p[0].index.checked_add(1) == Some(p[1].index) && p[0].term <= p[1].term;
     assert_eq!(view.is_sequence(), entries.windows(2).all(follows));
-    assert_eq!(view.payload_bytes(), entries.iter().map(|e| e.data.len() as u64).sum::<u64>());
+    let context = |len: usize| if len == 0 { 0 } else { 1 + varint_len(len as u64) + len };
+    let payload: usize = entries.iter().map(|e| e.data.len() + context(e.context.len())).sum();
+    assert_eq!(view.payload_bytes(), payload as u64);
+    assert_eq!(view.has_contexts(), entries.iter().any(|e| !e.context.is_empty()));
     assert_eq!(view.has_changes(), entries.iter().any(|e| e.kind != EntryKind::Normal));
     for e in &entries {
         assert_eq!(e.canonical, record_of(e) == e.record, "{e:?}");
@@ -425,6 +434,8 @@ fn check_message(bytes: &[u8]) -> bool {
             }
             true
         }
+        // Field 14 as a number is of eraftpb: a node of raftpb refuses the message later.
+        (Ok(view), Err(_)) if view.eraftpb.old_priority.is_some() => false,
         (Ok(view), Err(error)) => {
             // Responses are not looked into: one of them must be the reason.
             let bad = view.responses.iter().any(|bytes| proto::Message::decode(bytes).is_err());
@@ -468,7 +479,7 @@ fn check_change(kind: EntryKind, bytes: &[u8]) {
         ),
         _ => (Schema::ChangeV2, proto::ConfChangeV2::decode(bytes)),
     };
-    match (parse_change(kind, bytes), theirs) {
+    match (parse_change(Dialect::Raftpb, kind, bytes), theirs) {
         (Ok(view), Ok(change)) => {
             let changes: Vec<_> =
                 view.changes().map(|c| proto::ConfChangeSingle { r#type: c.kind as i32, node_id: c.id }).collect();
@@ -578,7 +589,7 @@ proptest! {
             let n = write_record_head(&mut record, term, index, kind, data.len());
             prop_assert_eq!(n + data.len(), record_len(term, index, kind, data.len()));
             prop_assert_eq!(write_record_head(&mut record[..MAX_RECORD_HEAD - 1], term, index, kind, data.len()), 0);
-            let entry = proto::Entry { r#type: kind as i32, term, index, data: copy(&data) };
+            let entry = proto::Entry { r#type: kind as i32, term, index, data: copy(&data), ..Default::default() };
             // prost, too, leaves out zeros and goes by number: its bytes are the canonical ones.
             let mut theirs = vec![];
             prost::encoding::message::encode(7, &entry, &mut theirs);
@@ -638,23 +649,23 @@ proptest! {
         let changes: Vec<_> =
             steps.iter().map(|&(kind, id)| Change { kind: ChangeKind::from_wire(kind).unwrap(), id }).collect();
         let transition = Transition::from_wire(transition).unwrap();
-        let mut out = vec![0xee; change_v2_len(transition, &changes, &context)];
+        let mut out = vec![0xee; change_v2_len(Dialect::Raftpb, transition, &changes, &context)];
         for short in 0..out.len() {
-            prop_assert_eq!(write_change_v2(&mut out[..short], transition, &changes, &context), 0);
+            prop_assert_eq!(write_change_v2(Dialect::Raftpb, &mut out[..short], transition, &changes, &context), 0);
         }
-        prop_assert_eq!(write_change_v2(&mut out, transition, &changes, &context), out.len());
-        let view = parse_change(EntryKind::ConfChangeV2, &out).unwrap();
+        prop_assert_eq!(write_change_v2(Dialect::Raftpb, &mut out, transition, &changes, &context), out.len());
+        let view = parse_change(Dialect::Raftpb, EntryKind::ConfChangeV2, &out).unwrap();
         prop_assert_eq!((view.transition, view.context), (transition, &context[..]));
         prop_assert_eq!(view.changes().collect::<Vec<_>>(), changes.clone());
         check_change(EntryKind::ConfChangeV2, &out);
 
         for change in changes {
-            let mut out = vec![0xee; change_v1_len(change, &context)];
-            prop_assert_eq!(write_change_v1(&mut out, change, &context), out.len());
+            let mut out = vec![0xee; change_v1_len(Dialect::Raftpb, change, &context)];
+            prop_assert_eq!(write_change_v1(Dialect::Raftpb, &mut out, change, &context), out.len());
             for short in 0..out.len() {
-                prop_assert_eq!(write_change_v1(&mut vec![0; short], change, &context), 0);
+                prop_assert_eq!(write_change_v1(Dialect::Raftpb, &mut vec![0; short], change, &context), 0);
             }
-            let view = parse_change(EntryKind::ConfChange, &out).unwrap();
+            let view = parse_change(Dialect::Raftpb, EntryKind::ConfChange, &out).unwrap();
             prop_assert_eq!(view.changes().collect::<Vec<_>>(), vec![change]);
             prop_assert_eq!((view.transition, view.context, view.v1), (Transition::Auto, &context[..], true));
             check_change(EntryKind::ConfChange, &out);
@@ -713,9 +724,7 @@ fn the_generator_makes_readable_messages() {
 #[test]
 fn a_number_ends_at_64_bits_and_ten_bytes() {
     for (last, taken) in [(0, true), (1, true), (2, false), (0x7f, false), (0x80, false)] {
-        let mut bytes = vec![0x10];
-        bytes.extend([0xff; 9]);
-        bytes.push(last);
+        let mut bytes = [&[0x10][..], &[0xff; 9], &[last]].concat();
         assert_eq!(check_message(&bytes), taken, "{last}");
         bytes.push(0);
         assert!(!check_message(&bytes) || taken);
@@ -780,9 +789,10 @@ fn what_is_refused_on_purpose_is_refused() {
     assert_eq!(parse_message(&[0x4a, 0, 0x4a, 0]).err(), Some(Error::Decode));
     assert_eq!(parse_message(&[0x4a, 4, 0x12, 0, 0x12, 0]).err(), Some(Error::Decode));
     assert_eq!(parse_message(&[0x4a, 6, 0x12, 4, 0x0a, 0, 0x0a, 0]).err(), Some(Error::Decode));
-    assert_eq!(parse_change(EntryKind::ConfChange, &[0x10, 4]).err(), Some(Error::Unsupported));
-    assert_eq!(parse_change(EntryKind::ConfChangeV2, &[0x08, 3]).err(), Some(Error::Unsupported));
-    assert_eq!(parse_change(EntryKind::ConfChangeV2, &[0x12, 2, 0x08, 4]).err(), Some(Error::Unsupported));
-    assert_eq!(parse_change(EntryKind::Normal, &[]).err(), Some(Error::Arg));
-    assert!(parse_change(EntryKind::ConfChangeV2, &[0x1a, 1, 7]).unwrap().leaves_joint());
+    let change = |kind, data: &'static [u8]| parse_change(Dialect::Raftpb, kind, data);
+    assert_eq!(change(EntryKind::ConfChange, &[0x10, 4]).err(), Some(Error::Unsupported));
+    assert_eq!(change(EntryKind::ConfChangeV2, &[0x08, 3]).err(), Some(Error::Unsupported));
+    assert_eq!(change(EntryKind::ConfChangeV2, &[0x12, 2, 0x08, 4]).err(), Some(Error::Unsupported));
+    assert_eq!(change(EntryKind::Normal, &[]).err(), Some(Error::Arg));
+    assert!(change(EntryKind::ConfChangeV2, &[0x1a, 1, 7]).unwrap().leaves_joint());
 }

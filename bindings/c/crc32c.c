@@ -58,14 +58,20 @@ static uint32_t by_table(uint32_t crc, const uint8_t *p, size_t len)
 }
 
 #if defined(__x86_64__)
+#  include <cpuid.h>
 #  include <nmmintrin.h>
-#  define HARDWARE __attribute__((target("sse4.2")))
+#  ifdef __clang__
+#    define HARDWARE __attribute__((target("sse4.2,crc32")))
+#  else
+#    define HARDWARE __attribute__((target("sse4.2"))) /* has the feature crc32; an old gcc does not know the name */
+#  endif
 #  define WAY "sse4.2"
 #  define EIGHT(crc, p) ((uint32_t)_mm_crc32_u64((crc), load_u64(p)))
 #  define ONE(crc, p) _mm_crc32_u8((crc), *(p))
 static int has_hardware(void)
 {
-    return __builtin_cpu_supports("sse4.2");
+    unsigned a, b, c, d; /* asked from the processor: a compiler's own list is not in every runtime */
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_SSE4_2);
 }
 #elif defined(__aarch64__) && defined(__linux__)
 #  include <arm_acle.h>

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ENTRY_BYTES = 64 };               /* of an entry in a log, beside the data */
+
 void rh_driver_say(const struct rh_driver *d, enum rh_level level, const char *format, ...)
 {
     char text[RH_WORDS_MAX];
@@ -39,6 +41,16 @@ int rh_driver_fail(struct rh_driver *d, int code, const char *format, ...)
     return code;
 }
 
+int rh_core_fail(raftcore_node *node, raftcore_code code, const char *call, struct rh_words *why)
+{
+    char detail[256] = "";
+
+    if (node)
+        raftcore_error_detail(node, detail, sizeof detail);
+    return rh_fail(why, code == RAFTCORE_E_NOMEM ? RH_E_NOMEM : RH_E_CORE, "%s: %s: %s", call, raftcore_strerror(code),
+                   detail);
+}
+
 bool rh_core_ok(struct rh_driver *d, raftcore_code code, const char *call)
 {
     char detail[256];
@@ -46,7 +58,8 @@ bool rh_core_ok(struct rh_driver *d, raftcore_code code, const char *call)
     if (code >= 0 || code == RAFTCORE_E_STALE)
         return true;
     raftcore_error_detail(d->node, detail, sizeof detail);
-    rh_driver_fail(d, RH_E_CORE, "%s: %s: %s", call, raftcore_strerror(code), detail);
+    rh_driver_fail(d, code == RAFTCORE_E_NOMEM ? RH_E_NOMEM : RH_E_CORE, "%s: %s: %s", call, raftcore_strerror(code),
+                   detail);
     return false;
 }
 
@@ -79,6 +92,8 @@ int rh_append(struct rh_driver *d, struct rh_batch *b, bool must, uint64_t *numb
     int code = d->log.ops->append(d->log.self, b, &why);
     if (code != RH_OK)
         return rh_driver_fail(d, code, "the log takes no more: %s", why.text);
+    for (uint32_t i = 0; i < b->n_entries; i++)
+        d->unchecked_bytes += ENTRY_BYTES + ((const raftcore_entry *)RH_AT(b, entries, entry_stride, i))->data.len;
     d->batch++;
     if (must)
         d->must_batch = d->batch;
@@ -143,7 +158,8 @@ void rh_drain_events(struct rh_driver *d)
             d->role_changed = true;
             break;
         case RAFTCORE_EVENT_TRANSFER_ENDED:
-            if (d->transfer)
+            /* Leadership lost: the target may be winning. The outcome waits for the next leader. */
+            if (d->transfer && e.reason != RAFTCORE_REASON_LEADERSHIP_LOST)
                 rh_outcome(d, d->transfer, RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, raftcore_reason_text(e.reason));
             d->handed_over = false;     /* for lack of space: once more */
             level = RH_LOG_INFO;
@@ -186,18 +202,26 @@ static void tell_role(struct rh_driver *d)
 
 /* ---- the turn ---- */
 
+/*
+ * Time in which the process stood still is no silence of the peers: their frames may wait in the sockets.
+ * So few ticks of it count. A lease is another matter: it ends by the clock, and so all ticks count.
+ */
+enum { TICKS_AT_ONCE = 3, TICKS_AT_ONCE_WITH_LEASE = 1000 };
+
 static void tick(struct rh_driver *d)
 {
     uint64_t unit = (uint64_t)d->o.tick_ms * 1000, ticks = (d->now - d->ticked) / unit;
+    uint64_t most = d->o.lease_reads ? TICKS_AT_ONCE_WITH_LEASE : TICKS_AT_ONCE;
 
     if (ticks == 0)
         return;
     d->ticked += ticks * unit;
     if (d->node) {
-        if (!rh_core_ok(d, raftcore_tick(d->node, ticks < 1000 ? (uint32_t)ticks : 1000), "tick"))
+        if (!rh_core_ok(d, raftcore_tick(d->node, (uint32_t)(ticks < most ? ticks : most)), "tick"))
             return;
         rh_snapshots_tick(d);
         rh_promote_learners(d);
+        rh_look_for_moved(d);
     }
     if (d->joining)
         rh_join_again(d);
@@ -259,6 +283,13 @@ void rh_driver_connect(struct rh_driver *d, struct rh_net net)
     d->net = net;
     d->connected = true;
     rh_dial_members(d);
+}
+
+void rh_driver_set_electable(struct rh_driver *d, bool electable)
+{
+    d->electable = electable;
+    if (d->node && !d->failed)
+        rh_core_ok(d, raftcore_set_electable(d->node, electable), "set_electable");
 }
 
 bool rh_driver_leave(struct rh_driver *d)

@@ -63,6 +63,9 @@ int rh_driver_turn(struct rh_driver *d, uint64_t now, struct rh_words *why);
 /* Returns when the next turn is due without any input: at `now` at the earliest. */
 uint64_t rh_driver_due(struct rh_driver *d, uint64_t now);
 
+/* Sets whether the node begins elections, now or as soon as it is a member. */
+void rh_driver_set_electable(struct rh_driver *d, bool electable);
+
 /* Begins to hand the leadership over. Returns whether nothing is left to hand over. */
 bool rh_driver_leave(struct rh_driver *d);
 
@@ -81,7 +84,7 @@ void rh_driver_job(struct rh_driver *d);
 
 /* ---- requests ---- */
 
-enum rh_request_kind { RH_P_ENTRY = 1, RH_P_CHANGE, RH_P_READ, RH_P_TRANSFER, RH_P_BACKUP };
+enum rh_request_kind { RH_P_ENTRY = 1, RH_P_CHANGE, RH_P_READ, RH_P_TRANSFER, RH_P_BACKUP, RH_P_ADDRESS };
 
 /*
  * A request on its way. The data of an entry are an envelope: see docs/wire.md, section 6.
@@ -90,7 +93,9 @@ struct rh_pending {
     struct rh_pending *next;
     uint64_t seq, ticket, deadline, started;
     uint64_t from, request;             /* a peer's: the connection, and the peer's number */
-    uint64_t peer;                      /* SENT: to whom; TRANSFER: the next leader */
+    uint64_t peer;                      /* SENT: to whom; TRANSFER: the next leader; ADDRESS: whose */
+    uint64_t ask;                       /* QUEUED: whom to ask while no leader is known; 0: nobody */
+    uint64_t tried;                     /* a change: when the core refused it last, because of another change */
     uint8_t kind, state;
     bool remote;
     bool maybe;                         /* an earlier try may be committed */
@@ -108,6 +113,10 @@ struct rh_pending *rh_pending_entry(const raftcore_slice *parts, size_t count, c
 /* Makes the request for a membership change. change: RAFTCORE_CHANGE_*; addresses may be NULL. */
 struct rh_pending *rh_pending_change(uint32_t change, uint64_t id, const uint8_t *disk, const char *peer_address,
                                      const char *client_address, uint64_t ticket);
+
+/* Makes the request of rh_set_address. client_address: NULL keeps the book's. NULL: no memory. */
+struct rh_pending *rh_pending_address(uint64_t id, const char *peer_address, const char *client_address,
+                                      uint64_t ticket);
 
 /* Takes over a request. Its outcome comes in a turn. */
 void rh_driver_submit(struct rh_driver *d, struct rh_pending *p);

@@ -1,12 +1,11 @@
 /*
- * driver_boot.c: from a directory to a running core; founding a group.
+ * driver_boot.c: from a directory to a running core.
  *
  * One rule for all databases: `applied` says what the database holds. If the log does not reach
  * back to there, or nothing is held, the newest snapshot is loaded. The core applies the rest.
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "driver_parts.h"
 
@@ -20,82 +19,6 @@ struct start {
     bool forced;                        /* this node is the whole group: rh_recover */
 };
 
-static int core_fail(raftcore_node *node, raftcore_code code, const char *call, struct rh_words *why)
-{
-    char detail[256] = "";
-
-    if (node)
-        raftcore_error_detail(node, detail, sizeof detail);
-    return rh_fail(why, code == RAFTCORE_E_NOMEM ? RH_E_NOMEM : RH_E_CORE, "%s: %s: %s", call, raftcore_strerror(code),
-                   detail);
-}
-
-/* ---- founding ---- */
-
-static int found_log(struct rh_driver *d, struct rh_words *why)
-{
-    raftcore_conf conf = {.struct_size = sizeof conf, .voters = &d->o.id, .n_voters = 1, .index = 1};
-    uint8_t bytes[64];
-    size_t len = 0, blob_len = 0;
-    struct rh_wire_member own = {.id = d->o.id};
-    uint8_t book[1024];
-
-    memcpy(own.disk, d->dir->owner.disk, sizeof own.disk);
-    own.peer_address = (raftcore_slice){(const uint8_t *)d->peer_address, strlen(d->peer_address)};
-    own.client_address = (raftcore_slice){(const uint8_t *)d->client_address, strlen(d->client_address)};
-    size_t book_len = rh_wire_book_write(&own, 1, book, sizeof book);
-    raftcore_code code = raftcore_conf_encode(&conf, bytes, sizeof bytes, &len);
-    if (code != RAFTCORE_OK)
-        return core_fail(NULL, code, "conf_encode", why);
-    if (book_len == 0 || rh_take_book(d, (raftcore_slice){book, book_len}) < 0)
-        return rh_fail(why, RH_E_ARG, "%s or %s is no address", d->peer_address, d->client_address);
-    uint8_t *blob = rh_blob_make(d, (raftcore_slice){bytes, len}, false, &blob_len);
-    struct rh_snapshot origin = {.index = 1, .term = 1, .conf = {blob, blob_len}};
-    struct rh_batch b = {.number = ++d->batch, .snapshot = &origin, .replaces = true, .has_state = true, .commit = 1};
-    uint64_t number = 0;
-    int result = blob ? d->log.ops->append(d->log.self, &b, why) : rh_fail(why, RH_E_NOMEM, "no memory");
-    if (result == RH_OK)
-        result = d->log.ops->sync(d->log.self, &number, why);
-    free(blob);
-    return result < 0 ? result : RH_OK;
-}
-
-static int draw_founding(struct rh_driver *d, struct rh_words *why)
-{
-    uint8_t founding[RH_ID_BYTES];
-
-    if (getrandom(founding, sizeof founding, 0) != (ssize_t)sizeof founding)
-        return rh_fail(why, RH_E_IO, "the system gives no random bytes");
-    return rh_dir_set_founding(d->dir, founding, why);
-}
-
-/*
- * First the log, then the founding: a crash in between leaves a log without a founding, which the
- * next start completes. Nobody has heard of the group before.
- */
-static int found_if_asked(struct rh_driver *d, struct rh_words *why)
-{
-    struct rh_boot boot;
-    int code = d->log.ops->boot(d->log.self, &boot, why);
-    bool named = !rh_is_zero(d->dir->owner.founding, RH_ID_BYTES);
-
-    if (code != RH_OK)
-        return code;
-    if (!boot.fresh || named) {
-        if (d->o.found && named)
-            return rh_fail(why, RH_E_OWNER, "%s belongs to a group already: a group is founded once. Start without found",
-                           d->dir->path);
-        return named ? RH_OK : draw_founding(d, why);
-    }
-    if (d->o.found) {
-        code = found_log(d, why);
-        return code == RH_OK ? draw_founding(d, why) : code;
-    }
-    if (!d->o.join)
-        return rh_fail(why, RH_E_STATE, "%s is empty: found a group, or join one", d->dir->path);
-    return RH_OK;
-}
-
 /* ---- the core ---- */
 
 static int configure(struct rh_driver *d, raftcore_config *c, struct rh_words *why)
@@ -104,7 +27,7 @@ static int configure(struct rh_driver *d, raftcore_config *c, struct rh_words *w
     raftcore_code code = raftcore_config_init(c, sizeof *c);
 
     if (code != RAFTCORE_OK)
-        return core_fail(NULL, code, "config_init", why);
+        return rh_core_fail(NULL, code, "config_init", why);
     c->id = d->o.id;
     c->group = d->o.group;
     c->seed = d->seed ? d->seed : 1;
@@ -122,7 +45,7 @@ static int configure(struct rh_driver *d, raftcore_config *c, struct rh_words *w
     if (raftcore_config_error(c, fault, sizeof fault) > 0)
         return rh_fail(why, RH_E_ARG, "%s", fault);
     code = raftcore_frame_limit(c, &d->frame_limit);
-    return code == RAFTCORE_OK ? RH_OK : core_fail(NULL, code, "frame_limit", why);
+    return code == RAFTCORE_OK ? RH_OK : rh_core_fail(NULL, code, "frame_limit", why);
 }
 
 static int new_node(struct rh_driver *d, raftcore_node **out, struct rh_words *why)
@@ -131,7 +54,7 @@ static int new_node(struct rh_driver *d, raftcore_node **out, struct rh_words *w
     int code = configure(d, &c, why);
     raftcore_code made = code == RH_OK ? raftcore_new(&c, out) : RAFTCORE_OK;
 
-    return code == RH_OK && made != RAFTCORE_OK ? core_fail(NULL, made, "new", why) : code;
+    return code == RH_OK && made != RAFTCORE_OK ? rh_core_fail(NULL, made, "new", why) : code;
 }
 
 uint64_t rh_driver_frame_limit(const struct rh_driver *d)
@@ -162,7 +85,7 @@ static int boot_entries(struct rh_driver *d, raftcore_node *node, const struct s
             break;
         raftcore_code answer = raftcore_boot_entries(node, d->fetch_entries, io.count);
         if (answer != RAFTCORE_OK)
-            code = core_fail(node, answer, "boot_entries", why);
+            code = rh_core_fail(node, answer, "boot_entries", why);
         first += io.count;
     }
     free(buf);
@@ -176,23 +99,23 @@ static int boot_parts(struct rh_driver *d, raftcore_node *node, const struct sta
     raftcore_code code = raftcore_boot_state(node, b->term, b->vote, b->commit);
 
     if (code != RAFTCORE_OK)
-        return core_fail(node, code, "boot_state", why);
+        return rh_core_fail(node, code, "boot_state", why);
     if (s->forced)
         conf = (raftcore_conf){.struct_size = sizeof conf, .voters = &d->o.id, .n_voters = 1, .index = s->applied};
     if (s->applied > 0) {
         code = raftcore_boot_conf(node, &conf, b->before, b->before_term);
         if (code != RAFTCORE_OK)
-            return core_fail(node, code, "boot_conf", why);
+            return rh_core_fail(node, code, "boot_conf", why);
         if (b->n_runs > 0)
             code = raftcore_boot_terms(node, b->runs, b->n_runs, b->last);
         if (code != RAFTCORE_OK)
-            return core_fail(node, code, "boot_terms", why);
+            return rh_core_fail(node, code, "boot_terms", why);
         int entries = boot_entries(d, node, s, why);
         if (entries != RH_OK)
             return entries;
     }
     code = raftcore_boot_done(node, s->applied);
-    return code == RAFTCORE_OK ? RH_OK : core_fail(node, code, "boot_done", why);
+    return code == RAFTCORE_OK ? RH_OK : rh_core_fail(node, code, "boot_done", why);
 }
 
 /* Finds out what the database holds, and loads a snapshot if the log does not reach back to there. */
@@ -261,7 +184,9 @@ int rh_boot_node(struct rh_driver *d, struct rh_words *why)
 
     if (code == RH_OK)
         code = prepare_database(d, &s, why);
-    if (code == RH_OK && d->log.ops->boot(d->log.self, &s.boot, why) == RH_OK)
+    if (code == RH_OK)                  /* loading may have changed what the first call returned */
+        code = d->log.ops->boot(d->log.self, &s.boot, why);
+    if (code == RH_OK)
         code = take_memberships(d, &s, why);
     if (code == RH_OK)
         code = new_node(d, &node, why);
@@ -279,6 +204,8 @@ int rh_boot_node(struct rh_driver *d, struct rh_words *why)
     if (s.boot.note[0])
         rh_driver_say(d, RH_LOG_WARNING, "%s", s.boot.note);
     d->node = node;
+    if (!d->electable)
+        rh_driver_set_electable(d, false);
     d->term = s.boot.term;
     d->commit = s.boot.commit;
     d->first_out = 1;
@@ -301,6 +228,8 @@ static int check_options(const struct rh_options *o, const struct rh_database *d
         return rh_fail(why, RH_E_ARG, "join must be an address, HOST:PORT: %s", o->join);
     if (o->found && o->join)
         return rh_fail(why, RH_E_ARG, "found and join exclude each other");
+    if (o->restore && !o->found)
+        return rh_fail(why, RH_E_ARG, "restore needs found: a backup begins a new group");
     if (o->tick_ms == 0 || o->request_ms == 0 || o->election_ticks < 2 || o->max_entry_bytes == 0)
         return rh_fail(why, RH_E_ARG, "tick_ms, request_ms and max_entry_bytes must be at least 1, election_ticks 2");
     if (!db->apply || !db->applied || !db->snapshot_open || !db->snapshot_read || !db->snapshot_close ||
@@ -330,6 +259,7 @@ int rh_driver_open(const struct rh_driver_setup *setup, struct rh_driver **out, 
     d->now = setup->now;
     d->oldest = 1;
     d->first_out = 1;
+    d->electable = true;
     pthread_mutex_init(&d->mutex, NULL);
     snprintf(d->peer_address, sizeof d->peer_address, "%s", d->o.peer);
     snprintf(d->client_address, sizeof d->client_address, "%s", d->o.client ? d->o.client : "");
@@ -339,7 +269,7 @@ int rh_driver_open(const struct rh_driver_setup *setup, struct rh_driver **out, 
     raftcore_config c;
     code = d->slots && d->fetch_entries ? configure(d, &c, why) : rh_fail(why, RH_E_NOMEM, "no memory");
     if (code == RH_OK)
-        code = found_if_asked(d, why);
+        code = rh_found_if_asked(d, why);
     if (code == RH_OK) {
         d->joining = rh_is_zero(d->dir->owner.founding, RH_ID_BYTES);
         /* With join "", somebody adds this node: the core waits for a leader. */

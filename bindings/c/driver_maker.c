@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,11 +93,16 @@ static void make_begin(struct rh_driver *d)
 
     m->wanted = false;
     m->what = (struct rh_snapshot){.index = index};
-    if (d->db.snapshot_open(d->db.self, &m->view, &index, &why) < 0) {
+    int code = d->db.snapshot_open(d->db.self, &m->view, &index, &why);
+    if (code == RH_NONE) {              /* the view is being made: asked again at the next turn */
+        m->wanted = true;
+        return;
+    }
+    if (code < 0) {
         maker_failed(d, RH_E_DATABASE, why.text);
         return;
     }
-    int code = index <= d->applied ? describe(d, index, &why)
+    code = index <= d->applied ? describe(d, index, &why)
                                    : rh_fail(&why, RH_E_DATABASE, "the view is of index %llu, applied is %llu",
                                              (ull)index, (ull)d->applied);
     if (code == RH_OK && rh_blob_open((raftcore_slice){m->conf, m->conf_len}, &conf, &book, &forced))
@@ -154,7 +160,43 @@ static void make_write(struct rh_driver *d)
     maker_failed(d, code, why.text);
 }
 
-/* Flushes a file, or copies one for a backup. On a worker's thread. */
+/* ---- on a worker's thread ---- */
+
+static int copy_bytes(struct rh_snapshot_reader *r, int fd, const char *path, struct rh_words *why)
+{
+    const uint64_t bytes = rh_snapshot_get_info(r)->bytes;
+    uint8_t *buf = malloc(STEP_BYTES);
+    int code = buf ? RH_OK : rh_fail(why, RH_E_NOMEM, "no memory for a backup");
+
+    for (uint64_t at = 0; code == RH_OK && at < bytes; at += STEP_BYTES) {
+        size_t len = bytes - at < STEP_BYTES ? (size_t)(bytes - at) : STEP_BYTES;
+        code = rh_snapshot_raw(r, at, buf, len, why);
+        if (code == RH_OK)
+            code = rh_write_all(fd, buf, len, at, path, why);
+    }
+    free(buf);
+    if (code == RH_OK && fsync(fd) != 0)
+        code = rh_fail(why, rh_code_of_errno(errno), "%s cannot be flushed: %s", path, strerror(errno));
+    return code;
+}
+
+/* Makes the name of a file durable. */
+static int sync_parent(const char *path, struct rh_words *why)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int len = slash == path ? 1 : slash ? (int)(slash - path) : 1;
+
+    snprintf(parent, sizeof parent, "%.*s", len, slash ? path : ".");
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int result = fd < 0 ? -1 : fsync(fd);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    return result == 0 ? RH_OK
+                       : rh_fail(why, rh_code_of_errno(error), "%s cannot be flushed: %s", parent, strerror(error));
+}
+
 static int copy_file(const struct rh_driver *d, const struct rh_snapshot *what, const char *path, struct rh_words *why)
 {
     struct rh_snapshot_reader *r;
@@ -162,21 +204,17 @@ static int copy_file(const struct rh_driver *d, const struct rh_snapshot *what, 
 
     if (code != RH_OK)
         return code == RH_NONE ? rh_fail(why, RH_E_STATE, "the snapshot was replaced meanwhile") : code;
-    uint8_t *buf = malloc(STEP_BYTES);
-    int fd = buf ? open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : -1;
-    if (fd < 0)
-        code = rh_fail(why, RH_E_IO, "%s cannot be made: %s", path, strerror(errno));
-    for (uint64_t at = 0; code == RH_OK && at < what->bytes; at += STEP_BYTES) {
-        size_t len = what->bytes - at < STEP_BYTES ? (size_t)(what->bytes - at) : STEP_BYTES;
-        code = rh_snapshot_raw(r, at, buf, len, why);
-        if (code == RH_OK)
-            code = rh_write_all(fd, buf, len, at, path, why);
-    }
-    if (code == RH_OK && fsync(fd) != 0)
-        code = rh_fail(why, RH_E_IO, "%s cannot be flushed: %s", path, strerror(errno));
-    if (fd >= 0)
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        code = rh_fail(why, rh_code_of_errno(errno), "%s cannot be made: %s", path, strerror(errno));
+    } else {
+        code = copy_bytes(r, fd, path, why);
         close(fd);
-    free(buf);
+        if (code == RH_OK)
+            code = sync_parent(path, why);
+        if (code != RH_OK)
+            unlink(path);               /* a part of a backup is no backup */
+    }
     rh_snapshot_close(r);
     return code;
 }
@@ -197,6 +235,8 @@ void rh_driver_job(struct rh_driver *d)
     else
         return;
     pthread_mutex_lock(&d->mutex);
+    if (job == RH_JOB_FINISH)
+        m->writer = NULL;               /* freed, although the host may be closed before the next turn */
     m->job = RH_JOB_DONE;
     m->code = code;
     m->words = why;
@@ -217,7 +257,6 @@ static void make_log(struct rh_driver *d)
     struct rh_maker *m = &d->maker;
     struct rh_batch b = {.snapshot = &m->what};
 
-    m->writer = NULL;
     if (m->code != RH_OK) {
         maker_failed(d, m->code, m->words.text);
         return;

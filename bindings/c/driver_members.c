@@ -1,5 +1,5 @@
 /*
- * driver_members.c: the address book, joining, membership changes, promotion.
+ * driver_members.c: the address book, joining, promotion.
  *
  * The book is applied state. Only membership changes and snapshots change the book, and the log has
  * the book beside each membership. Addresses from hellos and JOINED frames are hints until then.
@@ -36,7 +36,10 @@ static struct rh_record *record_make(struct rh_driver *d, uint64_t id)
         d->records = records;
         d->cap_records = cap;
     }
-    r = &d->records[d->n_records++];
+    size_t at = d->n_records++;
+    for (; at > 0 && d->records[at - 1].id > id; at--)      /* in the order of ids */
+        d->records[at] = d->records[at - 1];
+    r = &d->records[at];
     memset(r, 0, sizeof *r);
     r->id = id;
     return r;
@@ -68,6 +71,7 @@ static int take_book(struct rh_driver *d, raftcore_slice bytes, bool hint)
         set_text(r->peer, m.peer_address);
         set_text(r->client, m.client_address);
         r->hint = hint;
+        rh_forget_heard(r);
     }
     return RH_OK;
 }
@@ -76,6 +80,8 @@ void rh_take_hint(struct rh_driver *d, const struct rh_net_hello *hello)
 {
     struct rh_record *old = rh_record_find(d, hello->id), *r = old ? old : record_make(d, hello->id);
 
+    if (r && r->peer[0])
+        rh_hear_address(d, r, hello->peer_address);
     if (!r || r->peer[0])
         return;
     set_text(r->peer, hello->peer_address);
@@ -182,146 +188,26 @@ int rh_set_membership(struct rh_driver *d, const raftcore_conf *c)
     return RH_OK;
 }
 
+void rh_dial_at(struct rh_driver *d, struct rh_record *r, const char *address)
+{
+    if (strcmp(address, r->dialled) == 0)
+        return;
+    int code = d->net.ops->peer(d->net.self, r->id, address);
+    if (code < 0)
+        rh_driver_say(d, RH_LOG_WARNING, "node %llu cannot be reached at %s: %s", (ull)r->id, address, rh_strerror(code));
+    if (code == RH_E_NOMEM)
+        return;                         /* rh_look_for_moved tries again */
+    snprintf(r->dialled, sizeof r->dialled, "%s", address);
+}
+
 void rh_dial_members(struct rh_driver *d)
 {
     for (size_t i = 0; d->connected && i < d->n_records; i++) {
         struct rh_record *r = &d->records[i];
-        const char *address = r->id != d->o.id && (r->voter || r->learner || r->hint) ? r->peer : "";
-        if (strcmp(address, r->dialled) == 0)
-            continue;
-        int code = d->net.ops->peer(d->net.self, r->id, address);
-        if (code < 0)
-            rh_driver_say(d, RH_LOG_WARNING, "node %llu cannot be reached at %s: %s", (ull)r->id, address, rh_strerror(code));
-        memcpy(r->dialled, address, strlen(address) + 1);
+        bool wanted = r->id != d->o.id && (r->voter || r->learner || r->hint);
+        bool at_heard = r->heard[0] && strcmp(r->heard, r->dialled) == 0;
+        rh_dial_at(d, r, !wanted ? "" : at_heard ? r->heard : r->peer);
     }
-}
-
-/* ---- changes: a raftpb ConfChangeV2 of one step, with a book of one member ---- */
-
-static uint8_t *put_varint(uint8_t *to, uint64_t x)
-{
-    for (; x >= 128; x >>= 7)
-        *to++ = (uint8_t)(x | 128);
-    *to++ = (uint8_t)x;
-    return to;
-}
-
-static bool get_varint(const uint8_t **p, const uint8_t *end, uint64_t *x)
-{
-    *x = 0;
-    for (unsigned shift = 0; *p < end && shift < 64; shift += 7) {
-        uint8_t byte = *(*p)++;
-        *x |= (uint64_t)(byte & 127) << shift;
-        if (byte < 128)
-            return true;
-    }
-    return false;
-}
-
-struct rh_pending *rh_pending_change(uint32_t change, uint64_t id, const uint8_t *disk, const char *peer_address,
-                                     const char *client_address, uint64_t ticket)
-{
-    uint8_t step[32], book[700], *end = step;
-    struct rh_wire_member m = {.id = id};
-    size_t len = 0;
-
-    if (change)
-        *end++ = 0x08, end = put_varint(end, change);
-    *end++ = 0x10;
-    end = put_varint(end, id);
-    if (disk)
-        memcpy(m.disk, disk, sizeof m.disk);
-    if (peer_address) {
-        m.peer_address = (raftcore_slice){(const uint8_t *)peer_address, strlen(peer_address)};
-        m.client_address = (raftcore_slice){(const uint8_t *)client_address, strlen(client_address)};
-        len = rh_wire_book_write(&m, 1, book, sizeof book);
-    }
-    struct rh_pending *p = rh_pending_new(RH_P_CHANGE, (size_t)(end - step) + len + 16, ticket);
-    if (!p)
-        return NULL;
-    uint8_t *to = p->data;
-    *to++ = 0x12;
-    to = put_varint(to, (uint64_t)(end - step));
-    memcpy(to, step, (size_t)(end - step));
-    to += end - step;
-    if (len > 0) {
-        *to++ = 0x1a;
-        to = put_varint(to, len);
-        memcpy(to, book, len);
-        to += len;
-    }
-    p->len = (size_t)(to - p->data);
-    return p;
-}
-
-static bool is_caught_up(const struct rh_driver *d, uint64_t id)
-{
-    raftcore_peer peers[256];
-    size_t n = 0;
-
-    if (raftcore_get_peers(d->node, peers, 256, &n) != RAFTCORE_OK)
-        return false;
-    for (size_t i = 0; i < n && i < 256; i++)
-        if (peers[i].id == id)
-            return peers[i].flags & RAFTCORE_PF_CAUGHT_UP;
-    return false;
-}
-
-/* Rules that keep a group alive, beyond those of the core. */
-static const char *step_fault(struct rh_driver *d, uint64_t change, uint64_t id, char *buf, size_t cap)
-{
-    const struct rh_record *r = rh_record_find(d, id);
-    bool member = r && (r->voter || r->learner);
-
-    if (change == RAFTCORE_CHANGE_ADD_NODE && !(r && r->learner))
-        snprintf(buf, cap, "node %llu is no learner: a node joins as a learner first", (ull)id);
-    else if (change == RAFTCORE_CHANGE_ADD_NODE && !is_caught_up(d, id))
-        snprintf(buf, cap, "the log of node %llu is too far behind", (ull)id);
-    else if (change == RAFTCORE_CHANGE_ADD_LEARNER && member)
-        snprintf(buf, cap, "node %llu is a member already", (ull)id);
-    else if (change == RAFTCORE_CHANGE_ADD_LEARNER && r && !r->hint)
-        snprintf(buf, cap, "node %llu was removed: its id never comes back", (ull)id);
-    else if (change == RAFTCORE_CHANGE_REMOVE_NODE && !member)
-        snprintf(buf, cap, "node %llu is no member", (ull)id);
-    else
-        return NULL;
-    return buf;
-}
-
-/* Reads a step of a ConfChangeV2, and returns why the leader's host refuses the step. NULL: no reason. */
-static const char *read_step(struct rh_driver *d, const uint8_t *p, const uint8_t *end, char *buf, size_t cap)
-{
-    uint64_t tag, x, change = 0, id = 0;
-
-    while (p < end) {
-        if (!get_varint(&p, end, &tag) || !get_varint(&p, end, &x))
-            return "the change is malformed";
-        if (tag == 0x08)
-            change = x;
-        if (tag == 0x10)
-            id = x;
-    }
-    return step_fault(d, change, id, buf, cap);
-}
-
-const char *rh_change_fault(struct rh_driver *d, raftcore_slice change, char *buf, size_t cap)
-{
-    const uint8_t *p = change.ptr, *end = p + change.len;
-    uint64_t tag, x;
-
-    while (p < end) {
-        if (!get_varint(&p, end, &tag) || !get_varint(&p, end, &x))
-            return "the change is malformed";
-        if (tag == 0x08)
-            continue;
-        if (x > (uint64_t)(end - p))
-            return "the change is malformed";
-        const char *fault = tag == 0x12 ? read_step(d, p, p + x, buf, cap) : NULL;
-        if (fault)
-            return fault;
-        p += x;
-    }
-    return NULL;
 }
 
 /* ---- joining ---- */
@@ -480,7 +366,7 @@ void rh_promote_learners(struct rh_driver *d)
         return;
     if (d->role == RAFTCORE_ROLE_LEADER) {
         for (size_t i = 0; d->ready && i < d->n_records; i++)
-            if (d->records[i].wants_vote && is_caught_up(d, d->records[i].id)) {
+            if (d->records[i].wants_vote && rh_is_caught_up(d, d->records[i].id)) {
                 ask_for_vote(d, d->records[i].id);
                 return;
             }

@@ -29,6 +29,8 @@ static uint16_t on_hello(void *driver, const struct rh_net_hello *hello, struct 
         rh_fail(words, 0, "node %llu is no member", (ull)hello->id);
         return RH_WIRE_R_NOT_MEMBER;
     }
+    if (r && hello->dialled)
+        r->down = false;
     if (hello->channel == RH_WIRE_PEER && !hello->dialled && hello->peer_address.len > 0)
         rh_take_hint(d, hello);
     /* A node that waits to be added takes the founding of the first member that dials. */
@@ -127,6 +129,9 @@ static void on_lost(void *driver, uint64_t peer, const char *words)
     rh_driver_say(d, RH_LOG_DEBUG, "node %llu: %s", (ull)peer, words);
     if (d->failed)
         return;
+    struct rh_record *r = rh_record_find(d, peer);
+    if (r)
+        r->down = true;
     if (d->node)
         raftcore_report_unreachable(d->node, peer);
     rh_lost_peer(d, peer);
@@ -141,7 +146,7 @@ static void on_rejected(void *driver, uint64_t peer, bool by_peer, uint16_t code
     rh_driver_say(d, told ? RH_LOG_ERROR : RH_LOG_WARNING, "node %llu %s: %s (%u)", (ull)peer,
            by_peer ? "refuses this node" : "is refused", words, code);
     if (by_peer && code == RH_WIRE_R_DISK)
-        rh_driver_fail(d, RH_E_OWNER, "the id belongs to another directory: %s", words);
+        rh_driver_fail(d, RH_E_OWNER, "the id belongs to another directory: %s. Start with an empty directory under a new id", words);
 }
 
 static void on_sending(void *driver, uint64_t to, enum rh_net_sending how, uint16_t code, const char *words)

@@ -2,11 +2,14 @@
  * driver_parts.h: shared by the files driver_*.c.
  *
  *   driver.c            the turn, failures, the end
- *   driver_boot.c       from a directory to a running core; founding
+ *   driver_found.c      founds a group, empty or of a backup
+ *   driver_boot.c       from a directory to a running core
  *   driver_ready.c      readies: store, send, apply, acknowledge
  *   driver_requests.c   requests and their outcomes
  *   driver_submit.c     requests on their way: to the core, to the leader, from peers
- *   driver_members.c    the address book, joining, changes, promotion
+ *   driver_members.c    the address book, joining, promotion
+ *   driver_changes.c    membership changes, and what a leader refuses
+ *   driver_moved.c      members that come back under another address
  *   driver_snapshots.c  snapshots sent and installed; the log cut; the disk's space
  *   driver_maker.c      snapshots made, and copied for backups
  *   driver_net.c        what comes from the transport
@@ -58,6 +61,8 @@ struct rh_record {
     bool voter, learner;                /* in the membership in force */
     bool wants_vote;                    /* to be promoted once caught up */
     bool hint;                          /* the address came with a hello, the book has none */
+    char heard[RH_WIRE_ADDRESS_MAX + 1];        /* another address than the book's, of a hello or a user; empty: none */
+    bool down;                          /* the last attempt to reach the member failed */
     char dialled[RH_WIRE_ADDRESS_MAX + 1];      /* the address that the transport has */
 };
 
@@ -109,6 +114,9 @@ struct rh_driver {
     raftcore_node *node;                /* NULL: not a member yet, or stopped */
     char peer_address[RH_WIRE_ADDRESS_MAX + 1], client_address[RH_WIRE_ADDRESS_MAX + 1], join[RH_WIRE_ADDRESS_MAX + 1];
     uint64_t join_heard;                /* when a JOIN was sent out or answered last */
+    uint64_t moved_look;                /* when rh_look_for_moved looked last */
+    uint64_t tell_next;                 /* the member that is told of the own address next, if no leader is known */
+    bool electable;                     /* raftcore_set_electable */
     uint64_t seed, frame_limit;
     int failed;
     struct rh_words words;              /* of the failure */
@@ -117,6 +125,7 @@ struct rh_driver {
     /* time */
     uint64_t now, ticked;               /* microseconds; of the last tick */
     uint64_t checked;                   /* when the disk's space was looked at */
+    uint64_t unchecked_bytes;           /* appended since */
     bool again;                         /* a turn more is due at once */
 
     /* readies */
@@ -174,6 +183,7 @@ struct rh_driver {
     bool handed_over;                   /* for lack of space, once */
     uint64_t cut;                       /* the last entry that the log gave up, since the boot */
     uint64_t cut_at;                    /* bytes of the log at which it is cut next */
+    uint64_t flush_upto;                /* what the database was asked to make durable, and answered RH_NONE; 0: nothing */
     bool clean;                         /* old snapshot files may be there */
 
     /* the flush, between the loop and the sync thread */
@@ -196,12 +206,17 @@ __attribute__((format(printf, 3, 4)))
 void rh_driver_say(const struct rh_driver *d, enum rh_level level, const char *format, ...);
 __attribute__((format(printf, 3, 4)))
 int rh_driver_fail(struct rh_driver *d, int code, const char *format, ...);
+/* Words and code for a call of the core that failed. node: NULL if there is none yet. */
+int rh_core_fail(raftcore_node *node, raftcore_code code, const char *call, struct rh_words *why);
 /* Returns whether a call of the core succeeded. A negative code stops the driver. */
 bool rh_core_ok(struct rh_driver *d, raftcore_code code, const char *call);
 bool rh_durable(struct rh_driver *d, uint64_t batch);
 int rh_append(struct rh_driver *d, struct rh_batch *b, bool must, uint64_t *number);
 void rh_histogram_add(struct rh_histogram *h, uint64_t us);
 void rh_drain_events(struct rh_driver *d);
+
+/* driver_found.c */
+int rh_found_if_asked(struct rh_driver *d, struct rh_words *why);
 
 /* driver_boot.c */
 int rh_boot_node(struct rh_driver *d, struct rh_words *why);
@@ -244,6 +259,8 @@ int rh_take_book(struct rh_driver *d, raftcore_slice book);
 void rh_take_hint(struct rh_driver *d, const struct rh_net_hello *hello);
 int rh_set_membership(struct rh_driver *d, const raftcore_conf *conf);
 void rh_dial_members(struct rh_driver *d);
+/* Gives the transport an address of a member, unless it has the address already. */
+void rh_dial_at(struct rh_driver *d, struct rh_record *r, const char *address);
 size_t rh_book_bytes(const struct rh_driver *d, uint8_t **out);
 uint8_t *rh_blob_make(const struct rh_driver *d, raftcore_slice conf, bool forced, size_t *len);
 bool rh_blob_open(raftcore_slice blob, raftcore_slice *conf, raftcore_slice *book, bool *forced);
@@ -253,7 +270,21 @@ raftcore_code rh_hand_over(struct rh_driver *d, uint64_t to);
 /* Returns to the address of the options if the leader of an answer does not answer. */
 void rh_join_again(struct rh_driver *d);
 void rh_promote_learners(struct rh_driver *d);
+
+/* driver_changes.c */
 const char *rh_change_fault(struct rh_driver *d, raftcore_slice change, char *buf, size_t cap);
+bool rh_is_caught_up(const struct rh_driver *d, uint64_t id);
+
+/* driver_moved.c */
+/* Notes an address of a member that the book does not have. */
+void rh_hear_address(struct rh_driver *d, struct rh_record *r, raftcore_slice address);
+/* The book has a new record. */
+void rh_forget_heard(struct rh_record *r);
+/* Tries the other address of members that do not answer, and tells the group of this node's new address. */
+void rh_look_for_moved(struct rh_driver *d);
+/* Makes the change of rh_set_address. Returns p itself if the change cannot be made. */
+struct rh_pending *rh_address_change(struct rh_driver *d, struct rh_pending *p);
+void rh_refuse_address(struct rh_driver *d, struct rh_pending *p);
 
 /* driver_snapshots.c */
 void rh_supply_snapshot(struct rh_driver *d, const raftcore_fetch *f);

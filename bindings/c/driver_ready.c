@@ -140,7 +140,7 @@ static bool take_snapshot(struct rh_driver *d, const raftcore_ready *rd, struct 
     }
     int code = rh_snapshot_open(d->dir, here, &reader, &why);
     if (code == RH_OK) {
-        code = rh_take_book(d, rh_snapshot_info(reader)->book);
+        code = rh_take_book(d, rh_snapshot_get_info(reader)->book);
         rh_snapshot_close(reader);
     }
     if (code < 0 || code == RH_NONE) {
@@ -242,6 +242,16 @@ static bool room_for_apply(struct rh_driver *d)
     return d->cap_entries || rh_driver_fail(d, RH_E_NOMEM, "no memory to apply entries") == RH_OK;
 }
 
+/* An entry of another version's host. All members skip it alike, so its request had no effect. */
+static void skip_unknown(struct rh_driver *d, const raftcore_entry *e)
+{
+    struct rh_pending *p = rh_take(d, e->token);
+
+    rh_driver_say(d, RH_LOG_ERROR, "entry %llu has no known form, and changes nothing on any member", (ull)e->index);
+    if (p)
+        rh_outcome(d, p, RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, "the entry has no known form");
+}
+
 /* Applies the normal entries from o->next on, up to a membership change. */
 static bool apply_normal(struct rh_driver *d, struct rh_out *o)
 {
@@ -261,7 +271,7 @@ static bool apply_normal(struct rh_driver *d, struct rh_out *o)
         if (e->data.len == 0)
             continue;                   /* a new leader's own */
         if (!rh_envelope_open(e->data, to)) {
-            rh_driver_say(d, RH_LOG_ERROR, "entry %llu has no known form, and changes nothing on any member", (ull)e->index);
+            skip_unknown(d, e);
             continue;
         }
         d->n_bytes_applied += to->data.len;
@@ -387,6 +397,10 @@ void rh_ready_loop(struct rh_driver *d)
         if (d->failed || d->last_out + 1 - d->first_out >= RH_READIES)
             return;
         raftcore_code code = raftcore_get_ready(d->node, &rd);
+        if (code == RAFTCORE_E_NOMEM) { /* nothing is lost: again at the next tick */
+            rh_driver_say(d, RH_LOG_WARNING, "no memory for a ready");
+            return;
+        }
         if (code == RAFTCORE_E_FULL || code == RAFTCORE_NONE || !rh_core_ok(d, code, "get_ready"))
             return;
         take(d, &rd);

@@ -211,6 +211,8 @@ void rh_refuse_not_leader(struct rh_driver *d, struct rh_pending *p)
 
 void rh_driver_submit(struct rh_driver *d, struct rh_pending *p)
 {
+    if (p->kind == RH_P_ADDRESS)
+        p = rh_address_change(d, p);
     struct rh_pending **slot = slot_of(d, ++d->seq);
 
     p->seq = d->seq;
@@ -286,6 +288,7 @@ static void expire(struct rh_driver *d, struct rh_pending *p)
     const char *words = p->kind == RH_P_READ       ? "no leader confirmed the read in time"
                         : p->kind == RH_P_TRANSFER ? "no other node took over in time"
                         : !queued                  ? "not committed in time: it may still be"
+                        : p->tried                 ? "another membership change did not end in time"
                         : d->leader                ? "the leader took no more requests in time"
                                                    : "no leader is known";
 

@@ -6,7 +6,7 @@
 
 #include "driver_parts.h"
 
-enum { STEP_BYTES = 1024 * 1024, PIECE = 64 * 1024, WAIT_US = 10 * 1000000, SPACE_US = 1000000 };
+enum { SILENT = 10, STEP_BYTES = 1024 * 1024, PIECE = 64 * 1024, WAIT_US = 10 * 1000000, SPACE_US = 1000000 };
 
 /* ---- streams to peers ---- */
 
@@ -136,9 +136,33 @@ void rh_sending(struct rh_driver *d, uint64_t to, enum rh_net_sending how, uint1
 
 /* ---- cutting the log ---- */
 
+/*
+ * Returns the last entry that no live peer needs any more. A peer that loads a snapshot, or follows behind, would need
+ * another snapshot otherwise, and perhaps for ever. A peer whose next entry is gone does not count, nor does a peer that
+ * was silent for long: a busy peer may be silent for a few election timeouts.
+ */
+static uint64_t needed_by_peers(struct rh_driver *d)
+{
+    raftcore_peer peers[256];
+    uint64_t hold = UINT64_MAX;
+    size_t n = 0;
+
+    if (d->role != RAFTCORE_ROLE_LEADER || raftcore_get_peers(d->node, peers, 256, &n) != RAFTCORE_OK)
+        return hold;
+    for (size_t i = 0; i < n && i < 256; i++) {
+        const raftcore_peer *p = &peers[i];
+        uint64_t has = p->flow == RAFTCORE_FLOW_SNAPSHOT ? p->pending_snapshot
+                       : p->flow == RAFTCORE_FLOW_PROBE  ? p->next_index - 1
+                                                         : p->match_index;
+        if (p->id != d->o.id && p->silent_ticks < SILENT * d->o.election_ticks && has >= d->cut && has < hold)
+            hold = has;
+    }
+    return hold;
+}
+
 void rh_cut_log(struct rh_driver *d, uint64_t upto)
 {
-    uint64_t hold = UINT64_MAX, before = 0;
+    uint64_t hold = needed_by_peers(d), before = 0;
     struct rh_words why = {""};
     struct rh_space space;
 
@@ -176,10 +200,15 @@ static void cut_if_long(struct rh_driver *d)
             rh_make_snapshot(d);
         return;
     }
-    if (d->db.flush(d->db.self, d->given, &why) < 0)
+    const uint64_t upto = d->flush_upto ? d->flush_upto : d->given;
+    const int flushed = d->db.flush(d->db.self, upto, &why);
+    d->flush_upto = flushed == RH_NONE ? upto : 0;
+    if (flushed == RH_NONE)             /* not now: the same again a little later */
+        d->cut_at = d->space.log_bytes + d->o.compaction_bytes / 4;
+    else if (flushed < 0)
         rh_driver_fail(d, RH_E_DATABASE, "the database cannot be flushed: %s", why.text);
     else
-        rh_cut_log(d, d->given);
+        rh_cut_log(d, upto);
 }
 
 /* ---- installing a peer's ---- */
@@ -283,26 +312,13 @@ static void loader_turn(struct rh_driver *d)
     rh_driver_say(d, RH_LOG_INFO, "the database has the snapshot of index %llu", (ull)what.index);
     d->applied = d->given = what.index;
     d->applied_term = what.term;
+    d->flush_upto = 0;
     d->newest = what;
     d->clean = true;
     d->n_snapshots_loaded++;
 }
 
 /* ---- with each turn, with each tick ---- */
-
-void rh_snapshots_turn(struct rh_driver *d)
-{
-    struct rh_words why = {""};
-
-    loader_turn(d);
-    if (!d->failed)
-        rh_maker_turn(d);
-    if (d->failed || some_are_to_come(d) || !d->clean || d->maker.step != RH_MAKE_IDLE)
-        return;
-    d->clean = false;
-    if (rh_snapshots_clean(d->dir, &d->newest, false, &why) < 0)
-        rh_driver_say(d, RH_LOG_WARNING, "old snapshots cannot be removed: %s", why.text);
-}
 
 static void note_space(struct rh_driver *d, enum rh_space_level before)
 {
@@ -319,17 +335,13 @@ static void note_space(struct rh_driver *d, enum rh_space_level before)
         d->cut_at = 1;
 }
 
-void rh_snapshots_tick(struct rh_driver *d)
+static void check_space(struct rh_driver *d)
 {
     enum rh_space_level before = d->space.level;
     struct rh_words why = {""};
 
-    for (size_t i = 0; i < RH_STREAMS; i++)     /* supplied, but the core sent no message */
-        if (d->streams[i].to && !d->streams[i].msg && d->now - d->streams[i].since > WAIT_US)
-            stream_end(&d->streams[i]);
-    if (d->now - d->checked < SPACE_US && d->checked)
-        return;
     d->checked = d->now;
+    d->unchecked_bytes = 0;
     if (d->log.ops->space(d->log.self, &d->space, &why) < 0) {
         rh_driver_say(d, RH_LOG_WARNING, "the disk's space is not known: %s", why.text);
         return;
@@ -346,6 +358,37 @@ void rh_snapshots_tick(struct rh_driver *d)
     if (d->cut_at == 0)
         d->cut_at = d->space.log_bytes + d->o.compaction_bytes;
     cut_if_long(d);
+}
+
+void rh_snapshots_tick(struct rh_driver *d)
+{
+    for (size_t i = 0; i < RH_STREAMS; i++)     /* supplied, but the core sent no message */
+        if (d->streams[i].to && !d->streams[i].msg && d->now - d->streams[i].since > WAIT_US)
+            stream_end(&d->streams[i]);
+    if (d->now - d->checked >= SPACE_US || !d->checked)
+        check_space(d);
+}
+
+static uint64_t low_bytes(const struct rh_driver *d)
+{
+    return d->o.low_bytes ? d->o.low_bytes : 2 * d->o.segment_bytes;
+}
+
+void rh_snapshots_turn(struct rh_driver *d)
+{
+    struct rh_words why = {""};
+
+    if (d->unchecked_bytes >= low_bytes(d) / 4)     /* fast writers fill a disk within a tick */
+        check_space(d);
+    if (!d->failed)
+        loader_turn(d);
+    if (!d->failed)
+        rh_maker_turn(d);
+    if (d->failed || some_are_to_come(d) || !d->clean || d->maker.step != RH_MAKE_IDLE)
+        return;
+    d->clean = false;
+    if (rh_snapshots_clean(d->dir, &d->newest, false, &why) < 0)
+        rh_driver_say(d, RH_LOG_WARNING, "old snapshots cannot be removed: %s", why.text);
 }
 
 void rh_free_snapshots(struct rh_driver *d)

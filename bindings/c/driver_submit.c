@@ -69,6 +69,13 @@ static bool propose_change(struct rh_driver *d, struct rh_pending *p)
         return true;
     }
     raftcore_code code = raftcore_propose_entry(d->node, RAFTCORE_ENTRY_CONF_CHANGE_V2, change, p->seq);
+    if (code == RAFTCORE_E_CONF_BUSY) { /* one change at a time: behind the waiting writes, once a turn */
+        bool again = p->tried != d->now;
+        p->tried = d->now;
+        if (again)
+            rh_queue_add(&d->writes, rh_queue_pop(&d->writes));
+        return again;
+    }
     if (code < 0 && is_retry_later(code))
         return false;
     rh_queue_pop(&d->writes)->state = RH_P_PROPOSED;
@@ -79,7 +86,7 @@ static bool propose_change(struct rh_driver *d, struct rh_pending *p)
 
 /* ---- requests to the leader ---- */
 
-static bool send_request(struct rh_driver *d, struct rh_pending *p)
+static bool send_request(struct rh_driver *d, struct rh_pending *p, uint64_t to)
 {
     uint8_t head[RH_WIRE_HEADER + 128];
     struct rh_entry e = {0};
@@ -98,11 +105,11 @@ static bool send_request(struct rh_driver *d, struct rh_pending *p)
     }
     size_t len = rh_wire_write_head(&f, head, sizeof head);
     const raftcore_slice frame[2] = {{head, len}, f.request.data};
-    if (len == 0 || len > sizeof head || d->net.ops->send(d->net.self, d->leader, frame, 2) != RH_OK)
+    if (len == 0 || len > sizeof head || d->net.ops->send(d->net.self, to, frame, 2) != RH_OK)
         return false;
     rh_queue_pop(&d->writes);
     p->state = RH_P_SENT;
-    p->peer = d->leader;
+    p->peer = to;
     d->n_forwarded++;
     return true;
 }
@@ -116,6 +123,10 @@ static void start_transfer(struct rh_driver *d, struct rh_pending *p)
         return;
     }
     uint64_t to = p->peer;
+    if (to && to == d->leader) {        /* the leader already */
+        rh_outcome(d, p, RH_DONE, NULL, (raftcore_slice){0}, "");
+        return;
+    }
     raftcore_code code = rh_hand_over(d, to);
     if (code < 0) {
         refused_by_core(d, p, code);
@@ -148,6 +159,11 @@ static bool submit_write(struct rh_driver *d, struct rh_pending *p)
         start_transfer(d, p);
         return true;
     }
+    if (p->kind == RH_P_ADDRESS) {
+        rh_queue_pop(&d->writes)->state = RH_P_PROPOSED;
+        rh_refuse_address(d, p);
+        return true;
+    }
     if (d->role == RAFTCORE_ROLE_LEADER) {
         if (p->kind == RH_P_CHANGE)
             return propose_change(d, p);
@@ -162,7 +178,8 @@ static bool submit_write(struct rh_driver *d, struct rh_pending *p)
         rh_refuse_not_leader(d, p);
         return true;
     }
-    return d->leader && d->connected && d->now >= d->forward_after && send_request(d, p);
+    uint64_t to = d->leader ? d->leader : p->ask;
+    return to && d->connected && d->now >= d->forward_after && send_request(d, p, to);
 }
 
 static void submit_reads(struct rh_driver *d)
@@ -221,6 +238,15 @@ void rh_take_request(struct rh_driver *d, uint64_t from, const struct rh_wire_fr
     rh_driver_submit(d, p);
 }
 
+/* The leader may have moved, too. */
+static void hear_of_leader(struct rh_driver *d, const struct rh_wire_frame *f)
+{
+    struct rh_record *r = rh_record_find(d, f->outcome.leader);
+
+    if (r && f->outcome.leader != d->o.id && rh_wire_is_address(f->outcome.address))
+        rh_hear_address(d, r, f->outcome.address);
+}
+
 void rh_take_outcome(struct rh_driver *d, uint64_t peer, const struct rh_wire_frame *f)
 {
     struct rh_pending *p = rh_take(d, f->outcome.request);
@@ -239,6 +265,8 @@ void rh_take_outcome(struct rh_driver *d, uint64_t peer, const struct rh_wire_fr
         rh_outcome(d, p, RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, words);
         break;
     case RH_WIRE_NOT_LEADER:            /* not taken: to the next leader, once one is known here */
+        p->ask = p->ask && f->outcome.leader != d->o.id ? f->outcome.leader : 0;
+        hear_of_leader(d, f);
         rh_queue_add(&d->writes, p);
         d->forward_after = d->now + (uint64_t)d->o.tick_ms * 1000;
         break;

@@ -79,6 +79,23 @@ int rh_remove(struct rh_host *h, uint64_t id, uint64_t ticket)
     return submit(h, rh_pending_change(RAFTCORE_CHANGE_REMOVE_NODE, id, NULL, NULL, NULL, ticket));
 }
 
+int rh_set_address(struct rh_host *h, uint64_t id, const char *peer_address, const char *client_address,
+                   uint64_t ticket)
+{
+    if (id == 0 || !peer_address || !is_address(peer_address) ||
+        (client_address && client_address[0] && !is_address(client_address)))
+        return RH_E_ARG;
+    return submit(h, rh_pending_address(id, peer_address, client_address, ticket));
+}
+
+int rh_set_electable(struct rh_host *h, bool electable)
+{
+    pthread_mutex_lock(&h->lock);
+    rh_driver_set_electable(h->driver, electable);
+    pthread_mutex_unlock(&h->lock);
+    return atomic_load(&h->failed) < 0 ? RH_E_FAILED : RH_OK;
+}
+
 int rh_transfer(struct rh_host *h, uint64_t to, uint64_t ticket)
 {
     struct rh_pending *p = rh_pending_new(RH_P_TRANSFER, 0, ticket);
@@ -90,8 +107,9 @@ int rh_transfer(struct rh_host *h, uint64_t to, uint64_t ticket)
 
 int rh_backup(struct rh_host *h, const char *path, uint64_t ticket)
 {
+    if (!path || !path[0])
+        return RH_E_ARG;
     struct rh_pending *p = rh_pending_new(RH_P_BACKUP, strlen(path) + 1, ticket);
-
     if (p)
         memcpy(p->data, path, strlen(path) + 1);
     return submit(h, p);
@@ -99,7 +117,7 @@ int rh_backup(struct rh_host *h, const char *path, uint64_t ticket)
 
 /* ---- looking in ---- */
 
-int rh_status(struct rh_host *h, struct rh_status *out)
+int rh_get_status(struct rh_host *h, struct rh_status *out)
 {
     if (out->struct_size < sizeof(uint32_t))
         return RH_E_ARG;

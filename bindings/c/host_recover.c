@@ -71,21 +71,39 @@ static int recover(struct rh_log log, uint64_t id, struct rh_words *told, struct
     return store_alone(log, id, &boot, why);
 }
 
-int rh_recover(const char *dir, uint64_t group, uint64_t id, struct rh_words *told, struct rh_words *why)
+static int recover_and_close(struct rh_log log, uint64_t id, struct rh_words *told, struct rh_words *why)
+{
+    struct rh_words ignored;
+    int code = recover(log, id, told, why);
+    int closed = log.ops->close(log.self, code == RH_OK ? why : &ignored);
+
+    return code == RH_OK ? closed : code;
+}
+
+int rh_recover_log(const char *dir, uint64_t group, uint64_t id, const struct rh_log *store, struct rh_words *told,
+                   struct rh_words *why)
 {
     struct rh_dir d;
-    struct rh_log log;
+    struct rh_log log = {0};
     struct rh_words ignored;
     int code = rh_dir_open(&d, dir, group, id, why);
 
-    if (code != RH_OK)
+    if (code != RH_OK) {
+        if (store)
+            store->ops->close(store->self, &ignored);
         return code;
-    code = d.fresh ? rh_fail(why, RH_E_STATE, "%s is empty", dir) : rh_log_file_open(&d, NULL, &log, why);
-    if (code == RH_OK) {
-        code = recover(log, id, told, why);
-        int closed = log.ops->close(log.self, code == RH_OK ? why : &ignored);
-        code = code == RH_OK ? closed : code;
     }
+    if (store)
+        log = *store;
+    else
+        code = d.fresh ? rh_fail(why, RH_E_STATE, "%s is empty", dir) : rh_log_file_open(&d, NULL, &log, why);
+    if (code == RH_OK)
+        code = recover_and_close(log, id, told, why);
     rh_dir_close(&d);
     return code;
+}
+
+int rh_recover(const char *dir, uint64_t group, uint64_t id, struct rh_words *told, struct rh_words *why)
+{
+    return rh_recover_log(dir, group, id, NULL, told, why);
 }

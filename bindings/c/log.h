@@ -144,7 +144,8 @@ struct rh_log_ops {
 
     /*
      * Allows the store to give up entries up to `upto`: applied entries, held by a snapshot or by
-     * the database. Entries above `hold` stay, for a snapshot under way. The store may keep more.
+     * the database. Entries above `hold` stay, for a snapshot under way or a live member that
+     * lags. The store may keep more.
      *
      * *before is the last entry given up, for raftcore_compacted. The space is free after the next
      * sync.

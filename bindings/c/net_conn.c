@@ -235,6 +235,22 @@ static void take(struct rh_conn *c)
         rh_frames_take(c);
 }
 
+/* A member that refuses this node's certificate says so after the handshake, in the place of a hello. */
+static void read_failed(struct rh_conn *c, bool at_end)
+{
+    char who[64];
+
+    if (at_end || !c->tls) {
+        rh_conn_break(c, at_end ? "the other side closed the connection" : "read: %s", strerror(errno));
+        return;
+    }
+    rh_who(c, who);
+    bool refused = c->state == RH_CONN_HELLO && c->dialled && strstr(c->tls_words, "alert");
+    if (refused && rh_tell_first(c->net, who, RH_TOLD_TLS))
+        rh_say(c->net, RH_LOG_WARNING, "%s at %s refuses this node: TLS: %s", who, c->from, c->tls_words);
+    rh_conn_break(c, "TLS: %s", c->tls_words);
+}
+
 void rh_conn_read(struct rh_conn *c)
 {
     size_t left = HELPING;
@@ -251,7 +267,7 @@ void rh_conn_read(struct rh_conn *c)
         if (n == RH_IO_WAIT)
             break;
         if (n <= 0) {
-            rh_conn_break(c, n == RH_IO_END ? "the other side closed the connection" : "read: %s", strerror(errno));
+            read_failed(c, n == RH_IO_END);
             return;
         }
         c->in.end += (size_t)n;
@@ -353,6 +369,17 @@ static void tell_silent_stranger(struct rh_conn *c)
         rh_say(c->net, RH_LOG_WARNING, "a connection from %s sent no hello within 3 s", c->from);
 }
 
+/*
+ * Core messages answer on the other side's connection, so a busy dialler may hear nothing here. A
+ * PING makes the other side answer.
+ */
+static uint64_t ping_due(const struct rh_conn *c)
+{
+    uint64_t heard = c->heard > c->pinged ? c->heard : c->pinged;
+
+    return PING_AFTER + (c->sent < heard ? c->sent : heard);
+}
+
 void rh_conn_timers(struct rh_conn *c)
 {
     struct rh_tcp *net = c->net;
@@ -375,10 +402,12 @@ void rh_conn_timers(struct rh_conn *c)
         due = c->heard + SILENT_AFTER;
         if (net->now >= due)
             rh_conn_break(c, "silent for 15 s");
-        if (c->dialled && !c->broken && net->now >= c->sent + PING_AFTER)
+        if (c->dialled && !c->broken && net->now >= ping_due(c)) {
             rh_conn_frame(c, (struct rh_wire_frame){.type = RH_WIRE_PING, .ping.token = net->now});
-        if (c->dialled && due > c->sent + PING_AFTER)
-            due = c->sent + PING_AFTER;
+            c->pinged = net->now;
+        }
+        if (c->dialled && due > ping_due(c))
+            due = ping_due(c);
         if (c->ask_at != RH_NEVER && net->now >= c->ask_at) {
             c->ask_at = net->now + ASK_AGAIN;
             rh_join_ask(c);

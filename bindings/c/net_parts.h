@@ -98,7 +98,7 @@ struct rh_conn {
     char words[200];                    /* why it is broken */
     char from[64];                      /* address of the other side, for words */
     struct rh_buf in, out;
-    uint64_t since, heard, sent, close_at;
+    uint64_t since, heard, sent, pinged, close_at;
     uint32_t their_max;                 /* longest frame that the other side takes */
     uint64_t their_start;
     uint32_t unanswered;                /* PEER: requests without an outcome */
@@ -107,6 +107,7 @@ struct rh_conn {
     struct rh_kept_hello *kept;
     void *tls;
     bool tls_wants_write;
+    char tls_words[100];                /* why a read failed */
 };
 
 /* A connection that one wants to have, with backoff. */
@@ -125,6 +126,7 @@ struct rh_sending {
     bool active, offered, accepted;
     struct rh_snapshot what;
     struct rh_snapshot_reader *reader;
+    struct rh_chunk_read *read;         /* on the file thread, with the reader; NULL: none */
     uint64_t stream;
     uint64_t next, acked, reached;      /* next byte to send; stored by the peer; highest `acked` of all attempts */
     uint32_t window, chunk_bytes;

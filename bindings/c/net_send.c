@@ -3,8 +3,11 @@
  *
  * A broken connection is dialled again, and the receiver says where to go on. Only if several
  * attempts in a row bring nothing forward, the driver hears of a failure.
+ *
+ * The file thread reads: the loop never waits for the disk. A stream has one read under way.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -18,11 +21,29 @@ enum {
     FAILURES_MAX = 8,                   /* attempts without progress */
 };
 
+#define AGAIN (50 * RH_MS)              /* for want of memory or of a thread: the timer asks for the chunk again */
+
+/* A read of the next chunk. The file thread has the reader until the job is done. */
+struct rh_chunk_read {
+    struct rh_job job;
+    struct rh_snapshot_reader *reader;
+    bool given_up;                      /* the stream has ended: the job closes the reader */
+    uint64_t peer, stream, offset;
+    uint32_t checksum;
+    int code;
+    struct rh_words why;
+    size_t len;
+    uint8_t bytes[];
+};
+
 void rh_sending_free(struct rh_sending *s)
 {
     uint64_t stream = s->stream;
 
-    rh_snapshot_close(s->reader);
+    if (s->read)
+        s->read->given_up = true;
+    else
+        rh_snapshot_close(s->reader);
     *s = (struct rh_sending){.stream = stream};
 }
 
@@ -118,54 +139,92 @@ void rh_sending_open(struct rh_conn *c)
         offer(c, &p->sending);
 }
 
-/* Reads a chunk straight into the connection's queue. */
-static int add_chunk(struct rh_conn *c, struct rh_sending *s, size_t len, struct rh_words *why)
-{
-    struct rh_wire_frame f = {.group = c->net->self.group,
-                              .type = RH_WIRE_CHUNK,
-                              .chunk = {.stream = s->stream, .offset = s->next, .data = {NULL, len}}};
+/* ---- chunks ---- */
 
-    if (!rh_buf_reserve(&c->out, RH_WIRE_CHUNK_HEAD + len))
-        return rh_fail(why, RH_E_NOMEM, "no memory for a chunk");
-    uint8_t *head = c->out.at + c->out.end, *data = head + RH_WIRE_CHUNK_HEAD;
-    int code = rh_snapshot_raw(s->reader, s->next, data, len, why);
-    if (code != RH_OK)
-        return code;
-    f.chunk.data.ptr = data;
-    f.chunk.checksum = rh_crc32c(0, data, len);
-    rh_wire_write_head(&f, head, RH_WIRE_CHUNK_HEAD);
-    c->out.end += RH_WIRE_CHUNK_HEAD + len;
-    s->next += len;
-    return RH_OK;
+static void read_chunk(struct rh_job *job)
+{
+    struct rh_chunk_read *r = (struct rh_chunk_read *)job;
+
+    r->code = rh_snapshot_raw(r->reader, r->offset, r->bytes, r->len, &r->why);
+    r->checksum = rh_crc32c(0, r->bytes, r->len);
 }
 
+static bool add_chunk(struct rh_conn *c, const struct rh_chunk_read *r)
+{
+    const struct rh_wire_frame f = {.group = c->net->self.group,
+                                    .type = RH_WIRE_CHUNK,
+                                    .chunk = {.stream = r->stream, .offset = r->offset, .checksum = r->checksum,
+                                              .data = {r->bytes, r->len}}};
+
+    if (!rh_buf_reserve(&c->out, RH_WIRE_CHUNK_HEAD + r->len))
+        return false;
+    rh_wire_write_head(&f, c->out.at + c->out.end, RH_WIRE_CHUNK_HEAD);
+    c->out.end += RH_WIRE_CHUNK_HEAD;
+    return rh_buf_add(&c->out, r->bytes, r->len);
+}
+
+/* Queues the chunk, unless the stream was broken or began anew while the file thread read. */
+static void queue_chunk(struct rh_tcp *net, struct rh_peer *p, const struct rh_chunk_read *r)
+{
+    struct rh_sending *s = &p->sending;
+    struct rh_conn *c = p->bulk.conn;
+
+    if (!s->accepted || !c || c->state != RH_CONN_OPEN || c->broken || r->stream != s->stream || r->offset != s->next)
+        return;
+    if (r->code != RH_OK) {
+        say_abort(c, s, RH_WIRE_A_READ_FAILED, r->why.text);
+        rh_sending_fail(net, p, RH_WIRE_A_READ_FAILED, r->why.text);
+        return;
+    }
+    if (!add_chunk(c, r)) {
+        rh_net_wake(net, net->now + AGAIN);
+        return;
+    }
+    s->next += r->len;
+    p->totals.snapshot_bytes_out += r->len;
+    c->sent = net->now;
+    rh_conn_flush(c);
+    rh_sending_pump(net, p);
+}
+
+static void chunk_is_read(struct rh_tcp *net, struct rh_job *job)
+{
+    struct rh_chunk_read *r = (struct rh_chunk_read *)job;
+    struct rh_peer *p = net ? rh_peer_find(net, r->peer) : NULL;
+
+    if (r->given_up) {
+        rh_snapshot_close(r->reader);
+    } else if (p) {
+        p->sending.read = NULL;
+        queue_chunk(net, p, r);
+    }
+    free(r);
+}
+
+/* Asks the file thread for the next chunk, if the peer's window and the connection's queue have room. */
 void rh_sending_pump(struct rh_tcp *net, struct rh_peer *p)
 {
     struct rh_sending *s = &p->sending;
     struct rh_conn *c = p->bulk.conn;
-    struct rh_words why = {""};
-    bool added = false;
+    uint64_t left = s->what.bytes - s->next;
+    size_t len = left < s->chunk_bytes ? (size_t)left : s->chunk_bytes;
 
-    while (s->active && s->accepted && c && c->state == RH_CONN_OPEN && !c->broken && s->next < s->what.bytes) {
-        uint64_t left = s->what.bytes - s->next;
-        size_t len = left < s->chunk_bytes ? (size_t)left : s->chunk_bytes;
-        if (rh_buf_len(&c->out) >= QUEUED_MAX || s->next + len > s->acked + s->window)
-            break;
-        int code = add_chunk(c, s, len, &why);
-        if (code == RH_E_NOMEM)
-            break;
-        if (code != RH_OK) {
-            say_abort(c, s, RH_WIRE_A_READ_FAILED, why.text);
-            rh_sending_fail(net, p, RH_WIRE_A_READ_FAILED, why.text);
-            return;
-        }
-        p->totals.snapshot_bytes_out += len;
-        added = true;
+    if (!s->active || !s->accepted || s->read || !c || c->state != RH_CONN_OPEN || c->broken || left == 0 ||
+        rh_buf_len(&c->out) >= QUEUED_MAX || s->next + len > s->acked + s->window)
+        return;
+    struct rh_chunk_read *r = malloc(sizeof *r + len);
+    if (!r) {
+        rh_net_wake(net, net->now + AGAIN);
+        return;
     }
-    if (added) {
-        c->sent = net->now;
-        rh_conn_flush(c);
+    *r = (struct rh_chunk_read){.job = {.run = read_chunk, .done = chunk_is_read}, .reader = s->reader,
+                                .peer = p->id, .stream = s->stream, .offset = s->next, .len = len};
+    if (rh_work_file(net->work, &r->job)) {
+        s->read = r;
+        return;
     }
+    free(r);                            /* no thread */
+    rh_net_wake(net, net->now + AGAIN);
 }
 
 /* ---- answers ---- */

@@ -360,8 +360,12 @@ ssize_t rh_tls_read(struct rh_conn *c, void *to, size_t len)
         int n = SSL_read(c->tls, (uint8_t *)to + got, (int)most);
         if (n <= 0) {
             int code = result(c, n);
-            if (code == RH_IO_FAILED)
+            if (code == RH_IO_FAILED) {
+                char words[200];
+                bool told = ERR_peek_error() != 0;
+                snprintf(c->tls_words, sizeof c->tls_words, "%s", told ? error_words(words) : "the connection broke");
                 errno = EPROTO;
+            }
             ERR_clear_error();
             return got > 0 ? (ssize_t)got : code;
         }

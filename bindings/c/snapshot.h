@@ -71,7 +71,15 @@ struct rh_snapshot_info {
 int rh_snapshot_open(const struct rh_dir *dir, const struct rh_snapshot *what, struct rh_snapshot_reader **out,
                      struct rh_words *why);
 
-const struct rh_snapshot_info *rh_snapshot_info(const struct rh_snapshot_reader *r);
+/*
+ * Opens a snapshot file anywhere, as rh_backup writes them.
+ *
+ * Returns  RH_NONE       there is no such file
+ *          RH_E_DAMAGED  the file is no snapshot, or head or end is not what was written
+ */
+int rh_snapshot_open_file(const char *path, struct rh_snapshot_reader **out, struct rh_words *why);
+
+const struct rh_snapshot_info *rh_snapshot_get_info(const struct rh_snapshot_reader *r);
 
 /*
  * Reads the next data. *got is below `cap` only at the end. Each block is verified before bytes

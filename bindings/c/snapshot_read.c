@@ -14,7 +14,7 @@ typedef unsigned long long ull;
 
 struct rh_snapshot_reader {
     int fd;
-    char name[80];
+    char name[256];                     /* for words */
     struct rh_snapshot_head head;
     struct rh_snapshot_info info;
     uint8_t *head_bytes;
@@ -88,23 +88,24 @@ static int read_end(struct rh_snapshot_reader *r, struct rh_words *why)
     return fits ? RH_OK : damaged(r, "its length", r->info.bytes, why);
 }
 
-static int open_reader(struct rh_snapshot_reader *r, const struct rh_dir *dir, const struct rh_snapshot *what,
+/* Opens a file. what: as the log has it; NULL: nothing is known about the file. */
+static int open_reader(struct rh_snapshot_reader *r, int dir, const char *path, const struct rh_snapshot *what,
                        struct rh_words *why)
 {
     struct stat st;
 
-    rh_snapshot_name(what, r->name);
-    r->fd = openat(dir->fd, r->name, O_RDONLY | O_CLOEXEC);
+    snprintf(r->name, sizeof r->name, "%s", path);
+    r->fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
     if (r->fd < 0)
         return rh_fail(why, errno == ENOENT ? RH_NONE : RH_E_IO, "open of %s: %s", r->name, strerror(errno));
     if (fstat(r->fd, &st) != 0)
         return rh_fail(why, RH_E_IO, "stat of %s: %s", r->name, strerror(errno));
     r->info.bytes = (uint64_t)st.st_size;
-    if (r->info.bytes != what->bytes)
+    if (what && r->info.bytes != what->bytes)
         return rh_fail(why, RH_E_DAMAGED, "%s has %llu bytes, the log says %llu", r->name, (ull)r->info.bytes,
                        (ull)what->bytes);
     int code = read_head(r, why);
-    if (code == RH_OK && (r->info.index != what->index || r->info.term != what->term))
+    if (code == RH_OK && what && (r->info.index != what->index || r->info.term != what->term))
         code = damaged(r, "its index", 16, why);
     if (code == RH_OK)
         code = read_end(r, why);
@@ -114,15 +115,15 @@ static int open_reader(struct rh_snapshot_reader *r, const struct rh_dir *dir, c
     return r->part ? RH_OK : rh_fail(why, RH_E_NOMEM, "no memory to read %s", r->name);
 }
 
-int rh_snapshot_open(const struct rh_dir *dir, const struct rh_snapshot *what, struct rh_snapshot_reader **out,
-                     struct rh_words *why)
+static int open_new(int dir, const char *path, const struct rh_snapshot *what, struct rh_snapshot_reader **out,
+                    struct rh_words *why)
 {
     struct rh_snapshot_reader *r = calloc(1, sizeof *r);
 
     if (!r)
         return rh_fail(why, RH_E_NOMEM, "no memory to read a snapshot");
     r->fd = -1;
-    int code = open_reader(r, dir, what, why);
+    int code = open_reader(r, dir, path, what, why);
     if (code != RH_OK)
         rh_snapshot_close(r);
     else
@@ -130,7 +131,21 @@ int rh_snapshot_open(const struct rh_dir *dir, const struct rh_snapshot *what, s
     return code;
 }
 
-const struct rh_snapshot_info *rh_snapshot_info(const struct rh_snapshot_reader *r)
+int rh_snapshot_open(const struct rh_dir *dir, const struct rh_snapshot *what, struct rh_snapshot_reader **out,
+                     struct rh_words *why)
+{
+    char name[80];
+
+    rh_snapshot_name(what, name);
+    return open_new(dir->fd, name, what, out, why);
+}
+
+int rh_snapshot_open_file(const char *path, struct rh_snapshot_reader **out, struct rh_words *why)
+{
+    return open_new(AT_FDCWD, path, NULL, out, why);
+}
+
+const struct rh_snapshot_info *rh_snapshot_get_info(const struct rh_snapshot_reader *r)
 {
     return &r->info;
 }

@@ -1,6 +1,6 @@
 module go.etcd.io/raft/v3
 
-go 1.26
+go 1.24
 
 require (
 	google.golang.org/protobuf v1.36.11

@@ -43,8 +43,8 @@ func startHost(t *testing.T, id uint64, peers []raft.Peer, send func(*pb.Message
 		h.node = raft.RestartNode(config)
 	}
 	stop := make(chan struct{})
-	h.ended.Go(func() { h.work(t, stop) })
-	h.ended.Go(func() {
+	spawn(&h.ended, func() { h.work(t, stop) })
+	spawn(&h.ended, func() {
 		for {
 			select {
 			case m := <-h.in:
@@ -141,7 +141,7 @@ func TestProposalsOfManyGoroutinesReachAllNodes(t *testing.T) {
 	const each, all = 200, 4 * 200
 	var group sync.WaitGroup
 	for w := range 4 {
-		group.Go(func() {
+		spawn(&group, func() {
 			for i := range each {
 				node := hosts[uint64(i%3)+1].node
 				err := node.Propose(ctx, fmt.Appendf(nil, "%d-%d", w, i))
@@ -264,4 +264,13 @@ func TestBadSettingsPanicByTheLogger(t *testing.T) {
 			start()
 		}()
 	}
+}
+
+// spawn runs a function that the group waits for: Go 1.24 has no WaitGroup.Go.
+func spawn(group *sync.WaitGroup, work func()) {
+	group.Add(1)
+	go func() {
+		defer group.Done()
+		work()
+	}()
 }

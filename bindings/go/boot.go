@@ -188,7 +188,7 @@ func entriesToC(h *C.goraft_host, entries []Entry) *C.raftcore_entry {
 	const record = C.sizeof_raftcore_entry
 	size := len(entries) * record
 	for _, e := range entries {
-		size += len(e.Data)
+		size += len(e.Data) + len(e.Context)
 	}
 	scratch := C.goraft_scratch(h, C.size_t(size))
 	if scratch == nil {
@@ -201,6 +201,9 @@ func entriesToC(h *C.goraft_host, entries []Entry) *C.raftcore_entry {
 		list[i].data.ptr = pointer(data)
 		list[i].data.len = C.size_t(copy(data, e.Data))
 		data = data[len(e.Data):]
+		list[i].context.ptr = pointer(data)
+		list[i].context.len = C.size_t(copy(data, e.Context))
+		data = data[len(e.Context):]
 	}
 	return (*C.raftcore_entry)(scratch)
 }

@@ -30,12 +30,13 @@ type Conf struct {
 	LearnersNext []uint64 // learners once the joint configuration is left
 	AutoLeave    bool     // a joint configuration is left automatically
 	Index        uint64   // the index of the membership; 0: unknown
+	Dialect      Dialect  // of the log; Bytes have the dialect, too
 	Bytes        []byte   // to store: a raftpb ConfState with Index
 	Context      []byte   // from ApplyConfChange: the context of the change, for example an address
 }
 
 // Encode returns the bytes of a membership from its ids and Index. For example, a founder stores
-// them. Encode needs no node.
+// them. Encode needs no node. [ErrUnsupported]: an unknown Dialect.
 func (conf Conf) Encode() ([]byte, error) {
 	ids, members := conf.flat()
 	buf := make([]byte, 64+10*len(ids))
@@ -75,18 +76,32 @@ type ConfChange struct {
 //   - [ErrConf]: the change is invalid here, or the group would have more than MaxPeers members.
 //   - [ErrNotLeader], [ErrNoLeader], [ErrFull]: as in Propose.
 //   - [ErrArg]: an unknown kind or transition, a reserved id, or more than 64 changes.
+//   - [ErrUnsupported]: [ChangeUpdateNode], with [DialectEraftpb].
 func (n *Node) ProposeConfChange(cc ConfChange, token uint64) error {
+	return n.proposeConf("ProposeConfChange", 0, 0, cc, token)
+}
+
+// ProposeConfChangeAt is [Node.ProposeConfChange], if the membership is the one that the author of
+// the change has seen: index is the Index of that [Conf].
+//
+// [ErrStale]: another membership is in force, or its index is unknown. Look again. Other errors
+// are as in ProposeConfChange.
+func (n *Node) ProposeConfChangeAt(index uint64, cc ConfChange, token uint64) error {
+	return n.proposeConf("ProposeConfChangeAt", 1, index, cc, token)
+}
+
+func (n *Node) proposeConf(op string, bound C.int, index uint64, cc ConfChange, token uint64) error {
 	flat := make([]uint64, 0, 2*len(cc.Changes)+1)
 	for _, step := range cc.Changes {
 		flat = append(flat, step.ID, uint64(step.Kind))
 	}
 	c, h := n.lock()
 	if h == nil {
-		return closed("ProposeConfChange")
+		return closed(op)
 	}
-	code := C.goraft_propose_conf(h, (*C.uint64_t)(unsafe.SliceData(flat)), C.size_t(len(cc.Changes)), C.uint32_t(cc.Transition),
+	code := C.goraft_propose_conf(h, bound, C.uint64_t(index), (*C.uint64_t)(unsafe.SliceData(flat)), C.size_t(len(cc.Changes)), C.uint32_t(cc.Transition),
 		pointer(cc.Context), C.size_t(len(cc.Context)), C.uint64_t(token))
-	return c.done("ProposeConfChange", code)
+	return c.done(op, code)
 }
 
 // ApplyConfChange applies a committed configuration entry, from Ready.CommittedEntries or from your
@@ -159,6 +174,7 @@ func confFromC(c *C.raftcore_conf) Conf {
 		LearnersNext: ids(c.learners_next, c.n_learners_next),
 		AutoLeave:    c.auto_leave != 0,
 		Index:        uint64(c.index),
+		Dialect:      Dialect(c.dialect),
 		Bytes:        slices.Clone(bytesOf(&c.bytes)),
 		Context:      slices.Clone(bytesOf(&c.context)),
 	}
@@ -170,6 +186,7 @@ func (conf *Conf) flat() ([]uint64, C.goraft_members) {
 	ids := slices.Concat(conf.Voters, conf.Outgoing, conf.Learners, conf.LearnersNext, []uint64{0})
 	return ids, C.goraft_members{
 		index:      C.uint64_t(conf.Index),
+		dialect:    C.uint32_t(conf.Dialect),
 		auto_leave: bit(conf.AutoLeave),
 		n: [4]C.uint32_t{C.uint32_t(len(conf.Voters)), C.uint32_t(len(conf.Outgoing)), C.uint32_t(len(conf.Learners)),
 			C.uint32_t(len(conf.LearnersNext))},

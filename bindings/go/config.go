@@ -29,13 +29,17 @@ type Config struct {
 	Seed    uint64
 	Flags   Flags       // default FlagPreVote | FlagCheckQuorum | FlagRetireGracefully | FlagQuietCommit
 	Storage StorageMode // how you acknowledge readies; default StorageSync
-	Dialect Dialect     // default DialectRaftpb
+	// Equal on all members, for the life of the group; default DialectRaftpb.
+	Dialect Dialect
 
 	// Ticks without a leader until an election; a random number up to twice as many. Must be above
 	// HeartbeatTicks. Default 10.
-	ElectionTicks    uint32
-	HeartbeatTicks   uint32 // between heartbeats of a leader; default 1
-	ReadTimeoutTicks uint32 // until a read that was passed on fails; default 20
+	ElectionTicks uint32
+	// An election timeout is ElectionTicks and by chance up to so many more, this number excluded,
+	// to 2^24; 0: ElectionTicks (default).
+	ElectionJitterTicks uint32
+	HeartbeatTicks      uint32 // between heartbeats of a leader; default 1
+	ReadTimeoutTicks    uint32 // until a read that was passed on fails; default 20
 	// Ticks for which a leader waits for a report about a snapshot, see [Node.ReportSnapshot]; 0:
 	// for ever; default 600.
 	SnapshotTimeoutTicks uint32
@@ -45,9 +49,16 @@ type Config struct {
 	// A leader steps down if its own log has not become durable any further for so many ticks; 0:
 	// never; default 100.
 	OwnWriteTimeoutTicks uint32
+	// Ticks of silence until [EventPeerLags]; 0: ten election timeouts (default).
+	PeerLagsTicks uint32
+	// Ticks without a leader until [EventNoLeaderLong], again and again; 0: ten election timeouts
+	// (default).
+	NoLeaderTicks uint32
 
 	MaxPeers           uint32 // members of the group, 1 to 256; default 16
 	MaxInflightMsgs    uint32 // appends in flight to a peer, 1 to 65536; default 256
+	MaxEntriesPerMsg   uint32 // entries in an append; 0: no limit but MaxSizePerMsg (default)
+	CaughtUpEntries    uint32 // entries that a peer may lack with PeerCaughtUp; 0: 16, or its messages in flight (default)
 	MaxOutstanding     uint32 // outstanding readies, 1 to 1024; with StorageSync 1; default 8
 	MaxEntriesPerReady uint32 // entries to store, and entries to apply, in a ready; default 1024
 	MaxMessages        uint32 // messages in a ready, 16 or more; default 1024
@@ -181,6 +192,11 @@ func (cfg Config) toC() C.raftcore_config {
 		max_snapshot_bytes:           C.uint64_t(cfg.MaxSnapshotBytes),
 		block_bytes:                  C.uint64_t(cfg.BlockBytes),
 		own_write_timeout_ticks:      C.uint32_t(cfg.OwnWriteTimeoutTicks),
+		election_jitter_ticks:        C.uint32_t(cfg.ElectionJitterTicks),
+		peer_lags_ticks:              C.uint32_t(cfg.PeerLagsTicks),
+		no_leader_ticks:              C.uint32_t(cfg.NoLeaderTicks),
+		max_entries_per_msg:          C.uint32_t(cfg.MaxEntriesPerMsg),
+		caught_up_entries:            C.uint32_t(cfg.CaughtUpEntries),
 	}
 }
 
@@ -216,5 +232,10 @@ func configFromC(c *C.raftcore_config) Config {
 		MaxSnapshotBytes:         uint64(c.max_snapshot_bytes),
 		BlockBytes:               uint64(c.block_bytes),
 		OwnWriteTimeoutTicks:     uint32(c.own_write_timeout_ticks),
+		ElectionJitterTicks:      uint32(c.election_jitter_ticks),
+		PeerLagsTicks:            uint32(c.peer_lags_ticks),
+		NoLeaderTicks:            uint32(c.no_leader_ticks),
+		MaxEntriesPerMsg:         uint32(c.max_entries_per_msg),
+		CaughtUpEntries:          uint32(c.caught_up_entries),
 	}
 }

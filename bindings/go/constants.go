@@ -102,6 +102,9 @@ type Dialect uint32
 
 const (
 	DialectRaftpb Dialect = C.RAFTCORE_DIALECT_RAFTPB // the schema of etcd's raft
+	// The schema of raft-rs 0.7: entries with contexts, requested snapshots, priorities in its
+	// fields, learners under its number. A log of one dialect is never read in the other.
+	DialectEraftpb Dialect = C.RAFTCORE_DIALECT_ERAFTPB
 )
 
 // Flags are choices of a [Config].
@@ -158,6 +161,16 @@ const (
 	FlagConfApart Flags = C.RAFTCORE_FLAG_CONF_APART
 	// A supplied snapshot may have a membership without its receiver; default off, etcd: on.
 	FlagSnapshotAnyConf Flags = C.RAFTCORE_FLAG_SNAPSHOT_ANY_CONF
+	// Answers to the leader carry the commit index, for [Peer].Commit; with DialectEraftpb always.
+	FlagReportCommit Flags = C.RAFTCORE_FLAG_REPORT_COMMIT
+	// A leader sends no heartbeat to a peer with new entries since the last heartbeat. No effect
+	// with FlagLeaseReads.
+	FlagSpareHeartbeats Flags = C.RAFTCORE_FLAG_SPARE_HEARTBEATS
+	// Leadership goes to the highest priority: a follower of higher priority with the whole log
+	// asks the leader for leadership.
+	FlagYieldToPriority Flags = C.RAFTCORE_FLAG_YIELD_TO_PRIORITY
+	// A leader without a lease refuses proposals with [ErrNoLeader]. Needs FlagLeaseReads.
+	FlagLeasedProposals Flags = C.RAFTCORE_FLAG_LEASED_PROPOSALS
 )
 
 // ReadyFlags are bits of a ready.

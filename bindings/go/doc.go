@@ -93,6 +93,12 @@
 // A node may be used by any goroutines. Calls wait for the running call, and no call takes long.
 // Different nodes are independent.
 //
+// # Memory
+//
+// A node's memory lies outside of Go's heap. Of the C functions, raftcore_set_heap has no place here:
+// such functions of a host run inside each call, and a call that enters Go again costs more than
+// the memory. A C program that links this package may set them before the first node.
+//
 // # Linking
 //
 // `make go-lib` at the top of the repository puts the archive and its header into this folder. Programs

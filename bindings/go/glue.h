@@ -149,6 +149,19 @@ static inline raftcore_code goraft_propose_entry(raftcore_node *node, uint32_t k
     return raftcore_propose_entry(node, kind, all, token);
 }
 
+static inline raftcore_code goraft_propose_in_term(raftcore_node *node, uint64_t term, const uint8_t *data, size_t len,
+                                                   uint64_t token) {
+    raftcore_slice part = {data, len};
+    return raftcore_propose_in_term(node, term, &part, 1, token);
+}
+
+static inline raftcore_code goraft_propose_with_context(raftcore_node *node, uint32_t kind, const uint8_t *context,
+                                                        size_t context_len, const uint8_t *data, size_t len,
+                                                        uint64_t token) {
+    raftcore_slice beside = {context, context_len}, all = {data, len};
+    return raftcore_propose_with_context(node, kind, beside, all, token);
+}
+
 /* The entries lie one behind the other in data; lens has the length of each. */
 static inline raftcore_code goraft_propose_flat(goraft_host *h, const uint8_t *data, const uint32_t *lens,
                                                 const uint64_t *tokens, size_t count) {
@@ -164,8 +177,8 @@ static inline raftcore_code goraft_propose_flat(goraft_host *h, const uint8_t *d
     return raftcore_propose_many(h->node, entries, tokens, count);
 }
 
-/* changes: id, kind, id, kind, ... */
-static inline raftcore_code goraft_propose_conf(goraft_host *h, const uint64_t *changes, size_t count,
+/* changes: id, kind, id, kind, ... bound: only if the membership is as of index. */
+static inline raftcore_code goraft_propose_conf(goraft_host *h, int bound, uint64_t index, const uint64_t *changes, size_t count,
                                                 uint32_t transition, const uint8_t *context, size_t context_len,
                                                 uint64_t token) {
     raftcore_slice text = {context, context_len};
@@ -178,7 +191,8 @@ static inline raftcore_code goraft_propose_conf(goraft_host *h, const uint64_t *
         c[i].kind = (uint32_t)changes[2 * i + 1];
         c[i].reserved0 = 0;
     }
-    return raftcore_propose_conf(h->node, c, count, transition, text, token);
+    return bound ? raftcore_propose_conf_at(h->node, index, c, count, transition, text, token)
+                 : raftcore_propose_conf(h->node, c, count, transition, text, token);
 }
 
 static inline raftcore_code goraft_apply_conf(goraft_host *h, uint64_t term, uint64_t index, uint32_t kind,
@@ -205,6 +219,7 @@ static inline raftcore_code goraft_apply_change(goraft_host *h, uint32_t kind, c
  * four lists in one array, and n, the counts. */
 typedef struct goraft_members {
     uint64_t index;
+    uint32_t dialect;
     uint32_t auto_leave;
     uint32_t n[4];
 } goraft_members;
@@ -219,6 +234,7 @@ static inline raftcore_conf goraft_conf(const uint64_t *ids, const goraft_member
         return conf;
     }
     conf.index = m->index;
+    conf.dialect = m->dialect;
     conf.auto_leave = m->auto_leave;
     conf.voters = ids;
     conf.outgoing = conf.voters + m->n[0];

@@ -1,3 +1,3 @@
 module raftcore.example/go
 
-go 1.26
+go 1.24

@@ -13,6 +13,10 @@ package raftcore
 // #cgo nocallback goraft_propose
 // #cgo noescape goraft_propose_entry
 // #cgo nocallback goraft_propose_entry
+// #cgo noescape goraft_propose_in_term
+// #cgo nocallback goraft_propose_in_term
+// #cgo noescape goraft_propose_with_context
+// #cgo nocallback goraft_propose_with_context
 // #cgo noescape goraft_propose_flat
 // #cgo nocallback goraft_propose_flat
 // #cgo noescape goraft_scratch
@@ -316,6 +320,19 @@ func (n *Node) Propose(data []byte, token uint64) error {
 	return c.done("Propose", C.goraft_propose(h.node, pointer(data), C.size_t(len(data)), C.uint64_t(token)))
 }
 
+// ProposeInTerm is [Node.Propose] if this node leads in a term, and never forwards the entry: for
+// data that were computed from the state as of that term. term is Status.Term at the time.
+//
+// [ErrNoLeader], [ErrNotLeader]: the term is over, so compute the data anew.
+func (n *Node) ProposeInTerm(term uint64, data []byte, token uint64) error {
+	c, h := n.lock()
+	if h == nil {
+		return closed("ProposeInTerm")
+	}
+	return c.done("ProposeInTerm",
+		C.goraft_propose_in_term(h.node, C.uint64_t(term), pointer(data), C.size_t(len(data)), C.uint64_t(token)))
+}
+
 // ProposeMany proposes several entries, or fails and proposes nothing. tokens has a token for each
 // entry, or is nil. Errors are as in [Node.Propose].
 //
@@ -387,6 +404,19 @@ func (n *Node) ProposeEntry(kind EntryKind, data []byte, token uint64) error {
 	}
 	return c.done("ProposeEntry",
 		C.goraft_propose_entry(h.node, C.uint32_t(kind), pointer(data), C.size_t(len(data)), C.uint64_t(token)))
+}
+
+// ProposeWithContext proposes an entry of any kind with a context: bytes beside the data, as raft-rs
+// has them. They return in Entry.Context, on every node. MaxEntryBytes counts data and context.
+//
+// [ErrUnsupported]: Dialect is not [DialectEraftpb]. Other errors are as in [Node.ProposeEntry].
+func (n *Node) ProposeWithContext(kind EntryKind, context, data []byte, token uint64) error {
+	c, h := n.lock()
+	if h == nil {
+		return closed("ProposeWithContext")
+	}
+	return c.done("ProposeWithContext", C.goraft_propose_with_context(h.node, C.uint32_t(kind), pointer(context),
+		C.size_t(len(context)), pointer(data), C.size_t(len(data)), C.uint64_t(token)))
 }
 
 // ReadIndex starts a linearizable read, on any node. Such a read sees every write that completed
@@ -467,7 +497,10 @@ func (n *Node) SetPriority(priority int32) error {
 }
 
 // SetWindow changes the window of a peer, until the peer leaves the group: maxInflightMsgs appends,
-// 1 to 65536, and maxInflightBytes of payload, 0 for no limit.
+// 0 to 65536, and maxInflightBytes of payload, 0 for no limit. 0 messages pause the peer: no entries
+// and no snapshots, only heartbeats, until the window opens again.
+//
+// [ErrNoPeer]: not a member. [ErrArg]: maxInflightMsgs is out of range.
 func (n *Node) SetWindow(peer uint64, maxInflightMsgs uint32, maxInflightBytes uint64) error {
 	c, h := n.lock()
 	if h == nil {

@@ -54,6 +54,8 @@ type Peer struct {
 	Flow            Flow
 	Flags           PeerFlags
 	SilentTicks     uint32 // since the leader last heard from the peer
+	Commit          uint64 // highest commit index that the peer told of, see FlagReportCommit; 0: none
+	Group           uint64 // of [Node.SetCommitGroup]; 0: none
 }
 
 func peerFromC(c *C.raftcore_peer) Peer {
@@ -67,6 +69,8 @@ func peerFromC(c *C.raftcore_peer) Peer {
 		Flow:            Flow(c.flow),
 		Flags:           PeerFlags(c.flags),
 		SilentTicks:     uint32(c.silent_ticks),
+		Commit:          uint64(c.commit),
+		Group:           uint64(c.group),
 	}
 }
 

@@ -16,6 +16,9 @@ type Entry struct {
 	Kind  EntryKind
 	Data  []byte // the proposal; empty: a leader's first entry
 	Token uint64 // of a committed entry, on the node that took the proposal; 0 elsewhere
+	// Bytes beside the data: see [Node.ProposeWithContext]. Store them with the entry. Empty
+	// without DialectEraftpb.
+	Context []byte
 }
 
 // Message is a message to send. If you have a stream for each peer, write Frame to the peer named
@@ -195,11 +198,11 @@ func bytesOf(s *C.raftcore_slice) []byte {
 // Len returns the number of entries.
 func (v EntriesView) Len() int { return int(v.n) }
 
-// At returns the i-th entry. Its Data are a view.
+// At returns the i-th entry. Its Data and Context are views.
 func (v EntriesView) At(i int) Entry {
 	e := (*C.raftcore_entry)(record(v.first, v.n, v.stride, i))
 	v.life.check()
-	entry := Entry{uint64(e.term), uint64(e.index), EntryKind(e.kind), bytesOf(&e.data), uint64(e.token)}
+	entry := Entry{uint64(e.term), uint64(e.index), EntryKind(e.kind), bytesOf(&e.data), uint64(e.token), bytesOf(&e.context)}
 	runtime.KeepAlive(v.life.core)
 	return entry
 }
@@ -248,6 +251,14 @@ func (e EntryView) Data() []byte {
 	return x
 }
 
+// Context returns the bytes beside the data, as a view.
+func (e EntryView) Context() []byte {
+	e.life.check()
+	x := bytesOf(&e.c.context)
+	runtime.KeepAlive(e.life.core)
+	return x
+}
+
 // DataLen returns the length of Data.
 func (e EntryView) DataLen() int {
 	e.life.check()
@@ -264,7 +275,7 @@ func (e EntryView) Token() uint64 {
 	return x
 }
 
-// All iterates over the entries in order. Their Data are views.
+// All iterates over the entries in order. Their Data and Contexts are views.
 func (v EntriesView) All() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for i := range int(v.n) {
@@ -421,10 +432,12 @@ func (v *ReadyView) CopyTo(rd *Ready) {
 	}
 	size := len(v.SnapshotConf) + len(v.SnapshotData)
 	for i := range v.Entries.Len() {
-		size += len(v.Entries.At(i).Data)
+		e := v.Entries.At(i)
+		size += len(e.Data) + len(e.Context)
 	}
 	for i := range v.CommittedEntries.Len() {
-		size += len(v.CommittedEntries.At(i).Data)
+		e := v.CommittedEntries.At(i)
+		size += len(e.Data) + len(e.Context)
 	}
 	for i := range v.Messages.Len() {
 		m := v.Messages.At(i)
@@ -449,13 +462,13 @@ func (v *ReadyView) CopyTo(rd *Ready) {
 	rd.Entries = room(rd.Entries, v.Entries.Len())
 	for i := range v.Entries.Len() {
 		e := v.Entries.At(i)
-		e.Data = keep(e.Data)
+		e.Data, e.Context = keep(e.Data), keep(e.Context)
 		rd.Entries = append(rd.Entries, e)
 	}
 	rd.CommittedEntries = room(rd.CommittedEntries, v.CommittedEntries.Len())
 	for i := range v.CommittedEntries.Len() {
 		e := v.CommittedEntries.At(i)
-		e.Data = keep(e.Data)
+		e.Data, e.Context = keep(e.Data), keep(e.Context)
 		rd.CommittedEntries = append(rd.CommittedEntries, e)
 	}
 	rd.Messages = room(rd.Messages, v.Messages.Len())

@@ -11,6 +11,8 @@ package raftcore
 // #cgo nocallback raftcore_features
 // #cgo noescape raftcore_hello
 // #cgo nocallback raftcore_hello
+// #cgo noescape raftcore_hello_check
+// #cgo nocallback raftcore_hello_check
 // #cgo noescape raftcore_hello_read
 // #cgo nocallback raftcore_hello_read
 // #cgo noescape goraft_tick_many
@@ -70,11 +72,14 @@ func SplitSnapshot(msg []byte) (data []byte, index, term uint64, ok bool, err er
 	return msg[at:end:end], uint64(out[2]), uint64(out[3]), true, nil
 }
 
+// HelloEraftpb is a bit of HelloInfo.Features: the sender's group speaks [DialectEraftpb].
+const HelloEraftpb uint64 = C.RAFTCORE_HELLO_ERAFTPB
+
 // HelloInfo is what a peer says when a connection opens. Your transport decides whether version,
 // group and id are acceptable.
 type HelloInfo struct {
 	Version  uint32 // of the wire format
-	Features uint64 // what the peer can do
+	Features uint64 // what the peer can do, such as HelloEraftpb
 	Group    uint64
 	ID       uint64
 }
@@ -106,6 +111,18 @@ func ReadHello(frame []byte) (HelloInfo, error) {
 		return HelloInfo{}, failure(nil, "ReadHello", code)
 	}
 	return HelloInfo{uint32(info.version), uint64(info.features), uint64(info.group), uint64(info.id)}, nil
+}
+
+// CheckHello judges the frame that opened a peer's connection: version, group, dialect and id.
+//
+// [ErrNotForMe]: close the connection; the error says what differs. [ErrDecode]: frame is no hello
+// frame, so close the connection, too.
+func (n *Node) CheckHello(frame []byte) error {
+	c, h := n.lock()
+	if h == nil {
+		return closed("CheckHello")
+	}
+	return c.done("CheckHello", C.raftcore_hello_check(h.node, pointer(frame), C.size_t(len(frame))))
 }
 
 // Ticker ticks many nodes in one crossing. A Ticker is for one goroutine at a time.

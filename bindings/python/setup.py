@@ -14,7 +14,8 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+# The Rust sources: below `rust` in a source distribution, else the checkout.
+ROOT = HERE / "rust" if (HERE / "rust").is_dir() else HERE.parent.parent
 NAME = {"darwin": "libraftcore.dylib", "win32": "raftcore.dll"}.get(sys.platform, "libraftcore.so")
 
 
@@ -24,10 +25,10 @@ def library() -> Path:
     if given:
         return Path(given)
     if not (ROOT / "Cargo.toml").exists():
-        sys.exit("raftcore is built from a checkout of its repository, or with RAFTCORE_LIBRARY=/path/to/" + NAME)
+        sys.exit("raftcore is built from a checkout of its repository, from a source distribution, or with RAFTCORE_LIBRARY=/path/to/" + NAME)
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
-        sys.exit(f"raftcore needs Rust 1.95 to be built, and there is no `{cargo}`: https://rustup.rs, or install a wheel")
+        sys.exit(f"raftcore needs Rust 1.88 to be built, and there is no `{cargo}`: https://rustup.rs, or install a wheel")
     # `cargo rustc --crate-type` alone gives whole-program optimisation: see mk/c.mk.
     built = subprocess.run(
         [cargo, "rustc", "--release", "--features", "capi", "--crate-type", "cdylib", "--target-dir", str(ROOT / "target" / "python")]
@@ -37,7 +38,7 @@ def library() -> Path:
         text=True,
     )
     if built.returncode != 0:
-        sys.exit("raftcore needs Rust 1.95 to be built: cargo says above what it lacks")
+        sys.exit("raftcore needs Rust 1.88 to be built: cargo says above what it lacks")
     # Cargo says where the library is: the folder depends on CARGO_BUILD_TARGET and on the user's configuration.
     made = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
     ours = [message["filenames"] for message in made if message.get("target", {}).get("name") == "raftcore" and "filenames" in message]
@@ -69,6 +70,7 @@ class BuildWithLibrary(build_py):
             place = Path(self.build_lib) / "raftcore" / NAME
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(built, place)
+            shutil.copyfile(ROOT / "include" / "raftcore.h", place.parent / "raftcore.h")  # the reference of the calls
 
 
 class PlatformWheel(bdist_wheel):

@@ -70,13 +70,12 @@ free_ports() {      # $1 ports in a row that nobody listens on
 ports=$(free_ports 8)
 client() { echo "127.0.0.1:$((ports + $1 - 1))"; }
 peer() { echo "127.0.0.1:$((ports + 3 + $1))"; }
-founders="1=$(peer 1),2=$(peer 2),3=$(peer 3)"
 all_clients="$(client 1),$(client 2),$(client 3)"
 
 start() {           # $1 node, further options behind
     local id=$1
     shift
-    "$server" --id "$id" --dir "$dir/$id" --client "$(client "$id")" --peer "$(peer "$id")" --cluster "$founders" "$@" >>"$dir/$id.log" 2>&1 &
+    "$server" --id "$id" --dir "$dir/$id" --client "$(client "$id")" --peer "$(peer "$id")" "$@" >>"$dir/$id.log" 2>&1 &
     pid[$id]=$!
     disown
 }
@@ -106,9 +105,12 @@ rate=${RATE:-$((lines / 10 + 1))}
 
 say ''
 say "three servers on loopback, disks and logs in $dir"
-for id in 1 2 3; do start $id; done
+started=$(date +%s%3N)
+start 1 --found
+for id in 2 3; do start $id --join "$(peer 1)"; done
+for id in 1 2 3; do until [ "$(field $id voters)" = 1,2,3 ]; do sleep 0.02; done; done
 read -r leader ms < <(wait_leader)
-say "  node $leader leads, elected after $ms ms"
+say "  node 1 has founded a group, nodes 2 and 3 have joined it, after $(elapsed "$started") ms; node $leader leads"
 
 say "loading $lines lines of ${name:-$file}, $([ "$rate" = 0 ] && echo 'as fast as it goes' || echo "$rate a second")"
 "$load" load "$file" "$dir/acked" "$all_clients" "$rate" >"$dir/load.out" &
@@ -147,7 +149,7 @@ say "  node $killed is back, from its disk"
 
 reached 60 "$leader"
 joined=$(date +%s%3N)
-start 4 --join
+start 4 --wait
 until_done RAFT.ADD 4 "$(peer 4)" LEARNER
 say "  added node 4, with an empty disk, as a learner"
 until_done RAFT.PROMOTE 4

@@ -1,163 +1,141 @@
 /*
- * raftcore-kv: a replicated key-value store that redis-cli speaks to. LMDB keeps, raftcore agrees, this program does the rest.
+ * raftcore-kv: a replicated key-value store that redis-cli speaks to. LMDB keeps the data, the host library of raftcore
+ * (include/raftcore_host.h) does the rest.
  *
- *   main.c       options, the loop, signals          host.c       the loop around the core: START READING HERE
- *   boot.c       from disk to a running node         submit.c     writes and reads into the core, outcomes out of it
- *   store.c      LMDB: state and log                 upkeep.c     ticks, compaction, events
- *   data.c       LMDB: keys and values               snapshot.c   a snapshot's data, beside the core
- *   peers.c      connections we send on              incoming.c   connections we are sent to on
- *   forward.c    commands passed on to the leader    op.c         what an entry of the log says
- *   clients.c    client connections                  resp.c       their protocol
- *   command.c    table of commands                   read.c write.c admin.c   the commands
- *   net.c        epoll and sockets                   util.c       buffers, numbers, last words
+ *   main.c       options, the loop, signals          host.c       the database and its host: START READING HERE
+ *   data.c       keys and values in LMDB             lmdb_log.c   a log store in LMDB, to compare
+ *   op.c         the contents of an entry            clients.c    client connections
+ *   resp.c       the clients' protocol               command.c    table of commands
+ *   read.c admin.c   commands                        metrics.c    HTTP for Prometheus
+ *   net.c        epoll and sockets                   util.c       buffers, numbers
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "clients.h"
+#include "admin.h"
 #include "host.h"
+#include "metrics.h"
 #include "net.h"
+#include "op.h"
 
-enum { HAND_OVER_MS = 2000, TICKS_MAX = 2 };
+enum { HAND_OVER_MS = 2000 };
 
-static struct host host;            /* large: the table of pending writes is inside */
-static struct watch timer, signals;
-static uint64_t ticks;              /* passed, and not yet told to the core */
+static struct watch signals, library;
 static int64_t stop_at;             /* 0: not stopping */
-static bool stopped;
 
 static const char usage[] =
-    "raftcore-kv --id N --dir DIR --client HOST:PORT --peer HOST:PORT --cluster 1=HOST:PORT,2=HOST:PORT,3=HOST:PORT\n"
-    "            [--join] [--force-cluster] [--keep N] [--group N] [--map-gib N]\n"
+    "raftcore-kv --id N --dir DIR --client HOST:PORT --peer HOST:PORT [--found | --join HOST:PORT | --wait] [OPTION...]\n"
     "\n"
-    "  --id N            this node: a number from 1 on\n"
-    "  --dir DIR         its disk, made if it is not there\n"
+    "  --id N            this node: a number from 1 on, never used before in the group\n"
+    "  --dir DIR         its directory, made if it is not there\n"
     "  --client ADDRESS  where clients (redis-cli) are served\n"
-    "  --peer ADDRESS    where the other nodes are; keep it off networks you do not trust\n"
-    "  --cluster LIST    where THIS node reaches each of the others; with an empty disk: the founders, itself included\n"
-    "  --join            with an empty disk: wait to be added (RAFT.ADD) instead of founding\n"
-    "  --force-cluster   the others are lost for good: go on alone. Loses writes, once, and for ever if they are not\n"
-    "  --keep N          log entries kept behind what is applied, for those who lag (10000)\n"
-    "  --group N         the cluster's number, to keep two clusters from mixing (1)\n"
-    "  --map-gib N       the most the database may grow to, in GiB (16); a snapshot that arrives stands beside the old data\n";
+    "  --peer ADDRESS    where the other nodes reach this one\n"
+    "With an empty directory, one of:\n"
+    "  --found           found a group, once: this node is its first member\n"
+    "  --join ADDRESS    join the group of the node with this peer address, as a voter\n"
+    "  --wait            wait to be added by RAFT.ADD\n"
+    "Options:\n"
+    "  --listen ADDRESS  where peers are taken, if not at the address of --peer\n"
+    "  --tls-ca FILE --tls-cert FILE --tls-key FILE\n"
+    "                    TLS between the nodes, PEM; the certificate holds the URI urn:raftcore:GROUP:ID. SIGHUP reads the files again\n"
+    "  --lease-reads     the leader answers reads without asking the others: needs clocks that run at one speed\n"
+    "  --metrics ADDRESS metrics for Prometheus, by HTTP\n"
+    "  --log KIND        where the log is: files (default), or lmdb, to compare. Always the same for a directory\n"
+    "  --keep-kib N      KiB of log kept for nodes that lag, and of new log before it is cut (65536)\n"
+    "  --map-gib N       the most that the database may grow to, in GiB (16); a snapshot arrives beside the old data\n"
+    "  --group N         the group's number, to keep two groups from mixing (1)\n"
+    "  --force-cluster   for one start, if the others are lost for good: go on alone, without the writes that only they have.\n"
+    "                    See docs/lost-quorum.md\n";
 
-static uint64_t number(const char *option, const char *text)
-{
+static uint64_t number(const char *option, const char *text) {
     uint64_t value;
-
     if (!slice_to_id(slice_of(text, strlen(text)), &value))
-        die("%s %s: a number from 1 on is needed", option, text);
+        die("--%s %s: a number from 1 on is needed", option, text);
     return value;
 }
 
-static struct options read_options(int argc, char **argv)
-{
-    static const struct option names[] = {
-        {"id", required_argument, NULL, 'i'}, {"dir", required_argument, NULL, 'd'}, {"client", required_argument, NULL, 'c'},
-        {"peer", required_argument, NULL, 'p'}, {"cluster", required_argument, NULL, 'l'}, {"join", no_argument, NULL, 'j'},
-        {"force-cluster", no_argument, NULL, 'f'}, {"keep", required_argument, NULL, 'k'}, {"group", required_argument, NULL, 'g'},
-        {"map-gib", required_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'}, {0},
-    };
-    struct options o = {.group = 1, .keep = 10000, .map_bytes = (size_t)16 << 30};
-    int c;
+static bool is_lmdb(const char *kind) {
+    if (strcmp(kind, "files") != 0 && strcmp(kind, "lmdb") != 0)
+        die("--log %s: files or lmdb", kind);
+    return strcmp(kind, "lmdb") == 0;
+}
 
-    while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
+static struct options read_options(int argc, char **argv) {
+    enum { ID = 1, DIR, CLIENT, PEER, FOUND, JOIN, WAIT, LISTEN, CA, CERT, KEY, LEASE, METRICS, LOG, KEEP, MAP, GROUP, FORCE, HELP };
+    static const struct option names[] = {
+        {"id", 1, NULL, ID}, {"dir", 1, NULL, DIR}, {"client", 1, NULL, CLIENT}, {"peer", 1, NULL, PEER}, {"found", 0, NULL, FOUND},
+        {"join", 1, NULL, JOIN}, {"wait", 0, NULL, WAIT}, {"listen", 1, NULL, LISTEN}, {"tls-ca", 1, NULL, CA},
+        {"tls-cert", 1, NULL, CERT}, {"tls-key", 1, NULL, KEY}, {"lease-reads", 0, NULL, LEASE}, {"metrics", 1, NULL, METRICS},
+        {"log", 1, NULL, LOG}, {"keep-kib", 1, NULL, KEEP}, {"map-gib", 1, NULL, MAP}, {"group", 1, NULL, GROUP},
+        {"force-cluster", 0, NULL, FORCE}, {"help", 0, NULL, HELP}, {0},
+    };
+    struct options o = {.map_bytes = (uint64_t)16 << 30};
+    uint64_t keep = 65536;
+    int c, at = 0;
+    rh_options_init(&o.rh, sizeof o.rh);
+    while ((c = getopt_long(argc, argv, "", names, &at)) != -1) {
+        const char *name = names[at].name;
         switch (c) {
-        case 'i': o.id = number("--id", optarg); break;
-        case 'd': o.dir = optarg; break;
-        case 'c': o.client = optarg; break;
-        case 'p': o.peer = optarg; break;
-        case 'l': o.cluster = optarg; break;
-        case 'j': o.join = true; break;
-        case 'f': o.force_cluster = true; break;
-        case 'k': o.keep = number("--keep", optarg); break;
-        case 'g': o.group = number("--group", optarg); break;
-        case 'm': o.map_bytes = (size_t)number("--map-gib", optarg) << 30; break;
-        case 'h': fputs(usage, stdout); exit(0);
-        default: fputs(usage, stderr); exit(2);
+        case ID: o.rh.id = number(name, optarg); break;
+        case DIR: o.rh.dir = optarg; break;
+        case CLIENT: o.client = o.rh.client = optarg; break;
+        case PEER: o.rh.peer = optarg; break;
+        case FOUND: o.rh.found = true; break;
+        case JOIN: o.rh.join = optarg; break;
+        case WAIT: o.rh.join = ""; o.rh.learner = true; break;
+        case LISTEN: o.rh.listen = optarg; break;
+        case CA: o.rh.tls_ca = optarg; break;
+        case CERT: o.rh.tls_cert = optarg; break;
+        case KEY: o.rh.tls_key = optarg; break;
+        case LEASE: o.rh.lease_reads = true; break;
+        case METRICS: o.metrics = optarg; break;
+        case LOG: o.lmdb_log = is_lmdb(optarg); break;
+        case KEEP: keep = number(name, optarg); break;
+        case MAP: o.map_bytes = number(name, optarg) << 30; break;
+        case GROUP: o.rh.group = number(name, optarg); break;
+        case FORCE: o.force_alone = true; break;
+        case HELP: fputs(usage, stdout); exit(0);
+        default: fputs("raftcore-kv --help shows all options\n", stderr); exit(2);
         }
     }
-    if (!o.id || !o.dir || !o.client || !o.peer || !o.cluster || optind != argc) {
-        fputs(usage, stderr);
+    if (!o.rh.id || !o.rh.dir || !o.client || !o.rh.peer || optind != argc) {
+        fputs("--id, --dir, --client and --peer are needed: raftcore-kv --help\n", stderr);
         exit(2);
     }
+    o.rh.keep_bytes = o.rh.compaction_bytes = keep << 10;
+    o.rh.segment_bytes = keep << 10 < o.rh.segment_bytes ? keep << 10 : o.rh.segment_bytes;
+    o.rh.max_entry_bytes = OP_MAX;
     return o;
 }
 
-static void on_timer(struct watch *w, uint32_t events)
-{
-    uint64_t passed = 0;
-
-    (void)events;
-    if (read(w->fd, &passed, sizeof passed) == sizeof passed)
-        ticks += passed;
-}
-
-/*
- * After the input of this turn was read, and a few ticks at most. If a sync took long, this node
- * could not hear the leader: messages of the leader wait in the sockets, and the silence is not the
- * leader's. Counting the time would make a follower with a slow disk campaign against a healthy
- * leader. Only lease reads need ticks to keep up with the clock, and this server has no lease
- * reads.
- */
-static void pass_time(void)
-{
-    if (ticks == 0)
-        return;
-    host_tick(&host, ticks > TICKS_MAX ? TICKS_MAX : (uint32_t)ticks);
-    ticks = 0;
-    if (stop_at && ((host.role != RAFTCORE_ROLE_LEADER && host_is_idle(&host)) || now_ms() >= stop_at))
-        stopped = true;
-}
-
-/*
- * A leader that stops hands leadership over first, so that the others need not wait for an election
- * timeout. The server accepts no further requests; accepted requests get their answer, if in time.
- */
-static void on_signal(struct watch *w, uint32_t events)
-{
+/* SIGHUP reads certificates. Other signals: accepted requests are answered, if in time; then the leadership goes on. */
+static void on_signal(struct watch *w, uint32_t events) {
     struct signalfd_siginfo info;
-
-    (void)events;
+    struct rh_words why = {""};
     if (read(w->fd, &info, sizeof info) != sizeof info)
         return;
-    if (host.stopping) {
-        stopped = true;             /* asked twice */
+    if (info.ssi_signo == SIGHUP) {
+        int code = rh_reload_tls(kv.host, &why);
+        note("SIGHUP: %s", code == RH_OK ? "the certificates are read again" : why.text);
         return;
     }
-    host.stopping = true;
+    note("stopping");
+    stop_at = stop_at ? now_ms() : now_ms() + HAND_OVER_MS;     /* asked twice: at once */
     clients_stop();
-    stop_at = now_ms() + HAND_OVER_MS;
-    if (host.role != RAFTCORE_ROLE_LEADER) {
-        note("stopping");
-        return;
-    }
-    raftcore_code code = raftcore_transfer(host.node, 0);
-    host.busy = true;
-    if (code < 0) {
-        note("stopping; nobody can take over: %s", host_detail(&host));
-        stopped = true;
-    } else {
-        note("stopping; handing over leadership");
-    }
 }
 
-static void open_signals(void)
-{
+static void open_signals(void) {
     sigset_t set;
-
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signals = (struct watch){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), .fn = on_signal};
     if (signals.fd < 0)
@@ -165,56 +143,40 @@ static void open_signals(void)
     loop_add(&signals, EPOLLIN);
 }
 
-static void open_timer(void)
-{
-    struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
-    struct itimerspec every = {.it_interval = tick, .it_value = tick};
-
-    timer = (struct watch){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), .fn = on_timer};
-    if (timer.fd < 0 || timerfd_settime(timer.fd, 0, &every, NULL) != 0)
-        die("timerfd: %s", strerror(errno));
-    loop_add(&timer, EPOLLIN);
+static void on_library(struct watch *w, uint32_t events) {
+    /* a turn follows in any case */
 }
 
-/* Asks for a descriptor for each client, as far as the system allows. */
-static void raise_limits(void)
-{
-    struct rlimit files;
-
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
-        return;
-    files.rlim_cur = files.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-        note("the number of open files stays at its limit: %s", strerror(errno));
+static bool is_over(void) {
+    struct rh_status s = {.struct_size = sizeof s};
+    if (!stop_at)
+        return false;
+    rh_get_status(kv.host, &s);
+    return s.requests == 0 || now_ms() >= stop_at;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     struct options o = read_options(argc, argv);
-
     if (raftcore_abi_version() != RAFTCORE_ABI_VERSION)
         die("compiled for ABI %d of raftcore, linked with %u", RAFTCORE_ABI_VERSION, raftcore_abi_version());
-    raise_limits();
+    clients_limit();
     loop_open();
     open_signals();
-    host_boot(&host, &o);
-    peers_open(&host.peers, &host, o.peer);
-    clients_open(&host, o.client);
-    open_timer();
-    peers_greet(&host.peers);       /* a leader that counted this node as gone sends its next heartbeat at once */
-    note("serving clients at %s, peers at %s", o.client, o.peer);
-
-    while (!stopped) {
-        loop_run_once();            /* reads all input, so that the writes of many clients share a batch and a sync */
-        pass_time();
-        do {
-            host_pump(&host);
-            clients_run();          /* sends answers; the requests behind go to the host */
-        } while (host.busy);
+    host_open(&o);
+    clients_open(o.client);
+    if (o.metrics)
+        metrics_open(o.metrics);
+    library = (struct watch){.fd = rh_fd(kv.host), .fn = on_library};
+    loop_add(&library, EPOLLIN);
+    note("serving clients at %s, peers at %s", o.client, o.rh.peer);
+    while (!is_over()) {
+        loop_run_once(rh_timeout_ms(kv.host));  /* reads all input, so that the writes of many clients share a flush */
+        host_turn();
+        admin_turn();
+        clients_run();              /* sends answers; the requests behind go to the library */
     }
-    host_give_up(&host);
+    host_close();
     clients_close();
-    host_close(&host);
     note("stopped");
     return 0;
 }

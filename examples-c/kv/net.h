@@ -6,8 +6,7 @@
 
 #include "util.h"
 
-/* A file descriptor in the loop. The watch is inside the struct that owns the descriptor (see
- * container_of). */
+/* A file descriptor in the loop. The watch is inside the struct that owns the descriptor. */
 struct watch {
     int fd;
     uint32_t events;
@@ -16,17 +15,14 @@ struct watch {
 
 void loop_open(void);
 void loop_add(struct watch *w, uint32_t events);
-void loop_set(struct watch *w, uint32_t events);         /* costs a system call only if the events change */
-void loop_close(struct watch *w);                        /* closes the descriptor; drops events fetched before */
-void loop_free(void *owner);                             /* frees the struct around a closed watch, later */
-void loop_run_once(void);                                /* waits, then calls every watch with an event */
+void loop_set(struct watch *w, uint32_t events); /* costs a system call only if the events change */
+void loop_close(struct watch *w);                /* closes the descriptor; drops events fetched before */
+void loop_free(void *owner);                     /* frees the struct around a closed watch, later */
+void loop_run_once(int timeout_ms);              /* waits, then calls every watch with an event */
 
-int net_listen(const char *address);                     /* HOST:PORT; on failure, ends the process with the reason */
-int net_accept(int listener);                            /* -1: nobody waits */
-int net_dial(const char *address);                       /* begins to connect; -1: no such address */
-int net_dial_result(int fd);                             /* 0, or errno of the connect */
-
+int net_listen(const char *address);             /* HOST:PORT; on failure, ends the process with the reason */
+int net_accept(int listener);                    /* -1: errno says why */
 bool net_read(struct watch *w, struct buf *in, size_t limit);   /* false: closed or broken */
-bool net_write(struct watch *w, struct buf *out);               /* writes what fits; false: broken */
+bool net_write(struct watch *w, struct buf *out);               /* writes as much as fits; false: broken */
 
 #endif

@@ -4,17 +4,14 @@
 #include "resp.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-static enum resp_result bad(struct resp_args *out, const char *why)
-{
+static enum resp_result bad(struct resp_args *out, const char *why) {
     out->why = why;
     return RESP_BAD;
 }
 
-static void add_arg(struct resp_args *out, slice arg)
-{
+static void add_arg(struct resp_args *out, slice arg) {
     if (out->n == out->cap) {
         out->cap = out->cap ? 2 * out->cap : 16;
         out->arg = realloc(out->arg, out->cap * sizeof *out->arg);
@@ -25,10 +22,8 @@ static void add_arg(struct resp_args *out, slice arg)
 }
 
 /* A line's number, as in "*3\r\n" and "$5\r\n". MORE if the line's end is not here yet. */
-static enum resp_result number(slice in, size_t *at, int64_t *value)
-{
+static enum resp_result number(slice in, size_t *at, int64_t *value) {
     const uint8_t *from = in.ptr + *at, *end = memchr(from, '\n', in.len - *at);
-
     if (!end)
         return in.len - *at > 24 ? RESP_BAD : RESP_MORE;
     size_t len = (size_t)(end - from);
@@ -38,12 +33,10 @@ static enum resp_result number(slice in, size_t *at, int64_t *value)
     return slice_to_i64(slice_of(from, len), value) ? RESP_REQUEST : RESP_BAD;
 }
 
-static enum resp_result parse_array(slice in, struct resp_args *out)
-{
+static enum resp_result parse_array(slice in, struct resp_args *out) {
     int64_t count, len;
     size_t at = 1;
     enum resp_result r = number(in, &at, &count);
-
     if (r == RESP_BAD || (r == RESP_REQUEST && count > RESP_ARGS_MAX))
         return bad(out, "invalid multibulk length");
     if (r == RESP_MORE)
@@ -74,16 +67,13 @@ static enum resp_result parse_array(slice in, struct resp_args *out)
     return RESP_REQUEST;
 }
 
-static int hex(int c)
-{
+static int hex(int c) {
     return c <= '9' ? c - '0' : tolower(c) - 'a' + 10;
 }
 
 /* Reads a character inside quotes, with the escapes of redis-cli; returns the number of bytes read. */
-static size_t unquote(const uint8_t *p, size_t left, char quote, uint8_t *c)
-{
+static size_t unquote(const uint8_t *p, size_t left, char quote, uint8_t *c) {
     static const char from[] = "nrtba", to[] = "\n\r\t\b\a";
-
     *c = p[0];
     if (p[0] != '\\' || left < 2)
         return 1;
@@ -103,10 +93,8 @@ static size_t unquote(const uint8_t *p, size_t left, char quote, uint8_t *c)
 }
 
 /* Words of a line, with "double" and 'single' quotes. The lengths are known first, the pointers when `words` stands still. */
-static enum resp_result parse_inline(slice in, struct resp_args *out)
-{
+static enum resp_result parse_inline(slice in, struct resp_args *out) {
     const uint8_t *end = memchr(in.ptr, '\n', in.len);
-
     if (!end)
         return in.len > RESP_INLINE_MAX ? bad(out, "too big inline request") : RESP_MORE;
     size_t len = (size_t)(end - in.ptr);
@@ -142,8 +130,7 @@ static enum resp_result parse_inline(slice in, struct resp_args *out)
     return RESP_REQUEST;
 }
 
-enum resp_result resp_parse(slice in, struct resp_args *out)
-{
+enum resp_result resp_parse(slice in, struct resp_args *out) {
     out->n = out->used = out->need = 0;
     out->why = NULL;
     if (in.len == 0)
@@ -151,19 +138,13 @@ enum resp_result resp_parse(slice in, struct resp_args *out)
     return in.ptr[0] == '*' ? parse_array(in, out) : parse_inline(in, out);
 }
 
-void resp_simple(struct buf *out, const char *text)
-{
-    if (out)
-        buf_printf(out, "+%s\r\n", text);
+void resp_simple(struct buf *out, const char *text) {
+    buf_printf(out, "+%s\r\n", text);
 }
 
-void resp_error(struct buf *out, const char *format, ...)
-{
+void resp_error(struct buf *out, const char *format, ...) {
     char text[512];
     va_list args;
-
-    if (!out)
-        return;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
@@ -173,42 +154,30 @@ void resp_error(struct buf *out, const char *format, ...)
     buf_printf(out, "-%s\r\n", text);
 }
 
-static void head(struct buf *out, char type, long long value)
-{
+static void head(struct buf *out, char type, long long value) {
     char text[32];
     int len = snprintf(text, sizeof text, "%c%lld\r\n", type, value);
-
     buf_add(out, text, (size_t)len);
 }
 
-void resp_integer(struct buf *out, int64_t value)
-{
-    if (out)
-        head(out, ':', value);
+void resp_integer(struct buf *out, int64_t value) {
+    head(out, ':', value);
 }
 
-void resp_bulk(struct buf *out, slice value)
-{
-    if (!out)
-        return;
+void resp_bulk(struct buf *out, slice value) {
     head(out, '$', (long long)value.len);
     buf_add(out, value.ptr, value.len);
     buf_add(out, "\r\n", 2);
 }
 
-void resp_text(struct buf *out, const char *text)
-{
+void resp_text(struct buf *out, const char *text) {
     resp_bulk(out, slice_of(text, strlen(text)));
 }
 
-void resp_null(struct buf *out)
-{
-    if (out)
-        buf_add(out, "$-1\r\n", 5);
+void resp_null(struct buf *out) {
+    buf_add(out, "$-1\r\n", 5);
 }
 
-void resp_array(struct buf *out, size_t count)
-{
-    if (out)
-        head(out, '*', (long long)count);
+void resp_array(struct buf *out, size_t count) {
+    head(out, '*', (long long)count);
 }

@@ -31,7 +31,7 @@ struct resp_args {
 
 enum resp_result resp_parse(slice in, struct resp_args *out);
 
-/* Replies. A NULL buffer takes nothing, for an operation whose client is at another node. */
+/* Replies. */
 void resp_simple(struct buf *out, const char *text);
 __attribute__((format(printf, 2, 3))) void resp_error(struct buf *out, const char *format, ...);
 void resp_integer(struct buf *out, int64_t value);

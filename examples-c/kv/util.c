@@ -1,17 +1,17 @@
-/*
- * util.c: buffers, numbers, time, the last words of a process.
- */
+/* util.c: slices, buffers, numbers, time, lines for people. */
 #define _GNU_SOURCE
 #include "util.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <time.h>
 
-bool slice_is_word(slice s, const char *upper)
-{
+int slice_compare(slice a, slice b) {
+    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+bool slice_is_word(slice s, const char *upper) {
     if (s.len != strlen(upper))
         return false;
     for (size_t i = 0; i < s.len; i++)
@@ -20,15 +20,11 @@ bool slice_is_word(slice s, const char *upper)
     return true;
 }
 
-bool slice_to_i64(slice s, int64_t *out)
-{
+bool slice_to_i64(slice s, int64_t *out) {
     bool negative = s.len > 0 && s.ptr[0] == '-';
     size_t i = negative;
     uint64_t limit = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX, value = 0;
-
-    if (i == s.len || s.len > 20)
-        return false;
-    if (s.ptr[i] == '0' && s.len > 1)
+    if (i == s.len || s.len > 20 || (s.ptr[i] == '0' && s.len > 1))
         return false;
     for (; i < s.len; i++) {
         if (s.ptr[i] < '0' || s.ptr[i] > '9')
@@ -42,18 +38,15 @@ bool slice_to_i64(slice s, int64_t *out)
     return true;
 }
 
-bool slice_to_id(slice s, uint64_t *out)
-{
+bool slice_to_id(slice s, uint64_t *out) {
     int64_t value;
-
     if (!slice_to_i64(s, &value) || value <= 0)
         return false;
     *out = (uint64_t)value;
     return true;
 }
 
-uint8_t *buf_room(struct buf *b, size_t len)
-{
+uint8_t *buf_room(struct buf *b, size_t len) {
     if (b->start > 0 && (b->start == b->end || b->cap - b->end < len)) {
         memmove(b->ptr, b->ptr + b->start, b->end - b->start);
         b->end -= b->start;
@@ -72,39 +65,38 @@ uint8_t *buf_room(struct buf *b, size_t len)
     return b->ptr + b->end;
 }
 
-void buf_add(struct buf *b, const void *ptr, size_t len)
-{
+void buf_add(struct buf *b, const void *ptr, size_t len) {
     if (len == 0)
         return;
     memcpy(buf_room(b, len), ptr, len);
     b->end += len;
 }
 
-void buf_consume(struct buf *b, size_t len)
-{
+void buf_add_u32(struct buf *b, uint32_t v) {
+    put_le(buf_room(b, 4), v, 4);
+    b->end += 4;
+}
+
+void buf_consume(struct buf *b, size_t len) {
     b->start += len;
     if (b->start == b->end)
         buf_clear(b);
 }
 
-void buf_clear(struct buf *b)
-{
+void buf_clear(struct buf *b) {
     enum { KEEP = 256 * 1024 };
     b->start = b->end = 0;
     if (b->cap > KEEP)
         buf_free(b);
 }
 
-void buf_free(struct buf *b)
-{
+void buf_free(struct buf *b) {
     free(b->ptr);
     *b = (struct buf){0};
 }
 
-void buf_printf(struct buf *b, const char *format, ...)
-{
+void buf_printf(struct buf *b, const char *format, ...) {
     va_list args, again;
-
     va_start(args, format);
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, args);
@@ -114,17 +106,14 @@ void buf_printf(struct buf *b, const char *format, ...)
     b->end += (size_t)len;
 }
 
-void *xcalloc(size_t count, size_t size)
-{
+void *xcalloc(size_t count, size_t size) {
     void *ptr = calloc(count, size);
-
     if (!ptr)
         die("out of memory: %zu times %zu bytes", count, size);
     return ptr;
 }
 
-static uint64_t mix(uint64_t h)
-{
+static uint64_t mix(uint64_t h) {
     h ^= h >> 32;
     h *= 0xd6e8feb86659fd93u;
     h ^= h >> 32;
@@ -132,65 +121,35 @@ static uint64_t mix(uint64_t h)
     return h ^ h >> 32;
 }
 
-uint64_t hash64(slice s, uint64_t seed)
-{
+uint64_t hash64(slice s, uint64_t seed) {
     uint64_t h = seed ^ s.len * 0x9e3779b97f4a7c15u;
     size_t i = 0;
-
     for (; i + 8 <= s.len; i += 8)
-        h = mix(h ^ get_u64(s.ptr + i));
-    uint64_t tail = 0;
-    for (size_t k = 0; i + k < s.len; k++)
-        tail |= (uint64_t)s.ptr[i + k] << (8 * k);
-    return mix(h ^ tail);
+        h = mix(h ^ get_le(s.ptr + i, 8));
+    return mix(h ^ get_le(s.ptr + i, (int)(s.len - i)));
 }
 
-int64_t now_ms(void)
-{
+int64_t now_ms(void) {
     struct timespec ts;
-
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-uint64_t random_u64(void)
-{
-    uint64_t value = 0;
-
-    while (value == 0)
-        if (getrandom(&value, sizeof value, 0) != sizeof value)
-            die("the kernel gives no random numbers");
-    return value;
-}
-
-static char prefix[96] = "raftcore-kv";
-
-void note_who(const char *who)
-{
-    snprintf(prefix, sizeof prefix, "%s", who);
-}
-
-static void line(const char *format, va_list args)
-{
+static void line(const char *format, va_list args) {
     char text[1024];
-
     vsnprintf(text, sizeof text, format, args);
-    fprintf(stderr, "%s: %s\n", prefix, text);
+    fprintf(stderr, "raftcore-kv: %s\n", text);
 }
 
-void note(const char *format, ...)
-{
+void note(const char *format, ...) {
     va_list args;
-
     va_start(args, format);
     line(format, args);
     va_end(args);
 }
 
-void die(const char *format, ...)
-{
+void die(const char *format, ...) {
     va_list args;
-
     va_start(args, format);
     line(format, args);
     va_end(args);

@@ -82,9 +82,10 @@ enum class storage : std::uint32_t {
     messages = RAFTCORE_STORAGE_MESSAGES,
 };
 
-/** Schema of the messages: config::dialect. */
+/** Schema of messages and log: config::set_dialect. Equal on all members, for the life of the group. */
 enum class dialect : std::uint32_t {
     raftpb = RAFTCORE_DIALECT_RAFTPB,
+    eraftpb = RAFTCORE_DIALECT_ERAFTPB,
 };
 
 /** Presets of config::set_preset. */
@@ -116,11 +117,20 @@ enum class flag : std::uint64_t {
     committed_spans = RAFTCORE_FLAG_COMMITTED_SPANS,
     conf_apart = RAFTCORE_FLAG_CONF_APART,
     snapshot_any_conf = RAFTCORE_FLAG_SNAPSHOT_ANY_CONF,
+    report_commit = RAFTCORE_FLAG_REPORT_COMMIT,
+    spare_heartbeats = RAFTCORE_FLAG_SPARE_HEARTBEATS,
+    yield_to_priority = RAFTCORE_FLAG_YIELD_TO_PRIORITY,
+    leased_proposals = RAFTCORE_FLAG_LEASED_PROPOSALS,
 };
 
 /** Bits of features(). */
 enum class feature : std::uint64_t {
     checked = RAFTCORE_FEATURE_CHECKED,
+};
+
+/** Bits of raftcore_hello_info::features: hello_read. */
+enum class hello_feature : std::uint64_t {
+    eraftpb = RAFTCORE_HELLO_ERAFTPB,
 };
 
 /** Bits of ready::flags. */

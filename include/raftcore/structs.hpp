@@ -51,6 +51,8 @@ struct config : raftcore_config {
     bool test(flag one) const noexcept { return bits<flag>(flags).test(one); }
     void set_storage(raftcore::storage mode) noexcept { storage = static_cast<std::uint32_t>(mode); }
 
+    void set_dialect(raftcore::dialect its) noexcept { dialect = static_cast<std::uint32_t>(its); }
+
     /** Sets the fields in which another library differs. */
     status_code set_preset(preset which) noexcept {
         return checked(raftcore_config_preset(this, static_cast<std::uint32_t>(which)), this);
@@ -108,6 +110,12 @@ public:
         return made;
     }
 
+    /** Sets the dialect of the log, for encode(). */
+    void set_dialect(raftcore::dialect its) noexcept {
+        raw_.dialect = static_cast<std::uint32_t>(its);
+    }
+    raftcore::dialect dialect() const noexcept { return static_cast<raftcore::dialect>(raw_.dialect); }
+
     ids voters() const noexcept { return {raw_.voters, raw_.n_voters}; }
     ids outgoing() const noexcept { return {raw_.outgoing, raw_.n_outgoing}; }
     ids learners() const noexcept { return {raw_.learners, raw_.n_learners}; }
@@ -137,6 +145,14 @@ public:
 
     raftcore_conf *out() noexcept { return &raw_; }
 };
+
+/**
+ * Sets the memory functions of the library, before any other call of it. They must not throw.
+ * code::state: the library has memory already, or the functions are set.
+ */
+inline status_code set_heap(const raftcore_heap &functions) noexcept {
+    return checked(raftcore_set_heap(&functions));
+}
 
 /** Everything that you have stored of a node: node::boot. Without more: an empty disk. */
 struct stored : raftcore_stored {
@@ -234,7 +250,7 @@ inline result<std::optional<snapshot_part>> snapshot_split(bytes message) noexce
     return std::optional<snapshot_part>(snapshot_part{data, index, term});
 }
 
-/** Reads the frame that opens a connection: node::hello. You judge version, group and id. */
+/** Reads the frame that opens a connection: node::hello. node::hello_check judges it for you. */
 inline result<raftcore_hello_info> hello_read(bytes whole_frame) noexcept {
     raftcore_hello_info info{};
     info.struct_size = sizeof info;

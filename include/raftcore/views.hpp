@@ -211,6 +211,9 @@ public:
     using record_view::record_view;
     entry_kind kind() const noexcept { return static_cast<entry_kind>(raw().kind); }
     bytes data() const noexcept { return raw().data; }
+
+    /** Returns the bytes beside the data, with dialect::eraftpb; else nothing. */
+    bytes context() const noexcept { return raw().context; }
 };
 using entries = strided<raftcore_entry, entry>;
 

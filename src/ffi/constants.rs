@@ -18,6 +18,11 @@ pub const RAFTCORE_VERSION_PATCH: u32 = 0;
 /// Built with internal checks, for tests
 pub const RAFTCORE_FEATURE_CHECKED: u64 = 1;
 
+/// Bits of raftcore_hello_info.features.
+///
+/// The sender's group speaks RAFTCORE_DIALECT_ERAFTPB
+pub const RAFTCORE_HELLO_ERAFTPB: u64 = 4294967296;
+
 /// Success
 pub const RAFTCORE_OK: i32 = 0;
 /// Nothing to return: no ready, fetch or event
@@ -177,6 +182,9 @@ pub const RAFTCORE_STORAGE_MESSAGES: u32 = 2;
 ///
 /// The schema of etcd's raft
 pub const RAFTCORE_DIALECT_RAFTPB: u32 = 0;
+/// The schema of raft-rs 0.7 (eraftpb): entries with contexts, requested snapshots, priorities in its
+/// fields, learners under its number. A log of one dialect is never read in the other.
+pub const RAFTCORE_DIALECT_ERAFTPB: u32 = 1;
 /// Presets of raftcore_config_preset.
 ///
 /// The choices of etcd's raft, wherever the defaults differ
@@ -236,6 +244,17 @@ pub const RAFTCORE_FLAG_COMMITTED_SPANS: u64 = 524288;
 pub const RAFTCORE_FLAG_CONF_APART: u64 = 1048576;
 /// [etcd] The membership of a supplied snapshot may lack the receiver.
 pub const RAFTCORE_FLAG_SNAPSHOT_ANY_CONF: u64 = 2097152;
+/// Answers to the leader carry the commit index, for raftcore_peer.commit. In
+/// RAFTCORE_DIALECT_ERAFTPB they always do.
+pub const RAFTCORE_FLAG_REPORT_COMMIT: u64 = 4194304;
+/// A leader sends no heartbeat to a peer with new entries since the last heartbeat. No effect with
+/// LEASE_READS.
+pub const RAFTCORE_FLAG_SPARE_HEARTBEATS: u64 = 8388608;
+/// Leadership goes to the highest priority: a follower of higher priority with the whole log asks
+/// the leader for leadership.
+pub const RAFTCORE_FLAG_YIELD_TO_PRIORITY: u64 = 16777216;
+/// A leader without a lease refuses proposals with RAFTCORE_E_NO_LEADER. Requires LEASE_READS.
+pub const RAFTCORE_FLAG_LEASED_PROPOSALS: u64 = 33554432;
 
 /// raftcore_ready.flags
 ///
@@ -372,7 +391,7 @@ pub const RAFTCORE_EVENT_MESSAGE_LOST: u32 = 20;
 pub const RAFTCORE_EVENT_PROPOSAL_REFUSED: u32 = 21;
 /// At boot. a: the stored value, b: the value used
 pub const RAFTCORE_EVENT_REPAIRED: u32 = 22;
-/// Entries from index to a were overwritten. b: the first of them that this node appended as leader;
+/// Entries from index to a were overwritten. b: the first such entry of this node's own leadership;
 /// 0: none
 pub const RAFTCORE_EVENT_TRUNCATED: u32 = 23;
 /// See raftcore_error_detail

@@ -18,7 +18,9 @@ fn list_len<T>(count: usize) -> usize {
 }
 
 fn data_len<'a>(entries: impl Iterator<Item = EntryRef<'a>>) -> usize {
-    entries.fold(0, |sum: usize, entry| sum.saturating_add(round_up(entry.data.len())))
+    entries.fold(0, |sum: usize, entry| {
+        sum.saturating_add(round_up(entry.data.len())).saturating_add(round_up(entry.context.len()))
+    })
 }
 
 fn records_len(ready: &Ready<'_>) -> usize {
@@ -104,6 +106,7 @@ impl Flat {
             // SAFETY: as here.
             unsafe {
                 let data_at = self.append([entry.data].into_iter());
+                let context_at = self.append([entry.context].into_iter());
                 self.put(&raftcore_flat_entry {
                     term: entry.term.to_le(),
                     index: entry.index.to_le(),
@@ -112,6 +115,8 @@ impl Flat {
                     data_bytes: (entry.data.len() as u64).to_le(),
                     kind: (entry.kind as u32).to_le(),
                     reserved0: 0,
+                    context_at,
+                    context_bytes: (entry.context.len() as u64).to_le(),
                 });
             }
         }

@@ -245,22 +245,22 @@ fn inside(header: &raftcore_node, needs: Needs, body: impl FnOnce(&mut Call<'_>)
     code
 }
 
-/// Like `guard`, for a call that often finds nothing to do. `look` runs first, and the body gets
-/// the result of `look`; on `None` there is nothing to do. `look` runs outside `catch_unwind`, a
-/// third of the cost of such a call, and so must not be able to panic.
+/// Like `guard`, for a call that often finds nothing to do. `idle` runs first, and the body only if
+/// `idle` returns false. `idle` runs outside `catch_unwind`, a third of the cost of such a call, and
+/// so must not be able to panic.
 #[inline(always)]
-pub(super) fn guard_after<L>(
+pub(super) fn guard_unless(
     node: *const raftcore_node,
-    look: impl FnOnce(&Held) -> Option<L>,
-    body: impl FnOnce(&mut Call<'_>, L) -> Answer,
+    idle: impl FnOnce(&Held) -> bool,
+    body: impl FnOnce(&mut Call<'_>) -> Answer,
 ) -> raftcore_code {
     match lock(node) {
         Ok(header) => {
             // SAFETY: a handle that is not dead holds a box that only the busy call reaches.
-            let code = match look(unsafe { &*header.held.get() }) {
-                None if !header.poisoned.get() => RAFTCORE_NONE,
-                None => Error::Poisoned.code(),
-                Some(seen) => apart(header, seen, body),
+            let code = match idle(unsafe { &*header.held.get() }) {
+                true if !header.poisoned.get() => RAFTCORE_NONE,
+                true => Error::Poisoned.code(),
+                false => apart(header, body),
             };
             unlock(header);
             code
@@ -271,8 +271,8 @@ pub(super) fn guard_after<L>(
 
 /// A function apart, so that a call without work saves no registers for the body.
 #[inline(never)]
-fn apart<L>(header: &raftcore_node, seen: L, body: impl FnOnce(&mut Call<'_>, L) -> Answer) -> raftcore_code {
-    inside(header, Needs::Sound, |call| body(call, seen))
+fn apart(header: &raftcore_node, body: impl FnOnce(&mut Call<'_>) -> Answer) -> raftcore_code {
+    inside(header, Needs::Sound, body)
 }
 
 /// Runs the body of a call without a node. A panic in the body harms nothing.
@@ -340,7 +340,11 @@ pub(super) fn hook() {
         } else if !ptr::eq(inside, &raw const NOBODY) {
             // SAFETY: this thread is inside a call on that node, and so made the header busy.
             let header = unsafe { &*inside };
-            let what = info.payload_as_str().unwrap_or("a panic without a text");
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().copied();
+            let what = text
+                .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("a panic without a text");
             match info.location() {
                 Some(at) => header.say(format_args!("{}:{}: {what}", at.file(), at.line())),
                 None => header.say(format_args!("{what}")),

@@ -29,7 +29,7 @@ macro_rules! laid_out {
 
 laid_out! {
     raftcore_slice, 16, 8: ptr len;
-    raftcore_entry, 48, 40: term index kind reserved0 data token;
+    raftcore_entry, 64, 48: term index kind reserved0 data token context;
     raftcore_msg, 144, 120: to from term log_term index commit reject_hint vote flags kind reserved0 frame entries
         n_frame frame_bytes n_entries entry_stride context snapshot_conf;
     raftcore_read, 16, 16: token index;
@@ -37,8 +37,8 @@ laid_out! {
     raftcore_drop, 16, 16: token what reason;
     raftcore_run, 16, 16: first term;
     raftcore_change, 16, 16: id kind reserved0;
-    raftcore_conf, 96, 64: struct_size auto_leave voters outgoing learners learners_next n_voters n_outgoing
-        n_learners n_learners_next bytes context index;
+    raftcore_conf, 104, 72: struct_size auto_leave voters outgoing learners learners_next n_voters n_outgoing
+        n_learners n_learners_next bytes context index dialect reserved0;
     raftcore_fetch, 48, 48: struct_size kind id peer first last max_bytes;
     raftcore_ready, 216, 176: struct_size role flags number term vote commit leader snapshot_index snapshot_term
         committed_first committed_last snapshot_conf snapshot_data entries committed msgs reads dropped done
@@ -48,14 +48,15 @@ laid_out! {
         snapshot_term committed_first committed_last snapshot_conf_at snapshot_conf_bytes snapshot_data_at
         snapshot_data_bytes entries_at committed_at msgs_at reads_at dropped_at done_at n_entries n_committed n_msgs
         n_reads n_dropped n_done entry_stride msg_stride read_stride drop_stride done_stride reserved0;
-    raftcore_flat_entry, 48, 48: term index token data_at data_bytes kind reserved0;
+    raftcore_flat_entry, 64, 64: term index token data_at data_bytes kind reserved0 context_at context_bytes;
     raftcore_flat_msg, 128, 128: to from term log_term index commit reject_hint vote flags frame_at frame_bytes kind
         reserved0 context_at context_bytes snapshot_conf_at snapshot_conf_bytes;
-    raftcore_config, 184, 184: struct_size abi_version id group seed flags storage dialect election_ticks
+    raftcore_config, 200, 200: struct_size abi_version id group seed flags storage dialect election_ticks
         heartbeat_ticks read_timeout_ticks snapshot_timeout_ticks vote_fence_ticks max_peers max_inflight_msgs
         max_outstanding max_entries_per_ready max_messages max_reads max_tokens priority max_apply_unpersisted
         recent_bytes catchup_bytes max_size_per_msg max_committed_size_per_ready max_uncommitted_size
-        max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes own_write_timeout_ticks reserved0;
+        max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes own_write_timeout_ticks election_jitter_ticks
+        peer_lags_ticks no_leader_ticks max_entries_per_msg caught_up_entries;
     raftcore_stored, 112, 88: struct_size reserved0 term vote commit applied before_first before_first_term last conf
         runs entries n_runs n_entries reserved1;
     raftcore_input, 80, 72: struct_size ticks done persisted applied released peer frames consumed rejected first;
@@ -64,10 +65,11 @@ laid_out! {
         first_index last_index last_term recent_first safe_to_compact memory_bytes messages_dropped messages_refused
         messages_ignored proposals_refused reads_failed events_lost implausible n_peers n_outstanding promotable
         electable election_elapsed election_timeout n_reads n_tokens last_ready late_ticks apply_waits;
-    raftcore_peer, 56, 56: id match_index next_index pending_snapshot inflight_bytes inflight_msgs flow flags
-        silent_ticks;
+    raftcore_peer, 72, 72: id match_index next_index pending_snapshot inflight_bytes inflight_msgs flow flags
+        silent_ticks commit group;
     raftcore_event, 48, 48: kind reason peer term index a b;
     raftcore_hello_info, 32, 32: struct_size version features group id;
+    raftcore_heap, 40, 24: struct_size reserved0 context alloc resize free;
 }
 
 /// An array of slices is an array of `struct iovec`: a host passes the frame of a message to `writev`.
@@ -186,6 +188,13 @@ same! {
     RAFTCORE_FLAG_COMMITTED_SPANS = crate::Flags::COMMITTED_SPANS.0;
     RAFTCORE_FLAG_CONF_APART = crate::Flags::CONF_APART.0;
     RAFTCORE_FLAG_SNAPSHOT_ANY_CONF = crate::Flags::SNAPSHOT_ANY_CONF.0;
+    RAFTCORE_FLAG_REPORT_COMMIT = crate::Flags::REPORT_COMMIT.0;
+    RAFTCORE_FLAG_SPARE_HEARTBEATS = crate::Flags::SPARE_HEARTBEATS.0;
+    RAFTCORE_FLAG_YIELD_TO_PRIORITY = crate::Flags::YIELD_TO_PRIORITY.0;
+    RAFTCORE_FLAG_LEASED_PROPOSALS = crate::Flags::LEASED_PROPOSALS.0;
+    RAFTCORE_DIALECT_RAFTPB = crate::Dialect::Raftpb;
+    RAFTCORE_DIALECT_ERAFTPB = crate::Dialect::Eraftpb;
+    RAFTCORE_HELLO_ERAFTPB = crate::types::FEATURE_ERAFTPB;
     RAFTCORE_E_NULL = crate::Error::Null;
     RAFTCORE_E_HANDLE = crate::Error::Handle;
     RAFTCORE_E_BUSY = crate::Error::Busy;

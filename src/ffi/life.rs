@@ -10,7 +10,7 @@ use super::output::Slots;
 use super::texts;
 use super::types::*;
 use super::{ConfIn, STRUCT_SIZE_MAX, Sized32, array, conf_in, entries_in, place, struct_in, text_out};
-use crate::{Config, EntryId, Error, Flags, HardState, Node, StorageMode, Stored, StoredConf, TermRun};
+use crate::{Config, Dialect, EntryId, Error, Flags, HardState, Node, StorageMode, Stored, StoredConf, TermRun};
 
 /// Returns the ABI version of the library that runs. The version must equal RAFTCORE_ABI_VERSION.
 #[unsafe(no_mangle)]
@@ -440,12 +440,9 @@ fn config_in(c: &raftcore_config) -> Result<Config, Refusal> {
     if c.abi_version != RAFTCORE_ABI_VERSION {
         return Err(Refusal::Own(Error::Abi, "abi_version is not one this library knows"));
     }
-    if c.dialect != RAFTCORE_DIALECT_RAFTPB {
+    let Some(dialect) = Dialect::from_number(c.dialect) else {
         return Err(Refusal::Own(Error::Unsupported, "dialect is not one this library speaks"));
-    }
-    if c.reserved0 != 0 {
-        return Err(super::RESERVED);
-    }
+    };
     let Some(storage) = StorageMode::from_number(c.storage) else {
         return Err(Refusal::Own(Error::Arg, "storage is none of RAFTCORE_STORAGE_*"));
     };
@@ -455,6 +452,7 @@ fn config_in(c: &raftcore_config) -> Result<Config, Refusal> {
         seed: c.seed,
         flags: Flags(c.flags),
         storage,
+        dialect,
         election_ticks: c.election_ticks,
         heartbeat_ticks: c.heartbeat_ticks,
         read_timeout_ticks: c.read_timeout_ticks,
@@ -479,6 +477,11 @@ fn config_in(c: &raftcore_config) -> Result<Config, Refusal> {
         max_snapshot_bytes: c.max_snapshot_bytes,
         block_bytes: c.block_bytes,
         own_write_timeout_ticks: c.own_write_timeout_ticks,
+        election_jitter_ticks: c.election_jitter_ticks,
+        peer_lags_ticks: c.peer_lags_ticks,
+        no_leader_ticks: c.no_leader_ticks,
+        max_entries_per_msg: c.max_entries_per_msg,
+        caught_up_entries: c.caught_up_entries,
     })
 }
 
@@ -491,7 +494,7 @@ fn config_out(c: &Config, struct_size: u32) -> raftcore_config {
         seed: c.seed,
         flags: c.flags.0,
         storage: c.storage as u32,
-        dialect: RAFTCORE_DIALECT_RAFTPB,
+        dialect: c.dialect as u32,
         election_ticks: c.election_ticks,
         heartbeat_ticks: c.heartbeat_ticks,
         read_timeout_ticks: c.read_timeout_ticks,
@@ -516,6 +519,10 @@ fn config_out(c: &Config, struct_size: u32) -> raftcore_config {
         max_snapshot_bytes: c.max_snapshot_bytes,
         block_bytes: c.block_bytes,
         own_write_timeout_ticks: c.own_write_timeout_ticks,
-        reserved0: 0,
+        election_jitter_ticks: c.election_jitter_ticks,
+        peer_lags_ticks: c.peer_lags_ticks,
+        no_leader_ticks: c.no_leader_ticks,
+        max_entries_per_msg: c.max_entries_per_msg,
+        caught_up_entries: c.caught_up_entries,
     }
 }

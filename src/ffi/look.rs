@@ -99,6 +99,8 @@ pub unsafe extern "C" fn raftcore_get_peers(
                 flow: peer.flow as u32,
                 flags: peer.flags,
                 silent_ticks: peer.silent_ticks,
+                commit: peer.commit,
+                group: peer.group,
             };
             // SAFETY: the page asks for room for `cap` records, and i is below it.
             unsafe { out.add(i).write(record) };

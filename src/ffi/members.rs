@@ -6,9 +6,11 @@ use super::constants::*;
 use super::guard::{Answer, Needs, Refusal, guard, guard_free};
 use super::life::{done, simply};
 use super::types::*;
-use super::{ConfIn, NULL, StructOut, array, array_out, bytes, conf_in, entry_in, optional, slice_out, truth};
+use super::{
+    ConfIn, NULL, StructOut, array, array_out, bytes, conf_dialect, conf_in, entry_in, optional, slice_out, truth,
+};
 use crate::wire;
-use crate::{AppliedConf, Change, ChangeEncoding, ChangeKind, EntryKind, Error, Transition};
+use crate::{AppliedConf, Change, ChangeEncoding, ChangeKind, Dialect, EntryKind, Error, Flags, Transition};
 
 /// The largest number of changes in a proposal.
 const CHANGES_MAX: usize = 64;
@@ -44,6 +46,7 @@ pub unsafe extern "C" fn raftcore_read_index(node: *mut raftcore_node, token: u6
 ///             RAFTCORE_E_NOT_LEADER, RAFTCORE_E_NO_LEADER, RAFTCORE_E_FULL,
 ///             RAFTCORE_E_TOO_LARGE   as in raftcore_propose
 ///             RAFTCORE_E_ARG         unknown kind or transition, reserved id, or over 64 changes
+///             RAFTCORE_E_UNSUPPORTED  RAFTCORE_CHANGE_UPDATE_NODE in RAFTCORE_DIALECT_ERAFTPB
 /// Rust        Node::propose_conf
 #[unsafe(no_mangle)]
 #[must_use]
@@ -58,29 +61,67 @@ pub unsafe extern "C" fn raftcore_propose_conf(
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for `count` readable changes, and a context that can be read.
         let (given, context) = unsafe { (array(c, count)?, bytes(context)?) };
-        let encoding = match Transition::from_wire(u64::from(transition)) {
-            _ if transition == RAFTCORE_TRANSITION_V1 => ChangeEncoding::V1,
-            Some(transition) => ChangeEncoding::V2(transition),
-            None => return Err(Refusal::Own(Error::Arg, "transition is none of RAFTCORE_TRANSITION_*")),
-        };
-        let mut changes = [Change { kind: ChangeKind::UpdateNode, id: 0 }; CHANGES_MAX];
-        let Some(changes) = changes.get_mut(..given.len()) else {
-            return Err(Refusal::Own(Error::Arg, "more than 64 changes in one proposal"));
-        };
-        for (to, from) in changes.iter_mut().zip(given) {
-            let Some(kind) = ChangeKind::from_wire(u64::from(from.kind)) else {
-                return Err(Refusal::Own(Error::Arg, "a change's kind is none of RAFTCORE_CHANGE_*"));
-            };
-            if from.reserved0 != 0 {
-                return Err(super::RESERVED);
-            }
-            *to = Change { kind, id: from.id };
-        }
+        let mut changes = NO_CHANGES;
+        let (changes, encoding) = changes_in(&mut changes, given, transition)?;
         done(call.node.propose_conf(changes, encoding, context, token))
     })
 }
 
-fn conf_out(out: StructOut<raftcore_conf>, applied: &AppliedConf<'_>) -> Answer {
+/// Proposes a membership change, if the membership is the one that its author has seen.
+///
+/// index    raftcore_conf.index of that membership. The other arguments as in raftcore_propose_conf.
+/// Returns  As raftcore_propose_conf;
+///          RAFTCORE_E_STALE  another membership is in force, or its index is not known: look again
+/// Rust     Node::propose_conf_at
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_propose_conf_at(
+    node: *mut raftcore_node,
+    index: u64,
+    c: *const raftcore_change,
+    count: size_t,
+    transition: u32,
+    context: raftcore_slice,
+    token: u64,
+) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        // SAFETY: the page asks for `count` readable changes, and a context that can be read.
+        let (given, context) = unsafe { (array(c, count)?, bytes(context)?) };
+        let mut changes = NO_CHANGES;
+        let (changes, encoding) = changes_in(&mut changes, given, transition)?;
+        done(call.node.propose_conf_at(index, changes, encoding, context, token))
+    })
+}
+
+const NO_CHANGES: [Change; CHANGES_MAX] = [Change { kind: ChangeKind::UpdateNode, id: 0 }; CHANGES_MAX];
+
+/// Converts changes from C, in the caller's room, and the way they pass.
+fn changes_in<'a>(
+    room: &'a mut [Change; CHANGES_MAX],
+    given: &[raftcore_change],
+    transition: u32,
+) -> Result<(&'a [Change], ChangeEncoding), Refusal> {
+    let encoding = match Transition::from_wire(u64::from(transition)) {
+        _ if transition == RAFTCORE_TRANSITION_V1 => ChangeEncoding::V1,
+        Some(transition) => ChangeEncoding::V2(transition),
+        None => return Err(Refusal::Own(Error::Arg, "transition is none of RAFTCORE_TRANSITION_*")),
+    };
+    let Some(changes) = room.get_mut(..given.len()) else {
+        return Err(Refusal::Own(Error::Arg, "more than 64 changes in one proposal"));
+    };
+    for (to, from) in changes.iter_mut().zip(given) {
+        let Some(kind) = ChangeKind::from_wire(u64::from(from.kind)) else {
+            return Err(Refusal::Own(Error::Arg, "a change's kind is none of RAFTCORE_CHANGE_*"));
+        };
+        if from.reserved0 != 0 {
+            return Err(super::RESERVED);
+        }
+        *to = Change { kind, id: from.id };
+    }
+    Ok((changes, encoding))
+}
+
+fn conf_out(out: StructOut<raftcore_conf>, dialect: Dialect, applied: &AppliedConf<'_>) -> Answer {
     let (voters, n_voters) = array_out(applied.conf.voters);
     let (outgoing, n_outgoing) = array_out(applied.conf.voters_outgoing);
     let (learners, n_learners) = array_out(applied.conf.learners);
@@ -99,6 +140,8 @@ fn conf_out(out: StructOut<raftcore_conf>, applied: &AppliedConf<'_>) -> Answer 
         bytes: slice_out(applied.bytes),
         context: slice_out(applied.context),
         index: applied.index,
+        dialect: dialect as u32,
+        reserved0: 0,
     });
     Ok(RAFTCORE_OK)
 }
@@ -134,7 +177,7 @@ pub unsafe extern "C" fn raftcore_apply_conf(
         }
         // SAFETY: the page asks for a readable entry, and a struct of the stated size.
         let (entry, out) = unsafe { (entry_in(array(e, 1)?.first().ok_or(NULL)?)?, StructOut::new(out)?) };
-        conf_out(out, &call.node.apply_conf(entry)?)
+        conf_out(out, call.node.config().dialect, &call.node.apply_conf(entry)?)
     })
 }
 
@@ -164,7 +207,7 @@ pub unsafe extern "C" fn raftcore_skip_conf(
         }
         // SAFETY: the page asks for a struct of the stated size.
         let out = unsafe { StructOut::new(out) }?;
-        conf_out(out, &call.node.skip_conf(index)?)
+        conf_out(out, call.node.config().dialect, &call.node.skip_conf(index)?)
     })
 }
 
@@ -196,7 +239,7 @@ pub unsafe extern "C" fn raftcore_apply_change(
         };
         // SAFETY: the page asks for readable data, and a struct of the stated size.
         let (data, out) = unsafe { (bytes(data)?, StructOut::new(out)?) };
-        conf_out(out, &call.node.apply_change(kind, data)?)
+        conf_out(out, call.node.config().dialect, &call.node.apply_change(kind, data)?)
     })
 }
 
@@ -208,6 +251,7 @@ pub unsafe extern "C" fn raftcore_apply_change(
 /// Returns   RAFTCORE_OK           written
 ///           RAFTCORE_E_TOO_SMALL  *need_out bytes are needed
 ///           RAFTCORE_E_ARG        conf->bytes is not empty
+///           RAFTCORE_E_UNSUPPORTED  conf->dialect is unknown
 /// Rust      wire::write_stored_conf
 #[unsafe(no_mangle)]
 #[must_use]
@@ -217,11 +261,14 @@ pub unsafe extern "C" fn raftcore_conf_encode(
     cap: size_t,
     need_out: *mut size_t,
 ) -> raftcore_code {
+    let conf_at = conf;
     guard_free(|| {
         // SAFETY: the page asks for a readable membership, and a place for the answer.
         let (conf, need_out) = unsafe { (conf_in(conf).map_err(code_of)?, optional(need_out).map_err(code_of)?) };
         let ConfIn::Ids(ids, index) = conf else { return Err(Error::Arg) };
-        let need = wire::stored_conf_len(&ids, index);
+        // SAFETY: as above; `conf_in` has read the struct.
+        let dialect = unsafe { conf_dialect(conf_at) }.ok_or(Error::Unsupported)?;
+        let need = wire::stored_conf_len(dialect, &ids, index);
         if let Some(out) = need_out {
             out.write(need);
         }
@@ -233,7 +280,7 @@ pub unsafe extern "C" fn raftcore_conf_encode(
         }
         // SAFETY: the page asks for `cap` writable bytes, and no more than these are written.
         let room = unsafe { core::slice::from_raw_parts_mut(buf, need) };
-        wire::write_stored_conf(room, &ids, index);
+        wire::write_stored_conf(dialect, room, &ids, index);
         Ok(RAFTCORE_OK)
     })
 }
@@ -258,7 +305,7 @@ pub unsafe extern "C" fn raftcore_get_conf(node: *mut raftcore_node, out: *mut r
     guard(node, Needs::Sound, |call| {
         // SAFETY: the page asks for a struct of the stated size.
         let out = unsafe { StructOut::new(out) }?;
-        conf_out(out, &call.node.conf()?)
+        conf_out(out, call.node.config().dialect, &call.node.conf()?)
     })
 }
 
@@ -338,7 +385,8 @@ pub unsafe extern "C" fn raftcore_set_priority(node: *mut raftcore_node, priorit
 
 /// Sets the window of a peer, until the peer leaves the membership.
 ///
-/// max_inflight_msgs   Appends in flight, 1 to 65536.
+/// max_inflight_msgs   Appends in flight, 0 to 65536. 0 pauses the peer: no entries and no snapshots,
+///                     only heartbeats, until the window opens again.
 /// max_inflight_bytes  Payload in flight; 0: no limit.
 /// Returns             RAFTCORE_OK         done
 ///                     RAFTCORE_E_NO_PEER  not a member
@@ -353,6 +401,107 @@ pub unsafe extern "C" fn raftcore_set_window(
     max_inflight_bytes: u64,
 ) -> raftcore_code {
     simply(node, |n| n.set_window(peer, max_inflight_msgs, max_inflight_bytes))
+}
+
+/// Puts a peer into a commit group, such as a data centre. While a peer has a group, a leader
+/// commits what a quorum has stored and members of two groups have stored.
+///
+/// If all voters are in one group, the quorum decides alone. If some have no group, and no two
+/// groups are there, all voters must have the entry (raft-rs's group commit). The setting is this
+/// node's own: make it on every member that may lead, and after a change of membership again.
+///
+/// group    Any number; 0: none
+/// Returns  RAFTCORE_OK         done
+///          RAFTCORE_E_NO_PEER  not a member
+/// Rust     Node::set_commit_group
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_set_commit_group(node: *mut raftcore_node, peer: u64, group: u64) -> raftcore_code {
+    simply(node, |n| n.set_commit_group(peer, group))
+}
+
+/// Lets the leader propose a learner as a voter by itself, once the learner has caught up
+/// (RAFTCORE_PF_CAUGHT_UP).
+///
+/// The wish is this node's own, and ends with the learner's membership: tell every member that may
+/// lead.
+///
+/// on       1 or 0
+/// Returns  RAFTCORE_OK         done
+///          RAFTCORE_E_NO_PEER  not a member
+///          RAFTCORE_E_ARG      neither 0 nor 1
+/// Rust     Node::promote_when_caught_up
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_promote_when_caught_up(
+    node: *mut raftcore_node,
+    peer: u64,
+    on: u32,
+) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        let on = truth(on)?;
+        done(call.node.promote_when_caught_up(peer, on))
+    })
+}
+
+/// Asks the leader for a snapshot, for a follower that cannot trust its own state.
+///
+/// The snapshot covers the node's whole log, arrives in a ready as any snapshot, and replaces state
+/// and log. Until then the node takes no entries. The request is repeated with every heartbeat. It
+/// ends with the snapshot, with a campaign of this node, or without an answer after
+/// snapshot_timeout_ticks, with RAFTCORE_EVENT_SNAPSHOT_ENDED. A leader of etcd's raft knows no such
+/// requests.
+///
+/// Returns  RAFTCORE_OK           asked
+///          RAFTCORE_E_NO_LEADER  this node leads, or no leader is known
+///          RAFTCORE_E_STATE      asked already, a snapshot waits to be stored, or the log has no
+///                                entry of the leader's term yet: retry later
+/// Rust     Node::request_snapshot
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_request_snapshot(node: *mut raftcore_node) -> raftcore_code {
+    simply(node, |n| n.request_snapshot())
+}
+
+/// Sends a heartbeat to every peer now, at the leader: to wake sleeping peers, or to ask who is
+/// there.
+///
+/// Returns  RAFTCORE_OK  done; without effect on other roles
+/// Rust     Node::ping
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_ping(node: *mut raftcore_node) -> raftcore_code {
+    simply(node, |n| n.ping())
+}
+
+/// Changes flags of a running node: the flags in mask become as in values.
+///
+/// These flags can change: PRE_VOTE, CHECK_QUORUM, FORWARDING, BATCH_APPEND, NOMINATE_SUCCESSOR,
+/// RETIRE_GRACEFULLY, QUIET_COMMIT, TRANSFER_FENCE, COMMIT_IN_VOTES, REPORT_COMMIT,
+/// SPARE_HEARTBEATS, YIELD_TO_PRIORITY. If all members must understand a flag, update all members
+/// first.
+///
+/// mask     RAFTCORE_FLAG_*
+/// values   RAFTCORE_FLAG_*
+/// Returns  RAFTCORE_OK     done
+///          RAFTCORE_E_ARG  a fixed flag in mask, or LEASE_READS without CHECK_QUORUM
+/// Rust     Node::set_flags
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_set_flags(node: *mut raftcore_node, mask: u64, values: u64) -> raftcore_code {
+    simply(node, |n| n.set_flags(Flags(mask), Flags(values)))
+}
+
+/// Gives back memory that the node does not need now, for a group that has become quiet.
+///
+/// Later calls may allocate again. The arrays of readies stay.
+///
+/// Returns  RAFTCORE_OK  done
+/// Rust     Node::trim
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_trim(node: *mut raftcore_node) -> raftcore_code {
+    simply(node, |n| n.trim())
 }
 
 /// Sets when a leader sends a new commit index: at once, or with the next append or heartbeat.

@@ -34,6 +34,8 @@ mod many;
 
 mod look;
 
+pub(crate) mod heap;
+
 // The parts behind the page.
 mod flat;
 mod guard;
@@ -88,7 +90,7 @@ macro_rules! sized32 {
         unsafe impl Sized32 for types::$name { const FIRST: usize = size_of::<Self>(); }
     )* };
 }
-sized32!(raftcore_conf raftcore_fetch raftcore_ready raftcore_config raftcore_status raftcore_hello_info raftcore_stored raftcore_input raftcore_frame);
+sized32!(raftcore_conf raftcore_fetch raftcore_ready raftcore_config raftcore_status raftcore_hello_info raftcore_stored raftcore_input raftcore_frame raftcore_heap);
 
 fn struct_size(ptr: *const u32, first: usize) -> Result<usize, Refusal> {
     if ptr.is_null() {
@@ -282,8 +284,8 @@ unsafe fn entry_in<'a>(entry: &raftcore_entry) -> Result<EntryRef<'a>, Refusal> 
         return Err(RESERVED);
     }
     // SAFETY: the caller's promise.
-    let data = unsafe { bytes(entry.data) }?;
-    Ok(EntryRef { term: entry.term, index: entry.index, kind, data, token: entry.token })
+    let (data, context) = unsafe { (bytes(entry.data)?, bytes(entry.context)?) };
+    Ok(EntryRef { term: entry.term, index: entry.index, kind, data, context, token: entry.token })
 }
 
 /// Converts an array of entries from C: checked as a whole, then read one by one.
@@ -334,6 +336,16 @@ unsafe fn conf_in<'a>(conf: *const raftcore_conf) -> Result<ConfIn<'a>, Refusal>
         },
         conf.index,
     ))
+}
+
+/// Returns the dialect that a membership names; `None`: an unknown number.
+///
+/// # Safety
+/// As `conf_in`.
+unsafe fn conf_dialect(conf: *const raftcore_conf) -> Option<crate::Dialect> {
+    // SAFETY: the caller's promise.
+    let conf = unsafe { struct_in(conf) }.ok()?;
+    crate::Dialect::from_number(conf.dialect)
 }
 
 const RESERVED: Refusal = Refusal::Own(Error::Arg, "a reserved field is not 0");

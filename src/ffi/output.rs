@@ -23,7 +23,6 @@ use super::flat::{flat_len, write_flat};
 use super::guard::Refusal;
 use super::types::*;
 use super::{array_out, slice_out};
-pub(super) use crate::node::Outlook;
 use crate::ready::view::RawEntry;
 use crate::{Config, Entries, EntryRef, Error, Flags, Node, Ready, StorageMode};
 
@@ -146,17 +145,10 @@ impl Slots {
         if self.pending == 0 { Ok(node.ready()?) } else { node.view(self.pending).ok_or(LOST).map(Some) }
     }
 
-    /// Returns an outlook on the next ready.
+    /// Returns the next ready as arrays; `None`: no ready.
     #[inline]
-    pub(super) fn outlook(&self, node: &Node) -> Outlook {
-        if self.pending != 0 { Outlook::Other } else { node.outlook() }
-    }
-
-    /// Returns the next ready as arrays; `None`: no ready. `outlook` is the node's outlook just
-    /// now.
-    #[inline(always)]
-    pub(super) fn next(&mut self, node: &mut Node, outlook: Outlook) -> Result<Option<&raftcore_ready>, Refusal> {
-        let ready = if outlook == Outlook::New { Some(node.new_ready()?) } else { self.take(node)? };
+    pub(super) fn next(&mut self, node: &mut Node) -> Result<Option<&raftcore_ready>, Refusal> {
+        let ready = self.take(node)?;
         let Some(ready) = ready else { return Ok(None) };
         let number = ready.number();
         let place = self.place(number);
@@ -172,16 +164,6 @@ impl Slots {
         }
         self.pending = 0;
         Ok(Some(&slot.ready))
-    }
-
-    /// `next` in a turn. A function apart, since inlining makes the turn slower.
-    #[inline(never)]
-    pub(super) fn next_of_turn(
-        &mut self,
-        node: &mut Node,
-        outlook: Outlook,
-    ) -> Result<Option<&raftcore_ready>, Refusal> {
-        self.next(node, outlook)
     }
 
     /// SYNC has a single slot.
@@ -379,11 +361,11 @@ fn put_entries(list: &mut Vec<raftcore_entry>, entries: &Entries<'_>) -> Result<
     make_room(list, entries.len())?;
     let start = list.as_mut_ptr();
     let mut at = start;
-    entries.each_raw(|RawEntry { term, index, kind, data, len }| {
-        let data = raftcore_slice { ptr: data, len };
+    entries.each_raw(|RawEntry { term, index, kind, data, len, context }| {
+        let (data, context) = (raftcore_slice { ptr: data, len }, slice_out(context));
         // SAFETY: at most `len` records, for which there is room.
         unsafe {
-            at.write(raftcore_entry { term, index, kind: kind as u32, reserved0: 0, data, token: 0 });
+            at.write(raftcore_entry { term, index, kind: kind as u32, reserved0: 0, data, token: 0, context });
             at = at.add(1);
         }
     });
@@ -423,6 +405,7 @@ fn entry_out(entry: EntryRef<'_>) -> raftcore_entry {
         reserved0: 0,
         data: slice_out(entry.data),
         token: entry.token,
+        context: slice_out(entry.context),
     }
 }
 

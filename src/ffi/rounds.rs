@@ -3,9 +3,9 @@
 use libc::size_t;
 
 use super::constants::*;
-use super::guard::{Held, Needs, Refusal, guard, guard_after, guard_free};
+use super::guard::{Held, Needs, Refusal, guard, guard_free, guard_unless};
 use super::life::{done, simply};
-use super::output::{Outlook, has_bits};
+use super::output::has_bits;
 use super::turn::flat_out;
 use super::types::*;
 use super::{
@@ -46,7 +46,7 @@ pub unsafe extern "C" fn raftcore_tick(node: *mut raftcore_node, ticks: u32) -> 
 ///                                  nothing done: drop the message, the sender sends again;
 ///                                  everyday if you step much between two readies
 ///          RAFTCORE_E_TOO_LARGE    an entry that recent_bytes has no room for: give all members
-///                                  equal limits, and boot this one again; see the event
+///                                  equal limits, and boot the node again; see the event
 ///          RAFTCORE_E_UNSUPPORTED  a value from a newer version: drop the message
 /// Rust     Node::step
 #[unsafe(no_mangle)]
@@ -176,6 +176,33 @@ pub unsafe extern "C" fn raftcore_propose(
     })
 }
 
+/// Proposes an entry if this node leads in a term, and never forwards the entry. For data that were
+/// computed from the state as of that term.
+///
+/// term     raftcore_status.term, when the data were computed.
+/// parts    As in raftcore_propose, and so count and token.
+/// Memory   As raftcore_propose.
+/// Returns  As raftcore_propose;
+///          RAFTCORE_E_NO_LEADER, RAFTCORE_E_NOT_LEADER  the term is over: compute the data anew
+/// Rust     Node::propose_in_term
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_propose_in_term(
+    node: *mut raftcore_node,
+    term: u64,
+    parts: *const raftcore_slice,
+    count: size_t,
+    token: u64,
+) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        // SAFETY: the page asks for `count` slices that can be read for as long as the call lasts.
+        let parts = unsafe { array(parts, count) }?;
+        check_slices(parts)?;
+        // SAFETY: checked just now.
+        done(call.node.propose_in_term(term, parts.iter().map(|part| unsafe { checked(part) }), token))
+    })
+}
+
 /// Proposes several entries: all or nothing.
 ///
 /// entries  A slice per entry. Copied. May be NULL if count is 0.
@@ -233,6 +260,34 @@ pub unsafe extern "C" fn raftcore_propose_entry(
     })
 }
 
+/// Proposes an entry of any kind with a context: bytes beside the data, as raft-rs has them.
+///
+/// kind     RAFTCORE_ENTRY_*
+/// context  Copied. Comes back in raftcore_entry.context, on every node.
+/// data     Copied. A membership change is checked as in raftcore_propose_conf.
+/// token    As in raftcore_propose.
+/// Returns  As raftcore_propose_entry; max_entry_bytes counts data and context;
+///          RAFTCORE_E_UNSUPPORTED  dialect is not RAFTCORE_DIALECT_ERAFTPB
+/// Rust     Node::propose_with_context
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_propose_with_context(
+    node: *mut raftcore_node,
+    kind: u32,
+    context: raftcore_slice,
+    data: raftcore_slice,
+    token: u64,
+) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        let Some(kind) = EntryKind::from_wire(u64::from(kind)) else {
+            return Err(Refusal::Own(Error::Arg, "kind is none of RAFTCORE_ENTRY_*"));
+        };
+        // SAFETY: the page asks for what can be read for as long as the call lasts.
+        let (context, data) = unsafe { (bytes(context)?, bytes(data)?) };
+        done(call.node.propose_with_context(kind, context, data, token))
+    })
+}
+
 /// Returns the waiting work as RAFTCORE_HAS_*: the contents of the next ready, fetches, events.
 ///
 /// An outstanding ready does not count. Before you sleep, drain the events and do all work until
@@ -269,15 +324,10 @@ pub unsafe extern "C" fn raftcore_has_ready(node: *const raftcore_node) -> i32 {
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn raftcore_get_ready(node: *mut raftcore_node, out: *mut raftcore_ready) -> raftcore_code {
-    // SAFETY: the page asks for a struct of the stated size.
-    let place = || unsafe { StructOut::new(out) };
-    let look = |held: &Held| match held.slots.outlook(&held.node) {
-        Outlook::Idle if place().is_ok() => None,
-        outlook => Some(outlook),
-    };
-    guard_after(node, look, |call, outlook| {
-        let out = place()?;
-        match call.slots.next(call.node, outlook)? {
+    guard(node, Needs::Sound, |call| {
+        // SAFETY: the page asks for a struct of the stated size.
+        let out = unsafe { StructOut::new(out)? };
+        match call.slots.next(call.node)? {
             None => Ok(RAFTCORE_NONE),
             Some(ready) => {
                 out.put(ready);
@@ -362,8 +412,8 @@ pub unsafe extern "C" fn raftcore_advance(node: *mut raftcore_node, number: u64)
 pub unsafe extern "C" fn raftcore_next_fetch(node: *mut raftcore_node, out: *mut raftcore_fetch) -> raftcore_code {
     // SAFETY: the page asks for a struct of the stated size.
     let place = || unsafe { StructOut::new(out) };
-    let look = |held: &Held| if held.node.lacks_nothing() && place().is_ok() { None } else { Some(()) };
-    guard_after(node, look, |call, ()| {
+    let idle = |held: &Held| held.node.lacks_nothing() && place().is_ok();
+    guard_unless(node, idle, |call| {
         let out = place()?;
         let Some(fetch) = call.node.next_fetch()? else { return Ok(RAFTCORE_NONE) };
         out.put(&raftcore_fetch {
@@ -514,7 +564,7 @@ pub unsafe extern "C" fn raftcore_report_snapshot(node: *mut raftcore_node, peer
     })
 }
 
-/// Returns how many ticks you may sleep if nothing arrives. Then pass all to one raftcore_tick.
+/// Returns the ticks that you may sleep if nothing arrives. Then call raftcore_tick once.
 ///
 /// ticks_out  Receives 1 or more; UINT32_MAX: no tick has an effect.
 /// Memory     Does not allocate.
@@ -610,6 +660,28 @@ pub unsafe extern "C" fn raftcore_snapshot_split(
             out.write(snapshot.term);
         }
         Ok(RAFTCORE_OK)
+    })
+}
+
+/// Judges the frame that opens a peer's connection: version, group, dialect and id.
+///
+/// frame    The whole frame, as raftcore_hello_read takes it.
+/// Returns  RAFTCORE_OK            goes with this node
+///          RAFTCORE_E_NOT_FOR_ME  close the connection: raftcore_error_detail says what differs
+///          RAFTCORE_E_DECODE      not a hello frame: close the connection
+/// Rust     Node::check_hello
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn raftcore_hello_check(
+    node: *mut raftcore_node,
+    frame: *const u8,
+    len: size_t,
+) -> raftcore_code {
+    guard(node, Needs::Sound, |call| {
+        // SAFETY: the page asks for `len` readable bytes.
+        let hello = wire::read_hello(unsafe { array(frame, len) }?)
+            .map_err(|error| Refusal::Own(error, "not a hello frame, or not a whole one"))?;
+        done(call.node.check_hello(&hello))
     })
 }
 

@@ -5,7 +5,6 @@ use libc::size_t;
 
 use super::constants::*;
 use super::guard::{Answer, Call, Needs, Refusal, guard};
-use super::output::Outlook;
 use super::types::*;
 use super::{NULL, StructOut, bytes, optional, struct_in};
 use crate::{Error, Input, StepFrames};
@@ -104,11 +103,7 @@ pub unsafe extern "C" fn raftcore_turn(
         if !call.node.lacks_nothing() {
             return Ok(RAFTCORE_FETCH_FIRST);
         }
-        let outlook = match call.slots.outlook(call.node) {
-            Outlook::Idle => return Ok(RAFTCORE_NONE),
-            outlook => outlook,
-        };
-        match call.slots.next_of_turn(call.node, outlook)? {
+        match call.slots.next(call.node)? {
             None => Ok(RAFTCORE_NONE),
             Some(ready) => {
                 out.put(ready);

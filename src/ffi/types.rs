@@ -4,7 +4,7 @@
 
 #![allow(missing_docs)] // where the name says enough, or another struct
 
-use libc::size_t;
+use libc::{c_void, size_t};
 
 /// The result of a call: 0 is success, above 0 is information, below 0 is an error.
 ///
@@ -41,6 +41,8 @@ pub struct raftcore_entry {
     pub data: raftcore_slice,
     /// In committed, on the node of the proposal: its token; else 0
     pub token: u64,
+    /// Bytes beside the data, with RAFTCORE_DIALECT_ERAFTPB; else empty
+    pub context: raftcore_slice,
 }
 
 /// A message to send.
@@ -178,6 +180,10 @@ pub struct raftcore_conf {
     pub context: raftcore_slice,
     /// The index that the membership is as of; 0: not known. The bytes carry the index, too.
     pub index: u64,
+    /// Result, and for raftcore_conf_encode: RAFTCORE_DIALECT_* of the log. The bytes carry it, too.
+    pub dialect: u32,
+    /// 0
+    pub reserved0: u32,
 }
 
 /// A request for entries of your log, or for a snapshot: for a peer far behind, or for this node
@@ -279,7 +285,7 @@ pub struct raftcore_ready {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct raftcore_flat {
-    /// 1; any other layout has another number
+    /// 1: the layout described here
     pub layout: u32,
     /// RAFTCORE_ROLE_*
     pub role: u32,
@@ -345,6 +351,9 @@ pub struct raftcore_flat_entry {
     pub kind: u32,
     /// 0
     pub reserved0: u32,
+    /// Place of the context
+    pub context_at: u64,
+    pub context_bytes: u64,
 }
 
 /// A message of a flat ready.
@@ -399,7 +408,7 @@ pub struct raftcore_config {
     pub flags: u64,
     /// RAFTCORE_STORAGE_* [SYNC]
     pub storage: u32,
-    /// RAFTCORE_DIALECT_* [RAFTPB]
+    /// RAFTCORE_DIALECT_*: equal on all members, for the life of the group [RAFTPB]
     pub dialect: u32,
     /// Ticks without a leader before an election, by chance up to twice as many [above
     /// heartbeat_ticks; 10]
@@ -452,8 +461,18 @@ pub struct raftcore_config {
     pub block_bytes: u64,
     /// A leader steps down if nothing more of its own log becomes durable for so long; 0: never [100]
     pub own_write_timeout_ticks: u32,
-    /// 0
-    pub reserved0: u32,
+    /// An election timeout is election_ticks and by chance up to so many more, this number excluded;
+    /// 0: election_ticks [up to 2^24; 0]
+    pub election_jitter_ticks: u32,
+    /// Ticks of silence until RAFTCORE_EVENT_PEER_LAGS; 0: ten election timeouts [0]
+    pub peer_lags_ticks: u32,
+    /// Ticks without a leader until RAFTCORE_EVENT_NO_LEADER_LONG, again and again; 0: ten election
+    /// timeouts [0]
+    pub no_leader_ticks: u32,
+    /// Entries in an append; 0: no limit but max_size_per_msg [0]
+    pub max_entries_per_msg: u32,
+    /// Entries that a peer may lack with RAFTCORE_PF_CAUGHT_UP; 0: 16, or its messages in flight [0]
+    pub caught_up_entries: u32,
 }
 
 /// Everything that you have stored of a node. See raftcore_boot.
@@ -636,6 +655,10 @@ pub struct raftcore_peer {
     pub flags: u32,
     /// Ticks since the last message from the member
     pub silent_ticks: u32,
+    /// Highest commit index that the member told of (RAFTCORE_FLAG_REPORT_COMMIT); 0: none
+    pub commit: u64,
+    /// Group of raftcore_set_commit_group; 0: none
+    pub group: u64,
 }
 
 /// An event of a node, for logs, traces and tests.
@@ -655,6 +678,33 @@ pub struct raftcore_event {
     /// Depends on kind
     pub a: u64,
     pub b: u64,
+}
+
+/// The memory functions of a host. See raftcore_set_heap.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct raftcore_heap {
+    /// sizeof(raftcore_heap)
+    pub struct_size: u32,
+    /// 0
+    pub reserved0: u32,
+    /// First argument of each function. May be NULL
+    pub context: *mut c_void,
+    /// Returns size bytes at a multiple of align, a power of two; NULL: none left
+    pub alloc: Option<unsafe extern "C" fn(context: *mut c_void, size: size_t, align: size_t) -> *mut c_void>,
+    /// Returns memory of new_size bytes with the old contents, and frees the old memory; NULL: none
+    /// left, and the old memory stays
+    pub resize: Option<
+        unsafe extern "C" fn(
+            context: *mut c_void,
+            old: *mut c_void,
+            old_size: size_t,
+            new_size: size_t,
+            align: size_t,
+        ) -> *mut c_void,
+    >,
+    /// Frees memory of alloc or resize
+    pub free: Option<unsafe extern "C" fn(context: *mut c_void, old: *mut c_void, size: size_t, align: size_t)>,
 }
 
 /// The contents of the frame that opens a connection.

@@ -1,8 +1,8 @@
 //! Appends entries to the log: a leader's own entries, and the entries of a leader's messages.
 //!
-//! Records of a message are copied unchanged if they are canonical. Fast paths append many entries
-//! within a block, records of a series, or a single record. The general paths do the same entry by
-//! entry, and are the oracles of the tests (`api/batches`, `api/steady`).
+//! Records of a message are copied unchanged if they are canonical. Fast paths append records of a
+//! series, or a single record. The general paths do the same entry by entry, and are the oracles of
+//! the tests (`api/batches`, `api/steady`).
 //!
 //! Not here: whether entries may be appended at all (`raft`), room in the blocks (`mod`, `blocks`).
 
@@ -10,7 +10,7 @@ use super::blocks::Place;
 use super::{Log, Run, Slot, max_index_bytes};
 use crate::error::{Error, Result};
 use crate::types::{EntryId, EntryKind, EntryRef, Index, Term};
-use crate::wire::{self, EntriesView, RecordLen};
+use crate::wire::{self, EntriesView, EntryView, RecordLen};
 
 impl Log {
     /// Appends an entry of this node. On an error nothing has changed.
@@ -29,8 +29,33 @@ impl Log {
         }
         self.reserve_index(term, kind)?;
         let space = (wire::MAX_RECORD_HEAD + data_len).min(self.blocks.room());
-        let slot = self.write(EntryRef { term, index, kind, data: &[], token: 0 }, parts, data_len, space)?;
+        let entry = EntryRef { term, index, kind, ..EntryRef::default() };
+        let slot = self.write(entry, parts, data_len, space)?;
         self.push(slot);
+        Ok(())
+    }
+
+    /// Appends an entry with the next index and its context. On an error nothing has changed.
+    pub fn append_entry(&mut self, entry: &EntryRef<'_>) -> Result<()> {
+        let EntryRef { term, kind, data, context, .. } = *entry;
+        if context.is_empty() || !self.contexts {
+            return self.append(term, kind, std::iter::once(data), data.len());
+        }
+        let entry = EntryRef { index: self.last() + 1, ..*entry };
+        let (mut head, mut field) = ([0; wire::MAX_RECORD_HEAD], [0; 11]);
+        let (head_len, field_len) = wire::write_context_heads(&mut head, &mut field, &entry);
+        let len = head_len + data.len() + field_len + context.len();
+        self.make_room(len)?;
+        self.reserve_index(term, kind)?;
+        let (block, at, bytes) = self.blocks.tail(len).ok_or(Error::NoMem)?;
+        let mut end = 0;
+        for part in [head.get(..head_len).unwrap_or(&[]), data, field.get(..field_len).unwrap_or(&[]), context] {
+            bytes.get_mut(end..end + part.len()).ok_or(Error::NoMem)?.copy_from_slice(part);
+            end += part.len();
+        }
+        self.blocks.taken(end);
+        let place = Place { block, offset: at as u32, len: end as u32 };
+        self.push(Slot { term, place, head: head_len as u8, kind });
         Ok(())
     }
 
@@ -59,93 +84,16 @@ impl Log {
         count: usize,
         payload: u64,
     ) -> Result<()> {
-        if count == 1
-            && let Some((parts, len)) = entries.clone().next()
-        {
-            return self.append(term, kind, parts, len);
-        }
-        debug_assert!(!kind.is_change() || count == 0, "a change is proposed by itself");
+        debug_assert!(!kind.is_change() || count <= 1, "a change is proposed by itself");
         let last = self.last();
         let most = payload.saturating_add((count as u64).saturating_mul(wire::MAX_RECORD_HEAD as u64));
-        if most <= self.blocks.room() as u64 {
-            return self.append_in_block(term, entries, count, payload as usize);
+        if most > self.blocks.room() as u64 {
+            let highest = last + count as u64;
+            self.check_room(entries.clone().map(|(_, len)| wire::record_len(term, highest, kind, len)))?;
         }
-        let highest = last + count as u64;
-        self.check_room(entries.clone().map(|(_, len)| wire::record_len(term, highest, kind, len)))?;
-        self.append_over_blocks(term, entries).inspect_err(|_| self.truncate_from(last + 1))
-    }
-
-    /// Appends normal entries, taking new blocks when the newest block is full.
-    ///
-    /// Appends as many entries at a time as fit in the newest block with heads of any length. The
-    /// caller has checked the room. After an error, the entries before the failure stay in the log.
-    fn append_over_blocks<'a, P: Iterator<Item = &'a [u8]>>(
-        &mut self,
-        term: Term,
-        mut entries: impl Iterator<Item = (P, usize)> + Clone,
-    ) -> Result<()> {
-        loop {
-            let (mut room, mut payload, mut count) = (self.blocks.room(), 0, 0);
-            for (_, len) in entries.clone() {
-                let Some(rest) = room.checked_sub(wire::MAX_RECORD_HEAD + len) else { break };
-                (room, payload, count) = (rest, payload + len, count + 1);
-            }
-            if count > 1 {
-                self.append_in_block(term, entries.by_ref(), count, payload)?;
-                continue;
-            }
-            // Whether a single entry fits depends on the length of its head. If not, the entry
-            // begins the next block.
-            let Some((parts, len)) = entries.next() else { return Ok(()) };
-            self.append(term, EntryKind::Normal, parts, len)?;
+        for (parts, len) in entries {
+            self.append(term, kind, parts, len).inspect_err(|_| self.truncate_from(last + 1))?;
         }
-    }
-
-    /// Fast path of `append_all`: normal entries that fit in the newest block with heads of any
-    /// length.
-    fn append_in_block<'a, P: Iterator<Item = &'a [u8]>>(
-        &mut self,
-        term: Term,
-        entries: impl Iterator<Item = (P, usize)>,
-        count: usize,
-        payload: usize,
-    ) -> Result<()> {
-        let first = self.last() + 1;
-        self.reserve_index(term, EntryKind::Normal)?;
-        self.reserve_slots(count)?;
-        let most = payload + count * wire::MAX_RECORD_HEAD;
-        let (block, at, bytes) = self.blocks.tail(self.blocks.room().min(most)).ok_or(Error::NoMem)?;
-        let (mut entries, mut heads, mut offset, mut fits) = (entries, self.heads, 0, true);
-        let series = heads.aim(term, first);
-        // The range has a trusted length, so `extend` writes slot after slot without a check for
-        // room at each.
-        self.slots.extend((first..first + count as u64).map(|index| {
-            let slot = entries.next().and_then(|(parts, len)| {
-                let record = bytes.get_mut(offset..)?;
-                let head = match series {
-                    true => heads.write(record, len),
-                    false => wire::write_record_head(record, term, index, EntryKind::Normal, len),
-                };
-                let mut end = head;
-                for part in parts {
-                    record.get_mut(end..end + part.len())?.copy_from_slice(part);
-                    end += part.len();
-                }
-                let place = Place { block, offset: (at + offset) as u32, len: end as u32 };
-                offset += end;
-                (end == head + len).then_some(Slot { term, place, head: head as u8, kind: EntryKind::Normal })
-            });
-            fits &= slot.is_some();
-            slot.unwrap_or_default()
-        }));
-        self.heads = heads;
-        // Only an iterator that yields different entries the second time fails here.
-        let Some(before_data) = offset.checked_sub(payload).filter(|_| fits) else {
-            self.slots.truncate(self.slots.len() - count);
-            return Err(Error::Arg);
-        };
-        self.blocks.taken(offset);
-        self.end_run(term, count, Place { block, offset: at as u32, len: offset as u32 }, before_data);
         Ok(())
     }
 
@@ -188,7 +136,9 @@ impl Log {
     /// error nothing has changed.
     pub fn append_view(&mut self, entries: &EntriesView<'_>, skip: usize) -> Result<usize> {
         match entries.record_bytes() {
-            Some(bytes) if entries.is_canonical() => self.append_canonical(entries, skip, bytes),
+            Some(bytes) if entries.is_canonical() && (self.contexts || !entries.has_contexts()) => {
+                self.append_canonical(entries, skip, bytes)
+            }
             _ => self.append_foreign(entries, skip),
         }
     }
@@ -237,7 +187,7 @@ impl Log {
             }
             let Some((block, next)) = self.blocks.next() else { break };
             let place = Place { block, offset: (next + at - from) as u32, len: len as u32 };
-            let head = (len - entry.data.len()) as u8;
+            let head = (len - entry.payload_len()) as u8;
             self.push(Slot { term: entry.term, place, head, kind: entry.kind });
             at += len;
             taken += 1;
@@ -387,11 +337,12 @@ impl Log {
     }
 
     /// Appends entries in the encoding of another implementation. Encodes them anew, so that equal
-    /// entries have equal bytes in the log.
+    /// entries have equal bytes in the log. A log without contexts leaves these out.
     fn append_foreign(&mut self, entries: &EntriesView<'_>, skip: usize) -> Result<usize> {
         let mut taken = 0;
         for entry in entries.iter().skip(skip) {
-            match self.append(entry.term, entry.kind, std::iter::once(entry.data), entry.data.len()) {
+            let EntryView { term, kind, data, context, .. } = entry;
+            match self.append_entry(&EntryRef { term, kind, data, context, ..EntryRef::default() }) {
                 Ok(()) => taken += 1,
                 Err(error) if taken == 0 => return Err(error),
                 Err(_) => break,

@@ -307,6 +307,11 @@ impl Blocks {
     }
 
     /// Returns a copy with blocks of its own.
+    /// Frees the spare blocks.
+    pub fn trim(&mut self) {
+        (self.spare, self.spare_large, self.spare_large_bytes) = (Vec::new(), Vec::new(), 0);
+    }
+
     pub fn try_clone(&self) -> Result<Self> {
         let mut copy = Self::new(self.block_bytes, self.max_bytes, self.poison);
         (copy.first, copy.end) = (self.first, self.end);

@@ -128,7 +128,7 @@ impl Boot {
             self.push_runs(log, first.index - 1, detail)?;
         }
         for entry in entries {
-            match log.append(entry.term, entry.kind, std::iter::once(entry.data), entry.data.len()) {
+            match log.append_entry(&entry) {
                 // The host has stored the entry, so a fetch can get it, as every entry that has
                 // left the recent log.
                 Err(Error::Full) => log.append_without_data(entry.term, entry.kind)?,
@@ -170,6 +170,9 @@ impl Boot {
                     detail,
                     format_args!("the entry at index {index} is of term {found}, its term run says {run}"),
                 );
+            }
+            if !entry.context.is_empty() && !log.contexts {
+                return corrupt(detail, format_args!("the entry at index {index} has a context: raftpb has none"));
             }
             term = entry.term;
         }

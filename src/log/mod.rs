@@ -34,10 +34,18 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// Returns the bytes behind the head: the data, and in eraftpb the context's field.
     #[inline]
     pub fn data_len(&self) -> u64 {
         u64::from(self.place.len - u32::from(self.head))
     }
+}
+
+/// Returns data and context of a record of eraftpb.
+#[cold]
+#[inline(never)]
+pub(crate) fn split_context(record: &[u8]) -> (&[u8], &[u8]) {
+    wire::read_record(record).map_or((&[], &[]), |(entry, _)| (entry.data, entry.context))
 }
 
 /// Entries that were appended together and lie without gaps, so that no caller has to add up their
@@ -104,6 +112,8 @@ pub(crate) struct Log {
     recent_bytes: u64,
     /// MESSAGES: entries stay until they are applied, since MsgStorageApply carries the entries.
     pub keep_unapplied: bool,
+    /// Whether entries keep their contexts, as in eraftpb. Raftpb has no contexts.
+    pub contexts: bool,
     /// The head of the next record.
     pub heads: wire::RecordHeads,
     /// The newest run.
@@ -114,7 +124,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub fn new(recent_bytes: u64, block_bytes: u64, poison: bool) -> Self {
+    pub fn new(recent_bytes: u64, block_bytes: u64, poison: bool, contexts: bool) -> Self {
         Self {
             terms: Terms::new(),
             blocks: Blocks::new(block_bytes as usize, recent_bytes, poison),
@@ -131,6 +141,7 @@ impl Log {
             outbox_pin: None,
             recent_bytes,
             keep_unapplied: false,
+            contexts,
             heads: wire::RecordHeads::default(),
             run: Run::default(),
             evicted_payload: 0,
@@ -208,15 +219,6 @@ impl Log {
     /// Appends the slots of `first..=last`, which must be recent, to a list with reserved room.
     #[inline(always)]
     pub fn copy_slots(&self, first: Index, last: Index, out: &mut Vec<Slot>) {
-        // A ready of a quiet group has a single entry. A store is faster than two calls of memcpy.
-        match self.slot(first) {
-            Some(slot) if first == last => out.extend_from_slice(std::slice::from_ref(slot)),
-            _ => self.copy_stretch(first, last, out),
-        }
-    }
-
-    #[inline(never)]
-    fn copy_stretch(&self, first: Index, last: Index, out: &mut Vec<Slot>) {
         let [head, tail] = self.slots(first, last);
         out.extend_from_slice(head);
         if !tail.is_empty() {
@@ -228,8 +230,17 @@ impl Log {
     #[inline]
     pub fn read(&self, slot: &Slot, index: Index) -> EntryRef<'_> {
         let record = self.blocks.get(slot.place);
-        let data = record.get(usize::from(slot.head)..).unwrap_or(&[]);
-        EntryRef { term: slot.term, index, kind: slot.kind, data, token: 0 }
+        let (data, context) = self.split(record, slot);
+        EntryRef { term: slot.term, index, kind: slot.kind, data, context, token: 0 }
+    }
+
+    /// Returns data and context of the record of a slot.
+    #[inline(always)]
+    pub fn split<'a>(&self, record: &'a [u8], slot: &Slot) -> (&'a [u8], &'a [u8]) {
+        if self.contexts {
+            return split_context(record);
+        }
+        (record.get(usize::from(slot.head)..).unwrap_or(&[]), &[])
     }
 
     pub fn changes(&self) -> &[Index] {
@@ -453,6 +464,13 @@ impl Log {
             (self.terms.before().index <= last, "the log ends before it begins"),
         ];
         rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, text)| Err(text))
+    }
+
+    /// Gives back the spare blocks, and the room of slots beyond the entries.
+    pub fn trim(&mut self) {
+        self.blocks.trim();
+        self.slots.shrink_to_fit();
+        self.changes.shrink_to_fit();
     }
 
     pub fn try_clone(&self) -> Result<Self> {

@@ -7,7 +7,7 @@ use crate::event::{EventKind, Reason};
 use crate::log::boot::Stage;
 use crate::membership::{self, Configuration};
 use crate::raft::snapshots::restored_view;
-use crate::types::{EntryId, EntryRef, HardState, Index, NONE, TermRun};
+use crate::types::{Dialect, EntryId, EntryRef, HardState, Index, NONE, TermRun};
 use crate::wire::{self, ConfStateRef};
 
 /// A configuration as a host stores it.
@@ -118,14 +118,29 @@ impl Node {
     /// contain the index.
     ///
     /// # Errors
-    /// As `boot_conf`, and [`Error::Decode`].
+    /// As `boot_conf`, and [`Error::Decode`]. [`Error::Corrupt`]: stored by a node of another
+    /// dialect.
     pub fn boot_conf_bytes(&mut self, conf: &[u8], before_first: EntryId) -> Result<()> {
         self.booting(Stage::Conf)?;
         let outcome = match wire::parse_conf_state(conf) {
-            Ok(view) => self.install_conf(restored_view(&view), view.index(), before_first),
+            Ok(view) => self
+                .check_dialect(view.dialect())
+                .and_then(|()| self.install_conf(restored_view(&view), view.index(), before_first)),
             Err(error) => self.raft.no_conf_state(error, conf.len()),
         };
         self.boot_failed(outcome)
+    }
+
+    /// Refuses a log that a node of another dialect has written: the numbers of changes differ.
+    fn check_dialect(&mut self, stored: Option<u64>) -> Result<()> {
+        let own = self.raft.config.dialect;
+        let Some(stored) = stored.filter(|&stored| stored != own as u64) else { return Ok(()) };
+        let name = u32::try_from(stored).ok().and_then(Dialect::from_number).map_or("a later dialect", Dialect::name);
+        self.raft.detail.set(format_args!(
+            "the log was written in {name}, this node speaks {}: its changes would be misread",
+            own.name()
+        ));
+        Err(Error::Corrupt)
     }
 
     fn install_conf(&mut self, conf: Restored, index: Index, before: EntryId) -> Result<()> {

@@ -67,8 +67,8 @@ impl Node {
 
     /// Returns every member's progress, by id.
     pub fn peers(&self) -> impl ExactSizeIterator<Item = PeerStatus> + '_ {
-        let last = self.raft.log.last();
-        self.raft.peers.iter().map(move |peer| PeerStatus::of(peer, &self.raft.conf, last))
+        let (last, lack) = (self.raft.log.last(), self.raft.config.caught_up_entries);
+        self.raft.peers.iter().map(move |peer| PeerStatus::of(peer, &self.raft.conf, last, lack))
     }
 
     /// Takes the oldest event that was not taken yet.

@@ -5,8 +5,6 @@ pub(crate) mod boot;
 mod look;
 mod output;
 pub use boot::{Stored, StoredConf};
-#[cfg(feature = "capi")]
-pub(crate) use output::Outlook;
 pub use output::{Input, Turn};
 
 use crate::config::{Config, Flags, StorageMode};
@@ -19,7 +17,7 @@ use crate::raft::election::Campaign;
 use crate::raft::snapshots::SnapshotReport;
 use crate::ready::Readies;
 use crate::ready::local;
-use crate::types::{Change, EntryKind, Index, NONE, NodeId, Role, Transition};
+use crate::types::{Change, EntryKind, Index, NONE, NodeId, Role, Term, Transition};
 use crate::wire::{self, ConfStateRef};
 
 /// The encoding of a change.
@@ -130,7 +128,6 @@ impl Node {
     /// Begins every call that may change the node.
     #[inline]
     fn running(&mut self) -> Result<()> {
-        self.raft.drained = false;
         self.still_running()?;
         self.raft.detail.clear();
         Ok(())
@@ -234,7 +231,9 @@ impl Node {
     #[inline(never)]
     fn step_any(&mut self, peer: NodeId, message: &[u8]) -> Result<()> {
         let mut m = wire::MessageView::default();
-        let outcome = match wire::parse_message_into(&mut m, message) {
+        let parsed = wire::parse_message_into(&mut m, message)
+            .and_then(|()| wire::dialect::read_dialect(self.raft.config.dialect, &mut m));
+        let outcome = match parsed {
             Ok(()) => self.raft.step(peer, &m),
             Err(error) => {
                 self.raft.counters.messages_refused += 1;
@@ -307,8 +306,9 @@ impl Node {
         if self.raft.config.storage != StorageMode::Messages {
             return self.wrong_mode("step_local");
         }
-        let outcome = match wire::parse_message(message) {
-            Ok(m) => local::step(&mut self.raft, &m),
+        let mut m = wire::MessageView::default();
+        let outcome = match wire::parse_message_into(&mut m, message) {
+            Ok(()) => local::step(&mut self.raft, &m),
             Err(error) => {
                 self.raft.detail.set(format_args!("{} bytes that are no message: {error}", message.len()));
                 Err(error)
@@ -351,6 +351,23 @@ impl Node {
         self.checked(outcome)
     }
 
+    /// Proposes an entry if this node leads in `term`, and never forwards the entry. For data
+    /// computed from the state as of a term.
+    ///
+    /// # Errors
+    /// The errors of `propose`. [`Error::NotLeader`]: another node leads. [`Error::NoLeader`]: this
+    /// node leads in another term, or no leader is known: compute anew.
+    pub fn propose_in_term<'a>(
+        &mut self,
+        term: Term,
+        parts: impl Iterator<Item = &'a [u8]> + Clone,
+        token: u64,
+    ) -> Result<()> {
+        self.running()?;
+        self.raft.check_term(term)?;
+        self.propose_parts(parts, token)
+    }
+
     /// Proposes several entries, each with a token (0: no token). The node takes every entry, or on
     /// an error no entry.
     ///
@@ -378,12 +395,24 @@ impl Node {
         self.checked(outcome)
     }
 
+    /// Proposes an entry of any kind with a context, bytes that stay beside the data (eraftpb: field
+    /// 6 of an entry). An empty context is as none.
+    ///
+    /// # Errors
+    /// The errors of `propose_entry`; [`Error::Unsupported`]: the dialect is not
+    /// [`Dialect::Eraftpb`](crate::Dialect::Eraftpb). `max_entry_bytes` counts data and context.
+    pub fn propose_with_context(&mut self, kind: EntryKind, context: &[u8], data: &[u8], token: u64) -> Result<()> {
+        self.running()?;
+        let outcome = self.raft.propose_with_context(kind, (context, data), token);
+        self.checked(outcome)
+    }
+
     /// Proposes a change of the configuration. An empty V2 leaves the joint configuration.
     ///
     /// # Errors
     /// [`Error::Conf`]: invalid here, the detail says why. [`Error::ConfBusy`]: a change is in
-    /// flight already. [`Error::Arg`]: a reserved id, or V1 without exactly one change. And the
-    /// errors of `propose`.
+    /// flight already. [`Error::Arg`]: a reserved id, or V1 without exactly one change.
+    /// [`Error::Unsupported`]: eraftpb has no `UpdateNode`. And the errors of `propose`.
     pub fn propose_conf(
         &mut self,
         changes: &[Change],
@@ -397,9 +426,37 @@ impl Node {
             self.raft.detail.set(format_args!("id {} is reserved: ids are 1 to 2^64-17", change.id));
             return Err(Error::Arg);
         }
+        let dialect = self.raft.config.dialect;
+        if changes.iter().any(|change| change.kind.number(dialect).is_none()) {
+            self.raft.detail.set(format_args!("the dialect {} has no UpdateNode", dialect.name()));
+            return Err(Error::Unsupported);
+        }
         let (kind, data) = self.encode_change(changes, encoding, context)?;
         let outcome = self.raft.propose_change(kind, &data, token);
         self.checked(outcome)
+    }
+
+    /// Proposes a change like `propose_conf`, if the configuration as of `index`
+    /// ([`AppliedConf::index`]) is still in force.
+    ///
+    /// # Errors
+    /// The errors of `propose_conf`. [`Error::Stale`]: another configuration is in force, or its
+    /// index is not known ([`Flags::CONF_APART`]): look again.
+    pub fn propose_conf_at(
+        &mut self,
+        index: Index,
+        changes: &[Change],
+        encoding: ChangeEncoding,
+        context: &[u8],
+        token: u64,
+    ) -> Result<()> {
+        self.running()?;
+        let own = self.raft.conf_index();
+        if own != index || index == 0 {
+            self.raft.detail.set(format_args!("the configuration is as of index {own}, not {index}"));
+            return Err(Error::Stale);
+        }
+        self.propose_conf(changes, encoding, context, token)
     }
 
     fn encode_change(
@@ -408,26 +465,28 @@ impl Node {
         encoding: ChangeEncoding,
         context: &[u8],
     ) -> Result<(EntryKind, Vec<u8>)> {
+        let dialect = self.raft.config.dialect;
         let mut data = Vec::new();
         let len = match (encoding, changes) {
-            (ChangeEncoding::V1, [change]) => wire::change_v1_len(*change, context),
+            (ChangeEncoding::V1, [change]) => wire::change_v1_len(dialect, *change, context),
             (ChangeEncoding::V1, _) => {
                 self.raft
                     .detail
                     .set(format_args!("the first encoding takes exactly one change, not {}", changes.len()));
                 return Err(Error::Arg);
             }
-            (ChangeEncoding::V2(transition), _) => wire::change_v2_len(transition, changes, context),
+            (ChangeEncoding::V2(transition), _) => wire::change_v2_len(dialect, transition, changes, context),
         };
         data.try_reserve_exact(len).map_err(|_| Error::NoMem)?;
         data.resize(len, 0);
         let kind = match (encoding, changes) {
             (ChangeEncoding::V2(transition), _) => {
-                wire::write_change_v2(&mut data, transition, changes, context);
+                wire::write_change_v2(dialect, &mut data, transition, changes, context);
                 EntryKind::ConfChangeV2
             }
             (ChangeEncoding::V1, changes) => {
-                changes.iter().for_each(|&change| _ = wire::write_change_v1(&mut data, change, context));
+                let put = |&change| _ = wire::write_change_v1(dialect, &mut data, change, context);
+                changes.iter().for_each(put);
                 EntryKind::ConfChange
             }
         };
@@ -508,22 +567,127 @@ impl Node {
         Ok(())
     }
 
-    /// Sets the window of a peer, in messages (1 to 65536) and payload bytes (0: no limit). The
+    /// Sets the window of a peer, in messages (0 to 65536) and payload bytes (0: no limit). The
     /// window is kept until the peer leaves the configuration.
+    ///
+    /// 0 messages pause the peer: the peer gets neither entries nor snapshots, until its window
+    /// opens again. Heartbeats go on.
     ///
     /// # Errors
     /// [`Error::NoPeer`]; [`Error::Arg`].
     pub fn set_window(&mut self, peer: NodeId, max_msgs: u32, max_bytes: u64) -> Result<()> {
         self.running()?;
-        if max_msgs == 0 || max_msgs > 65536 {
-            self.raft.detail.set(format_args!("max_inflight_msgs is {max_msgs}: must be 1 to 65536"));
+        if max_msgs > 65536 {
+            self.raft.detail.set(format_args!("max_inflight_msgs is {max_msgs}: must be 0 to 65536"));
             return Err(Error::Arg);
         }
         self.raft.check_member(peer)?;
+        self.raft.set_window(peer, max_msgs, max_bytes);
+        self.checked(Ok(()))
+    }
+
+    /// Lets the leader propose a learner as a voter by itself, once the learner has caught up
+    /// ([`peer_flags::CAUGHT_UP`](crate::peer_flags::CAUGHT_UP)).
+    ///
+    /// The setting is local and ends with the learner's membership: set every possible leader. Off
+    /// by default.
+    ///
+    /// # Errors
+    /// [`Error::NoPeer`].
+    pub fn promote_when_caught_up(&mut self, peer: NodeId, on: bool) -> Result<()> {
+        self.running()?;
+        self.raft.check_member(peer)?;
         if let Some(peer) = self.raft.peers.get_mut(peer) {
-            peer.window.set_limits(max_msgs, max_bytes);
+            peer.promote = on;
         }
         Ok(())
+    }
+
+    /// Sends a heartbeat to every peer now, at the leader, to wake sleeping peers. Without effect on
+    /// other roles.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Poisoned`].
+    pub fn ping(&mut self) -> Result<()> {
+        self.running()?;
+        if self.raft.role == Role::Leader {
+            self.raft.broadcast_heartbeat();
+        }
+        self.checked(Ok(()))
+    }
+
+    /// Changes flags of a running node: the flags in `mask` become as in `values`.
+    ///
+    /// `PRE_VOTE`, `CHECK_QUORUM`, `FORWARDING`, `BATCH_APPEND`, `NOMINATE_SUCCESSOR`,
+    /// `RETIRE_GRACEFULLY`, `QUIET_COMMIT`, `TRANSFER_FENCE`, `COMMIT_IN_VOTES`, `REPORT_COMMIT`,
+    /// `SPARE_HEARTBEATS` and `YIELD_TO_PRIORITY` can change. Turn a flag on after an update of every
+    /// member, if all nodes must support the flag.
+    ///
+    /// # Errors
+    /// [`Error::Arg`]: another flag in `mask`, or lease reads without `CHECK_QUORUM`.
+    pub fn set_flags(&mut self, mask: Flags, values: Flags) -> Result<()> {
+        self.running()?;
+        let fixed = mask.0 & !Config::CHANGEABLE.0;
+        if fixed != 0 {
+            self.raft.detail.set(format_args!("flags {fixed:#x} are fixed when a node is made"));
+            return Err(Error::Arg);
+        }
+        let flags = Flags(self.raft.config.flags.0 & !mask.0 | values.0 & mask.0);
+        if let Err(why) = (Config { flags, ..self.raft.config }).check() {
+            self.raft.detail.set(format_args!("{why}"));
+            return Err(Error::Arg);
+        }
+        self.raft.set_flags(flags);
+        self.checked(Ok(()))
+    }
+
+    /// Frees spare blocks of the recent log and the unused room of lists, for a host of many groups
+    /// when a group has become quiet. Later calls may allocate again.
+    ///
+    /// # Errors
+    /// [`Error::State`], [`Error::Poisoned`].
+    pub fn trim(&mut self) -> Result<()> {
+        self.running()?;
+        self.raft.trim();
+        self.readies.trim();
+        Ok(())
+    }
+
+    /// Puts a peer into a commit group, such as a data centre; 0: none. While a peer has a group, a
+    /// leader commits an entry once a quorum and members of two groups have stored the entry. If
+    /// all voters are in a single group, the quorum decides alone. If there are no two groups and
+    /// some voters have no group, all voters must have the entry (raft-rs's group commit).
+    ///
+    /// The setting is local, and ends with the peer's membership: set every possible
+    /// leader, and again after a change of membership.
+    ///
+    /// # Errors
+    /// [`Error::NoPeer`].
+    pub fn set_commit_group(&mut self, peer: NodeId, group: u64) -> Result<()> {
+        self.running()?;
+        self.raft.check_member(peer)?;
+        if let Some(peer) = self.raft.peers.get_mut(peer) {
+            peer.group = group;
+        }
+        self.raft.on_commit_groups();
+        self.checked(Ok(()))
+    }
+
+    /// Asks the leader for a snapshot, for a follower with doubtful state.
+    ///
+    /// The snapshot covers this node's whole log, arrives in a ready like any snapshot, and replaces
+    /// state and log. Until then the node takes no entries, and repeats the request with every
+    /// heartbeat. The request ends with the snapshot, with a campaign of this node, or after
+    /// `snapshot_timeout_ticks` with the event `SnapshotEnded`. A leader of etcd's raft does not know
+    /// such requests.
+    ///
+    /// # Errors
+    /// [`Error::NoLeader`]: leading, or no leader is known. [`Error::State`]: asked already, a
+    /// snapshot waits to be stored, or no entry of the leader's term is here yet: retry later.
+    pub fn request_snapshot(&mut self) -> Result<()> {
+        self.running()?;
+        let outcome = self.raft.request_snapshot();
+        self.checked(outcome)
     }
 
     /// Sets whether the leader sends a new commit index at once, or with the next append or

@@ -10,7 +10,7 @@ use crate::raft::fetches::{Fetch, Missing, Supplied};
 use crate::raft::reconfig::as_state;
 use crate::raft::snapshots::restored_view;
 use crate::ready::view::Ready;
-use crate::types::{EntryKind, EntryRef, Index, NodeId, TermRun};
+use crate::types::{Dialect, EntryKind, EntryRef, FEATURE_ERAFTPB, Index, MAX_ID, NONE, NodeId, TermRun};
 use crate::wire::{self, ConfStateRef, Hello};
 
 /// The input since the last [`turn`](Node::turn).
@@ -48,18 +48,6 @@ pub enum Turn<'a> {
     Last(Ready<'a>),
 }
 
-/// A forecast of the next ready.
-#[cfg(feature = "capi")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outlook {
-    /// There is no ready.
-    Idle,
-    /// A new ready, and no ready is outstanding.
-    New,
-    /// Unknown: an outstanding ready, or an error.
-    Other,
-}
-
 impl Node {
     /// Returns the kinds of work in the next ready, apart from outstanding readies: bits of
     /// [`has`](crate::has).
@@ -74,26 +62,6 @@ impl Node {
             return Err(Error::State);
         }
         Ok(self.readies.kinds(&self.raft))
-    }
-
-    /// Returns what `ready` would find.
-    #[cfg(feature = "capi")]
-    #[inline]
-    pub(crate) fn outlook(&self) -> Outlook {
-        match self.runs() && self.readies.len() == 0 {
-            true if !self.raft.drained && self.readies.has_any(&self.raft) => Outlook::New,
-            true => Outlook::Idle,
-            false => Outlook::Other,
-        }
-    }
-
-    /// Does the same as `ready` when the outlook is `New`, without repeating the checks of
-    /// `outlook`.
-    #[cfg(feature = "capi")]
-    #[inline]
-    pub(crate) fn new_ready(&mut self) -> Result<Ready<'_>> {
-        let Self { raft, readies, .. } = self;
-        readies.take_new(raft).map(|batch| Ready::new(raft, batch))
     }
 
     /// True if `next_fetch` would certainly return nothing.
@@ -187,14 +155,14 @@ impl Node {
         let Some(batch) = self.readies.newest() else { return false };
         raft.config.storage == StorageMode::Sync
             && batch.own.is_empty()
-            && batch.snapshot.is_none()
+            && batch.rare.snapshot.is_none()
             && !raft.apply.paused
             && !raft.conf.auto_leave
             // Applying a change may make messages.
             && raft.log.changes().first().is_none_or(|&change| change > raft.log.applying)
             && raft.fetches.untold == 0
             && !raft.lacks_committed()
-            && (raft.drained || !self.readies.has_any(raft))
+            && !self.readies.has_any(raft)
     }
 
     /// Takes the next ready, or returns `None` if there is no work. In SYNC, repeated calls return
@@ -209,10 +177,6 @@ impl Node {
             return self.ready_beside_others();
         }
         let Self { raft, readies, .. } = self;
-        if raft.drained {
-            debug_assert!(!readies.has_any(raft));
-            return Ok(None);
-        }
         Ok(readies.take(raft)?.map(|batch| Ready::new(raft, batch)))
     }
 
@@ -504,6 +468,32 @@ impl Node {
     pub fn hello(&self) -> Hello {
         let config = &self.raft.config;
         Hello { version: wire::PROTOCOL_VERSION, features: config.wire_features(), group: config.group, id: config.id }
+    }
+
+    /// Judges a peer's hello: its version, group, dialect and id.
+    ///
+    /// # Errors
+    /// [`Error::NotForMe`]: close the connection; the detail says what differs.
+    pub fn check_hello(&mut self, hello: &Hello) -> Result<()> {
+        let own = self.hello();
+        let dialect = |features: u64| match features & FEATURE_ERAFTPB {
+            0 => Dialect::Raftpb.name(),
+            _ => Dialect::Eraftpb.name(),
+        };
+        let (ours, theirs) = (dialect(own.features), dialect(hello.features));
+        let detail = &mut self.raft.detail;
+        if hello.version > own.version {
+            detail.set(format_args!("the peer speaks version {}, this node {}", hello.version, own.version));
+        } else if hello.group != own.group {
+            detail.set(format_args!("the peer is of group {}, this node of group {}", hello.group, own.group));
+        } else if ours != theirs {
+            detail.set(format_args!("the peer's group speaks {theirs}, this node {ours}"));
+        } else if hello.id == own.id || hello.id == NONE || hello.id > MAX_ID {
+            detail.set(format_args!("the peer says to be node {}, this is node {}", hello.id, own.id));
+        } else {
+            return Ok(());
+        }
+        Err(Error::NotForMe)
     }
 }
 

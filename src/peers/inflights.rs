@@ -42,6 +42,12 @@ impl Inflights {
         self.count >= self.max_msgs || (self.max_bytes != 0 && self.bytes >= self.max_bytes)
     }
 
+    /// True if the host has closed the window: no entries for the peer.
+    #[inline]
+    pub fn is_shut(&self) -> bool {
+        self.max_msgs == 0
+    }
+
     fn at(&self, i: usize) -> usize {
         let at = self.start + i;
         if at >= self.ring.len() { at - self.ring.len() } else { at }
@@ -99,6 +105,13 @@ impl Inflights {
 
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         (0..self.count).filter_map(|i| self.ring.get(self.at(i)).copied())
+    }
+
+    /// Gives back the memory beyond what is in use.
+    pub fn trim(&mut self) {
+        if self.count == 0 {
+            (self.ring, self.start) = (Vec::new(), 0);
+        }
     }
 
     pub fn memory(&self) -> u64 {

@@ -83,6 +83,8 @@ impl Peers {
         self.rebuild(conf.members(), |id| Progress::new(id, last, conf.is_learner(id), max_msgs, max_bytes))?;
         for peer in self.iter_mut() {
             peer.is_learner = conf.is_learner(peer.id);
+            // A voter that becomes a learner again has no wish of before.
+            peer.promote &= peer.is_learner;
         }
         Ok(())
     }

@@ -79,6 +79,16 @@ pub(crate) struct Progress {
     pub silent_ticks: u32,
     /// Ticks in snapshot state.
     pub snapshot_ticks: u32,
+    /// The index that a snapshot must cover on the peer's request; 0: no request.
+    pub wants_snapshot: Index,
+    /// Highest commit index reported by the peer in this leadership.
+    pub commit: Index,
+    /// The commit group of the peer; 0: none.
+    pub group: u64,
+    /// `next` when the last heartbeat was due.
+    pub next_at_heartbeat: Index,
+    /// Whether the leader proposes the peer as a voter, once the peer has caught up.
+    pub promote: bool,
 }
 
 impl Progress {
@@ -104,6 +114,11 @@ impl Progress {
             deferred: false,
             silent_ticks: 0,
             snapshot_ticks: 0,
+            wants_snapshot: 0,
+            commit: 0,
+            group: 0,
+            next_at_heartbeat: 0,
+            promote: false,
         }
     }
 
@@ -120,6 +135,8 @@ impl Progress {
         self.ask_later = false;
         self.deferred = false;
         self.silent_ticks = 0;
+        self.wants_snapshot = 0;
+        self.commit = 0;
         self.enter(Flow::Probe);
     }
 
@@ -145,6 +162,7 @@ impl Progress {
 
     pub fn become_snapshot(&mut self, index: Index) {
         self.enter(Flow::Snapshot);
+        self.wants_snapshot = 0;
         self.pending_snapshot = index;
         self.next = index + 1;
         self.sent_commit = index;
@@ -172,7 +190,15 @@ impl Progress {
     /// Whether an append may carry entries.
     #[inline]
     pub fn may_carry(&self) -> bool {
-        self.flow != Flow::Replicate || !self.window.is_full()
+        !self.window.is_full() || self.flow != Flow::Replicate && !self.window.is_shut()
+    }
+
+    /// Returns whether the peer has nearly the whole log of its leader, which ends at `last`: at
+    /// most `lack` entries less; 0: 16, or the number of messages in flight.
+    pub fn is_caught_up(&self, last: Index, lack: u32) -> bool {
+        let lack = if lack == 0 { (self.window.count() as u64).max(16) } else { lack.into() };
+        let near = last.saturating_sub(self.matched) <= lack;
+        near && self.recent_active && self.flow == Flow::Replicate
     }
 
     /// Records an append in flight, with `count` entries of `bytes` payload. Reserve room in the

@@ -153,7 +153,6 @@ impl Raft {
         self.apply.bytes = self.apply.bytes.saturating_sub(bytes);
         self.apply.paused = self.apply.bytes >= self.config.max_committed_size_per_ready;
         if self.conf.auto_leave {
-            self.drained = false;
             self.leave_joint_if_due();
         }
         if self.role != Role::Leader {

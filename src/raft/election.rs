@@ -25,6 +25,8 @@ pub(crate) struct Election {
     pub electable: bool,
     /// Among equal logs the higher priority wins.
     pub priority: i32,
+    /// The priority that the last heartbeat carried; 0 without the flag YIELD_TO_PRIORITY.
+    pub leader_priority: i64,
     /// The highest term that this node has led since the node was made. A second leader of the term
     /// is impossible [E-14].
     pub led_term: Term,
@@ -32,7 +34,7 @@ pub(crate) struct Election {
 
 impl Election {
     pub fn new(config: &Config) -> Self {
-        Self { electable: true, priority: config.priority, led_term: 0 }
+        Self { electable: true, priority: config.priority, leader_priority: 0, led_term: 0 }
     }
 }
 

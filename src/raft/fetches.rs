@@ -242,7 +242,9 @@ impl Raft {
         self.outbox.blobs.push(blob);
         let mut carried = carried;
         let next = ask.first + carried.count;
-        if next >= self.log.recent_first() && next <= self.log.last() && carried.bytes < self.config.max_size_per_msg {
+        let counted = self.config.max_entries_per_msg > 0;
+        let more = next <= self.log.last() && carried.bytes < self.config.max_size_per_msg && !counted;
+        if next >= self.log.recent_first() && more {
             let own = self.put_entries(next, self.config.max_size_per_msg, carried.bytes);
             carried.count += own.count;
             carried.bytes += own.bytes;
@@ -274,8 +276,10 @@ impl Raft {
         let mut carried = Carried::default();
         for (entry, index) in entries.clone().zip(ask.first..) {
             self.check_supplied(&entry, index)?;
-            let len = wire::record_len(entry.term, index, entry.kind, entry.data.len()) as u64;
-            let over = carried.bytes + len > self.config.max_size_per_msg && carried.count > 0;
+            let len = wire::full_record_len(&entry) as u64;
+            let most = self.config.max_entries_per_msg;
+            let over = carried.bytes + len > self.config.max_size_per_msg && carried.count > 0
+                || most > 0 && carried.count >= u64::from(most);
             // Entries above `last` are in the recent log.
             if over || index > ask.last || carried.bytes + len > u64::from(u32::MAX / 2) {
                 break;
@@ -291,10 +295,7 @@ impl Raft {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(carried.bytes as usize).map_err(|_| Error::NoMem)?;
         for entry in entries.take(carried.count as usize) {
-            let mut head = [0; wire::MAX_RECORD_HEAD];
-            let len = wire::write_record_head(&mut head, entry.term, entry.index, entry.kind, entry.data.len());
-            bytes.extend_from_slice(head.get(..len).unwrap_or(&[]));
-            bytes.extend_from_slice(entry.data);
+            wire::put_record(&mut bytes, &entry);
         }
         Ok((bytes, carried))
     }
@@ -303,6 +304,10 @@ impl Raft {
     pub fn check_supplied(&mut self, entry: &EntryRef<'_>, index: Index) -> Result<()> {
         let term = self.log.term_at(index);
         let other = term.is_some_and(|term| term != entry.term);
+        if !entry.context.is_empty() && !self.log.contexts {
+            self.detail.set(format_args!("supplied entry (index {index}) has a context: raftpb has none"));
+            return Err(Error::Arg);
+        }
         if entry.index == index && !other && index <= self.log.last() {
             return Ok(());
         }
@@ -349,7 +354,8 @@ impl Raft {
         let to = self.peers.at(at).map_or(0, |peer| peer.id);
         // A snapshot below the peer's matched index would set the peer back [L-04].
         let matched = self.peers.at(at).map_or(0, |peer| peer.matched);
-        let (lowest, commit) = (matched.max(self.log.first() - 1), self.log.commit);
+        let wanted = self.peers.at(at).map_or(0, |peer| peer.wants_snapshot);
+        let (lowest, commit) = (matched.max(self.log.first() - 1).max(wanted), self.log.commit);
         let term = self.log.term_at(index).filter(|_| (lowest..=commit).contains(&index) && index > 0);
         let Some(term) = term else {
             self.detail.set(format_args!("a snapshot at index {index} can't be used: {lowest} to {commit} can"));

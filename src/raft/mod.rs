@@ -5,6 +5,7 @@
 //! send go to the `outbox`.
 
 pub(crate) mod apply;
+pub(crate) mod controls;
 pub(crate) mod election;
 pub(crate) mod fetches;
 pub(crate) mod own_log;
@@ -27,7 +28,7 @@ use crate::membership::{self, Configuration};
 use crate::outbox::{Blobs, Body, OWN_ROOM, OutMessage, Outbox, Own, Sender};
 use crate::peers::Peers;
 use crate::rng::Rng;
-use crate::types::{Index, MessageKind, NodeId, Role, Term};
+use crate::types::{Dialect, Index, MessageKind, NodeId, Role, Term};
 use crate::wire::{self, Head};
 use std::collections::VecDeque;
 
@@ -56,8 +57,6 @@ pub(crate) struct Raft {
     pub term: Term,
     pub vote: NodeId,
     pub leader: NodeId,
-    /// Role, term, vote or leader may differ from what the last ready showed.
-    pub who_changed: bool,
     /// Derived from `id` and `term`.
     pub address: u64,
     pub timers: role::Timers,
@@ -77,7 +76,12 @@ pub(crate) struct Raft {
     pub own_log: own_log::OwnLog,
     pub transfer: transfer::Transfer,
     pub incoming: Option<snapshots::Incoming>,
+    pub wanted: snapshots::Wanted,
+    /// Whether answers carry this node's commit index (eraftpb, and the flag REPORT_COMMIT).
+    pub reports_commit: bool,
     pub commit_broadcast: bool,
+    /// Whether a peer has a commit group.
+    pub group_commit: bool,
     /// Whether a peer may be `deferred`.
     pub has_deferred: bool,
     pub events: VecDeque<Event>,
@@ -87,9 +91,6 @@ pub(crate) struct Raft {
     pub fault: Option<&'static str>,
     /// Booted and without a fault. Every call checks `runs` first.
     pub runs: bool,
-    /// True if the next ready is certainly empty. A call that may create work must clear `drained`.
-    /// A host calls until no ready is left, so most calls find nothing and must be cheap.
-    pub drained: bool,
 }
 
 impl Raft {
@@ -106,10 +107,9 @@ impl Raft {
             term: 0,
             vote: 0,
             leader: 0,
-            who_changed: true,
             address: wire::steady::address(config.id, 0),
             timers: role::Timers::default(),
-            log: Log::new(config.recent_bytes, config.block_bytes, poison),
+            log: Log::new(config.recent_bytes, config.block_bytes, poison, config.dialect == Dialect::Eraftpb),
             conf: Configuration::default(),
             peers: Peers::default(),
             outbox: Outbox::new(
@@ -128,6 +128,9 @@ impl Raft {
             own_log: own_log::OwnLog::default(),
             transfer: transfer::Transfer::default(),
             incoming: None,
+            wanted: snapshots::Wanted::default(),
+            reports_commit: config.dialect == Dialect::Eraftpb || config.flags.has(Flags::REPORT_COMMIT),
+            group_commit: false,
             commit_broadcast: !config.flags.has(Flags::NO_COMMIT_BROADCAST),
             has_deferred: false,
             events: VecDeque::new(),
@@ -135,7 +138,6 @@ impl Raft {
             detail: Detail::new(),
             fault: None,
             runs: false,
-            drained: false,
             rng,
         };
         raft.events.try_reserve_exact(MAX_EVENTS).map_err(|_| Error::NoMem)?;
@@ -146,6 +148,22 @@ impl Raft {
 
     pub fn flag(&self, flag: Flags) -> bool {
         self.config.flags.has(flag)
+    }
+
+    /// Changes flags at run time. The fields derived from flags follow.
+    pub fn set_flags(&mut self, flags: Flags) {
+        self.config.flags = flags;
+        self.reports_commit = self.config.dialect == Dialect::Eraftpb || flags.has(Flags::REPORT_COMMIT);
+    }
+
+    /// Gives back memory that is not in use.
+    pub fn trim(&mut self) {
+        self.log.trim();
+        self.outbox.trim();
+        self.tokens.trim(self.reads.len());
+        self.reads.trim();
+        self.blobs.trim();
+        self.peers.iter_mut().for_each(|peer| peer.window.trim());
     }
 
     // ---- reporting
@@ -271,7 +289,8 @@ impl Raft {
     /// Acknowledges the log up to `index`.
     #[inline]
     pub fn send_append_resp(&mut self, to: NodeId, index: Index) {
-        let head = Head { index, ..self.head(MessageKind::AppResp, to) };
+        let commit = if self.reports_commit { self.log.commit } else { 0 };
+        let head = Head { index, commit, ..self.head(MessageKind::AppResp, to) };
         if to == self.id {
             return self.send(OutMessage::new(head));
         }
@@ -337,7 +356,6 @@ impl Raft {
             incoming: None,
             // The clone lacks finished readies, so its next ready must show role, term, vote and
             // leader.
-            who_changed: true,
             ..*self
         })
     }

@@ -135,7 +135,7 @@ impl Raft {
         let (mut count, mut bytes) = (0usize, 0u64);
         for (entry, index) in entries.clone().zip(first..=last) {
             self.check_supplied(&entry, index)?;
-            let len = wire::record_len(entry.term, index, entry.kind, entry.data.len()) as u64;
+            let len = wire::full_record_len(&entry) as u64;
             if (bytes + len > max && count > 0) || bytes + len > u64::from(u32::MAX / 2) {
                 break;
             }
@@ -150,12 +150,10 @@ impl Raft {
         let mut records = Vec::new();
         records.try_reserve_exact(bytes as usize).map_err(|_| Error::NoMem)?;
         for entry in entries.take(count) {
-            let mut head = [0; wire::MAX_RECORD_HEAD];
-            let len = wire::write_record_head(&mut head, entry.term, entry.index, entry.kind, entry.data.len());
-            let place = Place { block: 0, offset: records.len() as u32, len: (len + entry.data.len()) as u32 };
-            supply.slots.push(Slot { term: entry.term, place, head: len as u8, kind: entry.kind });
-            records.extend_from_slice(head.get(..len).unwrap_or(&[]));
-            records.extend_from_slice(entry.data);
+            let start = records.len();
+            let head = wire::put_record(&mut records, &entry) as u8;
+            let place = Place { block: 0, offset: start as u32, len: (records.len() - start) as u32 };
+            supply.slots.push(Slot { term: entry.term, place, head, kind: entry.kind });
         }
         supply.blob = self.blobs.put(records)?;
         for slot in &mut supply.slots {

@@ -16,7 +16,7 @@ use crate::log::blocks::{Blocks, Place};
 use crate::outbox::{OutMessage, Piece, Source};
 use crate::raft::replication::lower_pin;
 use crate::raft::tokens::DropKind;
-use crate::types::{EntryKind, MessageKind, NONE, NodeId, Role};
+use crate::types::{EntryKind, EntryRef, MessageKind, NONE, NodeId, Role, Term};
 use crate::wire::{self, Head, MessageView};
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +43,70 @@ impl Raft {
             self.counters.proposals_refused += 1;
         }
         outcome
+    }
+
+    /// Proposes an entry with a context, which only eraftpb has.
+    pub fn propose_with_context(&mut self, kind: EntryKind, (context, data): (&[u8], &[u8]), token: u64) -> Result<()> {
+        let entry = EntryRef { kind, data, context, ..EntryRef::default() };
+        let outcome = self.try_propose_entry(&entry, token);
+        if outcome.is_err() {
+            self.counters.proposals_refused += 1;
+        }
+        outcome
+    }
+
+    fn try_propose_entry(&mut self, entry: &EntryRef<'_>, token: u64) -> Result<()> {
+        if !self.log.contexts {
+            self.detail.set(format_args!("an entry has a context only in the dialect eraftpb"));
+            return Err(Error::Unsupported);
+        }
+        let (record, limit) = (wire::full_record_len(entry), self.config.entry_limit());
+        let len = entry.data.len().saturating_add(entry.context.len());
+        if len as u64 > limit {
+            self.detail.set(format_args!(
+                "entry of {len} bytes, at most {limit} are taken (max_entry_bytes, half of recent_bytes)"
+            ));
+            return Err(Error::TooLarge);
+        }
+        self.tokens.reserve(usize::from(token != 0), self.reads.len(), self.config.max_tokens).inspect_err(|_| {
+            self.detail.set(format_args!("max_tokens ({}) proposals are waiting", self.config.max_tokens));
+        })?;
+        if self.role != Role::Leader {
+            self.check_forwards()?;
+            self.send_forwarded(self.id, record, 1, |out| {
+                let (mut head, mut field) = ([0; wire::MAX_RECORD_HEAD], [0; 11]);
+                let (head_len, field_len) = wire::write_context_heads(&mut head, &mut field, entry);
+                let heads = (head.get(..head_len).unwrap_or(&[]), field.get(..field_len).unwrap_or(&[]));
+                [heads.0, entry.data, heads.1, entry.context].iter().for_each(|part| _ = out.append(part));
+            })?;
+            if token != 0 {
+                self.tokens.drop_now(token, DropKind::Unknown, Reason::Forwarded);
+            }
+            return Ok(());
+        }
+        self.check_leads()?;
+        let pending = self.reconfig.pending_index;
+        if entry.kind.is_change() {
+            self.check_change(entry.kind, entry.data)?;
+        }
+        let payload = wire::payload_len(entry) as u64;
+        self.check_uncommitted(payload)?;
+        if entry.kind.is_change() {
+            self.reconfig.pending_index = self.log.last() + 1;
+        }
+        let appended = self.log.append_entry(&EntryRef { term: self.term, ..*entry });
+        appended.inspect_err(|_| self.reconfig.pending_index = pending)?;
+        if token != 0 {
+            self.tokens.add(self.log.last(), self.term, token);
+        }
+        self.proposals.uncommitted += payload;
+        self.acknowledge_own();
+        self.broadcast_append();
+        Ok(())
+    }
+
+    fn is_change(&self, kind: EntryKind, data: &[u8]) -> bool {
+        wire::parse_change(self.config.dialect, kind, data).is_ok()
     }
 
     fn try_propose<'a, P>(
@@ -93,8 +157,10 @@ impl Raft {
     /// Checks that the leader takes proposals now.
     #[inline]
     fn check_leads(&mut self) -> Result<()> {
-        let leads_on =
-            self.transfer.target == NONE && self.reconfig.retire_at == 0 && self.peers.get(self.id).is_some();
+        let leads_on = self.transfer.target == NONE
+            && self.reconfig.retire_at == 0
+            && self.peers.get(self.id).is_some()
+            && !self.flag(Flags::LEASED_PROPOSALS);
         if leads_on { Ok(()) } else { self.check_leads_still() }
     }
 
@@ -110,7 +176,26 @@ impl Raft {
                 .set(format_args!("node {} leads but was removed from the configuration: retry at another", self.id));
             return Err(Error::NoLeader);
         }
+        if self.flag(Flags::LEASED_PROPOSALS) && !self.has_lease() && !self.conf.is_singleton() {
+            self.detail.set(format_args!(
+                "node {} leads in term {} without a lease: no quorum has answered lately, retry later",
+                self.id, self.term
+            ));
+            return Err(Error::NoLeader);
+        }
         Ok(())
+    }
+
+    /// Checks the leadership of `term`.
+    pub fn check_term(&mut self, term: Term) -> Result<()> {
+        if self.role == Role::Leader && self.term == term {
+            return Ok(());
+        }
+        let (own, leader) = (self.term, self.leader);
+        self.detail.set(format_args!(
+            "this node does not lead in term {term}: its term is {own}, its leader {leader} (0: none known)"
+        ));
+        Err(if leader == NONE || leader == self.id { Error::NoLeader } else { Error::NotLeader })
     }
 
     fn check_uncommitted(&mut self, payload: u64) -> Result<()> {
@@ -184,42 +269,43 @@ impl Raft {
 
     fn take_forwarded(&mut self, m: &MessageView<'_>) -> Result<()> {
         self.check_leads()?;
-        if m.entries.iter().any(|entry| entry.data.len() as u64 > self.config.entry_limit()) {
+        if m.entries.iter().any(|entry| entry.payload_len() as u64 > self.config.entry_limit()) {
             self.detail.set(format_args!("a forwarded entry passes max_entry_bytes ({})", self.config.max_entry_bytes));
             return Err(Error::Full);
         }
-        if !m.entries.has_changes() {
+        let contexts = self.log.contexts && m.entries.has_contexts();
+        if !m.entries.has_changes() && !contexts {
             self.check_uncommitted(m.entries.payload_bytes())?;
             let entries = m.entries.iter().map(|entry| (std::iter::once(entry.data), entry.data.len()));
             self.append_proposed(EntryKind::Normal, entries, m.entries.len(), m.entries.payload_bytes())?;
             self.proposals.uncommitted += m.entries.payload_bytes();
         } else {
-            self.append_with_changes(m)?;
+            self.append_one_by_one(m)?;
         }
         self.acknowledge_own();
         self.broadcast_append();
         Ok(())
     }
 
-    /// Appends a message with changes among the entries: the whole message or nothing. With the
-    /// flag REFUSED_CONF_AS_EMPTY, a refused change becomes an empty entry, as in etcd.
-    fn append_with_changes(&mut self, m: &MessageView<'_>) -> Result<()> {
+    /// Appends a message with changes or contexts among the entries: the whole message or nothing.
+    /// With the flag REFUSED_CONF_AS_EMPTY, a refused change becomes an empty entry, as in etcd.
+    fn append_one_by_one(&mut self, m: &MessageView<'_>) -> Result<()> {
         let (term, last, pending) = (self.term, self.log.last(), self.reconfig.pending_index);
         let payload = self.check_all_changes(m)?;
         self.check_uncommitted(payload)?;
         for entry in m.entries.iter() {
-            let (mut kind, mut data) = (entry.kind, entry.data);
+            let (mut kind, mut data, mut context) = (entry.kind, entry.data, entry.context);
             let mut outcome = Ok(());
             if kind.is_change() {
                 outcome = self.check_change(kind, data);
-                if outcome.is_err() && self.flag(Flags::REFUSED_CONF_AS_EMPTY) && wire::parse_change(kind, data).is_ok()
-                {
-                    (kind, data, outcome) = (EntryKind::Normal, &[], Ok(()));
+                if outcome.is_err() && self.flag(Flags::REFUSED_CONF_AS_EMPTY) && self.is_change(kind, data) {
+                    (kind, data, context, outcome) = (EntryKind::Normal, &[], &[], Ok(()));
                 } else {
                     self.reconfig.pending_index = self.log.last() + 1;
                 }
             }
-            outcome = outcome.and_then(|()| self.log.append(term, kind, std::iter::once(data), data.len()));
+            let entry = EntryRef { term, kind, data, context, ..EntryRef::default() };
+            outcome = outcome.and_then(|()| self.log.append_entry(&entry));
             if let Err(error) = outcome {
                 self.log.truncate_from(last + 1);
                 self.reconfig.pending_index = pending;
@@ -239,10 +325,11 @@ impl Raft {
         for entry in m.entries.iter() {
             let (kind, data) = (entry.kind, entry.data);
             let checked = if kind.is_change() && outcome.is_ok() { self.check_change(kind, data) } else { Ok(()) };
-            if checked.is_err() && as_empty && wire::parse_change(kind, data).is_ok() {
+            if checked.is_err() && as_empty && self.is_change(kind, data) {
                 continue;
             }
-            outcome = outcome.and_then(|payload| checked.map(|()| payload + data.len() as u64));
+            let len = if self.log.contexts { entry.payload_len() } else { data.len() };
+            outcome = outcome.and_then(|payload| checked.map(|()| payload + len as u64));
             if kind.is_change() {
                 self.reconfig.pending_index = self.log.last() + 1;
             }

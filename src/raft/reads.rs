@@ -18,15 +18,15 @@ use super::tokens::DropKind;
 use crate::config::Flags;
 use crate::error::{Error, Result};
 use crate::event::Reason;
-use crate::outbox::OutMessage;
+use crate::outbox::{Blobs, OutMessage};
 use crate::quorum::joint_committed;
-use crate::types::{EntryKind, Index, MessageKind, NONE, NodeId, Role};
+use crate::types::{Dialect, EntryKind, Index, MessageKind, NONE, NodeId, Role};
 use crate::wire::{self, Head, MessageView};
 use std::collections::VecDeque;
 
-/// Longest context of a peer's read, bytes. A context of this core has 16 bytes, of etcd's server
-/// 8.
-pub(crate) const MAX_CONTEXT: usize = 40;
+/// Longest context of a peer's read that lies in the request, bytes. A context of this core has 16
+/// bytes, of etcd's server 8; a user of raft-rs may choose any length.
+const INLINE_CONTEXT: usize = 40;
 
 /// A read that is answered once `applied` has reached the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,10 +43,30 @@ pub(crate) struct Request {
     /// The peer; 0: this node.
     pub from: NodeId,
     pub token: u64,
-    pub context: [u8; MAX_CONTEXT],
-    pub context_len: u8,
+    context: [u8; INLINE_CONTEXT],
+    context_len: u32,
+    /// The blob with a context that is longer than the room above.
+    blob: u32,
     /// The commit index when the request came.
     pub index: Index,
+}
+
+impl Request {
+    fn own(token: u64) -> Self {
+        Self { from: NONE, token, context: [0; INLINE_CONTEXT], context_len: 0, blob: 0, index: 0 }
+    }
+
+    fn is_long(&self) -> bool {
+        self.context_len as usize > INLINE_CONTEXT
+    }
+
+    /// Returns the context.
+    pub fn context<'a>(&'a self, blobs: &'a Blobs) -> &'a [u8] {
+        if self.is_long() {
+            return blobs.get(self.blob);
+        }
+        self.context.get(..self.context_len as usize).unwrap_or(&[])
+    }
 }
 
 /// A read forwarded to the leader.
@@ -133,6 +153,14 @@ impl Reads {
         if room.iter().all(core::result::Result::is_ok) { Ok(()) } else { Err(Error::NoMem) }
     }
 
+    /// Gives back memory, if no read waits: a waiting read has its room reserved.
+    pub fn trim(&mut self) {
+        if self.len() == 0 {
+            let Self { nonce, counter, now, confirmed, round_due, .. } = *self;
+            *self = Self { counter, now, confirmed, round_due, ..Self::new(nonce) };
+        }
+    }
+
     pub fn memory(&self) -> u64 {
         ((self.pending.capacity() + self.unconfirmed.capacity()) * size_of::<Request>()
             + self.forwarded.capacity() * size_of::<Forwarded>()
@@ -181,8 +209,7 @@ impl Raft {
         self.reads.reserve(max).and_then(|()| self.tokens.reserve_drops(drops)).inspect_err(|_| {
             self.detail.set(format_args!("max_reads ({max}) reads are waiting: retry after the next advance"));
         })?;
-        let context = [0; MAX_CONTEXT];
-        let own = Request { from: NONE, token, context, context_len: 0, index: 0 };
+        let own = Request::own(token);
         match self.role {
             Role::Leader => self.lead_read(own),
             Role::Follower if self.leader != NONE => self.ask_leader(token),
@@ -231,18 +258,29 @@ impl Raft {
 
     pub fn on_read_index(&mut self, m: &MessageView<'_>) -> Result<()> {
         let context = m.entries.iter().next().map_or(&[][..], |entry| entry.data);
-        let mut request = Request { from: m.head.from, token: 0, context: [0; MAX_CONTEXT], context_len: 0, index: 0 };
-        let Some(own) = request.context.get_mut(..context.len()) else {
-            self.detail.set(format_args!("a read context of {} bytes, at most {MAX_CONTEXT} are taken", context.len()));
-            return Err(Error::Decode);
-        };
-        own.copy_from_slice(context);
-        request.context_len = context.len() as u8;
         self.reads.reserve(self.config.max_reads).inspect_err(|_| {
             self.detail.set(format_args!("max_reads ({}) reads are waiting", self.config.max_reads));
         })?;
+        let mut request = Request { from: m.head.from, context_len: context.len() as u32, ..Request::own(0) };
+        match request.context.get_mut(..context.len()) {
+            Some(own) => own.copy_from_slice(context),
+            None => request.blob = self.keep_context(context)?,
+        }
         self.lead_read(request);
         Ok(())
+    }
+
+    /// Keeps a long context of a peer's read until the answer.
+    fn keep_context(&mut self, context: &[u8]) -> Result<u32> {
+        let limit = self.config.catchup_bytes;
+        if self.blobs.bytes().saturating_add(context.len() as u64) > limit {
+            self.detail.set(format_args!("long contexts of reads and catch-up messages fill catchup_bytes ({limit})"));
+            return Err(Error::Full);
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(context.len()).map_err(|_| Error::NoMem)?;
+        bytes.extend_from_slice(context);
+        self.blobs.put(bytes)
     }
 
     fn lead_read(&mut self, request: Request) {
@@ -270,7 +308,7 @@ impl Raft {
     /// sent less than an election timeout ago. Until that timeout has passed, no node of the quorum
     /// votes for another node (diss. §6.4.1). An answer names the tick of its heartbeat, so delayed
     /// messages prove nothing.
-    fn has_lease(&self) -> bool {
+    pub fn has_lease(&self) -> bool {
         if !self.flag(Flags::LEASE_READS) {
             return false;
         }
@@ -386,22 +424,38 @@ impl Raft {
                 self.reads.add_answer(Read { token: request.token, index: request.index });
             } else {
                 // The node forwarded its own request as a follower, and received the request as
-                // leader.
-                self.take_answer(request.context.get(..usize::from(request.context_len)).unwrap_or(&[]), request.index);
+                // leader. Such a context is short.
+                self.take_answer(request.context.get(..request.context_len as usize).unwrap_or(&[]), request.index);
             }
-            return;
+        } else {
+            let head = Head { index: request.index, ..self.head(MessageKind::ReadIndexResp, request.from) };
+            if request.is_long() {
+                let blobs = std::mem::take(&mut self.blobs);
+                self.send_read(head, blobs.get(request.blob));
+                self.blobs = blobs;
+            } else {
+                self.send_read(head, request.context.get(..request.context_len as usize).unwrap_or(&[]));
+            }
         }
-        let head = Head { index: request.index, ..self.head(MessageKind::ReadIndexResp, request.from) };
-        self.send_read(head, request.context.get(..usize::from(request.context_len)).unwrap_or(&[]));
+        self.forget_context(&request);
+    }
+
+    fn forget_context(&mut self, request: &Request) {
+        if request.is_long() {
+            self.blobs.free(request.blob);
+        }
     }
 
     /// Fails this node's own reads after leadership is lost. Reads of peers time out at the peers.
     pub fn fail_led_reads(&mut self) {
         self.reads.confirmed = 0;
         self.reads.round_due = false;
-        for request in self.reads.pending.drain(..).chain(self.reads.unconfirmed.drain(..)).filter(|r| r.from == NONE) {
-            self.tokens.drop_now(request.token, DropKind::Read, Reason::LeadershipLost);
-            self.counters.reads_failed += 1;
+        while let Some(request) = self.reads.pending.pop_front().or_else(|| self.reads.unconfirmed.pop_front()) {
+            self.forget_context(&request);
+            if request.from == NONE {
+                self.tokens.drop_now(request.token, DropKind::Read, Reason::LeadershipLost);
+                self.counters.reads_failed += 1;
+            }
         }
     }
 
@@ -417,6 +471,13 @@ impl Raft {
 
     pub fn on_read_index_resp(&mut self, m: &MessageView<'_>) {
         let context = m.entries.iter().next().map_or(&[][..], |entry| entry.data);
+        // An entry of the leader's term at the leader's commit index is the leader's own entry, and
+        // committed. raft-rs takes the index, etcd's raft does not. Without commit broadcasts the
+        // index saves a wait for the next heartbeat.
+        let takes = self.config.dialect == Dialect::Eraftpb || !self.commit_broadcast;
+        if takes && self.role == Role::Follower && self.log.term_at(m.head.index) == Some(m.head.term) {
+            self.commit_to(m.head.index);
+        }
         if !self.take_answer(context, m.head.index) {
             self.ignore(&m.head, Reason::LateReadAnswer);
         }

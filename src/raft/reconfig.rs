@@ -58,7 +58,7 @@ impl Raft {
 
     /// Checks that a change may be appended now. On an error the detail says why, with the numbers.
     pub fn check_change(&mut self, kind: EntryKind, data: &[u8]) -> Result<()> {
-        let change = wire::parse_change(kind, data).inspect_err(|error| {
+        let change = wire::parse_change(self.config.dialect, kind, data).inspect_err(|error| {
             self.detail.set(format_args!("a configuration change that can't be understood: {error}"));
         })?;
         if self.flag(Flags::NO_CONF_VALIDATION) {
@@ -196,7 +196,7 @@ impl Raft {
 
     /// Puts a change in force. `index` is the change's entry; 0: no entry.
     fn put_in_force(&mut self, kind: EntryKind, data: &[u8], index: Index) -> Result<()> {
-        let change = wire::parse_change(kind, data).inspect_err(|_| {
+        let change = wire::parse_change(self.config.dialect, kind, data).inspect_err(|_| {
             self.detail.set(format_args!("a configuration change that can't be understood, at index {index}"));
         })?;
         let next = membership::apply_change(
@@ -250,12 +250,13 @@ impl Raft {
     /// Encodes the configuration in force for the host.
     pub fn show_conf(&mut self) -> Result<()> {
         let (state, index) = (as_state(&self.conf), self.conf_index());
-        let len = wire::stored_conf_len(&state, index);
+        let dialect = self.config.dialect;
+        let len = wire::stored_conf_len(dialect, &state, index);
         let shown = &mut self.reconfig.shown;
         shown.clear();
         shown.try_reserve(len).map_err(|_| Error::NoMem)?;
         shown.resize(len, 0);
-        wire::write_stored_conf(shown, &state, index);
+        wire::write_stored_conf(dialect, shown, &state, index);
         Ok(())
     }
 
@@ -263,6 +264,7 @@ impl Raft {
     pub fn set_members(&mut self, conf: &Configuration) -> Result<()> {
         let (last, config) = (self.log.last(), self.config);
         self.peers.set_members(conf, last, config.max_inflight_msgs, config.max_inflight_bytes)?;
+        self.group_commit = self.peers.iter().any(|peer| peer.group > 0);
         self.recount_asks();
         Ok(())
     }

@@ -12,11 +12,10 @@ use super::Raft;
 use crate::config::Flags;
 use crate::error::Result;
 use crate::event::{EventKind, Reason};
-use crate::log::Slot;
 use crate::log::blocks::Place;
 use crate::outbox::{Body, OutMessage, Outbox, Piece, Source};
 use crate::peers::progress::Flow;
-use crate::quorum::{joint_committed, majority_committed};
+use crate::quorum::joint_committed;
 use crate::types::{EntryId, Index, MessageKind, NodeId, Role};
 use crate::wire::{Head, MessageView};
 
@@ -167,8 +166,12 @@ impl Raft {
         let Some(peer) = self.peers.at(at) else { return false };
         let (to, next, streams, carries) = (peer.id, peer.next, peer.flow == Flow::Replicate, peer.may_carry());
         let tells = empty == Empty::Tells;
+        if peer.wants_snapshot > 0 && !peer.window.is_shut() {
+            return self.send_wanted_snapshot(at);
+        }
+        let shut = peer.window.is_shut();
         let Some(log_term) = self.log.term_at(next - 1) else {
-            return self.ask_for_snapshot(at, empty == Empty::Stays);
+            return !shut && self.ask_for_snapshot(at, empty == Empty::Stays);
         };
         if carries && next <= self.log.last() {
             if next < self.log.recent_first() {
@@ -215,35 +218,18 @@ impl Raft {
     /// Adds the recent entries from `next` on to the current body. `used` is the size of the body
     /// so far. The total stays within `max` bytes, except that an empty body gets at least one
     /// entry. Adjacent records are one piece.
-    #[inline(always)]
+    #[inline]
     pub fn put_entries(&mut self, next: Index, max: u64, used: u64) -> Carried {
         let most = u64::from(u32::MAX / 2);
         let limit = max.min(most);
-        // Fast path: most appends have a single entry.
-        if next == self.log.last()
-            && let Some(slot) = self.log.slot(next)
-        {
-            let (place, bytes, payload) = (slot.place, u64::from(slot.place.len), slot.data_len());
-            let fits = used + bytes <= limit || (used == 0 && bytes <= most);
-            if !fits || self.outbox.push_piece(Piece { source: Source::Log, place }).is_err() {
-                return Carried::default();
-            }
-            self.log.outbox_pin = lower_pin(self.log.outbox_pin, place.block, self.log.blocks.first());
-            return Carried { count: 1, payload, bytes };
-        }
-        self.put_stretch(next, limit, used)
-    }
-
-    #[inline(never)]
-    fn put_stretch(&mut self, next: Index, limit: u64, used: u64) -> Carried {
-        let last = self.log.last();
+        let last = self.last_to_send(next);
         let carried = match self.log.run(next, last) {
             Some(run) if used + u64::from(run.place.len) <= limit => {
                 let place = run.place;
                 let carried = Carried { count: last - next + 1, payload: run.payload, bytes: place.len.into() };
                 self.outbox.push_piece(Piece { source: Source::Log, place }).map(|()| (carried, place.block))
             }
-            _ => self.put_pieces(next, limit, used),
+            _ => self.put_pieces((next, last), limit, used),
         };
         let Ok((carried, lowest)) = carried else { return Carried::default() };
         if carried.count > 0 {
@@ -252,32 +238,27 @@ impl Raft {
         carried
     }
 
-    /// Adds entries of any layout, block by block. Adjacent records are added together. Also
-    /// returns the block of the first entry.
-    fn put_pieces(&mut self, next: Index, limit: u64, used: u64) -> Result<(Carried, u32)> {
+    /// Returns the last entry that an append from `next` on may carry.
+    fn last_to_send(&self, next: Index) -> Index {
+        let (last, most) = (self.log.last(), u64::from(self.config.max_entries_per_msg));
+        if most == 0 { last } else { last.min(next.saturating_add(most - 1)) }
+    }
+
+    /// Adds entries of any layout. Adjacent records become one piece. Also returns the block of the
+    /// first entry.
+    fn put_pieces(&mut self, (next, last): (Index, Index), limit: u64, used: u64) -> Result<(Carried, u32)> {
         let most = u64::from(u32::MAX / 2);
         let mut body = Stretches::default();
         let mut lowest = None;
-        'entries: for mut slots in self.log.slots(next, self.log.last()) {
-            while let Some(first) = slots.first() {
-                lowest = lowest.or(Some(first.place.block));
-                let stretch = slots.partition_point(|slot| slot.place.block == first.place.block);
-                let (stretch, behind) = slots.split_at_checked(stretch).unwrap_or_default();
-                if let Some((place, payload)) = one_stretch(stretch)
-                    && used + body.carried.bytes + u64::from(place.len) <= limit
-                {
-                    body.add(&mut self.outbox, place, stretch.len(), payload)?;
-                } else {
-                    for slot in stretch {
-                        let before = used + body.carried.bytes;
-                        let total = before + u64::from(slot.place.len);
-                        if total > limit && (before > 0 || total > most) {
-                            break 'entries;
-                        }
-                        body.add(&mut self.outbox, slot.place, 1, slot.data_len())?;
-                    }
+        'entries: for slots in self.log.slots(next, last) {
+            for slot in slots {
+                let before = used + body.carried.bytes;
+                let total = before + u64::from(slot.place.len);
+                if total > limit && (before > 0 || total > most) {
+                    break 'entries;
                 }
-                slots = behind;
+                lowest = lowest.or(Some(slot.place.block));
+                body.add(&mut self.outbox, slot.place, slot.data_len())?;
             }
         }
         body.end(&mut self.outbox)?;
@@ -318,16 +299,33 @@ impl Raft {
         true
     }
 
+    /// Sends the heartbeats that are due by time.
+    pub fn tick_heartbeat(&mut self) {
+        let spares = self.flag(Flags::SPARE_HEARTBEATS) && !self.flag(Flags::LEASE_READS);
+        self.send_heartbeats(spares && self.round_context().1 == 0);
+    }
+
     pub fn broadcast_heartbeat(&mut self) {
+        self.send_heartbeats(false);
+    }
+
+    /// `spare`: leave out the peers that got entries since the last heartbeat.
+    fn send_heartbeats(&mut self, spare: bool) {
         let (context, len) = self.round_context();
+        let yields = self.flag(Flags::YIELD_TO_PRIORITY);
         for at in 0..self.peers.len() {
             let commit = self.log.commit;
             let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != self.id) else { continue };
+            let sent = std::mem::replace(&mut peer.next_at_heartbeat, peer.next);
+            if spare && peer.flow == Flow::Replicate && peer.next > sent {
+                continue;
+            }
             // A heartbeat never carries a commit index above the peer's known log.
             let commit = commit.min(peer.matched);
             peer.sent_commit = commit;
             let to = peer.id;
-            let head = Head { commit, ..self.head(MessageKind::Heartbeat, to) };
+            let priority = if yields { i64::from(self.election.priority) } else { 0 };
+            let head = Head { commit, priority, ..self.head(MessageKind::Heartbeat, to) };
             self.send(OutMessage::new(head).with_context(context.get(..len).unwrap_or(&[])));
         }
     }
@@ -353,12 +351,25 @@ impl Raft {
     pub fn on_append_resp(&mut self, head: &Head) {
         let Some(at) = self.peers.position(head.from) else { return self.ignore(head, Reason::UnknownPeer) };
         if !head.reject {
+            self.note_commit(at, head);
             return self.on_acknowledged(at, head.index);
         }
         if let Some(peer) = self.peers.at_mut(at) {
             peer.on_heard();
         }
+        self.note_commit(at, head);
+        if head.vote > 0 {
+            return self.on_snapshot_request(at, head);
+        }
         self.on_rejected(at, head);
+    }
+
+    /// Notes the commit index that a peer tells of.
+    fn note_commit(&mut self, at: usize, head: &Head) {
+        let last = self.log.last();
+        if let Some(peer) = self.peers.at_mut(at) {
+            peer.commit = peer.commit.max(head.commit.min(last));
+        }
     }
 
     /// Handles a peer's acknowledgement of everything up to `index`.
@@ -392,7 +403,9 @@ impl Raft {
         let (first, own) = (self.log.first(), self.id);
         let Some(peer) = self.peers.at_mut(at) else { return };
         let from = peer.id;
-        if !(peer.on_accepted(index) || (peer.matched == index && peer.flow == Flow::Probe)) {
+        // A snapshot that the peer asked for may end at an entry that the peer had.
+        let ends = peer.flow == Flow::Snapshot && index >= peer.pending_snapshot;
+        if !(peer.on_accepted(index) || (peer.matched == index && (peer.flow == Flow::Probe || ends))) {
             return;
         }
         match peer.flow {
@@ -428,6 +441,7 @@ impl Raft {
 
     pub fn on_heartbeat_resp(&mut self, m: &MessageView<'_>) {
         let Some(at) = self.peers.position(m.head.from) else { return self.ignore(&m.head, Reason::UnknownPeer) };
+        self.note_commit(at, &m.head);
         let last = self.log.last();
         let Some(peer) = self.peers.at_mut(at) else { return };
         peer.on_heard();
@@ -444,23 +458,18 @@ impl Raft {
     /// Commits the entries of this term on a quorum, and the entries before (paper §5.4.2).
     pub fn maybe_commit(&mut self) -> bool {
         self.reconfig.uncounted = false;
+        if self.group_commit {
+            return self.maybe_commit_by_groups();
+        }
         let (voters, outgoing) = (self.conf.voters.as_slice(), self.conf.outgoing.as_slice());
-        let index = if voters.len() == self.peers.len() && voters.len() <= 5 && outgoing.is_empty() {
-            // Fast path for small groups without learners: both lists are sorted and match, so no
-            // voter is looked up.
-            let mut peers = self.peers.iter();
-            majority_committed(voters, |_| peers.next().map(|peer| peer.matched))
-        } else {
-            // Fast path: most acknowledgements arrive before a majority is ahead of the commit
-            // index. Counting is far cheaper than looking up and sorting, above all in large
-            // groups.
-            let commit = self.log.commit;
-            let ahead = self.peers.iter().filter(|peer| peer.matched > commit).count();
-            if ahead <= voters.len() / 2 {
-                return false;
-            }
-            joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.matched))
-        };
+        // Most acknowledgements arrive before a majority is ahead of the commit index. Counting is far
+        // cheaper than looking up and sorting.
+        let commit = self.log.commit;
+        let ahead = self.peers.iter().filter(|peer| peer.matched > commit).count();
+        if ahead <= voters.len() / 2 {
+            return false;
+        }
+        let index = joint_committed(voters, outgoing, |id| self.peers.get(id).map(|peer| peer.matched));
         if index <= self.log.commit || self.log.term_at(index) != Some(self.term) {
             return false;
         }
@@ -479,7 +488,7 @@ impl Raft {
     /// Watches the peers, once a tick: silence, and snapshots that take too long [S-01].
     pub fn tick_peers(&mut self) {
         let limit = self.config.snapshot_timeout_ticks;
-        let silence = 10 * self.config.election_ticks;
+        let silence = self.config.or_ten_elections(self.config.peer_lags_ticks);
         for at in 0..self.peers.len() {
             let (id, last) = (self.id, self.log.last());
             let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.id != id) else { continue };
@@ -505,6 +514,11 @@ impl Raft {
     pub fn on_append(&mut self, m: &MessageView<'_>) -> Result<()> {
         let head = &m.head;
         self.hear_leader(head.from);
+        if self.holds_appends() {
+            self.acknowledge_append(head.from, self.log.last());
+            self.send_snapshot_request();
+            return Ok(());
+        }
         let prev = EntryId { term: head.log_term, index: head.index };
         if prev.index < self.log.commit {
             self.send_append_resp(head.from, self.log.commit);
@@ -519,6 +533,7 @@ impl Raft {
                 reject: true,
                 reject_hint: hint.index,
                 log_term: hint.term,
+                commit: if self.reports_commit { self.log.commit } else { 0 },
                 ..self.head(MessageKind::AppResp, head.from)
             };
             self.send(OutMessage::new(resp));
@@ -583,8 +598,11 @@ impl Raft {
 
     pub fn on_heartbeat(&mut self, m: &MessageView<'_>) {
         self.hear_leader(m.head.from);
+        self.election.leader_priority = m.head.priority;
         self.commit_to(m.head.commit);
-        let head = self.head(MessageKind::HeartbeatResp, m.head.from);
+        self.send_snapshot_request();
+        let commit = if self.reports_commit { self.log.commit } else { 0 };
+        let head = Head { commit, ..self.head(MessageKind::HeartbeatResp, m.head.from) };
         if m.context.len() <= crate::outbox::INLINE_CONTEXT {
             return self.send(OutMessage::new(head).with_context(m.context));
         }
@@ -620,7 +638,7 @@ struct Stretches {
 }
 
 impl Stretches {
-    fn add(&mut self, outbox: &mut Outbox, place: Place, count: usize, payload: u64) -> Result<()> {
+    fn add(&mut self, outbox: &mut Outbox, place: Place, payload: u64) -> Result<()> {
         let piece = self.piece;
         if place.block == piece.block && place.offset == piece.offset + piece.len && piece.len > 0 {
             self.piece.len += place.len;
@@ -628,7 +646,7 @@ impl Stretches {
             self.end(outbox)?;
             self.piece = place;
         }
-        self.carried.count += count as u64;
+        self.carried.count += 1;
         self.carried.bytes += u64::from(place.len);
         self.carried.payload += payload;
         Ok(())
@@ -638,20 +656,6 @@ impl Stretches {
         let place = std::mem::take(&mut self.piece);
         if place.len == 0 { Ok(()) } else { outbox.push_piece(Piece { source: Source::Log, place }) }
     }
-}
-
-/// Returns the place and the payload of records in a block, if the records are adjacent. Adding up
-/// lengths is far cheaper than joining the records one by one.
-#[inline]
-fn one_stretch(slots: &[Slot]) -> Option<(Place, u64)> {
-    let (first, last) = (slots.first()?.place, slots.last()?.place);
-    let (mut bytes, mut heads) = (0u64, 0u64);
-    for slot in slots {
-        bytes += u64::from(slot.place.len);
-        heads += u64::from(slot.head);
-    }
-    let in_a_row = u64::from(first.offset) + bytes == u64::from(last.offset + last.len);
-    if in_a_row { Some((Place { len: bytes as u32, ..first }, bytes - heads)) } else { None }
 }
 
 /// Writes a tag and a length. Returns the number of bytes written.

@@ -8,6 +8,7 @@
 
 use super::Raft;
 use super::election::Campaign;
+use super::snapshots::Wanted;
 use crate::config::Flags;
 use crate::event::{EventKind, Reason};
 use crate::types::{Index, NONE, NodeId, Role, Term};
@@ -30,12 +31,13 @@ pub(crate) struct Timers {
     pub own_write: u32,
     /// The durable index at the last tick.
     pub own_durable: Index,
+    /// Ticks for which a leader of a lower priority led this follower.
+    pub outranked: u32,
 }
 
 impl Raft {
     pub fn reset_election_timeout(&mut self) {
-        let base = self.config.election_ticks;
-        self.timers.election_timeout = base + self.rng.below(base);
+        self.timers.election_timeout = self.config.election_ticks + self.rng.below(self.config.jitter());
     }
 
     #[inline]
@@ -50,14 +52,12 @@ impl Raft {
 
     #[cold]
     fn change_leader(&mut self, leader: NodeId) {
-        self.who_changed = true;
         self.leader = leader;
         self.fail_forwarded_reads(Reason::LeaderChanged);
     }
 
     /// Forgets everything that a change of role or term invalidates.
     fn reset(&mut self, term: Term) {
-        self.who_changed = true;
         if self.term != term {
             self.term = term;
             self.address = address(self.id, term);
@@ -94,6 +94,7 @@ impl Raft {
 
     pub fn become_candidate(&mut self) {
         self.reset(self.term + 1);
+        self.wanted = Wanted::default();
         self.vote = self.id;
         self.role = Role::Candidate;
         self.event(EventKind::BecameCandidate, Reason::None, 0, 0, 0, 0);
@@ -106,7 +107,6 @@ impl Raft {
             peer.vote = None;
         }
         self.set_leader(0);
-        self.who_changed = true;
         self.role = Role::PreCandidate;
         self.event(EventKind::BecamePreCandidate, Reason::None, 0, 0, 0, 0);
     }
@@ -144,13 +144,12 @@ impl Raft {
 
     pub fn grant_vote(&mut self, to: NodeId) {
         self.timers.election_elapsed = 0;
-        self.who_changed = true;
         self.vote = to;
+        self.timers.outranked = 0;
     }
 
     /// Restores term and vote at boot.
     pub fn load(&mut self, term: Term, vote: NodeId) {
-        self.who_changed = true;
         (self.term, self.vote) = (term, vote);
         self.address = address(self.id, term);
     }
@@ -179,6 +178,7 @@ impl Raft {
         self.timers.lease = self.timers.lease.saturating_sub(1);
         self.tick_reads();
         self.tick_own_log();
+        self.tick_wanted();
         if self.role == Role::Leader { self.tick_leader() } else { self.tick_follower() }
     }
 
@@ -186,11 +186,12 @@ impl Raft {
         self.timers.election_elapsed = self.timers.election_elapsed.saturating_add(1);
         if self.leader == 0 {
             self.timers.leaderless = self.timers.leaderless.saturating_add(1);
-            if self.timers.leaderless.is_multiple_of(10 * self.config.election_ticks) {
+            if self.timers.leaderless.is_multiple_of(self.config.or_ten_elections(self.config.no_leader_ticks)) {
                 let ticks = u64::from(self.timers.leaderless);
                 self.event(EventKind::NoLeaderLong, Reason::NoLeader, 0, 0, ticks, 0);
             }
         }
+        self.tick_outranked();
         if self.is_promotable() && self.timers.election_elapsed >= self.timers.election_timeout {
             self.timers.election_elapsed = 0;
             self.start_campaign(Campaign::usual(self.flag(Flags::PRE_VOTE)));
@@ -214,6 +215,7 @@ impl Raft {
             return;
         }
         self.tick_peers();
+        self.promote_caught_up();
         if !self.flag(Flags::REFUSED_CONF_AS_EMPTY) && self.transfer.target == 0 {
             // Leaving the joint configuration is due again if it was refused, for instance during a
             // transfer. etcd waits until the next entry is applied.
@@ -221,7 +223,23 @@ impl Raft {
         }
         if self.timers.heartbeat_elapsed >= self.config.heartbeat_ticks {
             self.timers.heartbeat_elapsed = 0;
-            self.broadcast_heartbeat();
+            self.tick_heartbeat();
+        }
+    }
+
+    /// Asks for leadership, if this follower outranks its leader for an election timeout, with the
+    /// whole log.
+    fn tick_outranked(&mut self) {
+        let outranks = self.flag(Flags::YIELD_TO_PRIORITY)
+            && self.role == Role::Follower
+            && self.leader != NONE
+            && i64::from(self.election.priority) > self.election.leader_priority
+            && self.log.commit == self.log.last()
+            && self.is_promotable();
+        self.timers.outranked = if outranks { self.timers.outranked + 1 } else { 0 };
+        if self.timers.outranked >= self.config.election_ticks {
+            self.timers.outranked = 0;
+            self.forward_transfer(self.id);
         }
     }
 

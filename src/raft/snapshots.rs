@@ -10,13 +10,15 @@
 
 use super::Raft;
 use super::fetches::encode_snapshot;
+use super::replication::Empty;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::log::PendingSnapshot;
 use crate::membership::{self, ChangeError, Configuration};
+use crate::outbox::OutMessage;
 use crate::peers::progress::Flow;
-use crate::types::{EntryId, Index, NodeId};
-use crate::wire::{self, ConfStateView, MessageView, SnapshotView};
+use crate::types::{EntryId, Index, MAX_POSITION, MessageKind, NONE, NodeId, Role};
+use crate::wire::{self, ConfStateView, Head, MessageView, SnapshotView};
 
 /// A host's report on a snapshot for a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +32,19 @@ pub enum SnapshotReport {
     UnderWay = 2,
 }
 
+/// A follower's request for a snapshot.
+///
+/// Until the snapshot comes, the follower takes no appends, since a snapshot for a moving log would
+/// always arrive too late. The follower first takes an entry of the leader's term, and acknowledges
+/// its log. Otherwise a leader without another quorum would wait for ever (found by the
+/// simulation).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    pub open: bool,
+    /// Ticks since the request.
+    pub ticks: u32,
+}
+
 /// A received snapshot, prepared for restoring.
 #[derive(Debug)]
 pub(crate) struct Incoming {
@@ -38,6 +53,64 @@ pub(crate) struct Incoming {
 }
 
 impl Raft {
+    // ---- the follower asks
+
+    pub fn request_snapshot(&mut self) -> Result<()> {
+        let last = self.log.last_id();
+        let why = if self.role != Role::Follower || self.leader == NONE {
+            self.detail.set(format_args!("no leader is known in term {} that could send a snapshot", self.term));
+            return Err(Error::NoLeader);
+        } else if self.wanted.open {
+            "a snapshot was asked for already"
+        } else if self.log.snapshot.is_some() {
+            "a snapshot waits to be stored"
+        } else if last.term != self.term {
+            "the log has no entry of the leader's term yet: retry after the next append"
+        } else {
+            self.wanted = Wanted { open: true, ticks: 0 };
+            self.send_snapshot_request();
+            return Ok(());
+        };
+        self.detail.set(format_args!("{why}"));
+        Err(Error::State)
+    }
+
+    /// Sends the request, in the form of a refused append. Field 13 holds the index that the snapshot
+    /// must cover, as in eraftpb; etcd's raft skips the field in this kind of message.
+    pub fn send_snapshot_request(&mut self) {
+        let last = self.log.last_id();
+        if !self.holds_appends() {
+            return;
+        }
+        let head = Head {
+            index: self.log.commit,
+            reject: true,
+            reject_hint: last.index,
+            log_term: last.term,
+            vote: last.index,
+            ..self.head(MessageKind::AppResp, self.leader)
+        };
+        self.send(OutMessage::new(head));
+    }
+
+    /// Whether appends are refused for a snapshot to come.
+    pub fn holds_appends(&self) -> bool {
+        self.wanted.open && self.log.last_id().term == self.term
+    }
+
+    /// Gives up a request that no leader answers, so that the follower takes appends again.
+    pub fn tick_wanted(&mut self) {
+        let limit = self.config.snapshot_timeout_ticks;
+        if !self.wanted.open {
+            return;
+        }
+        self.wanted.ticks = self.wanted.ticks.saturating_add(1);
+        if limit > 0 && self.wanted.ticks >= limit {
+            self.wanted = Wanted::default();
+            self.event(EventKind::SnapshotEnded, Reason::SnapshotTimeout, self.id, self.log.last(), 0, 0);
+        }
+    }
+
     // ---- the follower
 
     /// Takes all memory for restoring the snapshot. This is the last step of `validate`, so a
@@ -59,7 +132,8 @@ impl Raft {
     fn is_wanted(&self, snapshot: &SnapshotView<'_>, conf: &Configuration) -> bool {
         let id = EntryId { term: snapshot.term, index: snapshot.index };
         let covered = id.index <= self.log.commit;
-        !covered && conf.contains(self.id) && !self.agrees_with(id)
+        let asked = self.holds_appends() && id.index >= self.log.last();
+        conf.contains(self.id) && (asked || !covered && !self.agrees_with(id))
     }
 
     fn agrees_with(&self, id: EntryId) -> bool {
@@ -90,7 +164,7 @@ impl Raft {
             return false;
         };
         // The length as stored by `keep_snapshot`: the configuration, followed by its index.
-        let conf_len = snapshot.conf.bytes().len() + wire::conf_index_len(id.index);
+        let conf_len = snapshot.conf.bytes().len() + wire::conf_index_len(self.config.dialect, id.index);
         self.install(PendingSnapshot { id, blob, conf_len: conf_len as u32, handed: false }, conf);
         self.event(EventKind::SnapshotRestored, Reason::None, m.head.from, id.index, 0, 0);
         true
@@ -98,13 +172,14 @@ impl Raft {
 
     fn keep_snapshot(&mut self, snapshot: &SnapshotView<'_>) -> Result<u32> {
         let (conf, data) = (snapshot.conf.bytes(), snapshot.data);
-        let len = conf.len() + wire::conf_index_len(snapshot.index);
+        let dialect = self.config.dialect;
+        let len = conf.len() + wire::conf_index_len(dialect, snapshot.index);
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len + data.len()).map_err(|_| Error::NoMem)?;
         bytes.extend_from_slice(conf);
         bytes.resize(len, 0);
         if let Some(index) = bytes.get_mut(conf.len()..) {
-            wire::write_conf_index(index, snapshot.index);
+            wire::write_conf_index(index, dialect, snapshot.index);
         }
         bytes.extend_from_slice(data);
         self.blobs.put(bytes)
@@ -116,6 +191,7 @@ impl Raft {
             self.blobs.free(old.blob);
         }
         self.log.reset(snapshot);
+        self.wanted = Wanted::default();
         self.forget_own_fetch();
         self.conf = conf;
         self.reconfig.done = snapshot.id.index;
@@ -152,6 +228,24 @@ impl Raft {
 
     // ---- the leader
 
+    /// Takes a peer's request for a snapshot that covers `index`. The request is repeated with every
+    /// heartbeat until the peer has its snapshot.
+    pub fn on_snapshot_request(&mut self, at: usize, head: &Head) {
+        let index = head.vote;
+        let Some(peer) = self.peers.at_mut(at) else { return };
+        if peer.flow == Flow::Snapshot || peer.wants_snapshot >= index {
+            return;
+        }
+        if index > MAX_POSITION {
+            return self.ignore(head, Reason::StaleReject);
+        }
+        peer.become_probe();
+        peer.wants_snapshot = index;
+        peer.next = peer.next.max(index + 1);
+        self.cancel_ask(at);
+        self.send_append(at, Empty::Asks);
+    }
+
     /// Ends the snapshot to a peer, arrived or failed. The peer is probed after its next answer.
     pub fn on_snapshot_status(&mut self, id: NodeId, arrived: bool, reason: Reason) {
         let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.flow == Flow::Snapshot) else { return };
@@ -168,7 +262,7 @@ impl Raft {
 
     pub fn report_snapshot(&mut self, id: NodeId, report: SnapshotReport) -> Result<()> {
         self.check_member(id)?;
-        if self.role != crate::types::Role::Leader {
+        if self.role != Role::Leader {
             return Ok(());
         }
         match report {

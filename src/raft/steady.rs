@@ -44,7 +44,7 @@ impl Raft {
     #[inline(always)]
     fn hear_append(&mut self, peer: NodeId, bytes: &[u8], to: Receiver) -> bool {
         let Some(m) = steady::read_append(bytes, to) else { return false };
-        if m.from != self.leader || m.from == NONE || (peer != NONE && peer != m.from) {
+        if m.from != self.leader || m.from == NONE || (peer != NONE && peer != m.from) || self.wanted.open {
             return false;
         }
         if m.records.is_empty() { self.hear_commit(&m) } else { self.follow_on(&m) }

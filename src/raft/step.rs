@@ -30,13 +30,8 @@ impl Raft {
 
     fn validate(&mut self, peer: u64, m: &MessageView<'_>) -> Result<()> {
         let head = &m.head;
-        // Fast path: one combined check passes most messages.
-        if self.is_plain(peer, m) {
-            debug_assert!(self.check_address(peer, head).is_ok() && self.check_shape(m).is_ok());
-        } else {
-            self.check_address(peer, head)?;
-            self.check_shape(m)?;
-        }
+        self.check_address(peer, head)?;
+        self.check_shape(m)?;
         if head.kind.is_response() && self.peers.get(head.from).is_none() {
             return Err(self.refuse(head, Error::NoPeer, "an answer from somebody who is no member"));
         }
@@ -58,29 +53,6 @@ impl Raft {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Fast path: whether address and shape are certainly valid. A message that fails here may
-    /// still be valid.
-    #[inline]
-    fn is_plain(&self, peer: u64, m: &MessageView<'_>) -> bool {
-        let head = &m.head;
-        // The bitwise or is at least as large as the largest number.
-        let bits = head.index | head.log_term | head.commit | head.reject_hint | m.entries.last().1;
-        head.to == self.id
-            && head.from != self.id
-            && head.from.wrapping_sub(1) < MAX_ID
-            && (peer == NONE || peer == head.from)
-            && head.term.wrapping_sub(1) < self.term.saturating_add(MAX_TERM_JUMP)
-            && (bits | head.term) < 1 << 63
-            && m.snapshot.is_none()
-            && !m.has_responses
-            && m.context.len() <= MAX_CONTEXT
-            && match head.kind {
-                Kind::App => is_append(m),
-                Kind::AppResp | Kind::Heartbeat | Kind::HeartbeatResp => true,
-                _ => false,
-            }
     }
 
     #[cold]
@@ -135,7 +107,7 @@ impl Raft {
                 Kind::ReadIndex | Kind::ReadIndexResp if m.entries.len() != 1 => "a read has exactly one context",
                 Kind::App if !is_append(m) => "its entries are no stretch of a log",
                 Kind::Snap if !is_snapshot(m) => "no snapshot that a leader of its term can send",
-                _ if m.context.len() > MAX_CONTEXT => "its context is longer than 1024 bytes",
+                _ if m.context.len() > MAX_CONTEXT => "its context is longer than 64 KiB",
                 _ => return Ok(()),
             }
         };
@@ -354,7 +326,7 @@ impl Raft {
 const MAX_TERM_JUMP: u64 = 1 << 32;
 
 /// Longest context of a message, bytes. Real contexts are far shorter.
-const MAX_CONTEXT: usize = 1024;
+const MAX_CONTEXT: usize = 64 << 10;
 
 /// Whether the snapshot is valid: it covers an entry, of a term that the sender has seen.
 fn is_snapshot(m: &MessageView<'_>) -> bool {

@@ -146,6 +146,12 @@ impl Tokens {
         }
     }
 
+    /// Gives back memory. Room stays for the drops of all waiting tokens and of `reads` reads.
+    pub fn trim(&mut self, reads: usize) {
+        self.waiting.shrink_to_fit();
+        self.dropped.shrink_to(self.dropped.len() + self.waiting.len() + reads);
+    }
+
     pub fn memory(&self) -> u64 {
         (self.waiting.capacity() * size_of::<Waiting>() + self.dropped.capacity() * size_of::<Dropped>()) as u64
     }

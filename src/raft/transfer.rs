@@ -14,6 +14,7 @@ use crate::config::Flags;
 use crate::error::{Error, Result};
 use crate::event::{EventKind, Reason};
 use crate::outbox::OutMessage;
+use crate::peers::progress::Progress;
 use crate::types::{EntryId, MessageKind, NONE, NodeId, Role};
 use crate::wire::Head;
 
@@ -56,9 +57,13 @@ impl Raft {
 
     /// Returns the live voter with the furthest log, of equals the lowest id; 0: no such voter.
     fn best_successor(&self) -> NodeId {
-        let fits = self.peers.iter().filter(|peer| {
-            peer.id != self.id && !peer.is_learner && peer.recent_active && self.conf.voters.contains(peer.id)
-        });
+        // The quorum check forgets who was active, so a peer also counts that was heard since.
+        let patience = self.config.election_ticks;
+        let lives = |peer: &Progress| peer.recent_active || (peer.matched > 0 && peer.silent_ticks < patience);
+        let fits = self
+            .peers
+            .iter()
+            .filter(|peer| peer.id != self.id && !peer.is_learner && lives(peer) && self.conf.voters.contains(peer.id));
         fits.max_by_key(|peer| (peer.matched, std::cmp::Reverse(peer.id))).map_or(NONE, |peer| peer.id)
     }
 

@@ -8,7 +8,7 @@ use crate::raft::Raft;
 use crate::raft::apply::Span;
 use crate::raft::replication::lower_pin;
 use crate::ready::{Batch, Mark, Shown, local, reads_bound, shown_commit, shown_state};
-use crate::types::{EntryId, HardState, Index};
+use crate::types::{Dialect, EntryId, HardState, Index};
 use crate::wire;
 
 /// True if the next ready can hold only state, entries and short messages, as most readies do. The
@@ -30,7 +30,8 @@ pub(crate) fn has_room(batch: &Batch, raft: &Raft, handed: Index) -> bool {
     (handed - log.handed) as usize <= batch.entries.capacity()
         && committed <= batch.committed.capacity()
         && raft.tokens.waiting.len().min(2 * committed) <= batch.done.capacity()
-        && (raft.tokens.waiting.is_empty() || raft.tokens.waiting.len() + raft.reads.len() <= batch.dropped.capacity())
+        && (raft.tokens.waiting.is_empty()
+            || raft.tokens.waiting.len() + raft.reads.len() <= batch.rare.dropped.capacity())
         && messages <= message_list(batch, outbox).capacity()
         && batch.own.capacity() >= OWN_ROOM
 }
@@ -61,10 +62,10 @@ pub(crate) fn reserve(batch: &mut Batch, raft: &mut Raft, handed: Index) -> Resu
         && message_list(batch, outbox).capacity() >= need.messages
         && (heartbeats == 0 || outbox.now.capacity() >= need.messages)
         && batch.own.capacity() >= need.own
-        && batch.reads.capacity() >= need.reads
-        && batch.blobs.capacity() >= need.blobs
+        && batch.rare.reads.capacity() >= need.reads
+        && batch.rare.blobs.capacity() >= need.blobs
         && batch.done.capacity() >= need.done
-        && batch.dropped.capacity() >= need.dropped
+        && batch.rare.dropped.capacity() >= need.dropped
         && raft.tokens.dropped.capacity() - raft.tokens.dropped.len() >= tokens;
     if !enough {
         grow(batch, raft, &need)?;
@@ -97,14 +98,14 @@ fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
         batch.entries.try_reserve(need.entries),
         batch.committed.try_reserve(need.committed),
         batch.own.try_reserve(need.own),
-        batch.reads.try_reserve(need.reads),
+        batch.rare.reads.try_reserve(need.reads),
         batch.done.try_reserve(need.done),
-        batch.dropped.try_reserve(need.dropped),
+        batch.rare.dropped.try_reserve(need.dropped),
         raft.tokens.dropped.try_reserve(need.tokens),
         batch.messages.try_reserve(need.messages),
         raft.outbox.now.try_reserve(need.messages - raft.outbox.now.len()),
         batch.reserve_heads(need.messages),
-        batch.blobs.try_reserve(need.blobs),
+        batch.rare.blobs.try_reserve(need.blobs),
     ];
     if room.iter().all(core::result::Result::is_ok) {
         return Ok(());
@@ -117,7 +118,7 @@ fn grow(batch: &mut Batch, raft: &mut Raft, need: &Need) -> Result<()> {
 #[inline(always)]
 pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
     let cut = handed < raft.log.last();
-    fill_state::<QUIET>(batch, raft, shown, handed);
+    fill_state(batch, raft, shown, handed);
     batch.span = Span::default();
     if raft.log.commit > raft.log.applying {
         raft.take_committed(handed, &mut batch.span, &mut batch.committed);
@@ -133,8 +134,7 @@ pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown:
         fill_more(batch, raft);
     } else if !raft.tokens.dropped.is_empty() {
         // Tokens of entries that were overwritten.
-        batch.has_more = true;
-        std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
+        std::mem::swap(&mut batch.rare.dropped, &mut raft.tokens.dropped);
     }
     take_messages::<QUIET>(batch, raft, cut);
     batch.pin = lowest_block::<QUIET>(batch, raft);
@@ -142,25 +142,12 @@ pub(crate) fn fill<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown:
 
 /// Fills the state and entries to store, except for a snapshot, and the mark.
 #[inline(always)]
-fn fill_state<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
+fn fill_state(batch: &mut Batch, raft: &mut Raft, shown: &mut Shown, handed: Index) {
     let commit = shown_commit(raft, handed);
     batch.state.commit = commit;
-    let mut new_vote = false;
-    if QUIET && !raft.who_changed {
-        // The batch shows term, vote, role and leader already.
-        debug_assert!(!fill_who(batch, raft, shown) && !batch.has_soft_state);
-        batch.has_soft_state = false;
-        batch.has_hard_state = commit != shown.state.commit;
-        shown.state.commit = commit;
-    } else {
-        new_vote = fill_who(batch, raft, shown);
-        raft.who_changed &= !QUIET;
-        let news = new_vote || commit != shown.state.commit;
-        batch.has_hard_state = news && batch.state != HardState::default();
-        if batch.has_hard_state {
-            shown.state = batch.state;
-        }
-    }
+    let new_vote = fill_who(batch, raft, shown);
+    batch.has_hard_state = new_vote || commit != shown.state.commit;
+    shown.state = batch.state;
 
     batch.entries_first = raft.log.handed + 1;
     if handed > raft.log.handed {
@@ -190,10 +177,9 @@ fn fill_who(batch: &mut Batch, raft: &Raft, shown: &mut Shown) -> bool {
 /// Fills the lists that few readies need.
 #[inline(never)]
 fn fill_more(batch: &mut Batch, raft: &mut Raft) {
-    batch.has_more = true;
-    batch.blobs.extend(batch.span.blob);
+    batch.rare.blobs.extend(batch.span.blob);
     if let Some(snapshot) = raft.log.snapshot.as_mut().filter(|snapshot| !snapshot.handed) {
-        batch.snapshot = Some(*snapshot);
+        batch.rare.snapshot = Some(*snapshot);
         batch.mark.snapshot = snapshot.id.index;
         batch.must_sync = true;
         snapshot.handed = true;
@@ -201,11 +187,11 @@ fn fill_more(batch: &mut Batch, raft: &mut Raft) {
     if !raft.reads.answers.is_empty() {
         let bound = reads_bound(raft);
         while let Some(read) = raft.reads.pop_answer(bound) {
-            batch.reads.push(read);
+            batch.rare.reads.push(read);
         }
     }
     if !raft.tokens.dropped.is_empty() {
-        std::mem::swap(&mut batch.dropped, &mut raft.tokens.dropped);
+        std::mem::swap(&mut batch.rare.dropped, &mut raft.tokens.dropped);
     }
 }
 
@@ -226,9 +212,9 @@ fn take_messages<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, cut: boo
     }
     if !QUIET {
         if !outbox.bytes.is_empty() || local_work {
-            std::mem::swap(&mut batch.bytes, &mut outbox.bytes);
+            std::mem::swap(&mut batch.rare.bytes, &mut outbox.bytes);
         }
-        batch.blobs.append(&mut outbox.blobs);
+        batch.rare.blobs.append(&mut outbox.blobs);
     }
     raft.fetches.outbox_number += 1;
     if local_work {
@@ -252,7 +238,7 @@ fn take_messages<const QUIET: bool>(batch: &mut Batch, raft: &mut Raft, cut: boo
     if !QUIET {
         let group = raft.config.group;
         for message in batch.messages.iter_mut().filter(|message| message.encoded_len == 0) {
-            encode_head(message, group, &mut batch.heads, &mut batch.heads_len);
+            encode_head(message, raft.config.dialect, group, &mut batch.heads, &mut batch.heads_len);
         }
         raft.outbox.unencoded = raft.outbox.after.iter().filter(|answer| answer.encoded_len == 0).count();
     }
@@ -277,11 +263,11 @@ pub(crate) const MAX_FRAME_HEAD: usize = 12 + wire::MAX_HEAD + 11 + 11 + crate::
 
 /// Encodes a message's frame header and scalars at `len` of `heads`, if there is room.
 #[inline(never)]
-fn encode_head(message: &mut OutMessage, group: u64, heads: &mut [u8], len: &mut usize) {
+fn encode_head(message: &mut OutMessage, dialect: Dialect, group: u64, heads: &mut [u8], len: &mut usize) {
     let at = *len;
     let Some(place) = heads.get_mut(at..at + MAX_FRAME_HEAD) else { return };
     let Some((frame, scalars)) = place.split_first_chunk_mut::<12>() else { return };
-    let scalars_len = wire::write_head(scalars, &message.head(), message.context());
+    let scalars_len = wire::dialect::write_head_of(dialect, scalars, &message.head(), message.context());
     wire::write_frame_header(frame, scalars_len as u32 + message.body_bytes, group);
     (message.encoded_at, message.encoded_len) = (at as u32, 12 + scalars_len as u32);
     *len = at + 12 + scalars_len;

@@ -12,7 +12,7 @@ use crate::outbox::{OutMessage, Own, Piece, Source};
 use crate::raft::Raft;
 use crate::raft::replication::put_field_head;
 use crate::ready::{Batch, Mark, on_durable, step_own};
-use crate::types::{LOCAL_APPEND, LOCAL_APPLY, MessageKind};
+use crate::types::{Dialect, LOCAL_APPEND, LOCAL_APPLY, MessageKind};
 use crate::wire::{self, Head, MessageView};
 
 const RESPONSES_TAG: u8 = 0x72;
@@ -27,7 +27,7 @@ pub(crate) fn reserve(batch: &mut Batch, raft: &mut Raft) -> Result<()> {
     if let Some(snapshot) = raft.log.snapshot.filter(|snapshot| !snapshot.handed) {
         let field = raft.encode_pending(snapshot)?;
         let blob = raft.blobs.put(field)?;
-        batch.blobs.push(blob);
+        batch.rare.blobs.push(blob);
     }
     Ok(())
 }
@@ -36,6 +36,7 @@ struct Body<'a> {
     pieces: &'a mut Vec<Piece>,
     bytes: &'a mut Vec<u8>,
     len: u32,
+    dialect: Dialect,
 }
 
 impl Body<'_> {
@@ -69,7 +70,7 @@ impl Body<'_> {
     /// Writes a response: tag, length, head. The caller appends `rest` more bytes of the response.
     fn response(&mut self, head: &Head, context: &[u8], rest: usize) {
         let mut scalars = [0; MAX_RESPONSE];
-        let len = wire::write_head(&mut scalars, head, context);
+        let len = wire::dialect::write_head_of(self.dialect, &mut scalars, head, context);
         let mut field = [0; 11];
         let field_len = put_field_head(&mut field, RESPONSES_TAG, (len + rest) as u64);
         self.own(field.get(..field_len).unwrap_or(&[]));
@@ -79,15 +80,15 @@ impl Body<'_> {
 
 /// Appends the local messages to the messages to peers.
 pub(crate) fn put_work(batch: &mut Batch, raft: &mut Raft, cut: bool) {
-    let id = raft.id;
-    let snapshot = batch.snapshot.and_then(|_| batch.blobs.first().copied()).map(|blob| Piece {
+    let (id, dialect) = (raft.id, raft.config.dialect);
+    let snapshot = batch.rare.snapshot.and_then(|_| batch.rare.blobs.first().copied()).map(|blob| Piece {
         source: Source::Blob,
         place: Place { block: blob, offset: 0, len: raft.blobs.get(blob).len() as u32 },
     });
     let answers = if cut { &[][..] } else { &raft.outbox.after[..] };
     if !batch.entries.is_empty() || batch.has_hard_state || snapshot.is_some() || !answers.is_empty() {
         let first = batch.pieces.len() as u32;
-        let mut body = Body { pieces: &mut batch.pieces, bytes: &mut batch.bytes, len: 0 };
+        let mut body = Body { pieces: &mut batch.pieces, bytes: &mut batch.rare.bytes, len: 0, dialect };
         body.slots(&batch.entries);
         snapshot.into_iter().for_each(|piece| body.push(piece));
         for answer in answers {
@@ -119,7 +120,7 @@ pub(crate) fn put_work(batch: &mut Batch, raft: &mut Raft, cut: bool) {
     }
     if !batch.committed.is_empty() {
         let first = batch.pieces.len() as u32;
-        let mut body = Body { pieces: &mut batch.pieces, bytes: &mut batch.bytes, len: 0 };
+        let mut body = Body { pieces: &mut batch.pieces, bytes: &mut batch.rare.bytes, len: 0, dialect };
         body.slots(&batch.committed);
         let entries_len = body.len as usize;
         let head = Head { kind: MessageKind::StorageApplyResp, to: id, from: LOCAL_APPLY, ..Head::default() };
@@ -194,7 +195,7 @@ fn on_apply_done(raft: &mut Raft, m: &MessageView<'_>) -> Result<()> {
         return Err(Error::Stale);
     }
     raft.check_changes_done(last)?;
-    let bytes = m.entries.iter().map(|e| wire::record_len(e.term, e.index, e.kind, e.data.len()) as u64).sum();
+    let bytes = m.entries.iter().map(|entry| entry.canonical_len() as u64).sum();
     raft.on_applied(last, bytes, m.entries.payload_bytes());
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! A ready contains all work of the node at the time, so a single number covers term, vote,
 //! entries, truncation and snapshot. A ready is outstanding until persisted, applied and released;
-//! its views live until the release. `Batch` is the data of a ready.
+//! the views of a ready live until the release. `Batch` is the data of a ready.
 //!
 //! Invariants: own votes and acknowledgements are stepped only when their ready is durable [E-08];
 //! entries become durable only while the term is the mark's (etcd's rule, safe against A, B, then A
@@ -24,7 +24,7 @@ use crate::raft::tokens::{Done, Dropped};
 use crate::types::{EntryId, HardState, Index, MessageKind, NodeId, Role, Term};
 use std::collections::{TryReserveError, VecDeque};
 
-/// The facts that a durable ready proves.
+/// Facts proved by a durable ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub term: Term,
@@ -43,31 +43,78 @@ pub(crate) struct Batch {
     pub has_soft_state: bool,
     pub role: Role,
     pub leader: NodeId,
-    pub snapshot: Option<PendingSnapshot>,
     pub entries_first: Index,
     pub entries: Vec<Slot>,
     pub span: Span,
     pub committed: Vec<Slot>,
     pub messages: Vec<OutMessage>,
     pub pieces: Vec<Piece>,
-    pub bytes: Vec<u8>,
     /// Encoded heads, each with its frame header, in the first `heads_len` bytes. The rest stays
     /// initialised, so that heads are written in place without clearing.
     pub heads: Vec<u8>,
     pub heads_len: usize,
     pub own: Vec<Own>,
-    pub reads: Vec<Read>,
-    pub dropped: Vec<Dropped>,
     pub done: Vec<Done>,
     pub mark: Mark,
     pub pin: Option<u32>,
-    pub blobs: Vec<u32>,
-    /// Whether the batch may hold more than state, entries and messages of entries. Otherwise half
-    /// of the lists are neither filled nor cleared.
-    pub has_more: bool,
+    pub rare: Rare,
     pub persisted: bool,
     pub applied: bool,
     pub released: bool,
+}
+
+/// Contents of few readies.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
+    pub snapshot: Option<PendingSnapshot>,
+    pub reads: Vec<Read>,
+    pub dropped: Vec<Dropped>,
+    /// Bytes of messages that are neither in the log nor in a blob.
+    pub bytes: Vec<u8>,
+    /// Blobs under views of the ready, to free at the release.
+    pub blobs: Vec<u32>,
+}
+
+impl Rare {
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        let len = self.reads.len() | self.dropped.len() | self.bytes.len() | self.blobs.len();
+        len == 0 && self.snapshot.is_none()
+    }
+
+    #[cold]
+    fn clear(&mut self) {
+        self.snapshot = None;
+        self.reads.clear();
+        self.dropped.clear();
+        self.bytes.clear();
+        self.blobs.clear();
+    }
+
+    #[inline(never)]
+    fn free_blobs(&mut self, raft: &mut Raft) {
+        self.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
+        if let Some(snapshot) = self.snapshot {
+            raft.blobs.free(snapshot.blob);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.bytes.capacity()
+            + self.reads.capacity() * size_of::<Read>()
+            + self.dropped.capacity() * size_of::<Dropped>()
+    }
+
+    fn try_clone(&self) -> Result<Self> {
+        use crate::outbox::clone_vec;
+        Ok(Self {
+            snapshot: self.snapshot,
+            reads: clone_vec(&self.reads)?,
+            dropped: clone_vec(&self.dropped)?,
+            bytes: clone_vec(&self.bytes)?,
+            blobs: clone_vec(&self.blobs)?,
+        })
+    }
 }
 
 impl Batch {
@@ -81,26 +128,8 @@ impl Batch {
         self.heads_len = 0;
         self.own.clear();
         self.done.clear();
-        if self.has_more {
-            self.clear_more();
-        }
-    }
-
-    #[cold]
-    fn clear_more(&mut self) {
-        self.bytes.clear();
-        self.reads.clear();
-        self.dropped.clear();
-        self.blobs.clear();
-        self.snapshot = None;
-        self.has_more = false;
-    }
-
-    #[inline(never)]
-    fn free_blobs(&mut self, raft: &mut Raft) {
-        self.blobs.drain(..).for_each(|blob| raft.blobs.free(blob));
-        if let Some(snapshot) = self.snapshot {
-            raft.blobs.free(snapshot.blob);
+        if !self.rare.is_empty() {
+            self.rare.clear();
         }
     }
 
@@ -121,10 +150,8 @@ impl Batch {
         ((self.entries.capacity() + self.committed.capacity()) * size_of::<Slot>()
             + self.messages.capacity() * size_of::<OutMessage>()
             + self.pieces.capacity() * size_of::<Piece>()
-            + self.bytes.capacity()
             + self.heads.capacity()
-            + self.reads.capacity() * size_of::<Read>()
-            + self.dropped.capacity() * size_of::<Dropped>()
+            + self.rare.memory()
             + self.done.capacity() * size_of::<Done>()) as u64
     }
 
@@ -135,13 +162,10 @@ impl Batch {
             committed: clone_vec(&self.committed)?,
             messages: clone_vec(&self.messages)?,
             pieces: clone_vec(&self.pieces)?,
-            bytes: clone_vec(&self.bytes)?,
             heads: clone_vec(&self.heads)?,
             own: clone_vec(&self.own)?,
-            reads: clone_vec(&self.reads)?,
-            dropped: clone_vec(&self.dropped)?,
             done: clone_vec(&self.done)?,
-            blobs: clone_vec(&self.blobs)?,
+            rare: self.rare.try_clone()?,
             ..*self
         })
     }
@@ -149,9 +173,7 @@ impl Batch {
 
 #[derive(Debug)]
 pub(crate) struct Readies {
-    /// The batch of a ready taken while no ready is outstanding. SYNC uses only `single`.
-    single: Batch,
-    /// The batches except `single`, with their buffers. Batches are large, and never move.
+    /// All batches, with their buffers. A ready without others takes the batch of the ready before.
     store: Vec<Batch>,
     /// Positions in `store` of outstanding batches: a ring with a power of two as length. Number n
     /// is at n modulo the length.
@@ -159,14 +181,14 @@ pub(crate) struct Readies {
     /// Positions in `store` of finished batches, last in first out, so that few batches have to
     /// grow.
     free: Vec<u32>,
-    /// The oldest block that each `store` batch shows, by number, unless a later batch shows an
-    /// older or equal block.
+    /// The oldest block that each batch except `only` shows, by number, unless a later batch shows
+    /// an older or equal block.
     ///
     /// The front is the oldest block of all. Each batch enters and leaves the list at most once.
     pins: VecDeque<(u64, u32)>,
     /// Number of the oldest outstanding ready; if there is none, of the next.
     oldest: u64,
-    /// Number of `single`, if no other ready is outstanding, no part was acknowledged, and
+    /// Number of the outstanding ready, if there is no other, no part was acknowledged, and
     /// `advance` may finish the ready; else 0.
     only: u64,
     /// Number of the newest ready.
@@ -186,7 +208,7 @@ pub(crate) struct Shown {
     pub leader: NodeId,
 }
 
-/// Kinds of work that the next ready would hold.
+/// Kinds of work in the next ready.
 pub mod has {
     #![allow(missing_docs)] // the names say it
     pub const HARD_STATE: u32 = 1;
@@ -207,7 +229,6 @@ pub mod has {
 impl Readies {
     pub fn new(max: u32, storage: StorageMode) -> Self {
         Self {
-            single: Batch::default(),
             store: Vec::new(),
             order: Vec::new(),
             free: Vec::new(),
@@ -231,24 +252,18 @@ impl Readies {
         (self.last_number + 1 - self.oldest) as usize
     }
 
-    #[inline]
+    #[inline(always)]
     fn place(&self, number: u64) -> Option<u32> {
         self.order.get(number as usize & self.order.len().wrapping_sub(1)).copied()
     }
 
-    #[inline]
+    #[inline(always)]
     fn at(&self, number: u64) -> Option<&Batch> {
-        if self.single.number == number {
-            return Some(&self.single);
-        }
         self.store.get(self.place(number)? as usize)
     }
 
-    #[inline]
+    #[inline(always)]
     fn at_mut(&mut self, number: u64) -> Option<&mut Batch> {
-        if self.single.number == number {
-            return Some(&mut self.single);
-        }
         let place = self.place(number)?;
         self.store.get_mut(place as usize)
     }
@@ -292,8 +307,7 @@ impl Readies {
 
     #[inline]
     fn has_hard_state(&self, raft: &Raft, handed: Index) -> bool {
-        let state = shown_state(raft, handed);
-        state != self.shown.state && state != HardState::default()
+        shown_state(raft, handed) != self.shown.state
     }
 
     #[inline]
@@ -304,19 +318,21 @@ impl Readies {
     /// True if there is a ready to take that shows entries up to `handed`.
     ///
     /// Tests the same conditions as `kinds`, the most probable first, since a host calls this after
-    /// every call.
+    /// every call. Debug builds hold the two against each other at every call.
     #[inline]
     fn has_work(&self, raft: &Raft, handed: Index) -> bool {
         let log = &raft.log;
-        raft.outbox.has_messages()
+        let work = raft.outbox.has_messages()
             || handed > log.handed
             || (log.commit > log.applying && raft.has_committed(handed))
-            || shown_commit(raft, handed) != self.shown.state.commit
-            || (raft.who_changed && (self.has_hard_state(raft, handed) || self.has_soft_state(raft)))
+            || self.has_hard_state(raft, handed)
+            || self.has_soft_state(raft)
             || raft.reads.round_due
             || (!raft.reads.answers.is_empty() && raft.reads.has_answer(reads_bound(raft)))
             || !raft.tokens.dropped.is_empty()
-            || log.snapshot.is_some_and(|snapshot| !snapshot.handed)
+            || log.snapshot.is_some_and(|snapshot| !snapshot.handed);
+        debug_assert_eq!(work, self.kinds(raft) & has::READY != 0);
+        work
     }
 
     /// True if there is a ready to take.
@@ -329,57 +345,53 @@ impl Readies {
     #[inline]
     pub fn take(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
         let handed = handed_after(raft);
-        if self.has_work(raft, handed) { self.take_up_to(raft, handed).map(Some) } else { Ok(None) }
+        if !self.has_work(raft, handed) {
+            return Ok(None);
+        }
+        match self.quiet_place(raft, handed) {
+            Some(place) => Ok(self.take_quiet(raft, handed, place)),
+            None => self.take_any(raft, handed).map(Some),
+        }
     }
 
     /// Takes the next ready, if there is work, while other readies are outstanding.
     pub fn take_further(&mut self, raft: &mut Raft) -> Result<Option<&Batch>> {
         let handed = handed_after(raft);
-        if self.has_work(raft, handed) { self.take_beside_others(raft, handed).map(Some) } else { Ok(None) }
+        if self.has_work(raft, handed) { self.take_any(raft, handed).map(Some) } else { Ok(None) }
     }
 
-    /// Takes the next ready. There must be work, and no ready may be outstanding.
-    #[cfg(feature = "capi")]
-    #[inline]
-    pub fn take_new(&mut self, raft: &mut Raft) -> Result<&Batch> {
-        let handed = handed_after(raft);
-        debug_assert!(self.has_work(raft, handed));
-        self.take_up_to(raft, handed)
+    /// Returns the place of a batch for the fast path, if the next ready is quiet, and the batch
+    /// has the memory for the ready.
+    #[inline(always)]
+    fn quiet_place(&self, raft: &Raft, handed: Index) -> Option<u32> {
+        let place = *self.free.last()?;
+        let batch = self.store.get(place as usize)?;
+        if fill::is_quiet(raft) && fill::has_room(batch, raft, handed) { Some(place) } else { None }
     }
 
-    #[inline]
-    fn take_up_to(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
-        self.single.clear();
-        if !(fill::is_quiet(raft) && fill::has_room(&self.single, raft, handed)) {
-            return self.take_any(raft, handed);
-        }
-        let batch = &mut self.single;
-        self.last_number += 1;
-        batch.number = self.last_number;
-        self.only = batch.number;
+    /// Fast path: takes a ready with usual content.
+    #[inline(always)]
+    fn take_quiet(&mut self, raft: &mut Raft, handed: Index, place: u32) -> Option<&Batch> {
+        let number = self.last_number + 1;
+        let ring = self.order.len().wrapping_sub(1);
+        let slot = self.order.get_mut(number as usize & ring)?;
+        let batch = self.store.get_mut(place as usize)?;
+        *slot = place;
+        self.free.pop();
+        (self.last_number, self.only) = (number, number);
+        batch.clear();
+        batch.number = number;
         fill::fill::<true>(batch, raft, &mut self.shown, handed);
         raft.log.ready_pin = batch.pin;
-        // In SYNC a ready takes all work, except for the work that a limit holds back.
-        raft.drained = raft.config.storage == StorageMode::Sync && handed == raft.log.last() && !raft.apply.paused;
         if raft.has_deferred {
-            raft.drained = false;
             raft.send_deferred();
         }
-        Ok(batch)
+        Some(batch)
     }
 
-    /// General path: takes a ready with any content. No ready may be outstanding.
+    /// General path: takes a ready with any content, also beside other outstanding readies.
     #[inline(never)]
     fn take_any(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
-        let batch = &mut self.single;
-        fill_any(batch, self.last_number + 1, raft, &mut self.shown, handed)?;
-        self.last_number = batch.number;
-        self.only = if raft.config.storage == StorageMode::Messages { 0 } else { batch.number };
-        Ok(batch)
-    }
-
-    #[inline(never)]
-    fn take_beside_others(&mut self, raft: &mut Raft, handed: Index) -> Result<&Batch> {
         if self.is_full() {
             raft.detail.set(format_args!("max_outstanding ({}) readies are outstanding: release one first", self.max));
             return Err(Error::Full);
@@ -387,28 +399,44 @@ impl Readies {
         if self.free.is_empty() || self.len() >= self.order.len() {
             self.grow().inspect_err(|_| raft.detail.set(format_args!("no memory for one more ready")))?;
         }
+        let alone = self.len() == 0 && raft.config.storage != StorageMode::Messages;
+        self.end_only();
         let number = self.last_number + 1;
         let Some(&place) = self.free.last() else { return Err(Error::NoMem) };
         let Some(batch) = self.store.get_mut(place as usize) else { return Err(Error::NoMem) };
-        if self.pins.try_reserve(1).is_err() {
+        if self.pins.try_reserve(2).is_err() {
             raft.detail.set(format_args!("no memory for one more ready"));
             return Err(Error::NoMem);
         }
         batch.clear();
         fill_any(batch, number, raft, &mut self.shown, handed)?;
-        if let Some(pin) = batch.pin {
+        if alone {
+            self.only = number;
+        } else if let Some(pin) = batch.pin {
             let first = raft.log.blocks.first();
-            while self.pins.pop_back_if(|(_, later)| later.wrapping_sub(first) >= pin.wrapping_sub(first)).is_some() {}
+            while self.pins.back().is_some_and(|(_, later)| later.wrapping_sub(first) >= pin.wrapping_sub(first)) {
+                self.pins.pop_back();
+            }
             self.pins.push_back((number, pin));
         }
-        self.only = 0;
         self.free.pop();
-        let slot = number as usize & self.order.len().wrapping_sub(1);
-        if let Some(slot) = self.order.get_mut(slot) {
+        let ring = self.order.len().wrapping_sub(1);
+        if let Some(slot) = self.order.get_mut(number as usize & ring) {
             *slot = place;
         }
         self.last_number = number;
         Ok(batch)
+    }
+
+    /// Ends the state in which `advance` may finish the only ready. The ready's block joins the
+    /// others.
+    fn end_only(&mut self) {
+        let only = std::mem::take(&mut self.only);
+        if only > 0
+            && let Some(pin) = self.at(only).and_then(|batch| batch.pin)
+        {
+            self.pins.push_back((only, pin));
+        }
     }
 
     /// Reserves room for another outstanding ready.
@@ -434,15 +462,6 @@ impl Readies {
             self.order = order;
         }
         Ok(())
-    }
-
-    /// Sets the log's pin after a release.
-    fn update_pin(&self, raft: &mut Raft) {
-        let single = self.find(self.single.number).filter(|single| !single.released).and_then(|single| single.pin);
-        raft.log.ready_pin = match self.pins.front() {
-            Some(&(_, lowest)) => lower_pin(single, lowest, raft.log.blocks.first()),
-            None => single,
-        };
     }
 
     // ---- acknowledged
@@ -480,7 +499,7 @@ impl Readies {
 
     /// Acknowledges every ready up to `number` as durable.
     pub fn persist(&mut self, raft: &mut Raft, number: u64) {
-        self.only = 0;
+        self.end_only();
         let applied = raft.log.applied;
         let first = self.oldest.max(self.persisted + 1);
         self.persisted = self.persisted.max(number);
@@ -508,7 +527,7 @@ impl Readies {
 
     /// Acknowledges every entry up to `index` as applied.
     pub fn apply(&mut self, raft: &mut Raft, index: Index) {
-        self.only = 0;
+        self.end_only();
         let (mut bytes, mut payload) = (0, 0);
         for number in self.numbers() {
             let Some(batch) = self.at_mut(number).filter(|batch| !batch.applied) else { continue };
@@ -524,26 +543,26 @@ impl Readies {
 
     /// Ends the views of all readies up to `number`.
     pub fn release(&mut self, raft: &mut Raft, number: u64) {
-        self.only = 0;
+        self.end_only();
         let first = self.oldest.max(self.released + 1);
         self.released = self.released.max(number);
         for number in first..=number.min(self.last_number) {
             let Some(batch) = self.at_mut(number).filter(|batch| !batch.released) else { continue };
             batch.released = true;
-            batch.free_blobs(raft);
+            batch.rare.free_blobs(raft);
         }
-        while self.pins.pop_front_if(|(of, _)| *of <= number).is_some() {}
+        while self.pins.front().is_some_and(|(of, _)| *of <= number) {
+            self.pins.pop_front();
+        }
         self.sweep();
-        self.update_pin(raft);
+        raft.log.ready_pin = self.pins.front().map(|&(_, lowest)| lowest);
         raft.log.release_blocks();
     }
 
     /// Sets finished batches aside, to reuse their buffers.
     pub fn sweep(&mut self) {
         while self.oldest <= self.last_number && self.at(self.oldest).is_some_and(Batch::is_over) {
-            if self.oldest != self.single.number {
-                self.free.extend(self.place(self.oldest));
-            }
+            self.free.extend(self.place(self.oldest));
             self.oldest += 1;
         }
     }
@@ -555,13 +574,16 @@ impl Readies {
     /// was acknowledged.
     #[inline(always)]
     pub fn finish_only(&mut self, raft: &mut Raft, number: u64) -> Option<Result<()>> {
-        let batch = &mut self.single;
-        let bare = batch.span.last > 0 && !batch.span.resident;
-        if number != self.only || number == 0 || bare {
+        if number != self.only || number == 0 {
             return None;
         }
-        debug_assert!(number == self.oldest && number == self.last_number && number == batch.number);
-        debug_assert!(!batch.persisted && !batch.released);
+        debug_assert!(number == self.oldest && number == self.last_number);
+        let place = self.place(number)?;
+        let batch = self.store.get_mut(place as usize)?;
+        debug_assert!(number == batch.number && !batch.persisted && !batch.released);
+        if batch.span.last > 0 && !batch.span.resident {
+            return None;
+        }
         if let Err(error) = raft.check_changes_done(batch.span.last) {
             return Some(Err(error));
         }
@@ -569,17 +591,16 @@ impl Readies {
         self.oldest += 1;
         (self.persisted, self.released) = (number, number);
         (batch.persisted, batch.applied, batch.released) = (true, true, true);
-        if !batch.own.is_empty() {
-            step_all_own(raft, &batch.own);
-        }
+        batch.own.iter().for_each(|&own| step_own(raft, own));
         on_durable(raft, batch.mark);
         // A snapshot may have overtaken entries of this ready.
         if batch.span.last > raft.log.applied {
             raft.on_applied(batch.span.last, batch.span.bytes, batch.span.payload);
         }
-        if batch.has_more {
-            batch.free_blobs(raft);
+        if !batch.rare.is_empty() {
+            batch.rare.free_blobs(raft);
         }
+        self.free.push(place);
         raft.log.ready_pin = None;
         raft.log.release_blocks();
         Some(Ok(()))
@@ -598,8 +619,17 @@ impl Readies {
         self.iter().take_while(|batch| batch.number <= number).map(|batch| batch.span.last).max().unwrap_or(0)
     }
 
+    /// Gives back the memory of finished batches.
+    pub fn trim(&mut self) {
+        for &place in &self.free {
+            if let Some(batch) = self.store.get_mut(place as usize) {
+                *batch = Batch::default();
+            }
+        }
+    }
+
     pub fn memory(&self) -> u64 {
-        self.single.memory() + self.store.iter().map(Batch::memory).sum::<u64>()
+        self.store.iter().map(Batch::memory).sum::<u64>()
     }
 
     pub fn try_clone(&self) -> Result<Self> {
@@ -607,12 +637,10 @@ impl Readies {
         let mut store = Vec::new();
         store.try_reserve_exact(self.store.len()).map_err(|_| Error::NoMem)?;
         store.resize_with(self.store.len(), Batch::default);
-        let mut single = Batch::default();
         for number in self.numbers() {
-            let Some(batch) = self.at(number) else { continue };
-            if number == self.single.number {
-                single = batch.try_clone()?;
-            } else if let Some(twin) = self.place(number).and_then(|place| store.get_mut(place as usize)) {
+            if let (Some(batch), Some(place)) = (self.at(number), self.place(number))
+                && let Some(twin) = store.get_mut(place as usize)
+            {
                 *twin = batch.try_clone()?;
             }
         }
@@ -620,9 +648,9 @@ impl Readies {
         free.try_reserve_exact(store.len()).map_err(|_| Error::NoMem)?;
         free.extend_from_slice(&self.free);
         let mut pins = VecDeque::new();
-        pins.try_reserve(self.pins.len()).map_err(|_| Error::NoMem)?;
+        pins.try_reserve(self.pins.len() + 2).map_err(|_| Error::NoMem)?;
         pins.extend(&self.pins);
-        Ok(Self { pins, single, store, order: clone_vec(&self.order)?, free, ..*self })
+        Ok(Self { pins, store, order: clone_vec(&self.order)?, free, ..*self })
     }
 }
 
@@ -688,12 +716,6 @@ pub(crate) fn on_durable(raft: &mut Raft, mark: Mark) {
     }
 }
 
-#[inline(never)]
-fn step_all_own(raft: &mut Raft, own: &[Own]) {
-    raft.drained = false;
-    own.iter().for_each(|&own| step_own(raft, own));
-}
-
 /// Steps a node's own answer. As every answer, it must match the term and come from a member.
 #[inline]
 pub(crate) fn step_own(raft: &mut Raft, own: Own) {
@@ -721,7 +743,7 @@ pub(crate) fn piece_bytes<'a>(raft: &'a Raft, batch: &'a Batch, piece: &Piece) -
         Source::Blob => raft.blobs.piece(place),
         Source::Own => {
             let at = place.offset as usize;
-            batch.bytes.get(at..at + place.len as usize).unwrap_or(&[])
+            batch.rare.bytes.get(at..at + place.len as usize).unwrap_or(&[])
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The content of a ready: views into buffers that the node owns, made on demand.
 
-use crate::log::Slot;
+use crate::log::{Slot, split_context};
 use crate::outbox::{OutMessage, Piece};
 use crate::raft::Raft;
 use crate::raft::reads::Read;
@@ -74,7 +74,7 @@ impl<'a> Ready<'a> {
 
     /// Returns the snapshot to install before anything else.
     pub fn snapshot(&self) -> Option<SnapshotRef<'a>> {
-        self.batch.snapshot.map(|snapshot| {
+        self.batch.rare.snapshot.map(|snapshot| {
             let bytes = self.raft.blobs.get(snapshot.blob);
             let (conf, data) = bytes.split_at_checked(snapshot.conf_len as usize).unwrap_or((&[], &[]));
             SnapshotRef { index: snapshot.id.index, term: snapshot.id.term, conf, data }
@@ -116,17 +116,17 @@ impl<'a> Ready<'a> {
     #[cfg(feature = "capi")]
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
-        self.batch.has_more || !self.done().is_empty()
+        !self.batch.rare.is_empty() || !self.done().is_empty()
     }
 
     /// Returns the reads to answer.
     pub fn reads(&self) -> &'a [Read] {
-        &self.batch.reads
+        &self.batch.rare.reads
     }
 
     /// Returns the tokens that come back without an entry or an answer.
     pub fn dropped(&self) -> &'a [Dropped] {
-        &self.batch.dropped
+        &self.batch.rare.dropped
     }
 
     /// Returns the tokens of a span that came without entries.
@@ -174,15 +174,18 @@ impl<'a> Entries<'a> {
     /// Faster than `next`, since the loop looks up each block only once.
     #[cfg(feature = "capi")]
     #[inline(always)]
-    pub(crate) fn each_raw(&self, mut put: impl FnMut(RawEntry)) {
+    pub(crate) fn each_raw(&self, mut put: impl FnMut(RawEntry<'a>)) {
         let (mut slots, mut index) = (self.slots.as_slice(), self.index);
+        if self.raft.log.contexts {
+            return self.each_with_context(put);
+        }
         if let [slot] = slots {
             let place = slot.place;
             let (from, to) =
                 (place.offset as usize + usize::from(slot.head), place.offset as usize + place.len as usize);
             let data = self.bytes.get(from..to).unwrap_or(&[]);
             let (at, len) = (if data.is_empty() { std::ptr::null() } else { data.as_ptr() }, data.len());
-            return put(RawEntry { term: slot.term, index, kind: slot.kind, data: at, len });
+            return put(RawEntry { term: slot.term, index, kind: slot.kind, data: at, len, context: &[] });
         }
         while let (Some(head), Some(tail)) = (slots.first(), slots.last()) {
             let block = head.place.block;
@@ -201,10 +204,19 @@ impl<'a> Entries<'a> {
             for slot in run {
                 let (at, len) = (slot.place.offset as usize + usize::from(slot.head), slot.data_len() as usize);
                 let data = if len > 0 { bytes.as_ptr().wrapping_add(at) } else { std::ptr::null() };
-                put(RawEntry { term: slot.term, index, kind: slot.kind, data, len });
+                put(RawEntry { term: slot.term, index, kind: slot.kind, data, len, context: &[] });
                 index += 1;
             }
             slots = rest;
+        }
+    }
+
+    #[cfg(feature = "capi")]
+    #[inline(never)]
+    fn each_with_context(&self, mut put: impl FnMut(RawEntry<'a>)) {
+        for EntryRef { term, index, kind, data, context, .. } in self.clone() {
+            let at = if data.is_empty() { std::ptr::null() } else { data.as_ptr() };
+            put(RawEntry { term, index, kind, data: at, len: data.len(), context });
         }
     }
 
@@ -223,12 +235,13 @@ impl<'a> Entries<'a> {
 /// An entry with its data as an address; null if there are no data.
 #[cfg(feature = "capi")]
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RawEntry {
+pub(crate) struct RawEntry<'a> {
     pub term: u64,
     pub index: Index,
     pub kind: crate::types::EntryKind,
     pub data: *const u8,
     pub len: usize,
+    pub context: &'a [u8],
 }
 
 impl<'a> Iterator for Entries<'a> {
@@ -251,8 +264,12 @@ impl<'a> Iterator for Entries<'a> {
             token = first.token;
             self.done = rest;
         }
-        let data = self.bytes.get(from..to).unwrap_or(&[]);
-        Some(EntryRef { term: slot.term, index, kind: slot.kind, data, token })
+        let mut data = self.bytes.get(from..to).unwrap_or(&[]);
+        let mut context = [].as_slice();
+        if self.raft.log.contexts {
+            (data, context) = split_context(self.bytes.get(place.offset as usize..to).unwrap_or(&[]));
+        }
+        Some(EntryRef { term: slot.term, index, kind: slot.kind, data, context, token })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -504,7 +521,8 @@ impl<'a> Iterator for MessageEntries<'a> {
         // context as an entry.
         let (entry, used) = wire::read_record(self.rest).ok()?;
         self.rest = self.rest.get(used..).unwrap_or(&[]);
-        Some(EntryRef { term: entry.term, index: entry.index, kind: entry.kind, data: entry.data, token: 0 })
+        let wire::EntryView { term, index, kind, data, context, .. } = entry;
+        Some(EntryRef { term, index, kind, data, context, token: 0 })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

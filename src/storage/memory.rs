@@ -58,6 +58,7 @@ impl MemoryStorage {
             term: entry.term,
             index: entry.index,
             data: bytes::Bytes::copy_from_slice(entry.data),
+            context: bytes::Bytes::copy_from_slice(entry.context),
         });
     }
 

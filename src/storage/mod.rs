@@ -148,6 +148,16 @@ impl<S: Storage> StorageNode<S> {
         Ok(Self { node, storage })
     }
 
+    /// The node, to look at.
+    pub fn inner(&self) -> &Node {
+        &self.node
+    }
+
+    /// The storage, to look at.
+    pub fn store(&self) -> &S {
+        &self.storage
+    }
+
     /// The node, for every call in and every acknowledgement.
     pub fn node(&mut self) -> &mut Node {
         &mut self.node
@@ -225,7 +235,8 @@ fn conf_ref(conf: &proto::ConfState) -> ConfStateRef<'_> {
 
 fn view(entry: &proto::Entry) -> Option<EntryRef<'_>> {
     let kind = u64::try_from(entry.r#type).ok().and_then(EntryKind::from_wire)?;
-    Some(EntryRef { term: entry.term, index: entry.index, kind, data: &entry.data, token: 0 })
+    let proto::Entry { term, index, ref data, ref context, .. } = *entry;
+    Some(EntryRef { term, index, kind, data, context, token: 0 })
 }
 
 fn boot<S: Storage>(node: &mut Node, storage: &S, applied: Index) -> core::result::Result<(), BootError> {

@@ -3,6 +3,7 @@
 use super::encode::{Writer, scalar_len, varint_len};
 use super::read::Reader;
 use crate::error::Result;
+use crate::types::Dialect;
 
 /// A configuration to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub struct ConfStateView<'a> {
     bytes: &'a [u8],
     auto_leave: bool,
     index: u64,
+    dialect: u64,
 }
 
 impl<'a> ConfStateView<'a> {
@@ -43,6 +45,12 @@ impl<'a> ConfStateView<'a> {
     /// [`write_stored_conf`] writes the index.
     pub fn index(&self) -> u64 {
         self.index
+    }
+
+    /// Returns the number of the dialect, if a node of this library stored the configuration. Bytes
+    /// of other origin may belong to any dialect.
+    pub fn dialect(&self) -> Option<u64> {
+        (self.index > 0).then_some(self.dialect)
     }
 
     /// Returns the voters; in a joint configuration the incoming voters. All four lists keep the
@@ -109,7 +117,7 @@ pub fn parse_conf_state(bytes: &[u8]) -> Result<ConfStateView<'_>> {
 
 pub(super) fn parse(mut r: Reader<'_>) -> Result<ConfStateView<'_>> {
     let bytes = r.rest();
-    let (mut auto_leave, mut index) = (false, 0);
+    let (mut auto_leave, mut index, mut dialect) = (false, 0, 0);
     while r.left() > 0 {
         let key = r.key()?;
         match key {
@@ -124,10 +132,11 @@ pub(super) fn parse(mut r: Reader<'_>) -> Result<ConfStateView<'_>> {
             }
             0x28 => auto_leave = r.varint()? != 0,
             INDEX_TAG => index = r.varint()?,
+            DIALECT_TAG => dialect = r.varint()?,
             _ => r.skip_unknown(key, 5)?,
         }
     }
-    Ok(ConfStateView { bytes, auto_leave, index })
+    Ok(ConfStateView { bytes, auto_leave, index, dialect })
 }
 
 /// Returns the number of bytes that [`write_conf_state`] writes.
@@ -151,32 +160,41 @@ pub fn write_conf_state(out: &mut [u8], conf: &ConfStateRef<'_>) -> usize {
 /// field 5, and etcd's readers skip unknown fields.
 const INDEX_TAG: u32 = 0x78;
 
+/// Field 14, a varint: the number of the dialect in which the log is written; raftpb is left out.
+const DIALECT_TAG: u32 = 0x70;
+
 /// Returns the number of bytes that [`write_stored_conf`] writes.
-pub fn stored_conf_len(conf: &ConfStateRef<'_>, index: u64) -> usize {
-    conf_state_len(conf).saturating_add(conf_index_len(index))
+pub fn stored_conf_len(dialect: Dialect, conf: &ConfStateRef<'_>, index: u64) -> usize {
+    conf_state_len(conf).saturating_add(conf_index_len(dialect, index))
 }
 
 /// Returns the number of bytes that [`write_conf_index`] writes.
-pub(crate) fn conf_index_len(index: u64) -> usize {
-    scalar_len(index)
+pub(crate) fn conf_index_len(dialect: Dialect, index: u64) -> usize {
+    scalar_len(dialect as u64) + scalar_len(index)
 }
 
-/// Writes the index field, which makes an encoded ConfState a stored configuration.
-pub(crate) fn write_conf_index(out: &mut [u8], index: u64) -> usize {
+/// Writes the fields that make an encoded ConfState a stored configuration.
+pub(crate) fn write_conf_index(out: &mut [u8], dialect: Dialect, index: u64) -> usize {
     let mut w = Writer::new(out);
-    w.scalar(INDEX_TAG as u8, index);
+    put_index(&mut w, dialect, index);
     w.finish()
 }
 
-/// Writes a configuration as a host stores it: a ConfState, then the index that it is as of (field
-/// 15).
+fn put_index(w: &mut Writer<'_>, dialect: Dialect, index: u64) {
+    w.scalar(DIALECT_TAG as u8, dialect as u64);
+    w.scalar(INDEX_TAG as u8, index);
+}
+
+/// Writes a configuration as a host stores it: a ConfState, then the dialect of the log (field 14)
+/// and the index that the configuration is as of (field 15).
 ///
-/// Index 0 is left out. By the index, a boot can detect a configuration older than the state.
+/// Zeros are left out. By the index, a boot can detect a configuration older than the state; by the
+/// dialect, a log of the wrong dialect.
 /// Returns the length, or 0 if `out` is too short.
-pub fn write_stored_conf(out: &mut [u8], conf: &ConfStateRef<'_>, index: u64) -> usize {
+pub fn write_stored_conf(dialect: Dialect, out: &mut [u8], conf: &ConfStateRef<'_>, index: u64) -> usize {
     let mut w = Writer::new(out);
     put(&mut w, conf);
-    w.scalar(INDEX_TAG as u8, index);
+    put_index(&mut w, dialect, index);
     w.finish()
 }
 

@@ -48,10 +48,21 @@ pub struct MessageView<'a> {
     pub entries: EntriesView<'a>,
     /// The snapshot. An empty snapshot is `Some`.
     pub snapshot: Option<SnapshotView<'a>>,
+    /// What only messages of eraftpb carry.
+    pub eraftpb: EraftpbFields,
     /// Whether there are nested messages. Only local storage messages have them.
     pub has_responses: bool,
     /// The nested messages, unchecked.
     pub responses: ResponsesView<'a>,
+}
+
+/// Fields of eraftpb that raftpb lacks, or has with another type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EraftpbFields {
+    /// The candidate's priority as raft-rs wrote it first (field 14); `None`: no such field.
+    pub old_priority: Option<u64>,
+    /// The term of the entry at the commit index (field 15).
+    pub commit_term: u64,
 }
 
 /// Reads a message. Checks the shape of every entry, of the snapshot and of its configuration, and
@@ -127,11 +138,6 @@ pub(super) fn fill<'a>(m: &mut MessageView<'a>, bytes: &'a [u8]) -> bool {
 /// Reads on from `at`, where the first record begins.
 #[inline(never)]
 fn fill_entries<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], at: usize) -> bool {
-    bytes.get(at..).is_some_and(|rest| m.entries.read_only(rest)) || fill_run(m, bytes, at)
-}
-
-#[inline(never)]
-fn fill_run<'a>(m: &mut MessageView<'a>, bytes: &'a [u8], at: usize) -> bool {
     let Some(Ok(used)) = bytes.get(at..).map(|rest| m.entries.read_run(rest)) else { return false };
     at + used == bytes.len() || fill_rest(m, bytes, at + used).is_some()
 }
@@ -179,6 +185,7 @@ pub(super) fn parse_any(bytes: &[u8]) -> Result<MessageView<'_>> {
     let mut context: &[u8] = &[];
     let mut entries = EntriesView::default();
     let mut snapshot = None;
+    let mut eraftpb = EraftpbFields::default();
     let mut runs = Span::default();
     let mut responses = Span::default();
     let mut r = Reader::new(bytes);
@@ -209,6 +216,8 @@ pub(super) fn parse_any(bytes: &[u8]) -> Result<MessageView<'_>> {
             0x58 => head.reject_hint = r.varint()?,
             0x62 => context = r.bytes()?,
             0x68 => head.vote = r.varint()?,
+            OLD_PRIORITY => eraftpb.old_priority = Some(r.varint()?),
+            COMMIT_TERM => eraftpb.commit_term = r.varint()?,
             PRIORITY => head.priority = r.varint()? as i64,
             RESPONSES => {
                 r.bytes()?;
@@ -223,7 +232,8 @@ pub(super) fn parse_any(bytes: &[u8]) -> Result<MessageView<'_>> {
     }
     let (from, to) = responses.range.unwrap_or_default();
     let responses = ResponsesView { bytes: bytes.get(from..to).unwrap_or_default() };
-    Ok(MessageView { head, context, entries, snapshot, has_responses: !responses.bytes.is_empty(), responses })
+    let has_responses = !responses.bytes.is_empty();
+    Ok(MessageView { head, context, entries, snapshot, eraftpb, has_responses, responses })
 }
 
 /// The range from the first of several records to the end of the last, and the bytes of records in
@@ -247,6 +257,10 @@ impl Span {
 
 /// The key of `Message.responses`.
 const RESPONSES: u32 = 0x72;
+
+/// The keys of `Message.deprecated_priority` and `Message.commit_term` in eraftpb.
+const OLD_PRIORITY: u32 = 0x70;
+const COMMIT_TERM: u32 = 0x78;
 
 /// The key of `Message.priority`.
 const PRIORITY: u32 = 0x80;

@@ -3,7 +3,7 @@
 use super::cursor::Head;
 use super::hello::{FRAME_HEADER, write_frame_header};
 use super::word::{field, put_wide, short_field, store};
-use crate::types::EntryKind;
+use crate::types::{EntryKind, EntryRef};
 
 /// Upper bound of the bytes that [`write_record_head`] writes.
 ///
@@ -12,8 +12,8 @@ use crate::types::EntryKind;
 pub const MAX_RECORD_HEAD: usize = 11 + 2 + 11 + 11 + 11;
 
 /// Upper bound of the bytes that [`write_head`] writes without a context: type and reject in two
-/// bytes each, eight numbers in eleven, priority in twelve.
-pub const MAX_HEAD: usize = 2 * 2 + 8 * 11 + 12;
+/// bytes each, eight numbers in eleven, priority in twelve, and priority and term of eraftpb.
+pub const MAX_HEAD: usize = 2 * 2 + 8 * 11 + 12 + 2 * 11;
 
 /// Returns the bytes of a number as a varint: 1 to 10.
 #[inline(always)]
@@ -139,8 +139,47 @@ pub fn write_record_head(out: &mut [u8], term: u64, index: u64, kind: EntryKind,
     let Some(out) = out.first_chunk_mut::<MAX_RECORD_HEAD>() else { return 0 };
     match record_head_by_words(out, term, index, kind, data_len as u64) {
         Some(len) => len,
-        None => record_head_plain(out, term, index, kind, data_len),
+        None => record_head_plain(out, term, index, kind, data_len, 0),
     }
+}
+
+/// Returns the length of an entry's canonical record with its context.
+pub(crate) fn full_record_len(entry: &EntryRef<'_>) -> usize {
+    let body = body_len(entry.term, entry.index, entry.kind, entry.data.len());
+    bytes_len(body.saturating_add(data_len(entry.context.len())))
+}
+
+/// Returns the bytes of an entry's record behind the head: the data, and the context's field.
+pub(crate) fn payload_len(entry: &EntryRef<'_>) -> usize {
+    entry.data.len() + data_len(entry.context.len())
+}
+
+/// Writes the head of a canonical record that ends with a context, and the tag and length of that
+/// context. Returns the lengths of both. The data belong between them, the context at the end.
+pub(crate) fn write_context_heads(
+    head: &mut [u8; MAX_RECORD_HEAD],
+    field: &mut [u8; 11],
+    entry: &EntryRef<'_>,
+) -> (usize, usize) {
+    let context = entry.context.len();
+    let (EntryRef { term, index, kind, data, .. }, tail) = (*entry, self::data_len(context));
+    let mut w = Writer::new(field);
+    if context > 0 {
+        w.field(0x32, context as u64);
+    }
+    (record_head_plain(head, term, index, kind, data.len(), tail), w.finish())
+}
+
+/// Appends an entry's canonical record, with its context, to a list with room. Returns the length
+/// of the head.
+pub(crate) fn put_record(out: &mut Vec<u8>, entry: &EntryRef<'_>) -> usize {
+    let (mut head, mut field) = ([0; MAX_RECORD_HEAD], [0; 11]);
+    let (head_len, field_len) = write_context_heads(&mut head, &mut field, entry);
+    out.extend_from_slice(head.get(..head_len).unwrap_or(&[]));
+    out.extend_from_slice(entry.data);
+    out.extend_from_slice(field.get(..field_len).unwrap_or(&[]));
+    out.extend_from_slice(entry.context);
+    head_len
 }
 
 /// Fast path for a normal entry with term, index and data: a few stores of whole words. Returns
@@ -171,7 +210,7 @@ fn record_head_by_words(
     Some(at + head_len)
 }
 
-/// General path: any entry.
+/// General path: any entry. `tail`: bytes of the record behind the data.
 #[cold]
 #[inline(never)]
 pub(super) fn record_head_plain(
@@ -180,9 +219,10 @@ pub(super) fn record_head_plain(
     index: u64,
     kind: EntryKind,
     data_len: usize,
+    tail: usize,
 ) -> usize {
     let mut w = Writer::new(out);
-    w.field(0x3a, body_len(term, index, kind, data_len) as u64);
+    w.field(0x3a, body_len(term, index, kind, data_len).saturating_add(tail) as u64);
     w.scalar(0x08, kind as u64);
     w.scalar(0x10, term);
     w.scalar(0x18, index);
@@ -325,6 +365,11 @@ fn put(out: &mut [u8; HEAD_ROOM], at: usize, tag: u8, v: u64) -> Option<usize> {
 /// General path: any head.
 #[inline(never)]
 pub(super) fn head_plain(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
+    write_tail(head_before_context(out, head), head, context)
+}
+
+/// Writes the fields up to `reject_hint`.
+pub(super) fn head_before_context<'a>(out: &'a mut [u8], head: &Head) -> Writer<'a> {
     let mut w = Writer::new(out);
     w.field(0x08, head.kind as u64);
     w.scalar(0x10, head.to);
@@ -335,11 +380,11 @@ pub(super) fn head_plain(out: &mut [u8], head: &Head, context: &[u8]) -> usize {
     w.scalar(0x40, head.commit);
     w.scalar(0x50, u64::from(head.reject));
     w.scalar(0x58, head.reject_hint);
-    write_tail(w, head, context)
+    w
 }
 
 #[inline(never)]
-fn write_tail(mut w: Writer<'_>, head: &Head, context: &[u8]) -> usize {
+pub(super) fn write_tail(mut w: Writer<'_>, head: &Head, context: &[u8]) -> usize {
     w.data(0x62, context);
     w.scalar(0x68, head.vote);
     if head.priority != 0 {

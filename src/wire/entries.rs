@@ -5,11 +5,11 @@
 //! varints. Zero scalars, empty data and unknown fields are left out. Equal entries have equal
 //! canonical records.
 
-use super::encode::varint_len;
+use super::encode::{data_len, full_record_len, varint_len};
 use super::read::Reader;
 use super::word::{Words, judged_number};
 use crate::error::{Error, Result};
-use crate::types::EntryKind;
+use crate::types::{EntryKind, EntryRef};
 
 /// The key of `Message.entries`.
 pub(super) const KEY: u32 = 0x3a;
@@ -30,11 +30,28 @@ pub struct EntryView<'a> {
     pub kind: EntryKind,
     /// The payload.
     pub data: &'a [u8],
+    /// The context (field 6 of eraftpb); empty in records of raftpb.
+    pub context: &'a [u8],
     /// The whole record: tag, length, body.
     pub record: &'a [u8],
     /// Whether `record` is canonical: [`write_record_head`](super::write_record_head) and the data
     /// give the same bytes.
     pub canonical: bool,
+}
+
+impl EntryView<'_> {
+    /// Returns the bytes of the canonical record behind its head: the data, and the context's
+    /// field.
+    #[inline]
+    pub(crate) fn payload_len(&self) -> usize {
+        self.data.len() + data_len(self.context.len())
+    }
+
+    /// Returns the length of the canonical record.
+    pub(crate) fn canonical_len(&self) -> usize {
+        let Self { term, index, kind, data, context, .. } = *self;
+        full_record_len(&EntryRef { term, index, kind, data, context, token: 0 })
+    }
 }
 
 /// Reads the record of field 7 at the start of `bytes`. Returns the entry and the length of the
@@ -101,17 +118,18 @@ pub(crate) struct Common {
 #[inline(always)]
 pub(super) fn read_common(bytes: &[u8]) -> Option<EntryView<'_>> {
     let common = match bytes.first_chunk::<WINDOW>() {
-        Some(window) => read_window::<false>(window, bytes.len())?,
+        Some(window) => read_window(window, bytes.len())?,
         None => read_last(bytes)?,
     };
     let record = bytes.get(..common.end)?;
     let data = record.get(common.data..)?;
-    Some(EntryView { term: common.term, index: common.index, kind: EntryKind::Normal, data, record, canonical: true })
+    let (term, index, kind) = (common.term, common.index, EntryKind::Normal);
+    Some(EntryView { term, index, kind, data, context: &[], record, canonical: true })
 }
 
 #[inline(never)]
 fn read_last(bytes: &[u8]) -> Option<Common> {
-    read_window::<false>(&padded(Words::new(bytes)?), bytes.len())
+    read_window(&padded(Words::new(bytes)?), bytes.len())
 }
 
 /// Returns the window of fewer than `WINDOW` bytes, with zeros at the end. The reader refuses a
@@ -125,29 +143,15 @@ pub(super) fn padded(words: Words<'_>) -> [u8; WINDOW] {
     window
 }
 
-/// Reads `bytes` as a single record of the common form. Returns `None` if anything else is in
-/// `bytes`.
-#[inline(always)]
-pub(super) fn read_only(bytes: &[u8]) -> Option<Common> {
-    match bytes.first_chunk::<WINDOW>() {
-        Some(window) => read_window::<true>(window, bytes.len()),
-        None => read_window::<true>(&padded(Words::new(bytes)?), bytes.len()),
-    }
-}
-
 /// Reads the common form at the start of `left` bytes; `window` holds the first of these bytes.
-/// With `ONLY` the record must end there.
 #[inline(always)]
-fn read_window<const ONLY: bool>(window: &[u8; WINDOW], left: usize) -> Option<Common> {
+fn read_window(window: &[u8; WINDOW], left: usize) -> Option<Common> {
     let w = word(window, 0)?;
     if w as u8 != TAG {
         return None;
     }
     let (len, n) = short(w >> 8)?;
     let body = 1 + n;
-    if ONLY && body as u64 + len != left as u64 {
-        return None;
-    }
     let w = word(window, body)?;
     if w as u8 != 0x10 {
         return None;
@@ -190,7 +194,8 @@ pub(super) fn read_ordered(bytes: &[u8]) -> Option<EntryView<'_>> {
     // An empty body has the length 0.
     canonical |= at == 2;
     let record = bytes.get(..at.checked_add(usize::try_from(len).ok()?)?)?;
-    let (mut term, mut index, mut kind, mut data) = (0, 0, EntryKind::Normal, [].as_slice());
+    let (mut term, mut index, mut kind) = (0, 0, EntryKind::Normal);
+    let (mut data, mut context) = ([].as_slice(), [].as_slice());
     let words = Words::new(record)?;
     'fields: {
         let Some(mut w) = words.at(at) else { break 'fields };
@@ -211,14 +216,18 @@ pub(super) fn read_ordered(bytes: &[u8]) -> Option<EntryView<'_>> {
         scalar!(0x08, v => kind = EntryKind::from_wire(v)?);
         scalar!(0x10, v => term = v);
         scalar!(0x18, v => index = v);
-        if w as u8 == 0x22 {
-            let (len, n, shortest) = judged_number(w)?;
-            canonical &= shortest;
-            data = record.get(at + n..)?.get(..usize::try_from(len).ok()?)?;
-            at += n + data.len();
+        for (tag, place) in [(0x22, &mut data), (0x32, &mut context)] {
+            if w as u8 == tag {
+                let (len, n, shortest) = judged_number(w)?;
+                canonical &= shortest;
+                *place = record.get(at + n..)?.get(..usize::try_from(len).ok()?)?;
+                at += n + place.len();
+                let Some(word) = words.at(at) else { break 'fields };
+                w = word;
+            }
         }
     }
-    if at == record.len() { Some(EntryView { term, index, kind, data, record, canonical }) } else { None }
+    if at == record.len() { Some(EntryView { term, index, kind, data, context, record, canonical }) } else { None }
 }
 
 /// General path: reads a record with fields in any order, unknown fields and explicit zeros.
@@ -231,7 +240,8 @@ pub(super) fn read_any(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
     let mut r = outer.message()?;
     let used = bytes.len() - outer.left();
     let record = bytes.get(..used).ok_or(Error::Decode)?;
-    let (mut term, mut index, mut kind, mut data) = (0, 0, EntryKind::Normal, [].as_slice());
+    let (mut term, mut index, mut kind) = (0, 0, EntryKind::Normal);
+    let (mut data, mut context) = ([].as_slice(), [].as_slice());
     let mut canonical = used == 1 + varint_len(r.left() as u64) + r.left();
     let mut last = 0;
     while r.left() > 0 {
@@ -247,10 +257,16 @@ pub(super) fn read_any(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
                 }
                 if v == 0 { 0 } else { 1 + varint_len(v) }
             }
-            0x22 => {
-                data = r.bytes()?;
-                if data.is_empty() { 0 } else { 1 + varint_len(data.len() as u64) + data.len() }
+            0x22 | 0x32 => {
+                let bytes = r.bytes()?;
+                if key == 0x22 {
+                    data = bytes
+                } else {
+                    context = bytes
+                }
+                data_len(bytes.len())
             }
+            _ if key >> 3 == 6 => return Err(Error::Decode),
             _ => {
                 r.skip_unknown(key, 4)?;
                 0
@@ -259,7 +275,7 @@ pub(super) fn read_any(bytes: &[u8]) -> Result<(EntryView<'_>, usize)> {
         canonical &= key > last && before - r.left() == shortest;
         last = key;
     }
-    Ok((EntryView { term, index, kind, data, record, canonical }, used))
+    Ok((EntryView { term, index, kind, data, context, record, canonical }, used))
 }
 
 /// The entries of a message: their place, and the facts that a single pass over the records found.
@@ -276,6 +292,7 @@ pub struct EntriesView<'a> {
     canonical: bool,
     sequence: bool,
     changes: bool,
+    contexts: bool,
 }
 
 impl Default for EntriesView<'_> {
@@ -291,6 +308,7 @@ impl Default for EntriesView<'_> {
             canonical: true,
             sequence: true,
             changes: false,
+            contexts: false,
         }
     }
 }
@@ -314,8 +332,8 @@ impl<'a> EntriesView<'a> {
         if self.contiguous { Some(self.bytes) } else { None }
     }
 
-    /// True if every record is canonical and nothing stands between the records: the log may copy
-    /// the bytes unchanged.
+    /// True if every record is canonical and nothing stands between the records: a log that keeps
+    /// what [`has_contexts`](Self::has_contexts) tells may copy the bytes unchanged.
     #[inline]
     pub fn is_canonical(&self) -> bool {
         self.canonical && self.contiguous
@@ -339,7 +357,7 @@ impl<'a> EntriesView<'a> {
         self.sequence
     }
 
-    /// Returns the sum of the lengths of data.
+    /// Returns the sum of the lengths of data, and of the fields with contexts.
     #[inline]
     pub fn payload_bytes(&self) -> u64 {
         self.payload
@@ -349,6 +367,12 @@ impl<'a> EntriesView<'a> {
     #[inline]
     pub fn has_changes(&self) -> bool {
         self.changes
+    }
+
+    /// True if an entry has a context.
+    #[inline]
+    pub fn has_contexts(&self) -> bool {
+        self.contexts
     }
 
     /// Iterates over the entries, in the order of the bytes.
@@ -367,7 +391,8 @@ impl<'a> EntriesView<'a> {
         }
         self.last = (e.term, e.index);
         self.count += 1;
-        self.payload += e.data.len() as u64;
+        self.payload += e.payload_len() as u64;
+        self.contexts |= !e.context.is_empty();
         self.canonical &= e.canonical;
         self.changes |= e.kind.is_change();
     }
@@ -377,22 +402,6 @@ impl<'a> EntriesView<'a> {
     pub(super) fn place(&mut self, bytes: &'a [u8], contiguous: bool) {
         self.bytes = bytes;
         self.contiguous = contiguous;
-    }
-
-    /// Reads `bytes` as a single record of the common form into an empty view. Most appends have a
-    /// single entry.
-    ///
-    /// Returns `false` if anything else is in `bytes`. The function calls nothing, so that the
-    /// compiler saves no registers.
-    #[inline(always)]
-    pub(super) fn read_only(&mut self, bytes: &'a [u8]) -> bool {
-        let Some(e) = read_only(bytes) else { return false };
-        self.bytes = bytes;
-        self.count = 1;
-        self.first = (e.term, e.index);
-        self.last = self.first;
-        self.payload = (e.end - e.data) as u64;
-        true
     }
 
     /// Reads the run of records at the start of `bytes` into an empty view. Returns the length of
@@ -434,7 +443,7 @@ impl<'a> EntriesView<'a> {
     fn note_common<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let mut rest = bytes;
         while let Some(window) = rest.first_chunk::<WINDOW>()
-            && let Some(e) = read_window::<false>(window, rest.len())
+            && let Some(e) = read_window(window, rest.len())
         {
             if self.count == 0 {
                 self.first = (e.term, e.index);

@@ -17,6 +17,7 @@
 mod change;
 mod conf;
 mod cursor;
+pub(crate) mod dialect;
 mod encode;
 mod entries;
 mod heads;
@@ -37,9 +38,12 @@ pub use conf::{
 };
 pub(crate) use conf::{conf_index_len, write_conf_index};
 pub(crate) use cursor::parse_message_into;
-pub use cursor::{Head, MessageView, ResponseIter, ResponsesView, parse_message};
+pub use cursor::{EraftpbFields, Head, MessageView, ResponseIter, ResponsesView, parse_message};
 pub use encode::{MAX_HEAD, MAX_RECORD_HEAD, record_len, varint_len, write_head, write_record_head};
-pub(crate) use encode::{SHORT_FRAME, readdress_short_frame, write_short_frame};
+pub(crate) use encode::{
+    SHORT_FRAME, full_record_len, payload_len, put_record, readdress_short_frame, write_context_heads,
+    write_short_frame,
+};
 pub use entries::{EntriesView, EntryIter, EntryView, read_record};
 pub(crate) use heads::{RecordHeads, RecordLen};
 pub use hello::{

@@ -263,7 +263,7 @@ fn check_heads(head: &Head, context: &[u8]) {
 
 fn check_record_heads(term: u64, index: u64, kind: EntryKind, len: usize) {
     let (mut plain, mut out) = ([0; MAX_RECORD_HEAD], [0xa5; MAX_RECORD_HEAD]);
-    let n = record_head_plain(&mut plain, term, index, kind, len);
+    let n = record_head_plain(&mut plain, term, index, kind, len, 0);
     assert_eq!(write_record_head(&mut out, term, index, kind, len), n, "{term} {index} {len}");
     assert_eq!(out[..n], plain[..n], "{term} {index} {len}");
 }

@@ -106,7 +106,8 @@ fn without_the_broadcast_only_the_commit_of_a_change_is_told_at_once() {
         let told = ready.messages().filter(|m| m.commit() == 4).count();
         let entry = ready.committed().next().map(|e| (e.index, e.term, e.kind, e.data.to_vec()));
         let (number, (index, term, kind, data)) = (ready.number(), entry.unwrap());
-        node.apply_conf(raftcore::EntryRef { term, index, kind, data: &data, token: 0 }).unwrap();
+        node.apply_conf(raftcore::EntryRef { term, index, kind, data: &data, ..raftcore::EntryRef::default() })
+            .unwrap();
         node.advance(number).unwrap();
         told
     };

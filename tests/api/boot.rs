@@ -1,11 +1,13 @@
 //! The past of a node, as a host reports the past: the impossible is refused, and traces of a crash
 //! are repaired.
 
-use crate::kit::{Cluster, Disk, config, events};
+use crate::kit::{Cluster, Disk, append, config, entry, events, message, snapshot, step};
+use crate::lone::{drain, follower, take};
 use raftcore::storage::{BootError, MemoryStorage, StorageNode};
+use raftcore::wire::ConfStateRef;
 use raftcore::{
-    ChangeKind, Config, EntryId, EntryKind, EntryRef, Error, EventKind, Flags, HardState, Node, Result, Role,
-    StorageMode, TermRun, wire,
+    ChangeKind, Config, EntryId, EntryKind, EntryRef, Error, EventKind, Flags, HardState, MessageKind, Node, Result,
+    Role, StorageMode, Stored, StoredConf, TermRun, proto, wire,
 };
 
 const RUNS: [TermRun; 2] = [TermRun { first: 6, term: 2 }, TermRun { first: 9, term: 4 }];
@@ -16,7 +18,7 @@ fn entries(from: u64, to: u64) -> impl Iterator<Item = EntryRef<'static>> + Clon
         index,
         kind: EntryKind::Normal,
         data: b"x",
-        token: 0,
+        ..EntryRef::default()
     })
 }
 
@@ -245,7 +247,7 @@ fn unapplied_entries_beyond_memory_are_read_by_the_host_itself() {
     (c.recent_bytes, c.storage) = (16 << 10, StorageMode::Async);
     let mut disk = Disk::founder(&[1]);
     for index in 2..200 {
-        let record = crate::kit::Stored { term: 1, kind: EntryKind::Normal, data: vec![7; 300] };
+        let record = crate::kit::Stored { term: 1, kind: EntryKind::Normal, data: vec![7; 300], context: Vec::new() };
         disk.log.insert(index, record);
     }
     disk.state = HardState { term: 1, vote: 0, commit: 199 };
@@ -270,4 +272,319 @@ fn unapplied_entries_beyond_memory_are_read_by_the_host_itself() {
     node.boot_conf_bytes(&disk.conf, disk.before).unwrap();
     node.boot_entries(disk.entries(2, 199).into_iter()).unwrap();
     assert_eq!(node.boot_done(1), Err(Error::Full), "MsgStorageApply carries what is to be applied");
+}
+
+const LAST: u64 = raftcore::MAX_POSITION;
+
+fn booting(before: EntryId) -> Node {
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot_state(HardState::default()).unwrap();
+    let conf = wire::ConfStateRef { voters: &[1], ..Default::default() };
+    node.boot_conf(&conf, 0, before).unwrap();
+    node
+}
+
+fn nothing() -> EntryId {
+    EntryId { term: 0, index: 0 }
+}
+
+#[test]
+fn runs_rise_in_both_index_and_term_and_begin_behind_the_first() {
+    let told = |runs: &[(u64, u64)], before: EntryId| {
+        let runs: Vec<TermRun> = runs.iter().map(|&(first, term)| TermRun { first, term }).collect();
+        booting(before).boot_terms(&runs, LAST)
+    };
+    assert_eq!(told(&[(1, 1), (3, 2)], nothing()), Ok(()));
+    let wrong: [&[(u64, u64)]; 6] =
+        [&[(1, 0)], &[(1, 1), (1, 2)], &[(1, 1), (3, 1)], &[(2, 1)], &[(1, 2), (3, 1)], &[(1, 1), (LAST + 1, 2)]];
+    for runs in wrong {
+        assert_eq!(told(runs, nothing()), Err(Error::Corrupt), "{runs:?}");
+    }
+    assert_eq!(told(&[(1, 1), (LAST, 2)], nothing()), Ok(()));
+    assert_eq!(told(&[(1, 1), (3, LAST)], nothing()), Ok(()));
+    assert_eq!(told(&[(1, 1), (3, LAST + 1)], nothing()), Err(Error::Corrupt));
+    assert_eq!(told(&[(8, 2)], EntryId { term: 3, index: 7 }), Err(Error::Corrupt));
+}
+
+#[test]
+fn the_last_position_may_be_stored_and_none_behind_it() {
+    let one = |index: u64, term: u64| [EntryRef { term, index, data: b"x", ..EntryRef::default() }];
+    let before = EntryId { term: 1, index: LAST - 1 };
+    assert_eq!(booting(before).boot_entries(one(LAST, 1).into_iter()), Ok(()));
+    assert_eq!(booting(before).boot_entries(one(LAST, LAST).into_iter()), Ok(()));
+    assert_eq!(booting(before).boot_entries(one(LAST, LAST + 1).into_iter()), Err(Error::Corrupt));
+    let last = EntryId { term: 1, index: LAST };
+    assert_eq!(booting(last).boot_entries(one(LAST + 1, 1).into_iter()), Err(Error::Corrupt));
+    assert_eq!(booting(last).boot_done(LAST), Ok(()));
+    assert_eq!(booting(last).boot_done(LAST + 1), Err(Error::Corrupt));
+
+    let conf = wire::ConfStateRef { voters: &[1], ..Default::default() };
+    let behind = |term, index| {
+        let mut node = Node::new(&config(1)).unwrap();
+        node.boot_conf(&conf, 0, EntryId { term, index })
+    };
+    assert_eq!(behind(LAST, LAST), Ok(()));
+    for (term, index) in [(LAST + 1, LAST), (LAST, LAST + 1), (0, 1), (1, 0)] {
+        assert_eq!(behind(term, index), Err(Error::Corrupt), "{term} {index}");
+    }
+    let state = |term, vote, commit| Node::new(&config(1)).unwrap().boot_state(HardState { term, vote, commit });
+    assert_eq!(state(LAST, u64::MAX - 16, LAST), Ok(()));
+    for (term, vote, commit) in [(LAST + 1, 1, 1), (1, u64::MAX - 15, 1), (1, 1, LAST + 1)] {
+        assert_eq!(state(term, vote, commit), Err(Error::Corrupt), "{term} {vote} {commit}");
+    }
+}
+
+#[test]
+fn as_many_members_as_are_allowed_are_booted_with() {
+    let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
+    let with = |max_peers| {
+        let mut node = Node::new(&Config { max_peers, ..config(1) }).unwrap();
+        node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 })
+    };
+    assert_eq!((with(3), with(2)), (Ok(()), Err(Error::Conf)));
+}
+
+#[test]
+fn after_entries_only_entries_are_given_more_of() {
+    let one = [EntryRef { term: 1, index: 1, data: b"x", ..EntryRef::default() }];
+    let two = [EntryRef { term: 1, index: 2, data: b"x", ..EntryRef::default() }];
+    let mut node = booting(nothing());
+    node.boot_entries(one.into_iter()).unwrap();
+    assert_eq!(node.boot_terms(&[], 1), Err(Error::State));
+    assert_eq!(node.boot_state(HardState::default()), Err(Error::State));
+    node.boot_entries(two.into_iter()).unwrap();
+    node.boot_done(0).unwrap();
+    assert_eq!(node.status().last_index, 2);
+    assert_eq!(node.boot_entries(std::iter::empty()), Err(Error::State));
+}
+
+#[test]
+fn entries_are_given_without_a_gap() {
+    let one = |index| [EntryRef { term: 1, index, data: b"x", ..EntryRef::default() }];
+    let mut node = booting(nothing());
+    node.boot_terms(&[TermRun { first: 1, term: 1 }], 5).unwrap();
+    node.boot_entries(one(5).into_iter()).unwrap();
+    assert_eq!(node.boot_entries(one(7).into_iter()), Err(Error::Corrupt));
+    let mut node = booting(nothing());
+    assert_eq!(node.boot_entries(one(2).into_iter()), Err(Error::Corrupt));
+}
+
+#[test]
+fn runs_begin_behind_what_was_compacted() {
+    let entries = vec![entry(1, 3, b"x"), entry(1, 4, b"x"), entry(2, 5, b"x"), entry(2, 6, b"x")];
+    let mut node = follower(&config(1));
+    step(&mut node, &append(2, 1, 2, (2, 1), entries, 6)).unwrap();
+    drain(&mut node);
+    let runs = |node: &Node| node.term_runs().iter().map(|run| (run.first, run.term)).collect::<Vec<_>>();
+    assert_eq!(runs(&node), [(2, 1), (5, 2)]);
+    for (index, expected) in [(3, vec![(4, 1), (5, 2)]), (4, vec![(5, 2)]), (5, vec![(6, 2)]), (6, vec![])] {
+        node.compacted(index).unwrap();
+        assert_eq!(runs(&node), expected, "compacted up to {index}");
+        assert_eq!(node.status().first_index, index + 1);
+        let before = EntryId { term: if index < 5 { 1 } else { 2 }, index };
+        assert_eq!(booting(before).boot_terms(node.term_runs(), 6), Ok(()), "what a host stores it can boot from");
+    }
+}
+
+#[test]
+fn a_boot_with_an_applied_index_near_the_end_is_corrupt() {
+    for applied in [u64::MAX, u64::MAX - 1, u64::MAX - 2] {
+        let mut node = Node::new(&config(1)).unwrap();
+        node.boot_state(HardState { term: 1, vote: 0, commit: 1 }).unwrap();
+        let conf = ConfStateRef { voters: &[1], ..Default::default() };
+        node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).unwrap();
+        node.boot_terms(&[TermRun { first: 2, term: 1 }], 9).unwrap();
+        assert_eq!(node.boot_done(applied), Err(Error::Corrupt), "{applied}");
+    }
+}
+
+#[test]
+fn a_boot_with_entries_and_a_huge_applied_is_corrupt() {
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot_state(HardState { term: 1, vote: 0, commit: 1 }).unwrap();
+    let conf = ConfStateRef { voters: &[1], ..Default::default() };
+    node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).unwrap();
+    let e = EntryRef { term: 1, index: 2, kind: EntryKind::Normal, data: b"x", ..EntryRef::default() };
+    node.boot_entries([e].into_iter()).unwrap();
+    assert_eq!(node.boot_done(u64::MAX), Err(Error::Corrupt));
+}
+
+#[test]
+fn a_boot_entry_at_the_highest_index_is_corrupt() {
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot_state(HardState { term: 1, vote: 0, commit: 1 }).unwrap();
+    let conf = ConfStateRef { voters: &[1], ..Default::default() };
+    node.boot_conf(&conf, 0, EntryId { term: 1, index: 1 }).unwrap();
+    node.boot_terms(&[TermRun { first: 2, term: 1 }], 9).unwrap();
+    let e = EntryRef { term: 1, index: u64::MAX, kind: EntryKind::Normal, data: b"x", ..EntryRef::default() };
+    assert_eq!(node.boot_entries([e].into_iter()), Err(Error::Corrupt));
+}
+
+const VOTERS: wire::ConfStateRef<'static> = wire::ConfStateRef {
+    voters: &[1, 2, 3],
+    learners: &[],
+    voters_outgoing: &[],
+    learners_next: &[],
+    auto_leave: false,
+};
+
+fn normal(index: u64) -> EntryRef<'static> {
+    EntryRef { term: 1, index, data: b"x", ..EntryRef::default() }
+}
+
+/// A log that ends at 11, applied up to 5; the membership is as of 5.
+fn change(index: u64) -> EntryRef<'static> {
+    EntryRef { kind: EntryKind::ConfChange, data: &[0x08, 1, 0x10, 1, 0x18, 4], ..normal(index) }
+}
+
+fn stored() -> Stored<'static> {
+    Stored {
+        state: HardState { term: 1, vote: 2, commit: 11 },
+        applied: 5,
+        before_first: EntryId { term: 1, index: 1 },
+        last: 11,
+        conf: Some(StoredConf::Ids(VOTERS, 5)),
+        runs: &[TermRun { first: 2, term: 1 }],
+    }
+}
+
+/// The text of a refused boot.
+fn refused(stored: &Stored<'_>, entries: &[EntryRef<'_>], error: Error) -> String {
+    let mut node = Node::new(&config(1)).unwrap();
+    assert_eq!(node.boot(stored, entries.iter().copied()), Err(error));
+    let text = node.error_detail().to_owned();
+    assert!(!text.is_empty() && !text.contains('{'), "no words, or those of a debugger: {text}");
+    assert_eq!(node.tick(1), Err(Error::State), "what was refused does not run");
+    text
+}
+
+#[test]
+fn one_call_boots_what_is_stored_and_an_empty_disk_and_a_founder() {
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot(&stored(), (6..=11).map(normal)).unwrap();
+    let s = node.status();
+    assert_eq!((s.last_index, s.applied, s.commit, s.vote, s.first_index), (11, 5, 11, 2, 2));
+
+    let mut empty = Node::new(&config(4)).unwrap();
+    empty.boot(&Stored::default(), std::iter::empty()).unwrap();
+    assert_eq!((empty.status().last_index, empty.status().n_peers), (0, 0));
+
+    let mut founder = Node::new(&config(1)).unwrap();
+    founder.boot(&Stored::founder(&[1, 2, 3]), std::iter::empty()).unwrap();
+    assert!(founder == Disk::founder(&[1, 2, 3]).boot(&config(1)));
+}
+
+#[test]
+fn entries_that_were_forgotten_at_the_end_of_the_log_are_missed() {
+    let text = refused(&stored(), &[], Error::Corrupt);
+    assert!(text.contains("from 6 to 11 are missing") && text.contains("applied is 5"), "{text}");
+    let text = refused(&stored(), &[normal(6), normal(7)], Error::Corrupt);
+    assert!(text.contains("the log ends at 11, entries were given up to 7"), "{text}");
+    let more = Stored { last: 6, ..stored() };
+    let text = refused(
+        &Stored { state: HardState { commit: 6, ..more.state }, ..more },
+        &[normal(6), normal(7)],
+        Error::Corrupt,
+    );
+    assert!(text.contains("the log ends at 6, entries were given up to 7"), "{text}");
+}
+
+#[test]
+fn a_configuration_that_is_older_or_newer_than_the_state_is_refused() {
+    let applied = |conf: Option<StoredConf<'static>>| Stored { applied: 11, conf, runs: &[], ..stored() };
+    let log: Vec<_> = (2..=11).map(|index| if index == 7 { change(index) } else { normal(index) }).collect();
+    let text = refused(&applied(Some(StoredConf::Ids(VOTERS, 5))), &log, Error::Corrupt);
+    assert!(text.contains("as of index 5, older than the change at index 7; applied is 11"), "{text}");
+    let text = refused(&applied(Some(StoredConf::Ids(VOTERS, 12))), &log, Error::Corrupt);
+    assert!(text.contains("as of index 12, applied is 11"), "{text}");
+    for index in [0, 7, 11] {
+        let mut node = Node::new(&config(1)).unwrap();
+        node.boot(&applied(Some(StoredConf::Ids(VOTERS, index))), log.iter().copied()).unwrap();
+    }
+}
+
+#[test]
+fn the_bytes_of_a_configuration_say_what_it_is_as_of() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    cluster.change(1, &[(ChangeKind::AddLearner, 4)]).unwrap();
+    let host = cluster.hosts.get_mut(&1).unwrap();
+    let applied = host.node.conf().unwrap();
+    assert_eq!(applied.index, 3);
+    assert_eq!(wire::parse_conf_state(applied.bytes).unwrap().index(), 3);
+    assert_eq!(host.disk.conf, applied.bytes);
+    let ids = applied.conf;
+    let mut bytes = vec![0; wire::stored_conf_len(raftcore::Dialect::Raftpb, &ids, 3)];
+    assert_eq!(wire::write_stored_conf(raftcore::Dialect::Raftpb, &mut bytes, &ids, 3), bytes.len());
+    assert_eq!(bytes, applied.bytes, "the same without a node");
+    let theirs = <proto::ConfState as prost::Message>::decode(applied.bytes).unwrap();
+    assert_eq!((theirs.voters, theirs.learners), (vec![1, 2, 3], vec![4]), "whoever knows fields 1 to 5 reads it");
+
+    let mut disk = host.disk.clone();
+    disk.conf = {
+        let old = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
+        let mut bytes = vec![0; wire::stored_conf_len(raftcore::Dialect::Raftpb, &old, 1)];
+        wire::write_stored_conf(raftcore::Dialect::Raftpb, &mut bytes, &old, 1);
+        bytes
+    };
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot_state(disk.state).unwrap();
+    node.boot_conf_bytes(&disk.conf, disk.before).unwrap();
+    node.boot_entries(disk.entries(2, u64::MAX).into_iter()).unwrap();
+    assert_eq!(node.boot_done(disk.applied), Err(Error::Corrupt), "{}", node.error_detail());
+}
+
+#[test]
+fn a_snapshot_and_a_skipped_change_give_a_configuration_to_be_stored_too() {
+    let mut node = follower(&config(1));
+    let theirs =
+        proto::Message { snapshot: Some(snapshot(9, 1, &[1, 2], b"s")), ..message(MessageKind::Snap, 2, 1, 1) };
+    step(&mut node, &theirs).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    assert_eq!(wire::parse_conf_state(ready.snapshot().unwrap().conf).unwrap().index(), 9);
+
+    let mut node = follower(&config(1));
+    let changes = vec![proto::Entry { r#type: 1, ..entry(1, 3, change(3).data) }];
+    step(&mut node, &append(2, 1, 1, (2, 1), changes, 3)).unwrap();
+    take(&mut node);
+    let skipped = node.skip_conf(3).unwrap();
+    assert_eq!((skipped.index, skipped.conf.voters), (3, &[1, 2, 3][..]));
+}
+
+#[test]
+fn a_forgotten_configuration_a_seed_of_zero_and_doubled_ids_are_named() {
+    let text = refused(&Stored { conf: None, ..stored() }, &[], Error::State);
+    assert!(text.contains("boot_conf"), "{text}");
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot_state(HardState { term: 1, vote: 0, commit: 3 }).unwrap();
+    assert_eq!(node.boot_done(3), Err(Error::State));
+    assert!(node.error_detail().contains("boot_conf"), "{}", node.error_detail());
+
+    let zero = Config { seed: 0, ..config(1) };
+    assert!(zero.check().unwrap_err().contains("seed must not be 0"));
+    assert_eq!(Node::new(&zero).map(|_| ()), Err(Error::Arg));
+
+    let twice = wire::ConfStateRef { voters: &[1, 1, 2], ..Default::default() };
+    let text = refused(&Stored { conf: Some(StoredConf::Ids(twice, 5)), ..stored() }, &[], Error::Conf);
+    assert!(text.contains("1 is named twice"), "{text}");
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_in_words() {
+    let beyond = Stored { state: HardState { term: 1, vote: 0, commit: 12 }, ..stored() };
+    let log: Vec<_> = (6..=11).map(normal).collect();
+    let text = refused(&beyond, &log, Error::Corrupt);
+    assert_eq!(text, "commit 12 is beyond the last entry 11");
+    let text = refused(&Stored { applied: 12, ..stored() }, &log, Error::Corrupt);
+    assert_eq!(text, "applied 12 is beyond the last entry 11");
+    let text = refused(&stored(), &[normal(6), normal(8)], Error::Corrupt);
+    assert_eq!(text, "an entry at index 8, where 7 is expected");
+    let text = refused(&stored(), &[EntryRef { term: 3, ..normal(6) }], Error::Corrupt);
+    assert_eq!(text, "the entry at index 6 is of term 3, its term run says 1");
+    let text = refused(&Stored { applied: 0, ..stored() }, &log, Error::Corrupt);
+    assert_eq!(text, "applied 0 lies before the log, which begins behind index 1");
+    let mut node = Node::new(&config(1)).unwrap();
+    node.boot_conf(&VOTERS, 0, EntryId { term: 1, index: 1 }).unwrap();
+    assert_eq!(node.boot_state(HardState::default()), Err(Error::State));
+    assert_eq!(node.error_detail(), "boot calls come once each, in order: boot_state can't follow boot_conf");
 }

@@ -216,7 +216,8 @@ fn an_append_that_fills_the_recent_log_is_taken_in_part() {
 fn a_boot_with_more_unapplied_than_the_recent_log_holds_is_refused_with_messages() {
     let mut disk = Disk::founder(&[1, 2, 3]);
     for index in 2..=21 {
-        let stored = crate::kit::Stored { term: 1, kind: raftcore::EntryKind::Normal, data: vec![7; 1500] };
+        let stored =
+            crate::kit::Stored { term: 1, kind: raftcore::EntryKind::Normal, data: vec![7; 1500], context: Vec::new() };
         disk.log.insert(index, stored);
     }
     for (storage, outcome) in [(StorageMode::Messages, Err(Error::Full)), (StorageMode::Async, Ok(()))] {

@@ -1,8 +1,8 @@
 //! A node is a plain value: equal states have equal digests, a clone goes on as the original.
 
-use crate::kit::{Cluster, Disk, config};
+use crate::kit::{Cluster, Disk, config, founded, message, step};
 use crate::lone::drain;
-use raftcore::{ChangeKind, Node, StorageMode};
+use raftcore::{ChangeKind, MessageKind, Node, StorageMode};
 
 #[test]
 fn a_follower_equals_what_boots_from_its_disk() {
@@ -202,4 +202,62 @@ fn the_same_calls_and_seed_give_the_same_bytes() {
     };
 
     assert_eq!(run(), run());
+}
+
+#[test]
+fn the_digest_tells_windows_apart() {
+    let mut node = founded(&config(1), &[1, 2, 3]);
+    let twin = node.try_clone().unwrap();
+    node.set_window(2, 1, 0).unwrap();
+    assert_ne!(node.digest(false), twin.digest(false), "they will send differently");
+}
+
+#[test]
+fn a_follower_and_what_boots_from_its_disk_have_equal_digests() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    for i in 0..5u8 {
+        cluster.node(1).propose(&[i], 0).unwrap();
+        cluster.settle();
+    }
+    let mut booted = cluster.hosts[&2].disk.boot(&config(2));
+    let beat = {
+        let commit = cluster.node(1).status().commit;
+        let mut m = message(MessageKind::Heartbeat, 1, 2, 1);
+        m.commit = commit;
+        m
+    };
+    let drain = |node: &mut Node| {
+        while let Some(ready) = node.ready().unwrap() {
+            let number = ready.number();
+            node.advance(number).unwrap();
+        }
+    };
+    step(&mut booted, &beat).unwrap();
+    drain(&mut booted);
+    let live = cluster.node(2);
+    step(live, &beat).unwrap();
+    drain(live);
+
+    assert_eq!(live.status().last_index, booted.status().last_index);
+    assert_eq!(live.digest(false), booted.digest(false), "progress of peers means nothing at a follower");
+}
+
+#[test]
+fn a_leader_that_served_a_read_equals_one_that_did_not() {
+    let run = |read: bool| {
+        let mut cluster = Cluster::plain(&[1, 2, 3]);
+        cluster.elect(1);
+        if read {
+            cluster.node(1).read_index(7).unwrap();
+            cluster.settle();
+            assert_eq!(cluster.heard(1).reads.len(), 1);
+        }
+        cluster.tick(3);
+        cluster.node(1).try_clone().unwrap()
+    };
+    let (with, without) = (run(true), run(false));
+
+    assert!(with == without);
+    assert_eq!(with.digest(false), without.digest(false));
 }

@@ -145,7 +145,8 @@ fn in_snapshots_and_changes() {
     acknowledge(&mut handed, 2, 3);
     let entry = handed.ready().unwrap().unwrap().committed().next().map(|e| (e.term, e.kind, e.data.to_vec())).unwrap();
     let (term, kind, data) = entry;
-    let apply = |n: &mut Node| _ = n.apply_conf(EntryRef { term, index: 3, kind, data: &data, token: 0 }).unwrap();
+    let apply =
+        |n: &mut Node| _ = n.apply_conf(EntryRef { term, index: 3, kind, data: &data, ..EntryRef::default() }).unwrap();
     differ("a change that is applied", &handed, apply, |n| _ = n.skip_conf(3).unwrap());
     differ("a change that is skipped", &handed, |n| _ = n.skip_conf(3).unwrap(), nothing);
 }

@@ -1,7 +1,8 @@
 //! Who may lead.
 
-use crate::kit::{Cluster, Disk, config, events, message, step};
-use raftcore::{ChangeKind, Config, Error, EventKind, Flags, MessageKind, Reason, Role};
+use crate::kit::{Cluster, Disk, append, config, entry, events, founded, message, snapshot, step};
+use crate::lone::{acknowledge, drain, leader};
+use raftcore::{ChangeKind, Config, Error, EventKind, Flags, MessageKind, Node, Reason, Role, StorageMode, proto};
 
 fn with(change: impl Fn(&mut Config) + 'static) -> Cluster {
     Cluster::new(&[1, 2, 3], move |id| {
@@ -249,4 +250,139 @@ fn a_node_of_a_higher_term_that_may_not_campaign_tells_the_leader_of_it() {
     cluster.tick(40);
     let (one, two) = (cluster.node(1).status(), cluster.node(2).status());
     assert_eq!((one.role, two.leader, one.term), (Role::Leader, 1, two.term));
+}
+
+#[test]
+fn a_leader_names_the_entry_that_its_term_begins_with() {
+    let mut node = leader(&config(1));
+    let began = events(&mut node).into_iter().find(|event| event.kind == EventKind::BecameLeader).unwrap();
+    assert_eq!((began.index, began.term), (2, 1));
+}
+
+#[test]
+fn who_may_have_granted_a_lease_before_it_started_does_not_campaign() {
+    let flags = config(1).flags.with(raftcore::Flags::LEASE_READS, true);
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&Config { flags, election_ticks: 10, ..config(1) });
+    for _ in 0..10 {
+        events(&mut node);
+        node.campaign().unwrap();
+        let refused = events(&mut node);
+        assert_eq!(
+            refused.iter().map(|e| (e.kind, e.reason)).collect::<Vec<_>>(),
+            [(EventKind::CampaignRefused, Reason::Lease)]
+        );
+        node.tick(1).unwrap();
+    }
+    node.campaign().unwrap();
+    assert_eq!(node.status().role, Role::PreCandidate);
+}
+
+#[test]
+fn one_message_of_a_high_term_does_not_end_all_elections() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    let m = message(MessageKind::AppResp, 2, 1, raftcore::MAX_POSITION - 1);
+
+    _ = step(cluster.node(1), &m);
+    cluster.settle();
+    cluster.tick(200);
+    assert!(cluster.leader().is_some());
+}
+
+#[test]
+fn ticks_as_told_by_ticks_until_due_are_no_pause() {
+    let mut node = founded(&config(1), &[1, 2, 3]);
+    events(&mut node);
+    let due = node.ticks_until_due().unwrap();
+    node.tick(due).unwrap();
+    let paused = events(&mut node).into_iter().any(|event| event.kind == raftcore::EventKind::Paused);
+    assert!(!paused, "{due} ticks");
+}
+
+#[test]
+fn a_leader_of_an_older_term_is_told_of_the_newer_one() {
+    for kind in [MessageKind::Heartbeat, MessageKind::App] {
+        let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+        step(&mut node, &message(MessageKind::Heartbeat, 3, 1, 5)).unwrap();
+        drain(&mut node);
+
+        step(&mut node, &message(kind, 2, 1, 4)).unwrap();
+
+        let answers: Vec<_> = drain(&mut node).iter().map(|m| (m.to, m.r#type, m.term)).collect();
+        assert_eq!(answers, [(2, MessageKind::AppResp as i32, 5)], "{kind:?}");
+    }
+}
+
+#[test]
+fn another_leader_of_a_term_that_this_node_led_is_refused_loudly() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    cluster.node(1).propose(b"mine", 0).unwrap();
+    cluster.settle();
+    let term = cluster.node(1).status().term;
+    cluster.isolate(1);
+    cluster.tick(60);
+    let s = cluster.node(1).status();
+    assert!(s.role != Role::Leader && s.term == term && s.last_index == 3);
+    events(cluster.node(1));
+    let theirs = [
+        message(MessageKind::Heartbeat, 2, 1, term),
+        append(2, 1, term, (2, term), vec![entry(term, 3, b"another's")], 3),
+        proto::Message { snapshot: Some(snapshot(9, term, &[1, 2, 3], b"")), ..message(MessageKind::Snap, 2, 1, term) },
+    ];
+    for m in &theirs {
+        assert_eq!(step(cluster.node(1), m), Err(Error::Implausible));
+    }
+    let told = events(cluster.node(1));
+    let loud = told.iter().filter(|e| (e.kind, e.reason) == (EventKind::Alarm, Reason::SecondLeader)).count();
+    assert_eq!(loud, 3, "{told:?}");
+    assert_eq!(cluster.node(1).status().leader, 0);
+}
+
+#[test]
+fn a_leader_whose_disk_stands_still_steps_down_and_says_so() {
+    for (limit, gone) in [(20, true), (0, false)] {
+        let c = Config { storage: StorageMode::Async, own_write_timeout_ticks: limit, ..config(1) };
+        let mut node = Disk::founder(&[1, 2, 3]).boot(&Config { storage: StorageMode::Async, ..c });
+        let work = |node: &mut Node| {
+            while let Some(ready) = node.ready().unwrap() {
+                let (number, span) = (ready.number(), ready.committed_span());
+                node.persisted(number).unwrap();
+                if let Some((_, last)) = span {
+                    node.applied(last).unwrap();
+                }
+                node.release(number).unwrap();
+            }
+        };
+        node.campaign().unwrap();
+        work(&mut node);
+        for kind in [MessageKind::PreVoteResp, MessageKind::VoteResp] {
+            step(&mut node, &message(kind, 2, 1, 1)).unwrap();
+            work(&mut node);
+        }
+        acknowledge(&mut node, 2, 2);
+        work(&mut node);
+        assert_eq!(node.status().role, Role::Leader);
+        node.propose(b"x", 0).unwrap();
+        let mut ticks = 0;
+        while node.status().role == Role::Leader && ticks < 200 {
+            node.tick(1).unwrap();
+            ticks += 1;
+            // The others answer: only the node's own disk stands still.
+            step(&mut node, &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap_or(());
+            while let Ok(Some(ready)) = node.ready() {
+                let number = ready.number();
+                node.release(number).unwrap();
+            }
+        }
+        assert_eq!(node.status().role != Role::Leader, gone, "after {ticks} ticks");
+        if gone {
+            assert!((20..=21).contains(&ticks), "{ticks}");
+            let told = events(&mut node);
+            assert!(
+                told.iter().any(|e| (e.kind, e.reason) == (EventKind::BecameFollower, Reason::OwnWrite)),
+                "{told:?}"
+            );
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Old entries and snapshots for slow peers: the fetches, and the effects of the answers.
 
-use crate::kit::{config, message, step};
+use crate::kit::{Cluster, config, message, step};
 use crate::lone::{self, LEN, acknowledge, beats, drain, forgetful, leave_behind, peer, sent_by};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryRef, Error, Fetch, FetchKind, Flow, MessageKind, Missing, Node,
@@ -107,7 +107,7 @@ fn that_an_ask_waits_is_said_until_it_is_taken_or_not_wanted() {
             acknowledge(node, 2, 61);
             let (number, change) = take(node);
             let (term, index, kind, data) = change.unwrap();
-            node.apply_conf(EntryRef { term, index, kind, data: &data, token: 0 }).unwrap();
+            node.apply_conf(EntryRef { term, index, kind, data: &data, ..EntryRef::default() }).unwrap();
             node.advance(number).unwrap();
         }),
     ];
@@ -323,4 +323,32 @@ fn entries_join_an_append_that_has_not_left() {
         node.propose(&[1; LEN], 0).unwrap();
     }
     assert_eq!(both(&sent_by(&mut node), 2), [vec![61, 62, 63]], "the other one is not sent to");
+}
+
+#[test]
+fn a_fetch_that_was_not_handed_out_can_not_be_answered() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { recent_bytes: 16 << 10, ..config(id) });
+    cluster.elect(1);
+    cluster.isolate(3);
+    for _ in 0..20 {
+        cluster.node(1).propose(&[1; 3000], 0).unwrap();
+        cluster.settle();
+    }
+    cluster.node(1).report_unreachable(3).unwrap();
+    step(cluster.node(1), &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+    let stored: Vec<_> = cluster.hosts[&1].disk.log.iter().map(|(&i, e)| (i, e.clone())).collect();
+    let node = cluster.node(1);
+    let flags = node.peers().find(|peer| peer.id == 3).unwrap().flags;
+    assert!(flags & raftcore::peer_flags::FETCHING != 0, "no ask is open: {:?}", node.peers().collect::<Vec<_>>());
+    let next = node.peers().find(|peer| peer.id == 3).unwrap().next_index;
+    let refs = stored.iter().filter(|(i, _)| *i >= next).map(|(index, e)| raftcore::EntryRef {
+        term: e.term,
+        index: *index,
+        kind: e.kind,
+        data: &e.data,
+        ..raftcore::EntryRef::default()
+    });
+    for id in 1..4 {
+        assert_eq!(node.supply_entries(id, refs.clone()), Err(Error::Arg), "{id}");
+    }
 }

@@ -1,10 +1,12 @@
 //! Frames of a stream, and the frame that opens a connection.
 
-use raftcore::Error;
+use crate::kit::{config, message};
+use crate::lone::follower;
 use raftcore::wire::{
     FRAME_HEADER, HELLO_LEN, Hello, PROTOCOL_VERSION, parse_message, read_frame_header, read_hello, write_frame_header,
     write_hello,
 };
+use raftcore::{Error, MessageKind, StepFrames, wire};
 
 #[test]
 fn frames_and_hellos_read_back() {
@@ -36,4 +38,26 @@ fn frames_and_hellos_read_back() {
     unversioned[FRAME_HEADER + 8..FRAME_HEADER + 12].fill(0);
     assert_eq!(read_hello(&unversioned), Err(Error::Decode), "there is no version 0");
     assert_eq!(parse_message(&frame[FRAME_HEADER..]).err(), Some(Error::Decode));
+}
+
+#[test]
+fn a_stream_tells_why_its_first_refused_frame_was_refused() {
+    let mut node = follower(&config(1));
+    let frame = |group: u64, message: &[u8]| {
+        let mut bytes = [0; 12];
+        wire::write_frame_header(&mut bytes, message.len() as u32, group);
+        [&bytes[..], message].concat()
+    };
+    let good = prost::Message::encode_to_vec(&message(MessageKind::Heartbeat, 2, 1, 1));
+    let stream = [frame(0, &good), frame(7, &good), frame(0, b"\xff"), frame(0, &good)].concat();
+    let done = node.step_frames(2, &stream).unwrap();
+    assert_eq!(done, StepFrames { consumed: stream.len(), rejected: 2, first: Some(Error::NotForMe) });
+    assert_eq!(node.error_detail(), "a frame of group 7, this node is of group 0");
+    assert_eq!(
+        wire::next_frame(&stream, 100),
+        Ok(wire::NextFrame::Whole { group: 0, message: &good, bytes: 12 + good.len() as u64 })
+    );
+    assert_eq!(wire::next_frame(&stream[..11], 100), Ok(wire::NextFrame::Needs(0)));
+    assert_eq!(wire::next_frame(&stream[..13], 100), Ok(wire::NextFrame::Needs(12 + good.len() as u64)));
+    assert_eq!(wire::next_frame(&stream, 13), Err(Error::Decode));
 }

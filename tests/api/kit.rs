@@ -12,6 +12,8 @@ pub struct Stored {
     pub term: u64,
     pub kind: EntryKind,
     pub data: Vec<u8>,
+    /// Empty but in eraftpb.
+    pub context: Vec<u8>,
 }
 
 /// The data that a host keeps.
@@ -43,7 +45,12 @@ impl Disk {
 
     pub fn entries(&self, from: u64, to: u64) -> Vec<EntryRef<'_>> {
         let range = self.log.range(from..=to);
-        range.map(|(&index, e)| EntryRef { term: e.term, index, kind: e.kind, data: &e.data, token: 0 }).collect()
+        range
+            .map(|(&index, e)| {
+                let Stored { term, kind, data, context } = e;
+                EntryRef { term: *term, index, kind: *kind, data, context, token: 0 }
+            })
+            .collect()
     }
 
     pub fn boot(&self, config: &Config) -> Node {
@@ -333,7 +340,8 @@ impl Host {
             disk.log.split_off(&first.index);
         }
         for e in ready.entries() {
-            disk.log.insert(e.index, Stored { term: e.term, kind: e.kind, data: e.data.to_vec() });
+            let (data, context) = (e.data.to_vec(), e.context.to_vec());
+            disk.log.insert(e.index, Stored { term: e.term, kind: e.kind, data, context });
         }
         if let Some(state) = ready.hard_state() {
             disk.state = state;
@@ -364,7 +372,7 @@ impl Host {
         let bare = ready.committed_span().filter(|_| ready.committed().len() == 0).map_or(0, |(_, last)| last);
         for (index, term, kind, data, token) in committed {
             if kind.is_change() {
-                let entry = EntryRef { term, index, kind, data: &data, token: 0 };
+                let entry = EntryRef { term, index, kind, data: &data, ..EntryRef::default() };
                 match self.node.apply_conf(entry) {
                     Ok(applied) => disk.conf = applied.bytes.to_vec(),
                     Err(_) if self.bad_change == BadChange::Stops => {
@@ -416,7 +424,7 @@ pub fn message(kind: MessageKind, from: u64, to: u64, term: u64) -> proto::Messa
 
 /// A normal entry of the schema.
 pub fn entry(term: u64, index: u64, data: &[u8]) -> proto::Entry {
-    proto::Entry { r#type: 0, term, index, data: data.to_vec().into() }
+    proto::Entry { term, index, data: data.to_vec().into(), ..Default::default() }
 }
 
 /// A snapshot of the schema.
@@ -439,10 +447,9 @@ pub fn append(
     proto::Message { index, log_term, entries, commit, ..message(MessageKind::App, from, to, term) }
 }
 
-/// A message with equal meaning and an unusual encoding: the vote for nobody, which has no meaning
-/// here.
+/// A message with equal meaning and an unusual encoding: with a field that no schema knows.
 pub fn said_otherwise(bytes: &[u8]) -> Vec<u8> {
-    [bytes, &[0x68, 0]].concat()
+    [bytes, &[0x88, 1, 0]].concat()
 }
 
 /// Steps a message as from its sender.
@@ -454,4 +461,14 @@ pub fn step(node: &mut Node, m: &proto::Message) -> Result<(), Error> {
 /// Drains the events.
 pub fn events(node: &mut Node) -> Vec<Event> {
     std::iter::from_fn(|| node.next_event()).collect()
+}
+
+/// A founder of a group of these voters.
+pub fn founded(config: &Config, voters: &[u64]) -> Node {
+    Disk::founder(voters).boot(config)
+}
+
+/// The usual configuration of node `id`, in a storage mode.
+pub fn in_mode(id: u64, storage: StorageMode) -> Config {
+    Config { storage, ..config(id) }
 }

@@ -1,6 +1,7 @@
 //! The limits of a message: each at its last number, and a number beyond.
 
-use crate::kit::{Disk, append, config, entry, message, snapshot, step};
+use crate::kit::{Cluster, Disk, append, config, entry, founded, message, snapshot, step};
+use crate::lone::{acknowledge, drain, leader};
 use raftcore::{Config, Error, EventKind, Flags, MAX_ID, MAX_POSITION, MessageKind, Node, Reason, StorageMode, proto};
 
 fn booted(config: &Config) -> Node {
@@ -105,11 +106,11 @@ fn an_entry_that_the_recent_log_can_never_hold_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_context_has_at_most_1024_bytes() {
+fn a_context_has_at_most_64_kib() {
     let with = |kind, len: usize| proto::Message { context: vec![7; len].into(), ..message(kind, 2, 1, 1) };
     for kind in [MessageKind::Heartbeat, MessageKind::HeartbeatResp, MessageKind::Vote, MessageKind::App] {
-        assert_eq!(refuses(&mut booted(&config(1)), &with(kind, 1025)), Some(Error::Decode), "{kind:?}");
-        assert_eq!(refuses(&mut booted(&config(1)), &with(kind, 1024)), None, "{kind:?}");
+        assert_eq!(refuses(&mut booted(&config(1)), &with(kind, 65537)), Some(Error::Decode), "{kind:?}");
+        assert_eq!(refuses(&mut booted(&config(1)), &with(kind, 65536)), None, "{kind:?}");
     }
 }
 
@@ -155,4 +156,89 @@ fn what_an_older_term_says_is_answered_whatever_it_says() {
     assert_eq!(refuses(&mut node, &old(5)), Some(Error::Implausible));
     assert_eq!(refuses(&mut node, &old(4)), None);
     assert_eq!(crate::lone::drain(&mut node).iter().map(|m| (m.to, m.term)).collect::<Vec<_>>(), [(2, 5)]);
+}
+
+#[test]
+fn the_footprint_of_a_configuration_without_limits_is_an_error() {
+    let config = Config { catchup_bytes: raftcore::config::NO_LIMIT, ..config(1) };
+    assert!(Node::footprint(&config).is_err());
+}
+
+#[test]
+fn what_waits_in_a_full_outbox_is_bounded() {
+    let mut node = founded(&Config { max_messages: 16, ..config(1) }, &[1, 2, 3]);
+    let mut m = message(MessageKind::Heartbeat, 2, 1, 1);
+    m.context = vec![7; 10_000].into();
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..1000 {
+            _ = step(&mut node, &m);
+        }
+        sizes.push(node.status().memory_bytes);
+    }
+    assert!(sizes[3] < sizes[0] + 1_000_000, "grows with every message: {sizes:?}");
+}
+
+#[test]
+fn a_proposal_refused_for_want_of_room_leaves_the_node_unchanged() {
+    let small = |id| Config { recent_bytes: 16 << 10, block_bytes: 4 << 10, ..config(id) };
+    let mut cluster = Cluster::new(&[1], small);
+    cluster.elect(1);
+    for _ in 0..3 {
+        cluster.node(1).propose(&[1; 3000], 0).unwrap();
+        cluster.settle();
+    }
+    let node = cluster.node(1);
+    let mut refused = 0;
+    for len in [3000, 3000, 15_000, 30_000, 100_000] {
+        let before = node.digest(true);
+        if node.propose(&vec![1; len], 0).is_err() {
+            refused += 1;
+            assert_eq!(node.digest(true), before, "{len} bytes: {}", node.error_detail());
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[test]
+fn an_append_with_entries_that_lie_apart_is_refused_whole_for_want_of_room() {
+    use prost::Message as _;
+    let config = Config { recent_bytes: 16 << 10, block_bytes: 4 << 10, ..config(1) };
+    let mut node = founded(&config, &[1, 2, 3]);
+    let mut refused = 0;
+    for _ in 0..8 {
+        let before = node.digest(true);
+        let status = node.status();
+        let (last, last_term) = (status.last_index, status.last_term);
+        let term = last_term + 1;
+        let one = append(2, 1, term, (last, last_term), vec![entry(term, last + 1, &[1; 3900])], 1).encode_to_vec();
+        let two = proto_entries(vec![entry(term, last + 2, &[1; 10])]);
+        // An unknown field between the records.
+        let bytes = [one, vec![0x98, 0x06, 0x01], two].concat();
+        if node.step(2, &bytes).is_err() {
+            refused += 1;
+            assert_eq!(node.digest(true), before, "term {term}: {}", node.error_detail());
+        }
+    }
+    assert!(refused > 0);
+}
+
+fn proto_entries(entries: Vec<raftcore::proto::Entry>) -> Vec<u8> {
+    use prost::Message as _;
+    raftcore::proto::Message { entries, ..Default::default() }.encode_to_vec()
+}
+
+#[test]
+fn uncommitted_bytes_that_were_applied_make_room() {
+    let mut node = leader(&Config { max_uncommitted_size: 100, ..config(1) });
+    for round in 0..5 {
+        for _ in 0..2 {
+            node.propose(&[1; 50], 0).unwrap();
+        }
+        assert_eq!(node.propose(&[1; 50], 0), Err(Error::Full), "round {round}");
+        drain(&mut node);
+        let last = node.status().last_index;
+        acknowledge(&mut node, 2, last);
+        drain(&mut node);
+    }
 }

@@ -1,7 +1,7 @@
 //! A node by itself: the test speaks for its peers.
 
 use crate::kit::{Disk, MOST_TURNS, append, config, entry, message, step};
-use raftcore::{Config, MessageKind, Node, PeerStatus, Role, proto};
+use raftcore::{Config, FetchKind, MessageKind, Missing, Node, PeerStatus, Role, proto};
 
 /// Does all work of a SYNC node; returns the messages.
 pub fn drain(node: &mut Node) -> Vec<proto::Message> {
@@ -118,4 +118,16 @@ pub fn follower(config: &Config) -> Node {
 
 pub fn peer(node: &Node, id: u64) -> PeerStatus {
     node.peers().find(|peer| peer.id == id).unwrap()
+}
+
+/// Node 1 leads; peer 3 has entry 2 and was asked a snapshot for; gives the fetch's id.
+pub fn asks_for_a_snapshot() -> (Node, u64) {
+    let mut node = leader(&forgetful());
+    leave_behind(&mut node);
+    beats(&mut node, 3);
+    let entries = node.next_fetch().unwrap().unwrap();
+    node.supply_none(entries.id, Missing::Gone).unwrap();
+    let snapshot = node.next_fetch().unwrap().unwrap();
+    assert_eq!(snapshot.kind, FetchKind::Snapshot);
+    (node, snapshot.id)
 }

@@ -1,7 +1,11 @@
 //! Views of a node, and admission to the group.
 
 use crate::kit::{Cluster, Disk, config, events, message, step};
-use raftcore::{Config, Error, EventKind, MessageKind, Reason, Role, StorageMode, has, wire};
+use crate::lone::{acknowledge, asks_for_a_snapshot, beats, campaign, drain, leader, take};
+use raftcore::{
+    ChangeEncoding, Config, EntryKind, Error, EventKind, MessageKind, Missing, Node, Reason, Role, SnapshotReport,
+    StorageMode, Transition, has, wire,
+};
 
 #[test]
 fn a_message_speaks_for_the_peer_that_sent_it_and_for_nobody_else() {
@@ -128,4 +132,154 @@ fn committed_entries_go_a_bounded_way_ahead_of_the_disk() {
         }
         assert_eq!(last, 1 + u64::from(ahead));
     }
+}
+
+#[test]
+fn what_is_held_shows_in_the_memory() {
+    let mut node = leader(&config(1));
+    drain(&mut node);
+    let grows = |node: &mut Node, least: u64, most: u64, what: &str, hold: &dyn Fn(&mut Node)| {
+        let before = node.status().memory_bytes;
+        hold(node);
+        let grown = node.status().memory_bytes - before;
+        assert!((least..=most).contains(&grown), "{what}: {grown} bytes, not {least} to {most}");
+    };
+    // Lists grow by doubling, so up to twice the memory is held; a message has some hundred bytes,
+    // a read some sixty.
+    grows(&mut node, 400 * 60, 1000 * 300, "reads", &|n| (1..=400).for_each(|token| n.read_index(token).unwrap()));
+    let mut node = leader(&Config { election_ticks: 1000, ..config(1) });
+    grows(&mut node, 400 * 80, 2000 * 250, "messages", &|n| (0..200).for_each(|_| n.tick(1).unwrap()));
+    grows(&mut node, 0, 4000 * 250, "a batch", &|n| _ = n.ready().unwrap().unwrap());
+    let mut node = leader(&config(1));
+    let token = |n: &mut Node| (1..=500).for_each(|token| n.propose(b"", token).unwrap());
+    grows(&mut node, 500 * (24 + 24 + 16), 500 * 2000, "tokens, entries, messages", &token);
+    grows(&mut node, 500 * 24, 500 * 1000, "their batch", &|n| _ = n.ready().unwrap().unwrap());
+    let (mut node, id) = asks_for_a_snapshot();
+    let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
+    let snapshot = |n: &mut Node| _ = n.supply_snapshot(id, 50, &conf, &[1; 100_000]).unwrap();
+    grows(&mut node, 100_000, 102_000, "a snapshot", &snapshot);
+}
+
+#[test]
+fn a_peer_that_is_silent_for_ten_election_timeouts_is_told_of() {
+    let mut node = leader(&Config { election_ticks: 7, ..config(1) });
+    events(&mut node);
+    let mut told = Vec::new();
+    for tick in 1..=160 {
+        node.tick(1).unwrap();
+        drain(&mut node);
+        beats(&mut node, 2);
+        let lags = events(&mut node).into_iter().filter(|event| event.kind == EventKind::PeerLags);
+        told.extend(lags.map(|event| (tick, event.peer)));
+    }
+    assert_eq!(told, [(70, 3)], "once");
+}
+
+#[test]
+fn that_there_is_no_leader_is_told_each_ten_election_timeouts() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&Config { election_ticks: 7, ..config(1) });
+    let mut told = Vec::new();
+    for tick in 1..=160 {
+        node.tick(1).unwrap();
+        let long = events(&mut node).into_iter().filter(|event| event.kind == EventKind::NoLeaderLong);
+        told.extend(long.map(|event| (tick, event.a)));
+    }
+    assert_eq!(told, [(70, 70), (140, 140)]);
+}
+
+#[test]
+fn a_host_may_sleep_until_the_next_thing_is_due() {
+    let due = |node: &Node| node.ticks_until_due().unwrap();
+    let mut node = leader(&Config { heartbeat_ticks: 5, election_ticks: 7, ..config(1) });
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        seen.push(due(&node));
+        node.tick(1).unwrap();
+        drain(&mut node);
+        beats(&mut node, 2);
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1, 2, 1, 3, 2, 1], "heartbeats each five ticks, the quorum each seven");
+
+    let mut fenced = Disk::founder(&[1, 2, 3]).boot(&Config { vote_fence_ticks: 3, election_ticks: 100, ..config(1) });
+    assert_eq!(due(&fenced), 3);
+    fenced.tick(2).unwrap();
+    assert_eq!(due(&fenced), 1);
+    fenced.tick(1).unwrap();
+    assert!(due(&fenced) >= 97);
+}
+
+#[test]
+fn a_text_that_is_too_long_is_cut_and_not_lost() {
+    let (mut node, id) = asks_for_a_snapshot();
+    let voters: Vec<u64> = (0..40).map(|at| 1_000_000_000_000_000_000 + at).collect();
+    let conf = wire::ConfStateRef { voters: &voters, ..Default::default() };
+    assert_eq!(node.supply_snapshot(id, 50, &conf, b""), Err(Error::Arg));
+    let detail = node.error_detail().to_owned();
+    assert_eq!(detail.len(), 255, "{detail}");
+    assert!(detail.starts_with("the snapshot's configuration") && detail.contains("1000000000000000003"), "{detail}");
+    assert_eq!(node.supply_snapshot(id, 50, &conf, b""), Err(Error::Arg));
+    assert_eq!(node.error_detail(), detail);
+}
+
+#[test]
+fn no_call_shows_the_text_of_an_earlier_one() {
+    let planted = "entry of 5242880 bytes";
+    type Call = (&'static str, fn(&mut Node) -> Result<(), Error>);
+    let calls: [Call; 22] = [
+        ("report_unreachable", |n| n.report_unreachable(9)),
+        ("report_snapshot", |n| n.report_snapshot(9, SnapshotReport::Failed)),
+        ("set_window", |n| n.set_window(9, 1, 0)),
+        ("set_window's range", |n| n.set_window(2, 65537, 0)),
+        ("advance, never handed out", |n| n.advance(99)),
+        ("advance, in the wrong mode or before", |n| n.advance(1)),
+        ("persisted", |n| n.persisted(1)),
+        ("applied", |n| n.applied(1)),
+        ("release", |n| n.release(1)),
+        ("step_local", |n| n.step_local(b"x")),
+        ("step", |n| n.step(2, b"\xff")),
+        ("step_frames", |n| n.step_frames(2, &[0xff; 20]).map(|_| ())),
+        ("propose_conf", |n| n.propose_conf(&[], ChangeEncoding::V2(Transition::Auto), b"", 0)),
+        ("propose_entry", |n| n.propose_entry(EntryKind::ConfChange, b"\xff", 0)),
+        ("transfer", |n| n.transfer(9)),
+        ("abort_transfer", Node::abort_transfer),
+        ("skip_conf", |n| n.skip_conf(9).map(|_| ())),
+        ("apply_change", |n| n.apply_change(EntryKind::ConfChange, b"").map(|_| ())),
+        ("compacted", |n| n.compacted(99)),
+        ("supply_none", |n| n.supply_none(9, Missing::Later).map(|_| ())),
+        ("set_election_timeout", |n| n.set_election_timeout(0)),
+        ("boot_done", |n| n.boot_done(1)),
+    ];
+    for (name, call) in calls {
+        let mut node = leader(&config(1));
+        assert_eq!(node.propose(&[0; 5 << 20], 0), Err(Error::TooLarge));
+        assert!(node.error_detail().contains(planted), "{}", node.error_detail());
+        assert!(call(&mut node).is_err(), "{name}");
+        let text = node.error_detail();
+        assert!(!text.contains(planted), "{name} shows what another call said: {text}");
+        assert!(!text.is_empty() && !text.contains('{') && !text.contains("Sync"), "{name}: {text:?}");
+        node.tick(1).unwrap();
+        assert_eq!(node.error_detail(), "", "{name}: a call that succeeds has nothing to say");
+    }
+}
+
+#[test]
+fn a_late_host_sees_that_it_is_late() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+    campaign(&mut node, &[2]);
+    drain(&mut node);
+    assert_eq!(node.status().late_ticks, 0);
+    for index in 3..10 {
+        node.propose(b"x", 0).unwrap();
+        node.tick(1).unwrap();
+        drain(&mut node);
+        acknowledge(&mut node, 2, index);
+        drain(&mut node);
+    }
+    assert_eq!(node.status().late_ticks, 7);
+    node.propose(b"x", 0).unwrap();
+    let number = take(&mut node);
+    node.tick(1).unwrap();
+    node.advance(number).unwrap();
+    assert_eq!(node.status().late_ticks, 7, "a host that is busy with a ready is not late");
+    assert!(node.status().last_ready >= number);
 }

@@ -1,21 +1,18 @@
 //! The library through its public Rust face.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod adapter;
-mod answers;
 mod appends;
 mod apply;
 mod batches;
 mod boot;
-mod contracts;
-mod corners;
+mod controls;
 mod departures;
 mod digest;
 mod digest_differences;
-mod edges;
 mod elections;
+mod eraftpb;
 mod fetches;
 mod frames;
-mod guards;
 mod kit;
 mod limits;
 mod lone;
@@ -34,4 +31,5 @@ mod steady;
 mod storage;
 mod tokens;
 mod transfer;
+mod turn;
 mod votes;

@@ -1,10 +1,10 @@
 //! Outstanding readies: their contents stay, in whatever order the host acknowledges, and in a
 //! clone as well.
 
-use crate::kit::{Disk, append, config, entry, message, step};
+use crate::kit::{Disk, append, config, entry, founded, in_mode, message, step};
 use crate::lone::{acknowledge, beats, drain, forgetful, leader, leave_behind, take};
 use raftcore::{
-    Config, DropKind, Error, Flags, MessageKind, Missing, Node, Reason, StorageMode, has, peer_flags, proto, wire,
+    Config, DropKind, Error, Flags, MessageKind, Missing, Node, Reason, Role, StorageMode, has, peer_flags, proto, wire,
 };
 
 /// Everything that a ready shows, in words.
@@ -430,5 +430,89 @@ fn the_highest_ids_and_windows_are_allowed() {
     add(&mut node, u64::MAX - 16).unwrap();
     node.set_window(2, 65536, 0).unwrap();
     assert_eq!(node.set_window(2, 65537, 0), Err(Error::Arg));
-    assert_eq!(node.set_window(2, 0, 0), Err(Error::Arg));
+    node.set_window(2, 0, 0).unwrap();
+}
+
+#[test]
+fn only_a_response_of_this_nodes_own_work_is_one() {
+    let c = Config { storage: raftcore::StorageMode::Messages, ..config(1) };
+    let mut node = Disk::founder(&[1]).boot(&c);
+    node.campaign().unwrap();
+    let number = node.ready().unwrap().unwrap().number();
+    let twin = node.try_clone().unwrap();
+    let (append, apply) = (u64::MAX, u64::MAX - 1);
+    let local = |node: &mut Node, m: &proto::Message| node.step_local(&prost::Message::encode_to_vec(m));
+    let appended = message(MessageKind::StorageAppendResp, append, 1, 1);
+    let applied = message(MessageKind::StorageApplyResp, apply, 1, 1);
+    let strangers = [
+        proto::Message { to: 2, ..appended.clone() },
+        proto::Message { from: apply, ..appended.clone() },
+        proto::Message { from: 1, ..appended.clone() },
+        proto::Message { to: 2, ..applied.clone() },
+        proto::Message { from: append, ..applied.clone() },
+        message(MessageKind::VoteResp, 2, 1, 1),
+        message(MessageKind::VoteResp, 1, 2, 1),
+        message(MessageKind::Heartbeat, 1, 1, 1),
+        message(MessageKind::Heartbeat, 0, 1, 1),
+    ];
+    for m in strangers {
+        assert_eq!(local(&mut node, &m), Err(Error::NotForMe), "{m:?}");
+        assert!(node == twin, "{m:?}");
+    }
+    // Entries never returned can't be done.
+    let entries = |indexes: &[u64]| indexes.iter().map(|&index| entry(1, index, b"x")).collect::<Vec<_>>();
+    for indexes in [&[][..], &[2], &[2, 1], &[9]] {
+        let m = proto::Message { entries: entries(indexes), ..applied.clone() };
+        assert_eq!(local(&mut node, &m), Err(Error::Arg), "{indexes:?}");
+    }
+    node.release(number).unwrap();
+    let mut cluster = crate::kit::Cluster::new(&[1], move |id| Config { id, ..c });
+    cluster.elect(1);
+    let mut node = cluster.node(1).try_clone().unwrap();
+    node.propose(b"x", 0).unwrap();
+    let early = proto::Message { index: 3, log_term: 1, ..appended };
+    assert_eq!(local(&mut node, &early), Err(Error::Arg), "it is in no batch yet");
+    node.ready().unwrap().unwrap();
+    assert_eq!(local(&mut node, &early), Ok(()));
+    assert_eq!(node.status().durable, 3);
+    // A ready that names an applied snapshot proves its entries applied, too.
+    node.propose(b"y", 0).unwrap();
+    node.ready().unwrap().unwrap();
+    let snapshot = Some(crate::kit::snapshot(2, 1, &[1], b""));
+    assert_eq!(local(&mut node, &proto::Message { index: 4, snapshot, ..early }), Ok(()));
+    assert_eq!(node.status().durable, 4);
+    let late = proto::Message { entries: entries(&[2]), ..applied };
+    assert_eq!(local(&mut node, &late), Err(Error::Stale), "applied before");
+}
+
+#[test]
+fn advance_after_release_still_counts_as_persisted() {
+    let mut node = founded(&in_mode(1, StorageMode::Async), &[1]);
+    node.campaign().unwrap();
+    for _ in 0..10 {
+        let Some(ready) = node.ready().unwrap() else { break };
+        let number = ready.number();
+        node.release(number).unwrap();
+        node.advance(number).unwrap();
+    }
+    assert_eq!(node.status().role, Role::Leader);
+}
+
+#[test]
+fn a_number_that_was_never_handed_out_is_refused_though_entries_wait_to_be_applied() {
+    for storage in [StorageMode::Sync, StorageMode::Async] {
+        let mut node = founded(&Config { storage, ..config(1) }, &[1, 2, 3]);
+        step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"x")], 2)).unwrap();
+        if storage == StorageMode::Async {
+            let first = node.ready().unwrap().unwrap().number();
+            node.persisted(first).unwrap();
+            node.release(first).unwrap();
+        }
+        let number = node.ready().unwrap().unwrap().number();
+        assert!(node.view(number).unwrap().committed_span().is_some());
+
+        assert_eq!(node.advance(number + 100), Err(Error::Arg), "{storage:?}");
+
+        node.advance(number).unwrap();
+    }
 }

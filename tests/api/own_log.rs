@@ -32,7 +32,7 @@ fn disk() -> Disk {
             ),
             _ => (EntryKind::Normal, vec![index as u8; LEN]),
         };
-        disk.log.insert(index, Stored { term: 1, kind, data });
+        disk.log.insert(index, Stored { term: 1, kind, data, context: Vec::new() });
     }
     disk.state = HardState { term: 1, vote: 0, commit: LAST };
     disk
@@ -63,7 +63,7 @@ fn run(node: &mut Node, disk: &Disk) -> Vec<(u64, Vec<u8>)> {
         assert_eq!(span.map_or(0, |(first, last)| last - first + 1), committed.len() as u64, "a span comes whole");
         for (index, kind, term, data) in committed {
             if kind.is_change() {
-                node.apply_conf(EntryRef { term, index, kind, data: &data, token: 0 }).unwrap();
+                node.apply_conf(EntryRef { term, index, kind, data: &data, ..EntryRef::default() }).unwrap();
             }
             applied.push((index, data));
         }
@@ -224,7 +224,7 @@ fn tokens_come_back_in_entries_that_were_fetched() {
         let Some(ready) = node.ready().unwrap() else { continue };
         let number = ready.number();
         for e in ready.entries() {
-            disk.log.insert(e.index, Stored { term: e.term, kind: e.kind, data: e.data.to_vec() });
+            disk.log.insert(e.index, Stored { term: e.term, kind: e.kind, data: e.data.to_vec(), context: Vec::new() });
         }
         for e in ready.committed() {
             assert_eq!(e.index, applied + 1);

@@ -1,6 +1,6 @@
 //! Proposals: accepted by a leader, forwarded by a follower, counted by size.
 
-use crate::kit::{Cluster, config, entry, message, step};
+use crate::kit::{Cluster, config, entry, forwarding, message, step};
 use crate::lone::{acknowledge, drain, follower, leader};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, DropKind, EntryKind, EntryRef, Error, Flags, MessageKind, Node,
@@ -18,8 +18,8 @@ fn normal(data: &[u8]) -> proto::Entry {
 
 fn change(id: u64) -> proto::Entry {
     let changes = [Change { kind: ChangeKind::AddLearner, id }];
-    let mut data = vec![0; wire::change_v2_len(Transition::Auto, &changes, b"")];
-    wire::write_change_v2(&mut data, Transition::Auto, &changes, b"");
+    let mut data = vec![0; wire::change_v2_len(raftcore::Dialect::Raftpb, Transition::Auto, &changes, b"")];
+    wire::write_change_v2(raftcore::Dialect::Raftpb, &mut data, Transition::Auto, &changes, b"");
     proto::Entry { r#type: EntryKind::ConfChangeV2 as i32, ..normal(&data) }
 }
 
@@ -107,7 +107,7 @@ fn a_change_that_is_passed_on_may_have_company() {
     let (number, last) = (ready.number(), ready.committed().last().unwrap());
     let (term, index, kind, data) = (last.term, last.index, last.kind, last.data.to_vec());
     assert_eq!((index, kind), (4, EntryKind::ConfChangeV2));
-    node.apply_conf(EntryRef { term, index, kind, data: &data, token: 0 }).unwrap();
+    node.apply_conf(EntryRef { term, index, kind, data: &data, ..EntryRef::default() }).unwrap();
     node.advance(number).unwrap();
     propose_change(&mut node, 5).unwrap();
 }
@@ -215,4 +215,85 @@ fn who_proposed_stays_with_what_is_passed_on_again() {
     assert_eq!(sent(&mut node), [(3, vec![b"x".to_vec()])]);
     node.propose(b"y", 0).unwrap();
     assert_eq!(sent(&mut node), [(1, vec![b"y".to_vec()])]);
+}
+
+#[test]
+fn a_sole_voter_commits_all_that_was_proposed_between_two_readies() {
+    let mut cluster = Cluster::new(&[1], |id| Config { max_messages: 16, ..config(id) });
+    cluster.elect(1);
+    for i in 0..40u8 {
+        cluster.node(1).propose(&[i], 0).unwrap();
+    }
+
+    cluster.settle();
+    cluster.tick(50);
+
+    let status = cluster.node(1).status();
+    assert_eq!(status.commit, status.last_index, "own acknowledgements were lost: {} dropped", status.messages_dropped);
+}
+
+#[test]
+fn with_default_limits_a_leader_counts_itself_after_many_small_proposals() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    cluster.isolate(3);
+    for _ in 0..1100 {
+        cluster.node(1).propose(b"x", 0).unwrap();
+    }
+
+    cluster.settle();
+    cluster.tick(5);
+
+    let status = cluster.node(1).status();
+    assert_eq!(status.commit, status.last_index, "{} messages dropped", status.messages_dropped);
+}
+
+#[test]
+fn a_proposal_passed_on_twice_reaches_the_leader() {
+    let mut cluster = Cluster::new(&[1, 2, 3], crate::kit::forwarding);
+    cluster.elect(1);
+    // Node 3 believes that node 2 leads, or the message was late: node 2 forwards the message.
+    let mut m = message(MessageKind::Prop, 3, 2, 0);
+    m.entries = vec![entry(0, 0, b"hello")];
+    step(cluster.node(2), &m).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.hosts[&1].disk.data, [b"hello"]);
+}
+
+#[test]
+fn a_follower_names_the_leader_and_passes_nothing_on_unless_it_is_told_to() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    assert_eq!(cluster.node(2).propose(b"x", 7), Err(Error::NoLeader));
+    cluster.elect(1);
+    assert_eq!(cluster.node(2).propose(b"x", 7), Err(Error::NotLeader));
+    assert_eq!(cluster.node(2).status().leader, 1);
+    assert_eq!(cluster.node(2).error_detail(), "node 1 leads in term 1, not this one: propose there");
+    let change = [Change { kind: ChangeKind::AddLearner, id: 4 }];
+    assert_eq!(cluster.node(2).propose_conf(&change, ChangeEncoding::V1, b"", 8), Err(Error::NotLeader));
+    let proposal = proto::Message { entries: vec![entry(0, 0, b"x")], ..message(MessageKind::Prop, 3, 2, 0) };
+    assert_eq!(step(cluster.node(2), &proposal), Err(Error::NotLeader), "nor for another");
+    cluster.settle();
+    assert!(cluster.heard(2).dropped.is_empty(), "no token was taken");
+
+    let mut cluster = Cluster::new(&[1, 2, 3], forwarding);
+    cluster.elect(1);
+    cluster.node(2).propose(b"x", 7).unwrap();
+    cluster.settle();
+    assert_eq!(cluster.heard(2).dropped.len(), 1);
+}
+
+#[test]
+fn a_raw_entry_is_proposed_as_it_is_with_a_token() {
+    let mut node = leader(&config(1));
+    node.propose_entry(EntryKind::Normal, b"x", 1).unwrap();
+    // With an id and a context of the host's own.
+    let raw = [0x08, 77, 0x10, 3, 0x18, 4, 0x22, 2, b'h', b'i'];
+    node.propose_entry(EntryKind::ConfChange, &raw, 2).unwrap();
+    assert_eq!(node.propose_entry(EntryKind::ConfChange, &raw, 3), Err(Error::ConfBusy));
+    assert_eq!(node.propose_entry(EntryKind::ConfChangeV2, b"\xff", 3), Err(Error::Decode));
+    drain(&mut node);
+    acknowledge(&mut node, 2, 4);
+    let ready = node.ready().unwrap().unwrap();
+    let shown: Vec<_> = ready.committed().map(|e| (e.kind, e.data.to_vec(), e.token)).collect();
+    assert_eq!(shown, [(EntryKind::Normal, b"x".to_vec(), 1), (EntryKind::ConfChange, raw.to_vec(), 2)]);
 }

@@ -1,10 +1,10 @@
 //! Linearizable reads.
 
-use crate::kit::{Cluster, Disk, append, config, entry, message, step};
+use crate::kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
 use crate::lone::{acknowledge, campaign, drain, follower, leader};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, DropKind, Error, EventKind, Flags, MessageKind, Node, Reason, Role,
-    Transition, wire,
+    StorageMode, Transition, proto, wire,
 };
 
 fn lease(id: u64) -> raftcore::Config {
@@ -330,4 +330,152 @@ fn etcds_lease_asks_nobody() {
         let (answered, asked) = (ready.reads().len(), ready.messages().len());
         assert_eq!((answered, asked), if etcds { (1, 0) } else { (0, 2) });
     }
+}
+
+#[test]
+fn a_peers_read_is_passed_on_in_its_name() {
+    let mut node = follower(&config(1));
+    let entries = vec![entry(0, 0, b"context")];
+    step(&mut node, &proto::Message { entries, ..message(MessageKind::ReadIndex, 3, 1, 0) }).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    let asked: Vec<_> = ready.messages().map(|m| (m.to(), m.from(), m.kind())).collect();
+    assert_eq!(asked, [(2, 3, MessageKind::ReadIndex)]);
+    let number = ready.number();
+    node.advance(number).unwrap();
+    node.read_index(1).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    let asked: Vec<_> = ready.messages().map(|m| (m.to(), m.from(), m.kind())).collect();
+    assert_eq!(asked, [(2, 1, MessageKind::ReadIndex)]);
+}
+
+#[test]
+fn an_answer_that_is_waited_for_is_not_called_late() {
+    let mut node = follower(&config(1));
+    node.read_index(1).unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    let mut bytes = Vec::new();
+    ready.messages().next().unwrap().write_to(&mut bytes);
+    let number = ready.number();
+    node.advance(number).unwrap();
+    let context = wire::parse_message(&bytes).unwrap().entries.iter().next().unwrap().data;
+    let entries = vec![entry(0, 0, context)];
+    let answer = proto::Message { index: 2, entries, ..message(MessageKind::ReadIndexResp, 2, 1, 1) };
+    events(&mut node);
+    step(&mut node, &answer).unwrap();
+    assert_eq!(events(&mut node), []);
+    step(&mut node, &answer).unwrap();
+    let late = events(&mut node);
+    assert_eq!(
+        late.iter().map(|e| (e.kind, e.reason)).collect::<Vec<_>>(),
+        [(EventKind::Ignored, Reason::LateReadAnswer)]
+    );
+}
+
+#[test]
+fn reads_that_fail_are_counted() {
+    // Passed on, and unanswered.
+    let mut node = follower(&Config { read_timeout_ticks: 3, ..config(1) });
+    for token in 1..=3 {
+        node.read_index(token).unwrap();
+    }
+    node.tick(3).unwrap();
+    assert_eq!(node.status().reads_failed, 3);
+    // Forwarded, and then another node leads.
+    for token in 1..=2 {
+        node.read_index(token).unwrap();
+    }
+    step(&mut node, &message(MessageKind::Heartbeat, 3, 1, 2)).unwrap();
+    assert_eq!(node.status().reads_failed, 5);
+    // Begun by a former leader.
+    let mut node = leader(&config(1));
+    for token in 1..=3 {
+        node.read_index(token).unwrap();
+    }
+    step(&mut node, &message(MessageKind::Heartbeat, 3, 1, 2)).unwrap();
+    assert_eq!(node.status().reads_failed, 3);
+    // Without room to be passed on.
+    let mut node = follower(&Config { max_messages: 16, ..config(1) });
+    for token in 1..=19 {
+        node.read_index(token).unwrap();
+    }
+    assert_eq!(node.status().messages_dropped, 3);
+}
+
+#[test]
+fn a_host_may_sleep_until_a_read_fails() {
+    let mut node = follower(&Config { read_timeout_ticks: 7, election_ticks: 100, ..config(1) });
+    assert!(node.ticks_until_due().unwrap() >= 100);
+    node.tick(1).unwrap();
+    node.read_index(1).unwrap();
+    assert_eq!(node.ticks_until_due(), Ok(7));
+    node.tick(3).unwrap();
+    assert_eq!(node.ticks_until_due(), Ok(4));
+}
+
+#[test]
+fn without_a_lease_no_answer_names_a_tick() {
+    let mut node = leader(&config(1));
+    node.read_index(1).unwrap();
+    drain(&mut node);
+    events(&mut node);
+    let context = [1u64.to_le_bytes(), 0u64.to_le_bytes()].concat().into();
+    step(&mut node, &proto::Message { context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) }).unwrap();
+    let ignored = events(&mut node);
+    assert_eq!(ignored.iter().map(|e| e.reason).collect::<Vec<_>>(), [Reason::ReadContext]);
+    assert!(node.ready().unwrap().is_none_or(|ready| ready.reads().is_empty()));
+}
+
+#[test]
+fn a_read_waits_until_its_index_is_applied() {
+    let mut cluster = Cluster::new(&[1], |id| Config { storage: StorageMode::Async, ..config(id) });
+    cluster.elect(1);
+    let node = cluster.node(1);
+    node.propose(b"x", 0).unwrap();
+    let number = node.ready().unwrap().unwrap().number();
+    node.persisted(number).unwrap();
+    node.release(number).unwrap();
+    node.read_index(7).unwrap();
+
+    let ready = node.ready().unwrap().unwrap();
+    assert_eq!(ready.committed_span(), Some((3, 3)));
+    assert_eq!(ready.reads(), []);
+    let number = ready.number();
+    node.persisted(number).unwrap();
+    node.release(number).unwrap();
+    assert!(node.ready().unwrap().is_none());
+    node.applied(3).unwrap();
+
+    let reads: Vec<_> = node.ready().unwrap().unwrap().reads().iter().map(|read| (read.token, read.index)).collect();
+    assert_eq!(reads, [(7, 3)]);
+}
+
+#[test]
+fn a_lease_counts_from_the_moment_a_heartbeat_left() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| {
+        let base = config(id);
+        Config { flags: base.flags.with(Flags::LEASE_READS, true), vote_fence_ticks: 0, ..base }
+    });
+    cluster.elect(1);
+    cluster.tick(2);
+    let beats = |cluster: &mut Cluster| -> Vec<Sent> {
+        cluster.node(1).tick(1).unwrap();
+        cluster.hosts.get_mut(&1).unwrap().work()
+    };
+
+    // The answers to one round of heartbeats take almost an election timeout.
+    let sent = beats(&mut cluster);
+    let ticks = cluster.node(1).config().election_ticks - 2;
+    for _ in 0..ticks {
+        beats(&mut cluster);
+    }
+    sent.iter().for_each(|m| cluster.deliver(m));
+    for id in 2..=3 {
+        let answers = cluster.hosts.get_mut(&id).unwrap().work();
+        answers.iter().for_each(|m| cluster.deliver(m));
+    }
+    cluster.node(1).tick(1).unwrap();
+    cluster.node(1).read_index(7).unwrap();
+    cluster.hosts.get_mut(&1).unwrap().work();
+
+    assert!(cluster.heard(1).reads.is_empty(), "answered by a lease of heartbeats that are too old");
 }

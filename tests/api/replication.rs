@@ -1,9 +1,10 @@
 //! How entries reach the peers, and the limits.
 
 use crate::kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
-use crate::lone::{acknowledge, campaign, drain};
+use crate::lone::{acknowledge, beats, campaign, drain, follower, leader, peer, sent_by};
 use raftcore::{
-    Config, EntryId, Error, EventKind, Flags, Flow, HardState, MessageKind, Node, PeerStatus, Reason, wire,
+    Config, EntryId, EntryKind, Error, EventKind, Flags, Flow, HardState, MessageKind, Node, PeerStatus, Reason, Role,
+    StorageMode, proto, wire,
 };
 
 fn with(change: impl Fn(&mut Config) + 'static) -> Cluster {
@@ -12,10 +13,6 @@ fn with(change: impl Fn(&mut Config) + 'static) -> Cluster {
         change(&mut c);
         c
     })
-}
-
-fn peer(node: &mut Node, id: u64) -> PeerStatus {
-    node.peers().find(|peer| peer.id == id).unwrap()
 }
 
 fn appends(sent: &[Sent], to: u64) -> Vec<usize> {
@@ -54,7 +51,7 @@ fn a_window_of_bytes_bounds_it_too_and_can_be_set_for_one_peer() {
     }
     assert_eq!(peer(cluster.node(1), 3).inflight_bytes, 60);
     assert_eq!(cluster.node(1).set_window(9, 1, 0), Err(Error::NoPeer));
-    assert_eq!(cluster.node(1).set_window(3, 0, 0), Err(Error::Arg));
+    assert_eq!(cluster.node(1).set_window(3, 65537, 0), Err(Error::Arg));
 }
 
 #[test]
@@ -267,4 +264,234 @@ fn what_goes_to_all_is_addressed_to_each_whatever_the_numbers() {
             assert_eq!(told, peers.map(|to| (to, index + round, 0)), "{peers:?} {term} {index}");
         }
     }
+}
+
+/// A leader in term 6 whose log begins behind (50, term 5) and ends at 60.
+fn begins_late() -> Node {
+    let mut disk = Disk::founder(&[1, 2, 3]);
+    disk.before = EntryId { term: 5, index: 50 };
+    disk.applied = 50;
+    disk.state = HardState { term: 5, vote: 0, commit: 50 };
+    for index in 51..60 {
+        disk.log.insert(
+            index,
+            crate::kit::Stored { term: 5, kind: EntryKind::Normal, data: b"x".to_vec(), context: Vec::new() },
+        );
+    }
+    let mut node = disk.boot(&config(1));
+    campaign(&mut node, &[2]);
+    assert_eq!((node.status().role, node.status().last_index), (Role::Leader, 60));
+    node
+}
+
+fn rejects(node: &mut Node, hint: u64, log_term: u64) -> u64 {
+    let refused = proto::Message {
+        index: 59,
+        reject: true,
+        reject_hint: hint,
+        log_term,
+        ..message(MessageKind::AppResp, 3, 1, 6)
+    };
+    step(node, &refused).unwrap();
+    peer(node, 3).next_index
+}
+
+#[test]
+fn a_hint_of_an_older_term_goes_back_behind_the_beginning_of_the_log() {
+    // (index, term) at the peer, and the leader's next index: where the terms may agree, or before
+    // the whole log.
+    for (hint, term, next) in
+        [(55, 5, 56), (55, 3, 50), (50, 5, 51), (50, 3, 50), (49, 3, 50), (20, 3, 21), (58, 9, 59)]
+    {
+        let mut node = begins_late();
+        assert_eq!(rejects(&mut node, hint, term), next, "({hint}, {term})");
+    }
+    // A hint beyond the log is no hint.
+    let mut node = begins_late();
+    assert_eq!(rejects(&mut node, 70, 5), 59);
+}
+
+#[test]
+fn a_rejection_takes_nothing_back_that_a_peer_is_known_to_have() {
+    let mut node = leader(&config(1));
+    for index in 3..=9 {
+        node.propose(b"x", 0).unwrap();
+        drain(&mut node);
+        acknowledge(&mut node, 3, index);
+    }
+    node.report_unreachable(3).unwrap();
+    assert_eq!(peer(&node, 3).next_index, 10);
+    let refused = proto::Message {
+        index: 9,
+        reject: true,
+        reject_hint: 3,
+        log_term: 1,
+        ..message(MessageKind::AppResp, 3, 1, 1)
+    };
+    step(&mut node, &refused).unwrap();
+    assert_eq!((peer(&node, 3).match_index, peer(&node, 3).next_index), (9, 10));
+}
+
+#[test]
+fn a_probe_that_has_nothing_to_send_waits_for_nothing() {
+    let mut node = leader(&config(1));
+    node.report_unreachable(3).unwrap();
+    beats(&mut node, 3);
+    assert_eq!(sent_by(&mut node), [(3, MessageKind::App, vec![])], "what do you have?");
+    assert_eq!(peer(&node, 3).flow, Flow::Probe);
+    node.propose(b"x", 0).unwrap();
+    assert!(sent_by(&mut node).contains(&(3, MessageKind::App, vec![3])), "an entry need not wait for the answer");
+    node.propose(b"y", 0).unwrap();
+    assert!(!drain(&mut node).iter().any(|m| m.to == 3), "one at a time");
+}
+
+#[test]
+fn a_long_context_of_a_heartbeat_comes_back_whole() {
+    for len in [1, 8, 24, 25, 127, 128, 1000] {
+        let mut node = follower(&config(1));
+        let context: Vec<u8> = (0..len).map(|at| at as u8).collect();
+        let heartbeat = proto::Message { context: context.clone().into(), ..message(MessageKind::Heartbeat, 2, 1, 1) };
+        step(&mut node, &heartbeat).unwrap();
+        let ready = node.ready().unwrap().unwrap();
+        let answer = ready.messages().next().unwrap();
+        let mut bytes = Vec::new();
+        answer.write_to(&mut bytes);
+        assert_eq!(wire::parse_message(&bytes).unwrap().context, context, "{len} bytes");
+        let frame = answer.parts().collect::<Vec<_>>().concat();
+        assert_eq!(wire::read_frame_header(&frame).map(|(len, _)| len as usize), Some(bytes.len()), "{len} bytes");
+    }
+}
+
+fn append_heads(sent: &[proto::Message], to: u64) -> Vec<(u64, usize)> {
+    let mine = sent.iter().filter(|m| m.to == to && m.r#type == MessageKind::App as i32);
+    mine.map(|m| (m.index, m.entries.len())).collect()
+}
+
+#[test]
+fn a_leader_counts_itself_only_once_its_disk_has_the_entry() {
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { storage: StorageMode::Async, ..config(id) });
+    cluster.elect(1);
+    let node = cluster.node(1);
+    node.propose(b"x", 0).unwrap();
+    let last = node.status().last_index;
+    let number = node.ready().unwrap().unwrap().number();
+
+    acknowledge(node, 2, last);
+    assert_eq!(node.status().commit, last - 1, "one disk of three has it");
+    node.persisted(number).unwrap();
+    assert_eq!(node.status().commit, last);
+}
+
+#[test]
+fn commit_goes_no_further_than_what_the_append_confirms() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+    step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"both"), entry(1, 3, b"mine alone")], 1)).unwrap();
+
+    // The leader of term 2 has another committed entry at 3, which the message does not carry.
+    step(&mut node, &append(3, 1, 2, (1, 1), vec![entry(1, 2, b"both")], 3)).unwrap();
+
+    assert_eq!((node.status().commit, node.status().last_index), (2, 3));
+}
+
+#[test]
+fn an_older_append_that_ends_earlier_cuts_nothing() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+    let first = append(2, 1, 1, (1, 1), vec![entry(1, 2, b"a")], 1);
+    step(&mut node, &first).unwrap();
+    step(&mut node, &append(2, 1, 1, (2, 1), vec![entry(1, 3, b"b"), entry(1, 4, b"c")], 1)).unwrap();
+
+    step(&mut node, &first).unwrap();
+    step(&mut node, &append(2, 1, 1, (1, 1), vec![], 1)).unwrap();
+
+    assert_eq!(node.status().last_index, 4);
+}
+
+#[test]
+fn a_match_of_an_older_term_does_not_keep_a_log_that_was_cut_from_being_refilled() {
+    let mut node = Disk::founder(&[1, 2, 3, 4, 5]).boot(&config(1));
+    campaign(&mut node, &[2, 3]);
+    for data in [b"a", b"b"] {
+        node.propose(data, 0).unwrap();
+    }
+    drain(&mut node);
+    acknowledge(&mut node, 2, 4);
+
+    // Another node led meanwhile, with a shorter log: node 2 agrees with node 1 up to index 2 at
+    // most.
+    step(&mut node, &message(MessageKind::Heartbeat, 3, 1, 2)).unwrap();
+    drain(&mut node);
+    campaign(&mut node, &[3, 4]);
+    assert_eq!((node.status().role, peer(&node, 2).match_index), (Role::Leader, 0));
+    let mut refusal = message(MessageKind::AppResp, 2, 1, 3);
+    (refusal.index, refusal.reject, refusal.reject_hint, refusal.log_term) = (4, true, 2, 1);
+    step(&mut node, &refusal).unwrap();
+
+    assert_eq!(append_heads(&drain(&mut node), 2), [(2, 3)]);
+}
+
+#[test]
+fn a_refusal_that_answers_an_older_probe_changes_nothing() {
+    let mut node = leader(&config(1));
+    for data in [b"a", b"b"] {
+        node.propose(data, 0).unwrap();
+    }
+    drain(&mut node);
+    acknowledge(&mut node, 2, 4);
+    node.report_unreachable(2).unwrap();
+    events(&mut node);
+    let before = peer(&node, 2);
+    assert_eq!((before.flow, before.next_index), (Flow::Probe, 5));
+
+    let mut refusal = message(MessageKind::AppResp, 2, 1, 1);
+    (refusal.index, refusal.reject, refusal.reject_hint, refusal.log_term) = (3, true, 2, 1);
+    step(&mut node, &refusal).unwrap();
+
+    assert_eq!(peer(&node, 2), PeerStatus { silent_ticks: 0, ..before });
+    assert!(events(&mut node).iter().any(|e| (e.kind, e.reason) == (EventKind::Ignored, Reason::StaleReject)));
+}
+
+#[test]
+fn a_full_window_is_probed_without_entries() {
+    let mut node = leader(&Config { max_inflight_msgs: 2, ..config(1) });
+    for _ in 0..4 {
+        node.propose(b"x", 0).unwrap();
+        drain(&mut node);
+    }
+    assert_eq!(peer(&node, 3).inflight_msgs, 2);
+
+    step(&mut node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
+
+    assert_eq!(append_heads(&drain(&mut node), 3), [(4, 0)]);
+}
+
+#[test]
+fn a_probe_is_out_alone() {
+    let mut node = leader(&config(1));
+    node.report_unreachable(3).unwrap();
+    node.propose(b"x", 0).unwrap();
+    assert_eq!(append_heads(&drain(&mut node), 3), [(2, 1)]);
+
+    node.propose(b"y", 0).unwrap();
+
+    assert_eq!(append_heads(&drain(&mut node), 3), [], "the probe is not answered yet");
+}
+
+#[test]
+fn a_leader_that_was_cut_off_hears_from_which_index_its_own_entries_went() {
+    let mut cluster = Cluster::plain(&[1, 2, 3]);
+    cluster.elect(1);
+    cluster.isolate(1);
+    for _ in 0..3 {
+        cluster.node(1).propose(b"lost", 0).unwrap();
+    }
+    cluster.settle();
+    cluster.elect_beside(1, 2);
+    cluster.node(2).propose(b"kept", 0).unwrap();
+    cluster.settle();
+    events(cluster.node(1));
+    cluster.heal();
+    cluster.tick(5);
+    let told = events(cluster.node(1));
+    let truncated = told.iter().find(|event| event.kind == EventKind::Truncated).unwrap();
+    assert_eq!((truncated.index, truncated.a, truncated.b), (3, 5, 3));
 }

@@ -1,14 +1,11 @@
 //! Snapshots out and in.
 
-use crate::kit::{Cluster, Disk, config, events, message, snapshot, step};
+use crate::kit::{Cluster, Disk, append, config, entry, events, founded, in_mode, message, snapshot, step};
+use crate::lone::{acknowledge, asks_for_a_snapshot, beats, drain, follower, forgetful, leader, leave_behind, peer};
 use raftcore::{
-    ChangeKind, Config, Error, EventKind, FetchKind, Flow, MessageKind, Missing, Node, PeerStatus, Reason,
-    SnapshotReport, Supplied, wire,
+    Change, ChangeEncoding, ChangeKind, Config, EntryRef, Error, EventKind, FetchKind, Flags, Flow, MessageKind,
+    Missing, Node, Reason, SnapshotReport, StorageMode, Supplied, Transition, peer_flags, proto, wire,
 };
-
-fn peer(node: &mut Node, id: u64) -> PeerStatus {
-    node.peers().find(|peer| peer.id == id).unwrap()
-}
 
 /// Node 1 leads; node 3 was cut off while the others wrote and compacted, and is heard again.
 fn behind() -> Cluster {
@@ -280,4 +277,301 @@ fn one_that_ends_before_what_the_peer_has_is_refused() {
 
     assert_eq!(node.digest(true), before);
     assert_eq!(node.supply_snapshot(fetch.id, 2, &conf, b"as old as the peer"), Ok(Supplied::Taken));
+}
+
+#[test]
+fn behind_a_snapshot_that_arrived_entries_follow_and_behind_one_that_did_not_nothing_is_taken_for_granted() {
+    let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
+    for (arrived, next) in [(true, 51), (false, 3)] {
+        let (mut node, id) = asks_for_a_snapshot();
+        node.supply_snapshot(id, 50, &conf, b"").unwrap();
+        drain(&mut node);
+        assert_eq!((peer(&node, 3).flow, peer(&node, 3).pending_snapshot), (Flow::Snapshot, 50));
+        let report = if arrived { SnapshotReport::Arrived } else { SnapshotReport::Failed };
+        node.report_snapshot(3, report).unwrap();
+        let progress = peer(&node, 3);
+        assert_eq!((progress.flow, progress.next_index, progress.pending_snapshot), (Flow::Probe, next, 0));
+        assert_ne!(progress.flags & peer_flags::PAUSED, 0, "until it is heard");
+    }
+}
+
+#[test]
+fn one_ask_goes_with_its_peer_and_the_other_stays() {
+    let mut node = leader(&forgetful());
+    let changes = [Change { kind: ChangeKind::AddLearner, id: 4 }];
+    let apply = |node: &mut Node, changes: &[Change], index: u64| {
+        node.propose_conf(changes, ChangeEncoding::V2(Transition::Auto), b"", 0).unwrap();
+        drain(node);
+        acknowledge(node, 2, index);
+        let ready = node.ready().unwrap().unwrap();
+        let (number, last) = (ready.number(), ready.committed().last().unwrap());
+        let (term, index, kind, data) = (last.term, last.index, last.kind, last.data.to_vec());
+        node.apply_conf(EntryRef { term, index, kind, data: &data, ..EntryRef::default() }).unwrap();
+        node.advance(number).unwrap();
+        drain(node);
+    };
+    apply(&mut node, &changes, 3);
+    leave_behind(&mut node);
+    for id in [3, 4] {
+        node.report_unreachable(id).unwrap();
+        beats(&mut node, id);
+    }
+    apply(&mut node, &[Change { kind: ChangeKind::RemoveNode, id: 4 }], 61);
+    let left = node.next_fetch().unwrap().unwrap();
+    assert_eq!(left.peer, 3);
+    assert_eq!(node.next_fetch(), Ok(None));
+}
+
+#[test]
+fn what_all_members_have_may_be_compacted_and_what_a_follower_has_applied() {
+    let mut node = leader(&config(1));
+    node.propose(b"x", 0).unwrap();
+    drain(&mut node);
+    acknowledge(&mut node, 2, 3);
+    drain(&mut node);
+    assert_eq!((node.status().applied, node.status().safe_to_compact), (3, 2), "node 3 may need it");
+    acknowledge(&mut node, 3, 3);
+    assert_eq!(node.status().safe_to_compact, 3);
+    let follower = follower(&config(1));
+    assert_eq!((follower.status().applied, follower.status().safe_to_compact), (2, 2));
+}
+
+#[test]
+fn a_snapshot_that_is_looked_at_stays_when_a_newer_one_arrives() {
+    let arrives = |node: &mut Node, index: u64, data: &[u8]| {
+        let snapshot = Some(crate::kit::snapshot(index, 1, &[1, 2, 3], data));
+        step(node, &proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
+    };
+    let c = Config { storage: raftcore::StorageMode::Async, ..config(1) };
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&c);
+    arrives(&mut node, 9, b"nine");
+    let first = node.ready().unwrap().unwrap().number();
+    arrives(&mut node, 20, b"twenty");
+    arrives(&mut node, 30, b"thirty, shown by nobody before");
+    let data = |node: &Node, number: u64| node.view(number).unwrap().snapshot().unwrap().data.to_vec();
+    assert_eq!(data(&node, first), b"nine");
+    let second = node.ready().unwrap().unwrap().number();
+    assert_eq!(
+        (data(&node, first), data(&node, second)),
+        (b"nine".to_vec(), b"thirty, shown by nobody before".to_vec())
+    );
+}
+
+#[test]
+fn a_snapshot_with_a_bad_configuration_is_refused_with_the_node_unchanged() {
+    let mut node = founded(&config(1), &[1, 2, 3]);
+    let before = node.digest(true);
+    let mut m = message(MessageKind::Snap, 2, 1, 5);
+    m.snapshot = Some(snapshot(10, 4, &[], b""));
+
+    assert_eq!(step(&mut node, &m), Err(Error::Implausible));
+
+    assert_eq!(node.status().term, 0, "the term moved though the message was refused");
+    assert_eq!(node.digest(true), before);
+}
+
+#[test]
+fn a_snapshot_of_a_term_above_its_message_is_refused() {
+    let mut node = founded(&config(1), &[1, 2, 3]);
+    let mut m = message(MessageKind::Snap, 2, 1, 5);
+    m.snapshot = Some(snapshot(10, 100, &[1, 2, 3], b""));
+
+    let outcome = step(&mut node, &m);
+
+    assert!(outcome.is_err(), "last term {} in term {}", node.status().last_term, node.status().term);
+}
+
+#[test]
+fn a_snapshot_of_term_0_is_refused_since_nothing_boots_from_it() {
+    let mut node = founded(&config(1), &[1, 2, 3]);
+    let mut m = message(MessageKind::Snap, 2, 1, 5);
+    m.snapshot = Some(snapshot(10, 0, &[1, 2, 3], b""));
+
+    assert!(step(&mut node, &m).is_err());
+}
+
+/// A follower in ASYNC or MESSAGES that has returned entries to apply, when a snapshot replaces
+/// them.
+fn overtaken_by_a_snapshot(storage: StorageMode) -> Node {
+    let config = Config { max_committed_size_per_ready: 10, ..in_mode(1, storage) };
+    let mut node = founded(&config, &[1, 2, 3]);
+    step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"0123456789abcdef"), entry(1, 3, b"x")], 3)).unwrap();
+    node
+}
+
+#[test]
+fn entries_that_a_snapshot_overtakes_take_no_share_of_the_limits_for_ever() {
+    let mut node = overtaken_by_a_snapshot(StorageMode::Async);
+    let first = node.ready().unwrap().unwrap().number();
+    node.persisted(first).unwrap();
+    let span = node.ready().unwrap().unwrap();
+    assert_eq!(span.committed_span(), Some((2, 2)));
+    let mut m = message(MessageKind::Snap, 2, 1, 1);
+    m.snapshot = Some(snapshot(10, 1, &[1, 2, 3], b""));
+    step(&mut node, &m).unwrap();
+    let third = node.ready().unwrap().unwrap().number();
+    node.advance(third).unwrap();
+    assert_eq!(node.status().applied, 10);
+
+    step(&mut node, &append(2, 1, 1, (10, 1), vec![entry(1, 11, b"y")], 11)).unwrap();
+    let mut spans = Vec::new();
+    while let Some(ready) = node.ready().unwrap() {
+        spans.extend(ready.committed_span());
+        let number = ready.number();
+        node.persisted(number).unwrap();
+        node.release(number).unwrap();
+    }
+
+    assert_eq!(spans, [(11, 11)], "nothing is handed out to be applied any more");
+}
+
+#[test]
+fn readies_that_a_snapshot_overtakes_do_not_stay_outstanding() {
+    let mut node = overtaken_by_a_snapshot(StorageMode::Async);
+    let first = node.ready().unwrap().unwrap().number();
+    node.persisted(first).unwrap();
+    assert!(node.ready().unwrap().unwrap().committed_span().is_some());
+    let mut m = message(MessageKind::Snap, 2, 1, 1);
+    m.snapshot = Some(snapshot(10, 1, &[1, 2, 3], b""));
+    step(&mut node, &m).unwrap();
+    let third = node.ready().unwrap().unwrap().number();
+
+    node.advance(third).unwrap();
+
+    assert_eq!(node.status().n_outstanding, 0);
+}
+
+#[test]
+fn in_messages_entries_that_a_snapshot_overtakes_give_their_share_back() {
+    let mut node = overtaken_by_a_snapshot(StorageMode::Messages);
+    let locals = |node: &mut Node| {
+        let mut found = Vec::new();
+        while let Some(ready) = node.ready().unwrap() {
+            for m in ready.messages().filter(|m| m.to() > u64::MAX - 16) {
+                let mut bytes = Vec::new();
+                m.write_to(&mut bytes);
+                let view = raftcore::wire::parse_message(&bytes).unwrap();
+                let responses: Vec<Vec<u8>> = view.responses.iter().map(<[u8]>::to_vec).collect();
+                found.push((m.kind(), m.entry_count(), responses));
+            }
+            let number = ready.number();
+            node.release(number).unwrap();
+        }
+        found
+    };
+    let answer = |node: &mut Node, work: &[(MessageKind, usize, Vec<Vec<u8>>)], kind| {
+        for response in work.iter().filter(|w| w.0 == kind).flat_map(|w| &w.2) {
+            let to = raftcore::wire::parse_message(response).unwrap().head.to;
+            if to == 1 {
+                assert!(matches!(node.step_local(response), Ok(()) | Err(Error::Stale)));
+            }
+        }
+    };
+    let work = locals(&mut node);
+    answer(&mut node, &work, MessageKind::StorageAppend);
+    let late = locals(&mut node);
+    assert!(late.iter().any(|w| w.0 == MessageKind::StorageApply));
+    let mut m = message(MessageKind::Snap, 2, 1, 1);
+    m.snapshot = Some(snapshot(10, 1, &[1, 2, 3], b""));
+    step(&mut node, &m).unwrap();
+    let work = locals(&mut node);
+    answer(&mut node, &work, MessageKind::StorageAppend);
+    answer(&mut node, &late, MessageKind::StorageApply);
+    assert_eq!(node.status().applied, 10);
+
+    step(&mut node, &append(2, 1, 1, (10, 1), vec![entry(1, 11, b"y")], 11)).unwrap();
+    let work = locals(&mut node);
+    answer(&mut node, &work, MessageKind::StorageAppend);
+    let work = locals(&mut node);
+
+    assert!(work.iter().any(|w| w.0 == MessageKind::StorageApply), "nothing is handed out to be applied any more");
+}
+
+#[test]
+fn a_snapshot_is_not_durable_before_its_ready_is_persisted() {
+    let mut node = founded(&in_mode(1, StorageMode::Async), &[1, 2, 3]);
+    let mut m = message(MessageKind::Snap, 2, 1, 1);
+    m.snapshot = Some(snapshot(10, 1, &[1, 2, 3], b""));
+    step(&mut node, &m).unwrap();
+    assert_eq!(node.status().durable, 1);
+}
+
+#[test]
+fn a_snapshot_that_contradicts_a_committed_entry_is_refused_loudly() {
+    let mut node = follower(&config(1));
+    let before = node.status();
+    for (index, term, refused) in [(2, 2, true), (2, 1, false), (1, 3, true)] {
+        let theirs = snapshot(index, term, &[1, 2, 3], b"s");
+        let m = proto::Message { snapshot: Some(theirs), ..message(MessageKind::Snap, 2, 1, 3) };
+        let mut twin = node.try_clone().unwrap();
+        let outcome = step(&mut twin, &m);
+        assert_eq!(outcome, if refused { Err(Error::Implausible) } else { Ok(()) }, "{index} {term}");
+        if refused {
+            assert_eq!(twin.status().term, before.term, "nor is its term believed");
+            assert!(events(&mut twin).iter().any(|e| e.reason == Reason::SnapshotConflict));
+        }
+    }
+    drain(&mut node);
+}
+
+#[test]
+fn a_snapshot_for_a_peer_that_its_configuration_lacks_is_taken_where_that_is_allowed() {
+    for (allowed, outcome) in [(false, Err(Error::Arg)), (true, Ok(raftcore::Supplied::Taken))] {
+        let c = crate::lone::forgetful();
+        let mut node = leader(&Config { flags: c.flags.with(Flags::SNAPSHOT_ANY_CONF, allowed), ..c });
+        crate::lone::leave_behind(&mut node);
+        node.compacted(50).unwrap();
+        crate::lone::beats(&mut node, 3);
+        let fetch = node.next_fetch().unwrap().unwrap();
+        let without = wire::ConfStateRef { voters: &[1, 2], ..Default::default() };
+        assert_eq!(node.supply_snapshot(fetch.id, 55, &without, b"s"), outcome);
+        if !allowed {
+            continue;
+        }
+        let ready = node.ready().unwrap().unwrap();
+        let m = ready.messages().find(|m| m.kind() == MessageKind::Snap).unwrap();
+        assert_eq!((m.index(), m.log_term()), (55, 1), "what it covers");
+        let shown = m.snapshot().unwrap();
+        assert_eq!((shown.index, shown.data), (55, &b"s"[..]));
+        assert_eq!(wire::parse_conf_state(shown.conf).unwrap().voters().collect::<Vec<_>>(), [1, 2]);
+        let mut bytes = Vec::new();
+        m.write_to(&mut bytes);
+        let on_the_wire = wire::parse_message(&bytes).unwrap();
+        assert_eq!((on_the_wire.head.index, on_the_wire.head.log_term), (0, 0), "as in etcd's raft");
+        let number = ready.number();
+        node.advance(number).unwrap();
+        // The host has put a newer state in the message's place.
+        acknowledge(&mut node, 3, 58);
+        assert_eq!(crate::lone::peer(&node, 3).flow, raftcore::Flow::Replicate);
+    }
+}
+
+#[test]
+fn a_snapshot_that_is_under_way_is_not_asked_for_a_second_time() {
+    for reported in [true, false] {
+        let mut node = leader(&Config { snapshot_timeout_ticks: 30, ..crate::lone::forgetful() });
+        crate::lone::leave_behind(&mut node);
+        node.compacted(50).unwrap();
+        crate::lone::beats(&mut node, 3);
+        let fetch = node.next_fetch().unwrap().unwrap();
+        node.supply_snapshot(fetch.id, 55, &ALL, b"").unwrap();
+        drain(&mut node);
+        let mut asked = 0;
+        for _ in 0..200 {
+            node.tick(1).unwrap();
+            for peer in [2, 3] {
+                crate::lone::beats(&mut node, peer);
+            }
+            if reported {
+                node.report_snapshot(3, SnapshotReport::UnderWay).unwrap();
+            }
+            drain(&mut node);
+            if let Some(fetch) = node.next_fetch().unwrap() {
+                asked += 1;
+                node.supply_snapshot(fetch.id, 55, &ALL, b"").unwrap();
+                drain(&mut node);
+            }
+        }
+        assert_eq!(asked == 0, reported, "{asked}");
+    }
 }

@@ -54,6 +54,24 @@ fn without_a_name_the_furthest_voter_that_is_alive_gets_it() {
     assert_eq!(cluster.node(1).status().transferee, 3);
 }
 
+/// The check of the quorum forgets who was active; the peers that were heard a moment ago are alive.
+#[test]
+fn a_successor_is_found_in_every_tick() {
+    let mut cluster = cluster();
+    for tick in 0..40 {
+        cluster.tick(1);
+        let mut twin = cluster.node(1).try_clone().unwrap();
+        assert_eq!(twin.transfer(0), Ok(()), "tick {tick}: {}", twin.error_detail());
+    }
+    // Right after the check, before any answer: the tick without a delivery.
+    for _ in 0..12 {
+        cluster.node(1).tick(1).unwrap();
+        let mut twin = cluster.node(1).try_clone().unwrap();
+        assert_eq!(twin.transfer(0), Ok(()), "{}", twin.error_detail());
+        cluster.settle();
+    }
+}
+
 #[test]
 fn proposals_are_refused_meanwhile_and_the_deadline_ends_it() {
     let mut cluster = cluster();

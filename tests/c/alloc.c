@@ -41,7 +41,7 @@ static void compact(void) {
 
 /* A call that fails for want of memory says so or nothing, whatever failed before. */
 static void plant(raftcore_node *node) {
-    CHECK(raftcore_set_window(node, 1, 0, 0) < 0 && raftcore_error_detail(node, NULL, 0) > 0);
+    CHECK(raftcore_set_window(node, 1, 65537, 0) < 0 && raftcore_error_detail(node, NULL, 0) > 0);
     CHECK(raftcore_set_electable(node, 2) < 0 && raftcore_error_detail(node, NULL, 0) > 0);
 }
 
@@ -59,7 +59,8 @@ static void fail_each(uint32_t storage) {
         uint64_t ids[3] = {1, 2, 3}, before = heap_blocks;
         raftcore_node *node = (raftcore_node *)&c, *clone = NULL;
         raftcore_conf conf = {0};
-        raftcore_entry e[2] = {{1, 2, RAFTCORE_ENTRY_NORMAL, 0, {(const uint8_t *)"x", 1}, 0}, {2, 3, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 0}, 0}};
+        raftcore_entry e[2] = {{1, 2, RAFTCORE_ENTRY_NORMAL, 0, {(const uint8_t *)"x", 1}, 0, {NULL, 0}},
+                               {2, 3, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 0}, 0, {NULL, 0}}};
         conf.struct_size = sizeof conf;
         conf.voters = ids;
         conf.n_voters = 3;

@@ -12,7 +12,7 @@ static raftcore_stored good;
 
 static void prepare(void) {
     for (uint64_t i = 0; i < 7; i++) {
-        raftcore_entry e = {i < 4 ? 2 : 3, 5 + i, RAFTCORE_ENTRY_NORMAL, 0, {(const uint8_t *)"data", 4}, 0};
+        raftcore_entry e = {i < 4 ? 2 : 3, 5 + i, RAFTCORE_ENTRY_NORMAL, 0, {(const uint8_t *)"data", 4}, 0, {NULL, 0}};
         entries[i] = e;
     }
     entries[2].kind = RAFTCORE_ENTRY_CONF_CHANGE;

@@ -31,7 +31,7 @@ static void without_a_node(void) {
     N(RAFTCORE_E_ABI, raftcore_footprint(&c, &size));
     N(RAFTCORE_E_ABI, raftcore_new(&c, &n));
     c = good;
-    c.dialect = 1;
+    c.dialect = 2;
     N(RAFTCORE_E_UNSUPPORTED, raftcore_new(&c, &n));
 
     bytes m = message(RAFTCORE_MSG_SNAP, 1, 2, 5), beat = message(RAFTCORE_MSG_HEARTBEAT, 1, 2, 5), f = framed(&beat, 0);
@@ -53,6 +53,9 @@ static void without_a_node(void) {
     conf.bytes.ptr = buf;
     conf.bytes.len = size;
     N(RAFTCORE_E_ARG, raftcore_conf_encode(&conf, buf, sizeof buf, &size));
+    conf = conf_of(3, 0);
+    conf.dialect = 2;
+    N(RAFTCORE_E_UNSUPPORTED, raftcore_conf_encode(&conf, buf, sizeof buf, &size));
 
     n = lone(&good, 1);
     raftcore_hello_info info = {0};
@@ -61,6 +64,14 @@ static void without_a_node(void) {
     info.struct_size = sizeof info;
     N(RAFTCORE_OK, raftcore_hello_read(buf, size, &info));
     N(RAFTCORE_E_DECODE, raftcore_hello_read(buf, 3, &info));
+    T(RAFTCORE_E_NOT_FOR_ME, raftcore_hello_check(n, buf, size)); /* from itself */
+    T(RAFTCORE_E_DECODE, raftcore_hello_check(n, buf, 3));
+    c = good;
+    c.id = 2;
+    raftcore_node *peer = made(&c);
+    N(RAFTCORE_OK, raftcore_hello(peer, buf, sizeof buf, &size));
+    T(RAFTCORE_OK, raftcore_hello_check(n, buf, size));
+    end(peer);
     info.struct_size = 1;
     N(RAFTCORE_E_ABI, raftcore_hello_read(buf, size, &info));
     OK(n, raftcore_tick(n, 1));
@@ -76,7 +87,7 @@ static void booting(void) {
     raftcore_conf conf = conf_of(3, 0), garbage = conf, twice = conf;
     uint64_t twice_ids[2] = {1, 1};
     raftcore_run runs[2] = {{2, 1}, {2, 2}}, run = {2, 1};
-    raftcore_entry many[64], gap = {1, 3, 0, 0, {NULL, 0}, 0}, kind = {1, 2, 7, 0, {NULL, 0}, 0};
+    raftcore_entry many[64], gap = {1, 3, 0, 0, {NULL, 0}, 0, {NULL, 0}}, kind = {1, 2, 7, 0, {NULL, 0}, 0, {NULL, 0}};
     raftcore_stored good = kit_founder(&conf), s;
     raftcore_node *n, *clone = NULL;
     garbage.bytes.ptr = (const uint8_t *)"\xff";
@@ -84,7 +95,7 @@ static void booting(void) {
     twice.voters = twice_ids;
     twice.n_voters = 2;
     for (uint64_t i = 0; i < 64; i++) {
-        raftcore_entry e = {1, i + 2, 0, 0, {payload, 1000}, 0};
+        raftcore_entry e = {1, i + 2, 0, 0, {payload, 1000}, 0, {NULL, 0}};
         many[i] = e;
     }
 
@@ -257,6 +268,8 @@ static void proposing(void) {
     T(RAFTCORE_E_NO_LEADER, raftcore_propose_many(n, &data, tokens, 1));
     T(RAFTCORE_E_NO_LEADER, raftcore_propose_entry(n, NORMAL, data, 1));
     T(RAFTCORE_E_NO_LEADER, raftcore_propose_conf(n, &add, 1, AUTO, none, 1));
+    T(RAFTCORE_E_NO_LEADER, raftcore_propose_in_term(n, 1, &data, 1, 1));
+    T(RAFTCORE_E_NO_LEADER, raftcore_propose_conf_at(n, 1, &add, 1, AUTO, none, 1));
     T(RAFTCORE_E_NO_LEADER, raftcore_read_index(n, 1));
     T(RAFTCORE_E_NO_LEADER, raftcore_transfer(n, 2));
     end(n);
@@ -267,6 +280,8 @@ static void proposing(void) {
     T(RAFTCORE_E_NOT_LEADER, raftcore_propose_entry(n, NORMAL, data, 1));
     T(RAFTCORE_E_NOT_LEADER, raftcore_propose_entry(n, CHANGE, raw, 1));
     T(RAFTCORE_E_NOT_LEADER, raftcore_propose_conf(n, &add, 1, AUTO, none, 1));
+    T(RAFTCORE_E_NOT_LEADER, raftcore_propose_in_term(n, 5, &data, 1, 1));
+    T(RAFTCORE_E_NOT_LEADER, raftcore_propose_conf_at(n, 1, &add, 1, AUTO, none, 1));
     T(RAFTCORE_OK, raftcore_read_index(n, 1));
     T(RAFTCORE_E_FULL, raftcore_read_index(n, 2));
     T(RAFTCORE_E_NO_PEER, raftcore_transfer(n, 0));
@@ -281,6 +296,13 @@ static void proposing(void) {
     T(RAFTCORE_E_FULL, raftcore_propose_entry(n, NORMAL, data, 2));
     T(RAFTCORE_E_FULL, raftcore_propose_entry(n, CHANGE, raw, 2));
     T(RAFTCORE_E_FULL, raftcore_propose_conf(n, &add, 1, AUTO, none, 2));
+    T(RAFTCORE_E_FULL, raftcore_propose_in_term(n, 1, &data, 1, 2));
+    T(RAFTCORE_E_FULL, raftcore_propose_conf_at(n, 1, &add, 1, AUTO, none, 2));
+    T(RAFTCORE_E_TOO_LARGE, raftcore_propose_in_term(n, 1, &large, 1, 0));
+    T(RAFTCORE_E_TOO_LARGE, raftcore_propose_conf_at(n, 1, &add, 1, AUTO, large, 0));
+    T(RAFTCORE_E_CONF, raftcore_propose_conf_at(n, 1, &remove, 1, AUTO, none, 0));
+    T(RAFTCORE_E_ARG, raftcore_propose_conf_at(n, 1, &reserved, 1, AUTO, none, 0));
+    T(RAFTCORE_E_STALE, raftcore_propose_conf_at(n, 9, &add, 1, AUTO, none, 0));
     T(RAFTCORE_E_TOO_LARGE, raftcore_propose(n, &large, 1, 0));
     T(RAFTCORE_E_TOO_LARGE, raftcore_propose_many(n, &large, NULL, 1));
     T(RAFTCORE_E_TOO_LARGE, raftcore_propose_entry(n, NORMAL, large, 0));
@@ -294,11 +316,17 @@ static void proposing(void) {
     T(RAFTCORE_E_ARG, raftcore_propose_conf(n, &add, 1, 77, none, 0));
     T(RAFTCORE_OK, raftcore_propose_many(n, &data, NULL, 1));
     T(RAFTCORE_OK, raftcore_propose_entry(n, NORMAL, data, 0));
-    T(RAFTCORE_OK, raftcore_propose_conf(n, &add, 1, AUTO, none, 0));
+    T(RAFTCORE_OK, raftcore_propose_in_term(n, 1, &data, 1, 0));
+    T(RAFTCORE_OK, raftcore_propose_conf_at(n, 1, &add, 1, AUTO, none, 0));
+    T(RAFTCORE_E_CONF_BUSY, raftcore_propose_conf_at(n, 1, &add, 1, AUTO, none, 0));
     T(RAFTCORE_E_CONF_BUSY, raftcore_propose_conf(n, &add, 1, AUTO, none, 0));
     T(RAFTCORE_E_CONF_BUSY, raftcore_propose_entry(n, CHANGE, raw, 0));
     T(RAFTCORE_E_NO_PEER, raftcore_transfer(n, 9));
     T(RAFTCORE_E_STATE, raftcore_abort_transfer(n));
+    end(n);
+
+    n = lone(&c, 0);
+    T(RAFTCORE_OK, raftcore_propose_conf(n, &add, 1, AUTO, none, 0));
     end(n);
 
     n = leader(&c);
@@ -307,6 +335,90 @@ static void proposing(void) {
     T(RAFTCORE_E_NO_LEADER, raftcore_propose(n, &data, 1, 1));
     T(RAFTCORE_OK, raftcore_abort_transfer(n));
     end(n);
+}
+
+/* What only the dialect of raft-rs has. */
+static void with_contexts(void) {
+    static const uint8_t remove_1[] = {0x10, RAFTCORE_CHANGE_REMOVE_NODE, 0x18, 1}, add_2[] = {0x10, 0, 0x18, 2}, odd[] = {0x10, 77, 0x18, 2};
+    raftcore_slice last_voter = {remove_1, sizeof remove_1}, raw = {add_2, sizeof add_2}, unknown = {odd, sizeof odd};
+    raftcore_slice context = {(const uint8_t *)"who", 3}, large = {payload, 3000};
+    raftcore_config c = config(RAFTCORE_STORAGE_SYNC);
+    raftcore_change update = {1, RAFTCORE_CHANGE_UPDATE_NODE, 0};
+    enum { NORMAL = RAFTCORE_ENTRY_NORMAL, CHANGE = RAFTCORE_ENTRY_CONF_CHANGE, AUTO = RAFTCORE_TRANSITION_AUTO };
+    raftcore_node *n = lone(&c, 0);
+    T(RAFTCORE_E_UNSUPPORTED, raftcore_propose_with_context(n, NORMAL, context, data, 1));
+    end(n);
+
+    c.dialect = RAFTCORE_DIALECT_ERAFTPB;
+    c.max_tokens = 1;
+    n = founder(&c, 3, 0);
+    T(RAFTCORE_E_NO_LEADER, raftcore_propose_with_context(n, NORMAL, context, data, 1));
+    T(RAFTCORE_E_NO_LEADER, raftcore_request_snapshot(n));
+    end(n);
+    n = follower(&c);
+    T(RAFTCORE_E_NOT_LEADER, raftcore_propose_with_context(n, NORMAL, context, data, 1));
+    T(RAFTCORE_E_STATE, raftcore_request_snapshot(n)); /* no entry of term 5 yet */
+    bytes m = message(RAFTCORE_MSG_APP, 1, 2, 5);
+    put_number(&m, M_LOG_TERM, 1);
+    put_number(&m, M_INDEX, 1);
+    put_entry(&m, RAFTCORE_ENTRY_NORMAL, 5, 2, NULL, 0);
+    OK(n, raftcore_step(n, 2, m.at, m.len));
+    work(n);
+    T(RAFTCORE_OK, raftcore_request_snapshot(n));
+    T(RAFTCORE_E_STATE, raftcore_request_snapshot(n));
+    end(n);
+
+    n = lone(&c, 0);
+    T(RAFTCORE_E_UNSUPPORTED, raftcore_propose_conf(n, &update, 1, AUTO, none, 0));
+    T(RAFTCORE_E_UNSUPPORTED, raftcore_propose_conf_at(n, 1, &update, 1, AUTO, none, 0));
+    T(RAFTCORE_E_ARG, raftcore_propose_with_context(n, 7, context, raw, 0));
+    T(RAFTCORE_E_DECODE, raftcore_propose_with_context(n, CHANGE, context, data, 0));
+    T(RAFTCORE_E_UNSUPPORTED, raftcore_propose_with_context(n, CHANGE, context, unknown, 0));
+    T(RAFTCORE_E_CONF, raftcore_propose_with_context(n, CHANGE, context, last_voter, 0));
+    T(RAFTCORE_E_TOO_LARGE, raftcore_propose_with_context(n, NORMAL, large, none, 0));
+    T(RAFTCORE_OK, raftcore_propose_with_context(n, NORMAL, context, data, 1));
+    T(RAFTCORE_E_FULL, raftcore_propose_with_context(n, NORMAL, context, data, 2));
+    T(RAFTCORE_OK, raftcore_propose_with_context(n, CHANGE, context, raw, 0));
+    T(RAFTCORE_E_CONF_BUSY, raftcore_propose_with_context(n, CHANGE, context, raw, 0));
+    end(n);
+}
+
+/* The functions of the heap come first. From then on all memory here is theirs. */
+static void *heap_alloc(void *context, size_t size, size_t align) {
+    (void)context;
+    return aligned_alloc(align, (size + align - 1) / align * align);
+}
+
+static void *heap_resize(void *context, void *old, size_t old_size, size_t new_size, size_t align) {
+    void *moved = heap_alloc(context, new_size, align);
+    if (moved != NULL) {
+        memcpy(moved, old, old_size < new_size ? old_size : new_size);
+        free(old);
+    }
+    return moved;
+}
+
+static void heap_free(void *context, void *old, size_t size, size_t align) {
+    (void)context, (void)size, (void)align;
+    free(old);
+}
+
+static void functions_of_the_heap(void) {
+    raftcore_heap heap = {0}, bad;
+    heap.struct_size = sizeof heap;
+    heap.alloc = heap_alloc;
+    heap.resize = heap_resize;
+    heap.free = heap_free;
+    bad = heap;
+    bad.reserved0 = 1;
+    N(RAFTCORE_E_ARG, raftcore_set_heap(&bad));
+    bad = heap;
+    bad.resize = NULL;
+    N(RAFTCORE_E_NULL, raftcore_set_heap(&bad));
+    bad.struct_size = 3;
+    N(RAFTCORE_E_ABI, raftcore_set_heap(&bad));
+    N(RAFTCORE_OK, raftcore_set_heap(&heap));
+    N(RAFTCORE_E_STATE, raftcore_set_heap(&heap));
 }
 
 static void settings(void) {
@@ -327,6 +439,16 @@ static void settings(void) {
     T(RAFTCORE_OK, raftcore_set_priority(n, -3));
     T(RAFTCORE_E_NO_PEER, raftcore_set_window(n, 9, 1, 0));
     T(RAFTCORE_OK, raftcore_set_window(n, 2, 1, 0));
+    T(RAFTCORE_OK, raftcore_set_window(n, 2, 0, 0));
+    T(RAFTCORE_E_NO_PEER, raftcore_set_commit_group(n, 9, 1));
+    T(RAFTCORE_OK, raftcore_set_commit_group(n, 2, 1));
+    T(RAFTCORE_E_NO_PEER, raftcore_promote_when_caught_up(n, 9, 1));
+    T(RAFTCORE_E_ARG, raftcore_promote_when_caught_up(n, 2, 2));
+    T(RAFTCORE_OK, raftcore_promote_when_caught_up(n, 2, 0));
+    T(RAFTCORE_OK, raftcore_ping(n));
+    T(RAFTCORE_OK, raftcore_trim(n));
+    T(RAFTCORE_E_ARG, raftcore_set_flags(n, RAFTCORE_FLAG_CONF_APART, 0));
+    T(RAFTCORE_OK, raftcore_set_flags(n, RAFTCORE_FLAG_PRE_VOTE, 0));
     T(RAFTCORE_E_ARG, raftcore_set_election_timeout(n, 0));
     T(RAFTCORE_OK, raftcore_set_election_timeout(n, 9));
     T(RAFTCORE_OK, raftcore_report_unreachable(n, 2));
@@ -349,7 +471,7 @@ static void settings(void) {
 
     /* T plants by this call, so the call comes without T here. */
     n = lone(&c, 0);
-    N(RAFTCORE_E_ARG, raftcore_set_window(n, 1, 0, 0));
+    N(RAFTCORE_E_ARG, raftcore_set_window(n, 1, 65537, 0));
     end(n);
 }
 
@@ -550,7 +672,7 @@ static void fetching(void) {
         raftcore_slice part = {payload, 1000};
         OK(n, raftcore_propose(n, &part, 1, 0));
         work(n);
-        raftcore_entry e = {1, i + 3, 0, 0, part, 0};
+        raftcore_entry e = {1, i + 3, 0, 0, part, 0, {NULL, 0}};
         log[i] = e;
     }
     /* The learner has the log of a founder, up to index 1. */
@@ -562,7 +684,7 @@ static void fetching(void) {
     T(RAFTCORE_FETCH_FIRST, raftcore_turn_flat(n, &in, flat, sizeof flat, &need));
     T(RAFTCORE_OK, raftcore_next_fetch(n, &f));
     CHECK(f.kind == RAFTCORE_FETCH_ENTRIES && f.first == 2);
-    raftcore_entry first = {1, 2, 0, 0, {NULL, 0}, 0}, wrong = {1, 9, 0, 0, {NULL, 0}, 0};
+    raftcore_entry first = {1, 2, 0, 0, {NULL, 0}, 0, {NULL, 0}}, wrong = {1, 9, 0, 0, {NULL, 0}, 0, {NULL, 0}};
     T(RAFTCORE_E_ARG, raftcore_supply_entries(n, f.id, &wrong, 1));
     T(RAFTCORE_E_ARG, raftcore_supply_none(n, f.id, 9));
     T(RAFTCORE_E_ARG, raftcore_supply_none(n, f.id + 9, RAFTCORE_SUPPLY_GONE));
@@ -608,6 +730,7 @@ static void fetching(void) {
 static const struct { const char *function; raftcore_code code; const char *reason; } elsewhere[] = {
     {"", RAFTCORE_E_NOMEM, "alloc.c lets each heap call fail"},
     {"", RAFTCORE_E_PANIC, "panic.c has a library with a bug in it"},
+    {"raftcore_set_heap", RAFTCORE_E_UNSUPPORTED, "panic.c has a library without the feature"},
     {"raftcore_free", RAFTCORE_E_BUSY, "misuse.c has threads"},
 };
 
@@ -624,10 +747,12 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof any_call / sizeof *any_call; i++)
         generic |= bit_of(any_call[i]);
     read_page(argc > 1 ? argv[1] : "include/raftcore.h");
+    functions_of_the_heap();
     without_a_node();
     booting();
     stepping();
     proposing();
+    with_contexts();
     settings();
     readies();
     fetching();

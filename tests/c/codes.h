@@ -140,7 +140,7 @@ static void plant(raftcore_node *n, int which) {
     if (which == OWN_TEXT)
         CODE(raftcore_supply_none(n, 1, 77), RAFTCORE_E_ARG);
     else if (which == NODE_TEXT)
-        CHECK(raftcore_set_window(n, 1, 0, 0) < 0);
+        CHECK(raftcore_set_window(n, 1, 65537, 0) < 0);
     if (which != NO_PLANT)
         CHECK(raftcore_error_detail(n, planted, sizeof planted) > 0);
 }

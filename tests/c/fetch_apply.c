@@ -25,7 +25,7 @@ static raftcore_node *booted(uint32_t storage, uint64_t flags, uint32_t n_voters
     conf.n_voters = n_voters;
     raftcore_stored stored = kit_founder(&conf);
     for (uint64_t i = 0; i < ENTRIES; i++) {
-        raftcore_entry e = {1, i + 2, RAFTCORE_ENTRY_NORMAL, 0, {payload, SIZE - (size_t)i % 7}, 99};
+        raftcore_entry e = {1, i + 2, RAFTCORE_ENTRY_NORMAL, 0, {payload, SIZE - (size_t)i % 7}, 99, {NULL, 0}};
         entries[i] = e;
     }
     stored.term = 1;

@@ -63,6 +63,7 @@ static void known(raftcore_code code) {
 static raftcore_node *fresh(chance *c) {
     raftcore_node *node = NULL;
     raftcore_config config = kit_config(1, (uint32_t)below(c, 3));
+    config.dialect = (uint32_t)below(c, 2);
     uint64_t ids[3] = {1, 2, 3};
     raftcore_conf conf = {0};
     if (raftcore_new(&config, &node) != RAFTCORE_OK)
@@ -109,18 +110,19 @@ static size_t message(chance *c, uint8_t *out) {
 /* One call on a node, which may be NULL or freed. */
 static void any_call(chance *c, raftcore_node *n) {
     room r;
-    uint8_t buf[256], msg[128];
+    uint8_t buf[256], msg[128] = {0};
     size_t size = 0, len = message(c, msg);
     uint32_t few = 0;
     raftcore_code why = 0;
     uint64_t ids[4] = {number(c), number(c), 1, 2};
     raftcore_slice slices[2] = {{below(c, 8) ? msg : NULL, below(c, 40)}, {NULL, below(c, 8) ? 0 : 9}};
-    raftcore_entry e = {number(c), number(c), (uint32_t)below(c, 5), 0, {below(c, 8) ? msg : NULL, below(c, 20)}, number(c)};
+    raftcore_entry e = {number(c), number(c), (uint32_t)below(c, 5), 0, {below(c, 8) ? msg : NULL, below(c, 20)}, number(c),
+                        {below(c, 16) ? NULL : msg, below(c, 4) ? 0 : below(c, 20)}};
     raftcore_change change = {number(c), (uint32_t)below(c, 6), 0};
     raftcore_run run = {number(c), number(c)};
     raftcore_event event;
     raftcore_node *clone = NULL;
-    switch (below(c, 52)) {
+    switch (below(c, 62)) {
     case 0: case 1: known(raftcore_tick(n, (uint32_t)below(c, 40))); break;
     case 2: case 3: case 4: case 5: known(raftcore_step(n, below(c, 3), below(c, 16) ? msg : NULL, len)); break;
     case 6: known(raftcore_step_frames(n, 0, below(c, 16) ? msg : NULL, len, below(c, 8) ? &size : NULL, below(c, 8) ? &few : NULL,
@@ -193,8 +195,8 @@ static void any_call(chance *c, raftcore_node *n) {
         known(raftcore_view_flat(n, number(c), below(c, 8) ? buf : NULL, below(c, sizeof buf), below(c, 8) ? &size : NULL));
         break;
     case 48: case 49: case 50: {
-        raftcore_ready rd = {0};
-        rd.struct_size = below(c, 16) ? sizeof rd : (uint32_t)number(c);
+        room rd = {0}; /* `number` reaches sizes of a later version: they lie within a room */
+        rd.size = below(c, 16) ? sizeof rd.ready : (uint32_t)(number(c) % sizeof rd);
         lying(c, &r, sizeof r.input);
         r.input.ticks = (uint32_t)below(c, 3);
         r.input.done = below(c, 3) ? 0 : number(c);
@@ -204,11 +206,24 @@ static void any_call(chance *c, raftcore_node *n) {
         r.input.frames.ptr = below(c, 8) ? msg : NULL;
         r.input.frames.len = below(c, 2) ? len : 0;
         if (below(c, 2))
-            known(raftcore_turn(n, below(c, 16) ? &r.input : NULL, below(c, 16) ? &rd : NULL));
+            known(raftcore_turn(n, below(c, 16) ? &r.input : NULL, below(c, 16) ? &rd.ready : NULL));
         else
             known(raftcore_turn_flat(n, below(c, 16) ? &r.input : NULL, below(c, 8) ? buf : NULL, below(c, sizeof buf), &size));
         break;
     }
+    case 51: known(raftcore_propose_in_term(n, number(c), below(c, 16) ? slices : NULL, below(c, 3), number(c))); break;
+    case 52: known(raftcore_propose_with_context(n, (uint32_t)below(c, 5), slices[below(c, 2)], slices[0], number(c))); break;
+    case 53:
+        known(raftcore_propose_conf_at(n, number(c), below(c, 8) ? &change : NULL, below(c, 2), (uint32_t)below(c, 5), slices[below(c, 2)],
+                                       number(c)));
+        break;
+    case 54: known(raftcore_set_commit_group(n, number(c), number(c))); break;
+    case 55: known(raftcore_promote_when_caught_up(n, number(c), (uint32_t)below(c, 3))); break;
+    case 56: known(raftcore_request_snapshot(n)); break;
+    case 57: known(raftcore_ping(n)); break;
+    case 58: known(raftcore_set_flags(n, below(c, 2) ? number(c) : UINT64_C(1) << below(c, 26), number(c))); break;
+    case 59: known(raftcore_trim(n)); break;
+    case 60: known(raftcore_hello_check(n, below(c, 8) ? msg : NULL, len)); break;
     default:
         (void)raftcore_digest(n, (uint32_t)below(c, 2));
         (void)raftcore_error_detail(n, below(c, 8) ? (char *)buf : NULL, below(c, sizeof buf));

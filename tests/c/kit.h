@@ -28,18 +28,18 @@ static inline void kit_code(const raftcore_node *node, raftcore_code code, raftc
 #ifndef KIT_SIZES
 enum { KIT_NODES = 5, KIT_LOG = 4096, KIT_DATA = 256, KIT_FRAME = 1 << 16, KIT_NET = 256 };
 #endif
-enum { KIT_QUEUE = 8, KIT_TOKENS = 8192 };
+enum { KIT_CONTEXT = 32, KIT_QUEUE = 8, KIT_TOKENS = 8192 };
 
 typedef struct kit_entry {
     uint64_t term;
-    uint32_t kind, len;
-    uint8_t data[KIT_DATA];
+    uint32_t kind, len, context_len;
+    uint8_t data[KIT_DATA], context[KIT_CONTEXT];
 } kit_entry;
 
 typedef struct kit_host {
     raftcore_node *node;
     uint64_t id, flags;
-    uint32_t storage;
+    uint32_t storage, dialect;
     /* disk: first is the index behind the snapshot, last the end of the log */
     uint64_t term, vote, commit, first, last, before_term, applied, state;
     kit_entry log[KIT_LOG];
@@ -217,6 +217,10 @@ static inline void kit_store(kit_host *h, const raftcore_ready *rd) {
         to->len = (uint32_t)e->data.len;
         if (e->data.len > 0)
             memcpy(to->data, e->data.ptr, e->data.len);
+        CHECK(e->context.len <= KIT_CONTEXT);
+        to->context_len = (uint32_t)e->context.len;
+        if (e->context.len > 0)
+            memcpy(to->context, e->context.ptr, e->context.len);
         h->last = e->index;
     }
     if (rd->flags & RAFTCORE_RF_HARD_STATE) {
@@ -229,7 +233,7 @@ static inline void kit_store(kit_host *h, const raftcore_ready *rd) {
 
 static inline raftcore_entry kit_entry_at(kit_host *h, uint64_t index) {
     kit_entry *own = kit_slot(h, index);
-    raftcore_entry e = {own->term, index, own->kind, 0, {own->data, own->len}, 0};
+    raftcore_entry e = {own->term, index, own->kind, 0, {own->data, own->len}, 0, {own->context, own->context_len}};
     CHECK(index >= h->first && index <= h->last);
     return e;
 }
@@ -531,6 +535,7 @@ static inline kit_host *kit_make(const raftcore_config *c) {
     h->id = c->id;
     h->flags = c->flags;
     h->storage = c->storage;
+    h->dialect = c->dialect;
     h->first = 1;
     CODE(raftcore_new(c, &h->node), RAFTCORE_OK);
     return h;
@@ -561,6 +566,7 @@ static inline void kit_found(const raftcore_config *c, uint64_t voters) {
     conf.voters = ids;
     conf.n_voters = (uint32_t)voters;
     conf.index = 1;
+    conf.dialect = c->dialect;
     OK(NULL, raftcore_conf_encode(&conf, h->conf, sizeof h->conf, &h->conf_len));
     conf.bytes.ptr = h->conf;
     conf.bytes.len = h->conf_len;
@@ -593,6 +599,7 @@ static inline void kit_restart(uint64_t id) {
     raftcore_stored stored = kit_stored();
     int whole = turn++ % 2;
     c.flags = h->flags;
+    c.dialect = h->dialect;
     CODE(raftcore_free(h->node), RAFTCORE_OK);
     h->queued = 0;
     CODE(raftcore_new(&c, &h->node), RAFTCORE_OK);

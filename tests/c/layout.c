@@ -15,13 +15,14 @@ SIZE(raftcore_slice, 16);
 AT(raftcore_slice, ptr, 0);
 AT(raftcore_slice, len, 8);
 
-SIZE(raftcore_entry, 48);
+SIZE(raftcore_entry, 64);
 AT(raftcore_entry, term, 0);
 AT(raftcore_entry, index, 8);
 AT(raftcore_entry, kind, 16);
 AT(raftcore_entry, reserved0, 20);
 AT(raftcore_entry, data, 24);
 AT(raftcore_entry, token, 40);
+AT(raftcore_entry, context, 48);
 
 SIZE(raftcore_msg, 144);
 AT(raftcore_msg, to, 0);
@@ -66,7 +67,7 @@ AT(raftcore_change, id, 0);
 AT(raftcore_change, kind, 8);
 AT(raftcore_change, reserved0, 12);
 
-SIZE(raftcore_conf, 96);
+SIZE(raftcore_conf, 104);
 AT(raftcore_conf, struct_size, 0);
 AT(raftcore_conf, auto_leave, 4);
 AT(raftcore_conf, voters, 8);
@@ -80,6 +81,8 @@ AT(raftcore_conf, n_learners_next, 52);
 AT(raftcore_conf, bytes, 56);
 AT(raftcore_conf, context, 72);
 AT(raftcore_conf, index, 88);
+AT(raftcore_conf, dialect, 96);
+AT(raftcore_conf, reserved0, 100);
 
 SIZE(raftcore_fetch, 48);
 AT(raftcore_fetch, struct_size, 0);
@@ -161,7 +164,7 @@ AT(raftcore_flat, drop_stride, 212);
 AT(raftcore_flat, done_stride, 216);
 AT(raftcore_flat, reserved0, 220);
 
-SIZE(raftcore_flat_entry, 48);
+SIZE(raftcore_flat_entry, 64);
 AT(raftcore_flat_entry, term, 0);
 AT(raftcore_flat_entry, index, 8);
 AT(raftcore_flat_entry, token, 16);
@@ -169,6 +172,8 @@ AT(raftcore_flat_entry, data_at, 24);
 AT(raftcore_flat_entry, data_bytes, 32);
 AT(raftcore_flat_entry, kind, 40);
 AT(raftcore_flat_entry, reserved0, 44);
+AT(raftcore_flat_entry, context_at, 48);
+AT(raftcore_flat_entry, context_bytes, 56);
 
 SIZE(raftcore_flat_msg, 128);
 AT(raftcore_flat_msg, to, 0);
@@ -189,7 +194,7 @@ AT(raftcore_flat_msg, context_bytes, 104);
 AT(raftcore_flat_msg, snapshot_conf_at, 112);
 AT(raftcore_flat_msg, snapshot_conf_bytes, 120);
 
-SIZE(raftcore_config, 184);
+SIZE(raftcore_config, 200);
 AT(raftcore_config, struct_size, 0);
 AT(raftcore_config, abi_version, 4);
 AT(raftcore_config, id, 8);
@@ -222,8 +227,11 @@ AT(raftcore_config, max_entry_bytes, 152);
 AT(raftcore_config, max_snapshot_bytes, 160);
 AT(raftcore_config, block_bytes, 168);
 AT(raftcore_config, own_write_timeout_ticks, 176);
-AT(raftcore_config, reserved0, 180);
-
+AT(raftcore_config, election_jitter_ticks, 180);
+AT(raftcore_config, peer_lags_ticks, 184);
+AT(raftcore_config, no_leader_ticks, 188);
+AT(raftcore_config, max_entries_per_msg, 192);
+AT(raftcore_config, caught_up_entries, 196);
 
 SIZE(raftcore_status, 240);
 AT(raftcore_status, struct_size, 0);
@@ -262,7 +270,7 @@ AT(raftcore_status, last_ready, 216);
 AT(raftcore_status, late_ticks, 224);
 AT(raftcore_status, apply_waits, 232);
 
-SIZE(raftcore_peer, 56);
+SIZE(raftcore_peer, 72);
 AT(raftcore_peer, id, 0);
 AT(raftcore_peer, match_index, 8);
 AT(raftcore_peer, next_index, 16);
@@ -272,6 +280,8 @@ AT(raftcore_peer, inflight_msgs, 40);
 AT(raftcore_peer, flow, 44);
 AT(raftcore_peer, flags, 48);
 AT(raftcore_peer, silent_ticks, 52);
+AT(raftcore_peer, commit, 56);
+AT(raftcore_peer, group, 64);
 
 SIZE(raftcore_event, 48);
 AT(raftcore_event, kind, 0);
@@ -326,30 +336,39 @@ AT(raftcore_frame, group, 8);
 AT(raftcore_frame, msg, 16);
 AT(raftcore_frame, bytes, 32);
 
+SIZE(raftcore_heap, 40);
+AT(raftcore_heap, struct_size, 0);
+AT(raftcore_heap, reserved0, 4);
+AT(raftcore_heap, context, 8);
+AT(raftcore_heap, alloc, 16);
+AT(raftcore_heap, resize, 24);
+AT(raftcore_heap, free, 32);
+
 #else
 
 SIZE(raftcore_slice, 8);
-SIZE(raftcore_entry, 40);
+SIZE(raftcore_entry, 48);
 SIZE(raftcore_msg, 120);
 SIZE(raftcore_read, 16);
 SIZE(raftcore_done, 16);
 SIZE(raftcore_drop, 16);
 SIZE(raftcore_run, 16);
 SIZE(raftcore_change, 16);
-SIZE(raftcore_conf, 64);
+SIZE(raftcore_conf, 72);
 SIZE(raftcore_fetch, 48);
 SIZE(raftcore_ready, 176);
 SIZE(raftcore_flat, 224);
-SIZE(raftcore_flat_entry, 48);
+SIZE(raftcore_flat_entry, 64);
 SIZE(raftcore_flat_msg, 128);
-SIZE(raftcore_config, 184);
+SIZE(raftcore_config, 200);
 SIZE(raftcore_status, 240);
-SIZE(raftcore_peer, 56);
+SIZE(raftcore_peer, 72);
 SIZE(raftcore_event, 48);
 SIZE(raftcore_hello_info, 32);
 SIZE(raftcore_stored, 88);
 SIZE(raftcore_input, 72);
 SIZE(raftcore_frame, 32);
+SIZE(raftcore_heap, 24);
 
 #endif
 

@@ -48,7 +48,7 @@ static void each_call(raftcore_node *n, raftcore_code want) {
     raftcore_fetch fetch = {0};
     raftcore_status status = {0};
     raftcore_event event;
-    raftcore_entry e = {1, 2, RAFTCORE_ENTRY_CONF_CHANGE_V2, 0, {NULL, 0}, 0};
+    raftcore_entry e = {1, 2, RAFTCORE_ENTRY_CONF_CHANGE_V2, 0, {NULL, 0}, 0, {NULL, 0}};
     raftcore_slice none = {NULL, 0};
     raftcore_run run = {1, 1};
     raftcore_change change = {2, RAFTCORE_CHANGE_ADD_NODE, 0};
@@ -81,6 +81,16 @@ static void each_call(raftcore_node *n, raftcore_code want) {
     IS(raftcore_propose_many(n, &none, NULL, 1), want);
     IS(raftcore_propose_entry(n, RAFTCORE_ENTRY_NORMAL, none, 1), want);
     IS(raftcore_propose_conf(n, &change, 1, RAFTCORE_TRANSITION_AUTO, none, 1), want);
+    IS(raftcore_propose_in_term(n, 1, &none, 1, 1), want);
+    IS(raftcore_propose_with_context(n, RAFTCORE_ENTRY_NORMAL, none, none, 1), want);
+    IS(raftcore_propose_conf_at(n, 1, &change, 1, RAFTCORE_TRANSITION_AUTO, none, 1), want);
+    IS(raftcore_set_commit_group(n, 2, 1), want);
+    IS(raftcore_promote_when_caught_up(n, 2, 1), want);
+    IS(raftcore_request_snapshot(n), want);
+    IS(raftcore_ping(n), want);
+    IS(raftcore_set_flags(n, RAFTCORE_FLAG_PRE_VOTE, 0), want);
+    IS(raftcore_trim(n), want);
+    IS(raftcore_hello_check(n, NULL, 0), want);
     IS(raftcore_read_index(n, 1), want);
     IS(raftcore_campaign(n), want);
     IS(raftcore_transfer(n, 0), want);
@@ -155,7 +165,8 @@ static void null_arguments(void) {
     raftcore_conf conf = {0};
     raftcore_slice none = {NULL, 0}, lying = {NULL, 5};
     raftcore_change change = {2, RAFTCORE_CHANGE_ADD_NODE, 0};
-    raftcore_entry e = {1, 2, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 5}, 0};
+    raftcore_entry e = {1, 2, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 5}, 0, {NULL, 0}};
+    raftcore_entry lying_context = {1, 2, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 0}, 0, {NULL, 5}};
     raftcore_config c = kit_config(1, 0);
     raftcore_hello_info info = {0};
     raftcore_stored stored = kit_stored();
@@ -207,6 +218,14 @@ static void null_arguments(void) {
     IS(raftcore_propose_many(n, &lying, NULL, 1), RAFTCORE_E_NULL);
     IS(raftcore_propose_conf(n, NULL, 1, RAFTCORE_TRANSITION_AUTO, none, 0), RAFTCORE_E_NULL);
     IS(raftcore_propose_conf(n, &change, 1, RAFTCORE_TRANSITION_AUTO, lying, 0), RAFTCORE_E_NULL);
+    IS(raftcore_propose_in_term(n, 1, NULL, 1, 0), RAFTCORE_E_NULL);
+    IS(raftcore_propose_in_term(n, 1, &lying, 1, 0), RAFTCORE_E_NULL);
+    IS(raftcore_propose_with_context(n, RAFTCORE_ENTRY_NORMAL, lying, none, 0), RAFTCORE_E_NULL);
+    IS(raftcore_propose_with_context(n, RAFTCORE_ENTRY_NORMAL, none, lying, 0), RAFTCORE_E_NULL);
+    IS(raftcore_propose_conf_at(n, 1, NULL, 1, RAFTCORE_TRANSITION_AUTO, none, 0), RAFTCORE_E_NULL);
+    IS(raftcore_propose_conf_at(n, 1, &change, 1, RAFTCORE_TRANSITION_AUTO, lying, 0), RAFTCORE_E_NULL);
+    IS(raftcore_hello_check(n, NULL, 1), RAFTCORE_E_NULL);
+    IS(raftcore_supply_entries(n, 1, &lying_context, 1), RAFTCORE_E_NULL);
     IS(raftcore_get_ready(n, NULL), RAFTCORE_E_NULL);
     IS(raftcore_ready_flat(n, NULL, 1, NULL), RAFTCORE_E_NULL);
     IS(raftcore_apply_conf(n, NULL, &conf), RAFTCORE_E_NULL);
@@ -329,7 +348,8 @@ static void bad_configurations(void) {
     BAD(max_peers, 257, RAFTCORE_E_ARG);
     BAD(max_outstanding, 0, RAFTCORE_E_ARG);
     BAD(block_bytes, 1, RAFTCORE_E_ARG);
-    BAD(dialect, 1, RAFTCORE_E_UNSUPPORTED);
+    BAD(dialect, 2, RAFTCORE_E_UNSUPPORTED);
+    BAD(election_jitter_ticks, (1u << 24) + 1, RAFTCORE_E_ARG);
     BAD(abi_version, 2, RAFTCORE_E_ABI);
     CHECK(node == NULL);
     IS(raftcore_config_preset(&good, 2), RAFTCORE_E_ARG);
@@ -343,7 +363,7 @@ static void bad_configurations(void) {
 static void unknown_numbers(void) {
     raftcore_node *n = leading(RAFTCORE_STORAGE_SYNC);
     raftcore_slice none = {NULL, 0};
-    raftcore_entry e = {1, 2, 3, 0, {NULL, 0}, 0};
+    raftcore_entry e = {1, 2, 3, 0, {NULL, 0}, 0, {NULL, 0}};
     raftcore_conf conf = {0};
     raftcore_change many[65], change = {2, 4, 0};
     uint64_t words[4] = {0};
@@ -371,6 +391,9 @@ static void unknown_numbers(void) {
     IS(raftcore_supply_none(n, 1, 3), RAFTCORE_E_ARG);
     IS(raftcore_set_electable(n, 2), RAFTCORE_E_ARG);
     IS(raftcore_set_commit_broadcast(n, 2), RAFTCORE_E_ARG);
+    IS(raftcore_promote_when_caught_up(n, 1, 2), RAFTCORE_E_ARG);
+    IS(raftcore_set_flags(n, UINT64_C(1) << 63, 0), RAFTCORE_E_ARG);
+    IS(raftcore_propose_with_context(n, 3, none, none, 0), RAFTCORE_E_ARG);
     IS(raftcore_report_snapshot(n, 2, 3), RAFTCORE_E_ARG);
     IS(raftcore_report_snapshot(n, 2, RAFTCORE_SNAPSHOT_UNDER_WAY), RAFTCORE_E_NO_PEER);
     IS(raftcore_report_unreachable(n, 2), RAFTCORE_E_NO_PEER);
@@ -396,7 +419,7 @@ static void order_of_calls(uint32_t storage) {
     raftcore_status status = {0};
     raftcore_slice none = {NULL, 0};
     raftcore_event event;
-    raftcore_entry e = {1, 2, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 0}, 0};
+    raftcore_entry e = {1, 2, RAFTCORE_ENTRY_NORMAL, 0, {NULL, 0}, 0, {NULL, 0}};
     raftcore_run run = {2, 1};
     raftcore_input input = {0};
     raftcore_conf conf = {0};

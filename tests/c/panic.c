@@ -6,12 +6,21 @@
 
 #define PANICS_FOR_UNKNOWN_PEER "95"
 
+static void *no_alloc(void *context, size_t size, size_t align) { return (void)context, (void)size, (void)align, NULL; }
+static void *no_resize(void *context, void *old, size_t old_size, size_t new_size, size_t align) {
+    return (void)context, (void)old, (void)old_size, (void)new_size, (void)align, NULL;
+}
+static void no_free(void *context, void *old, size_t size, size_t align) { (void)context, (void)old, (void)size, (void)align; }
+
 int main(void) {
     int pipes[2], saved = dup(2);
     char text[256] = "", after[256] = "", noise[256];
     raftcore_status status = {0};
     raftcore_event event;
     status.struct_size = sizeof status;
+    /* Built without the feature heap, as the Rust crate is. */
+    raftcore_heap heap = {.struct_size = sizeof heap, .alloc = no_alloc, .resize = no_resize, .free = no_free};
+    CODE(raftcore_set_heap(&heap), RAFTCORE_E_UNSUPPORTED);
     CHECK(setenv("RAFTCORE_FAULT", PANICS_FOR_UNKNOWN_PEER, 1) == 0);
     CHECK(pipe(pipes) == 0 && dup2(pipes[1], 2) == 2);
     for (uint64_t id = 1; id <= 3; id++) {

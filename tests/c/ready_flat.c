@@ -17,6 +17,7 @@ static uint32_t u32_at(size_t at) { return (uint32_t)(u64_at(at) & 0xffffffff); 
 #define HEAD32(field) U32(0, raftcore_flat, field)
 
 static size_t total;
+static uint64_t seen_contexts;
 
 static void check_bytes(uint64_t at, uint64_t len, const void *want, size_t want_len) {
     CHECK(len == want_len && at % 8 == 0 && at + len <= total && (len == 0) == (at == 0));
@@ -31,6 +32,9 @@ static void check_entries(uint64_t at, uint32_t count, const raftcore_entry *wan
         CHECK(U64(base, raftcore_flat_entry, term) == e->term && U64(base, raftcore_flat_entry, index) == e->index);
         CHECK(U64(base, raftcore_flat_entry, token) == e->token && U32(base, raftcore_flat_entry, kind) == e->kind);
         check_bytes(U64(base, raftcore_flat_entry, data_at), U64(base, raftcore_flat_entry, data_bytes), e->data.ptr, e->data.len);
+        check_bytes(U64(base, raftcore_flat_entry, context_at), U64(base, raftcore_flat_entry, context_bytes), e->context.ptr,
+                    e->context.len);
+        seen_contexts += e->context.len > 0;
     }
 }
 
@@ -161,12 +165,14 @@ static void tick(void) {
 }
 
 int main(void) {
-    for (uint32_t storage = RAFTCORE_STORAGE_SYNC; storage <= RAFTCORE_STORAGE_MESSAGES; storage++) {
+    for (uint32_t run = 0; run < 6; run++) {
+        uint32_t storage = run % 3, dialect = run / 3;
         kit_reset();
-        seen_messages = seen_entries = seen_reads = seen_snapshots = seen_drops = 0;
+        seen_contexts = seen_messages = seen_entries = seen_reads = seen_snapshots = seen_drops = 0;
         for (uint64_t id = 1; id <= 3; id++) {
             raftcore_config c = kit_config(id, storage);
             c.flags |= RAFTCORE_FLAG_FORWARDING;
+            c.dialect = dialect;
             kit_found(&c, 3);
         }
         while (kit_leader() == 0)
@@ -174,6 +180,10 @@ int main(void) {
         uint64_t leader = kit_leader();
         for (uint64_t token = 1; token < 40; token++) {
             OK(kit[leader].node, kit_propose(leader, "some proposal, in two parts", token));
+            if (dialect == RAFTCORE_DIALECT_ERAFTPB) {
+                raftcore_slice context = {(const uint8_t *)"a context of some bytes", token % 24}, data = {(const uint8_t *)"data", token % 3};
+                OK(kit[leader].node, raftcore_propose_with_context(kit[leader].node, RAFTCORE_ENTRY_NORMAL, context, data, 4000 + token));
+            }
             if (token % 8 == 0) {
                 OK(kit[leader].node, raftcore_read_index(kit[leader].node, 1000 + token));
                 OK(kit[leader % 3 + 1].node, kit_propose(leader % 3 + 1, "passed on", 2000 + token));
@@ -182,6 +192,7 @@ int main(void) {
         }
         settle();
         raftcore_config c = kit_config(4, storage);
+        c.dialect = dialect;
         raftcore_change add = {4, RAFTCORE_CHANGE_ADD_NODE, 0};
         raftcore_slice none = {NULL, 0};
         kit_join(&c);
@@ -190,6 +201,7 @@ int main(void) {
             tick();
         kit_check_same();
         CHECK(kit[4].snapshots == 1);
+        CHECK(dialect == RAFTCORE_DIALECT_ERAFTPB ? seen_contexts > 100 : seen_contexts == 0);
         CHECK(seen_messages > 100 && seen_entries > 100 && seen_reads >= 4 && seen_snapshots >= 1 && seen_drops >= 4);
     }
     kit_reset();

@@ -25,7 +25,8 @@ static const raftcore_entry *entries_at(raftcore_entry *out, uint64_t at, uint32
     CHECK(count <= MOST);
     for (uint32_t i = 0; i < count; i++) {
         const raftcore_flat_entry *e = KIT_AT(raftcore_flat_entry, flat + at, stride, i);
-        raftcore_entry one = {e->term, e->index, e->kind, 0, slice_at(e->data_at, e->data_bytes), e->token};
+        raftcore_entry one = {e->term, e->index, e->kind, 0, slice_at(e->data_at, e->data_bytes), e->token,
+                              slice_at(e->context_at, e->context_bytes)};
         out[i] = one;
     }
     return count ? out : NULL;

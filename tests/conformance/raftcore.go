@@ -1,12 +1,11 @@
 package conformance
 
-// #cgo CFLAGS: -I${SRCDIR}/../../include
 // #cgo !hooks,!faulty LDFLAGS: ${SRCDIR}/../../target/c/libraftcore.a
 // #cgo hooks LDFLAGS: ${SRCDIR}/../../target/c/libraftcore_faults.a
 // #cgo LDFLAGS: -lm -lpthread -ldl
 // #include <stdlib.h>
 // #include <string.h>
-// #include "raftcore.h"
+// #include "raftcore.h" // a link in this folder: the build cache of Go does not see a change elsewhere
 import "C"
 
 import (

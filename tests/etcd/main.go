@@ -44,6 +44,7 @@ var scenarios = []scenario{
 	{"rolling", "stock to raftcore and back on the same data directories, killed with -9 under load", 8, rolling},
 	{"laggard", "a member that comes back long after its log was compacted", 4, laggard},
 	{"large", "values of 10 MB, and a member that missed them", 3, large},
+	{"watchers", "a thousand watchers on each member, each member killed with -9", 4, watchers},
 	{"members", "a learner added, promoted, made leader; another member removed", 6, members},
 	{"restore", "a snapshot saved, and restored into a new cluster", 4, restore},
 	{"linear", "reads, writes and swaps on three of raftcore that are killed, paused and cut off", 7, func(s *stage) (string, error) {

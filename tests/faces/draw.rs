@@ -29,6 +29,25 @@ pub fn turned(chance: &mut Chance, group: Flags) -> Flags {
     valid(|| Flags(group.0 ^ (chance.next() & chance.next() & Flags::KNOWN.0 & !common)))
 }
 
+/// Flags that change at run time, here on some nodes and not on others: see `Node::set_flags`.
+const CHANGING: &[Flags] = &[
+    Flags::PRE_VOTE,
+    Flags::CHECK_QUORUM,
+    Flags::FORWARDING,
+    Flags::BATCH_APPEND,
+    Flags::NOMINATE_SUCCESSOR,
+    Flags::RETIRE_GRACEFULLY,
+    Flags::QUIET_COMMIT,
+    Flags::REPORT_COMMIT,
+    Flags::SPARE_HEARTBEATS,
+    Flags::YIELD_TO_PRIORITY,
+];
+
+/// Some of the flags that change at run time.
+pub fn changing(chance: &mut Chance) -> Flags {
+    Flags(chance.next() & CHANGING.iter().fold(0, |bits, flag| bits | flag.0))
+}
+
 fn valid(mut draw: impl FnMut() -> Flags) -> Flags {
     loop {
         let flags = draw();
@@ -46,6 +65,11 @@ pub fn timing(chance: &mut Chance) -> (u32, u32) {
 /// The limits of one start: often roomy, sometimes as narrow as a group can work with.
 pub fn limits(chance: &mut Chance, config: &mut Config) {
     config.own_write_timeout_ticks = chance.of(&[100, 0, 30]);
+    config.election_jitter_ticks = chance.of(&[0, 0, 3]);
+    config.peer_lags_ticks = chance.of(&[0, 15]);
+    config.no_leader_ticks = chance.of(&[0, 25]);
+    config.max_entries_per_msg = chance.of(&[0, 0, 2]);
+    config.caught_up_entries = chance.of(&[0, 1, 40]);
     config.read_timeout_ticks = chance.of(&[20, 5]);
     config.snapshot_timeout_ticks = chance.of(&[600, 20, 0]);
     config.vote_fence_ticks = chance.of(&[config.vote_fence_ticks, 0, 5]);

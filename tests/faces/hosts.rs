@@ -4,7 +4,7 @@
 use crate::chance::Chance;
 use crate::draw;
 use crate::replay::{Replay, config_words, hex};
-use raftcore::{Config, FetchKind, Flags, LOCAL_APPEND, LOCAL_APPLY, Reason, Role, StorageMode, wire};
+use raftcore::{Config, Dialect, FetchKind, Flags, LOCAL_APPEND, LOCAL_APPLY, Reason, Role, StorageMode, wire};
 use std::collections::{BTreeMap, VecDeque};
 
 mod work;
@@ -18,7 +18,7 @@ const STEPS: u64 = 120;
 const MEMBERS: usize = 4;
 const TWIN: usize = 15;
 /// The configuration of the founders, in a schedule's words: as of index 1.
-const FOUNDERS: &str = "ids 1 0 3 1 2 3 0 0 0";
+const FOUNDERS: &str = "ids 1 0 0 3 1 2 3 0 0 0";
 /// A change with this context is skipped by all.
 const SKIPPED: &[u8] = b"skip";
 
@@ -27,6 +27,7 @@ struct Stored {
     term: u64,
     kind: u64,
     data: Vec<u8>,
+    context: Vec<u8>,
 }
 
 /// A message on its way: its frame.
@@ -70,6 +71,7 @@ struct Group<'a> {
     chance: &'a mut Chance,
     mode: StorageMode,
     flags: Flags,
+    dialect: Dialect,
     /// Ticks until an election, and between heartbeats.
     timing: (u32, u32),
     hosts: Vec<Host>,
@@ -85,8 +87,11 @@ struct Group<'a> {
 pub fn schedule(seed: u64) -> (Vec<String>, Replay) {
     let (mut lines, mut replay, mut chance) = (Vec::new(), Replay::default(), Chance::new(seed));
     without_nodes(&mut lines, &mut replay);
-    for (flags, &mode) in draw::groups(&mut chance, GROUPS).into_iter().zip(MODES.iter().cycle()) {
-        println!("{mode:?}: {}", draw::names(flags).join(" "));
+    // Each mode in one dialect, then in the other.
+    let dialects = MODES.map(|_| Dialect::Raftpb).into_iter().chain(MODES.map(|_| Dialect::Eraftpb));
+    let groups = draw::groups(&mut chance, GROUPS).into_iter().zip(MODES.iter().cycle()).zip(dialects);
+    for ((flags, &mode), dialect) in groups {
+        println!("{mode:?}, {dialect:?}: {}", draw::names(flags).join(" "));
         let timing = draw::timing(&mut chance);
         let mut group = Group {
             lines: &mut lines,
@@ -94,6 +99,7 @@ pub fn schedule(seed: u64) -> (Vec<String>, Replay) {
             chance: &mut chance,
             mode,
             flags,
+            dialect,
             timing,
             hosts: (0..MEMBERS).map(|_| Host::default()).collect(),
             network: VecDeque::new(),
@@ -115,6 +121,8 @@ fn without_nodes(lines: &mut Vec<String>, replay: &mut Replay) {
         Config { election_ticks: 1, ..good },
         Config { flags: good.flags.with(Flags(1 << 60), true), ..good },
         Config { block_bytes: 1, ..good },
+        Config { election_jitter_ticks: u32::MAX, ..good },
+        Config { flags: good.flags.with(Flags::LEASED_PROPOSALS, true), ..good },
         Config { flags: good.flags.with(Flags::LEASE_READS, true).with(Flags::CHECK_QUORUM, false), ..good },
     ];
     let mut all = vec![
@@ -126,7 +134,8 @@ fn without_nodes(lines: &mut Vec<String>, replay: &mut Replay) {
         format!("footprint - {}", config_words(&good)),
         format!("frame_limit - {}", config_words(&good)),
         format!("conf_encode - {FOUNDERS}"),
-        "conf_encode - ids 0 1 1 1 2 2 3 1 4 1 5".into(),
+        "conf_encode - ids 0 0 1 1 1 2 2 3 1 4 1 5".into(),
+        "conf_encode - ids 7 1 0 3 1 2 3 0 0 0".into(),
         "frame_next - 100 x0300".into(),
         "frame_next - 14 x03000000050000000000000061".into(),
         "frame_next - 15 x0300000005000000000000006162".into(),
@@ -193,6 +202,7 @@ impl Group<'_> {
         config.group = GROUP;
         config.seed = self.chance.next();
         config.storage = self.mode;
+        config.dialect = self.dialect;
         // The first start has the flags of the group, so that each flag is in a run.
         config.flags = if self.starts == 1 { self.flags } else { draw::turned(self.chance, self.flags) };
         (config.election_ticks, config.heartbeat_ticks) = self.timing;
@@ -319,11 +329,20 @@ impl Group<'_> {
         // Refused while another change is under way, or while the configuration is joint.
         for _ in 0..50 {
             let leader = self.calm();
-            if self.on("propose_conf", leader, format!("1 2 1 0 {} 0", hex(SKIPPED))) == 0 {
+            let rest = format!("{} 0 {} 0", self.no_change(), hex(SKIPPED));
+            let done = self.on("propose_conf", leader, &rest) == 0;
+            let leader = self.calm();
+            let seen = self.seen_conf(leader);
+            if self.on("propose_conf_at", leader, format!("{seen} {rest}")) == 0 && done {
                 break;
             }
             self.on("propose_conf", leader, "0 0 x 0");
         }
+        let leader = self.calm();
+        let term = self.replay.nodes[leader].as_ref().unwrap().status().term;
+        self.on("propose_in_term", leader, format!("{term} 1 x77 0"));
+        self.on("propose_entry", leader, "0 x77 0");
+        self.on("propose_with_context", leader, "0 x x77 0");
         // The leader boots with an entry that is stored and not committed.
         let leader = self.calm();
         self.on("propose", leader, "1 x77 0");
@@ -340,6 +359,11 @@ impl Group<'_> {
     }
 
     // ---- what happens
+
+    /// A change that changes nothing: raft-rs has no update of a node.
+    fn no_change(&self) -> &'static str {
+        if self.dialect == Dialect::Eraftpb { "1 0 1" } else { "1 2 1" }
+    }
 
     fn leader(&self) -> Option<usize> {
         (0..MEMBERS)
@@ -381,6 +405,7 @@ impl Group<'_> {
             23 => self.report(leader),
             24 => self.burst(leader),
             25..=27 => self.turn(at),
+            28 => self.ask(at, leader),
             _ => {}
         }
         for _ in 0..self.chance.below(3) {
@@ -411,7 +436,14 @@ impl Group<'_> {
         let data = self.chance.bytes(size);
         self.tokens += 1;
         let token = if self.chance.one_in(4) { 0 } else { self.tokens };
-        if self.chance.one_in(2) {
+        let context = self.chance.below(40);
+        if self.chance.one_in(if self.dialect == Dialect::Eraftpb { 2 } else { 20 }) {
+            let context = hex(&self.chance.bytes(context));
+            self.on("propose_with_context", at, format!("0 {context} {} {token}", hex(&data)));
+        } else if self.chance.one_in(8) {
+            let term = self.replay.nodes[at].as_ref().unwrap().status().term;
+            self.on("propose_in_term", at, format!("{term} 1 {} {token}", hex(&data)));
+        } else if self.chance.one_in(2) {
             let (a, b) = data.split_at(data.len() / 3);
             self.on("propose", at, format!("2 {} {} {token}", hex(a), hex(b)));
         } else if self.chance.one_in(4) {
@@ -454,11 +486,21 @@ impl Group<'_> {
             1 if joined => ("1 3 4".into(), 0, hex(b"demoted")),
             2 => (format!("2 0 {id} 0 1"), 1, hex(b"implicit")),
             3 => (format!("1 0 {id}"), 2, hex(b"explicit")),
-            4 => ("1 2 1".into(), 0, hex(SKIPPED)),
+            4 => (self.no_change().into(), 0, hex(SKIPPED)),
             5 => ("0".into(), 0, hex(b"")),
-            _ => ("1 2 1".into(), 3, hex(b"no change")),
+            _ => (self.no_change().into(), 3, hex(b"no change")),
         };
+        if self.chance.one_in(3) {
+            let seen = self.seen_conf(at);
+            self.on("propose_conf_at", at, format!("{seen} {changes} {transition} {context} {token}"));
+            return;
+        }
         self.on("propose_conf", at, format!("{changes} {transition} {context} {token}"));
+    }
+
+    /// Index of the configuration that a node has applied.
+    fn seen_conf(&mut self, at: usize) -> u64 {
+        self.replay.nodes[at].as_mut().unwrap().conf().map_or(0, |conf| conf.index)
     }
 
     fn compact(&mut self, at: usize) {
@@ -490,9 +532,24 @@ impl Group<'_> {
         self.on("set_electable", at, 0);
         self.on("set_electable", at, 1);
         self.on("set_priority", at, self.starts as i64 % 3 - 1);
+        self.on("set_window", at, format!("{peer} 0 0"));
         self.on("set_window", at, format!("{peer} {ticks} {}", ticks * 100));
+        self.on("set_commit_group", at, format!("{peer} {ticks}"));
+        self.bare("get_peers", at);
+        self.on("set_commit_group", at, format!("{peer} 0"));
+        self.on("promote_when_caught_up", at, format!("{peer} {}", ticks % 2));
+        self.bare("trim", at);
+        let mask = draw::changing(self.chance).0;
+        let values = self.chance.next();
+        self.on("set_flags", at, format!("{mask} {values}"));
         self.on("set_commit_broadcast", at, ticks % 2);
         self.on("set_election_timeout", at, ticks);
+    }
+
+    /// Who is there, and a snapshot in place of a state that is not trusted.
+    fn ask(&mut self, at: usize, leader: usize) {
+        self.bare("ping", leader);
+        self.bare("request_snapshot", at);
     }
 
     fn report(&mut self, leader: usize) {
@@ -511,6 +568,9 @@ impl Group<'_> {
             self.bare("hello", at);
             let frame = self.replay.out.last().unwrap().rsplit(' ').next().unwrap().to_string();
             self.call(format!("hello_read - {frame}"));
+            for other in (0..MEMBERS).filter(|&other| self.replay.nodes[other].is_some()).collect::<Vec<_>>() {
+                self.on("hello_check", other, &frame);
+            }
         }
         while self.bare("next_event", at) == 0 {}
     }
@@ -547,10 +607,10 @@ impl Group<'_> {
             ("release", "999999".into()),
             ("compacted", "999999".into()),
             ("skip_conf", "999999".into()),
-            ("apply_conf", "1 999999 1 x".into()),
+            ("apply_conf", "1 999999 1 x x".into()),
             ("supply_none", "999999 1".into()),
-            ("supply_entries", "999999 1 1 1 0 x".into()),
-            ("supply_snapshot", "999999 1 ids 0 0 1 1 0 0 0 x".into()),
+            ("supply_entries", "999999 1 1 1 0 x x".into()),
+            ("supply_snapshot", "999999 1 ids 0 0 0 1 1 0 0 0 x".into()),
             ("view", "999999".into()),
             ("view_flat", "0".into()),
             ("turn", "0 999999 0 0 0 0 x".into()),
@@ -559,8 +619,16 @@ impl Group<'_> {
             ("report_unreachable", "99".into()),
             ("report_snapshot", "99 1".into()),
             ("set_window", "99 1 0".into()),
-            ("set_window", "1 0 0".into()),
+            ("set_window", "1 65537 0".into()),
             ("set_election_timeout", "0".into()),
+            ("set_commit_group", "99 1".into()),
+            ("promote_when_caught_up", "99 1".into()),
+            ("set_flags", "16384 0".into()),
+            ("set_flags", "2 0".into()),
+            ("propose_in_term", "999999 1 x61 1".into()),
+            ("propose_conf_at", "999999 1 3 4 0 x 1".into()),
+            ("propose_with_context", "2 x77 xff 1".into()),
+            ("propose_conf", "1 2 1 0 x 0".into()),
             ("transfer", "99".into()),
             ("propose", format!("1 {} 1", hex(&huge))),
             ("propose_conf", "1 0 0 0 x 1".into()),
@@ -574,6 +642,7 @@ impl Group<'_> {
 
 /// A list of entries as a line has it.
 fn entries(list: &[(u64, Stored)]) -> String {
-    let words = list.iter().map(|(index, e)| format!(" {} {index} {} {}", e.term, e.kind, hex(&e.data)));
+    let words =
+        list.iter().map(|(index, e)| format!(" {} {index} {} {} {}", e.term, e.kind, hex(&e.data), hex(&e.context)));
     format!("{}{}", list.len(), words.collect::<String>())
 }

@@ -267,7 +267,16 @@ static raftcore_code with_lists(const char *call, raftcore_node *n) {
         }
         return raftcore_propose_many(n, parts, tokens, many);
     }
-    if (strcmp(call, "propose_conf") == 0) {
+    if (strcmp(call, "propose_in_term") == 0) {
+        uint64_t term = num();
+        size_t many = count();
+        for (size_t i = 0; i < many; i++)
+            parts[i] = bytes();
+        return raftcore_propose_in_term(n, term, parts, many, num());
+    }
+    if (strcmp(call, "propose_conf") == 0 || strcmp(call, "propose_conf_at") == 0) {
+        int bound = call[12] != 0;
+        uint64_t index = bound ? num() : 0;
         size_t many = count();
         uint32_t transition;
         raftcore_slice context;
@@ -277,7 +286,8 @@ static raftcore_code with_lists(const char *call, raftcore_node *n) {
         }
         transition = small();
         context = bytes();
-        return raftcore_propose_conf(n, changes, many, transition, context, num());
+        return bound ? raftcore_propose_conf_at(n, index, changes, many, transition, context, num())
+                     : raftcore_propose_conf(n, changes, many, transition, context, num());
     }
     if (strcmp(call, "get_peers") == 0) {
         raftcore_peer peers[64];
@@ -322,9 +332,19 @@ static int with_numbers(const char *call, raftcore_node *n, raftcore_code *code)
     BARE(abort_transfer)
     BARE(forget_leader)
     BARE(has_ready)
+    BARE(request_snapshot)
+    BARE(ping)
+    BARE(trim)
     if (strcmp(call, "boot_state") == 0 || strcmp(call, "set_window") == 0) {
         a = num(), b = num(), c = num();
         *code = call[0] == 'b' ? raftcore_boot_state(n, a, b, c) : raftcore_set_window(n, a, (uint32_t)b, c);
+        return 1;
+    }
+    if (strcmp(call, "set_commit_group") == 0 || strcmp(call, "promote_when_caught_up") == 0 || strcmp(call, "set_flags") == 0) {
+        a = num(), b = num();
+        *code = call[0] == 'p'   ? raftcore_promote_when_caught_up(n, a, (uint32_t)b)
+                : call[4] == 'c' ? raftcore_set_commit_group(n, a, b)
+                                 : raftcore_set_flags(n, a, b);
         return 1;
     }
     if (strcmp(call, "report_snapshot") == 0 || strcmp(call, "supply_none") == 0) {
@@ -408,6 +428,15 @@ static raftcore_code with_node(const char *call, raftcore_node *n) {
         uint32_t kind = small();
         raftcore_slice data = bytes();
         return raftcore_propose_entry(n, kind, data, num());
+    }
+    if (strcmp(call, "propose_with_context") == 0) {
+        uint32_t kind = small();
+        raftcore_slice context = bytes(), data = bytes();
+        return raftcore_propose_with_context(n, kind, context, data, num());
+    }
+    if (strcmp(call, "hello_check") == 0) {
+        raftcore_slice frame = bytes();
+        return raftcore_hello_check(n, frame.ptr, frame.len);
     }
     if (strcmp(call, "apply_conf") == 0 || strcmp(call, "apply_change") == 0 || strcmp(call, "skip_conf") == 0 ||
         strcmp(call, "get_conf") == 0) {

@@ -63,6 +63,7 @@ static raftcore_entry entry(void) {
     e.index = num();
     e.kind = small();
     e.data = bytes();
+    e.context = bytes();
     return e;
 }
 
@@ -90,6 +91,7 @@ static raftcore_conf conf(void) {
         return c;
     }
     c.index = num();
+    c.dialect = small();
     c.auto_leave = small();
     c.n_voters = ids(&c.voters, room[0]);
     c.n_outgoing = ids(&c.outgoing, room[1]);
@@ -132,6 +134,11 @@ static raftcore_config config(void) {
     c.max_snapshot_bytes = num();
     c.block_bytes = num();
     c.own_write_timeout_ticks = small();
+    c.election_jitter_ticks = small();
+    c.peer_lags_ticks = small();
+    c.no_leader_ticks = small();
+    c.max_entries_per_msg = small();
+    c.caught_up_entries = small();
     return c;
 }
 
@@ -180,7 +187,9 @@ static void put_config(const raftcore_config *c) {
                               c->max_tokens};
     const uint64_t rest[] = {c->max_apply_unpersisted, c->recent_bytes, c->catchup_bytes, c->max_size_per_msg,
                              c->max_committed_size_per_ready, c->max_uncommitted_size, c->max_inflight_bytes, c->max_entry_bytes,
-                             c->max_snapshot_bytes, c->block_bytes, c->own_write_timeout_ticks};
+                             c->max_snapshot_bytes, c->block_bytes, c->own_write_timeout_ticks,
+                             c->election_jitter_ticks, c->peer_lags_ticks, c->no_leader_ticks, c->max_entries_per_msg,
+                             c->caught_up_entries};
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
         put_num(first[i]);
     snprintf(number, sizeof number, " %" PRId32, c->priority);
@@ -199,6 +208,7 @@ static void put_conf(const raftcore_conf *c) {
             put_num(lists[l][i]);
     }
     put_num(c->index);
+    put_num(c->dialect);
     put_bytes(c->bytes);
     put_bytes(c->context);
 }
@@ -214,6 +224,7 @@ static void put_entries(const raftcore_entry *list, uint32_t n, uint32_t stride)
         put_num(e->kind);
         put_bytes(e->data);
         put_num(e->token);
+        put_bytes(e->context);
     }
 }
 
@@ -302,6 +313,7 @@ static void put_flat(const uint8_t *b) {
             put_num(e->kind);
             put_bytes((raftcore_slice){b + e->data_at, e->data_bytes});
             put_num(e->token);
+            put_bytes((raftcore_slice){b + e->context_at, e->context_bytes});
         }
     }
     put_num(f->n_msgs);
@@ -335,8 +347,8 @@ static void put_peers(const raftcore_peer *p, size_t n) {
     put_num(n);
     for (; n > 0; n--, p++) {
         const uint64_t numbers[] = {p->id, p->match_index, p->next_index, p->pending_snapshot, p->inflight_bytes, p->inflight_msgs,
-                                    p->flow, p->flags, p->silent_ticks};
-        for (int i = 0; i < 9; i++)
+                                    p->flow, p->flags, p->silent_ticks, p->commit, p->group};
+        for (int i = 0; i < 11; i++)
             put_num(numbers[i]);
     }
 }

@@ -16,14 +16,15 @@ CONFIG = (
     "id group seed flags storage dialect election_ticks heartbeat_ticks read_timeout_ticks snapshot_timeout_ticks vote_fence_ticks "
     "max_peers max_inflight_msgs max_outstanding max_entries_per_ready max_messages max_reads max_tokens priority "
     "max_apply_unpersisted recent_bytes catchup_bytes max_size_per_msg max_committed_size_per_ready max_uncommitted_size "
-    "max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes own_write_timeout_ticks"
+    "max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes own_write_timeout_ticks "
+    "election_jitter_ticks peer_lags_ticks no_leader_ticks max_entries_per_msg caught_up_entries"
 ).split()
 STATUS = (
     "role id group term vote commit applied durable leader transferee first_index last_index last_term recent_first safe_to_compact "
     "messages_dropped messages_refused messages_ignored proposals_refused reads_failed events_lost implausible n_peers "
     "n_outstanding promotable electable election_elapsed election_timeout n_reads n_tokens last_ready late_ticks apply_waits"
 ).split()
-PEER = "id match_index next_index pending_snapshot inflight_bytes inflight_msgs flow flags silent_ticks".split()
+PEER = "id match_index next_index pending_snapshot inflight_bytes inflight_msgs flow flags silent_ticks commit group".split()
 EVENT = "kind reason peer term index a b".split()
 FETCH = "kind id peer first last max_bytes".split()
 
@@ -47,14 +48,14 @@ class Words:
         return [one() for _ in range(self.num())]
 
     def entry(self) -> Entry:
-        return Entry(self.num(), self.num(), self.num(), self.data())
+        return Entry(self.num(), self.num(), self.num(), self.data(), context=self.data())
 
     def conf(self) -> Conf | bytes:
         if self.word() == "bytes":
             return self.data()
-        index, auto_leave = self.num(), self.num() != 0
+        index, dialect, auto_leave = self.num(), self.num(), self.num() != 0
         voters, outgoing, learners, learners_next = [tuple(self.many(self.num)) for _ in range(4)]
-        return Conf(voters, outgoing, learners, learners_next, auto_leave, index=index)
+        return Conf(voters, outgoing, learners, learners_next, auto_leave, index=index, dialect=dialect)
 
     def runs(self) -> list[tuple[int, int]]:
         return self.many(lambda: (self.num(), self.num()))
@@ -83,11 +84,11 @@ def listed(items: list[str]) -> str:
 def conf_text(conf: Conf) -> str:
     lists = (conf.voters, conf.outgoing, conf.learners, conf.learners_next)
     ids = " ".join(listed([str(id) for id in ids]) for ids in lists)
-    return f"{int(conf.auto_leave)} {ids} {conf.index} {hexed(conf.encoded)} {hexed(conf.context)}"
+    return f"{int(conf.auto_leave)} {ids} {conf.index} {conf.dialect} {hexed(conf.encoded)} {hexed(conf.context)}"
 
 
 def entries_text(entries: list[Entry]) -> str:
-    return listed([f"{e.term} {e.index} {e.kind} {hexed(e.data)} {e.token}" for e in entries])
+    return listed([f"{e.term} {e.index} {e.kind} {hexed(e.data)} {e.token} {hexed(e.context)}" for e in entries])
 
 
 def head_text(head: raftcore.MessageHead) -> str:
@@ -101,6 +102,7 @@ def ready_text(rd: raftcore.Ready | raftcore.FlatReady) -> str:
         assert view.frame == message.frame, "a message's view and copy differ"
     for entry, entry_view in zip(rd.entries(), rd.entry_views()):
         assert bytes(entry_view.data) == entry.data, "an entry's view and copy differ"
+        assert bytes(entry_view.context) == entry.context, "a context's view and copy differ"
     return " ".join(
         [
             numbers(rd, head),
@@ -223,6 +225,18 @@ class Face:
             "propose_conf": lambda: node.propose_conf(
                 w.many(lambda: Change(w.num(), w.num())), w.num(), w.data(), w.num()
             ),
+            "propose_conf_at": lambda: node.propose_conf_at(
+                w.num(), w.many(lambda: Change(w.num(), w.num())), w.num(), w.data(), w.num()
+            ),
+            "propose_in_term": lambda: node.propose_in_term(w.num(), *w.many(w.data), token=w.num()),
+            "propose_with_context": lambda: node.propose_with_context(w.num(), w.data(), w.data(), w.num()),
+            "set_commit_group": lambda: node.set_commit_group(w.num(), w.num()),
+            "promote_when_caught_up": lambda: node.promote_when_caught_up(w.num(), w.num() != 0),
+            "request_snapshot": node.request_snapshot,
+            "ping": node.ping,
+            "set_flags": lambda: node.set_flags(w.num(), w.num()),
+            "trim": node.trim,
+            "hello_check": lambda: node.hello_check(w.data()),
             "read_index": lambda: node.read_index(w.num()),
             "campaign": node.campaign,
             "transfer": lambda: node.transfer(w.num()),

@@ -1,7 +1,7 @@
 //! The Rust face: does what a line of a schedule says, through `raftcore::Node`, and writes what came back.
 
 use raftcore::{
-    Change, ChangeEncoding, ChangeKind, Config, EntryId, EntryKind, EntryRef, Error, EventKind, Fetch, Flags,
+    Change, ChangeEncoding, ChangeKind, Config, Dialect, EntryId, EntryKind, EntryRef, Error, EventKind, Fetch, Flags,
     HardState, Input, Missing, Node, Ready, Reason, StepFrames, StorageMode, Stored, StoredConf, Supplied, TermRun,
     Transition, Turn, wire,
 };
@@ -36,16 +36,36 @@ impl<'a> Words<'a> {
     }
 
     fn entry(&mut self) -> Entry {
-        Entry { term: self.num(), index: self.num(), kind: kind_of(self.num()), data: self.bytes() }
+        Entry {
+            term: self.num(),
+            index: self.num(),
+            kind: kind_of(self.num()),
+            data: self.bytes(),
+            context: self.bytes(),
+        }
     }
 
     fn conf(&mut self) -> Conf {
         if self.word() == "bytes" {
             return Conf::Bytes(self.bytes());
         }
-        let (index, auto_leave) = (self.num(), self.num() != 0);
+        // The dialect counts only where ids are encoded.
+        let (index, dialect, auto_leave) = (self.num(), self.dialect(), self.num() != 0);
         let mut lists = || self.list(Self::num);
-        Conf::Ids(index, auto_leave, [lists(), lists(), lists(), lists()])
+        Conf::Ids(index, dialect, auto_leave, [lists(), lists(), lists(), lists()])
+    }
+
+    fn dialect(&mut self) -> Dialect {
+        Dialect::from_number(self.small()).unwrap()
+    }
+
+    fn changes(&mut self) -> (Vec<Change>, ChangeEncoding) {
+        let changes = self.list(|w| Change { kind: ChangeKind::from_wire(w.num()).unwrap(), id: w.num() });
+        let encoding = match self.num() {
+            3 => ChangeEncoding::V1,
+            number => ChangeEncoding::V2(Transition::from_wire(number).unwrap()),
+        };
+        (changes, encoding)
     }
 
     fn runs(&mut self) -> Vec<TermRun> {
@@ -62,7 +82,7 @@ impl<'a> Words<'a> {
         config.seed = self.num();
         config.flags = Flags(self.num());
         config.storage = StorageMode::from_number(self.small()).unwrap();
-        assert_eq!(self.num(), 0, "a dialect");
+        config.dialect = self.dialect();
         config.election_ticks = self.small();
         config.heartbeat_ticks = self.small();
         config.read_timeout_ticks = self.small();
@@ -87,18 +107,24 @@ impl<'a> Words<'a> {
         config.max_snapshot_bytes = self.num();
         config.block_bytes = self.num();
         config.own_write_timeout_ticks = self.small();
+        config.election_jitter_ticks = self.small();
+        config.peer_lags_ticks = self.small();
+        config.no_leader_ticks = self.small();
+        config.max_entries_per_msg = self.small();
+        config.caught_up_entries = self.small();
         config
     }
 }
 
 pub fn config_words(c: &Config) -> String {
     format!(
-        "{} {} {} {} {} 0 {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
+        "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
         c.id,
         c.group,
         c.seed,
         c.flags.0,
         c.storage as u32,
+        c.dialect as u32,
         c.election_ticks,
         c.heartbeat_ticks,
         c.read_timeout_ticks,
@@ -122,7 +148,12 @@ pub fn config_words(c: &Config) -> String {
         c.max_entry_bytes,
         c.max_snapshot_bytes,
         c.block_bytes,
-        c.own_write_timeout_ticks
+        c.own_write_timeout_ticks,
+        c.election_jitter_ticks,
+        c.peer_lags_ticks,
+        c.no_leader_ticks,
+        c.max_entries_per_msg,
+        c.caught_up_entries
     )
 }
 
@@ -131,15 +162,23 @@ struct Entry {
     index: u64,
     kind: EntryKind,
     data: Vec<u8>,
+    context: Vec<u8>,
 }
 
 fn refs(entries: &[Entry]) -> impl Iterator<Item = EntryRef<'_>> + Clone {
-    entries.iter().map(|e| EntryRef { term: e.term, index: e.index, kind: e.kind, data: &e.data, token: 0 })
+    entries.iter().map(|e| EntryRef {
+        term: e.term,
+        index: e.index,
+        kind: e.kind,
+        data: &e.data,
+        context: &e.context,
+        ..EntryRef::default()
+    })
 }
 
 enum Conf {
     Bytes(Vec<u8>),
-    Ids(u64, bool, [Vec<u64>; 4]),
+    Ids(u64, Dialect, bool, [Vec<u64>; 4]),
 }
 
 fn conf_ref(auto_leave: bool, lists: &[Vec<u64>; 4]) -> wire::ConfStateRef<'_> {
@@ -258,7 +297,9 @@ impl Replay {
                 let (conf, before) = (words.conf(), words.entry_id());
                 done(match conf {
                     Conf::Bytes(bytes) => node.boot_conf_bytes(&bytes, before),
-                    Conf::Ids(index, auto_leave, lists) => node.boot_conf(&conf_ref(auto_leave, &lists), index, before),
+                    Conf::Ids(index, _, auto_leave, lists) => {
+                        node.boot_conf(&conf_ref(auto_leave, &lists), index, before)
+                    }
                 })
             }
             "boot" => {
@@ -267,7 +308,7 @@ impl Replay {
                 let (runs, entries) = (words.runs(), words.list(Words::entry));
                 let conf = Some(match &conf {
                     Conf::Bytes(bytes) => StoredConf::Bytes(bytes),
-                    Conf::Ids(index, auto_leave, lists) => StoredConf::Ids(conf_ref(*auto_leave, lists), *index),
+                    Conf::Ids(index, _, auto_leave, lists) => StoredConf::Ids(conf_ref(*auto_leave, lists), *index),
                 });
                 done(node.boot(&Stored { state, applied, before_first, last, conf, runs: &runs }, refs(&entries)))
             }
@@ -307,13 +348,21 @@ impl Replay {
                 done(node.propose_many(entries.iter().map(|(data, token)| (data.as_slice(), *token))))
             }
             "propose_conf" => {
-                let change = |w: &mut Words<'_>| Change { kind: ChangeKind::from_wire(w.num()).unwrap(), id: w.num() };
-                let changes = words.list(change);
-                let encoding = match words.num() {
-                    3 => ChangeEncoding::V1,
-                    number => ChangeEncoding::V2(Transition::from_wire(number).unwrap()),
-                };
+                let (changes, encoding) = words.changes();
                 done(node.propose_conf(&changes, encoding, &words.bytes(), words.num()))
+            }
+            "propose_conf_at" => {
+                let index = words.num();
+                let (changes, encoding) = words.changes();
+                done(node.propose_conf_at(index, &changes, encoding, &words.bytes(), words.num()))
+            }
+            "propose_in_term" => {
+                let (term, parts) = (words.num(), words.list(Words::bytes));
+                done(node.propose_in_term(term, parts.iter().map(Vec::as_slice), words.num()))
+            }
+            "propose_with_context" => {
+                let (kind, context, data) = (kind_of(words.num()), words.bytes(), words.bytes());
+                done(node.propose_with_context(kind, &context, &data, words.num()))
             }
             "propose_entry" => {
                 let (kind, data) = (kind_of(words.num()), words.bytes());
@@ -327,6 +376,13 @@ impl Replay {
             "set_electable" => done(node.set_electable(words.num() != 0)),
             "set_priority" => done(node.set_priority(words.word().parse().unwrap())),
             "set_window" => done(node.set_window(words.num(), words.small(), words.num())),
+            "set_commit_group" => done(node.set_commit_group(words.num(), words.num())),
+            "promote_when_caught_up" => done(node.promote_when_caught_up(words.num(), words.num() != 0)),
+            "request_snapshot" => done(node.request_snapshot()),
+            "ping" => done(node.ping()),
+            "set_flags" => done(node.set_flags(Flags(words.num()), Flags(words.num()))),
+            "trim" => done(node.trim()),
+            "hello_check" => done(node.check_hello(&wire::read_hello(&words.bytes()).unwrap())),
             "set_commit_broadcast" => done(node.set_commit_broadcast(words.num() != 0)),
             "set_election_timeout" => done(node.set_election_timeout(words.small())),
             "report_unreachable" => done(node.report_unreachable(words.num())),
@@ -366,7 +422,7 @@ impl Replay {
                 let (id, index, conf, data) = (words.num(), words.num(), words.conf(), words.bytes());
                 supplied(match conf {
                     Conf::Bytes(bytes) => node.supply_snapshot_bytes(id, index, &bytes, &data),
-                    Conf::Ids(_, auto_leave, lists) => {
+                    Conf::Ids(_, _, auto_leave, lists) => {
                         node.supply_snapshot(id, index, &conf_ref(auto_leave, &lists), &data)
                     }
                 })
@@ -377,20 +433,22 @@ impl Replay {
             }
             "apply_conf" => {
                 let entry = [words.entry()];
+                let dialect = node.config().dialect;
                 let applied = node.apply_conf(refs(&entry).next().unwrap())?;
                 self.conf = applied.bytes.to_vec();
-                gave(conf_words(&applied))
+                gave(conf_words(dialect, &applied))
             }
             "skip_conf" => {
+                let dialect = node.config().dialect;
                 let kept = node.skip_conf(words.num())?;
                 self.conf = kept.bytes.to_vec();
-                gave(conf_words(&kept))
+                gave(conf_words(dialect, &kept))
             }
             "apply_change" => {
-                let kind = kind_of(words.num());
-                gave(conf_words(&node.apply_change(kind, &words.bytes())?))
+                let (dialect, kind) = (node.config().dialect, kind_of(words.num()));
+                gave(conf_words(dialect, &node.apply_change(kind, &words.bytes())?))
             }
-            "get_conf" => gave(conf_words(&node.conf()?)),
+            "get_conf" => gave(conf_words(node.config().dialect, &node.conf()?)),
             "ticks_until_due" => gave(node.ticks_until_due()?.to_string()),
             "hello" => {
                 let mut frame = [0; wire::HELLO_LEN];
@@ -425,10 +483,10 @@ fn without_node(call: &str, words: &mut Words<'_>) -> Option<Out> {
             }
         }
         "conf_encode" => {
-            let Conf::Ids(index, auto_leave, lists) = words.conf() else { panic!("ids are to be encoded") };
+            let Conf::Ids(index, dialect, auto_leave, lists) = words.conf() else { panic!("ids are to be encoded") };
             let conf = conf_ref(auto_leave, &lists);
-            let mut bytes = vec![0; wire::stored_conf_len(&conf, index)];
-            wire::write_stored_conf(&mut bytes, &conf, index);
+            let mut bytes = vec![0; wire::stored_conf_len(dialect, &conf, index)];
+            wire::write_stored_conf(dialect, &mut bytes, &conf, index);
             gave(hex(&bytes))
         }
         "config_init" => gave(config_words(&Config::new(0))),
@@ -476,11 +534,11 @@ fn numbers(list: &[u64]) -> String {
     text
 }
 
-fn conf_words(applied: &raftcore::AppliedConf<'_>) -> String {
+fn conf_words(dialect: Dialect, applied: &raftcore::AppliedConf<'_>) -> String {
     let conf = &applied.conf;
     let lists = [conf.voters, conf.voters_outgoing, conf.learners, conf.learners_next].map(numbers).join(" ");
-    let (auto_leave, index) = (u32::from(conf.auto_leave), applied.index);
-    format!("{auto_leave} {lists} {index} {} {}", hex(applied.bytes), hex(applied.context))
+    let (auto_leave, index, dialect) = (u32::from(conf.auto_leave), applied.index, dialect as u32);
+    format!("{auto_leave} {lists} {index} {dialect} {} {}", hex(applied.bytes), hex(applied.context))
 }
 
 fn stepped_words(took: &StepFrames) -> String {
@@ -490,7 +548,8 @@ fn stepped_words(took: &StepFrames) -> String {
 fn entry_words(entries: raftcore::Entries<'_>) -> String {
     let mut text = entries.len().to_string();
     for e in entries {
-        write!(text, " {} {} {} {} {}", e.term, e.index, e.kind as u32, hex(e.data), e.token).unwrap();
+        let (data, context) = (hex(e.data), hex(e.context));
+        write!(text, " {} {} {} {data} {} {context}", e.term, e.index, e.kind as u32, e.token).unwrap();
     }
     text
 }
@@ -581,7 +640,7 @@ fn peer_words(node: &Node) -> String {
     for p in node.peers() {
         write!(
             text,
-            " {} {} {} {} {} {} {} {} {}",
+            " {} {} {} {} {} {} {} {} {} {} {}",
             p.id,
             p.match_index,
             p.next_index,
@@ -590,7 +649,9 @@ fn peer_words(node: &Node) -> String {
             p.inflight_msgs,
             p.flow as u32,
             p.flags,
-            p.silent_ticks
+            p.silent_ticks,
+            p.commit,
+            p.group
         )
         .unwrap();
     }

@@ -75,6 +75,7 @@ fn message(input: &mut Input<'_>, node: &Node) -> proto::Message {
             let len = input.below(40);
             input.take(len).to_vec().into()
         },
+        context: Default::default(),
     });
     let entries = entries.collect();
     let snapshot = (input.below(4) == 0).then(|| proto::Snapshot {
@@ -126,7 +127,7 @@ fn turn(node: &mut Node) {
     let changes: Vec<_> = committed.map(|e| (e.index, e.term, e.kind, e.data.to_vec())).collect();
     assert!(ready.messages().map(|m| m.parts().map(<[u8]>::len).sum::<usize>()).sum::<usize>() < 1 << 26);
     for (index, term, kind, data) in changes {
-        let entry = EntryRef { term, index, kind, data: &data, token: 0 };
+        let entry = EntryRef { term, index, kind, data: &data, ..EntryRef::default() };
         if node.apply_conf(entry).is_err() {
             node.skip_conf(index).unwrap();
         }
@@ -144,13 +145,14 @@ fn turn(node: &mut Node) {
 
 /// Every decoder takes any bytes; what it calls a message, prost reads, too. (Responses are read by who asks for them.)
 pub fn decode(data: &[u8]) {
-    if wire::parse_message(data).is_ok_and(|m| !m.has_responses) {
+    // Field 14 as a number is of eraftpb: a node of raftpb refuses the message later.
+    if wire::parse_message(data).is_ok_and(|m| !m.has_responses && m.eraftpb.old_priority.is_none()) {
         assert!(proto::Message::decode(data).is_ok());
     }
     let _ = wire::parse_conf_state(data);
     let _ = wire::read_frame_header(data);
     for kind in [EntryKind::ConfChange, EntryKind::ConfChangeV2] {
-        if let Ok(change) = wire::parse_change(kind, data) {
+        if let Ok(change) = wire::parse_change(raftcore::Dialect::Raftpb, kind, data) {
             assert_eq!(change.changes().count(), change.len());
         }
     }
@@ -354,7 +356,8 @@ pub fn boot(data: &[u8]) {
             .collect();
         let kinds = [EntryKind::Normal, EntryKind::ConfChange, EntryKind::ConfChangeV2];
         let kind = kinds[input.below(3) as usize];
-        let entries = entries.iter().map(|&(index, term)| EntryRef { term, index, kind, data: b"x", token: 0 });
+        let entries =
+            entries.iter().map(|&(index, term)| EntryRef { term, index, kind, data: b"x", ..EntryRef::default() });
         outcome = outcome.and_then(|()| node.boot_entries(entries));
     }
     outcome = outcome.and_then(|()| node.boot_done(input.number(base)));
@@ -408,7 +411,7 @@ pub fn supply(data: &[u8]) {
                     index,
                     kind: EntryKind::Normal,
                     data: &[1; 900],
-                    token: 0,
+                    ..EntryRef::default()
                 });
                 node.supply_entries(id, entries).map(|_| ())
             }

@@ -185,8 +185,11 @@ static void fault(void)
         break;
     case 2:
     case 3:
-        if (!n->driver && n->joined && !n->gone)
+        if (!n->driver && n->joined && !n->gone) {
+            if (random_below(&sim.random, 4) == 0)
+                sim_move(id);
             sim_start(id, false, again(id));
+        }
         break;
     case 4:
         cut_some();
@@ -242,7 +245,7 @@ static bool settled(void)
         if (!sim.nodes[i].driver)
             continue;
         rh_driver_status(sim.nodes[i].driver, &s);
-        if (!s.core.leader || s.requests || !s.voter || s.core.applied != s.core.commit)
+        if (!s.core.leader || s.requests || !s.voter || s.core.applied != s.core.commit || !sim_book_is_right(i))
             return false;
         if (!first.struct_size)
             first = s;
@@ -371,6 +374,34 @@ static uint64_t leader(void)
     return 0;
 }
 
+/* An entry that no member can read changes nothing, and its request is answered at once. */
+static void unknown_form(void)
+{
+    uint64_t number = ++all.n, by = leader();
+    struct rh_pending *p = must(rh_pending_new(RH_P_ENTRY, 9, number));
+
+    CHECK(by);
+    memset(p->data, 0xee, p->len);
+    rh_driver_submit(sim.nodes[by].driver, p);
+    for (uint64_t end = sim.now + 200 * MS; sim.now < end && !all.ops[number].absent;)
+        step(false);
+    CHECK(all.ops[number].absent && strstr(sim.nodes[by].last_words, "no known form"));
+}
+
+/* A change that names another directory of a member is refused: the address book keeps the right one. */
+static void false_record(void)
+{
+    const uint8_t disk[RH_ID_BYTES] = {0xee};
+    uint64_t number = ++all.n, by = leader();
+
+    CHECK(by);
+    rh_driver_submit(sim.nodes[by].driver,
+                     must(rh_pending_change(RAFTCORE_CHANGE_UPDATE_NODE, 1 + by % 3, disk, "elsewhere:1", "", number)));
+    for (uint64_t end = sim.now + 200 * MS; sim.now < end && !all.ops[number].absent;)
+        step(false);
+    CHECK(all.ops[number].absent && sim_book_is_right(by));
+}
+
 /* Little space on the leader's disk: another leads. On all: writes are refused, reads go on. */
 static void low_space(void)
 {
@@ -491,6 +522,8 @@ static void scenario(uint64_t seed, const char *root)
     run(setting("HOST_SIM_MS", 20000), true);
     settle();
     check();
+    unknown_form();
+    false_record();
     low_space();
     settle();
     check();
@@ -503,10 +536,11 @@ static void scenario(uint64_t seed, const char *root)
     }
     sim_net_free();
     printf("  done %llu, not committed %llu, unknown %llu, retried %llu, reads %llu; crashes %llu, breaks %llu, "
-           "snapshots sent %llu, failed disks %llu\n",
+           "snapshots sent %llu, failed disks %llu, moves %llu\n",
            (unsigned long long)all.done, (unsigned long long)all.not_committed, (unsigned long long)all.unknown,
            (unsigned long long)all.retried, (unsigned long long)all.readable, (unsigned long long)sim.n_crashes,
-           (unsigned long long)sim.n_breaks, (unsigned long long)sim.n_streams, (unsigned long long)sim.n_failures);
+           (unsigned long long)sim.n_breaks, (unsigned long long)sim.n_streams, (unsigned long long)sim.n_failures,
+           (unsigned long long)sim.n_moves);
     CHECK(all.done > 100 && all.readable > 10);
 }
 

@@ -5,9 +5,10 @@
 #ifndef HOST_HEAP_H
 #define HOST_HEAP_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
-static unsigned heap_countdown;
+static _Atomic unsigned heap_countdown; /* allocations up to the one that fails; threads count together */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -24,7 +25,11 @@ static inline void heap_fail_at(unsigned n)
 
 static inline int heap_fails(void)
 {
-    return heap_countdown > 0 && --heap_countdown == 0;
+    unsigned left = heap_countdown;
+
+    while (left > 0 && !atomic_compare_exchange_weak(&heap_countdown, &left, left - 1))
+        ;
+    return left == 1;
 }
 
 void *__wrap_malloc(size_t size)

@@ -4,14 +4,13 @@
  * Each client adds at any host, waits for the outcome, reads, and looks at status and metrics meanwhile. In the end all
  * hosts have equal sums. Then a backup, refused changes, a transfer, and refused starts.
  */
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "kit.h"
 #include "raftcore_host.h"
 
@@ -153,22 +152,11 @@ static void *client(void *number)
             CHECK(rh_read(hosts[(size_t)i / 10 % HOSTS], id) == RH_OK);
             if (wait_for(id)->what == RH_READABLE)
                 CHECK(dbs[(size_t)i / 10 % HOSTS].sum >= before);
-            CHECK(rh_status(hosts[id % HOSTS], &s) == RH_OK && s.voter);
+            CHECK(rh_get_status(hosts[id % HOSTS], &s) == RH_OK && s.voter);
             CHECK(rh_metrics(hosts[id % HOSTS], text, sizeof text) > sizeof text);
         }
     }
     return NULL;
-}
-
-static void free_address(char to[32])
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&at, len) == 0 && getsockname(fd, (struct sockaddr *)&at, &len) == 0);
-    snprintf(to, 32, "127.0.0.1:%d", ntohs(at.sin_port));
-    close(fd);
 }
 
 static void say(void *context, enum rh_level level, const char *text)
@@ -203,7 +191,7 @@ static void start(size_t i, const char *root)
     for (double end = now_seconds() + 30; !s.voter || !s.core.leader;) {
         CHECK(now_seconds() < end);
         usleep(5000);
-        CHECK(rh_status(hosts[i], &s) == RH_OK);
+        CHECK(rh_get_status(hosts[i], &s) == RH_OK);
     }
 }
 
@@ -287,9 +275,11 @@ int main(int argc, char **argv)
     }
     check_backup(root);
     check_members();
-    CHECK(rh_transfer(hosts[1], 2, OTHER) == RH_OK);
-    enum rh_what moved = wait_for(OTHER)->what;
-    CHECK(moved == RH_DONE || moved == RH_NOT_COMMITTED);
+    for (uint64_t to = 1; to <= 12; to++) {
+        CHECK(rh_transfer(hosts[to / 2 % HOSTS], to % HOSTS + 1, OTHER) == RH_OK);
+        if (wait_for(OTHER)->what != RH_DONE)
+            DIE("no transfer to node %d: %s", (int)(to % HOSTS + 1), waiters[OTHER].words);
+    }
     for (size_t i = 0; i < HOSTS; i++)
         CHECK_OK(rh_close(hosts[i], &why), &why);
     check_found_again(root);

@@ -58,6 +58,15 @@ static void test_frames(void)
     }
     CHECK(peer_totals(a, 2).up_out && a->n_lost == 0);
 
+    /* So is the silence of a peer that is sent frames all the time, and answers none on this connection. */
+    uint64_t accepted = totals(b).accepted;
+    for (int i = 0; i < 20; i++) {
+        skipped += 2000000;
+        CHECK(send_frame(a, 2, 0, 0) == RH_OK);
+        spin(0.02);
+    }
+    CHECK(peer_totals(a, 2).up_out && a->n_lost == 0 && totals(b).accepted == accepted);
+
     /* A peer that goes away: lost, once; then back at another port. */
     stop(b);
     UNTIL(a->n_lost == 1);

@@ -27,6 +27,7 @@ struct sim_db {
     uint64_t *results;
     size_t cap_results;
     uint64_t id;                        /* of the node */
+    unsigned asked;                     /* times for a view */
 };
 
 /* A log store around the file log: it says how much space is left, and lets a flush fail. */
@@ -41,7 +42,9 @@ struct sim_node {
     struct rh_driver *driver;           /* NULL: down */
     struct sim_db db;
     struct sim_log log;
-    char path[300], peer[32];
+    char path[300], peer[32];           /* peer: the address of this start */
+    unsigned moves;                     /* times that the address changed */
+    uint64_t knew;                      /* when the node stopped: sim.n_moves, if the book was right */
     uint64_t flush_due, job_due;        /* 0: nothing to flush */
     bool joined;                        /* was started once */
     bool stops;                         /* is expected to: `last_words` then say why */
@@ -55,7 +58,7 @@ struct sim {
     uint64_t now;
     bool cut[NODES][NODES];             /* no way from a to b */
     const char *root;
-    uint64_t n_packets, n_breaks, n_streams, n_crashes, n_rejects, n_failures;
+    uint64_t n_packets, n_breaks, n_streams, n_crashes, n_rejects, n_failures, n_moves;
 };
 
 extern struct sim sim;
@@ -70,6 +73,8 @@ void sim_outcome(uint64_t node, uint64_t ticket, const struct rh_outcome *o);
 /* sim_node.c */
 void sim_start(uint64_t id, bool found, const char *join);
 void sim_stop(uint64_t id);
+void sim_move(uint64_t id);             /* a stopped node gets another address, if the others can be found */
+bool sim_book_is_right(uint64_t id);    /* the node knows where the members are */
 void sim_wipe(uint64_t id);             /* empties the directory of a stopped node */
 void sim_crash(uint64_t id);            /* unsynced writes are lost */
 void sim_turn(uint64_t id);

@@ -133,8 +133,11 @@ static int op_send(void *self, uint64_t to, const raftcore_slice *frames, size_t
     if (to >= NODES || !net.address[own][to][0])
         return RH_E_RANGE;
     struct link *l = &net.links[own][to];
-    if (!reaches(own, to) || (l->number && random_below(&sim.random, 3000) == 0)) {
+    bool there = strcmp(net.address[own][to], sim.nodes[to].peer) == 0;
+    if (!there || !reaches(own, to) || (l->number && random_below(&sim.random, 3000) == 0)) {
         break_link(own, to);
+        if (!there)                     /* nobody listens at the old address */
+            push(LOST, sim.now + 50 * MS, own, to, 0, NULL, 0);
         return RH_E_SMALL;
     }
     if (!l->number) {

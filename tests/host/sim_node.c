@@ -104,7 +104,7 @@ void sim_start(uint64_t id, bool found, const char *join)
 
     n->db.id = id;
     snprintf(n->path, sizeof n->path, "%s/n%llu", sim.root, (unsigned long long)id);
-    snprintf(n->peer, sizeof n->peer, "n%llu:1", (unsigned long long)id);
+    snprintf(n->peer, sizeof n->peer, "n%llu:%u", (unsigned long long)id, 1 + n->moves);
     rh_options_init(&o, sizeof o);
     o.id = id;
     o.peer = n->peer;
@@ -166,12 +166,38 @@ void sim_turn(uint64_t id)
     }
 }
 
+bool sim_book_is_right(uint64_t id)
+{
+    struct rh_member m[NODES] = {{.struct_size = sizeof m[0]}};
+    size_t n = rh_driver_members(sim.nodes[id].driver, m, NODES), members = 0;
+
+    for (size_t i = 0; i < n && i < NODES; i++) {
+        bool member = m[i].voter || m[i].learner;
+        members += member;
+        if (member && strcmp(m[i].peer_address, sim.nodes[m[i].id].peer) != 0)
+            return false;
+    }
+    return members > 0;
+}
+
+/* A node that moves while another one's move is not known yet might find nobody: people must help then. */
+void sim_move(uint64_t id)
+{
+    struct sim_node *n = &sim.nodes[id];
+
+    if (n->driver || n->knew != sim.n_moves)
+        return;
+    n->moves++;
+    sim.n_moves++;
+}
+
 void sim_stop(uint64_t id)
 {
     struct sim_node *n = &sim.nodes[id];
     struct rh_words why = {""};
     struct rh_driver *d = n->driver;
 
+    n->knew = sim_book_is_right(id) ? sim.n_moves : UINT64_MAX;
     n->driver = NULL;
     sim_net_down(id);
     int code = rh_driver_close(d, &why);

@@ -93,9 +93,9 @@ static inline int read_all(const struct rh_dir *d, const struct rh_snapshot *s, 
         }
         if (code == RH_OK) {
             CHECK(done == len && (len == 0 || memcmp(buf, data, len) == 0));
-            CHECK(rh_snapshot_info(r)->data_bytes == len && rh_snapshot_info(r)->index == s->index);
-            CHECK(rh_snapshot_info(r)->conf.len == sizeof conf &&
-                  memcmp(rh_snapshot_info(r)->conf.ptr, conf, sizeof conf) == 0);
+            CHECK(rh_snapshot_get_info(r)->data_bytes == len && rh_snapshot_get_info(r)->index == s->index);
+            CHECK(rh_snapshot_get_info(r)->conf.len == sizeof conf &&
+                  memcmp(rh_snapshot_get_info(r)->conf.ptr, conf, sizeof conf) == 0);
         }
         rh_snapshot_close(r);
     }

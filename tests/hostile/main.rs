@@ -62,6 +62,7 @@ fn message(rng: &mut Rng, node: &Node) -> proto::Message {
         term: rng.number(s.term),
         index,
         data: vec![7; rng.below(40) as usize].into(),
+        context: if rng.below(8) == 0 { vec![9; rng.below(20) as usize].into() } else { Default::default() },
     };
     let first = rng.number(s.last_index);
     let entries = (0..rng.below(4)).map(|i| {
@@ -226,7 +227,7 @@ fn turn(node: &mut Node, rng: &mut Rng) {
     let frames: usize = ready.messages().map(|m| m.parts().map(<[u8]>::len).sum::<usize>()).sum();
     assert!(frames < 1 << 26);
     for (index, term, kind, data) in changes {
-        let entry = raftcore::EntryRef { term, index, kind, data: &data, token: 0 };
+        let entry = raftcore::EntryRef { term, index, kind, data: &data, ..raftcore::EntryRef::default() };
         if node.apply_conf(entry).is_err() {
             node.skip_conf(index).unwrap();
         }

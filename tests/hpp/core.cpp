@@ -172,6 +172,90 @@ void wire() {
     CHECK(n.step_frames(2, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff").error().code() == code::decode);
 }
 
+// Takes and ends all readies of a sole voter.
+void work(node &n) {
+    for (;;) {
+        const auto rd = *n.get_ready();
+        if (!rd)
+            return;
+        for (const entry e : rd->committed())
+            if (e.kind() != entry_kind::normal)
+                CHECK(n.apply_conf(e));
+        CHECK(n.advance(rd->number()));
+    }
+}
+
+void contexts() {
+    const std::uint64_t self[] = {1};
+    conf founders = conf::of(self, 1, 1);
+    config c(1, 1);
+    c.set_dialect(dialect::eraftpb);
+    auto made = node::make(c);
+    CHECK(made);
+    node n = *std::move(made);
+    founders.set_dialect(dialect::eraftpb);
+    std::uint8_t encoded[64];
+    const std::size_t size = *founders.encode(encoded, sizeof encoded);
+    const conf on_disk = conf::of(bytes(encoded, size));
+    CHECK(n.boot(stored::founding(on_disk)) && n.get_conf()->dialect() == dialect::eraftpb);
+    CHECK(make_node(1).boot(stored::founding(on_disk)).error().code() == code::corrupt);
+    CHECK(n.campaign());
+    work(n);
+    CHECK(n.propose_with_context(entry_kind::normal, "who", "data", 7));
+    const auto rd = *n.get_ready();
+    CHECK(rd && rd->entries()[0].context().view() == "who" && rd->entries()[0].data().view() == "data");
+    work(n);
+    const raftcore_change update = change(change_kind::update_node, 1);
+    CHECK(n.propose_conf(&update, 1, transition::automatic, {}, 0).error().code() == code::unsupported);
+
+    std::uint8_t hello[64];
+    node peer = make_node(2);
+    const bytes frame(hello, *peer.hello(hello, sizeof hello));
+    const auto judged = n.hello_check(frame);
+    CHECK(judged.error().code() == code::not_for_me);
+    CHECK(judged.error().detail().find("eraftpb") != std::string_view::npos);
+    CHECK(founder(1).hello_check(frame) && n.hello_check("x").error().code() == code::decode);
+    CHECK(!bits<hello_feature>(hello_read(frame)->features).test(hello_feature::eraftpb));
+    const bytes own(hello, *n.hello(hello, sizeof hello));
+    CHECK(bits<hello_feature>(hello_read(own)->features).test(hello_feature::eraftpb));
+}
+
+void controls() {
+    node n = founder(1);
+    CHECK(n.campaign());
+    work(n);
+    const std::uint64_t term = n.get_status()->raw().term, seen = n.get_conf()->raw().index;
+    CHECK(n.propose_in_term(term, "x", 0) && n.propose_in_term(term + 1, "x", 0).error().code() == code::no_leader);
+    CHECK(n.propose_with_context(entry_kind::normal, "who", "data", 0).error().code() == code::unsupported);
+    const raftcore_change add = change(change_kind::add_learner, 2), more = change(change_kind::add_learner, 3);
+    CHECK(n.propose_conf_at(seen, &add, 1, transition::automatic, {}, 0));
+    work(n);
+    CHECK(n.propose_conf_at(seen, &more, 1, transition::automatic, {}, 0).error().code() == code::stale);
+
+    CHECK(n.set_window(2, 0, 0) && n.set_window(2, 65537, 0).error().code() == code::arg);
+    CHECK(n.set_commit_group(2, 9) && n.set_commit_group(5, 9).error().code() == code::no_peer);
+    raftcore_peer room[4];
+    CHECK((*n.get_peers(room, 4))[1]->group == 9);
+    CHECK(n.promote_when_caught_up(2, true) && n.promote_when_caught_up(2, false));
+    CHECK(n.request_snapshot().error().code() == code::no_leader);
+    CHECK(n.set_flag(flag::check_quorum, false) && n.set_flag(flag::conf_apart, true).error().code() == code::arg);
+    CHECK(n.set_flags(bits<flag>(RAFTCORE_FLAG_PRE_VOTE), bits<flag>(0)));
+    CHECK(n.ping() && n.has_ready()->test(has::messages));
+    work(n);
+    CHECK(n.trim());
+}
+
+// Other tests have taken memory before: too late. tests/c/set_heap.c has the rest.
+void heap_functions() {
+    raftcore_heap functions = {};
+    functions.struct_size = sizeof functions;
+    CHECK(set_heap(functions).error().code() == code::null);
+    functions.alloc = [](void *, std::size_t, std::size_t) -> void * { return nullptr; };
+    functions.resize = [](void *, void *, std::size_t, std::size_t, std::size_t) -> void * { return nullptr; };
+    functions.free = [](void *, void *, std::size_t, std::size_t) {};
+    CHECK(set_heap(functions).error().code() == code::state);
+}
+
 } // namespace
 
 int main() {
@@ -184,5 +268,8 @@ int main() {
     details();
     boot_in_pieces();
     wire();
+    contexts();
+    controls();
+    heap_functions();
     return 0;
 }

@@ -9,7 +9,9 @@ import struct
 from kit import Client, Reply
 
 GROUP = 1
-HOST = GROUP ^ 0x74736F68
+HEAD = 12           # length and group of a frame
+HELLO_FRAMES = 2    # the core's hello, and the host's
+PEER, BULK, JOIN = 1, 2, 3
 
 
 def throw(port, data, answer=False):
@@ -67,8 +69,16 @@ def frame(group, body):
     return struct.pack("<IQ", len(body), group) + body
 
 
-def hello(node, group=GROUP):
-    return frame(group, b"RAFTCORE" + struct.pack("<IQQQ", 1, 0, group, node))
+def host(kind, body=b"", version=1):
+    """A frame between hosts: docs/wire.md, section 2."""
+    return frame(GROUP, b"H" + bytes([kind]) + struct.pack("<H", len(body) & 0xFFFF) + body)
+
+
+def hello(node, group=GROUP, channel=PEER, to=0, disk=bytes(16)):
+    address = b"127.0.0.1:1"
+    fixed = struct.pack("<IIBBHHHIQ", 1, 1, channel, 0, len(address), 0, 0, 1 << 23, 0) + bytes(16) + disk + struct.pack("<QQ", 7, to)
+    return (frame(group, b"RAFTCORE" + struct.pack("<IQQQ", 1, 0, group, node)) +
+            frame(group, b"H\x01" + struct.pack("<H", len(fixed)) + fixed + address))
 
 
 def frames_of(stream):
@@ -111,43 +121,45 @@ def proposal(to, sender, kind, data):
 
 def peers(k):
     """
-    What a peer that is broken may send. Real frames with bits flipped may also SAY something, a higher term or another's
-    entry: that is a lie to a protocol that trusts its members, so afterwards the servers have to live, not to agree.
+    What a peer that is broken may send, and a stranger: to be refused, or to be survived. Real frames with bits flipped may also
+    SAY something, a higher term or another's entry: that is a lie to a protocol that trusts its members, so afterwards the servers
+    have to live, not to agree.
     """
-    recorded = [f for proxy in k.proxy.values() for f in frames_of(bytes(proxy.seen))[1:]]
+    streams = [frames_of(bytes(proxy.seen)) for proxy in k.proxy.values()]
+    streams = [x for x in streams if len(x) > HELLO_FRAMES]
+    hellos = [b"".join(x[:HELLO_FRAMES]) for x in streams]
+    recorded = [f for x in streams for f in x[HELLO_FRAMES:]]
     assert len(recorded) > 20, "no frames were recorded"
-    for port in k.peer.values():
-        if port not in [k.peer[i] for i in k.process]:
-            continue
+    kinds = list(range(0, 40)) + [255]
+    for i in k.process:
+        port = k.peer[i]
         for _ in range(20):
             throw(port, os.urandom(random.randrange(1, 3000)))
+        refused = [hello(2, group=99) + b"x" * 100, hello(0), hello(i), hello(2, to=99), hello(2, disk=b"another disk....")]
+        for data in refused:
+            answer = throw(port, data, answer=True)
+            assert not answer or b"H" in answer[HEAD:HEAD + 1] or b"RAFTCORE" in answer, answer[:80]
         throw(port, struct.pack("<IQ", 0xFFFFFFFF, GROUP), answer=True)
-        throw(port, hello(2, group=99) + b"x" * 100, answer=True)
-        throw(port, hello(0), answer=True)
-        throw(port, hello(77) + hello(78))
         throw(port, hello(77) + struct.pack("<IQ", 0x7FFFFFFF, GROUP) + b"x" * 1000, answer=True)
-        throw(port, hello(77) + frame(12345, b"another group"), answer=True)
-        for body in (b"", b"B", b"B" + bytes(15), b"D" + bytes(7), b"E", b"E" + bytes(16), b"X", b"D" + struct.pack("<II", 1 << 31, 1 << 31), b"D" + struct.pack("<II", 0, 0)):
-            throw(port, hello(77) + frame(HOST, body))
-            throw(port, hello(77) + frame(HOST, b"B" + struct.pack("<QQ", 5, 5)) + frame(HOST, body))
-        for body in (b"A", b"A" + bytes(8), b"R" + bytes(8), b"A" + bytes(8) + struct.pack("<I", 1 << 31), b"A" + bytes(8) + (struct.pack("<I", 1) + b"x") * 20,
-                     b"A" + bytes(8) + struct.pack("<I", 3) + b"SET", b"A" + bytes(8) + struct.pack("<I", 8) + b"FLUSHALL", b"A" + bytes(8) + struct.pack("<I", 11) + b"RAFT.STATUS"):
-            throw(port, hello(77) + frame(HOST, body))
-        for _ in range(20):
-            throw(port, hello(77) + frame(GROUP, os.urandom(random.randrange(0, 200))) * 3)
-        # Entries that are no operation, and changes that are no change: committed or refused, but nobody dies applying them.
-        for kind in (0, 1, 2):
-            for data in (b"", b"\xff\xff\xff", b"\x01" + os.urandom(60), bytes(50)):
-                throw(port, hello(77) + frame(GROUP, proposal(next(i for i in k.peer if k.peer[i] == port), 77, kind, data)))
-        # Data nobody asked for, well-formed; and the snapshot they belong to never comes.
-        throw(port, hello(78) + frame(HOST, b"B" + struct.pack("<QQ", 10**9, 5) + b"4=127.0.0.1:1") + frame(HOST, b"D" + struct.pack("<II", 1, 1) + b"kv") + frame(HOST, b"E" + bytes(16)))
+        throw(port, hello(77) + hello(78))
+        throw(port, hello(77) + frame(12345, b"another group"))
+        for opening in [hello(77, channel=c, to=i) for c in (PEER, BULK, JOIN, 9)] + hellos:
+            for kind in kinds:
+                for body in (b"", bytes(7), bytes(64), b"\xff" * 64, os.urandom(200)):
+                    throw(port, opening + host(kind, body))
+            for _ in range(20):
+                throw(port, opening + frame(GROUP, os.urandom(random.randrange(0, 200))) * 3)
+            # Entries that are no operation, and changes that are no change: committed or refused, but nobody dies applying them.
+            for kind in (0, 1, 2):
+                for data in (b"", b"\xff\xff\xff", b"\x01" + os.urandom(60), b"\x00" + os.urandom(60), bytes(50)):
+                    throw(port, opening + frame(GROUP, proposal(i, 77, kind, data)))
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
         for s in idle:
             s.close()
     k.alive()
     for port in [k.peer[i] for i in k.process]:
         for _ in range(100):
-            throw(port, hello(random.choice([77, 2, 3])) + b"".join(mutate(random.choice(recorded)) for _ in range(20)))
+            throw(port, random.choice(hellos) + b"".join(mutate(random.choice(recorded)) for _ in range(20)))
     k.alive()
     for i in k.process:
         assert Client(k.client[i]).do("PING") == "PONG"

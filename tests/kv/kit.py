@@ -10,6 +10,14 @@ import threading
 import time
 
 
+CASES = []
+
+
+def case(f):
+    CASES.append(f)
+    return f
+
+
 class Reply(Exception):
     """An error reply of the server: its text begins with a word like ERR, TRYAGAIN, UNKNOWN, NOTLEADER."""
 
@@ -65,6 +73,30 @@ class Client:
         return self.read()
 
 
+def error(c, *words):
+    """The error a command is answered with."""
+    try:
+        answer = c.do(*words)
+    except Reply as e:
+        return str(e)
+    raise AssertionError(f"{words}: {answer!r} is no error")
+
+
+def expect(got, want):
+    assert got == want, f"{got!r} instead of {want!r}"
+
+
+def attempt(k, i, *words):
+    """The reply or the error of a node that runs, or that has just been started."""
+    c = k.connect(i)
+    try:
+        return c.do(*words)
+    except Reply as e:
+        return e
+    finally:
+        c.close()
+
+
 def wait_for(what, condition, seconds=20, every=0.01):
     """Polls until the condition gives something true, and returns it."""
     until = time.monotonic() + seconds
@@ -78,10 +110,15 @@ def wait_for(what, condition, seconds=20, every=0.01):
 
 
 class Proxy:
-    """Forwards TCP connections to a port while it is not cut."""
+    """
+    Forwards TCP connections to the peer port of a node. The address book of the group has one address for a node, so the
+    dialler is known by the id in its hello: docs/wire.md, section 3. `cut` holds the ids whose connections are cut.
+    """
+
+    HELLO, ID_AT = 48, 40
 
     def __init__(self, target):
-        self.target, self.cut, self.pairs = target, False, set()
+        self.target, self.cut, self.pairs = target, set(), set()
         self.seen = bytearray()     # how the first connection's bytes began
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -92,20 +129,29 @@ class Proxy:
         while True:
             with contextlib.suppress(OSError):
                 a, _ = self.listener.accept()
-                if self.cut:
-                    a.close()
-                    continue
-                try:
-                    b = socket.create_connection(("127.0.0.1", self.target), timeout=2)
-                    b.settimeout(None)
-                except OSError:
-                    a.close()
-                    continue
+                threading.Thread(target=self.connect, args=(a,), daemon=True).start()
+
+    def connect(self, a):
+        with contextlib.suppress(OSError):
+            hello = b""
+            while len(hello) < self.HELLO and (part := a.recv(65536)):
+                hello += part
+            dialler = int.from_bytes(hello[self.ID_AT:self.ID_AT + 8], "little")
+            b = None
+            if dialler not in self.cut:
+                b = socket.create_connection(("127.0.0.1", self.target), timeout=2)
+                b.settimeout(None)
+                b.sendall(hello)
                 with self.lock:
-                    self.pairs.add((a, b))
+                    self.pairs.add((dialler, a, b))
                 first = not self.seen
-                threading.Thread(target=self.pump, args=(a, b, first), daemon=True).start()
+                if first:
+                    self.seen += hello
                 threading.Thread(target=self.pump, args=(b, a, False), daemon=True).start()
+                self.pump(a, b, first)
+        for s in (a, b):
+            if s:
+                s.close()
 
     def pump(self, x, y, recorded):
         with contextlib.suppress(OSError):
@@ -117,19 +163,21 @@ class Proxy:
             with contextlib.suppress(OSError):
                 s.shutdown(socket.SHUT_RDWR)
 
-    def set_cut(self, cut):
-        self.cut = cut
-        if cut:
-            with self.lock:
-                pairs, self.pairs = self.pairs, set()
-            for pair in pairs:
-                for s in pair:
+    def set_cut(self, dialler, cut):
+        with self.lock:
+            if cut:
+                self.cut.add(dialler)
+            else:
+                self.cut.discard(dialler)
+            for pair in [x for x in self.pairs if x[0] in self.cut]:
+                self.pairs.discard(pair)
+                for s in pair[1:]:
                     with contextlib.suppress(OSError):
                         s.shutdown(socket.SHUT_RDWR)
 
 
 class Cluster:
-    """Servers of one group. Node i has client port self.client[i] and peer port self.peer[i]."""
+    """Servers of one group. Node i has client port self.client[i] and peer port self.peer[i]; peers know address(i)."""
 
     def __init__(self, binary, where, size=3, spare=2, proxies=False, options=()):
         self.binary, self.where, self.options = binary, where, list(options)
@@ -137,9 +185,7 @@ class Cluster:
         everyone = range(1, size + spare + 1)
         self.client = {i: free_port() for i in everyone}
         self.peer = {i: free_port() for i in everyone}
-        self.proxy = {}
-        if proxies:     # one for each ordered pair, so that each node is given a list of its own
-            self.proxy = {(a, b): Proxy(self.peer[b]) for a in everyone for b in everyone if a != b}
+        self.proxy = {i: Proxy(self.peer[i]) for i in everyone} if proxies else {}
         self.process = {}
         os.makedirs(where, exist_ok=True)
         print(f"    ports: {self.client}", flush=True)
@@ -158,19 +204,28 @@ class Cluster:
         with open(self.disk(i) + ".log", encoding="utf-8", errors="replace") as f:
             return f.read()
 
-    def start(self, i, *options):
-        named = self.founders if "--join" in options else sorted({*self.founders, i})
-        ports = {b: self.proxy[i, b].port if (i, b) in self.proxy else self.peer[b] for b in named}
-        addresses = ",".join(f"{b}=127.0.0.1:{port}" for b, port in ports.items())
+    def address(self, i):
+        return f"127.0.0.1:{self.proxy[i].port if i in self.proxy else self.peer[i]}"
+
+    def set_cut(self, a, b, cut):
+        """Cuts what node a dials at node b."""
+        self.proxy[b].set_cut(a, cut)
+
+    def start(self, i, *options, wrapper=()):
         with open(self.disk(i) + ".log", "ab") as log:
             self.process[i] = subprocess.Popen(
-                [self.binary, "--id", str(i), "--dir", self.disk(i), "--client", f"127.0.0.1:{self.client[i]}",
-                 "--peer", f"127.0.0.1:{self.peer[i]}", "--cluster", addresses, *self.options, *options],
+                [*wrapper, self.binary, "--id", str(i), "--dir", self.disk(i), "--client", f"127.0.0.1:{self.client[i]}",
+                 "--peer", self.address(i), "--listen", f"127.0.0.1:{self.peer[i]}", *self.options, *options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def start_all(self):
-        for i in self.founders:
-            self.start(i)
+        """Founds a group of one, and lets the others join. Returns the leader."""
+        first, rest = self.founders[0], self.founders[1:]
+        self.start(first, "--found")
+        for i in rest:
+            self.start(i, "--join", self.address(first))
+        everyone = ",".join(str(i) for i in self.founders)
+        wait_for("all are voters", lambda: all(self.status(i)["voters"] == everyone for i in self.founders))
         return self.leader()
 
     def kill(self, i):
@@ -188,6 +243,15 @@ class Cluster:
     def pause(seconds):
         """Lets a fault last. Not for waiting until something has happened: that is wait_for."""
         time.sleep(seconds)
+
+    def ends(self, i, *options, seconds=20, **more):
+        """Starts node i, which must end by itself with status 1. Returns what it said."""
+        before = len(self.log(i)) if os.path.exists(self.disk(i) + ".log") else 0
+        self.start(i, *options, **more)
+        expect(self.process.pop(i).wait(timeout=seconds), 1)
+        words = self.log(i)[before:]
+        assert len(words) > 30, f"no words: {words!r}"
+        return words
 
     def alive(self):
         for i, p in self.process.items():

@@ -48,7 +48,8 @@ def indent_of(text):
 
 def tracked(top):
     files = subprocess.run(["git", "ls-files"], cwd=top, check=True, capture_output=True, text=True).stdout.split("\n")
-    return [path for path in files if path and not path.startswith("tests/loops/") and (top / path).is_file()]
+    ours = [path for path in files if path and not path.startswith("tests/loops/")]
+    return [path for path in ours if (top / path).is_file() and not (top / path).is_symlink()]  # a link shows a file twice
 
 
 def pages(path, lines):

@@ -163,7 +163,7 @@ impl Group {
                             index,
                             kind: e.kind,
                             data: &e.data,
-                            token: 0,
+                            ..EntryRef::default()
                         });
                         node.supply_entries(fetch.id, entries).map(|_| ())
                     })
@@ -224,7 +224,7 @@ impl Group {
             disk.log.split_off(&first.index);
         }
         for e in ready.entries() {
-            disk.log.insert(e.index, Stored { term: e.term, kind: e.kind, data: e.data.to_vec() });
+            disk.log.insert(e.index, Stored { term: e.term, kind: e.kind, data: e.data.to_vec(), context: Vec::new() });
         }
         disk.state = ready.hard_state().unwrap_or(disk.state);
         for message in ready.messages() {
@@ -249,7 +249,7 @@ impl Group {
             disk.applied = last;
         }
         for (index, term, kind, data) in changes {
-            let entry = EntryRef { term, index, kind, data: &data, token: 0 };
+            let entry = EntryRef { term, index, kind, data: &data, ..EntryRef::default() };
             self.call(id, "apply_conf", |node| node.apply_conf(entry).map(|_| ())).unwrap();
             let host = self.hosts.get_mut(&id).unwrap();
             host.disk.conf = host.node.conf().unwrap().bytes.to_vec();
@@ -372,7 +372,10 @@ fn making_booting_and_cloning_without_memory_say_so() {
     let disk = {
         let mut disk = Disk { state: HardState { term: 3, vote: 1, commit: 4 }, ..Disk::founder(&[1, 2, 3]) };
         for index in 2..400 {
-            disk.log.insert(index, Stored { term: 1 + index / 200, kind: EntryKind::Normal, data: vec![1; 200] });
+            disk.log.insert(
+                index,
+                Stored { term: 1 + index / 200, kind: EntryKind::Normal, data: vec![1; 200], context: Vec::new() },
+            );
         }
         disk
     };
@@ -387,7 +390,7 @@ fn making_booting_and_cloning_without_memory_say_so() {
             index,
             kind: e.kind,
             data: &e.data,
-            token: 0,
+            ..EntryRef::default()
         }))?;
         node.boot_done(disk.applied)?;
         node.try_clone()

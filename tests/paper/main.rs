@@ -39,7 +39,7 @@ impl Server {
         let mut disk = Disk { state: HardState { term, vote, commit: 1 }, ..Disk::founder(&[1, 2, 3]) };
         for (index, &term) in (2..).zip(&log[1..]) {
             let data = format!("{term}.{index}").into_bytes();
-            disk.log.insert(index, kit::Stored { term, kind: raftcore::EntryKind::Normal, data });
+            disk.log.insert(index, kit::Stored { term, kind: raftcore::EntryKind::Normal, data, context: Vec::new() });
         }
         Self::boot(config, disk)
     }

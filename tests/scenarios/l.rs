@@ -378,7 +378,7 @@ fn l16_gaps_and_falling_terms_are_refused_whole_on_both_ends() {
     node.report_unreachable(3).unwrap();
     step(&mut node, &message(MessageKind::HeartbeatResp, 3, 1, 1)).unwrap();
     let fetch = node.next_fetch().unwrap().unwrap();
-    let e = |index, term| EntryRef { term, index, kind: EntryKind::Normal, data: &[1; 3000], token: 0 };
+    let e = |index, term| EntryRef { term, index, kind: EntryKind::Normal, data: &[1; 3000], ..EntryRef::default() };
     let first = fetch.first;
     for entries in
         [vec![e(first + 1, 1)], vec![e(first, 1), e(first + 2, 1)], vec![e(first, 2)], vec![e(first, 0)], vec![]]
@@ -414,7 +414,7 @@ fn l17_a_conflict_below_commit_is_refused_loudly() {
 fn l18_a_commit_index_below_applied_is_repaired_at_boot() {
     let mut disk = Disk::founder(&[1, 2, 3]);
     for index in 2..=5 {
-        disk.log.insert(index, Stored { term: 1, kind: EntryKind::Normal, data: vec![1] });
+        disk.log.insert(index, Stored { term: 1, kind: EntryKind::Normal, data: vec![1], context: Vec::new() });
     }
     (disk.state, disk.applied) = (HardState { term: 1, vote: 0, commit: 2 }, 4);
     let mut node = disk.boot(&config(1));
@@ -466,7 +466,7 @@ fn l20_what_is_compacted_while_a_slow_peer_needs_it_comes_by_snapshot() {
         index,
         kind: e.kind,
         data: &e.data,
-        token: 0,
+        ..EntryRef::default()
     });
     assert_eq!(cluster.node(1).supply_entries(fetch.id, entries), Ok(raftcore::Supplied::Ignored));
     cluster.tick(10);

@@ -258,7 +258,7 @@ fn m11_without_validation_an_invalid_change_fails_where_it_is_applied() {
     };
     let (index, term, kind, data) = entry;
 
-    let e = EntryRef { term, index, kind, data: &data, token: 0 };
+    let e = EntryRef { term, index, kind, data: &data, ..EntryRef::default() };
     assert_eq!(node.apply_conf(e).err(), Some(Error::Conf));
     assert_eq!(node.advance(number), Err(Error::State), "it goes on as if nothing had happened");
     assert!(!node.is_poisoned());
@@ -369,7 +369,7 @@ fn m15_only_a_change_touches_the_configuration() {
     step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, &v1(1, 3))], 2)).unwrap();
     let number = node.ready().unwrap().unwrap().number();
     let data = v1(1, 3);
-    let e = EntryRef { term: 1, index: 2, kind: EntryKind::ConfChange, data: &data, token: 0 };
+    let e = EntryRef { term: 1, index: 2, kind: EntryKind::ConfChange, data: &data, ..EntryRef::default() };
     assert_eq!(node.apply_conf(e).err(), Some(Error::Arg));
     node.advance(number).unwrap();
     assert_eq!(node.conf().unwrap().conf.voters, [1, 2, 3]);

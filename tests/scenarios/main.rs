@@ -66,7 +66,7 @@ fn drain(node: &mut Node) -> Vec<proto::Message> {
         let changes: Vec<_> = node.view(number).unwrap().committed().filter(|e| e.kind.is_change()).collect();
         let changes: Vec<_> = changes.iter().map(|e| (e.index, e.term, e.kind, e.data.to_vec())).collect();
         for (index, term, kind, data) in changes {
-            let entry = raftcore::EntryRef { term, index, kind, data: &data, token: 0 };
+            let entry = raftcore::EntryRef { term, index, kind, data: &data, ..raftcore::EntryRef::default() };
             node.apply_conf(entry).unwrap();
         }
         node.advance(number).unwrap();

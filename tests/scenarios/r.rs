@@ -233,7 +233,10 @@ fn store(disk: &mut Disk, node: &raftcore::Node, number: u64) {
     let ready = node.view(number).unwrap();
     for e in ready.entries() {
         disk.log.split_off(&e.index);
-        disk.log.insert(e.index, crate::kit::Stored { term: e.term, kind: e.kind, data: e.data.to_vec() });
+        disk.log.insert(
+            e.index,
+            crate::kit::Stored { term: e.term, kind: e.kind, data: e.data.to_vec(), context: Vec::new() },
+        );
     }
     disk.state = ready.hard_state().unwrap_or(disk.state);
 }

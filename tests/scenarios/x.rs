@@ -55,7 +55,7 @@ type Boot<'a> = dyn Fn(&mut Node) -> Result<(), Error> + 'a;
 #[test]
 fn x02_boot_data_that_disagree_are_refused_and_the_node_stays_unbooted() {
     let conf = wire::ConfStateRef { voters: &[1, 2, 3], ..Default::default() };
-    let e = |index, term| EntryRef { term, index, kind: EntryKind::Normal, data: b"x", token: 0 };
+    let e = |index, term| EntryRef { term, index, kind: EntryKind::Normal, data: b"x", ..EntryRef::default() };
     let boots: [&Boot<'_>; 9] = [
         // Commit, applied, the entries' indexes and terms, the runs.
         &|node| {

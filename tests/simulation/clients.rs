@@ -215,11 +215,12 @@ impl World {
 
     fn some_changes(&mut self) -> Vec<Change> {
         let mut changes: Vec<Change> = Vec::new();
+        let updates = self.bench.plan.dialect() == raftcore::Dialect::Raftpb;
         for _ in 0..1 + self.operators.below(3) {
             let kind = match self.operators.below(8) {
                 0 | 1 => ChangeKind::RemoveNode,
                 2 | 3 => ChangeKind::AddLearner,
-                4 if self.operators.chance(20) => ChangeKind::UpdateNode,
+                4 if self.operators.chance(20) && updates => ChangeKind::UpdateNode,
                 _ => ChangeKind::AddNode,
             };
             let id = 1 + self.operators.below(6);

@@ -21,7 +21,7 @@ impl Record {
     }
 
     pub fn entry(&self, index: u64) -> EntryRef<'_> {
-        EntryRef { term: self.term, index, kind: self.kind, data: &self.data, token: 0 }
+        EntryRef { term: self.term, index, kind: self.kind, data: &self.data, ..EntryRef::default() }
     }
 
     /// Returns the number and the key of a write. None: a leader's first entry, or a change.

@@ -132,6 +132,9 @@ impl Driver {
         set_priority(priority: i32) -> ();
         set_window(peer: u64, max_msgs: u32, max_bytes: u64) -> ();
         set_commit_broadcast(on: bool) -> ();
+        request_snapshot() -> ();
+        ping() -> ();
+        trim() -> ();
         report_unreachable(peer: u64) -> ();
         report_snapshot(peer: u64, report: SnapshotReport) -> ();
         compacted(index: u64) -> ();

@@ -430,7 +430,8 @@ impl Host {
     }
 
     fn change(&mut self, index: u64, record: &Record, b: &mut Bench) -> Turn<Option<Rc<[u8]>>> {
-        let context = wire::parse_change(record.kind, &record.data).map_or(&[][..], |view| view.context);
+        let context = wire::parse_change(raftcore::Dialect::Raftpb, record.kind, &record.data)
+            .map_or(&[][..], |view| view.context);
         if b.plan.skips && context.last() == Some(&SKIP) {
             let done = self.driver.skip_conf(index)?;
             let Ok(bytes) = done else {

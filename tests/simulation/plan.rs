@@ -302,12 +302,23 @@ impl Plan {
             (Flags::READ_AT_ONCE, rng.chance(10) && !lease),
             (Flags::DEBUG_POISON_VIEWS, rng.chance(20)),
             (Flags::QUIET_COMMIT, rng.chance(75)),
+            (Flags::REPORT_COMMIT, rng.chance(20)),
+            (Flags::SPARE_HEARTBEATS, rng.chance(20)),
+            (Flags::YIELD_TO_PRIORITY, rng.chance(10)),
         ];
         for (flag, on) in optional {
             c.flags = c.flags.with(flag, on);
         }
         if rng.chance(30) {
             c.max_apply_unpersisted = rng.between(1, 20) as u32;
+        }
+        if rng.chance(20) {
+            c.dialect = raftcore::Dialect::Eraftpb;
+        }
+        if rng.chance(20) {
+            c.election_jitter_ticks = rng.between(2, 3 * u64::from(c.election_ticks)) as u32;
+            c.max_entries_per_msg = rng.between(0, 5) as u32;
+            c.caught_up_entries = rng.between(0, 40) as u32;
         }
         c.own_write_timeout_ticks = rng.pick(&[0, 20, 100]).unwrap_or(0) as u32;
         if rng.chance(10) {
@@ -321,6 +332,10 @@ impl Plan {
 
     pub fn has(&self, fault: Fault) -> bool {
         self.on & fault.bit() != 0
+    }
+
+    pub fn dialect(&self) -> raftcore::Dialect {
+        self.template.dialect
     }
 
     pub fn election_ticks(&self) -> u64 {
@@ -367,6 +382,11 @@ impl Plan {
     /// Ends the faults.
     pub fn calm(&mut self) {
         (self.on, self.over, self.lazy) = (0, self.on, false);
+    }
+
+    /// Says whether a kind of fault was present before the faults ended.
+    pub fn had(&self, fault: Fault) -> bool {
+        self.over & fault.bit() != 0
     }
 
     /// Returns the kinds of faults that are present.

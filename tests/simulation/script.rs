@@ -42,7 +42,9 @@ fn entry_text(entry: &EntryRef<'_>) -> String {
 }
 
 fn change_text(entry: &EntryRef<'_>) -> String {
-    let Ok(view) = wire::parse_change(entry.kind, entry.data) else { return "no change".to_string() };
+    let Ok(view) = wire::parse_change(raftcore::Dialect::Raftpb, entry.kind, entry.data) else {
+        return "no change".to_string();
+    };
     let steps: Vec<String> = view.changes().map(|change| format!("{:?} {}", change.kind, change.id)).collect();
     if steps.is_empty() { "leave joint".to_string() } else { format!("{} ({:?})", steps.join(", "), view.transition) }
 }
@@ -70,7 +72,7 @@ pub fn message_text(bytes: &[u8]) -> String {
         let entries: Vec<String> = m
             .entries
             .iter()
-            .map(|e| EntryRef { term: e.term, index: e.index, kind: e.kind, data: e.data, token: 0 })
+            .map(|e| EntryRef { term: e.term, index: e.index, kind: e.kind, data: e.data, ..EntryRef::default() })
             .map(|entry| entry_text(&entry))
             .collect();
         let _ = write!(text, " Entries:[{}]", entries.join("; "));

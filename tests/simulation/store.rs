@@ -246,7 +246,8 @@ impl Host {
                 self.look(b)?;
             }
             StorageMode::Messages => {
-                while let Some((_, response)) = self.apply_responses.pop_front_if(|(last, _)| *last <= applied) {
+                while self.apply_responses.front().is_some_and(|(last, _)| *last <= applied) {
+                    let Some((_, response)) = self.apply_responses.pop_front() else { break };
                     let done = self.driver.step_local(&response)?;
                     self.may_fail("step_local", done, &[Error::Stale])?;
                     self.look(b)?;

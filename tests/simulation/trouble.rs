@@ -139,7 +139,7 @@ impl World {
         let peer = ids[(detail >> 8) as usize % ids.len()];
         let flag = detail >> 40 & 1 == 1;
         self.with(id, |host, b| {
-            let done = match detail % 9 {
+            let done = match detail % 12 {
                 0 | 1 => host.driver.campaign()?,
                 2 => host.driver.forget_leader()?,
                 3 => host.driver.report_unreachable(peer)?,
@@ -151,9 +151,12 @@ impl World {
                 5 => host.driver.set_electable(flag || detail >> 41 & 3 != 0)?,
                 6 => host.driver.set_commit_broadcast(flag)?,
                 7 => host.driver.set_window(peer, host.config.max_inflight_msgs, host.config.max_inflight_bytes)?,
-                _ => host.driver.set_priority((detail >> 42 & 3) as i32)?,
+                8 => host.driver.set_priority((detail >> 42 & 3) as i32)?,
+                9 => host.driver.request_snapshot()?,
+                10 => host.driver.ping()?,
+                _ => host.driver.trim()?,
             };
-            host.may_fail("a stray call", done, &[Error::NoPeer])?;
+            host.may_fail("a stray call", done, &[Error::NoPeer, Error::NoLeader, Error::State])?;
             host.look(b)?;
             Ok(())
         })

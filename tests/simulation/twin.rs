@@ -63,6 +63,7 @@ fn entries_in<'a>(entries: impl Iterator<Item = EntryRef<'a>>) -> Vec<raftcore_e
         reserved0: 0,
         data: slice(e.data),
         token: 0,
+        context: slice(e.context),
     };
     entries.map(entry).collect()
 }
@@ -79,8 +80,9 @@ fn config_in(c: &Config) -> raftcore_config {
         max_inflight_msgs max_outstanding max_entries_per_ready max_messages max_reads max_tokens priority
         max_apply_unpersisted recent_bytes catchup_bytes max_size_per_msg max_committed_size_per_ready
         max_uncommitted_size max_inflight_bytes max_entry_bytes max_snapshot_bytes block_bytes own_write_timeout_ticks
+        election_jitter_ticks peer_lags_ticks no_leader_ticks max_entries_per_msg caught_up_entries
     }
-    (out.flags, out.storage) = (c.flags.0, c.storage as u32);
+    (out.flags, out.storage, out.dialect) = (c.flags.0, c.storage as u32, c.dialect as u32);
     out
 }
 
@@ -115,6 +117,9 @@ impl Twin {
         set_window(peer: u64 => peer, max_msgs: u32 => max_msgs, max_bytes: u64 => max_bytes) = raftcore_set_window;
         set_commit_broadcast(on: bool => u32::from(on)) = raftcore_set_commit_broadcast;
         report_unreachable(peer: u64 => peer) = raftcore_report_unreachable;
+        request_snapshot() = raftcore_request_snapshot;
+        ping() = raftcore_ping;
+        trim() = raftcore_trim;
         report_snapshot(peer: u64 => peer, report: SnapshotReport => report as u32) = raftcore_report_snapshot;
         compacted(index: u64 => index) = raftcore_compacted;
         advance(number: u64 => number) = raftcore_advance;

@@ -128,7 +128,7 @@ static void boot_node(uint64_t seed) {
     };
     for (uint64_t i = me->d.before_first + 1; i <= me->last; i++) {
         const struct record *r = record_at(i);
-        entries[s.n_entries++] = (raftcore_entry){r->term, i, r->kind, 0, {r->data.ptr, r->data.len}, 0};
+        entries[s.n_entries++] = (raftcore_entry){.term = r->term, .index = i, .kind = r->kind, .data = {r->data.ptr, r->data.len}};
     }
     checked(raftcore_boot(me->node, &s));
 }

@@ -22,7 +22,7 @@ static void supply(raftcore_node *n, const raftcore_fetch *f) {
     }
     for (uint64_t i = f->first; i > me->d.before_first && i <= f->last && count < MORE; i++) {
         const struct record *r = record_at(i);
-        got[count++] = (raftcore_entry){r->term, i, r->kind, 0, {r->data.ptr, r->data.len}, 0};
+        got[count++] = (raftcore_entry){.term = r->term, .index = i, .kind = r->kind, .data = {r->data.ptr, r->data.len}};
     }
     if (count > 0)
         checked(raftcore_supply_entries(n, f->id, got, count));

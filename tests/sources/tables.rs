@@ -5,25 +5,61 @@ use std::fs;
 
 use super::{none, rust_files, top, tree, words};
 
-/// Rows of `docs/departures.md` and `docs/found.md` end with tests, by name or by file.
+/// Rows of `docs/found.md` end with tests, by name or by file. Each section of `docs/departures.md`
+/// has a line for every test.
 #[test]
 fn tables_name_their_tests() {
     let functions =
         |text: &str| text.split("fn ").skip(1).filter_map(|part| words(part).next().map(str::to_string)).collect();
     let tests: BTreeSet<String> =
         rust_files("").iter().flat_map(|file| -> Vec<String> { functions(&file.text) }).collect();
+    let read = |name: &str| fs::read_to_string(top().join(name)).unwrap();
+    let (found, departures) = (read("docs/found.md"), read("docs/departures.md"));
+    let last_column = |row| str::trim_end_matches(row, '|').rsplit('|').next().unwrap();
+    let rows: Vec<_> = rows_of(&found).map(|row| ("docs/found.md", row, last_column(row).to_string())).collect();
+    let sections: Vec<_> = sections_of(&departures)
+        .map(|(title, text)| {
+            let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("- Test: ")).collect();
+            ("docs/departures.md", title, lines.join(" "))
+        })
+        .collect();
+    assert!(rows.len() > 40 && sections.len() > 50, "{} rows, {} sections", rows.len(), sections.len());
     let mut faults = Vec::new();
-    for (name, least) in [("docs/departures.md", 20), ("docs/found.md", 40)] {
-        let page = fs::read_to_string(top().join(name)).unwrap();
-        let rows: Vec<&str> = rows_of(&page).collect();
-        assert!(rows.len() > least, "{name}: {} rows", rows.len());
+    for (page, place, shown) in rows.into_iter().chain(sections) {
+        let shown = quoted(&shown);
+        if shown.is_empty() {
+            faults.push(format!("{page}: no test for {place}"));
+        }
+        let missing = shown.into_iter().filter(|test| !tests.contains(*test) && !top().join(test).is_file());
+        faults.extend(missing.map(|test| format!("{page}: no test `{test}`")));
+    }
+    none(faults);
+}
+
+/// A name in the tables of tests of the replicated databases is a test in Python, or a file beside the tests.
+#[test]
+fn databases_name_their_tests() {
+    let mut faults = Vec::new();
+    for (database, heading) in
+        [("redis", "Traps and tests"), ("sqlite", "Traps and tests"), ("sqlite", "The states of a commit")]
+    {
+        let page = fs::read_to_string(top().join(format!("examples-c/{database}/README.md"))).unwrap();
+        let section = page.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
+        let files: Vec<_> =
+            tree().into_iter().filter(|file| file.name.starts_with(&format!("tests/{database}/"))).collect();
+        let rows: Vec<&str> = rows_of(section).collect();
+        assert!(rows.len() > 10, "{database}, {heading}: {} rows", rows.len());
         for row in rows {
-            let shown = quoted(row.trim_end_matches('|').rsplit('|').next().unwrap());
-            if shown.is_empty() {
-                faults.push(format!("{name}: no test in the last column of {row}"));
+            for name in quoted(row.trim_end_matches('|').rsplit('|').next().unwrap()) {
+                let stem = name.trim_end_matches('…');
+                let known = files
+                    .iter()
+                    .any(|file| file.name.ends_with(&format!("/{name}")) || file.text.contains(&format!("def {stem}")))
+                    || top().join(format!("examples-c/{database}/{name}")).is_file();
+                if !known {
+                    faults.push(format!("examples-c/{database}/README.md: no test `{name}`"));
+                }
             }
-            let missing = shown.into_iter().filter(|test| !tests.contains(*test) && !top().join(test).is_file());
-            faults.extend(missing.map(|test| format!("{name}: no test `{test}`")));
         }
     }
     none(faults);
@@ -76,6 +112,14 @@ fn rows_of(page: &str) -> impl Iterator<Item = &str> {
     let lines = page.lines().zip(page.lines().skip(1).chain([""]));
     let is_rule = |line: &str| line.starts_with("|-");
     lines.filter(move |(line, next)| line.starts_with('|') && !is_rule(line) && !is_rule(next)).map(|(line, _)| line)
+}
+
+/// Returns title and text of the sections below `###`.
+fn sections_of(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    page.split("\n### ").skip(1).map(|section| {
+        let (title, text) = section.split_once('\n').unwrap_or((section, ""));
+        (title, text.split("\n## ").next().unwrap_or(text))
+    })
 }
 
 /// The parts of a line between backquotes.

@@ -123,6 +123,8 @@ ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t offset)
         if ((uint64_t)offset + (size_t)n > disk.sizes[file])
             disk_set_size(file, (uint64_t)offset + (size_t)n);
         disk_add((struct disk_op){.kind = DISK_WRITE, .file = file, .offset = (uint64_t)offset, .len = (size_t)n}, bytes);
+        if (fcntl(fd, F_GETFL) & O_DSYNC)       /* the write is its own flush. Earlier unsynced writes count as synced, too */
+            disk_add((struct disk_op){.kind = DISK_SYNC, .file = file}, NULL);
     }
     pthread_mutex_unlock(&disk.mutex);
     return n;

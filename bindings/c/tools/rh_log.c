@@ -182,25 +182,24 @@ static int verify_entries(struct rh_log *log, const struct rh_boot *boot)
 
 static int verify_snapshot(const struct rh_dir *d, const struct rh_snapshot *s)
 {
-    struct rh_snapshot_reader *r;
-    uint8_t *buf = malloc(PIECE);
+    struct rh_snapshot_reader *r = NULL;
     size_t got = 1;
     uint64_t all = 0;
 
-    if (s->index == 0 || s->bytes == 0 || !buf) {
-        free(buf);
+    if (s->index == 0 || s->bytes == 0) {
         printf("snapshot   none\n");
         return 0;
     }
-    int code = rh_snapshot_open(d, s, &r, &why);
+    uint8_t *buf = malloc(PIECE);
+    int code = buf ? rh_snapshot_open(d, s, &r, &why) : rh_fail(&why, RH_E_NOMEM, "no memory");
     while (code == RH_OK && got > 0) {
         code = rh_snapshot_read(r, buf, PIECE, &got, &why);
         all += got;
     }
     free(buf);
+    rh_snapshot_close(r);
     if (code != RH_OK)
         return fail("snapshot");
-    rh_snapshot_close(r);
     printf("snapshot   of index %" PRIu64 ": whole, %" PRIu64 " bytes of data\n", s->index, all);
     return 0;
 }

@@ -58,7 +58,7 @@ func (h *Host) accept() {
 			conn.Close()
 			continue
 		}
-		wg.Go(func() {
+		start(&wg, func() {
 			h.serve(g, conn)
 			conn.Close()
 			g.leave(conn)

@@ -103,12 +103,12 @@ func (a *applier) add(e *committed) {
 func (a *applier) repeat(s *session, number uint64, e *committed) {
 	if number < s.number {
 		e.p.finish(outcome{kind: wire.OutcomeUnknown, index: e.index, term: e.term, err: ErrSessionGone,
-			words: fmt.Sprintf("request %d of the session was applied, and its result given up after request %d", number, s.number)})
+			words: fmt.Sprintf("%v: the result of request %d was given up after request %d", ErrSessionGone, number, s.number)})
 		return
 	}
 	if s.dropped {
 		e.p.finish(outcome{kind: wire.OutcomeUnknown, index: e.index, term: e.term, err: ErrSessionGone,
-			words: "the request was applied, and its result was too long to keep"})
+			words: ErrSessionGone.Error() + ": the result of the request was too long to keep"})
 		return
 	}
 	e.p.finish(outcome{kind: wire.OutcomeDone, index: e.index, term: e.term, result: s.result})
@@ -314,7 +314,7 @@ func (h *Host) beginSnapshot() {
 		return
 	}
 	h.applier.bytes = 0
-	h.wg.Go(func() {
+	start(&h.wg, func() {
 		begin := time.Now()
 		head, err := f.save(h.dir)
 		if err != nil {

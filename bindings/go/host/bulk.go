@@ -69,7 +69,7 @@ func (h *Host) supplyFile(f raftcore.Fetch) (bool, error) {
 	s := &sending{index: head.Index, term: head.Term, cancel: cancel}
 	h.sends[f.Peer] = s
 	address := h.addressOf(f.Peer)
-	h.wg.Go(func() {
+	start(&h.wg, func() {
 		defer cancel()
 		defer file.Close()
 		go func() {

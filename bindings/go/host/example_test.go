@@ -331,7 +331,7 @@ func ExampleHost_Promote() {
 	// true
 }
 
-// A backup of a running group, and a new group of it.
+// A backup of a running group has every write acknowledged before.
 func ExampleHost_Backup() {
 	dir, ctx := temp(), context.Background()
 	defer os.RemoveAll(dir)
@@ -348,15 +348,44 @@ func ExampleHost_Backup() {
 		log.Fatal(err)
 	}
 
-	tally := &Tally{}
-	opt := options()
-	opt.Machine = tally
-	if err := host.FoundFrom(filepath.Join(dir, "new"), 9, &backup, opt); err != nil {
+	fmt.Println(backup.Len() > 0)
+	// Output:
+	// true
+}
+
+// A new group with the state of a backup: the old group, if there still is one, is not touched.
+func ExampleFoundFrom() {
+	dir, ctx := temp(), context.Background()
+	defer os.RemoveAll(dir)
+	all, err := start(ctx, dir, 1)
+	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(tally.Value())
+	defer stop(all...)
+	if _, err := all[0].Propose(ctx, []byte("cherry")); err != nil {
+		log.Fatal(err)
+	}
+	var backup bytes.Buffer
+	if err := all[0].Backup(ctx, &backup); err != nil {
+		log.Fatal(err)
+	}
+
+	tally, opt := &Tally{}, options()
+	opt.Machine = tally
+	place := filepath.Join(dir, "new")
+	if err := host.FoundFrom(place, 9, &backup, opt); err != nil { // once
+		log.Fatal(err)
+	}
+	opt.Machine = &Tally{}
+	h, err := host.Open(ctx, place, 9, opt)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer h.Close()
+	result, err := h.Propose(ctx, []byte("plum"))
+	fmt.Println(tally.Value(), string(result), err)
 	// Output:
-	// 6
+	// 6 10 <nil>
 }
 
 // Two of three members are lost for ever. The survivor goes on alone, with its whole log.

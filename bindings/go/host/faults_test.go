@@ -82,7 +82,7 @@ func TestLearnerCatchesUp(t *testing.T) {
 	stop := make(chan struct{})
 	var writers sync.WaitGroup
 	for i := range 4 {
-		writers.Go(func() {
+		spawn(&writers, func() {
 			for n := 0; ; n++ {
 				select {
 				case <-stop:

@@ -1,6 +1,6 @@
 module raftcore.example/go/host
 
-go 1.26
+go 1.24
 
 require raftcore.example/go v0.0.0
 

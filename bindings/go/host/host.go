@@ -303,6 +303,15 @@ func removePart(d *disk.Dir) error {
 	return nil
 }
 
+// start runs f on a goroutine that wg waits for, as WaitGroup.Go does from Go 1.25 on.
+func start(wg *sync.WaitGroup, f func()) {
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		f()
+	}()
+}
+
 // run starts the goroutines. The end of any goroutine ends the host.
 func (h *Host) run(ctx context.Context) {
 	h.last = time.Now()
@@ -310,7 +319,7 @@ func (h *Host) run(ctx context.Context) {
 	go h.runLoop()
 	go h.runApplier()
 	go h.runDisk()
-	h.wg.Go(h.accept)
+	start(&h.wg, h.accept)
 	go func() {
 		select {
 		case <-ctx.Done():

@@ -41,7 +41,7 @@ func TestThree(t *testing.T) {
 	var all sync.WaitGroup
 	for id, m := range g.members {
 		for i := range 8 {
-			all.Go(func() {
+			spawn(&all, func() {
 				for n := range 20 {
 					put(t, m, fmt.Sprintf("%d.%d", id, i), fmt.Sprint(n))
 				}
@@ -109,7 +109,7 @@ func TestOneFlush(t *testing.T) {
 	alone := flushes() - before
 	var all sync.WaitGroup
 	for i := range 50 {
-		all.Go(func() {
+		spawn(&all, func() {
 			for n := range 20 {
 				put(t, m, fmt.Sprint(i), fmt.Sprint(n))
 			}
@@ -121,4 +121,13 @@ func TestOneFlush(t *testing.T) {
 	if alone < writes || alone > writes+writes/5 || together > 1000 { // a mark now and then, if the machine is busy
 		t.Error("not one flush a write")
 	}
+}
+
+// spawn runs a function that the group waits for: Go 1.24 has no WaitGroup.Go.
+func spawn(group *sync.WaitGroup, work func()) {
+	group.Add(1)
+	go func() {
+		defer group.Done()
+		work()
+	}()
 }

@@ -12,6 +12,9 @@ import (
 // The loop is the only goroutine with access to readies. The loop never waits for the disk, for the
 // machine or for a connection.
 
+// ticksAtOnce bounds the ticks of a turn, well below an election timeout.
+const ticksAtOnce = 3
+
 func (h *Host) runLoop() {
 	defer h.wg.Done()
 	ticker := time.NewTicker(h.opt.Tick)
@@ -80,7 +83,9 @@ func (h *Host) tick() error {
 	h.last = h.last.Add(ticks * h.opt.Tick)
 	h.expire(now)
 	h.caretake(now)
-	return h.node.Tick(uint32(min(ticks, 1<<20)))
+	// Time in which this process stood still is no silence of the peers: their frames may wait in
+	// the sockets.
+	return h.node.Tick(uint32(min(ticks, ticksAtOnce)))
 }
 
 // drain takes readies to the last. changed: leader or role changed.
@@ -228,7 +233,7 @@ func (h *Host) supply(f raftcore.Fetch) {
 		h.supplySnapshot(f)
 		return
 	}
-	h.wg.Go(func() {
+	start(&h.wg, func() {
 		entries, err := h.store.Entries(f.First, f.Last, f.MaxBytes)
 		switch {
 		case errors.Is(err, disk.ErrGone) && f.Kind != raftcore.FetchApply:
@@ -306,7 +311,7 @@ func (h *Host) peer(id uint64) *peer {
 	p := newPeer(h, id, at)
 	p.used = h.last
 	h.peers[id] = p
-	h.wg.Go(p.run)
+	start(&h.wg, p.run)
 	return p
 }
 

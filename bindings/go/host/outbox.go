@@ -71,33 +71,35 @@ const (
 )
 
 // writeFrom writes what comes into the box until done is closed or the connection fails. ping, if
-// not nil, returns what to send after pingTime without anything else.
+// not nil, returns what to send every pingTime: its answer is all that a busy writer may hear, and
+// silence ends a connection.
 func writeFrom(conn net.Conn, o *outbox, done <-chan struct{}, ping func() []byte) error {
-	var idle <-chan time.Time
-	var timer *time.Timer
+	var due <-chan time.Time
 	if ping != nil {
-		timer = time.NewTimer(pingTime)
-		defer timer.Stop()
-		idle = timer.C
+		ticker := time.NewTicker(pingTime)
+		defer ticker.Stop()
+		due = ticker.C
 	}
 	for {
 		b := o.take()
+		select {
+		case <-due:
+			b = append(b, ping()...)
+		default:
+		}
 		if len(b) == 0 {
 			select {
 			case <-o.wake:
 				continue
 			case <-done:
 				return net.ErrClosed
-			case <-idle:
+			case <-due:
 				b = ping()
 			}
 		}
 		conn.SetWriteDeadline(time.Now().Add(silentTime))
 		if _, err := conn.Write(b); err != nil {
 			return err
-		}
-		if timer != nil {
-			timer.Reset(pingTime)
 		}
 	}
 }

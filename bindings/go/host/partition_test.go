@@ -84,7 +84,7 @@ func TestPartitions(t *testing.T) {
 	var all sync.WaitGroup
 	var acknowledged, tried [6]atomic.Int64
 	for i := range acknowledged {
-		all.Go(func() {
+		spawn(&all, func() {
 			id := host.SessionID{byte(i + 1)}
 			for n := int64(1); ; {
 				select {
@@ -110,7 +110,7 @@ func TestPartitions(t *testing.T) {
 	}
 	reads := atomic.Int64{}
 	for range 4 {
-		all.Go(func() {
+		spawn(&all, func() {
 			for {
 				select {
 				case <-stop:
@@ -134,7 +134,16 @@ func TestPartitions(t *testing.T) {
 			}
 		})
 	}
-	for round := range 8 {
+	// Eight rounds, and on a busy machine more, until there was enough to judge.
+	enough := func() bool {
+		sum := int64(0)
+		for i := range acknowledged {
+			sum += acknowledged[i].Load()
+		}
+		return sum >= 100 && reads.Load() >= 100
+	}
+	begin := time.Now()
+	for round := 0; round < 8 || !enough() && time.Since(begin) < time.Minute; round++ {
 		victim := g.members[rand.Uint64N(3)+1]
 		if round%2 == 0 {
 			victim = g.leader()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -143,7 +144,7 @@ func (o *outcome) error() error {
 		}
 		return with(ErrRefused, o.words, o.err)
 	}
-	if o.err == nil && o.words == ErrSessionGone.Error() {
+	if o.err == nil && strings.HasPrefix(o.words, ErrSessionGone.Error()) { // in every language
 		o.err = ErrSessionGone
 	}
 	return with(ErrUnknown, o.words, o.err)

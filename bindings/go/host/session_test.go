@@ -35,9 +35,11 @@ func TestRetryIsRecognised(t *testing.T) {
 	if old, err := once(g.leader(), 2, "a=3"); err != nil || old != "2" {
 		t.Fatalf("%q, %v", old, err)
 	}
-	_, err := once(g.leader(), 1, "a=1")
-	fails(t, err, host.ErrSessionGone, "request 1")
-	_, err = g.leader().ProposeOnce(t.Context(), host.SessionID{9}, 5, []byte("x=1"))
+	for _, m := range []*member{g.leader(), g.follower()} { // words of the leader reach the follower's caller
+		_, err := once(m, 1, "a=1")
+		fails(t, err, host.ErrSessionGone, "request 1")
+	}
+	_, err := g.leader().ProposeOnce(t.Context(), host.SessionID{9}, 5, []byte("x=1"))
 	fails(t, err, host.ErrSessionGone, "expired")
 	fails(t, err, host.ErrUnknown, "")
 	// A restart, from the log and from a snapshot, forgets nothing.
@@ -91,7 +93,7 @@ func TestSessionAcrossLeaders(t *testing.T) {
 	var all sync.WaitGroup
 	asked := g.members[1]
 	for i := range 4 {
-		all.Go(func() {
+		spawn(&all, func() {
 			s := asked.NewSession()
 			for n := 0; ; n++ {
 				select {
@@ -173,7 +175,7 @@ func TestContextEndsEverything(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for _, h := range hosts {
-		all.Go(func() {
+		spawn(&all, func() {
 			for {
 				_, err := h.Propose(t.Context(), []byte("a=1"))
 				if errors.Is(err, host.ErrUnknown) && !errors.Is(err, host.ErrClosed) {
@@ -185,7 +187,7 @@ func TestContextEndsEverything(t *testing.T) {
 				}
 			}
 		})
-		all.Go(func() {
+		spawn(&all, func() {
 			for h.Read(t.Context()) == nil {
 			}
 		})

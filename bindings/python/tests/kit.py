@@ -17,7 +17,7 @@ class Host:
         self.taken, self.views = face
         self.config = config
         self.term, self.vote, self.commit = 0, 0, 0
-        self.log = {}  # by index: (term, index, kind, data)
+        self.log = {}  # by index: (term, index, kind, data, 0, context)
         self.before, self.before_term = 0, 0
         self.applied = 0
         self.conf = b""
@@ -29,7 +29,7 @@ class Host:
 
     def found(self, voters):
         self.commit, self.before, self.before_term, self.applied = 1, 1, 1, 1
-        self.conf = raftcore.Conf(voters=voters, index=1).encode()
+        self.conf = raftcore.Conf(voters=voters, index=1, dialect=self.config.get("dialect", 0)).encode()
 
     def boot(self):
         self.node = raftcore.Node(raftcore.Config(self.id, storage=self.storage, **self.config))
@@ -56,17 +56,17 @@ class Host:
     def entries(self, ready):
         if not self.views:
             return ready.entries()
-        return [raftcore.Entry(*view[:3], bytes(view.data), view.token) for view in ready.entry_views()]
+        return [raftcore.Entry(*view[:3], bytes(view.data), view.token, bytes(view.context)) for view in ready.entry_views()]
 
     def committed(self, ready):
         """To apply; from the log if it is no longer in the node's memory."""
         if ready.committed_last and not ready.n_committed:
             tokens = {done.index: done.token for done in ready.done()}
             span = range(ready.committed_first, ready.committed_last + 1)
-            return [raftcore.Entry(*self.log[index], tokens.get(index, 0)) for index in span]
+            return [raftcore.Entry(*self.log[index])._replace(token=tokens.get(index, 0)) for index in span]
         if not self.views:
             return ready.committed()
-        return [raftcore.Entry(*view[:3], bytes(view.data), view.token) for view in ready.committed_views()]
+        return [raftcore.Entry(*view[:3], bytes(view.data), view.token, bytes(view.context)) for view in ready.committed_views()]
 
     def messages(self, ready):
         if not self.views:
@@ -87,7 +87,7 @@ class Host:
             for index in [index for index in self.log if index >= entries[0].index]:
                 del self.log[index]
         for entry in entries:
-            self.log[entry.index] = entry[:4]
+            self.log[entry.index] = entry._replace(token=0)
         if ready.has_hard_state:
             self.term, self.vote, self.commit = ready.term, ready.vote, ready.commit
 

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import re
+import socket
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -13,7 +15,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 class ReadmeTest(unittest.TestCase):
     def setUp(self):
-        self.program, self.said = re.findall(r"```(?:python)?\n(.*?)```", README.read_text(), re.S)
+        self.group, self.program, self.said = re.findall(r"```(?:python)?\n(.*?)```", README.read_text(), re.S)
 
     def run_program(self, program):
         """Returns the program's names, and the output."""
@@ -21,6 +23,14 @@ class ReadmeTest(unittest.TestCase):
         with contextlib.redirect_stdout(out):
             exec(compile(program, str(README), "exec"), names)
         return names, out.getvalue()
+
+    def test_a_replicated_service_prints_its_sum_twice(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+            free.close()
+            program = self.group.replace("data/1", folder).replace("7001", str(port))
+            self.assertEqual(self.run_program(program)[1], "5\n5\n")
 
     def test_the_first_program_prints_what_stands_below(self):
         self.assertEqual(self.run_program(self.program)[1], self.said)

@@ -203,11 +203,17 @@ class LifeTest(unittest.TestCase):
             "apply_conf": (entry,),
             "apply_change": (1, b""),
             "set_window": (1, 1),
+            "propose_in_term": (1, b"a"),
+            "propose_with_context": (0, b"", b""),
+            "propose_conf_at": (1, []),
+            "set_commit_group": (1, 1),
+            "set_flags": (1, 1),
+            "hello_check": (b"",),
         }
         calls.update(dict.fromkeys(("boot_entries", "propose_many", "propose_conf"), ([],)))
         calls.update(dict.fromkeys(("step", "step_frames"), (0, b"a")))
         numbers = "boot_done read_index advance persisted applied release supply_none compacted report_unreachable skip_conf"
-        numbers += " set_electable set_priority set_commit_broadcast set_election_timeout view message_entries"
+        numbers += " set_electable set_priority set_commit_broadcast set_election_timeout view message_entries promote_when_caught_up"
         calls.update(dict.fromkeys(numbers.split(), (1,)))
         node.close()
         node.close()

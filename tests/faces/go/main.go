@@ -270,6 +270,36 @@ func (f *face) withNode(call string, n *raftcore.Node, w *words, text *text) (in
 		})
 		change := raftcore.ConfChange{Changes: changes, Transition: raftcore.Transition(w.num()), Context: w.bytes()}
 		return 0, n.ProposeConfChange(change, w.num())
+	case "propose_conf_at":
+		index := w.num()
+		changes := list(w, func(w *words) raftcore.Change {
+			return raftcore.Change{Kind: raftcore.ChangeKind(w.num()), ID: w.num()}
+		})
+		change := raftcore.ConfChange{Changes: changes, Transition: raftcore.Transition(w.num()), Context: w.bytes()}
+		return 0, n.ProposeConfChangeAt(index, change, w.num())
+	case "propose_in_term":
+		term := w.num()
+		var data []byte
+		for _, part := range list(w, (*words).bytes) {
+			data = append(data, part...)
+		}
+		return 0, n.ProposeInTerm(term, data, w.num())
+	case "propose_with_context":
+		return 0, n.ProposeWithContext(raftcore.EntryKind(w.num()), w.bytes(), w.bytes(), w.num())
+	case "set_commit_group":
+		return 0, n.SetCommitGroup(w.num(), w.num())
+	case "promote_when_caught_up":
+		return 0, n.PromoteWhenCaughtUp(w.num(), w.num() != 0)
+	case "request_snapshot":
+		return 0, n.RequestSnapshot()
+	case "ping":
+		return 0, n.Ping()
+	case "set_flags":
+		return 0, n.SetFlags(raftcore.Flags(w.num()), raftcore.Flags(w.num()))
+	case "trim":
+		return 0, n.Trim()
+	case "hello_check":
+		return 0, n.CheckHello(w.bytes())
 	case "read_index":
 		return 0, n.ReadIndex(w.num())
 	case "campaign":

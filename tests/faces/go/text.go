@@ -47,7 +47,8 @@ func list[T any](w *words, one func(*words) T) []T {
 }
 
 func (w *words) entry() raftcore.Entry {
-	return raftcore.Entry{Term: w.num(), Index: w.num(), Kind: raftcore.EntryKind(w.num()), Data: w.bytes()}
+	return raftcore.Entry{Term: w.num(), Index: w.num(), Kind: raftcore.EntryKind(w.num()), Data: w.bytes(),
+		Context: w.bytes()}
 }
 
 func (w *words) conf() raftcore.Conf {
@@ -55,7 +56,8 @@ func (w *words) conf() raftcore.Conf {
 		return raftcore.Conf{Bytes: w.bytes()}
 	}
 	ids := func() []uint64 { return list(w, (*words).num) }
-	return raftcore.Conf{Index: w.num(), AutoLeave: w.num() != 0, Voters: ids(), Outgoing: ids(), Learners: ids(), LearnersNext: ids()}
+	return raftcore.Conf{Index: w.num(), Dialect: raftcore.Dialect(w.num()), AutoLeave: w.num() != 0, Voters: ids(), Outgoing: ids(),
+		Learners: ids(), LearnersNext: ids()}
 }
 
 func (w *words) config() raftcore.Config {
@@ -68,6 +70,8 @@ func (w *words) config() raftcore.Config {
 		MaxApplyUnpersisted: small(), RecentBytes: w.num(), CatchupBytes: w.num(), MaxSizePerMsg: w.num(),
 		MaxCommittedSizePerReady: w.num(), MaxUncommittedSize: w.num(), MaxInflightBytes: w.num(), MaxEntryBytes: w.num(),
 		MaxSnapshotBytes: w.num(), BlockBytes: w.num(), OwnWriteTimeoutTicks: small(),
+		ElectionJitterTicks: small(), PeerLagsTicks: small(), NoLeaderTicks: small(), MaxEntriesPerMsg: small(),
+		CaughtUpEntries: small(),
 	}
 }
 
@@ -93,6 +97,7 @@ var namesInC = map[string]string{
 	"ApplyConfChange":   "apply_conf",
 	"EntryConfChangeV2": "_V2",
 	"ConfState":         "ConfState",
+	"UpdateNode":        "UpdateNode",
 	"KiB":               "KiB",
 	"MiB":               "MiB",
 	"StorageSync":       "SYNC",
@@ -155,7 +160,9 @@ func (t *text) config(c raftcore.Config) {
 		uint64(c.MaxReads), uint64(c.MaxTokens))
 	t.putf(" %d", c.Priority)
 	t.num(uint64(c.MaxApplyUnpersisted), c.RecentBytes, c.CatchupBytes, c.MaxSizePerMsg, c.MaxCommittedSizePerReady,
-		c.MaxUncommittedSize, c.MaxInflightBytes, c.MaxEntryBytes, c.MaxSnapshotBytes, c.BlockBytes, uint64(c.OwnWriteTimeoutTicks))
+		c.MaxUncommittedSize, c.MaxInflightBytes, c.MaxEntryBytes, c.MaxSnapshotBytes, c.BlockBytes, uint64(c.OwnWriteTimeoutTicks),
+		uint64(c.ElectionJitterTicks), uint64(c.PeerLagsTicks), uint64(c.NoLeaderTicks), uint64(c.MaxEntriesPerMsg),
+		uint64(c.CaughtUpEntries))
 }
 
 func (t *text) ids(ids []uint64) {
@@ -169,7 +176,7 @@ func (t *text) conf(c raftcore.Conf) {
 	t.ids(c.Outgoing)
 	t.ids(c.Learners)
 	t.ids(c.LearnersNext)
-	t.num(c.Index)
+	t.num(c.Index, uint64(c.Dialect))
 	t.bytes(c.Bytes)
 	t.bytes(c.Context)
 }
@@ -187,6 +194,7 @@ func (t *text) entries(entries []raftcore.Entry) {
 		t.num(e.Term, e.Index, uint64(e.Kind))
 		t.bytes(e.Data)
 		t.num(e.Token)
+		t.bytes(e.Context)
 	}
 }
 
@@ -230,7 +238,7 @@ func (t *text) peers(peers []raftcore.Peer) {
 	t.num(uint64(len(peers)))
 	for _, p := range peers {
 		t.num(p.ID, p.Match, p.Next, p.PendingSnapshot, p.InflightBytes, uint64(p.InflightMsgs), uint64(p.Flow), uint64(p.Flags),
-			uint64(p.SilentTicks))
+			uint64(p.SilentTicks), p.Commit, p.Group)
 	}
 }
 
@@ -258,6 +266,7 @@ func (t *text) flat(b []byte) {
 		t.num(u64(at), u64(at+8), u32(at+40))
 		bytes(at + 24)
 		t.num(u64(at + 16))
+		bytes(at + 48)
 	}
 	records(number(15), count(0), count(6), entry)
 	records(number(16), count(1), count(6), entry)

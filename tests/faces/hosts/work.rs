@@ -126,7 +126,8 @@ impl Group<'_> {
         let job = self.hosts[at].jobs.front().filter(|_| ends);
         let done = job.map_or(0, |job| job.number);
         let ticks = self.chance.below(3);
-        let sent = self.network.pop_front_if(|m| m.to == at as u64 + 1 && self.cut.is_none());
+        let comes = self.network.front().is_some_and(|m| m.to == at as u64 + 1 && self.cut.is_none());
+        let sent = if comes { self.network.pop_front() } else { None };
         let (from, frame) = sent.map_or((0, vec![]), |sent| (sent.from, sent.frame));
         let call = if self.chance.one_in(2) { "turn" } else { "turn_flat" };
         let code = self.on(call, at, format!("{ticks} {done} 0 0 0 {from} {}", hex(&frame)));
@@ -165,7 +166,10 @@ impl Group<'_> {
             host.log.split_off(&first.index);
         }
         for e in ready.entries() {
-            host.log.insert(e.index, Stored { term: e.term, kind: e.kind as u64, data: e.data.to_vec() });
+            host.log.insert(
+                e.index,
+                Stored { term: e.term, kind: e.kind as u64, data: e.data.to_vec(), context: e.context.to_vec() },
+            );
         }
         if let Some(state) = ready.hard_state() {
             (host.term, host.vote, host.commit) = (state.term, state.vote, state.commit);
@@ -216,7 +220,8 @@ impl Group<'_> {
             }
             return;
         }
-        let code = self.on("apply_conf", at, format!("{} {index} {} {}", e.term, e.kind, hex(&e.data)));
+        let code =
+            self.on("apply_conf", at, format!("{} {index} {} {} {}", e.term, e.kind, hex(&e.data), hex(&e.context)));
         if code == 0 {
             self.hosts[at].conf = self.replay.conf.clone();
             return;

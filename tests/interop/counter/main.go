@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -74,7 +75,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 4 {
-		return errors.New("counter DIR ID PEER CLIENT [found | join ADDRESS]")
+		return errors.New("counter DIR ID PEER CLIENT [found | join ADDRESS | learn ADDRESS]")
 	}
 	id, err := strconv.ParseUint(args[1], 10, 64)
 	if err != nil {
@@ -95,8 +96,8 @@ func run(args []string) error {
 			return err
 		}
 	}
-	if len(args) == 6 && args[4] == "join" {
-		opt.Join = args[5:]
+	if len(args) == 6 && (args[4] == "join" || args[4] == "learn") {
+		opt.Join, opt.Learner = args[5:], args[4] == "learn"
 	}
 	listener, err := net.Listen("tcp", args[3])
 	if err != nil {
@@ -160,6 +161,11 @@ func command(h *host.Host, c *counter, line string) string {
 		}
 		result, err := h.ProposeOnce(ctx, host.SessionID(name), number, []byte("+"))
 		return answer(string(result), err)
+	case strings.TrimSpace(line) == "add": // without a session: a retry would count twice
+		result, err := h.Propose(ctx, []byte("+"))
+		return answer(string(result), err)
+	case scans(line, "promote %d", &id):
+		return answer("", h.Promote(ctx, id))
 	case scans(line, "remove %d", &id):
 		return answer("", h.Remove(ctx, id))
 	case scans(line, "lead %d", &id):

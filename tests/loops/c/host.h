@@ -163,7 +163,7 @@ static entries my_log(uint64_t first, uint64_t last) {
     got.count = 0;
     for (uint64_t i = first; first > me->before_first && i <= last; i++) {
         const struct record *r = &me->log[i];
-        got.list[got.count++] = (raftcore_entry){r->term, i, r->kind, 0, {r->data.ptr, r->data.len}, 0};
+        got.list[got.count++] = (raftcore_entry){.term = r->term, .index = i, .kind = r->kind, .data = {r->data.ptr, r->data.len}};
     }
     return got;
 }

@@ -86,7 +86,7 @@ impl Host {
             self.answers += u32::from(entry.token != 0);
         }
         for (index, term, kind, data) in changes {
-            let entry = EntryRef { term, index, kind, data: &data, token: 0 };
+            let entry = EntryRef { term, index, kind, data: &data, ..EntryRef::default() };
             self.conf = node.apply_conf(entry)?.bytes.to_vec();
         }
         Ok(())
@@ -119,7 +119,7 @@ impl Host {
             index,
             kind: record.kind,
             data: &record.data,
-            token: 0,
+            ..EntryRef::default()
         })
     }
 
@@ -200,8 +200,8 @@ fn main() -> Result<()> {
     let mut count = 2 * Config::new(1).recent_bytes / PAYLOAD as u64;
     let mut first = Host { id: 1, applied: 1, before_first: EntryId { term: 1, index: 1 }, ..Host::default() };
     let founder = wire::ConfStateRef { voters: &[1], ..Default::default() };
-    first.conf.resize(wire::stored_conf_len(&founder, 1), 0);
-    wire::write_stored_conf(&mut first.conf, &founder, 1);
+    first.conf.resize(wire::stored_conf_len(raftcore::Dialect::Raftpb, &founder, 1), 0);
+    wire::write_stored_conf(raftcore::Dialect::Raftpb, &mut first.conf, &founder, 1);
     for k in 0..count {
         if k == count / 2 {
             let learner_2 = vec![0x10, ChangeKind::AddLearner as u8, 0x18, 2]; // a raftpb ConfChange

@@ -64,7 +64,11 @@ class Config(Structure):
     max_snapshot_bytes: U64
     block_bytes: U64
     own_write_timeout_ticks: U32
-    reserved0: U32
+    election_jitter_ticks: U32
+    peer_lags_ticks: U32
+    no_leader_ticks: U32
+    max_entries_per_msg: U32
+    caught_up_entries: U32
 
 
 @_struct
@@ -88,6 +92,18 @@ class Conf(Structure):
     bytes: Slice
     context: Slice
     index: U64
+    dialect: U32
+    reserved0: U32
+
+
+@_struct
+class Heap(Structure):
+    struct_size: U32
+    reserved0: U32
+    context: Ptr
+    alloc: Ptr
+    resize: Ptr
+    free: Ptr
 
 
 @_struct
@@ -104,6 +120,7 @@ class Entry(Structure):
     reserved0: U32
     data: Slice
     token: U64
+    context: Slice
 
 
 @_struct
@@ -304,6 +321,8 @@ class Peer(Structure):
     flow: U32
     flags: U32
     silent_ticks: U32
+    commit: U64
+    group: U64
 
 
 @_struct
@@ -365,6 +384,8 @@ class FlatEntry(Structure):
     data_bytes: U64
     kind: U32
     reserved0: U32
+    context_at: U64
+    context_bytes: U64
 
 
 @_struct
@@ -444,6 +465,8 @@ boot_entries = _function("raftcore_boot_entries", c_int32, c_void_p, c_void_p, c
 boot_done = _function("raftcore_boot_done", c_int32, c_void_p, c_uint64)
 try_clone = _function("raftcore_try_clone", c_int32, c_void_p, c_void_p)
 free = _function("raftcore_free", c_int32, c_void_p)
+# Called by nothing: memory functions in Python would need memory of Python inside each call.
+set_heap = _function("raftcore_set_heap", c_int32, c_void_p)
 tick = _function("raftcore_tick", c_int32, c_void_p, c_uint32)
 step = _function("raftcore_step", c_int32, c_void_p, c_uint64, c_void_p, c_size_t)
 step_frames = _function("raftcore_step_frames", c_int32, c_void_p, c_uint64, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p)
@@ -451,6 +474,8 @@ frame_next = _function("raftcore_frame_next", c_int32, c_void_p, c_size_t, c_uin
 propose = _function("raftcore_propose", c_int32, c_void_p, c_void_p, c_size_t, c_uint64)
 propose_many = _function("raftcore_propose_many", c_int32, c_void_p, c_void_p, c_void_p, c_size_t)
 propose_entry = _function("raftcore_propose_entry", c_int32, c_void_p, c_uint32, Slice, c_uint64)
+propose_in_term = _function("raftcore_propose_in_term", c_int32, c_void_p, c_uint64, c_void_p, c_size_t, c_uint64)
+propose_with_context = _function("raftcore_propose_with_context", c_int32, c_void_p, c_uint32, Slice, Slice, c_uint64)
 has_ready = _function("raftcore_has_ready", c_int32, c_void_p)
 get_ready = _function("raftcore_get_ready", c_int32, c_void_p, c_void_p)
 ready_flat = _function("raftcore_ready_flat", c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
@@ -470,9 +495,13 @@ ticks_until_due = _function("raftcore_ticks_until_due", c_int32, c_void_p, c_voi
 flatten = _function("raftcore_flatten", c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
 snapshot_split = _function("raftcore_snapshot_split", c_int32, c_void_p, c_size_t, c_void_p, c_void_p, c_void_p)
 hello = _function("raftcore_hello", c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
+hello_check = _function("raftcore_hello_check", c_int32, c_void_p, c_void_p, c_size_t)
 hello_read = _function("raftcore_hello_read", c_int32, c_void_p, c_size_t, c_void_p)
 read_index = _function("raftcore_read_index", c_int32, c_void_p, c_uint64)
 propose_conf = _function("raftcore_propose_conf", c_int32, c_void_p, c_void_p, c_size_t, c_uint32, Slice, c_uint64)
+propose_conf_at = _function(
+    "raftcore_propose_conf_at", c_int32, c_void_p, c_uint64, c_void_p, c_size_t, c_uint32, Slice, c_uint64
+)
 apply_conf = _function("raftcore_apply_conf", c_int32, c_void_p, c_void_p, c_void_p)
 skip_conf = _function("raftcore_skip_conf", c_int32, c_void_p, c_uint64, c_void_p)
 apply_change = _function("raftcore_apply_change", c_int32, c_void_p, c_uint32, Slice, c_void_p)
@@ -485,6 +514,12 @@ forget_leader = _function("raftcore_forget_leader", c_int32, c_void_p)
 set_electable = _function("raftcore_set_electable", c_int32, c_void_p, c_uint32)
 set_priority = _function("raftcore_set_priority", c_int32, c_void_p, c_int32)
 set_window = _function("raftcore_set_window", c_int32, c_void_p, c_uint64, c_uint32, c_uint64)
+set_commit_group = _function("raftcore_set_commit_group", c_int32, c_void_p, c_uint64, c_uint64)
+promote_when_caught_up = _function("raftcore_promote_when_caught_up", c_int32, c_void_p, c_uint64, c_uint32)
+request_snapshot = _function("raftcore_request_snapshot", c_int32, c_void_p)
+ping = _function("raftcore_ping", c_int32, c_void_p)
+set_flags = _function("raftcore_set_flags", c_int32, c_void_p, c_uint64, c_uint64)
+trim = _function("raftcore_trim", c_int32, c_void_p)
 set_commit_broadcast = _function("raftcore_set_commit_broadcast", c_int32, c_void_p, c_uint32)
 set_election_timeout = _function("raftcore_set_election_timeout", c_int32, c_void_p, c_uint32)
 persisted = _function("raftcore_persisted", c_int32, c_void_p, c_uint64)

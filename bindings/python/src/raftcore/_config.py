@@ -8,7 +8,7 @@ import secrets
 from . import _abi
 from ._errors import ArgError, error
 
-_SET_HERE = ("struct_size", "abi_version", "reserved0")  # by this package, not by a caller
+_SET_HERE = ("struct_size", "abi_version")  # by this package, not by a caller
 
 
 class Config:
@@ -30,7 +30,7 @@ class Config:
         "seed": "start of the node's random numbers, not 0; Config() draws a random seed",
         "flags": "bits of `Flag`",
         "storage": "`Storage`: how the host stores; default SYNC",
-        "dialect": "`Dialect`: the wire format; default RAFTPB",
+        "dialect": "`Dialect`: the format of messages and log, equal on all members, for the life of the group; default RAFTPB",
         "election_ticks": "ticks without a leader before an election, or up to twice as many; default 10",
         "heartbeat_ticks": "ticks between a leader's heartbeats, below election_ticks; default 1",
         "read_timeout_ticks": "ticks until a forwarded read fails; default 20",
@@ -55,6 +55,11 @@ class Config:
         "max_snapshot_bytes": "bytes of snapshot data in a message, up to 2**31; default 1 MiB",
         "block_bytes": "bytes of a block of memory for entries, 4 KiB to 16 MiB; default 256 KiB",
         "own_write_timeout_ticks": "ticks without progress on disk, then a leader steps down; default 100",
+        "election_jitter_ticks": "election_ticks and by chance up to so many more, to 2**24; 0: election_ticks; default 0",
+        "peer_lags_ticks": "ticks of silence until EventKind.PEER_LAGS; 0: ten election timeouts; default 0",
+        "no_leader_ticks": "ticks until EventKind.NO_LEADER_LONG, again and again; 0: ten election timeouts; default 0",
+        "max_entries_per_msg": "entries in an append; 0: no limit but max_size_per_msg; default 0",
+        "caught_up_entries": "entries that a peer may lack with PeerFlag.CAUGHT_UP; 0: 16, or its messages in flight; default 0",
     }
 
     id: int
@@ -87,6 +92,11 @@ class Config:
     max_snapshot_bytes: int
     block_bytes: int
     own_write_timeout_ticks: int
+    election_jitter_ticks: int
+    peer_lags_ticks: int
+    no_leader_ticks: int
+    max_entries_per_msg: int
+    caught_up_entries: int
 
     def __init__(
         self,
@@ -122,6 +132,11 @@ class Config:
         max_snapshot_bytes: int | None = None,
         block_bytes: int | None = None,
         own_write_timeout_ticks: int | None = None,
+        election_jitter_ticks: int | None = None,
+        peer_lags_ticks: int | None = None,
+        no_leader_ticks: int | None = None,
+        max_entries_per_msg: int | None = None,
+        caught_up_entries: int | None = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name in _FIELDS and value is not None}
         given.setdefault("seed", secrets.randbelow(2**64 - 1) + 1)

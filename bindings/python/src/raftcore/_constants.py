@@ -110,6 +110,7 @@ class Dialect(_Number):
     """The wire format: Config.dialect."""
 
     RAFTPB = 0, "The schema of etcd's raft."
+    ERAFTPB = 1, "The schema of raft-rs 0.7. A log of one dialect is never read in the other."
 
 
 class Preset(_Number):
@@ -143,6 +144,10 @@ class Flag(_Bits):
     COMMITTED_SPANS = 524288, "Committed entries that left the memory come as a span: see done()."
     CONF_APART = 1048576, "etcd. apply_change applies changes apart from their entries."
     SNAPSHOT_ANY_CONF = 2097152, "etcd. The membership of a snapshot may lack the receiver."
+    REPORT_COMMIT = 4194304, "Answers carry the commit index: Peer.commit. Always with ERAFTPB."
+    SPARE_HEARTBEATS = 8388608, "No heartbeat to a peer with new entries. Not with LEASE_READS."
+    YIELD_TO_PRIORITY = 16777216, "Leadership goes to the highest priority with the whole log."
+    LEASED_PROPOSALS = 33554432, "Proposals only at a leader with a lease. Needs LEASE_READS."
 
 
 class ReadyFlag(_Bits):
@@ -311,6 +316,12 @@ class Reason(_Number):
     LEAVE_REFUSED = 52, "Leaving the joint membership was refused for now."
     SNAPSHOT_CONFLICT = 53, "A snapshot contradicts a committed entry."
     OWN_WRITE = 54, "The leader's own writes take too long."
+
+
+class HelloFeature(_Bits):
+    """Bits of HelloInfo.features."""
+
+    ERAFTPB = 4294967296, "The sender's group speaks Dialect.ERAFTPB."
 
 
 class Feature(_Bits):

@@ -252,6 +252,27 @@ class Node(Rounds):
         given = _abi.Slice(_abi.address_of(data), len(data))
         self._call(_abi.propose_entry, u32(kind), given, u64(token))
 
+    def propose_in_term(self, term: int, *parts: Buffer, token: int = 0) -> None:
+        """Proposes an entry if this node leads in `term`, and never forwards the entry.
+
+        For data that were computed from the state as of status().term. Raises NoLeaderError or
+        NotLeaderError: the term is over, so compute the data anew. Otherwise raises as propose.
+        """
+        data = b"".join(parts)
+        one = _abi.Slice(_abi.address_of(data), len(data))
+        self._call(_abi.propose_in_term, u64(term), byref(one), 1, u64(token))
+
+    def propose_with_context(self, kind: int, context: Buffer, data: Buffer, token: int = 0) -> None:
+        """Proposes an entry of any kind with a context: bytes beside the data, as raft-rs has them.
+
+        The context comes back in Entry.context, on every node. max_entry_bytes counts data and
+        context. Raises UnsupportedError without Dialect.ERAFTPB, and otherwise as propose_entry.
+        """
+        data, context = bytes(memoryview(data)), bytes(memoryview(context))
+        beside = _abi.Slice(_abi.address_of(context), len(context))
+        given = _abi.Slice(_abi.address_of(data), len(data))
+        self._call(_abi.propose_with_context, u32(kind), beside, given, u64(token))
+
     def read_index(self, token: int) -> None:
         """Starts a linearizable read, on any node.
 
@@ -344,13 +365,34 @@ class Node(Rounds):
 
         A change without steps leaves a joint membership. apply_conf returns `context` on every
         node. Raises ConfBusyError until the change before is applied. Raises ConfError if the
-        change is invalid here, and otherwise as propose.
+        change is invalid here, UnsupportedError for UPDATE_NODE with Dialect.ERAFTPB, and otherwise
+        as propose.
         """
+        self._propose_conf((_abi.propose_conf,), changes, transition, context, token)
+
+    def propose_conf_at(
+        self,
+        index: int,
+        changes: Iterable[tuple[int, int]],
+        transition: int = Transition.AUTO,
+        context: Buffer = b"",
+        token: int = 0,
+    ) -> None:
+        """Proposes a membership change, if the membership is the one that its author has seen.
+
+        `index` is Conf.index of that membership. Raises StaleError if another membership is in
+        force, or its index is not known: look again. Otherwise raises as propose_conf.
+        """
+        self._propose_conf((_abi.propose_conf_at, u64(index)), changes, transition, context, token)
+
+    def _propose_conf(
+        self, call: tuple[Any, ...], changes: Iterable[tuple[int, int]], transition: int, context: Buffer, token: int
+    ) -> None:
         steps = [_abi.Change(u64(id), u32(kind)) for kind, id in changes]
         context = bytes(memoryview(context))
         given = _abi.Slice(_abi.address_of(context), len(context))
         listed = (_abi.Change * len(steps))(*steps)
-        self._call(_abi.propose_conf, listed, len(steps), u32(transition), given, u64(token))
+        self._call(*call, listed, len(steps), u32(transition), given, u64(token))
 
     def apply_conf(self, entry: AnyEntry) -> Conf:
         """Applies a committed membership entry, in log order, and returns the new membership.
@@ -400,6 +442,7 @@ class Node(Rounds):
             copied(out.bytes),
             copied(out.context),
             out.index,
+            out.dialect,
         )
         del gate[0]
         return conf
@@ -437,11 +480,70 @@ class Node(Rounds):
         self._call(_abi.set_priority, priority)
 
     def set_window(self, peer: int, max_inflight_msgs: int, max_inflight_bytes: int = 0) -> None:
-        """Sets the window of a peer, in appends and bytes; 0 bytes: no limit.
+        """Sets the window of a peer, in appends, 0 to 65536, and bytes; 0 bytes: no limit.
 
-        Raises NoPeerError if there is no such member.
+        0 appends pause the peer: no entries and no snapshots, only heartbeats, until the window
+        opens again. Raises NoPeerError if there is no such member.
         """
         self._call(_abi.set_window, u64(peer), u32(max_inflight_msgs), u64(max_inflight_bytes))
+
+    def set_commit_group(self, peer: int, group: int) -> None:
+        """Puts a peer into a commit group, such as a data centre; 0: into none.
+
+        While a peer has a group, a leader commits what a quorum and members of two groups have
+        stored. If all voters are in one group, the quorum decides alone. If some have no group, and
+        no two groups are there, all voters must have the entry. The setting is this node's own:
+        make it on every member that may lead, and after a change of membership again. Raises
+        NoPeerError if there is no such member.
+        """
+        self._call(_abi.set_commit_group, u64(peer), u64(group))
+
+    def promote_when_caught_up(self, peer: int, on: bool = True) -> None:
+        """Lets the leader propose a learner as a voter by itself, once PeerFlag.CAUGHT_UP is set.
+
+        The wish is this node's own, and ends with the learner's membership: tell every member that
+        may lead. Raises NoPeerError if there is no such member.
+        """
+        self._call(_abi.promote_when_caught_up, u64(peer), bool(on))
+
+    def request_snapshot(self) -> None:
+        """Asks the leader for a snapshot, for a follower that cannot trust its own state.
+
+        The snapshot covers the node's whole log, arrives in a ready as any snapshot, and replaces
+        state and log. Until then the node takes no entries. The request is repeated with every
+        heartbeat, and ends with the snapshot, with a campaign of this node, or after
+        snapshot_timeout_ticks, with EventKind.SNAPSHOT_ENDED. A leader of etcd's raft knows no such
+        requests.
+
+        Raises NoLeaderError if this node leads, or no leader is known. Raises StateError if asked
+        already, if a snapshot waits to be stored, or if the log has no entry of the leader's term
+        yet: retry later.
+        """
+        self._call(_abi.request_snapshot)
+
+    def ping(self) -> None:
+        """Sends a heartbeat to every peer now, at the leader; on other roles nothing happens.
+
+        Wakes sleeping peers, and finds out who is there.
+        """
+        self._call(_abi.ping)
+
+    def set_flags(self, mask: int, values: int) -> None:
+        """Changes flags of a running node: the bits of `mask` become as in `values`.
+
+        These can change: PRE_VOTE, CHECK_QUORUM, FORWARDING, BATCH_APPEND, NOMINATE_SUCCESSOR,
+        RETIRE_GRACEFULLY, QUIET_COMMIT, TRANSFER_FENCE, COMMIT_IN_VOTES, REPORT_COMMIT,
+        SPARE_HEARTBEATS, YIELD_TO_PRIORITY. If all members must understand a flag, update all
+        members first. Raises ArgError for a fixed flag, or LEASE_READS without CHECK_QUORUM.
+        """
+        self._call(_abi.set_flags, u64(mask), u64(values))
+
+    def trim(self) -> None:
+        """Gives back memory that the node does not need now, for a group that has become quiet.
+
+        Later calls may allocate again. The arrays of readies stay.
+        """
+        self._call(_abi.trim)
 
     def set_commit_broadcast(self, on: bool) -> None:
         """Sets whether a leader reports a moved commit index at once, or with the next append."""
@@ -464,6 +566,15 @@ class Node(Rounds):
         text, size = ctypes.create_string_buffer(256), c_size_t()
         self._call(_abi.hello, text, len(text), byref(size))
         return text.raw[: size.value]
+
+    def hello_check(self, frame: Buffer) -> None:
+        """Judges the frame that opened a peer's connection: version, group, dialect and id.
+
+        Raises NotForMeError with what differs, or DecodeError if the bytes are no such frame: close
+        the connection.
+        """
+        held, size = address(frame)
+        self._call(_abi.hello_check, held, size)
 
     def status(self) -> Status:
         """Returns the state of the node. Works before boot, too."""

@@ -36,6 +36,7 @@ class Entry(NamedTuple):
     kind: Annotated[int, "`EntryKind`"]
     data: Annotated[bytes, "the proposal; empty: a leader's first entry"]
     token: Annotated[int, "in committed() on the node of the proposal: its token; else 0"] = 0
+    context: Annotated[bytes, "bytes beside the data, with Dialect.ERAFTPB; else empty"] = b""
 
 
 @documented
@@ -47,6 +48,7 @@ class EntryView(NamedTuple):
     kind: Annotated[int, "`EntryKind`"]
     data: Annotated[memoryview, "the proposal, read-only"]
     token: Annotated[int, "as in Entry"] = 0
+    context: Annotated[memoryview, "as in Entry, read-only"] = memoryview(b"")
 
 
 @documented
@@ -173,8 +175,8 @@ class FlatReady(_Head):
 
     # `x` skips fields that nobody reads, since making a number takes time.
     _HEAD = Struct("<2I21Q11I4x")
-    _ENTRY = "<5QI4x"
-    _DATA = "<24x2Q8x"
+    _ENTRY = "<5QI4x2Q"
+    _DATA = "<24x2Q24x"
     _MESSAGE = "<Q56x3QI36x"
     _MESSAGE_HEAD = "<9Q16xI4x4Q"
     _PAIR = "<2Q"  # reads, done
@@ -194,8 +196,8 @@ class FlatReady(_Head):
             raise ValueError(f"a ready of layout {head[0]}: this package reads layout 1")
         ready = _new(cls, head + (view, None))
         lists = (
-            (ready.entries_at, ready.n_entries, ready.entry_stride, 48),
-            (ready.committed_at, ready.n_committed, ready.entry_stride, 48),
+            (ready.entries_at, ready.n_entries, ready.entry_stride, 64),
+            (ready.committed_at, ready.n_committed, ready.entry_stride, 64),
             (ready.msgs_at, ready.n_msgs, ready.msg_stride, 128),
             (ready.reads_at, ready.n_reads, ready.read_stride, 16),
             (ready.dropped_at, ready.n_dropped, ready.drop_stride, 16),
@@ -363,15 +365,15 @@ class FlatReady(_Head):
             return []
         whole = bytes(self.buffer)  # slices of bytes are cheaper than bytes of slices
         return [
-            _new(Entry, (term, index, kind, whole[at : at + size], token))
-            for term, index, token, at, size, kind in self._unpack(self._ENTRY, self.entry_stride, at, count)
+            _new(Entry, (term, index, kind, whole[at : at + size], token, whole[beside : beside + more]))
+            for term, index, token, at, size, kind, beside, more in self._unpack(self._ENTRY, self.entry_stride, at, count)
         ]
 
     def _entry_views(self, at: int, count: int) -> list[EntryView]:
         memory = self.memory
         return [
-            _new(EntryView, (term, index, kind, memory[at : at + size], token))
-            for term, index, token, at, size, kind in self._unpack(self._ENTRY, self.entry_stride, at, count)
+            _new(EntryView, (term, index, kind, memory[at : at + size], token, memory[beside : beside + more]))
+            for term, index, token, at, size, kind, beside, more in self._unpack(self._ENTRY, self.entry_stride, at, count)
         ]
 
     def _messages(self, form: str) -> Iterator[Any]:

@@ -80,6 +80,8 @@ class Peer(NamedTuple):
     flow: Annotated[int, "`Flow`"]
     flags: Annotated[int, "bits of `PeerFlag`"]
     silent_ticks: Annotated[int, "ticks since the member was last heard"]
+    commit: Annotated[int, "highest commit index that the member told of: Flag.REPORT_COMMIT; 0: none"]
+    group: Annotated[int, "commit group, as in set_commit_group; 0: none"]
 
 
 @documented
@@ -122,7 +124,7 @@ class HelloInfo(NamedTuple):
     """The content of a peer's opening frame."""
 
     version: Annotated[int, "version of the wire format"]
-    features: Annotated[int, "bits: what the peer is able to do"]
+    features: Annotated[int, "bits of `HelloFeature`: what the peer is able to do"]
     group: Annotated[int, "the peer's group"]
     id: Annotated[int, "the peer's id"]
 

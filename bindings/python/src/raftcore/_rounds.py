@@ -290,7 +290,9 @@ class Rounds(Handle):
                 message = _abi.Msg.from_address((raw.msgs or 0) + place * raw.msg_stride)
                 places = [(message.entries or 0) + place * message.entry_stride for place in range(message.n_entries)]
                 entries = map(_abi.Entry.from_address, places)
-                found.append([Entry(entry.term, entry.index, entry.kind, copied(entry.data), entry.token) for entry in entries])
+                found.append(
+                    [Entry(e.term, e.index, e.kind, copied(e.data), e.token, copied(e.context)) for e in entries]
+                )
         del gate[0]
         if code == NONE:
             raise ArgError(f"ready {number} is not unfinished")

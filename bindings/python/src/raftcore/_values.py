@@ -15,10 +15,11 @@ from ._errors import ArgError, RaftError, error
 from ._ready import Buffer, Entry, EntryView, FlatReady
 from ._records import documented
 
-_ENTRY = Struct("@2Q2IPNQ")
+_ENTRY = Struct("@2Q2IPNQPN")
 
-AnyEntry = Union[Entry, EntryView, tuple[int, int, int, Buffer]]
-"""Term, index, kind, data: what boot and supply calls take for an entry."""
+AnyEntry = Union[Entry, EntryView, tuple[int, int, int, Buffer], tuple[int, int, int, Buffer, int, Buffer]]
+"""Term, index, kind, data: what boot and supply calls take for an entry. With Dialect.ERAFTPB a
+sixth item, behind the token, is the context that was stored with the entry."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Conf:
     encoded        the membership as bytes, for your disk; empty in a Conf that you made
     context        from apply_conf: the context of the change, such as a node's address
     index          log index that the membership is as of; 0: not known. Part of `encoded`
+    dialect        `Dialect` of the log. Part of `encoded`
     """
 
     voters: tuple[int, ...] = ()
@@ -43,12 +45,18 @@ class Conf:
     encoded: bytes = b""
     context: bytes = b""
     index: int = 0
+    dialect: int = 0
 
     def encode(self) -> bytes:
-        """Returns the membership as bytes, for your disk. Needs no node."""
+        """Returns the membership as bytes, for your disk. Needs no node.
+
+        Raises UnsupportedError if `dialect` is unknown.
+        """
         given, _held = conf_in(replace(self, encoded=b""))
         size = c_size_t()
-        _abi.conf_encode(byref(given), None, 0, byref(size))
+        code = _abi.conf_encode(byref(given), None, 0, byref(size))
+        if code < 0 and size.value == 0:
+            raise error(code)
         text = ctypes.create_string_buffer(size.value)
         code = _abi.conf_encode(byref(given), text, size, byref(size))
         if code < 0:
@@ -180,16 +188,23 @@ def conf_in(conf: Conf | bytes) -> tuple[_abi.Conf, Any]:
     given.n_voters, given.n_outgoing, given.n_learners, given.n_learners_next = map(len, lists)
     given.auto_leave = conf.auto_leave
     given.index = u64(conf.index)
+    given.dialect = u32(conf.dialect)
     return given, lists
 
 
 def entries_in(entries: Iterable[AnyEntry]) -> tuple[bytes, int, Any]:
     """Returns raftcore_entry[], the length, and an object that keeps the memory."""
-    listed = [(entry[0], entry[1], entry[2], bytes(memoryview(entry[3])), entry[4] if len(entry) > 4 else 0) for entry in entries]
-    joined = b"".join([data for _, _, _, data, _ in listed])
+    listed = []
+    pieces: list[bytes] = []
+    for entry in entries:
+        data = bytes(memoryview(entry[3]))
+        context = bytes(memoryview(entry[5])) if len(entry) > 5 else b""
+        listed.append((entry[0], entry[1], entry[2], len(data), entry[4] if len(entry) > 4 else 0, len(context)))
+        pieces += (data, context)
+    joined = b"".join(pieces)
     at = _abi.address_of(joined) or 0
     packed = bytearray()
-    for term, index, kind, data, token in listed:
-        packed += _ENTRY.pack(u64(term), u64(index), u32(kind), 0, at, len(data), u64(token))
-        at += len(data)
+    for term, index, kind, size, token, more in listed:
+        packed += _ENTRY.pack(u64(term), u64(index), u32(kind), 0, at, size, u64(token), at + size, more)
+        at += size + more
     return bytes(packed), len(listed), joined

@@ -173,7 +173,7 @@ func TestKill(t *testing.T) {
 	}
 	registers := make([]register, 12)
 	for i := range registers {
-		writers.Go(func() {
+		spawn(&writers, func() {
 			r := &registers[i]
 			for {
 				select {
@@ -294,4 +294,13 @@ func TestRefusals(t *testing.T) {
 		p.start(t)
 	}
 	all[1].must(t, "PUT", "/kv/good", "1")
+}
+
+// spawn runs a function that the group waits for: Go 1.24 has no WaitGroup.Go.
+func spawn(group *sync.WaitGroup, work func()) {
+	group.Add(1)
+	go func() {
+		defer group.Done()
+		work()
+	}()
 }

@@ -1,0 +1,134 @@
+/* lmdb_file.c: an LMDB environment in one file. */
+#define _GNU_SOURCE
+#include "lmdb_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FREE_PAGES, NAMES, OWN_TABLES };     /* LMDB's own tables */
+
+int lmdb_fail(struct rh_words *why, int rc, const char *path, const char *doing) {
+    int code = rc == ENOSPC || rc == MDB_MAP_FULL ? RH_E_SPACE : rc == ENOMEM ? RH_E_NOMEM : RH_E_IO;
+    bool damaged = rc == MDB_INVALID || rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_BAD_TXN;
+    return rh_fail(why, damaged ? RH_E_DAMAGED : code, "%s: %s: %s%s", path, doing, mdb_strerror(rc),
+                   damaged ? ": " GIVE_UP : rc == MDB_MAP_FULL ? ": start the server with a larger --map-gib" : "");
+}
+
+static int open_tables(const char *path, uint64_t map_bytes, unsigned flags, const char *const *tables, MDB_env **env,
+                       MDB_dbi *dbi, MDB_txn **txn) {
+    unsigned make = flags & MDB_RDONLY ? 0 : MDB_CREATE;
+    int rc = mdb_env_create(env);
+    *txn = NULL;
+    if (rc == 0 && (rc = mdb_env_set_maxdbs(*env, TABLES_MAX)) == 0 && (rc = mdb_env_set_mapsize(*env, map_bytes)) == 0 &&
+        (rc = mdb_env_open(*env, path, MDB_NOSUBDIR | MDB_NOTLS | flags, 0666)) == 0)
+        rc = mdb_txn_begin(*env, NULL, flags & MDB_RDONLY, txn);
+    for (size_t i = 0; rc == 0 && tables[i]; i++)
+        rc = mdb_dbi_open(*txn, tables[i], make, &dbi[i]);
+    return rc;
+}
+
+/* Reads everything in a table. */
+static int touch(MDB_txn *txn, MDB_dbi dbi) {
+    volatile uint64_t sum = 0;
+    MDB_cursor *c;
+    MDB_val k, v;
+    int rc = mdb_cursor_open(txn, dbi, &c);
+    if (rc != 0)
+        return rc;
+    while ((rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0)
+        sum += hash64(lmdb_slice(k), 0) + hash64(lmdb_slice(v), 0);
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* LMDB believes its lists of free pages, and ends the process where a write meets a wrong one. */
+static int check_free_pages(MDB_env *env, MDB_txn *txn) {
+    MDB_envinfo info;
+    MDB_cursor *c;
+    MDB_val k, v;
+    int rc = mdb_env_info(env, &info);
+    if (rc != 0 || (rc = mdb_cursor_open(txn, FREE_PAGES, &c)) != 0)
+        return rc;
+    while ((rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0) {
+        size_t count = SIZE_MAX, page;
+        if (k.mv_size == sizeof count && v.mv_size >= sizeof count)
+            memcpy(&count, v.mv_data, sizeof count);    /* a list begins with its length */
+        if (count >= v.mv_size / sizeof page)
+            rc = MDB_CORRUPTED;
+        for (size_t i = 1; rc == 0 && i <= count; i++) {
+            memcpy(&page, (uint8_t *)v.mv_data + i * sizeof page, sizeof page);
+            if (page < 2 || page > info.me_last_pgno)   /* the first two are LMDB's heads */
+                rc = MDB_CORRUPTED;
+        }
+        if (rc != 0)
+            break;
+    }
+    mdb_cursor_close(c);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int sync_folder(const char *path) {
+    char copy[300];
+    snprintf(copy, sizeof copy, "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/* LMDB writes a new file under the final name: a power cut in between would leave a file that never opens. */
+static int make_file(const char *path, uint64_t map_bytes, const char *const *tables) {
+    char fresh[310];
+    MDB_env *env = NULL;
+    MDB_txn *txn = NULL;
+    MDB_dbi dbi[TABLES_MAX];
+    snprintf(fresh, sizeof fresh, "%s.tmp", path);
+    if (unlink(fresh) != 0 && errno != ENOENT)
+        return errno;
+    int rc = open_tables(fresh, map_bytes, MDB_NOLOCK, tables, &env, dbi, &txn);
+    if (rc == 0)
+        rc = mdb_txn_commit(txn);
+    else if (txn)
+        mdb_txn_abort(txn);
+    mdb_env_close(env);
+    if (rc == 0 && rename(fresh, path) != 0)
+        rc = errno;
+    return rc == 0 ? sync_folder(path) : rc;
+}
+
+int lmdb_open(const char *path, uint64_t map_bytes, unsigned flags, const char *const *tables, MDB_env **env, MDB_dbi *dbi,
+              MDB_txn **txn, struct rh_words *why) {
+    bool make = access(path, F_OK) != 0 && !(flags & MDB_RDONLY);
+    int rc = make ? make_file(path, map_bytes, tables) : 0;
+    if (rc == 0)
+        rc = open_tables(path, map_bytes, flags, tables, env, dbi, txn);
+    for (MDB_dbi i = 0; rc == 0 && flags & MDB_RDONLY && i < OWN_TABLES; i++)
+        rc = touch(*txn, i);        /* a write reads the free pages, so a check must */
+    if (rc == 0 && flags & MDB_RDONLY)
+        rc = check_free_pages(*env, *txn);
+    for (size_t i = 0; rc == 0 && flags & MDB_RDONLY && tables[i]; i++)
+        rc = touch(*txn, dbi[i]);
+    if (rc == 0)
+        return RH_OK;
+    if (*txn)
+        mdb_txn_abort(*txn);
+    *txn = NULL;
+    return lmdb_fail(why, rc, path, "open");
+}
+
+int lmdb_check(const char *path, int (*check)(void *self, struct rh_words *why), void *self, struct rh_words *why) {
+    int status = 0;
+    if (access(path, F_OK) != 0)
+        return RH_OK;
+    pid_t child = fork();
+    if (child == 0) {
+        struct rh_words ignored;
+        _exit(check(self, &ignored) == RH_E_DAMAGED);       /* a signal is a damaged file, too */
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return rh_fail(why, RH_E_NOMEM, "no process to check %s", path);
+    return status == 0 ? RH_OK : rh_fail(why, RH_E_DAMAGED, "%s is not what was written: " GIVE_UP, path);
+}

@@ -1,0 +1,131 @@
+//! Turns: a pass of a host's loop in one call.
+
+use crate::kit::{Disk, config};
+use raftcore::{Config, EntryKind, Error, HardState, Input, Node, Role, StepFrames, StorageMode, Turn};
+
+/// Runs a cluster of three, by turns or by single calls. Returns the applied entries and the number
+/// of calls.
+fn by(turns: bool) -> (Vec<u64>, usize) {
+    let mut nodes: Vec<Node> = (1..=3).map(|id| Disk::founder(&[1, 2, 3]).boot(&config(id))).collect();
+    let mut inbox: Vec<(usize, u64, Vec<u8>)> = Vec::new();
+    let mut owed = [0u64; 3];
+    let mut calls = 0;
+    let frames = |ready: &raftcore::Ready<'_>, from: u64| -> Vec<(usize, u64, Vec<u8>)> {
+        ready.messages().map(|m| (m.to() as usize - 1, from, m.parts().flatten().copied().collect())).collect()
+    };
+    for round in 0..60u64 {
+        if round == 5 {
+            nodes[0].campaign().unwrap();
+        }
+        if round > 20 && round < 40 {
+            nodes[0].propose(&round.to_le_bytes(), round).unwrap();
+        }
+        let mut work: Vec<(usize, u64, Vec<u8>)> = std::mem::take(&mut inbox);
+        work.extend((0..3).map(|at| (at, 0, Vec::new())));
+        for (at, peer, bytes) in work {
+            let node = &mut nodes[at];
+            let id = at as u64 + 1;
+            if turns {
+                let mut input = Input { done: owed[at], peer, frames: &bytes, ..Input::default() };
+                owed[at] = 0;
+                loop {
+                    calls += 1;
+                    let mut stepped = StepFrames::default();
+                    let (number, last) = match node.turn(&input, &mut stepped).unwrap() {
+                        Turn::Nothing => break,
+                        Turn::FetchFirst => unreachable!("nobody lags"),
+                        Turn::Ready(ready) => {
+                            inbox.extend(frames(&ready, id));
+                            (ready.number(), false)
+                        }
+                        Turn::Last(ready) => {
+                            inbox.extend(frames(&ready, id));
+                            (ready.number(), true)
+                        }
+                    };
+                    assert_eq!(stepped.rejected, 0);
+                    if last {
+                        let mut twin = node.try_clone().unwrap();
+                        twin.advance(number).unwrap();
+                        assert!(twin.ready().unwrap().is_none(), "something follows the last one");
+                        owed[at] = number;
+                        break;
+                    }
+                    input = Input { done: number, ..Input::default() };
+                }
+            } else {
+                calls += 1;
+                node.step_frames(peer, &bytes).unwrap();
+                while let Some(ready) = node.ready().unwrap() {
+                    calls += 2;
+                    inbox.extend(frames(&ready, id));
+                    let number = ready.number();
+                    node.advance(number).unwrap();
+                }
+                calls += 2;
+            }
+        }
+    }
+    for (node, owed) in nodes.iter_mut().zip(owed) {
+        if owed != 0 {
+            node.advance(owed).unwrap();
+        }
+    }
+    (nodes.iter().map(|node| node.digest(true)).collect(), calls)
+}
+
+#[test]
+fn turns_do_what_the_single_calls_do_in_fewer() {
+    let ((by_turns, few), (by_calls, many)) = (by(true), by(false));
+    assert_eq!(by_turns, by_calls);
+    assert!(few * 3 < many * 2, "{few} turns, {many} calls");
+}
+
+#[test]
+fn a_turn_says_that_a_fetch_comes_first_and_refuses_frames_without_failing() {
+    let c = Config { recent_bytes: 16 << 10, ..config(1) };
+    let mut disk = Disk::founder(&[1]);
+    for index in 2..=100 {
+        disk.log.insert(
+            index,
+            crate::kit::Stored { term: 1, kind: EntryKind::Normal, data: vec![7; 400], context: Vec::new() },
+        );
+    }
+    disk.state = HardState { term: 1, vote: 0, commit: 100 };
+    let mut node = disk.boot(&c);
+    let mut stepped = StepFrames::default();
+    assert!(matches!(node.turn(&Input::default(), &mut stepped), Ok(Turn::FetchFirst)));
+    let fetch = node.next_fetch().unwrap().unwrap();
+    node.supply_entries(fetch.id, disk.entries(fetch.first, fetch.last).into_iter()).unwrap();
+    let garbage = [3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff];
+    let turn = node.turn(&Input { ticks: 1, frames: &garbage, ..Input::default() }, &mut stepped);
+    let Ok(Turn::Ready(ready)) = turn else { panic!("{turn:?}") };
+    assert!(ready.committed().len() > 0);
+    let number = ready.number();
+    assert_eq!(stepped, StepFrames { consumed: 15, rejected: 1, first: Some(Error::Decode) });
+    assert!(node.error_detail().contains("no message"), "{}", node.error_detail());
+    let wrong = node.turn(&Input { done: number + 5, ticks: 1, ..Input::default() }, &mut stepped).map(|_| ());
+    assert_eq!(wrong, Err(Error::Arg));
+    let endless = [0xff; 12];
+    node.turn(&Input { done: number, frames: &endless, ..Input::default() }, &mut stepped).unwrap();
+    assert_eq!((stepped.consumed, stepped.first), (0, Some(Error::Decode)), "drop the connection");
+    assert!(node.turn(&Input { done: number, ..Input::default() }, &mut stepped).is_ok(), "twice is harmless");
+}
+
+#[test]
+fn in_async_a_turn_acknowledges_each_part_apart() {
+    let mut node = Disk::founder(&[1]).boot(&Config { storage: StorageMode::Async, ..config(1) });
+    node.campaign().unwrap();
+    let mut stepped = StepFrames::default();
+    let (mut input, mut applied) = (Input::default(), 1);
+    for _ in 0..10 {
+        let (number, span) = match node.turn(&input, &mut stepped).unwrap() {
+            Turn::Ready(ready) => (ready.number(), ready.committed_span()),
+            Turn::Nothing => break,
+            other => panic!("{other:?}"),
+        };
+        applied = span.map_or(applied, |(_, last)| last);
+        input = Input { persisted: number, applied, released: number, ..Input::default() };
+    }
+    assert_eq!((node.status().role, node.status().applied, node.status().n_outstanding), (Role::Leader, 2, 0));
+}

@@ -1,0 +1,1 @@
+../../include/raftcore.h

@@ -1,0 +1,152 @@
+/*
+ * host_backup.c: a backup, damaged and whole, and new groups of it. Built with ThreadSanitizer.
+ */
+#include <fcntl.h>
+
+#include "host_kit.h"
+
+static struct member old[2], fresh[2];
+static char path[400];
+
+static void back_up(struct member *m, const char *to, enum rh_what what, const char *words)
+{
+    struct answer a = {.words = ""};
+
+    ANSWER(&a, rh_backup(m->h, to, ticket));
+    if (a.what != what || !strstr(a.words, words))
+        DIE("backup to %s: %s: %s", to, rh_what_text(a.what), a.words);
+}
+
+static void check_backups(const char *root)
+{
+    char other[500];
+    struct stat st;
+
+    back_up(&old[1], path, RH_DONE, "");
+    CHECK(stat(path, &st) == 0 && st.st_size > 100);
+    back_up(&old[1], path, RH_NOT_COMMITTED, "File exists");
+    CHECK(stat(path, &st) == 0 && st.st_size > 100);
+    snprintf(other, sizeof other, "%s/nowhere/backup", root);
+    back_up(&old[0], other, RH_NOT_COMMITTED, "No such file");
+    CHECK(rh_backup(old[0].h, NULL, 0) == RH_E_ARG && rh_backup(old[0].h, "", 0) == RH_E_ARG);
+}
+
+/* Restores into an empty directory, which must be refused with words. */
+static void refused(const char *root, const char *file, int expected, const char *words)
+{
+    struct rh_words why = {""};
+
+    member_init(&fresh[0], root, "refused", 9);
+    fresh[0].o.found = true;
+    fresh[0].o.restore = file;
+    int code = member_try(&fresh[0], &why);
+    if (code != expected || !strstr(why.text, words))
+        DIE("restore of %s: code %d: %s", file, code, why.text);
+}
+
+/* Changes a byte of a copy, or cuts the copy. */
+static void damage(const char *copy, off_t at, bool cut)
+{
+    char command[1000];
+    uint8_t byte;
+    int fd;
+
+    snprintf(command, sizeof command, "cp '%s' '%s'", path, copy);
+    CHECK(system(command) == 0);
+    CHECK((fd = open(copy, O_RDWR)) >= 0);
+    if (cut) {
+        CHECK(ftruncate(fd, at) == 0);
+    } else {
+        CHECK(pread(fd, &byte, 1, at) == 1);
+        byte ^= 0x10;
+        CHECK(pwrite(fd, &byte, 1, at) == 1);
+    }
+    close(fd);
+}
+
+static void check_refusals(const char *root)
+{
+    struct rh_words why = {""};
+    struct stat st;
+    char copy[500];
+
+    snprintf(copy, sizeof copy, "%s/copy", root);
+    CHECK(stat(path, &st) == 0);
+    for (off_t at = 0; at < st.st_size; at += at < 64 ? 9 : 23) {
+        damage(copy, at, false);
+        refused(root, copy, RH_E_DAMAGED, "not what was written");
+        damage(copy, at, true);
+        refused(root, copy, RH_E_DAMAGED, "copy: ");
+    }
+    refused(root, "/dev/null/backup", RH_E_IO, "open of /dev/null/backup");
+    refused(root, "nowhere", RH_E_IO, "No such file");
+    fresh[0].o.restore = NULL;          /* the directory is as before: it can found a group */
+    member_open(&fresh[0]);
+    must_have(&fresh[0], 0);
+    CHECK(member_close(&fresh[0]) == RH_OK);
+    member_init(&fresh[0], root, "args", 9);
+    fresh[0].o.restore = path;
+    fresh[0].o.join = "";
+    CHECK(member_try(&fresh[0], &why) == RH_E_ARG && strstr(why.text, "restore needs found"));
+}
+
+/* A new group under a new id: it has the old state, goes on, takes members, and comes back after a restart. */
+static void check_restore(const char *root, uint64_t sum)
+{
+    struct rh_words why = {""};
+
+    member_init(&fresh[0], root, "fresh", 9);
+    member_init(&fresh[1], root, "second", 10);
+    fresh[0].o.restore = path;
+    group_open(fresh, 1);
+    must_have(&fresh[0], sum);
+    must_add(&fresh[0], 5);
+    fresh[1].o.join = fresh[0].peer;
+    member_open(&fresh[1]);
+    must_have(&fresh[1], sum + 5);
+    CHECK(member_close(&fresh[0]) == RH_OK);
+    fresh[0].o.found = true;
+    CHECK(member_try(&fresh[0], &why) == RH_E_OWNER && strstr(why.text, "founded once"));
+    fresh[0].o.found = false;
+    fresh[0].o.restore = NULL;
+    member_open(&fresh[0]);
+    must_have(&fresh[0], sum + 5);
+}
+
+/* A member of a restored group, at an address that the old group dials, under the old id. */
+static void check_strangers(const char *root)
+{
+    struct member stray;
+
+    CHECK(member_close(&old[1]) == RH_OK);
+    member_init(&stray, root, "stray", 2);
+    snprintf(stray.peer, sizeof stray.peer, "%s", old[1].peer);
+    stray.o.found = true;
+    stray.o.restore = path;
+    member_open(&stray);
+    UNTIL(has_said(&old[0], "founded"));
+    UNTIL(has_said(&stray, "founded"));
+    CHECK(member_status(&stray).core.n_peers == 1);
+    CHECK(member_close(&stray) == RH_OK);
+}
+
+int main(int argc, char **argv)
+{
+    const char *root = argc > 1 ? argv[1] : "/dev/shm/rh-backup";
+    uint64_t sum = 0;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    snprintf(path, sizeof path, "%s/backup", root);
+    member_init(&old[0], root, "old-1", 1);
+    member_init(&old[1], root, "old-2", 2);
+    group_open(old, 2);
+    for (uint8_t i = 1; i <= 20; i++)
+        must_add(&old[i % 2], i), sum += i;
+    must_have(&old[1], sum);
+    check_backups(root);
+    check_refusals(root);
+    check_restore(root, sum);
+    check_strangers(root);
+    CHECK(member_close(&old[0]) == RH_OK && member_close(&fresh[0]) == RH_OK && member_close(&fresh[1]) == RH_OK);
+    return 0;
+}

@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Runs the commands of docs/c.md in one shell, on free ports, and compares their output with the page.
+
+    tests/host/page.py SCRATCH     SAY=1 prints each command
+
+The C blocks of the page, one after another, must be examples-c/counter.c. The table of lines must be right.
+"""
+
+import contextlib
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+SCRATCH = sys.argv[1]
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SECONDS = 60  # for a command
+LEAST = 60  # commands of the page
+
+page = open(f"{ROOT}/docs/c.md").read()
+blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.M | re.S)
+
+
+def lines_of(text):
+    return [line for line in text.splitlines() if line.strip()]
+
+
+program = open(f"{ROOT}/examples-c/counter.c").read()
+printed = lines_of("".join(body for kind, body in blocks if kind == "c"))
+if printed != lines_of(program[program.index("#include"):]):
+    sys.exit("docs/c.md: the C blocks are not examples-c/counter.c")
+
+for name, lines in re.findall(r"\(\.\./examples-c/(\w+\.c)\).*\| (\d+) \|$", page, re.M):
+    if len(open(f"{ROOT}/examples-c/{name}").readlines()) != int(lines):
+        sys.exit(f"docs/c.md: examples-c/{name} has another number of lines")
+
+ports, held = {}, []
+
+
+def free_port(match):
+    """Returns another port for each port of the page."""
+    if match[0] not in ports:
+        held.append(socket.socket())  # stays open until all ports are drawn: no port twice
+        while match[0] not in ports:
+            with contextlib.suppress(OSError):  # below the ports that connections take
+                held[-1].bind(("127.0.0.1", random.randrange(10000, 32000)))
+                ports[match[0]] = str(held[-1].getsockname()[1])
+    return ports[match[0]]
+
+
+blocks = [re.sub(r"\b[78]00\d\b", free_port, body) for kind, body in blocks if kind == "console"]
+for s in held:
+    s.close()
+
+shell = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(f"{SCRATCH}/stderr", "wb"),
+                         cwd=SCRATCH, env={**os.environ, "RAFTCORE": ROOT, "MAKEFLAGS": ""}, text=True, bufsize=1, start_new_session=True)
+
+
+def run(command):
+    """Returns the output of a command, and its exit status."""
+    shell.stdin.write(f"{command}\necho \"== $?\"\n")
+    shell.stdin.flush()
+    said = ""
+    for line in shell.stdout:
+        if (end := re.search(r"== (\d+)\n$", line)) is not None:
+            return said + line[:end.start()], int(end[1])
+        said += line
+    return said, -1
+
+
+def fail(command, said, words):
+    end()
+    sys.exit(f"docs/c.md: $ {command}\n{said}\n{words}\nstderr: {open(f'{SCRATCH}/stderr').read()[-2000:]}")
+
+
+def end():
+    """Ends the shell and its children."""
+    if shell.poll() is None:
+        os.killpg(shell.pid, signal.SIGKILL)
+
+
+def hangs():
+    print(f"docs/c.md: no answer after {SECONDS} s: $ {command}", file=sys.stderr, flush=True)
+    end()
+
+
+count, command = 0, ""
+for body in blocks:
+    for real in ("\n" + body).split("\n$ ")[1:]:
+        command, _, wanted = real.partition("\n")
+        if os.environ.get("SAY"):
+            print("$", command, flush=True)
+        timer = threading.Timer(SECONDS, hangs)
+        timer.start()
+        said, status = run(command)
+        timer.cancel()
+        if [s.rstrip() for s in said.splitlines()] != [s.rstrip() for s in wanted.splitlines()] or status != 0:
+            fail(command, said, f"exit status {status}; the page says\n{wanted}")
+        count += 1
+end()
+if count < LEAST:
+    sys.exit(f"docs/c.md: {count} commands")
+print(f"docs/c.md: {count} commands print what the page says")
