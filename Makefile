@@ -34,8 +34,8 @@ test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES=
 # What several stages of `test` link: built before two of them run at once.
 shared: build host counter kv go-lib
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
-	$(CARGO) fmt --check -- tests/faults/planted.rs tests/faults/planter/src/main.rs tests/faults/planter/src/lib.rs
-	for face in $(FACES); do $(CARGO) clippy --quiet --all-targets --features "$$face" -- -D warnings || exit 1; done
+	$(CARGO) fmt --all --check -- tests/faults/planted.rs tests/faults/planter/src/main.rs tests/faults/planter/src/lib.rs
+	for face in $(FACES); do $(CARGO) clippy --quiet --workspace --all-targets --features "$$face" -- -D warnings || exit 1; done
 	$(CARGO) clippy --quiet --features header --target-dir target/header -- -D warnings
 	for face in $(FACES); do \
 	    RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --no-deps --features "$$face" || exit 1; \

@@ -2,9 +2,6 @@
 #![no_main]
 
 #[allow(dead_code)]
-#[path = "../../tests/api/kit.rs"]
-mod kit;
-#[allow(dead_code)]
 #[path = "../../tests/fuzz/targets.rs"]
 mod targets;
 

@@ -1,6 +1,6 @@
 //! A node with its `Storage`: the boot from a storage, and fetches answered by the storage.
 
-use crate::kit::{MOST_TURNS, config, entry};
+use kit::{MOST_TURNS, config, entry};
 use raftcore::storage::{BootError, MemoryStorage, Storage, StorageError, StorageNode, StorageResult};
 use raftcore::{Config, EntryRef, Error, HardState, Node, Role, proto};
 use std::cell::RefCell;

@@ -1,7 +1,7 @@
 //! The contents of an append, the time of an append, and the answer to a heartbeat's context.
 
-use crate::kit::{Disk, append, config, entry, message, step};
 use crate::lone::{acknowledge, campaign, drain, leader};
+use kit::{Disk, append, config, entry, message, step};
 use raftcore::{ChangeEncoding, ChangeKind, Config, Flags, MessageKind, Node, proto};
 
 /// A leader whose peers each take an append at a time, with entries of the given lengths waiting

@@ -1,7 +1,7 @@
 //! How many committed entries are handed out together, and when no more are.
 
-use crate::kit::{Cluster, Disk, append, config, entry, events, message, step};
 use crate::lone::{acknowledge, drain, leader};
+use kit::{Cluster, Disk, append, config, entry, events, message, step};
 use raftcore::{Config, EventKind, MessageKind, Node, Role, StorageMode, proto};
 
 /// A follower of node 2 in term 1. After the founders' entry, its log has `count` entries of `len`
@@ -59,7 +59,7 @@ fn a_batch_has_max_entries_per_ready_to_apply_and_no_more() {
 #[test]
 fn so_has_one_of_entries_that_have_left_the_memory() {
     let small = Config { max_entries_per_ready: 4, recent_bytes: 16 << 10, block_bytes: 4 << 10, ..config(1) };
-    let small = crate::kit::with_spans(small);
+    let small = kit::with_spans(small);
     let mut node = follower(&small, 20, 1500);
     commit(&mut node, 21);
     let recent_first = node.status().recent_first;

@@ -1,8 +1,8 @@
-//! Many entries at a time, within a block of the recent log and over its end: the results are those
-//! of entries one by one.
+//! Many entries at a time, within a block of the recent log and over its end: the results are
+//! equal to the results of single entries.
 
-use crate::kit::{Disk, append, config, entry, step};
 use crate::lone::{acknowledge, alone, beats, drain, leader, take};
+use kit::{Disk, append, config, entry, step};
 use raftcore::{Config, EntryKind, Error, Flags, Node};
 
 const BLOCK: u64 = 4 << 10;
@@ -173,8 +173,7 @@ fn a_batch_that_is_overwritten_is_measured_anew() {
     step(&mut node, &append(2, 1, 1, (1, 1), run(1, 100), 1)).unwrap();
     let number = take(&mut node);
     node.advance(number).unwrap();
-    // Another leader's entries have the indexes. They are of two kinds, so that they come one by
-    // one.
+    // Entries of another leader at the same indexes. Two kinds of entries are appended singly.
     let mut other: Vec<_> = run(2, 10);
     other[9].r#type = EntryKind::ConfChangeV2 as i32;
     other[9].data = vec![].into();

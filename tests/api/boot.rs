@@ -1,8 +1,8 @@
 //! The past of a node, as a host reports the past: the impossible is refused, and traces of a crash
 //! are repaired.
 
-use crate::kit::{Cluster, Disk, append, config, entry, events, message, snapshot, step};
 use crate::lone::{drain, follower, take};
+use kit::{Cluster, Disk, append, config, entry, events, message, snapshot, step};
 use raftcore::storage::{BootError, MemoryStorage, StorageNode};
 use raftcore::wire::ConfStateRef;
 use raftcore::{
@@ -243,11 +243,11 @@ fn a_storage_is_booted_from_and_asked() {
 
 #[test]
 fn unapplied_entries_beyond_memory_are_read_by_the_host_itself() {
-    let mut c = crate::kit::with_spans(config(1));
+    let mut c = kit::with_spans(config(1));
     (c.recent_bytes, c.storage) = (16 << 10, StorageMode::Async);
     let mut disk = Disk::founder(&[1]);
     for index in 2..200 {
-        let record = crate::kit::Stored { term: 1, kind: EntryKind::Normal, data: vec![7; 300], context: Vec::new() };
+        let record = kit::Stored { term: 1, kind: EntryKind::Normal, data: vec![7; 300], context: Vec::new() };
         disk.log.insert(index, record);
     }
     disk.state = HardState { term: 1, vote: 0, commit: 199 };

@@ -1,7 +1,7 @@
 //! What a host may ask of a running node beside its configuration, each off by default: windows that
 //! pause, commit groups, promotion, flags at run time, proposals bound to a term or a configuration.
 
-use crate::kit::{Cluster, Disk, config, events, message, step};
+use kit::{Cluster, Disk, config, events, message, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, Error, EventKind, Flags, Flow, MessageKind, Role, peer_flags, wire,
 };
@@ -264,7 +264,7 @@ fn leadership_goes_to_the_highest_priority_with_the_whole_log() {
     let mut cluster = Cluster::new(&[1, 2, 3], ranked);
     cluster.tick(200);
     assert_eq!(cluster.leader(), Some(3));
-    // Dead favourites lead nobody; one that returns takes over once it has the log.
+    // Dead favourites lead nobody; a returned favourite takes over once its log is whole.
     cluster.isolate(3);
     cluster.tick(200);
     let second = cluster.leader().unwrap();
@@ -427,7 +427,7 @@ fn a_committed_index_in_a_read_answer_is_taken() {
     assert!(known < commit);
     let mut answer = message(MessageKind::ReadIndexResp, 1, 2, cluster.node(1).status().term);
     answer.index = commit;
-    answer.entries = vec![crate::kit::entry(0, 0, &[0; 16])];
+    answer.entries = vec![kit::entry(0, 0, &[0; 16])];
     step(cluster.node(2), &answer).unwrap();
     assert_eq!(cluster.node(2).status().commit, commit);
     // An index of an entry that may be another leader's says nothing.
@@ -441,11 +441,11 @@ fn a_committed_index_in_a_read_answer_is_taken() {
 #[test]
 fn a_read_answer_commits_only_entries_of_the_leaders_own_term() {
     let mut node = Disk::founder(&[1, 2, 3]).boot(&with(Flags::NO_COMMIT_BROADCAST)(2));
-    let entries = (2..6).map(|index| crate::kit::entry(1, index, b"x")).collect();
-    step(&mut node, &crate::kit::append(1, 2, 1, (1, 1), entries, 1)).unwrap();
+    let entries = (2..6).map(|index| kit::entry(1, index, b"x")).collect();
+    step(&mut node, &kit::append(1, 2, 1, (1, 1), entries, 1)).unwrap();
     let answer = |term, index| {
         let mut answer = message(MessageKind::ReadIndexResp, 3, 2, term);
-        (answer.index, answer.entries) = (index, vec![crate::kit::entry(0, 0, &[0; 16])]);
+        (answer.index, answer.entries) = (index, vec![kit::entry(0, 0, &[0; 16])]);
         answer
     };
     step(&mut node, &message(MessageKind::Heartbeat, 3, 2, 2)).unwrap();

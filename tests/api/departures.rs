@@ -1,7 +1,7 @@
 //! The differences from etcd's raft that no field switches off; and two places where there is no
 //! difference, though a difference would be easy. `docs/departures.md` names the tests.
 
-use crate::kit::{Disk, Heard, Host, config, entry, message, snapshot, step};
+use kit::{Disk, Heard, Host, config, entry, message, snapshot, step};
 use prost::Message as _;
 use raftcore::{Change, ChangeEncoding, ChangeKind, Config, EntryKind, Error, MessageKind, Role, StorageMode, proto};
 
@@ -174,10 +174,10 @@ fn a_change_that_leaves_fewer_to_confirm_a_read_confirms_it() {
 #[test]
 fn a_committed_span_that_left_the_recent_log_ends_where_that_begins() {
     let config = Config { recent_bytes: 16 << 10, max_committed_size_per_ready: 2000, ..as_etcd(1) };
-    let config = crate::kit::with_spans(config);
+    let config = kit::with_spans(config);
     let mut host = host(&config, Disk::founder(&[1, 2, 3]));
     for index in 2..=21 {
-        let append = crate::kit::append(2, 1, 1, (index - 1, 1), vec![entry(1, index, &[7; 1500])], 1);
+        let append = kit::append(2, 1, 1, (index - 1, 1), vec![entry(1, index, &[7; 1500])], 1);
         step(&mut host.node, &append).unwrap();
         host.work();
     }
@@ -202,7 +202,7 @@ fn an_append_that_fills_the_recent_log_is_taken_in_part() {
     let mut node = Disk::founder(&[1, 2, 3]).boot(&config);
     let entries: Vec<_> = (2..=21).map(|index| entry(1, index, &[7; 1500])).collect();
 
-    step(&mut node, &crate::kit::append(2, 1, 1, (1, 1), entries, 1)).unwrap();
+    step(&mut node, &kit::append(2, 1, 1, (1, 1), entries, 1)).unwrap();
 
     let last = node.status().last_index;
     assert!((2..21).contains(&last), "up to {last}");
@@ -217,7 +217,7 @@ fn a_boot_with_more_unapplied_than_the_recent_log_holds_is_refused_with_messages
     let mut disk = Disk::founder(&[1, 2, 3]);
     for index in 2..=21 {
         let stored =
-            crate::kit::Stored { term: 1, kind: raftcore::EntryKind::Normal, data: vec![7; 1500], context: Vec::new() };
+            kit::Stored { term: 1, kind: raftcore::EntryKind::Normal, data: vec![7; 1500], context: Vec::new() };
         disk.log.insert(index, stored);
     }
     for (storage, outcome) in [(StorageMode::Messages, Err(Error::Full)), (StorageMode::Async, Ok(()))] {

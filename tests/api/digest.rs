@@ -1,7 +1,7 @@
 //! A node is a plain value: equal states have equal digests, a clone goes on as the original.
 
-use crate::kit::{Cluster, Disk, config, founded, message, step};
 use crate::lone::drain;
+use kit::{Cluster, Disk, config, founded, message, step};
 use raftcore::{ChangeKind, MessageKind, Node, StorageMode};
 
 #[test]

@@ -1,8 +1,8 @@
 //! The contents of a digest: two nodes that differ in one thing have different digests, and are not
 //! equal.
 
-use crate::kit::{Disk, append, config, entry, message, snapshot, step};
 use crate::lone::{acknowledge, beats, drain, follower, forgetful, lead, leader, leave_behind, take};
+use kit::{Disk, append, config, entry, message, snapshot, step};
 use raftcore::{
     ChangeEncoding, ChangeKind, Config, EntryRef, Flags, MessageKind, Missing, Node, StorageMode, Transition,
 };
@@ -22,7 +22,7 @@ fn plain_follower() -> Node {
 }
 
 fn follower_that_forwards() -> Node {
-    follower(&crate::kit::forwarding(1))
+    follower(&kit::forwarding(1))
 }
 
 /// Two continuations of a state lead to two states.

@@ -1,7 +1,7 @@
 //! Who may lead.
 
-use crate::kit::{Cluster, Disk, append, config, entry, events, founded, message, snapshot, step};
 use crate::lone::{acknowledge, drain, leader};
+use kit::{Cluster, Disk, append, config, entry, events, founded, message, snapshot, step};
 use raftcore::{ChangeKind, Config, Error, EventKind, Flags, MessageKind, Node, Reason, Role, StorageMode, proto};
 
 fn with(change: impl Fn(&mut Config) + 'static) -> Cluster {
@@ -143,7 +143,7 @@ fn nobody_campaigns_over_a_committed_change_that_is_not_applied() {
             for m in ready.messages() {
                 let mut bytes = Vec::new();
                 m.write_to(&mut bytes);
-                sent.push(crate::kit::Sent { from: 1, to: m.to(), bytes });
+                sent.push(kit::Sent { from: 1, to: m.to(), bytes });
             }
             cluster.node(1).persisted(number).unwrap();
         }

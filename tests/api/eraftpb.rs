@@ -1,6 +1,6 @@
 //! The dialect of raft-rs: contexts, priorities, changes, requested snapshots, commit groups.
 
-use crate::kit::{Cluster, Disk, Heard, config, entry, events, message, step};
+use kit::{Cluster, Disk, Heard, config, entry, events, message, step};
 use prost::Message as _;
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, Dialect, EntryId, EntryKind, EntryRef, Error, EventKind, Flags,
@@ -270,7 +270,7 @@ fn a_snapshot_older_than_the_log_is_not_taken_though_asked_for() {
     cluster.node(3).request_snapshot().unwrap();
     for index in [commit, last - 1] {
         let mut m = message(MessageKind::Snap, 1, 3, 1);
-        m.snapshot = Some(crate::kit::snapshot(index, 1, &[1, 2, 3], b"state"));
+        m.snapshot = Some(kit::snapshot(index, 1, &[1, 2, 3], b"state"));
         step(cluster.node(3), &m).unwrap();
         assert_eq!(cluster.node(3).status().last_index, last, "{index}");
         let taken = cluster.node(3).ready().unwrap().is_some_and(|ready| ready.snapshot().is_some());

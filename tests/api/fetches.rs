@@ -1,7 +1,7 @@
 //! Old entries and snapshots for slow peers: the fetches, and the effects of the answers.
 
-use crate::kit::{Cluster, config, message, step};
 use crate::lone::{self, LEN, acknowledge, beats, drain, forgetful, leave_behind, peer, sent_by};
+use kit::{Cluster, config, message, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryRef, Error, Fetch, FetchKind, Flow, MessageKind, Missing, Node,
     Supplied, Transition, has, peer_flags, proto, wire,
@@ -16,7 +16,7 @@ fn leader(config: &Config) -> Node {
 }
 
 fn entries(first: u64, last: u64) -> Vec<proto::Entry> {
-    (first..=last).map(|index| crate::kit::entry(1, index, &[index as u8; LEN])).collect()
+    (first..=last).map(|index| kit::entry(1, index, &[index as u8; LEN])).collect()
 }
 
 fn supply(node: &mut Node, id: u64, first: u64, last: u64) -> Result<Supplied, Error> {

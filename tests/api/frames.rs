@@ -1,7 +1,7 @@
 //! Frames of a stream, and the frame that opens a connection.
 
-use crate::kit::{config, message};
 use crate::lone::follower;
+use kit::{config, message};
 use raftcore::wire::{
     FRAME_HEADER, HELLO_LEN, Hello, PROTOCOL_VERSION, parse_message, read_frame_header, read_hello, write_frame_header,
     write_hello,

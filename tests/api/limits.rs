@@ -1,7 +1,7 @@
 //! The limits of a message: each at its last number, and a number beyond.
 
-use crate::kit::{Cluster, Disk, append, config, entry, founded, message, snapshot, step};
 use crate::lone::{acknowledge, drain, leader};
+use kit::{Cluster, Disk, append, config, entry, founded, message, snapshot, step};
 use raftcore::{Config, Error, EventKind, Flags, MAX_ID, MAX_POSITION, MessageKind, Node, Reason, StorageMode, proto};
 
 fn booted(config: &Config) -> Node {
@@ -116,7 +116,7 @@ fn a_context_has_at_most_64_kib() {
 
 #[test]
 fn a_proposal_that_is_passed_on_has_an_entry() {
-    let mut node = booted(&crate::kit::forwarding(1));
+    let mut node = booted(&kit::forwarding(1));
     step(&mut node, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
     assert_eq!(refuses(&mut node, &message(MessageKind::Prop, 2, 1, 0)), Some(Error::Decode));
     let one = proto::Message { entries: vec![entry(0, 0, b"x")], ..message(MessageKind::Prop, 2, 1, 0) };

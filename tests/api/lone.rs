@@ -1,6 +1,6 @@
 //! A node by itself: the test speaks for its peers.
 
-use crate::kit::{Disk, MOST_TURNS, append, config, entry, message, step};
+use kit::{Disk, MOST_TURNS, append, config, entry, message, step};
 use raftcore::{Config, FetchKind, MessageKind, Missing, Node, PeerStatus, Role, proto};
 
 /// Does all work of a SYNC node; returns the messages.

@@ -1,7 +1,7 @@
 //! Views of a node, and admission to the group.
 
-use crate::kit::{Cluster, Disk, config, events, message, step};
 use crate::lone::{acknowledge, asks_for_a_snapshot, beats, campaign, drain, leader, take};
+use kit::{Cluster, Disk, config, events, message, step};
 use raftcore::{
     ChangeEncoding, Config, EntryKind, Error, EventKind, MessageKind, Missing, Node, Reason, Role, SnapshotReport,
     StorageMode, Transition, has, wire,
@@ -124,8 +124,8 @@ fn committed_entries_go_a_bounded_way_ahead_of_the_disk() {
     for ahead in [0, 3] {
         let c = Config { storage: StorageMode::Async, max_apply_unpersisted: ahead, ..config(2) };
         let mut node = Disk::founder(&[1, 2, 3]).boot(&c);
-        let entries = (2..12).map(|index| crate::kit::entry(1, index, b"x")).collect();
-        step(&mut node, &crate::kit::append(1, 2, 1, (1, 1), entries, 11)).unwrap();
+        let entries = (2..12).map(|index| kit::entry(1, index, b"x")).collect();
+        step(&mut node, &kit::append(1, 2, 1, (1, 1), entries, 11)).unwrap();
         let mut last = 1;
         while let Some(ready) = node.ready().unwrap() {
             last = ready.committed_span().map_or(last, |span| span.1);

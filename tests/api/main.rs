@@ -13,7 +13,6 @@ mod elections;
 mod eraftpb;
 mod fetches;
 mod frames;
-mod kit;
 mod limits;
 mod lone;
 mod looking;

@@ -1,7 +1,7 @@
 //! Changes of the configuration.
 
-use crate::kit::{Cluster, Disk, config, entry, events, message, snapshot, step};
 use crate::lone::{acknowledge, beats, campaign, drain, leader, peer};
+use kit::{Cluster, Disk, config, entry, events, message, snapshot, step};
 use raftcore::wire::ConfStateRef;
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryKind, Error, EventKind, Flags, Flow, HardState, MessageKind, Node,
@@ -254,8 +254,7 @@ fn changes_are_applied_in_their_order() {
         let changes = [Change { kind: ChangeKind::AddLearner, id }];
         let mut data = vec![0; wire::change_v2_len(raftcore::Dialect::Raftpb, Transition::Auto, &changes, b"")];
         wire::write_change_v2(raftcore::Dialect::Raftpb, &mut data, Transition::Auto, &changes, b"");
-        disk.log
-            .insert(index, crate::kit::Stored { term: 1, kind: EntryKind::ConfChangeV2, data, context: Vec::new() });
+        disk.log.insert(index, kit::Stored { term: 1, kind: EntryKind::ConfChangeV2, data, context: Vec::new() });
     }
     disk.state = HardState { term: 1, vote: 0, commit: 3 };
     let mut node = disk.boot(&config(1));

@@ -1,6 +1,6 @@
 //! Which call may come when: the table of `docs/durability.md`, cell by cell.
 
-use crate::kit::{Disk, config};
+use kit::{Disk, config};
 use raftcore::{Error, HardState, Missing, Node, Result, SnapshotReport, StorageMode};
 
 type Call = (&'static str, fn(&mut Node) -> Result<()>);

@@ -1,8 +1,8 @@
 //! Outstanding readies: their contents stay, in whatever order the host acknowledges, and in a
 //! clone as well.
 
-use crate::kit::{Disk, append, config, entry, founded, in_mode, message, step};
 use crate::lone::{acknowledge, beats, drain, forgetful, leader, leave_behind, take};
+use kit::{Disk, append, config, entry, founded, in_mode, message, step};
 use raftcore::{
     Config, DropKind, Error, Flags, MessageKind, Missing, Node, Reason, Role, StorageMode, has, peer_flags, proto, wire,
 };
@@ -93,7 +93,7 @@ fn a_clone_shows_what_is_outstanding() {
 
     // And an incoming snapshot.
     let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
-    let snapshot = Some(crate::kit::snapshot(9, 1, &[1, 2, 3], b"nine"));
+    let snapshot = Some(kit::snapshot(9, 1, &[1, 2, 3], b"nine"));
     step(&mut node, &proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
     let mut twin = node.try_clone().unwrap();
     let (mine, its) = (take(&mut node), take(&mut twin));
@@ -297,7 +297,7 @@ fn what_the_next_batch_would_hold_is_told() {
         acknowledge(n, 2, 3);
     });
     assert_eq!(committed, has::HARD_STATE | has::COMMITTED | has::MESSAGES);
-    let mut follower = Disk::founder(&[1, 2, 3]).boot(&crate::kit::forwarding(1));
+    let mut follower = Disk::founder(&[1, 2, 3]).boot(&kit::forwarding(1));
     step(&mut follower, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
     drain(&mut follower);
     follower.propose(b"x", 5).unwrap();
@@ -312,7 +312,7 @@ fn what_the_next_batch_would_hold_is_told() {
     step(&mut follower, &append(2, 1, 1, (1, 1), vec![entry(1, 2, b"x")], 1)).unwrap();
     assert_eq!(kinds(&follower), has::ENTRIES | has::MESSAGES);
     drain(&mut follower);
-    let snapshot = Some(crate::kit::snapshot(9, 1, &[1, 2, 3], b""));
+    let snapshot = Some(kit::snapshot(9, 1, &[1, 2, 3], b""));
     step(&mut follower, &proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
     assert_eq!(kinds(&follower), has::HARD_STATE | has::SNAPSHOT | has::MESSAGES);
 
@@ -389,7 +389,7 @@ fn what_is_lost_refused_or_of_no_effect_is_counted() {
     assert_eq!(after.messages_ignored - before.messages_ignored, 3);
     assert_eq!(after.messages_refused - before.messages_refused, 3 + 3);
     assert_eq!(after.messages_dropped - before.messages_dropped, 2);
-    let lost = crate::kit::events(&mut node);
+    let lost = kit::events(&mut node);
     assert_eq!(lost.iter().filter(|event| event.kind == raftcore::EventKind::MessageLost).count(), 2);
 }
 
@@ -466,7 +466,7 @@ fn only_a_response_of_this_nodes_own_work_is_one() {
         assert_eq!(local(&mut node, &m), Err(Error::Arg), "{indexes:?}");
     }
     node.release(number).unwrap();
-    let mut cluster = crate::kit::Cluster::new(&[1], move |id| Config { id, ..c });
+    let mut cluster = kit::Cluster::new(&[1], move |id| Config { id, ..c });
     cluster.elect(1);
     let mut node = cluster.node(1).try_clone().unwrap();
     node.propose(b"x", 0).unwrap();
@@ -478,7 +478,7 @@ fn only_a_response_of_this_nodes_own_work_is_one() {
     // A ready that names an applied snapshot proves its entries applied, too.
     node.propose(b"y", 0).unwrap();
     node.ready().unwrap().unwrap();
-    let snapshot = Some(crate::kit::snapshot(2, 1, &[1], b""));
+    let snapshot = Some(kit::snapshot(2, 1, &[1], b""));
     assert_eq!(local(&mut node, &proto::Message { index: 4, snapshot, ..early }), Ok(()));
     assert_eq!(node.status().durable, 4);
     let late = proto::Message { entries: entries(&[2]), ..applied };

@@ -1,8 +1,8 @@
 //! Committed entries that have left the recent log: the node fetches the entries from its own host,
 //! and returns them like any entry.
 
-use crate::kit::{Disk, Stored, config, events, message, snapshot, step, with_spans};
 use crate::lone::{alone, drain, take};
+use kit::{Disk, Stored, config, events, message, snapshot, step, with_spans};
 use prost::Message as _;
 use raftcore::{
     ChangeKind, Config, EntryKind, EntryRef, Error, EventKind, Fetch, FetchKind, HardState, Missing, Node, StorageMode,

@@ -1,7 +1,7 @@
 //! Proposals: accepted by a leader, forwarded by a follower, counted by size.
 
-use crate::kit::{Cluster, config, entry, forwarding, message, step};
 use crate::lone::{acknowledge, drain, follower, leader};
+use kit::{Cluster, config, entry, forwarding, message, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, DropKind, EntryKind, EntryRef, Error, Flags, MessageKind, Node,
     StorageMode, Transition, proto, wire,
@@ -177,7 +177,7 @@ fn what_is_passed_on_fits_into_messages_and_stays_in_order() {
     let record = 2 + 2 + 100;
     let all: Vec<Vec<u8>> = (0..5).map(|at| vec![at; 100]).collect();
     for (max, counts) in [(2 * record, vec![2, 2, 1]), (2 * record - 1, vec![1; 5]), (3 * record - 1, vec![2, 2, 1])] {
-        let mut node = follower(&Config { max_size_per_msg: max, ..crate::kit::forwarding(1) });
+        let mut node = follower(&Config { max_size_per_msg: max, ..kit::forwarding(1) });
         node.propose_many(all.iter().map(|data| (&data[..], 0))).unwrap();
         let sent = sent(&mut node);
         assert_eq!(sent.iter().map(|(_, data)| data.len()).collect::<Vec<_>>(), counts, "{max}");
@@ -187,7 +187,7 @@ fn what_is_passed_on_fits_into_messages_and_stays_in_order() {
 
 #[test]
 fn what_does_not_fit_any_more_is_lost_and_what_fits_not_at_all_refused() {
-    let mut node = follower(&Config { max_messages: 16, max_size_per_msg: 1, ..crate::kit::forwarding(1) });
+    let mut node = follower(&Config { max_messages: 16, max_size_per_msg: 1, ..kit::forwarding(1) });
     let all: Vec<[u8; 1]> = (0..40).map(|at| [at]).collect();
     node.propose_many(all.iter().zip(1..).map(|(data, token)| (&data[..], token))).unwrap();
     let ready = node.ready().unwrap().unwrap();
@@ -209,7 +209,7 @@ fn what_does_not_fit_any_more_is_lost_and_what_fits_not_at_all_refused() {
 
 #[test]
 fn who_proposed_stays_with_what_is_passed_on_again() {
-    let mut node = follower(&crate::kit::forwarding(1));
+    let mut node = follower(&kit::forwarding(1));
     let from_3 = proto::Message { entries: vec![normal(b"x")], ..message(MessageKind::Prop, 3, 1, 0) };
     step(&mut node, &from_3).unwrap();
     assert_eq!(sent(&mut node), [(3, vec![b"x".to_vec()])]);
@@ -250,7 +250,7 @@ fn with_default_limits_a_leader_counts_itself_after_many_small_proposals() {
 
 #[test]
 fn a_proposal_passed_on_twice_reaches_the_leader() {
-    let mut cluster = Cluster::new(&[1, 2, 3], crate::kit::forwarding);
+    let mut cluster = Cluster::new(&[1, 2, 3], kit::forwarding);
     cluster.elect(1);
     // Node 3 believes that node 2 leads, or the message was late: node 2 forwards the message.
     let mut m = message(MessageKind::Prop, 3, 2, 0);

@@ -1,7 +1,7 @@
 //! Linearizable reads.
 
-use crate::kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
 use crate::lone::{acknowledge, campaign, drain, follower, leader};
+use kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, DropKind, Error, EventKind, Flags, MessageKind, Node, Reason, Role,
     StorageMode, Transition, proto, wire,

@@ -1,7 +1,7 @@
 //! What of the log stays in memory, and how entries get there.
 
-use crate::kit::{Disk, append, config, entry, step};
 use crate::lone::{acknowledge, alone, drain, forgetful, leader};
+use kit::{Disk, append, config, entry, step};
 use raftcore::{Config, EntryKind, Error, Node, StorageMode, proto};
 
 const KIB: u64 = 1 << 10;
@@ -192,7 +192,7 @@ fn a_list_that_can_never_fit_is_refused_as_a_whole() {
 fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
     let limit = 64 * KIB;
     let c = Config { recent_bytes: 16 * KIB, max_uncommitted_size: limit, ..config(1) };
-    let c = crate::kit::with_spans(c);
+    let c = kit::with_spans(c);
     let mut node = leader(&c);
     node.propose(&[1; 1000], 0).unwrap();
     drain(&mut node);

@@ -1,7 +1,7 @@
 //! How entries reach the peers, and the limits.
 
-use crate::kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
 use crate::lone::{acknowledge, beats, campaign, drain, follower, leader, peer, sent_by};
+use kit::{Cluster, Disk, Sent, append, config, entry, events, message, step};
 use raftcore::{
     Config, EntryId, EntryKind, Error, EventKind, Flags, Flow, HardState, MessageKind, Node, PeerStatus, Reason, Role,
     StorageMode, proto, wire,
@@ -273,10 +273,8 @@ fn begins_late() -> Node {
     disk.applied = 50;
     disk.state = HardState { term: 5, vote: 0, commit: 50 };
     for index in 51..60 {
-        disk.log.insert(
-            index,
-            crate::kit::Stored { term: 5, kind: EntryKind::Normal, data: b"x".to_vec(), context: Vec::new() },
-        );
+        disk.log
+            .insert(index, kit::Stored { term: 5, kind: EntryKind::Normal, data: b"x".to_vec(), context: Vec::new() });
     }
     let mut node = disk.boot(&config(1));
     campaign(&mut node, &[2]);

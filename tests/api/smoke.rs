@@ -1,6 +1,6 @@
 //! The thinnest path through everything.
 
-use crate::kit::{Cluster, config};
+use kit::{Cluster, config};
 use raftcore::{ChangeKind, StorageMode};
 
 fn each_mode(test: impl Fn(&mut Cluster)) {
@@ -59,7 +59,7 @@ fn a_node_with_an_empty_disk_joins_by_snapshot() {
             cluster.settle();
         }
         cluster.compact(1, 15);
-        cluster.add(4, crate::kit::Disk::default());
+        cluster.add(4, kit::Disk::default());
         cluster.change(1, &[(ChangeKind::AddNode, 4)]).unwrap();
         cluster.tick(5);
         assert_eq!(cluster.hosts[&4].disk.data, cluster.hosts[&1].disk.data);

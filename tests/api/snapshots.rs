@@ -1,7 +1,7 @@
 //! Snapshots out and in.
 
-use crate::kit::{Cluster, Disk, append, config, entry, events, founded, in_mode, message, snapshot, step};
 use crate::lone::{acknowledge, asks_for_a_snapshot, beats, drain, follower, forgetful, leader, leave_behind, peer};
+use kit::{Cluster, Disk, append, config, entry, events, founded, in_mode, message, snapshot, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryRef, Error, EventKind, FetchKind, Flags, Flow, MessageKind,
     Missing, Node, Reason, SnapshotReport, StorageMode, Supplied, Transition, peer_flags, proto, wire,
@@ -35,7 +35,7 @@ fn asked(cluster: &mut Cluster) -> u64 {
             for m in ready.messages() {
                 let mut bytes = Vec::new();
                 m.write_to(&mut bytes);
-                sent.push(crate::kit::Sent { from: 1, to: m.to(), bytes });
+                sent.push(kit::Sent { from: 1, to: m.to(), bytes });
             }
             cluster.node(1).advance(number).unwrap();
             sent.iter().for_each(|m| cluster.deliver(m));
@@ -339,7 +339,7 @@ fn what_all_members_have_may_be_compacted_and_what_a_follower_has_applied() {
 #[test]
 fn a_snapshot_that_is_looked_at_stays_when_a_newer_one_arrives() {
     let arrives = |node: &mut Node, index: u64, data: &[u8]| {
-        let snapshot = Some(crate::kit::snapshot(index, 1, &[1, 2, 3], data));
+        let snapshot = Some(kit::snapshot(index, 1, &[1, 2, 3], data));
         step(node, &proto::Message { snapshot, ..message(MessageKind::Snap, 2, 1, 1) }).unwrap();
     };
     let c = Config { storage: raftcore::StorageMode::Async, ..config(1) };

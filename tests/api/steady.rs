@@ -2,8 +2,8 @@
 //! and an unusual encoding takes the general path. Here each message takes both, in a node and in
 //! its clone, and both nodes must stay equal.
 
-use crate::kit::{Disk, append, config, entry, message, said_otherwise, step};
 use crate::lone::{acknowledge, campaign, leader};
+use kit::{Disk, append, config, entry, message, said_otherwise, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryKind, Flags, MessageKind, Node, StorageMode, proto, wire,
 };

@@ -1,6 +1,6 @@
 //! The entries that a node keeps and refuses to keep.
 
-use crate::kit::{Disk, append, config, entry, events, message, step};
+use kit::{Disk, append, config, entry, events, message, step};
 use raftcore::{Config, EventKind, Flags, MessageKind, Role, StorageMode};
 
 #[test]
@@ -62,7 +62,7 @@ fn a_candidate_without_room_for_its_first_entry_sends_no_append() {
 /// By messages a node's own acknowledgements go out as well; where the box is full a later one stands for the earlier.
 #[test]
 fn what_a_node_says_to_itself_by_messages_is_never_lost() {
-    let mut cluster = crate::kit::Cluster::new(&[1], |id| {
+    let mut cluster = kit::Cluster::new(&[1], |id| {
         let mut c = config(id);
         (c.storage, c.max_messages) = (raftcore::StorageMode::Messages, 16);
         c

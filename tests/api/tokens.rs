@@ -1,7 +1,7 @@
 //! Every token comes back exactly once, with the truth.
 
-use crate::kit::{Cluster, append, config, entry, step};
 use crate::lone::{acknowledge, campaign, drain, leader};
+use kit::{Cluster, append, config, entry, step};
 use raftcore::{Config, DropKind, Error, Node, Reason, Role};
 
 /// Three nodes; node 1 leads term 1 alone and has a proposal that nobody else has.
@@ -75,8 +75,8 @@ fn what_a_snapshot_covers_is_unknown() {
     let mut cluster = cut_off();
     cluster.node(1).tick(20).unwrap();
     let m = raftcore::proto::Message {
-        snapshot: Some(crate::kit::snapshot(9, 2, &[1, 2, 3], b"state")),
-        ..crate::kit::message(raftcore::MessageKind::Snap, 2, 1, 2)
+        snapshot: Some(kit::snapshot(9, 2, &[1, 2, 3], b"state")),
+        ..kit::message(raftcore::MessageKind::Snap, 2, 1, 2)
     };
     step(cluster.node(1), &m).unwrap();
     cluster.settle();
@@ -85,7 +85,7 @@ fn what_a_snapshot_covers_is_unknown() {
 
 #[test]
 fn what_is_passed_on_is_unknown_at_once() {
-    let mut cluster = Cluster::new(&[1, 2, 3], crate::kit::forwarding);
+    let mut cluster = Cluster::new(&[1, 2, 3], kit::forwarding);
     cluster.elect(1);
     cluster.node(2).propose(b"x", 7).unwrap();
     cluster.settle();
@@ -191,7 +191,7 @@ fn a_token_below_those_of_a_log_that_was_longer_comes_before_them() {
 
 #[test]
 fn a_token_that_is_told_with_the_next_batch_takes_a_place_until_then() {
-    let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { max_tokens: 2, ..crate::kit::forwarding(id) });
+    let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { max_tokens: 2, ..kit::forwarding(id) });
     cluster.elect(1);
     let follower = cluster.node(2);
     for token in [7, 8] {

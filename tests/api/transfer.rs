@@ -1,6 +1,6 @@
 //! Leadership handed over.
 
-use crate::kit::{Cluster, Disk, config, events};
+use kit::{Cluster, Disk, config, events};
 use raftcore::{ChangeKind, Error, EventKind, Flags, Reason, Role};
 
 fn cluster() -> Cluster {
@@ -121,14 +121,14 @@ fn it_ends_when_its_target_is_removed() {
 }
 
 fn order_of_a_longer_log() -> raftcore::proto::Message {
-    let order = crate::kit::message(raftcore::MessageKind::TimeoutNow, 1, 2, 1);
+    let order = kit::message(raftcore::MessageKind::TimeoutNow, 1, 2, 1);
     raftcore::proto::Message { index: 100, log_term: 1, ..order }
 }
 
 #[test]
 fn without_the_fence_an_order_is_an_order() {
     let mut cluster = cluster();
-    crate::kit::step(cluster.node(2), &order_of_a_longer_log()).unwrap();
+    kit::step(cluster.node(2), &order_of_a_longer_log()).unwrap();
     cluster.settle();
     assert_eq!(cluster.node(2).status().role, Role::Leader);
 }
@@ -141,7 +141,7 @@ fn a_fenced_target_does_not_believe_an_old_order() {
         c
     });
     cluster.elect(1);
-    crate::kit::step(cluster.node(2), &order_of_a_longer_log()).unwrap();
+    kit::step(cluster.node(2), &order_of_a_longer_log()).unwrap();
     assert_eq!(cluster.node(2).status().role, Role::Follower);
     assert!(events(cluster.node(2)).iter().any(|e| e.reason == Reason::TransferFence));
     cluster.node(1).transfer(2).unwrap();

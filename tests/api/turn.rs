@@ -1,6 +1,6 @@
 //! Turns: a pass of a host's loop in one call.
 
-use crate::kit::{Disk, config};
+use kit::{Disk, config};
 use raftcore::{Config, EntryKind, Error, HardState, Input, Node, Role, StepFrames, StorageMode, Turn};
 
 /// Runs a cluster of three, by turns or by single calls. Returns the applied entries and the number
@@ -86,10 +86,8 @@ fn a_turn_says_that_a_fetch_comes_first_and_refuses_frames_without_failing() {
     let c = Config { recent_bytes: 16 << 10, ..config(1) };
     let mut disk = Disk::founder(&[1]);
     for index in 2..=100 {
-        disk.log.insert(
-            index,
-            crate::kit::Stored { term: 1, kind: EntryKind::Normal, data: vec![7; 400], context: Vec::new() },
-        );
+        disk.log
+            .insert(index, kit::Stored { term: 1, kind: EntryKind::Normal, data: vec![7; 400], context: Vec::new() });
     }
     disk.state = HardState { term: 1, vote: 0, commit: 100 };
     let mut node = disk.boot(&c);

@@ -1,7 +1,7 @@
 //! The contents of a vote, and their effect.
 
-use crate::kit::{Disk, append, config, entry, events, message, step};
 use crate::lone::drain;
+use kit::{Disk, append, config, entry, events, message, step};
 use raftcore::{Config, Flags, MessageKind, Node, Reason, Role, proto};
 
 const NEITHER: Flags = Flags(0);

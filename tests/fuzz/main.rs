@@ -4,9 +4,6 @@
 //!     FUZZ_SEED=7 cargo test --test fuzz      repeats the random part; without it the seed is fresh and printed
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[allow(dead_code)]
-#[path = "../api/kit.rs"]
-mod kit;
 mod targets;
 
 fn number(name: &str) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! What a fuzzer drives: each target takes any bytes, reads them as a list of decisions, and fails if a promise is broken.
 
-use crate::kit::{Cluster, Disk, Sent, config};
+use kit::{Cluster, Disk, Sent, config};
 use prost::Message as _;
 use raftcore::wire::{self, ConfStateRef};
 use raftcore::{
@@ -449,7 +449,7 @@ fn leader_with_a_fetch(mode: StorageMode) -> Node {
     }
     cluster.node(1).report_unreachable(3).unwrap();
     let term = cluster.node(1).status().term;
-    crate::kit::step(cluster.node(1), &crate::kit::message(raftcore::MessageKind::HeartbeatResp, 3, 1, term)).unwrap();
+    kit::step(cluster.node(1), &kit::message(raftcore::MessageKind::HeartbeatResp, 3, 1, term)).unwrap();
     cluster.node(1).try_clone().unwrap()
 }
 

@@ -5,10 +5,6 @@
 //!     make hostile TIMES=80                         80 times as many inputs, about 10^8
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[allow(dead_code)]
-#[path = "../api/kit.rs"]
-mod kit;
-
 use kit::{Cluster, Disk, config};
 use prost::Message as _;
 use raftcore::{ChangeKind, Config, Error, Node, Role, StorageMode, proto};

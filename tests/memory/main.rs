@@ -6,9 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod heap;
-#[allow(dead_code)]
-#[path = "../api/kit.rs"]
-mod kit;
 
 use heap::{failing, live};
 use kit::{Disk, Stored, config};

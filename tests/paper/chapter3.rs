@@ -1,7 +1,7 @@
 //! Chapter 3 of the dissertation, what it says beyond figure 2: elections, replication, safety, crashes, restarts, timing, transfer.
 
-use crate::kit::{Disk, config, events, message};
 use crate::{Cluster, Server, acks, asks, group, logs, of_kind, only, plain, sends, terms};
+use kit::{Disk, config, events, message};
 use raftcore::{Config, Error, EventKind, HardState, MessageKind, Role, StorageMode, proto};
 
 // ---- 3.3, 3.4: terms and elections
@@ -237,11 +237,11 @@ fn figure_3_7() -> Cluster {
 }
 
 /// The same append, cut before its entries of term 4: it carries what a smaller one would.
-fn without_term_4(m: &proto::Message) -> crate::kit::Sent {
+fn without_term_4(m: &proto::Message) -> kit::Sent {
     use prost::Message as _;
     let mut m = m.clone();
     m.entries.retain(|e| e.term != 4);
-    crate::kit::Sent { from: m.from, to: m.to, bytes: m.encode_to_vec() }
+    kit::Sent { from: m.from, to: m.to, bytes: m.encode_to_vec() }
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn d3_8_a_term_and_vote_survive_a_restart() {
 fn d3_8_a_a_restart_before_the_write_forgets_the_answer_with_the_vote() {
     let server = Server::new(1, 0, &[1]);
     let mut node = server.0.node;
-    crate::kit::step(&mut node, &asks(MessageKind::Vote, 2, 5, (1, 1))).unwrap();
+    kit::step(&mut node, &asks(MessageKind::Vote, 2, 5, (1, 1))).unwrap();
     assert!(node.ready().unwrap().unwrap().messages().all(|m| m.after()));
     drop(node);
     // Nothing was stored, so nothing left: another may get the vote.
@@ -364,11 +364,11 @@ fn d3_8_b_an_entry_counts_only_once_it_is_stored() {
     node.campaign().unwrap();
     let number = node.ready().unwrap().unwrap().number();
     node.persisted(number).unwrap();
-    crate::kit::step(&mut node, &message(MessageKind::VoteResp, 2, 1, 2)).unwrap();
+    kit::step(&mut node, &message(MessageKind::VoteResp, 2, 1, 2)).unwrap();
     let number = node.ready().unwrap().unwrap().number();
     let own = node.peers().find(|peer| peer.id == 1).unwrap().match_index;
     assert_eq!(own, 1, "the leader's entry counts before it is stored");
-    crate::kit::step(&mut node, &acks(3, 2, 2)).unwrap();
+    kit::step(&mut node, &acks(3, 2, 2)).unwrap();
     assert_eq!(node.status().commit, 1, "one of three has it");
 
     node.persisted(number).unwrap();
@@ -379,7 +379,7 @@ fn d3_8_b_an_entry_counts_only_once_it_is_stored() {
 fn d3_8_b_a_follower_acknowledges_only_what_is_stored() {
     let server = Server::with(&Config { storage: StorageMode::Async, ..plain(1) }, 1, 0, &[1]);
     let mut node = server.0.node;
-    crate::kit::step(&mut node, &sends(1, (1, 1), &[1, 1], 1)).unwrap();
+    kit::step(&mut node, &sends(1, (1, 1), &[1, 1], 1)).unwrap();
     let ready = node.ready().unwrap().unwrap();
     let acknowledgements = ready.messages().filter(|m| m.kind() == MessageKind::AppResp);
     assert!(acknowledgements.map(|m| m.after()).eq([true]));
@@ -410,7 +410,7 @@ fn d3_8_d_a_server_that_lost_its_disk_is_noticed() {
     let commit = cluster.node(1).status().commit;
     let mut wiped = Server::boot(&plain(3), Disk::founder(&[1, 2, 3]));
     let beat = proto::Message { commit, ..message(MessageKind::Heartbeat, 1, 3, 1) };
-    assert_eq!(crate::kit::step(&mut wiped.0.node, &beat), Err(Error::Implausible));
+    assert_eq!(kit::step(&mut wiped.0.node, &beat), Err(Error::Implausible));
     assert!(events(&mut wiped.0.node).iter().any(|event| event.kind == EventKind::Alarm));
 }
 
@@ -508,7 +508,7 @@ fn d3_10_d_without_success_it_takes_requests_again() {
     assert_eq!(cluster.hosts[&2].disk.data, [b"x"]);
 }
 
-fn encoded(m: &proto::Message) -> crate::kit::Sent {
+fn encoded(m: &proto::Message) -> kit::Sent {
     use prost::Message as _;
-    crate::kit::Sent { from: m.from, to: m.to, bytes: m.encode_to_vec() }
+    kit::Sent { from: m.from, to: m.to, bytes: m.encode_to_vec() }
 }

@@ -1,8 +1,8 @@
 //! Chapter 4 of the dissertation: changes of membership. A configuration is in force here once it is applied, as in etcd's raft, not
 //! once it is in the log; what chapter 4 says of the latter is asserted of the former.
 
-use crate::kit::{Cluster, Disk, config};
 use crate::{Server, acks, asks, only, plain, sends, turn};
+use kit::{Cluster, Disk, config};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, Error, Flags, MessageKind, Role, Transition, peer_flags, proto,
 };
@@ -306,13 +306,11 @@ fn d4_2_3_b_a_removed_server_deposes_nobody() {
     cluster.tick(200);
 
     assert!(cluster.node(4).status().term > term + 10);
-    assert_eq!((cluster.leader_of(&[1, 2, 3]), cluster.node(1).status().term), (Some(1), term));
+    assert_eq!((leader_of(&cluster, &[1, 2, 3]), cluster.node(1).status().term), (Some(1), term));
 }
 
-impl Cluster {
-    fn leader_of(&self, ids: &[u64]) -> Option<u64> {
-        ids.iter().copied().find(|id| self.hosts[id].node.status().role == Role::Leader)
-    }
+fn leader_of(cluster: &Cluster, ids: &[u64]) -> Option<u64> {
+    ids.iter().copied().find(|id| cluster.hosts[id].node.status().role == Role::Leader)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Chapter 6 of the dissertation: clients. Who leads, what becomes of a request, reads without the log.
 
-use crate::kit::{Cluster, config, message};
 use crate::{Server, acks, asks, decoded, of_kind, only, sends};
+use kit::{Cluster, config, message};
 use raftcore::{Config, DropKind, Error, Flags, MessageKind, Reason, Role, proto};
 
 fn cluster() -> Cluster {
@@ -227,7 +227,7 @@ fn stores_only(cluster: &mut Cluster) -> Vec<(u64, u64)> {
     let sent = ready.messages().map(|m| {
         let mut bytes = Vec::new();
         m.write_to(&mut bytes);
-        crate::kit::Sent { from: 1, to: m.to(), bytes }
+        kit::Sent { from: 1, to: m.to(), bytes }
     });
     let sent: Vec<_> = sent.collect();
     node.persisted(number).unwrap();
@@ -257,9 +257,9 @@ fn d6_4_e_one_round_serves_all_that_wait_and_none_costs_an_entry() {
     assert_eq!(cluster.node(1).status().last_index, last);
 }
 
-fn encoded(m: &proto::Message) -> crate::kit::Sent {
+fn encoded(m: &proto::Message) -> kit::Sent {
     use prost::Message as _;
-    crate::kit::Sent { from: m.from, to: m.to, bytes: m.encode_to_vec() }
+    kit::Sent { from: m.from, to: m.to, bytes: m.encode_to_vec() }
 }
 
 #[test]

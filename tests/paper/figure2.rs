@@ -1,7 +1,7 @@
 //! Figure 2 of the paper: what a server keeps, and how it answers the two requests. The rules for servers: `servers.rs`.
 
-use crate::kit::{Disk, append, config, entry, message};
 use crate::{Server, acks, asks, of_kind, only, plain, sends};
+use kit::{Disk, append, config, entry, message};
 use raftcore::{HardState, MessageKind, Role};
 
 // ---- state
@@ -11,7 +11,7 @@ fn f2_state_1_nothing_is_answered_before_it_is_stored() {
     let mut server = Server::new(1, 0, &[1]);
     let node = &mut server.0.node;
 
-    crate::kit::step(node, &asks(MessageKind::Vote, 2, 5, (9, 5))).unwrap();
+    kit::step(node, &asks(MessageKind::Vote, 2, 5, (9, 5))).unwrap();
     let ready = node.ready().unwrap().unwrap();
     assert_eq!(ready.hard_state(), Some(HardState { term: 5, vote: 2, commit: 1 }));
     assert!(ready.must_sync(), "the host is not told to sync");
@@ -20,7 +20,7 @@ fn f2_state_1_nothing_is_answered_before_it_is_stored() {
     let number = ready.number();
     node.advance(number).unwrap();
 
-    crate::kit::step(node, &sends(5, (1, 1), &[5, 5], 1)).unwrap();
+    kit::step(node, &sends(5, (1, 1), &[5, 5], 1)).unwrap();
     let ready = node.ready().unwrap().unwrap();
     assert_eq!(ready.entries().count(), 2);
     assert!(ready.must_sync() && ready.messages().all(|m| m.after()) && ready.messages().len() == 1);

@@ -1,8 +1,8 @@
 //! Figure 3 of the paper: the five properties, held after every step of clusters that are driven at random: elections, proposals,
 //! messages lost, late and twice, crashes. `PAPER_SEED=…` repeats a run.
 
-use crate::kit::{Cluster, Sent};
 use crate::{plain, terms};
+use kit::{Cluster, Sent};
 use raftcore::Role;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};

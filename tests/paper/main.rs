@@ -7,9 +7,6 @@ mod chapter4;
 mod chapter6;
 mod figure2;
 mod figure3;
-#[allow(dead_code)]
-#[path = "../api/kit.rs"]
-mod kit;
 mod servers;
 
 use kit::{Cluster, Disk, Heard, Host, append, config, entry, message};

@@ -1,7 +1,7 @@
 //! Figure 2 of the paper: the rules for servers.
 
-use crate::kit::message;
 use crate::{Server, acks, asks, group, of_kind, only, rejects, sends};
+use kit::message;
 use raftcore::{MessageKind, Role};
 
 /// As candidate in the term after its log's last.
@@ -53,7 +53,7 @@ impl Server {
     fn boot_like(other: &Self) -> Self {
         let host = &other.0;
         let (node, disk) = (host.node.try_clone().unwrap(), host.disk.clone());
-        Self(crate::kit::Host {
+        Self(kit::Host {
             id: host.id,
             node,
             disk,

@@ -1,7 +1,7 @@
 //! Reads, leases, transfer.
 
-use crate::kit::{Cluster, Disk, Sent, config, events, message, step};
 use crate::{MODES, boot, drain, group, of_kind, said, take, with_flag};
+use kit::{Cluster, Disk, Sent, config, events, message, step};
 use raftcore::{ChangeKind, Config, DropKind, Error, EventKind, Flags, MessageKind, Node, Reason, Role, proto};
 
 fn lease(c: &mut Config) {

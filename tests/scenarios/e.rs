@@ -1,7 +1,7 @@
 //! Elections and leadership.
 
-use crate::kit::{Cluster, Disk, append, config, entry, events, message, snapshot, step};
 use crate::{MODES, boot, depose, drain, group, in_mode, of_kind, said, take, vote, with_flag};
+use kit::{Cluster, Disk, append, config, entry, events, message, snapshot, step};
 use raftcore::{ChangeKind, Config, Error, EventKind, Flags, MessageKind, Reason, Role, StorageMode};
 
 /// A follower whose election timeout has passed without a word of the leader, so that it may vote.

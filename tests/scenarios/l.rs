@@ -1,7 +1,7 @@
 //! Log, commit, persistence.
 
-use crate::kit::{Cluster, Disk, Stored, append, config, entry, events, message, snapshot, step};
 use crate::{MODES, boot, depose, drain, group, in_mode, of_kind, said, take};
+use kit::{Cluster, Disk, Stored, append, config, entry, events, message, snapshot, step};
 use raftcore::{
     ChangeKind, Config, EntryKind, EntryRef, Error, EventKind, Flow, HardState, MessageKind, Reason, Role, StorageMode,
 };

@@ -1,7 +1,7 @@
 //! Membership.
 
-use crate::kit::{Cluster, Disk, append, config, entry, message, snapshot, step};
 use crate::{boot, depose, drain, group, said, with_flag};
+use kit::{Cluster, Disk, append, config, entry, message, snapshot, step};
 use prost::Message as _;
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, EntryKind, EntryRef, Error, EventKind, Flags, MessageKind, Reason,

@@ -3,9 +3,6 @@
 
 mod d;
 mod e;
-#[allow(dead_code)]
-#[path = "../api/kit.rs"]
-mod kit;
 mod l;
 mod m;
 mod r;

@@ -1,7 +1,7 @@
 //! Found by running raft-rs and etcd's raft.
 
-use crate::kit::{Cluster, Disk, append, config, entry, message, snapshot, step};
 use crate::{MODES, boot, depose, drain, in_mode, of_kind, take, vote, with_flag};
+use kit::{Cluster, Disk, append, config, entry, message, snapshot, step};
 use prost::Message as _;
 use raftcore::{ChangeKind, Config, Error, Flags, MessageKind, Role, StorageMode, proto, wire};
 
@@ -233,10 +233,8 @@ fn store(disk: &mut Disk, node: &raftcore::Node, number: u64) {
     let ready = node.view(number).unwrap();
     for e in ready.entries() {
         disk.log.split_off(&e.index);
-        disk.log.insert(
-            e.index,
-            crate::kit::Stored { term: e.term, kind: e.kind, data: e.data.to_vec(), context: Vec::new() },
-        );
+        disk.log
+            .insert(e.index, kit::Stored { term: e.term, kind: e.kind, data: e.data.to_vec(), context: Vec::new() });
     }
     disk.state = ready.hard_state().unwrap_or(disk.state);
 }

@@ -1,7 +1,7 @@
 //! Snapshots.
 
-use crate::kit::{Disk, append, config, entry, message, snapshot, step};
 use crate::{MODES, boot, drain, group, in_mode, of_kind, said, take, with_flag};
+use kit::{Disk, append, config, entry, message, snapshot, step};
 use raftcore::{
     Config, Error, EventKind, FetchKind, Flags, Flow, MessageKind, Missing, Node, Reason, Role, StorageMode, Supplied,
     proto,

@@ -1,7 +1,7 @@
 //! Robustness. Random inputs to nodes in every role and mode: `tests/hostile`.
 
-use crate::kit::{Cluster, append, config, entry, message, step};
 use crate::{MODES, boot, drain, in_mode, take};
+use kit::{Cluster, append, config, entry, message, step};
 use raftcore::{Config, EntryId, EntryKind, EntryRef, Error, HardState, MessageKind, Node, StorageMode, TermRun, wire};
 
 /// splitmix64.
@@ -36,7 +36,7 @@ fn x01_pairs_of_crafted_messages_upset_no_role() {
                     (m.reject, m.reject_hint) = (random.below(2) == 0, random.below(5));
                     m.entries = (0..random.below(3)).map(|i| entry(random.below(3), m.index + 1 + i, b"")).collect();
                     if random.below(3) == 0 {
-                        m.snapshot = Some(crate::kit::snapshot(random.below(5), random.below(3), &[1, 2, 3], b""));
+                        m.snapshot = Some(kit::snapshot(random.below(5), random.below(3), &[1, 2, 3], b""));
                     }
                     let before = node.digest(true);
                     if step(&mut node, &m).is_err() {
