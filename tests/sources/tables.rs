@@ -126,3 +126,21 @@ fn sections_of(page: &str) -> impl Iterator<Item = (&str, &str)> {
 fn quoted(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
 }
+
+/// A line of `living.txt` that names a function which is gone would hide the next mutant of the same name.
+#[test]
+fn living_mutants_are_in_functions_that_exist() {
+    let list = fs::read_to_string(top().join("tests/mutants/living.txt")).unwrap();
+    let lines: Vec<&str> = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert!(lines.len() > 100, "{} lines", lines.len());
+    let gone = |line: &&str| {
+        let (file, what) = line.split_once(": ")?;
+        let text = fs::read_to_string(top().join(file)).unwrap_or_default();
+        let place = what.split(" -> ").next()?.split(" with ").next()?;
+        let place = what.rsplit_once(" in ").map_or(place, |(_, place)| place);
+        let function = place.rsplit([' ', ':']).next()?;
+        let exists = function.contains('*') || text.contains(&format!("fn {function}("));
+        (!exists && !text.contains(&format!("fn {function}<"))).then(|| (*line).to_string())
+    };
+    none(lines.iter().filter_map(gone).collect());
+}
