@@ -195,19 +195,18 @@ static void cut_if_long(struct rh_driver *d)
     if (d->space.log_bytes < d->cut_at)
         return;
     if (!d->db.flush) {
+        if (d->given <= d->newest.index)
+            return;                     /* after a start the log is applied first */
         d->cut_at = d->space.log_bytes + d->o.compaction_bytes / 4;     /* if this snapshot fails: another then */
-        if (d->given > d->newest.index)
-            rh_make_snapshot(d);
+        rh_make_snapshot(d);
         return;
     }
     const uint64_t upto = d->flush_upto ? d->flush_upto : d->given;
     const int flushed = d->db.flush(d->db.self, upto, &why);
     d->flush_upto = flushed == RH_NONE ? upto : 0;
-    if (flushed == RH_NONE)             /* not now: the same again a little later */
-        d->cut_at = d->space.log_bytes + d->o.compaction_bytes / 4;
-    else if (flushed < 0)
+    if (flushed < 0)                    /* RH_NONE: the same again at the next look, however little comes meanwhile */
         rh_driver_fail(d, RH_E_DATABASE, "the database cannot be flushed: %s", why.text);
-    else
+    else if (flushed != RH_NONE)
         rh_cut_log(d, upto);
 }
 
@@ -335,6 +334,11 @@ static void note_space(struct rh_driver *d, enum rh_space_level before)
         d->cut_at = 1;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void check_space(struct rh_driver *d)
 {
     enum rh_space_level before = d->space.level;
@@ -355,8 +359,8 @@ static void check_space(struct rh_driver *d)
         if (code < 0)
             rh_driver_say(d, RH_LOG_INFO, "nobody can take over: %s: %s", raftcore_strerror(code), detail);
     }
-    if (d->cut_at == 0)
-        d->cut_at = d->space.log_bytes + d->o.compaction_bytes;
+    if (d->cut_at == 0)                 /* the first look: what an earlier process left counts, too */
+        d->cut_at = least(d->space.log_bytes, d->o.keep_bytes) + d->o.compaction_bytes;
     cut_if_long(d);
 }
 

@@ -1,0 +1,94 @@
+/*
+ * host_starts.c: a member that is started again and again, and writes a little each time. The log is cut all
+ * the same: the bytes in the log count, not the bytes that this process has written.
+ */
+#include "host_kit.h"
+
+enum { STARTS = 20, PIECE = 16 * 1024, LITTLE = 3000 };
+
+struct durable {
+    struct member m;
+    uint64_t index;                     /* of the last entry in the sum */
+    unsigned asked;                     /* since the start, to make the sum durable */
+    bool slow;                          /* the first time the database answers RH_NONE */
+};
+
+static int apply(void *self, struct rh_entry *e, size_t n, struct rh_words *why)
+{
+    struct durable *d = self;
+
+    d->index = e[n - 1].index;
+    return kit_apply(&d->m, e, n, why);
+}
+
+static int applied(void *self, uint64_t *index, struct rh_words *why)
+{
+    (void)why;
+    *index = ((struct durable *)self)->index;
+    return 0;
+}
+
+static int flush(void *self, uint64_t index, struct rh_words *why)
+{
+    struct durable *d = self;
+
+    (void)why;
+    CHECK(index <= d->index);
+    return ++d->asked == 1 && d->slow ? RH_NONE : RH_OK;
+}
+
+static void init(struct member *m, const char *root, const char *name)
+{
+    member_init(m, root, name, 1);
+    m->o.segment_bytes = m->o.keep_bytes = m->o.compaction_bytes = PIECE;
+    m->o.found = true;
+}
+
+/* Writes less than a cut would be due for after each start, and far more in all. */
+static void start_often(struct member *m, unsigned *asked)
+{
+    for (int i = 1; i <= STARTS; i++) {
+        *asked = 0;
+        member_open(m);
+        m->o.found = false;
+        UNTIL(leads(m));
+        CHECK(add(m, 1, LITTLE).what == RH_DONE);
+        must_have(m, (uint64_t)i);
+        CHECK(member_close(m) == RH_OK);
+    }
+    *asked = 0;
+    member_open(m);
+    UNTIL(member_status(m).core.first_index > 2);
+    UNTIL(member_status(m).log_bytes < 3 * PIECE);
+    must_have(m, STARTS);
+    CHECK(member_close(m) == RH_OK);
+}
+
+static void on_disk(const char *root, const char *name, bool slow)
+{
+    struct durable *d = must(calloc(1, sizeof *d));
+
+    init(&d->m, root, name);
+    d->slow = slow;
+    d->m.db.self = d;
+    d->m.db.apply = apply;
+    d->m.db.applied = applied;
+    d->m.db.flush = flush;
+    start_often(&d->m, &d->asked);
+    free(d);
+}
+
+int main(int argc, char **argv)
+{
+    const char *root = argc > 1 ? argv[1] : "/dev/shm/rh-starts";
+    struct member *m = must(calloc(1, sizeof *m));
+    unsigned unused;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    init(m, root, "memory");
+    start_often(m, &unused);
+    free(m);
+    on_disk(root, "disk", false);
+    on_disk(root, "slow", true);
+    return 0;
+}
