@@ -9,8 +9,8 @@
  *     3  A host        options, open, close
  *     4  The loop      in your event loop, or in a thread of the library
  *     5  Requests      propose, read
- *     6  Members       add, promote, remove, move, transfer
- *     7  Looking in    status, members, metrics, backup
+ *     6  Members       add, promote, remove, move, transfer, commands of words
+ *     7  Looking in    status, members, metrics, backup, a socket to listen on
  *     8  Offline       a lost quorum
  *     9  Retries       sessions that recognise a request sent twice
  *
@@ -221,6 +221,12 @@ struct rh_options {
     const struct rh_log *store; /* a log store of your own, opened; the host closes it [NULL: files in dir] */
 
     const char *restore;        /* with found: a file of rh_backup, the state of the new group [NULL] */
+
+    const char *metrics;        /* HOST:PORT where GET /metrics is answered, by plain HTTP to anybody [NULL: nowhere] */
+
+    /* Adds lines of your own to that answer, as rh_metrics writes the library's. Called inside of rh_turn [NULL] */
+    size_t (*more_metrics)(void *context, char *buf, size_t cap);
+    void *metrics_context;
 };
 
 /**
@@ -250,7 +256,8 @@ struct rh_host;
  *                        and start an empty one under a new id. With restore: the backup is damaged,
  *                        and no group is founded
  *          RH_E_CORE     the parts on the disk contradict each other
- *          RH_E_NET, RH_E_DATABASE, RH_E_VERSION, RH_E_SPACE, RH_E_IO, RH_E_NOMEM
+ *          RH_E_NET      an address of listen, peer or metrics, or a TLS file, cannot be used
+ *          RH_E_DATABASE, RH_E_VERSION, RH_E_SPACE, RH_E_IO, RH_E_NOMEM
  */
 int rh_open(const struct rh_options *o, const struct rh_database *db, struct rh_host **out, struct rh_words *why);
 
@@ -395,6 +402,26 @@ int rh_set_electable(struct rh_host *h, bool electable);
 /** Hands the leadership to a voter. 0: to the best one. DONE: another node leads. */
 int rh_transfer(struct rh_host *h, uint64_t to, uint64_t ticket);
 
+/**
+ * Does a command of words, as an operator types it. Put it behind a command of your own protocol.
+ *
+ *     add ID HOST:PORT [CLIENT] [learner]   rh_add, and rh_promote once the log is near the leader's, within
+ *                                           10 seconds. With learner: rh_add alone
+ *     address ID HOST:PORT [CLIENT]         rh_set_address
+ *     promote ID                            rh_promote
+ *     remove ID                             rh_remove
+ *     transfer [ID]                         rh_transfer; without an ID, or with 0, to the best voter
+ *     backup PATH                           rh_backup; a path on this member's machine
+ *     status                                the outcome's result is the text of rh_status_text
+ *
+ * The outcome is that of the call. For add, UNKNOWN with words also says that the node is a learner still.
+ *
+ * words    The name first, in capitals or not. Copied.
+ * why      Receives words after an error: the usage, or the word at fault.
+ * Returns  As rh_propose. RH_E_ARG: not understood
+ */
+int rh_command(struct rh_host *h, const raftcore_slice *words, size_t count, uint64_t ticket, struct rh_words *why);
+
 
 /* ==============================================================================================
  * 7  Looking in
@@ -434,6 +461,24 @@ int rh_get_status(struct rh_host *h, struct rh_status *out);
 int rh_members(struct rh_host *h, struct rh_member *out, size_t cap, size_t *count);
 
 /**
+ * Writes the state as text: a line `name:value` for each field, then a line for each member. Names may be
+ * added later, so look for a name, not for a place.
+ *
+ *     id role term leader leader_client      role: follower, precandidate, candidate or leader
+ *     commit applied first_index last_index  indexes of entries
+ *     voters learners                        ids with commas between
+ *     log_bytes snapshot_index free_bytes    of the disk; space: enough, low or reserve
+ *     memory_bytes                           of the core
+ *     waiting_requests                       under way; failed: why the host has stopped, else empty
+ *     member_ID                              voter, learner or removed, then peer=, client=; on the leader also
+ *                                            match=, next=, flow=, and active or silent
+ *
+ * buf      Receives the text with a NUL at the end, cut to cap bytes. May be NULL if cap is 0.
+ * Returns  Length of the whole text without the NUL.
+ */
+size_t rh_status_text(struct rh_host *h, char *buf, size_t cap);
+
+/**
  * Writes metrics in the text form of Prometheus.
  *
  * buf      Receives the text with a NUL at the end, cut to cap bytes. May be NULL if cap is 0.
@@ -463,6 +508,16 @@ size_t rh_metrics(struct rh_host *h, char *buf, size_t cap);
  * Returns  As rh_propose. RH_E_ARG: path is NULL or ""
  */
 int rh_backup(struct rh_host *h, const char *path, uint64_t ticket);
+
+/**
+ * Opens a socket that listens for TCP connections, for the clients of your service.
+ *
+ * address  HOST:PORT or [HOST]:PORT, looked up now. :PORT is every IPv4 address of the machine. A name with
+ *          addresses of both kinds means the IPv4 address.
+ * fd       Receives the socket, non-blocking and closed on exec. You close it. -1 after an error.
+ * Returns  RH_OK, RH_E_NET
+ */
+int rh_listen(const char *address, int *fd, struct rh_words *why);
 
 
 /* ==============================================================================================
@@ -539,6 +594,16 @@ size_t rh_sessions_bytes(const struct rh_sessions *s);
 
 /** Writes the table, equal bytes for equal tables. RH_E_NOMEM: nothing is written. */
 int rh_sessions_write(const struct rh_sessions *s, uint8_t *to);
+
+/**
+ * Finds out how long the table at the beginning of some bytes is: for a snapshot that comes in pieces.
+ *
+ * length   Receives the length of the table; 0 unless the result is RH_OK.
+ * Returns  RH_OK         the table is whole
+ *          RH_NONE       the table goes on behind these bytes
+ *          RH_E_DAMAGED  no table begins here
+ */
+int rh_sessions_length(const uint8_t *bytes, size_t len, size_t *length);
 
 /**
  * Replaces the table by bytes of rh_sessions_write. Further bytes may follow.

@@ -21,7 +21,7 @@ HOST_SANE  := $(HOST_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recov
 HOST_CC     = @mkdir -p $(@D); echo 'cc $@'; $(CC)
 
 # Each is a program that takes a scratch directory and answers 0 if all is well.
-HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads driver_sim host_threads host_backup host_faults host_tls host_moved host_stall host_starts host_heap host_power net_links net_strangers net_bulk net_tls net_heap net_threads
+HOST_TESTS := wire snapshot snapshot_log log_file log_end log_check one_file_check threads driver_sim host_threads host_backup host_faults host_tls host_moved host_command host_stall host_starts host_heap host_power net_links net_strangers net_bulk net_tls net_heap net_threads
 HOST_ONE   := $(wildcard tests/host/one_file*.c)
 
 $(HOST_OUT)/%.o: bindings/c/%.c $(HOST_HDR) mk/host.mk
@@ -90,7 +90,7 @@ $(HOST_OUT)/test/driver_sim: $(HOST_SIM) $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_COR
 $(HOST_OUT)/test/host_faults $(HOST_OUT)/test/host_power: $(HOST_OUT)/test/%: tests/host/%.c $(HOST_ASAN_ALL) $(HOST_ASAN_CHECK) $(HOST_HDR) $(HOST_CORE)
 	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
 
-$(HOST_OUT)/test/host_tls $(HOST_OUT)/test/host_moved $(HOST_OUT)/test/host_stall $(HOST_OUT)/test/host_starts: $(HOST_OUT)/test/%: tests/host/%.c $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
+$(HOST_OUT)/test/host_tls $(HOST_OUT)/test/host_moved $(HOST_OUT)/test/host_command $(HOST_OUT)/test/host_stall $(HOST_OUT)/test/host_starts: $(HOST_OUT)/test/%: tests/host/%.c $(HOST_ASAN_ALL) $(HOST_HDR) $(HOST_CORE)
 	$(HOST_CC) $(HOST_SANE) $(filter %.c %.o,$^) $(HOST_CORE) $(C_LIBS) $(HOST_LIBS) -o $@
 
 # Allocations that fail, of the whole library with the core.

@@ -226,6 +226,7 @@ static void tick(struct rh_driver *d)
     if (d->joining)
         rh_join_again(d);
     rh_expire_requests(d);
+    rh_promote_later(d);
 }
 
 int rh_driver_turn(struct rh_driver *d, uint64_t now, struct rh_words *why)

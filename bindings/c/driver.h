@@ -84,7 +84,7 @@ void rh_driver_job(struct rh_driver *d);
 
 /* ---- requests ---- */
 
-enum rh_request_kind { RH_P_ENTRY = 1, RH_P_CHANGE, RH_P_READ, RH_P_TRANSFER, RH_P_BACKUP, RH_P_ADDRESS };
+enum rh_request_kind { RH_P_ENTRY = 1, RH_P_CHANGE, RH_P_READ, RH_P_TRANSFER, RH_P_BACKUP, RH_P_ADDRESS, RH_P_STATUS };
 
 /*
  * A request on its way. The data of an entry are an envelope: see docs/wire.md, section 6.
@@ -95,6 +95,8 @@ struct rh_pending {
     uint64_t from, request;             /* a peer's: the connection, and the peer's number */
     uint64_t peer;                      /* SENT: to whom; TRANSFER: the next leader; ADDRESS: whose */
     uint64_t ask;                       /* QUEUED: whom to ask while no leader is known; 0: nobody */
+    uint64_t voter;                     /* a change: the node shall be a voter in the end; 0: the change is all */
+    uint64_t again, give_up;            /* of `voter`: when to ask for the promotion, and until when; 0: the node is added */
     uint64_t tried;                     /* a change: when the core refused it last, because of another change */
     uint8_t kind, state;
     bool remote;
@@ -128,6 +130,7 @@ void rh_driver_submit(struct rh_driver *d, struct rh_pending *p);
 uint64_t rh_driver_bytes(const struct rh_driver *d);
 void rh_driver_status(struct rh_driver *d, struct rh_status *out);
 size_t rh_driver_members(struct rh_driver *d, struct rh_member *out, size_t cap);
+size_t rh_driver_status_text(struct rh_driver *d, char *buf, size_t cap);
 size_t rh_driver_metrics(struct rh_driver *d, char *buf, size_t cap);
 
 #ifdef __cplusplus

@@ -9,11 +9,13 @@
  *   driver_submit.c     requests on their way: to the core, to the leader, from peers
  *   driver_members.c    the address book, joining, promotion
  *   driver_changes.c    membership changes, and what a leader refuses
+ *   driver_voters.c     nodes that are added, and promoted later
  *   driver_moved.c      members that come back under another address
  *   driver_snapshots.c  snapshots sent and installed; the log cut; the disk's space
  *   driver_maker.c      snapshots made, and copied for backups
  *   driver_net.c        what comes from the transport
  *   driver_metrics.c    status and metrics
+ *   driver_text.c       the status in words
  */
 #ifndef RH_DRIVER_PARTS_H
 #define RH_DRIVER_PARTS_H
@@ -167,6 +169,7 @@ struct rh_driver {
     uint64_t ask;
     uint64_t n_requests, request_bytes;
     struct rh_pending *transfer;
+    struct rh_pending *later;           /* promotions to be asked for: driver_voters.c */
     uint64_t transfer_since;            /* the leader when the transfer began */
     uint64_t asked_vote;                /* when a promotion was proposed last */
     uint64_t forward_after;             /* no requests go to the leader before */
@@ -274,6 +277,12 @@ void rh_promote_learners(struct rh_driver *d);
 /* driver_changes.c */
 const char *rh_change_fault(struct rh_driver *d, raftcore_slice change, char *buf, size_t cap);
 bool rh_is_caught_up(const struct rh_driver *d, uint64_t id);
+
+/* driver_voters.c */
+/* Takes a step towards a voter. False: the outcome is the request's. */
+bool rh_next_step(struct rh_driver *d, const struct rh_pending *p, enum rh_what what, const char *words);
+void rh_promote_later(struct rh_driver *d);
+void rh_end_promotions(struct rh_driver *d, const char *words);
 
 /* driver_moved.c */
 /* Notes an address of a member that the book does not have. */

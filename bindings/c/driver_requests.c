@@ -160,6 +160,10 @@ void rh_outcome(struct rh_driver *d, struct rh_pending *p, enum rh_what what, co
         what = RH_UNKNOWN;
     struct rh_outcome o = {.what = what, .result = result, .words = words};
 
+    if (p->voter && rh_next_step(d, p, what, words)) {
+        forget(d, p);
+        return;
+    }
     d->n_outcomes[what]++;
     if (what == RH_DONE && p->kind == RH_P_ENTRY)
         rh_histogram_add(&d->commit_times, d->now - p->started);
@@ -209,6 +213,20 @@ void rh_refuse_not_leader(struct rh_driver *d, struct rh_pending *p)
 
 /* ---- into the queues ---- */
 
+/* Status is no request to anybody, so it waits for nothing. */
+static void tell_status(struct rh_driver *d, struct rh_pending *p)
+{
+    size_t len = rh_driver_status_text(d, NULL, 0);
+    char *text = malloc(len + 1);
+
+    p->state = RH_P_PROPOSED;
+    if (text)
+        rh_driver_status_text(d, text, len + 1);
+    rh_outcome(d, p, text ? RH_DONE : RH_NOT_COMMITTED, NULL, (raftcore_slice){(const uint8_t *)text, text ? len : 0},
+               text ? "" : "no memory");
+    free(text);
+}
+
 void rh_driver_submit(struct rh_driver *d, struct rh_pending *p)
 {
     if (p->kind == RH_P_ADDRESS)
@@ -234,7 +252,9 @@ void rh_driver_submit(struct rh_driver *d, struct rh_pending *p)
         return;
     }
     *slot = p;
-    if (d->failed)
+    if (p->kind == RH_P_STATUS)
+        tell_status(d, p);
+    else if (d->failed)
         rh_outcome(d, p, RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, d->words.text);
     else
         rh_queue_add(p->kind == RH_P_READ ? &d->reads : &d->writes, p);
@@ -344,6 +364,7 @@ void rh_end_requests(struct rh_driver *d, const char *words)
 {
     d->maker.backup = d->maker.copying = NULL;
     for_each(d, end_one, &(struct event){.words = words});
+    rh_end_promotions(d, words);
     for (size_t i = 0; i < RH_ASKS; i++) {
         rh_queue_first(&d->asks[i].list);
         d->asks[i].token = 0;

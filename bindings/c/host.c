@@ -48,6 +48,7 @@ static struct rh_host *host_new(const struct rh_options *o)
 
     if (!h)
         return NULL;
+    rh_scrapes_init(&h->scrapes);
     h->epoll = h->event = h->dir.fd = h->dir.lock = -1;
     h->max_entry_bytes = o->max_entry_bytes;
     h->max_queue_bytes = o->max_queue_bytes;
@@ -66,7 +67,7 @@ static struct rh_host *host_new(const struct rh_options *o)
     return h;
 }
 
-static int watch(struct rh_host *h, int fd, struct rh_words *why)
+int rh_host_watch(struct rh_host *h, int fd, struct rh_words *why)
 {
     struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
 
@@ -126,7 +127,7 @@ static int open_net(struct rh_host *h, const struct rh_options *o, struct rh_wor
         return code;
     h->has_net = true;
     rh_driver_connect(h->driver, h->net);
-    return watch(h, rh_net_tcp_fd(h->net), why);
+    return rh_host_watch(h, rh_net_tcp_fd(h->net), why);
 }
 
 static int open_parts(struct rh_host *h, const struct rh_options *o, const struct rh_database *db, struct rh_words *why)
@@ -138,10 +139,12 @@ static int open_parts(struct rh_host *h, const struct rh_options *o, const struc
     if (!o->dir)
         return rh_fail(why, RH_E_ARG, "dir must be set");
     int code = rh_dir_open(&h->dir, o->dir, o->group, o->id, why);
+    if (code == RH_OK)                  /* first: an address in use leaves no group founded */
+        code = rh_scrapes_open(h, o, why);
     if (code == RH_OK)
         code = open_driver(h, o, db, why);
     if (code == RH_OK)
-        code = watch(h, h->event, why);
+        code = rh_host_watch(h, h->event, why);
     if (code == RH_OK)
         code = open_net(h, o, why);
     if (code == RH_OK)
@@ -190,8 +193,10 @@ int rh_timeout_ms(struct rh_host *h)
         return 0;
     pthread_mutex_lock(&h->lock);
     uint64_t due = rh_driver_due(h->driver, now), net = rh_net_tcp_due(h->net, now);
+    uint64_t scrapes = rh_scrapes_due(h);
     pthread_mutex_unlock(&h->lock);
     due = net < due ? net : due;
+    due = scrapes < due ? scrapes : due;
     return due <= now ? 0 : (int)((due - now + 999) / 1000);
 }
 
@@ -226,6 +231,7 @@ static int turn(struct rh_host *h, struct rh_words *why)
             break;
     }
     rh_net_tcp_turn(h->net, clock_us());
+    rh_scrapes_turn(h, clock_us());
     atomic_store(&h->driver_bytes, rh_driver_bytes(h->driver));
     atomic_store(&h->failed, code);
     return code;
@@ -261,6 +267,7 @@ static void *loop_thread(void *self)
         poll(NULL, 0, 10);
         pthread_mutex_lock(&h->lock);
         empty_inbox(h);
+        rh_scrapes_turn(h, clock_us());
         pthread_mutex_unlock(&h->lock);
     }
     return NULL;
@@ -308,6 +315,7 @@ int rh_close(struct rh_host *h, struct rh_words *why)
         empty_inbox(h);
     rh_worker_end(&h->sync);
     rh_worker_end(&h->job);
+    rh_scrapes_close(h);
     if (h->driver)
         code = rh_driver_close(h->driver, why);
     if (h->has_net)

@@ -8,7 +8,7 @@
 
 /* ---- requests ---- */
 
-static int submit(struct rh_host *h, struct rh_pending *p)
+int rh_host_submit(struct rh_host *h, struct rh_pending *p)
 {
     if (!p)
         return RH_E_NOMEM;
@@ -47,12 +47,12 @@ int rh_propose(struct rh_host *h, const raftcore_slice *parts, size_t count, con
         return RH_E_ARG;
     if (retry && (retry->number == 0 || rh_is_zero(retry->session, sizeof retry->session)))
         return RH_E_ARG;
-    return submit(h, rh_pending_entry(parts, count, retry, ticket));
+    return rh_host_submit(h, rh_pending_entry(parts, count, retry, ticket));
 }
 
 int rh_read(struct rh_host *h, uint64_t ticket)
 {
-    return submit(h, rh_pending_new(RH_P_READ, 0, ticket));
+    return rh_host_submit(h, rh_pending_new(RH_P_READ, 0, ticket));
 }
 
 static bool is_address(const char *text)
@@ -60,23 +60,29 @@ static bool is_address(const char *text)
     return rh_wire_is_address((raftcore_slice){(const uint8_t *)text, strlen(text)});
 }
 
+int rh_host_add(struct rh_host *h, uint64_t id, const char *peer, const char *client, bool voter, uint64_t ticket)
+{
+    if (id == 0 || !is_address(peer) || (client[0] && !is_address(client)))
+        return RH_E_ARG;
+    struct rh_pending *p = rh_pending_change(RAFTCORE_CHANGE_ADD_LEARNER, id, NULL, peer, client, ticket);
+    if (p)
+        p->voter = voter ? id : 0;
+    return rh_host_submit(h, p);
+}
+
 int rh_add(struct rh_host *h, uint64_t id, const char *peer_address, const char *client_address, uint64_t ticket)
 {
-    const char *client = client_address ? client_address : "";
-
-    if (id == 0 || !peer_address || !is_address(peer_address) || (client[0] && !is_address(client)))
-        return RH_E_ARG;
-    return submit(h, rh_pending_change(RAFTCORE_CHANGE_ADD_LEARNER, id, NULL, peer_address, client, ticket));
+    return peer_address ? rh_host_add(h, id, peer_address, client_address ? client_address : "", false, ticket) : RH_E_ARG;
 }
 
 int rh_promote(struct rh_host *h, uint64_t id, uint64_t ticket)
 {
-    return submit(h, rh_pending_change(RAFTCORE_CHANGE_ADD_NODE, id, NULL, NULL, NULL, ticket));
+    return rh_host_submit(h, rh_pending_change(RAFTCORE_CHANGE_ADD_NODE, id, NULL, NULL, NULL, ticket));
 }
 
 int rh_remove(struct rh_host *h, uint64_t id, uint64_t ticket)
 {
-    return submit(h, rh_pending_change(RAFTCORE_CHANGE_REMOVE_NODE, id, NULL, NULL, NULL, ticket));
+    return rh_host_submit(h, rh_pending_change(RAFTCORE_CHANGE_REMOVE_NODE, id, NULL, NULL, NULL, ticket));
 }
 
 int rh_set_address(struct rh_host *h, uint64_t id, const char *peer_address, const char *client_address,
@@ -85,7 +91,7 @@ int rh_set_address(struct rh_host *h, uint64_t id, const char *peer_address, con
     if (id == 0 || !peer_address || !is_address(peer_address) ||
         (client_address && client_address[0] && !is_address(client_address)))
         return RH_E_ARG;
-    return submit(h, rh_pending_address(id, peer_address, client_address, ticket));
+    return rh_host_submit(h, rh_pending_address(id, peer_address, client_address, ticket));
 }
 
 int rh_set_electable(struct rh_host *h, bool electable)
@@ -102,7 +108,7 @@ int rh_transfer(struct rh_host *h, uint64_t to, uint64_t ticket)
 
     if (p)
         p->peer = to;
-    return submit(h, p);
+    return rh_host_submit(h, p);
 }
 
 int rh_backup(struct rh_host *h, const char *path, uint64_t ticket)
@@ -112,7 +118,7 @@ int rh_backup(struct rh_host *h, const char *path, uint64_t ticket)
     struct rh_pending *p = rh_pending_new(RH_P_BACKUP, strlen(path) + 1, ticket);
     if (p)
         memcpy(p->data, path, strlen(path) + 1);
-    return submit(h, p);
+    return rh_host_submit(h, p);
 }
 
 /* ---- looking in ---- */

@@ -23,23 +23,51 @@ enum { BACKLOG = 511, ACCEPTS = 64 };
 #define A_MEMBER_SPEAKS (500 * RH_MS)
 #define REST (100 * RH_MS)              /* before accepting again, when nothing could be done */
 
-int rh_listen(struct rh_tcp *net, const char *address, struct rh_words *why)
+static int listen_at(const struct rh_address *at, const char *address, int *out, struct rh_words *why)
+{
+    int one = 1, fd = socket(at->at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return rh_fail(why, RH_E_NET, "socket: %s", strerror(errno));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, (const struct sockaddr *)&at->at, at->len) != 0 || listen(fd, BACKLOG) != 0) {
+        int error = errno;
+        close(fd);
+        return rh_fail(why, RH_E_NET, "listening on %s: %s", address, strerror(error));
+    }
+    *out = fd;
+    return RH_OK;
+}
+
+int rh_listen(const char *address, int *fd, struct rh_words *why)
+{
+    struct rh_address at[RH_NET_ADDRESSES];
+    char words[120] = "", all[32];
+    size_t best = 0;
+
+    *fd = -1;
+    if (address[0] == ':' && (size_t)snprintf(all, sizeof all, "0.0.0.0%s", address) < sizeof all)
+        address = all;
+    if (rh_address_lookup(address, at, words) != 0)
+        return rh_fail(why, RH_E_NET, "%s is no HOST:PORT to listen on: %s", address, words);
+    for (size_t i = 1; i < RH_NET_ADDRESSES && at[best].at.ss_family != AF_INET; i++)
+        if (at[i].at.ss_family == AF_INET)
+            best = i;                   /* "localhost" means 127.0.0.1 */
+    return listen_at(&at[best], address, fd, why);
+}
+
+int rh_net_listen(struct rh_tcp *net, const char *address, struct rh_words *why)
 {
     struct rh_address at[RH_NET_ADDRESSES];
     char words[120] = "";
-    int one = 1;
 
     if (rh_address_lookup(address, at, words) != 0)
         return rh_fail(why, RH_E_NET, "listen address %s", words);
-    int fd = socket(at[0].at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return rh_fail(why, RH_E_NET, "socket: %s", strerror(errno));
-    net->listener = fd;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (const struct sockaddr *)&at[0].at, at[0].len) != 0 || listen(fd, BACKLOG) != 0)
-        return rh_fail(why, RH_E_NET, "listening on %s: %s", address, strerror(errno));
+    int code = listen_at(&at[0], address, &net->listener, why);
+    if (code != RH_OK)
+        return code;
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = &net->listener};
-    if (epoll_ctl(net->epoll, EPOLL_CTL_ADD, fd, &e) != 0)
+    if (epoll_ctl(net->epoll, EPOLL_CTL_ADD, net->listener, &e) != 0)
         return rh_fail(why, RH_E_IO, "epoll_ctl: %s", strerror(errno));
     return RH_OK;
 }

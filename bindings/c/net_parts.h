@@ -266,7 +266,7 @@ bool rh_dial_is_held(const struct rh_tcp *net, const struct rh_dial *d);
 
 /* ---- net_listen.c ---- */
 
-int rh_listen(struct rh_tcp *net, const char *address, struct rh_words *why);
+int rh_net_listen(struct rh_tcp *net, const char *address, struct rh_words *why);
 void rh_accept_all(struct rh_tcp *net);
 void rh_spares_refill(struct rh_tcp *net);
 /* Gives up a spare descriptor, or drops the oldest stranger. False: neither is there. */

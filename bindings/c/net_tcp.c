@@ -102,7 +102,7 @@ static int open_all(struct rh_tcp *net, const struct rh_net_tcp_options *o, stru
         if (code != RH_OK)
             return code;
     }
-    int code = rh_listen(net, o->listen ? o->listen : o->self.peer_address, why);
+    int code = rh_net_listen(net, o->listen ? o->listen : o->self.peer_address, why);
     if (code == RH_OK)
         rh_spares_refill(net);
     return code;

@@ -197,6 +197,32 @@ static int read_one(struct rh_sessions *s, const uint8_t *bytes, size_t len, siz
     return put(s, record, rh_get_u64(record + RH_SESSION_BYTES), ++s->counter, result);
 }
 
+int rh_sessions_length(const uint8_t *bytes, size_t len, size_t *length)
+{
+    size_t at = HEAD;
+
+    *length = 0;
+    if (len < HEAD)
+        return memcmp(bytes, magic, len < sizeof magic ? len : sizeof magic) == 0 ? RH_NONE : RH_E_DAMAGED;
+    if (memcmp(bytes, magic, sizeof magic) != 0)
+        return RH_E_DAMAGED;
+    for (uint32_t left = rh_get_u32(bytes + 4); left > 0; left--) {
+        if (len - at < RECORD)
+            return RH_NONE;
+        uint32_t size = rh_get_u32(bytes + at + RH_SESSION_BYTES + 8);
+        at += RECORD;
+        if (size == not_kept)
+            continue;
+        if (size > RESULT_MAX)
+            return RH_E_DAMAGED;
+        if (len - at < size)
+            return RH_NONE;
+        at += size;
+    }
+    *length = at;
+    return RH_OK;
+}
+
 int rh_sessions_read(struct rh_sessions *s, const uint8_t *bytes, size_t len, size_t *used)
 {
     struct rh_sessions *fresh;

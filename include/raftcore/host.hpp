@@ -157,7 +157,16 @@ public:
     std::size_t size() const noexcept { return rh_sessions_bytes(raw_); }
     host_status write(std::uint8_t *to) const noexcept { return host_checked(rh_sessions_write(raw_, to)); }
 
-    /** Returns the length of the table at the beginning of `from`. */
+    /** Returns the length of the table at the beginning of `from`; 0: the table goes on behind. */
+    static host_result<std::size_t> length(bytes from) noexcept {
+        std::size_t whole = 0;
+        const int code = rh_sessions_length(from.data(), from.size(), &whole);
+        if (code < 0)
+            return host_error(code);
+        return whole;
+    }
+
+    /** Takes the table at the beginning of `from`, and returns its length. */
     host_result<std::size_t> read(bytes from) noexcept {
         std::size_t used = 0;
         const int code = rh_sessions_read(raw_, from.data(), from.size(), &used);
@@ -244,6 +253,12 @@ public:
         return host_checked(rh_transfer(raw_, to, ticket));
     }
 
+    /** Does a command of words. The error has the usage. */
+    host_status command(const raftcore_slice *words, std::size_t count, std::uint64_t ticket) noexcept {
+        rh_words why{};
+        return host_checked(rh_command(raw_, words, count, ticket, &why), why);
+    }
+
     // ---- looking in
 
     rh_status status() noexcept {
@@ -261,9 +276,20 @@ public:
         (void)rh_members(raw_, out, cap, &count);
         return count;
     }
+    std::size_t status_text(char *to, std::size_t cap) noexcept { return rh_status_text(raw_, to, cap); }
     std::size_t metrics(char *to, std::size_t cap) noexcept { return rh_metrics(raw_, to, cap); }
     host_status backup(const char *path, std::uint64_t ticket) noexcept {
         return host_checked(rh_backup(raw_, path, ticket));
+    }
+
+    /** Opens a listening socket, which you close. */
+    static host_result<int> listen(const char *address) noexcept {
+        rh_words why{};
+        int fd = -1;
+        const int code = rh_listen(address, &fd, &why);
+        if (code < 0)
+            return host_error(code, why);
+        return fd;
     }
 
     /** Makes a survivor of a lost quorum the whole group: rh_recover. told may be NULL. */

@@ -5,6 +5,7 @@
 #include <semaphore.h>
 #include <string>
 #include <type_traits>
+#include <unistd.h>
 
 #include "raftcore.hpp"
 #include "raftcore/host.hpp"
@@ -166,6 +167,16 @@ void life(const std::string &dir, const char *peer) {
     CHECK(host.set_address(7, peer, nullptr, 7));
     db.wait();
     CHECK(db.what == RH_DONE && host.set_address(7, "nowhere", nullptr, 7).error().code() == RH_E_ARG);
+    const raftcore_slice words[] = {bytes("Status"), bytes("x")};
+    CHECK(host.command(words, 1, 8));
+    db.wait();
+    CHECK(db.what == RH_DONE && db.result.find("role:leader") != std::string::npos);
+    CHECK(host.command(words, 2, 9).error().words() == "not understood: status");
+    CHECK(host.status_text(nullptr, 0) >= db.result.size() / 2);
+    const auto socket = raftcore::host::listen("127.0.0.1:0");
+    CHECK(socket && *socket >= 0 && close(*socket) == 0);
+    CHECK(raftcore::host::listen("nowhere").error().code() == RH_E_NET);
+    CHECK(*raftcore::sessions::length("rhS") == 0 && !raftcore::sessions::length("no table"));
     rh_member members[4]{};
     CHECK(host.members(members, 4) == 1 && members[0].id == 7 && members[0].voter);
     CHECK(host.status().core.leader == 7 && host.metrics(nullptr, 0) > 1000);
