@@ -9,13 +9,17 @@ kv: $(HOST_OUT)/libraftcore_host.a target/c/libraftcore.a  ## build the replicat
 	@$(MAKE) -C examples-c/kv LIBS='$(addprefix $(CURDIR)/,$^) $(HOST_LIBS) $(C_LIBS)'
 
 # The conformance suite for log stores, on the store in LMDB.
-$(KV_OUT)/log-check: tests/kv/log_check.c $(addprefix examples-c/kv/,lmdb_log.c lmdb_file.c util.c) $(HOST_CHECK) $(HOST_LOW) $(HOST_HDR) \
-		$(wildcard examples-c/kv/*.h)
-	$(HOST_CC) $(HOST_FLAGS) -Wno-unused-parameter -O2 -Iexamples-c/kv $(filter %.c,$^) -llmdb -lpthread -o $@
+$(KV_OUT)/log-check: tests/kv/log_check.c $(addprefix bindings/c/lmdb/,lmdb_log.c lmdb_env.c) $(HOST_CHECK) $(HOST_LOW) $(HOST_HDR) \
+		$(wildcard bindings/c/lmdb/*.h)
+	$(HOST_CC) $(HOST_FLAGS) -O2 -Ibindings/c/lmdb $(filter %.c,$^) -llmdb -lpthread -o $@
+
+# The map in LMDB beside a model, under AddressSanitizer.
+$(KV_OUT)/map: tests/kv/map.c $(wildcard bindings/c/lmdb/*.c) $(addprefix bindings/c/,sessions.c codes.c) $(HOST_HDR) $(wildcard bindings/c/lmdb/*.h)
+	$(HOST_CC) $(HOST_SANE) -Ibindings/c/lmdb $(filter %.c,$^) -llmdb -lpthread -o $@
 
 .PHONY: kv kv-test
-kv-test: kv $(KV_OUT)/log-check  ## the key-value servers under load, killed with -9 one by one, on damaged disks; on both log stores
-	dir=$$(mktemp -d /dev/shm/kv-log-check-XXXXXX) && $(KV_OUT)/log-check $$dir; status=$$?; rm -rf $$dir; exit $$status
+kv-test: kv $(KV_OUT)/log-check $(KV_OUT)/map  ## the key-value servers under load, killed with -9 one by one, on damaged disks; on both log stores
+	dir=$$(mktemp -d /dev/shm/kv-log-check-XXXXXX) && $(KV_OUT)/log-check $$dir/log && $(KV_OUT)/map $$dir; status=$$?; rm -rf $$dir; exit $$status
 	tests/kv/run $(KV_OUT)
 
 $(KV_OUT)/limit: benches/kv/limit.c

@@ -259,7 +259,10 @@ void clients_limit(void) {
 }
 
 void clients_open(const char *listen) {
-    listener = (struct watch){.fd = net_listen(listen), .fn = on_listener};
+    struct rh_words why = {""};
+    listener = (struct watch){.fn = on_listener};
+    if (rh_listen(listen, &listener.fd, &why) != RH_OK)
+        die("%s", why.text);
     loop_add(&listener, EPOLLIN);
 }
 

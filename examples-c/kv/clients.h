@@ -28,8 +28,6 @@ struct request {
     struct client *client;
     const struct command *command;  /* NULL: refused */
     enum request_state state;
-    int64_t deadline;               /* of RAFT.ADD */
-    uint64_t id;                    /* the member that RAFT.ADD adds */
     struct rh_retry retry;          /* of RAFT.ONCE; number 0: none */
     size_t size;                    /* of the request: the sum bounds a client's line */
     struct buf op;                  /* a write, as a log entry */
@@ -39,8 +37,7 @@ struct request {
 };
 
 extern struct clients_count {
-    size_t now, most;
-    uint64_t accepted, refused, commands;
+    uint64_t now, most, accepted, refused, commands;
 } clients_count;
 
 void clients_limit(void);           /* raises the limit on descriptors; ends the process if the limit is too low */

@@ -3,9 +3,6 @@
  */
 #include "command.h"
 
-#include <unistd.h>
-
-#include "admin.h"
 #include "host.h"
 #include "op.h"
 #include "resp.h"
@@ -81,28 +78,6 @@ static void run_config(struct request *r, struct buf *out) {
     }
 }
 
-static void run_info(struct request *r, struct buf *out) {
-    struct buf text = {0};          /* a section may be named; INFO returns the whole */
-    buf_printf(&text, "# Server\r\nserver:raftcore-kv\r\nraftcore_version:%s\r\nprocess_id:%ld\r\n",
-               raftcore_version_string(), (long)getpid());
-    buf_printf(&text, "\r\n# Clients\r\nconnected_clients:%zu\r\nmaxclients:%zu\r\n", clients_count.now, clients_count.most);
-    buf_printf(&text, "\r\n# Stats\r\n");
-    const struct { const char *name; uint64_t value; } count[] = {
-        {"total_connections_received", clients_count.accepted}, {"total_commands_processed", clients_count.commands},
-        {"rejected_connections", clients_count.refused}, {"writes_proposed", kv.n_writes}, {"reads_asked", kv.n_reads},
-        {"outcomes_unknown", kv.n_unknown}, {"entries_applied", kv.n_applied},
-    };
-    for (size_t i = 0; i < sizeof count / sizeof count[0]; i++)
-        buf_printf(&text, "%s:%llu\r\n", count[i].name, (ull)count[i].value);
-    buf_printf(&text, "\r\n# Raft\r\n");
-    status_text(&text);
-    buf_printf(&text, "\r\n# Keyspace\r\n");
-    if (kv.data.now.state.keys > 0)
-        buf_printf(&text, "db0:keys=%llu,expires=0,avg_ttl=0\r\n", (ull)kv.data.now.state.keys);
-    resp_bulk(out, buf_slice(&text));
-    buf_free(&text);
-}
-
 const struct command commands[] = {
     {"PING", -1, COMMAND_LOCAL, run_ping, 0},
     {"ECHO", 2, COMMAND_LOCAL, run_echo, 0},
@@ -126,11 +101,11 @@ const struct command commands[] = {
     {"FLUSHALL", -1, COMMAND_WRITE, NULL, OP_FLUSHALL},
     {"RAFT.ONCE", -4, COMMAND_WRITE, NULL, 0},              /* once_request */
     {"RAFT.STATUS", 1, COMMAND_LOCAL, run_status, 0},
-    {"RAFT.ADD", -3, COMMAND_ADMIN, run_add, 0},
-    {"RAFT.ADDRESS", 3, COMMAND_ADMIN, run_address, 0},
-    {"RAFT.PROMOTE", 2, COMMAND_ADMIN, run_promote, 0},
-    {"RAFT.REMOVE", 2, COMMAND_ADMIN, run_remove, 0},
-    {"RAFT.TRANSFER", 2, COMMAND_ADMIN, run_transfer, 0},
+    {"RAFT.ADD", -3, COMMAND_ADMIN, run_admin, 0},
+    {"RAFT.ADDRESS", -3, COMMAND_ADMIN, run_admin, 0},
+    {"RAFT.PROMOTE", 2, COMMAND_ADMIN, run_admin, 0},
+    {"RAFT.REMOVE", 2, COMMAND_ADMIN, run_admin, 0},
+    {"RAFT.TRANSFER", 2, COMMAND_ADMIN, run_admin, 0},
     {0},
 };
 

@@ -27,6 +27,13 @@ __attribute__((format(printf, 1, 2))) struct request *command_refused(const char
 
 bool glob_match(slice pattern, slice text);              /* *, ?, [a-z], \ as in Redis */
 
+/* admin.c */
+void run_admin(struct request *r, struct buf *out);
+void run_status(struct request *r, struct buf *out);
+void run_info(struct request *r, struct buf *out);
+void admin_outcome(struct request *r, const struct rh_outcome *o);
+size_t kv_metrics(void *context, char *to, size_t cap);  /* for rh_options.more_metrics */
+
 /* read.c */
 void run_get(struct request *r, struct buf *out);
 void run_mget(struct request *r, struct buf *out);

@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "admin.h"
 #include "command.h"
 #include "lmdb_log.h"
 #include "op.h"
 #include "resp.h"
 
 struct kv kv;
-static const struct options *options;
 static struct buf replies;          /* of the entries of an apply */
 
 /* Reads that wait for an answer of the library together. */
@@ -25,32 +23,32 @@ enum { IS_BATCH = 1 };
 
 /* ---- the database ---- */
 
-static int applied(void *self, uint64_t *index, struct rh_words *why) {
-    return data_open(&kv.data, options->rh.dir, options->map_bytes, index, why);
+int data_must(int code) {
+    struct rh_words why = {""};
+    if (rh_map_failed(kv.map, &why) < 0)
+        die("%s", why.text);
+    return code;
 }
 
 /* Adds the reply to `replies`. A write that a client sends twice changes nothing, and has the first reply. */
-static int apply_one(struct rh_entry *e, struct rh_words *why) {
+static void apply_one(struct rh_entry *e) {
     size_t begin = replies.end;
-    int code = RH_OK;
-    if (data_seen(&kv.data, e)) {
+    if (rh_map_seen(kv.map, e)) {
         if (!e->forgotten)
             buf_add(&replies, e->result.ptr, e->result.len);
     } else {
-        op_apply(&kv.data, e->data, &replies);
+        op_apply(e->data, &replies);
         e->result = slice_of(replies.ptr + begin, replies.end - begin);
-        code = data_done(&kv.data, e, why);
+        data_must(rh_map_done(kv.map, e));
     }
-    data_applied(&kv.data, e->index);
-    return code;
+    rh_map_index(kv.map, e->index);
 }
 
 static int apply(void *self, struct rh_entry *entries, size_t count, struct rh_words *why) {
     size_t *ends = xcalloc(count, sizeof *ends);
-    int code = RH_OK;
     buf_clear(&replies);
-    for (size_t i = 0; i < count && code == RH_OK; i++) {
-        code = apply_one(&entries[i], why);
+    for (size_t i = 0; i < count; i++) {
+        apply_one(&entries[i]);
         ends[i] = replies.end;
     }
     for (size_t i = 0; i < count; i++) {
@@ -59,11 +57,7 @@ static int apply(void *self, struct rh_entry *entries, size_t count, struct rh_w
     }
     free(ends);
     kv.n_applied += count;
-    return code == RH_OK ? data_turn(&kv.data, why) : code;
-}
-
-static int flush(void *self, uint64_t index, struct rh_words *why) {
-    return data_make_durable(&kv.data, index, why);
+    return rh_map_turn(kv.map, why);
 }
 
 static void outcome_of_reads(struct batch *b, const struct rh_outcome *o) {
@@ -105,7 +99,7 @@ static const char *why_not(int code) {
 
 void host_write(struct request *r) {
     slice op = buf_slice(&r->op);
-    if (op_may_grow(op) && data_is_full(&kv.data)) {
+    if (op_may_grow(op) && rh_map_info(kv.map).full) {
         resp_error(&r->reply, "FULL the database has used nine tenths of --map-gib: delete keys, or start the servers with more");
         r->state = REQUEST_DONE;
         return;
@@ -139,13 +133,6 @@ static void ask(void) {
         outcome_of_reads(b, &(struct rh_outcome){.what = RH_NOT_COMMITTED, .words = why_not(code)});
 }
 
-void host_wait(struct request *r, int code, struct buf *out) {
-    if (code == RH_OK)
-        r->state = REQUEST_WAITING;
-    else
-        resp_error(out, "ERR %s", why_not(code));
-}
-
 /* ---- the host ---- */
 
 static void say(void *context, enum rh_level level, const char *text) {
@@ -168,20 +155,25 @@ static struct rh_log *open_store(const struct options *o, struct rh_log *store) 
         die("%s has a log in LMDB: start with --log lmdb", o->rh.dir);
     if (!o->lmdb_log)
         return NULL;
-    lmdb_log_make(o->rh.dir, o->map_bytes, o->rh.keep_bytes, 0, store);
+    if (rh_lmdb_log_make(o->rh.dir, o->map_bytes, o->rh.keep_bytes, 0, store, NULL) != RH_OK)
+        die("out of memory");
     return store;
 }
 
 void host_open(const struct options *o) {
-    static const struct rh_database db = {.struct_size = sizeof db, .self = &kv.data, .apply = apply, .applied = applied,
-                                          .flush = flush, .snapshot_open = data_snapshot_open,
-                                          .snapshot_read = data_snapshot_read, .snapshot_close = data_snapshot_close,
-                                          .snapshot_load = data_snapshot_load, .outcome = outcome};
+    char path[300];
+    snprintf(path, sizeof path, "%s/data.mdb", o->rh.dir);
+    if (!(kv.map = rh_map_new(path, o->map_bytes)))
+        die("out of memory");
+    const struct rh_database db = {.struct_size = sizeof db, .self = kv.map, .apply = apply, .applied = rh_map_applied,
+                                   .flush = rh_map_flush, .snapshot_open = rh_map_snapshot_open,
+                                   .snapshot_read = rh_map_snapshot_read, .snapshot_close = rh_map_snapshot_close,
+                                   .snapshot_load = rh_map_snapshot_load, .outcome = outcome};
     struct rh_options rh = o->rh;
     struct rh_words why = {""};
     struct rh_log store;
-    options = o;
     rh.log = say;
+    rh.more_metrics = kv_metrics;
     if (o->force_alone)
         go_on_alone(o, open_store(o, &store));
     rh.store = open_store(o, &store);
@@ -192,7 +184,7 @@ void host_open(const struct options *o) {
 void host_turn(void) {
     struct rh_words why = {""};
     ask();
-    if (rh_turn(kv.host, &why) < 0 || data_turn(&kv.data, &why) < 0)
+    if (rh_turn(kv.host, &why) < 0 || rh_map_turn(kv.map, &why) < 0)
         die("%s", why.text);
 }
 
@@ -203,5 +195,6 @@ void host_close(void) {
     if (rh_close(kv.host, &why) < 0)
         note("%s", why.text);
     kv.host = NULL;
-    data_close(&kv.data);
+    if (rh_map_close(kv.map, &why) < 0)
+        note("%s", why.text);
 }

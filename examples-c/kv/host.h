@@ -3,18 +3,18 @@
 #define KV_HOST_H
 
 #include "clients.h"
-#include "data.h"
+#include "lmdb_map.h"
 
 struct options {
     struct rh_options rh;
-    const char *client, *metrics;
+    const char *client;
     uint64_t map_bytes;
     bool lmdb_log, force_alone;
 };
 
 extern struct kv {
     struct rh_host *host;
-    struct data data;
+    struct rh_map *map;
     uint64_t n_writes, n_reads, n_unknown, n_applied;
 } kv;
 
@@ -24,7 +24,20 @@ void host_close(void);
 
 void host_write(struct request *r);         /* r->op holds the operation */
 void host_read(struct request *r);
-/* Waits for the outcome of a call of the library. code: the call's result. r: the ticket. */
-void host_wait(struct request *r, int code, struct buf *out);
+
+/* The map. A failure ends the process with words, and another member leads. */
+int data_must(int code);
+
+static inline bool data_get(slice key, slice *value) {
+    return data_must(rh_map_get(kv.map, key, value)) == RH_OK;
+}
+
+static inline void data_put(slice key, slice value) {
+    data_must(rh_map_put(kv.map, key, value));
+}
+
+static inline bool data_del(slice key) {
+    return data_must(rh_map_del(kv.map, key)) == RH_OK;
+}
 
 #endif

@@ -3,11 +3,12 @@
  * (include/raftcore_host.h) does the rest.
  *
  *   main.c       options, the loop, signals          host.c       the database and its host: START READING HERE
- *   data.c       keys and values in LMDB             lmdb_log.c   a log store in LMDB, to compare
  *   op.c         the contents of an entry            clients.c    client connections
  *   resp.c       the clients' protocol               command.c    table of commands
- *   read.c admin.c   commands                        metrics.c    HTTP for Prometheus
- *   net.c        epoll and sockets                   util.c       buffers, numbers
+ *   read.c admin.c   commands                        net.c        epoll and sockets
+ *   util.c       buffers, numbers
+ *
+ * bindings/c/lmdb has the keys and values in LMDB, and a log store in LMDB, to compare.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,9 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "admin.h"
 #include "host.h"
-#include "metrics.h"
 #include "net.h"
 #include "op.h"
 
@@ -93,7 +92,7 @@ static struct options read_options(int argc, char **argv) {
         case CERT: o.rh.tls_cert = optarg; break;
         case KEY: o.rh.tls_key = optarg; break;
         case LEASE: o.rh.lease_reads = true; break;
-        case METRICS: o.metrics = optarg; break;
+        case METRICS: o.rh.metrics = optarg; break;
         case LOG: o.lmdb_log = is_lmdb(optarg); break;
         case KEEP: keep = number(name, optarg); break;
         case MAP: o.map_bytes = number(name, optarg) << 30; break;
@@ -164,15 +163,12 @@ int main(int argc, char **argv) {
     open_signals();
     host_open(&o);
     clients_open(o.client);
-    if (o.metrics)
-        metrics_open(o.metrics);
     library = (struct watch){.fd = rh_fd(kv.host), .fn = on_library};
     loop_add(&library, EPOLLIN);
     note("serving clients at %s, peers at %s", o.client, o.rh.peer);
     while (!is_over()) {
         loop_run_once(rh_timeout_ms(kv.host));  /* reads all input, so that the writes of many clients share a flush */
         host_turn();
-        admin_turn();
         clients_run();              /* sends answers; the requests behind go to the library */
     }
     host_close();

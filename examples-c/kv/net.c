@@ -3,7 +3,6 @@
 #include "net.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -64,34 +63,6 @@ void loop_run_once(int timeout_ms) {
     }
     while (n_graves > 0)
         free(graves[--n_graves]);
-}
-
-/* Splits HOST:PORT or [::1]:PORT. Without a host: every address of the machine. */
-static struct addrinfo *look_up(const char *address) {
-    const char *colon = strrchr(address, ':');
-    char host[256];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    if (!colon || (size_t)(colon - address) >= sizeof host)
-        return NULL;
-    size_t len = (size_t)(colon - address), bracket = len >= 2 && address[0] == '[' && address[len - 1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(len - 2 * bracket), address + bracket);
-    return getaddrinfo(len ? host : NULL, colon + 1, &hints, &found) == 0 ? found : NULL;
-}
-
-int net_listen(const char *address) {
-    struct addrinfo *found = look_up(address), *a = found;
-    while (a && a->ai_next && a->ai_family != AF_INET) /* "localhost" means 127.0.0.1 */
-        a = a->ai_next;
-    if (!a)
-        die("%s is no HOST:PORT that can be looked up", address);
-    int one = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        die("socket: %s", strerror(errno));
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, 511) != 0)
-        die("can't listen on %s: %s", address, strerror(errno));
-    freeaddrinfo(found);
-    return fd;
 }
 
 int net_accept(int listener) {

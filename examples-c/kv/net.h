@@ -20,7 +20,6 @@ void loop_close(struct watch *w);                /* closes the descriptor; drops
 void loop_free(void *owner);                     /* frees the struct around a closed watch, later */
 void loop_run_once(int timeout_ms);              /* waits, then calls every watch with an event */
 
-int net_listen(const char *address);             /* HOST:PORT; on failure, ends the process with the reason */
 int net_accept(int listener);                    /* -1: errno says why */
 bool net_read(struct watch *w, struct buf *in, size_t limit);   /* false: closed or broken */
 bool net_write(struct watch *w, struct buf *out);               /* writes as much as fits; false: broken */

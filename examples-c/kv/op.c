@@ -1,6 +1,7 @@
 /* op.c: operations as bytes of an entry, and the effect of each operation on the data. */
 #include "op.h"
 
+#include "host.h"
 #include "resp.h"
 
 struct op {
@@ -11,7 +12,7 @@ struct op {
 };
 
 static slice next(struct op *op) {
-    slice arg = slice_of(op->args.ptr + 4, get_le(op->args.ptr, 4));
+    slice arg = slice_of(op->args.ptr + 4, get_u32(op->args.ptr));
     op->args = slice_of(arg.ptr + arg.len, op->args.len - 4 - arg.len);
     return arg;
 }
@@ -36,21 +37,21 @@ static const char *op_read(slice bytes, struct op *op) {
         snprintf(words, sizeof words, "ERR a request of %zu bytes: at most %d are allowed", bytes.len, OP_MAX);
         return words;
     }
-    *op = (struct op){p[1], p[2], (uint32_t)get_le(p + 4, 4), slice_of(p + OP_HEAD, bytes.len - OP_HEAD)};
+    *op = (struct op){p[1], p[2], get_u32(p + 4), slice_of(p + OP_HEAD, bytes.len - OP_HEAD)};
     if (!good_count(op))
         return "ERR wrong number of arguments";
     struct op walk = *op;
     for (uint32_t i = 0; i < op->n; i++) {
         bool is_key = op->code == OP_DEL || (op->code == OP_MSET ? i % 2 == 0 : i == 0);
-        if (walk.args.len < 4 || get_le(walk.args.ptr, 4) > walk.args.len - 4)
+        if (walk.args.len < 4 || get_u32(walk.args.ptr) > walk.args.len - 4)
             return "ERR the entry is cut off";
         slice arg = next(&walk);
-        if (is_key && (arg.len == 0 || arg.len > KEY_MAX)) {
-            snprintf(words, sizeof words, "ERR a key of %zu bytes: it must have 1 to %d", arg.len, KEY_MAX);
+        if (is_key && (arg.len == 0 || arg.len > RH_MAP_KEY_MAX)) {
+            snprintf(words, sizeof words, "ERR a key of %zu bytes: it must have 1 to %d", arg.len, RH_MAP_KEY_MAX);
             return words;
         }
-        if (arg.len > VALUE_MAX) {
-            snprintf(words, sizeof words, "ERR a value of %zu bytes: at most %d are allowed", arg.len, VALUE_MAX);
+        if (arg.len > RH_MAP_VALUE_MAX) {
+            snprintf(words, sizeof words, "ERR a value of %zu bytes: at most %d are allowed", arg.len, RH_MAP_VALUE_MAX);
             return words;
         }
     }
@@ -73,46 +74,46 @@ bool op_may_grow(slice entry) {
     return entry.ptr[1] != OP_DEL && entry.ptr[1] != OP_FLUSHALL;
 }
 
-static void apply_set(struct data *d, struct op *op, struct buf *reply) {
+static void apply_set(struct op *op, struct buf *reply) {
     slice key = next(op), value = next(op), old;
-    if (op->flags & (OP_NX | OP_XX) && (data_get(d, key, &old) ? op->flags & OP_NX : op->flags & OP_XX)) {
+    if (op->flags & (OP_NX | OP_XX) && (data_get(key, &old) ? op->flags & OP_NX : op->flags & OP_XX)) {
         resp_null(reply);
         return;
     }
-    data_put(d, key, value);
+    data_put(key, value);
     resp_simple(reply, "OK");
 }
 
-static void apply_incrby(struct data *d, struct op *op, struct buf *reply) {
+static void apply_incrby(struct op *op, struct buf *reply) {
     slice key = next(op), number = next(op), old;
     int64_t by, value = 0;
     char text[24];
-    if (!slice_to_i64(number, &by) || (data_get(d, key, &old) && !slice_to_i64(old, &value))) {
+    if (!slice_to_i64(number, &by) || (data_get(key, &old) && !slice_to_i64(old, &value))) {
         resp_error(reply, "ERR value is not an integer or out of range");
     } else if (__builtin_add_overflow(value, by, &value)) {
         resp_error(reply, "ERR increment or decrement would overflow");
     } else {
-        data_put(d, key, slice_of(text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value)));
+        data_put(key, slice_of(text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value)));
         resp_integer(reply, value);
     }
 }
 
-static void apply_append(struct data *d, struct op *op, struct buf *reply) {
+static void apply_append(struct op *op, struct buf *reply) {
     static struct buf joined;       /* the old value may lie in memory that the write gives up */
     slice key = next(op), tail = next(op), old = {0};
-    data_get(d, key, &old);
-    if (old.len + tail.len > VALUE_MAX) {
-        resp_error(reply, "ERR the value would have %zu bytes, at most %d are allowed", old.len + tail.len, VALUE_MAX);
+    data_get(key, &old);
+    if (old.len + tail.len > RH_MAP_VALUE_MAX) {
+        resp_error(reply, "ERR the value would have %zu bytes, at most %d are allowed", old.len + tail.len, RH_MAP_VALUE_MAX);
         return;
     }
     buf_clear(&joined);
     buf_add(&joined, old.ptr, old.len);
     buf_add(&joined, tail.ptr, tail.len);
-    data_put(d, key, buf_slice(&joined));
+    data_put(key, buf_slice(&joined));
     resp_integer(reply, (int64_t)buf_len(&joined));
 }
 
-void op_apply(struct data *d, slice entry, struct buf *reply) {
+void op_apply(slice entry, struct buf *reply) {
     struct op op;
     const char *fault = op_read(entry, &op);
     int64_t gone = 0;
@@ -121,23 +122,23 @@ void op_apply(struct data *d, slice entry, struct buf *reply) {
         return;
     }
     switch (op.code) {
-    case OP_SET: apply_set(d, &op, reply); break;
-    case OP_INCRBY: apply_incrby(d, &op, reply); break;
-    case OP_APPEND: apply_append(d, &op, reply); break;
+    case OP_SET: apply_set(&op, reply); break;
+    case OP_INCRBY: apply_incrby(&op, reply); break;
+    case OP_APPEND: apply_append(&op, reply); break;
     case OP_DEL:
         for (uint32_t i = 0; i < op.n; i++)
-            gone += data_del(d, next(&op));
+            gone += data_del(next(&op));
         resp_integer(reply, gone);
         break;
     case OP_MSET:
         for (uint32_t i = 0; i < op.n; i += 2) {
             slice key = next(&op), value = next(&op);
-            data_put(d, key, value);
+            data_put(key, value);
         }
         resp_simple(reply, "OK");
         break;
     case OP_FLUSHALL:
-        data_clear(d);
+        data_must(rh_map_clear(kv.map));
         resp_simple(reply, "OK");
         break;
     }

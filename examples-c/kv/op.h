@@ -8,7 +8,7 @@
 #ifndef KV_OP_H
 #define KV_OP_H
 
-#include "data.h"
+#include "util.h"
 
 enum op_code { OP_SET = 1, OP_DEL, OP_INCRBY, OP_APPEND, OP_MSET, OP_FLUSHALL };
 
@@ -23,7 +23,7 @@ enum {
 const char *op_encode(enum op_code code, uint8_t flags, const slice *arg, size_t n, struct buf *out);
 
 /* Applies, with the reply in RESP. An entry that is no operation changes nothing. */
-void op_apply(struct data *d, slice entry, struct buf *reply);
+void op_apply(slice entry, struct buf *reply);
 
 /* Whether the operation can make the data larger. */
 bool op_may_grow(slice entry);

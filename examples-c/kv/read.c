@@ -5,14 +5,9 @@
 
 enum { REPLY_MAX = 64 * 1024 * 1024 };
 
-/* A key that no write would have taken is not there; LMDB answers with an error. */
-static bool get(slice key, slice *value) {
-    return key.len > 0 && key.len <= KEY_MAX && data_get(&kv.data, key, value);
-}
-
 void run_get(struct request *r, struct buf *out) {
     slice value;
-    if (get(r->arg[1], &value))
+    if (data_get(r->arg[1], &value))
         resp_bulk(out, value);
     else
         resp_null(out);
@@ -22,14 +17,14 @@ void run_mget(struct request *r, struct buf *out) {
     size_t total = 0;
     slice value;
     for (size_t i = 1; i < r->n_args; i++)
-        total += get(r->arg[i], &value) ? value.len : 0;
+        total += data_get(r->arg[i], &value) ? value.len : 0;
     if (total > REPLY_MAX) {
         resp_error(out, "ERR the values have %zu bytes together, a reply may have %d: ask for fewer", total, REPLY_MAX);
         return;
     }
     resp_array(out, r->n_args - 1);
     for (size_t i = 1; i < r->n_args; i++) {
-        if (get(r->arg[i], &value))
+        if (data_get(r->arg[i], &value))
             resp_bulk(out, value);
         else
             resp_null(out);
@@ -40,18 +35,18 @@ void run_exists(struct request *r, struct buf *out) {
     int64_t count = 0;
     slice value;
     for (size_t i = 1; i < r->n_args; i++)
-        count += get(r->arg[i], &value);
+        count += data_get(r->arg[i], &value);
     resp_integer(out, count);
 }
 
 void run_strlen(struct request *r, struct buf *out) {
     slice value = {0};
-    get(r->arg[1], &value);
+    data_get(r->arg[1], &value);
     resp_integer(out, (int64_t)value.len);
 }
 
 void run_dbsize(struct request *r, struct buf *out) {
-    resp_integer(out, (int64_t)kv.data.now.state.keys);
+    resp_integer(out, (int64_t)rh_map_info(kv.map).keys);
 }
 
 /*
@@ -64,7 +59,7 @@ enum { SCANS = 4096, SCAN_COUNT_MAX = 10000 };
 static struct scan {
     uint64_t cursor;
     size_t len;
-    uint8_t key[KEY_MAX];
+    uint8_t key[RH_MAP_KEY_MAX];
 } scans[SCANS];
 static uint64_t last_cursor;
 
@@ -96,7 +91,8 @@ static bool scan_options(struct request *r, struct found *f, int64_t *count) {
 
 void run_scan(struct request *r, struct buf *out) {
     struct found f = {.pattern = slice_of("*", 1)};
-    struct buf last = {0};
+    uint8_t last[RH_MAP_KEY_MAX];
+    size_t len;
     int64_t cursor, count = 10;
     if (!slice_to_i64(r->arg[1], &cursor) || cursor < 0) {
         resp_error(out, "ERR invalid cursor");
@@ -112,13 +108,13 @@ void run_scan(struct request *r, struct buf *out) {
         return;
     }
     slice after = slice_of(s->key, cursor > 0 ? s->len : 0);
-    data_scan(&kv.data, after, (size_t)(count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX), take_key, &f, &last);
+    data_must(rh_map_scan(kv.map, after, (size_t)(count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX), take_key, &f, last, &len));
     char text[24] = "0";
-    if (buf_len(&last) > 0) {
+    if (len > 0) {
         s = &scans[++last_cursor % SCANS];
         s->cursor = last_cursor;
-        s->len = buf_len(&last);
-        memcpy(s->key, last.ptr, s->len);
+        s->len = len;
+        memcpy(s->key, last, len);
         snprintf(text, sizeof text, "%llu", (ull)last_cursor);
     }
     resp_array(out, 2);
@@ -126,5 +122,4 @@ void run_scan(struct request *r, struct buf *out) {
     resp_array(out, f.n);
     buf_add(out, f.keys.ptr + f.keys.start, buf_len(&f.keys));
     buf_free(&f.keys);
-    buf_free(&last);
 }

@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-int slice_compare(slice a, slice b) {
-    int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 bool slice_is_word(slice s, const char *upper) {
     if (s.len != strlen(upper))
         return false;
@@ -73,8 +68,8 @@ void buf_add(struct buf *b, const void *ptr, size_t len) {
 }
 
 void buf_add_u32(struct buf *b, uint32_t v) {
-    put_le(buf_room(b, 4), v, 4);
-    b->end += 4;
+    const uint8_t bytes[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
+    buf_add(b, bytes, sizeof bytes);
 }
 
 void buf_consume(struct buf *b, size_t len) {
@@ -111,22 +106,6 @@ void *xcalloc(size_t count, size_t size) {
     if (!ptr)
         die("out of memory: %zu times %zu bytes", count, size);
     return ptr;
-}
-
-static uint64_t mix(uint64_t h) {
-    h ^= h >> 32;
-    h *= 0xd6e8feb86659fd93u;
-    h ^= h >> 32;
-    h *= 0xd6e8feb86659fd93u;
-    return h ^ h >> 32;
-}
-
-uint64_t hash64(slice s, uint64_t seed) {
-    uint64_t h = seed ^ s.len * 0x9e3779b97f4a7c15u;
-    size_t i = 0;
-    for (; i + 8 <= s.len; i += 8)
-        h = mix(h ^ get_le(s.ptr + i, 8));
-    return mix(h ^ get_le(s.ptr + i, (int)(s.len - i)));
 }
 
 int64_t now_ms(void) {

@@ -22,7 +22,6 @@ static inline bool slice_equal(slice a, slice b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-int slice_compare(slice a, slice b);            /* in LMDB's order */
 bool slice_is_word(slice s, const char *upper); /* compares without case: SET, set, Set */
 bool slice_to_i64(slice s, int64_t *out);       /* strict decimal: no spaces, plus or leading zero */
 bool slice_to_id(slice s, uint64_t *out);       /* decimal, from 1 on */
@@ -43,33 +42,17 @@ static inline slice buf_slice(const struct buf *b) {
 
 uint8_t *buf_room(struct buf *b, size_t len);   /* at least len writable bytes at b->ptr + b->end */
 void buf_add(struct buf *b, const void *ptr, size_t len);
-void buf_add_u32(struct buf *b, uint32_t v);
+void buf_add_u32(struct buf *b, uint32_t v);     /* little-endian */
 void buf_consume(struct buf *b, size_t len);
 void buf_clear(struct buf *b);                  /* empties; gives a large block back to the heap */
 void buf_free(struct buf *b);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *format, ...);
 
-/* Little-endian numbers. */
-static inline uint64_t get_le(const uint8_t *p, int bytes) {
-    uint64_t v = 0;
-    for (int i = 0; i < bytes; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return v;
-}
-
-static inline void put_le(uint8_t *p, uint64_t v, int bytes) {
-    for (int i = 0; i < bytes; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
-}
-
-/* Big-endian keys, so that LMDB keeps the order of the numbers. */
-static inline void put_key(uint8_t *p, uint64_t v) {
-    for (int i = 0; i < 8; i++)
-        p[i] = (uint8_t)(v >> (56 - 8 * i));
+static inline uint32_t get_u32(const uint8_t *p) {     /* little-endian, as buf_add_u32 writes */
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 void *xcalloc(size_t count, size_t size);       /* never NULL: out of memory ends the process */
-uint64_t hash64(slice s, uint64_t seed);
 int64_t now_ms(void);                           /* monotonic */
 
 __attribute__((format(printf, 1, 2))) void note(const char *format, ...); /* a line on stderr */

@@ -1,5 +1,5 @@
 /*
- * log_check.c: rh-log-check on the log store of examples-c/kv/lmdb_log.c. log_check DIR; SEED=… HOST_TIMES=… as elsewhere.
+ * log_check.c: rh-log-check on the log store of bindings/c/lmdb/lmdb_log.c. log_check DIR; SEED=… HOST_TIMES=… as elsewhere.
  *
  * Without rh_check_damage: LMDB has no checksums on its own pages, and a changed meta page shows an earlier state. The
  * entries and the record of this store have checksums: tests/kv/faults.py changes them.
@@ -11,15 +11,17 @@
 #include "kit.h"
 #include "lmdb_log.h"
 
-
 static int open_store(void *context, const char *dir, struct rh_log *out, struct rh_words *why)
 {
     struct rh_boot boot;
     struct rh_words ignored;
 
+    (void)context;
     mkdir(dir, 0777);
-    lmdb_log_make(dir, 64 << 20, 0, MDB_NOLOCK, out);
-    int code = out->ops->boot(out->self, &boot, why);
+    int code = rh_lmdb_log_make(dir, 64 << 20, 0, MDB_NOLOCK, out, why);
+    if (code != RH_OK)
+        return code;
+    code = out->ops->boot(out->self, &boot, why);
     if (code != RH_OK)
         out->ops->close(out->self, &ignored);
     return code;

@@ -1,89 +1,119 @@
 /*
  * lmdb_log.c: a log store in LMDB. The batches between two flushes are a transaction: entries, hard state,
- * memberships, the note on the snapshot. To compare with the library's files; promises and threads: raftcore_host/log.h.
+ * memberships, the note on the snapshot. Promises and threads: raftcore_host/log.h.
  *
  * Table `log` has the entries by index, with term, kind and checksum in front. Table `meta` has a record with the rest.
- * Appended entries wait in memory until the next flush, which runs on the library's sync thread.
+ * Appended entries wait in memory until the next flush, which runs on the sync thread. A failed allocation within a
+ * change is final, as a failed write is: the change is in memory alone, and is never written.
  */
-#define _GNU_SOURCE
 #include "lmdb_log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <sys/statvfs.h>
 
-#include "lmdb_file.h"
+#include "lmdb_bytes.h"
+#include "lmdb_env.h"
 
 enum { HEAD = 16, VERSION = 1, DROP_MAX = 4096, ROOM = 32 };
 
-struct waiting {                    /* an entry that is not in LMDB yet */
+/* An entry that is not in LMDB yet. */
+struct waiting {
     uint64_t term;
     uint32_t kind, len;
     uint8_t *data;
 };
 
-struct meta {                       /* the begin of the record; the snapshot's membership and the confs follow */
+/* The begin of the record; the snapshot's membership and the confs follow. */
+struct meta {
     uint64_t version, term, vote, commit, before, before_term, last, snapshot[4], snapshot_conf, n_confs, check;
 };
 
 struct lmdb_log {
-    char path[300];
+    char path[PATH_MAX];
     uint64_t map_bytes, keep_bytes, low_bytes;
-    unsigned flags;                 /* of mdb_env_open */
-    MDB_env *env;                   /* NULL: not opened yet */
+    unsigned flags;                     /* of mdb_env_open */
+    MDB_env *env;                       /* NULL: not opened yet */
     MDB_dbi entries, record;
-    MDB_txn *view;                  /* of read() */
+    MDB_txn *view;                      /* of read() */
 
-    pthread_mutex_t mutex;          /* for the fields below, between the loop and the sync thread */
+    pthread_mutex_t mutex;              /* for the fields below, between the loop and the sync thread */
     struct meta m;
-    struct buf snapshot_conf;
+    struct bytes snapshot_conf;
     struct rh_conf *confs;
     raftcore_run *runs;
     size_t n_runs;
-    uint64_t *sums;                 /* bytes of the log up to an entry, from before + 1 on */
-    uint64_t base;                  /* bytes up to before */
-    struct waiting *waits;          /* entries first_waiting to last */
-    uint64_t first_waiting, dirty;  /* dirty: from here on LMDB has something else, or nothing */
+    uint64_t *sums;                     /* bytes of the log up to an entry, from before + 1 on */
+    uint64_t base;                      /* bytes up to before */
+    struct waiting *waits;              /* entries first_waiting to last */
+    uint64_t first_waiting, dirty;      /* dirty: from here on LMDB has something else, or nothing */
     bool replaced, changed;
-    int failed;
-    uint64_t number, synced;        /* of batches: appended, durable */
-    uint64_t disk_first, disk_last; /* of the table; for the sync thread */
+    int failed;                         /* of LMDB or the system */
+    uint64_t number, synced;            /* of batches: appended, durable */
+    uint64_t disk_first, disk_last;     /* of the table; for the sync thread */
 };
 
-static int fail(struct rh_words *why, int rc, const char *doing) {
-    return lmdb_fail(why, rc, "log.mdb", doing);
+static int fail(struct rh_words *why, int rc, const char *doing)
+{
+    return rh_lmdb_fail(why, rc, "log.mdb", doing);
 }
 
-static int damaged(struct rh_words *why, const char *what, uint64_t index) {
-    return rh_fail(why, RH_E_DAMAGED, "log.mdb: %s %llu is not what was written: " GIVE_UP, what, (ull)index);
+static int failed_before(struct rh_words *why)
+{
+    return rh_fail(why, RH_E_FAILED, "log.mdb: an earlier flush has failed");
 }
 
-static uint32_t check_of(uint64_t index, uint64_t term, uint32_t kind, slice data) {
-    return (uint32_t)hash64(data, index * 3 + term * 5 + kind);
+static int damaged(struct rh_words *why, const char *what, uint64_t index)
+{
+    return rh_fail(why, RH_E_DAMAGED, "log.mdb: %s %llu is not what was written: " RH_LMDB_GIVE_UP, what, (ull)index);
+}
+
+static uint32_t check_of(uint64_t index, uint64_t term, uint32_t kind, slice data)
+{
+    return (uint32_t)lmdb_hash(data, index * 3 + term * 5 + kind);
+}
+
+/* Big-endian, so that LMDB keeps the order of the numbers. */
+static void put_key(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        p[i] = (uint8_t)(v >> (56 - 8 * i));
 }
 
 /* ---- memory ---- */
 
-static uint64_t term_of(const struct lmdb_log *l, uint64_t index) {
+static uint64_t term_of(const struct lmdb_log *l, uint64_t index)
+{
     uint64_t term = index == l->m.before ? l->m.before_term : 0;
+
     for (size_t i = 0; i < l->n_runs && index > l->m.before && index <= l->m.last && l->runs[i].first <= index; i++)
         term = l->runs[i].term;
     return term;
 }
 
-static uint64_t sum_of(const struct lmdb_log *l, uint64_t index) {
+static uint64_t sum_of(const struct lmdb_log *l, uint64_t index)
+{
     return index > l->m.before ? l->sums[index - l->m.before - 1] : l->base;
 }
 
-static void *grown(void *old, size_t count, size_t size) {
-    void *p = count & (count - 1) ? old : realloc(old, (count ? 2 * count : 1) * size);
-    if (!p)
-        die("out of memory");
-    return p;
+/* Makes room for element `count` of an array that grows by powers of two. NULL: no memory, `old` is as before. */
+static void *grown(void *old, size_t count, size_t size)
+{
+    return count & (count - 1) ? old : realloc(old, (count ? 2 * count : 1) * size);
 }
 
-static void truncate_to(struct lmdb_log *l, uint64_t last) {
+#define GROW(array, count) \
+    do { \
+        void *grown_ = grown(array, count, sizeof *(array)); \
+        if (!grown_) \
+            return false; \
+        (array) = grown_; \
+    } while (0)
+
+static void truncate_to(struct lmdb_log *l, uint64_t last)
+{
     for (uint64_t i = last + 1 > l->first_waiting ? last + 1 : l->first_waiting; i <= l->m.last; i++)
         free(l->waits[i - l->first_waiting].data);
     l->m.last = last;
@@ -93,48 +123,72 @@ static void truncate_to(struct lmdb_log *l, uint64_t last) {
         l->n_runs--;
 }
 
-/* Notes an entry at the end. */
-static void count_entry(struct lmdb_log *l, uint64_t index, uint64_t term, size_t len) {
+/* Notes an entry at the end. False: no memory. */
+static bool count_entry(struct lmdb_log *l, uint64_t index, uint64_t term, size_t len)
+{
     size_t n = (size_t)(index - l->m.before - 1);
     uint64_t sum = sum_of(l, index - 1) + len + HEAD;
+
+    GROW(l->sums, n);
     if (term_of(l, index - 1) != term || l->n_runs == 0) {
-        l->runs = grown(l->runs, l->n_runs, sizeof *l->runs);
+        GROW(l->runs, l->n_runs);
         l->runs[l->n_runs++] = (raftcore_run){index, term};
     }
-    l->sums = grown(l->sums, n, sizeof *l->sums);
     l->sums[n] = sum;
     l->m.last = index;
+    return true;
 }
 
-static void append_entry(struct lmdb_log *l, const raftcore_entry *e) {
-    size_t n;
+static bool append_entry(struct lmdb_log *l, const raftcore_entry *e)
+{
     if (e->index <= l->m.last)
         truncate_to(l, e->index - 1);
     if (e->index < l->dirty)
         l->dirty = e->index;
-    n = (size_t)(e->index - l->first_waiting);
-    l->waits = grown(l->waits, n, sizeof *l->waits);
-    l->waits[n] = (struct waiting){e->term, e->kind, (uint32_t)e->data.len, xcalloc(1, e->data.len + 1)};
+    size_t n = (size_t)(e->index - l->first_waiting);
+    GROW(l->waits, n);
+    uint8_t *data = malloc(e->data.len + 1);
+    if (!data || !count_entry(l, e->index, e->term, e->data.len)) {
+        free(data);
+        return false;
+    }
     if (e->data.len > 0)
-        memcpy(l->waits[n].data, e->data.ptr, e->data.len);
-    count_entry(l, e->index, e->term, e->data.len);
+        memcpy(data, e->data.ptr, e->data.len);
+    l->waits[n] = (struct waiting){e->term, e->kind, (uint32_t)e->data.len, data};
+    return true;
 }
 
-static void set_conf(struct lmdb_log *l, uint64_t index, slice bytes) {
-    size_t n = l->m.n_confs;
-    uint8_t *copy = xcalloc(1, bytes.len + 1);
-    memcpy(copy, bytes.ptr, bytes.len);
-    while (n > 0 && l->confs[n - 1].index >= index) /* ascending, and an equal index replaces */
-        free((void *)(uintptr_t)l->confs[--n].bytes.ptr);
-    l->confs = grown(l->confs, n, sizeof *l->confs);
-    l->confs[n] = (struct rh_conf){index, {copy, bytes.len}};
-    l->m.n_confs = n + 1;
+static void drop_conf(struct rh_conf *c)
+{
+    free((void *)(uintptr_t)c->bytes.ptr);
+}
+
+static bool set_conf(struct lmdb_log *l, uint64_t index, slice bytes)
+{
+    uint8_t *copy = malloc(bytes.len + 1);
+
+    if (!copy)
+        return false;
+    if (bytes.len > 0)
+        memcpy(copy, bytes.ptr, bytes.len);
+    while (l->m.n_confs > 0 && l->confs[l->m.n_confs - 1].index >= index) /* ascending, and an equal index replaces */
+        drop_conf(&l->confs[--l->m.n_confs]);
+    struct rh_conf *confs = grown(l->confs, l->m.n_confs, sizeof *confs);
+    if (!confs) {
+        free(copy);
+        return false;
+    }
+    l->confs = confs;
+    l->confs[l->m.n_confs++] = (struct rh_conf){index, {copy, bytes.len}};
+    return true;
 }
 
 /* Entries and memberships up to `upto` are given up. */
-static void drop_before(struct lmdb_log *l, uint64_t upto, uint64_t term) {
+static void drop_before(struct lmdb_log *l, uint64_t upto, uint64_t term)
+{
     size_t run = 0, conf = 0;
     uint64_t base = upto <= l->m.last ? sum_of(l, upto) : 0;
+
     if (upto < l->m.last)
         memmove(l->sums, l->sums + (upto - l->m.before), (size_t)(l->m.last - upto) * sizeof *l->sums);
     l->base = base;
@@ -150,17 +204,20 @@ static void drop_before(struct lmdb_log *l, uint64_t upto, uint64_t term) {
     if (l->n_runs > 0 && l->runs[0].first <= upto)
         l->runs[0].first = upto + 1;
     while (conf + 1 < l->m.n_confs && l->confs[conf + 1].index <= upto)
-        free((void *)(uintptr_t)l->confs[conf++].bytes.ptr);
+        drop_conf(&l->confs[conf++]);
     if (conf > 0)
         memmove(l->confs, l->confs + conf, (size_t)(l->m.n_confs - conf) * sizeof *l->confs);
     l->m.n_confs -= conf;
 }
 
-static void take_snapshot(struct lmdb_log *l, const struct rh_snapshot *s, bool replaces) {
+static bool take_snapshot(struct lmdb_log *l, const struct rh_snapshot *s, bool replaces)
+{
     const uint64_t note[4] = {s->index, s->term, s->bytes, s->checksum};
+
     memcpy(l->m.snapshot, note, sizeof note);
-    buf_clear(&l->snapshot_conf);
-    buf_add(&l->snapshot_conf, s->conf.ptr, s->conf.len);
+    l->snapshot_conf.start = l->snapshot_conf.end = 0;
+    if (!bytes_add(&l->snapshot_conf, s->conf.ptr, s->conf.len))
+        return false;
     if (replaces) {
         truncate_to(l, l->m.before);
         drop_before(l, s->index, s->term);
@@ -168,96 +225,108 @@ static void take_snapshot(struct lmdb_log *l, const struct rh_snapshot *s, bool 
         l->first_waiting = l->dirty = s->index + 1;
         l->replaced = true;
         while (l->m.n_confs > 0)
-            free((void *)(uintptr_t)l->confs[--l->m.n_confs].bytes.ptr);
+            drop_conf(&l->confs[--l->m.n_confs]);
     }
-    if (replaces || l->m.n_confs == 0 || l->confs[l->m.n_confs - 1].index <= s->index)
-        set_conf(l, s->index, s->conf);
+    return (!replaces && l->m.n_confs > 0 && l->confs[l->m.n_confs - 1].index > s->index) ||
+           set_conf(l, s->index, s->conf);
 }
 
 /* ---- LMDB ---- */
 
-static void write_meta(struct lmdb_log *l, struct buf *out) {
+static bool write_meta(struct lmdb_log *l, struct bytes *out)
+{
     l->m.version = VERSION;
-    l->m.snapshot_conf = buf_len(&l->snapshot_conf);
+    l->m.snapshot_conf = bytes_len(&l->snapshot_conf);
     l->m.check = 0;
-    buf_add(out, &l->m, sizeof l->m);
-    buf_add(out, l->snapshot_conf.ptr, buf_len(&l->snapshot_conf));
-    for (size_t i = 0; i < l->m.n_confs; i++) {
+    bool good = bytes_add(out, &l->m, sizeof l->m) && bytes_add(out, l->snapshot_conf.ptr, bytes_len(&l->snapshot_conf));
+    for (size_t i = 0; good && i < l->m.n_confs; i++) {
         uint8_t head[16];
-        put_le(head, l->confs[i].index, 8);
-        put_le(head + 8, l->confs[i].bytes.len, 8);
-        buf_add(out, head, sizeof head);
-        buf_add(out, l->confs[i].bytes.ptr, l->confs[i].bytes.len);
+        rh_put_u64(head, l->confs[i].index);
+        rh_put_u64(head + 8, l->confs[i].bytes.len);
+        good = bytes_add(out, head, sizeof head) && bytes_add(out, l->confs[i].bytes.ptr, l->confs[i].bytes.len);
     }
-    put_le(out->ptr + offsetof(struct meta, check), hash64(buf_slice(out), 7), 8);
-}
-
-static bool read_meta(struct lmdb_log *l, slice record) {
-    struct buf copy = {0};
-    struct meta m;
-    buf_add(&copy, record.ptr, record.len);
-    if (record.len >= sizeof m)
-        memset(copy.ptr + offsetof(struct meta, check), 0, 8);
-    bool good = record.len >= sizeof m &&
-                hash64(buf_slice(&copy), 7) == get_le(record.ptr + offsetof(struct meta, check), 8);
-    if (good) {
-        const uint8_t *at = copy.ptr + sizeof m;
-        memcpy(&m, copy.ptr, sizeof m);
-        l->m = m;
-        buf_add(&l->snapshot_conf, at, m.snapshot_conf);
-        at += m.snapshot_conf;
-        l->m.n_confs = 0;
-        for (uint64_t i = 0; i < m.n_confs; at += 16 + get_le(at + 8, 8), i++)
-            set_conf(l, get_le(at, 8), slice_of(at + 16, get_le(at + 8, 8)));
-    }
-    buf_free(&copy);
+    if (good)
+        rh_put_u64(out->ptr + offsetof(struct meta, check), lmdb_hash(bytes_slice(out), 7));
     return good;
 }
 
+static int read_meta(struct lmdb_log *l, slice record, struct rh_words *why)
+{
+    struct meta m;
+    uint8_t *copy = malloc(record.len + 1);
+    bool room = copy != NULL;
+
+    if (!room)
+        return fail(why, ENOMEM, "read the record");
+    if (record.len > 0)
+        memcpy(copy, record.ptr, record.len);
+    if (record.len >= sizeof m) {
+        memcpy(&m, copy, sizeof m);
+        memset(copy + offsetof(struct meta, check), 0, 8);
+    }
+    bool good = record.len >= sizeof m && lmdb_hash(slice_of(copy, record.len), 7) == m.check;
+    if (good) {
+        const uint8_t *at = copy + sizeof m;
+        l->m = m;
+        room = bytes_add(&l->snapshot_conf, at, m.snapshot_conf);
+        at += m.snapshot_conf;
+        l->m.n_confs = 0;
+        for (uint64_t i = 0; room && i < m.n_confs; at += 16 + rh_get_u64(at + 8), i++)
+            room = set_conf(l, rh_get_u64(at), slice_of(at + 16, rh_get_u64(at + 8)));
+    }
+    free(copy);
+    return !good ? damaged(why, "record", 0) : room ? RH_OK : fail(why, ENOMEM, "read the record");
+}
+
 /* Checks and counts the entries. */
-static int load_entries(struct lmdb_log *l, MDB_txn *txn, struct rh_words *why) {
+static int load_entries(struct lmdb_log *l, MDB_txn *txn, struct rh_words *why)
+{
     uint64_t last = l->m.last, next = l->m.before + 1;
     MDB_cursor *c;
     MDB_val k, v;
-    int rc = mdb_cursor_open(txn, l->entries, &c);
+    int rc = mdb_cursor_open(txn, l->entries, &c), code = RH_OK;
+
     if (rc != 0)
         return fail(why, rc, "open a cursor");
     l->m.last = l->m.before;
     l->disk_first = next;
-    for (bool first = true; (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0; first = false) {
+    for (bool first = true; code == RH_OK && (rc = mdb_cursor_get(c, &k, &v, MDB_NEXT)) == 0; first = false) {
         uint64_t index = 0;
         for (size_t i = 0; i < k.mv_size; i++)
             index = index << 8 | ((uint8_t *)k.mv_data)[i];
         if (first && index < next)
             l->disk_first = index;
         if (index < next)
-            continue;               /* given up, and to be deleted */
+            continue;                   /* given up, and to be deleted */
         const uint8_t *p = v.mv_data;
-        if (index != next || v.mv_size < HEAD || get_le(p + 12, 4) !=
-            check_of(index, get_le(p, 8), (uint32_t)get_le(p + 8, 4), slice_of(p + HEAD, v.mv_size - HEAD)))
-            return damaged(why, "entry", next);
-        count_entry(l, next++, get_le(p, 8), v.mv_size - HEAD);
+        if (index != next || v.mv_size < HEAD ||
+            rh_get_u32(p + 12) != check_of(index, rh_get_u64(p), rh_get_u32(p + 8), slice_of(p + HEAD, v.mv_size - HEAD)))
+            code = damaged(why, "entry", next);
+        else if (!count_entry(l, next++, rh_get_u64(p), v.mv_size - HEAD))
+            code = fail(why, ENOMEM, "count the entries");
     }
     mdb_cursor_close(c);
-    if (rc != MDB_NOTFOUND || l->m.last != last)
-        return damaged(why, "entry", next);
-    return RH_OK;
+    if (code == RH_OK && (rc != MDB_NOTFOUND || l->m.last != last))
+        code = damaged(why, "entry", next);
+    return code;
 }
 
-static int open_env(struct lmdb_log *l, unsigned flags, struct rh_words *why) {
+static int open_env(struct lmdb_log *l, unsigned flags, struct rh_words *why)
+{
     static const char *const tables[] = {"log", "meta", NULL};
-    MDB_dbi dbi[TABLES_MAX];
+    MDB_dbi dbi[RH_LMDB_TABLES];
     MDB_txn *txn = NULL;
-    MDB_val k = lmdb_val("meta", 4), v;
-    int code = lmdb_open(l->path, l->map_bytes, flags, tables, &l->env, dbi, &txn, why), rc;
+    MDB_val k = lmdb_val(slice_of("meta", 4)), v;
+    int code = rh_lmdb_open(l->path, l->map_bytes, flags, tables, &l->env, dbi, &txn, why), rc;
+
     if (code != RH_OK)
         return code;
     l->entries = dbi[0];
     l->record = dbi[1];
     rc = mdb_get(txn, l->record, &k, &v);
-    if (rc == 0 && !read_meta(l, lmdb_slice(v)))
-        code = damaged(why, "record", 0);
-    else if (rc != 0 && rc != MDB_NOTFOUND)
+    if (rc == 0)
+        code = read_meta(l, lmdb_slice(v), why);
+    else if (rc != MDB_NOTFOUND)
         code = fail(why, rc, "read the record");
     if (code == RH_OK)
         code = load_entries(l, txn, why);
@@ -268,12 +337,15 @@ static int open_env(struct lmdb_log *l, unsigned flags, struct rh_words *why) {
 }
 
 /* For a child process. */
-static int look_through(void *self, struct rh_words *why) {
+static int look_through(void *self, struct rh_words *why)
+{
     return open_env(self, MDB_RDONLY | MDB_NOLOCK, why);
 }
 
-static int open_all(struct lmdb_log *l, struct rh_words *why) {
-    int code = lmdb_check(l->path, look_through, l, why);
+static int open_all(struct lmdb_log *l, struct rh_words *why)
+{
+    int code = rh_lmdb_check(l->path, look_through, l, why);
+
     if (code == RH_OK)
         code = open_env(l, l->flags, why);
     int rc = code == RH_OK ? mdb_txn_begin(l->env, NULL, MDB_RDONLY, &l->view) : 0;
@@ -284,33 +356,44 @@ static int open_all(struct lmdb_log *l, struct rh_words *why) {
 
 /* ---- the calls ---- */
 
-static int log_boot(void *self, struct rh_boot *out, struct rh_words *why) {
+static int log_boot(void *self, struct rh_boot *out, struct rh_words *why)
+{
     struct lmdb_log *l = self;
     int code = l->env ? RH_OK : open_all(l, why);
     const struct meta *m = &l->m;
+
     *out = (struct rh_boot){
         .fresh = m->last == 0 && m->term == 0 && m->vote == 0, .term = m->term, .vote = m->vote, .commit = m->commit,
         .before = m->before, .before_term = m->before_term, .last = m->last, .runs = l->runs, .n_runs = l->n_runs,
         .confs = l->confs, .n_confs = m->n_confs,
-        .snapshot = {m->snapshot[0], m->snapshot[1], m->snapshot[2], (uint32_t)m->snapshot[3], buf_slice(&l->snapshot_conf)}};
+        .snapshot = {m->snapshot[0], m->snapshot[1], m->snapshot[2], (uint32_t)m->snapshot[3],
+                     bytes_slice(&l->snapshot_conf)}};
     return code;
 }
 
+static const raftcore_entry *entry_at(const struct rh_batch *b, uint32_t i)
+{
+    return (const void *)((const char *)b->entries + (size_t)i * b->entry_stride);
+}
+
 /* Says why a batch contradicts the log. NULL: no contradiction. */
-static const char *fault_of(const struct lmdb_log *l, const struct rh_batch *b) {
+static const char *fault_of(const struct lmdb_log *l, const struct rh_batch *b)
+{
     const struct rh_snapshot *s = b->snapshot;
     uint64_t before = b->replaces && s ? s->index : l->m.before, last = b->replaces && s ? s->index : l->m.last;
     uint64_t newest = b->replaces || l->m.n_confs == 0 ? 0 : l->confs[l->m.n_confs - 1].index;
+
     if (b->number != 0 && b->number <= l->number)
-        return "its number is not above the last one";
+        return "its number is not above the last number";
     if ((b->replaces && !s) || (s && (s->index == 0 || s->term == 0 || s->conf.len == 0 || s->index < l->m.before ||
                                       s->index < l->m.snapshot[0] || (!b->replaces && term_of(l, s->index) != s->term))))
         return "its snapshot does not fit";
-    if (b->n_entries > 0 && (b->entry_stride < sizeof *b->entries || b->entries->index <= before || b->entries->index > last + 1))
+    if (b->n_entries > 0 &&
+        (b->entry_stride < sizeof *b->entries || b->entries->index <= before || b->entries->index > last + 1))
         return "its entries leave a gap, or are given up";
     uint64_t term = b->n_entries == 0 ? 0 : b->replaces ? s->term : term_of(l, b->entries->index - 1);
     for (uint32_t i = 0; i < b->n_entries; i++) {
-        const raftcore_entry *e = (const void *)((const char *)b->entries + (size_t)i * b->entry_stride);
+        const raftcore_entry *e = entry_at(b, i);
         if (e->index != b->entries->index + i || e->term < term || e->term == 0)
             return "its entries are out of order";
         term = e->term;
@@ -324,18 +407,23 @@ static const char *fault_of(const struct lmdb_log *l, const struct rh_batch *b) 
     return NULL;
 }
 
-static int append(struct lmdb_log *l, const struct rh_batch *b, struct rh_words *why) {
+static int append(struct lmdb_log *l, const struct rh_batch *b, struct rh_words *why)
+{
     const char *fault = fault_of(l, b);
+
     if (l->failed)
-        return rh_fail(why, RH_E_FAILED, "log.mdb: an earlier flush has failed");
+        return failed_before(why);
     if (fault)
         return rh_fail(why, RH_E_ARG, "log.mdb: a batch contradicts the log: %s", fault);
-    if (b->snapshot)
-        take_snapshot(l, b->snapshot, b->replaces);
-    for (uint32_t i = 0; i < b->n_entries; i++)
-        append_entry(l, (const void *)((const char *)b->entries + (size_t)i * b->entry_stride));
-    for (uint32_t i = 0; i < b->n_confs; i++)
-        set_conf(l, b->confs[i].index, b->confs[i].bytes);
+    bool room = !b->snapshot || take_snapshot(l, b->snapshot, b->replaces);
+    for (uint32_t i = 0; room && i < b->n_entries; i++)
+        room = append_entry(l, entry_at(b, i));
+    for (uint32_t i = 0; room && i < b->n_confs; i++)
+        room = set_conf(l, b->confs[i].index, b->confs[i].bytes);
+    if (!room) {
+        l->failed = ENOMEM;
+        return rh_fail(why, RH_E_FAILED, "log.mdb: no memory for a batch");
+    }
     if (b->has_state) {
         l->m.term = b->term;
         l->m.vote = b->vote;
@@ -346,8 +434,10 @@ static int append(struct lmdb_log *l, const struct rh_batch *b, struct rh_words 
     return RH_OK;
 }
 
-static int log_append(void *self, const struct rh_batch *b, struct rh_words *why) {
+static int log_append(void *self, const struct rh_batch *b, struct rh_words *why)
+{
     struct lmdb_log *l = self;
+
     pthread_mutex_lock(&l->mutex);
     int code = append(l, b, why);
     pthread_mutex_unlock(&l->mutex);
@@ -356,60 +446,76 @@ static int log_append(void *self, const struct rh_batch *b, struct rh_words *why
 
 /* The input of a flush, taken under the mutex. */
 struct work {
-    struct buf meta, entries;       /* entries: index, length, and the record */
+    struct bytes meta, entries;         /* entries: index, length, and the record */
     uint64_t from, last, before, number;
     bool replaced;
 };
 
-static void take_work(struct lmdb_log *l, struct work *w) {
-    *w = (struct work){.from = l->dirty, .last = l->m.last, .before = l->m.before, .number = l->number, .replaced = l->replaced};
-    write_meta(l, &w->meta);
+static bool take_work(struct lmdb_log *l, struct work *w)
+{
+    *w = (struct work){.from = l->dirty, .last = l->m.last, .before = l->m.before, .number = l->number,
+                       .replaced = l->replaced};
+    if (!write_meta(l, &w->meta))
+        return false;
     for (uint64_t i = l->dirty > l->m.before ? l->dirty : l->m.before + 1; i <= l->m.last; i++) {
         const struct waiting *e = &l->waits[i - l->first_waiting];
-        uint8_t *to = buf_room(&w->entries, 16 + HEAD + e->len);
-        put_le(to, i, 8);
-        put_le(to + 8, HEAD + e->len, 8);
-        put_le(to + 16, e->term, 8);
-        put_le(to + 24, e->kind, 4);
-        put_le(to + 28, check_of(i, e->term, e->kind, slice_of(e->data, e->len)), 4);
+        uint8_t *to = bytes_room(&w->entries, 16 + HEAD + e->len);
+        if (!to)
+            return false;
+        rh_put_u64(to, i);
+        rh_put_u64(to + 8, HEAD + e->len);
+        rh_put_u64(to + 16, e->term);
+        rh_put_u32(to + 24, e->kind);
+        rh_put_u32(to + 28, check_of(i, e->term, e->kind, slice_of(e->data, e->len)));
         memcpy(to + 32, e->data, e->len);
         w->entries.end += 16 + HEAD + e->len;
     }
     l->dirty = l->m.last + 1;
     l->replaced = l->changed = false;
+    return true;
 }
 
-static int delete_range(struct lmdb_log *l, MDB_txn *txn, uint64_t from, uint64_t to) {
+static int delete_range(struct lmdb_log *l, MDB_txn *txn, uint64_t from, uint64_t to)
+{
     int rc = 0;
+
     for (uint8_t key[8]; from <= to && (rc == 0 || rc == MDB_NOTFOUND); from++) {
-        MDB_val k = lmdb_val(key, sizeof key);
+        MDB_val k = {sizeof key, key};
         put_key(key, from);
         rc = mdb_del(txn, l->entries, &k, NULL);
     }
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-static int write_work(struct lmdb_log *l, const struct work *w, MDB_txn *txn) {
-    MDB_val k = lmdb_val("meta", 4), v = lmdb_val(w->meta.ptr, buf_len(&w->meta));
+static int write_work(struct lmdb_log *l, const struct work *w, MDB_txn *txn)
+{
+    MDB_val k = lmdb_val(slice_of("meta", 4)), v = lmdb_val(bytes_slice(&w->meta));
     uint64_t gone = w->before < l->disk_first + DROP_MAX ? w->before : l->disk_first + DROP_MAX;
     int rc = w->replaced ? mdb_drop(txn, l->entries, 0) : delete_range(l, txn, w->from, l->disk_last);
-    for (const uint8_t *p = w->entries.ptr, *end = p + buf_len(&w->entries); rc == 0 && p < end; p += 16 + get_le(p + 8, 8)) {
+    const uint8_t *p = w->entries.ptr, *end = p + (p ? bytes_len(&w->entries) : 0);
+
+    for (; rc == 0 && p < end; p += 16 + rh_get_u64(p + 8)) {
         uint8_t key[8];
-        MDB_val at = lmdb_val(key, sizeof key), record = lmdb_val(p + 16, get_le(p + 8, 8));
-        put_key(key, get_le(p, 8));
+        MDB_val at = {sizeof key, key}, record = lmdb_val(slice_of(p + 16, rh_get_u64(p + 8)));
+        put_key(key, rh_get_u64(p));
         rc = mdb_put(txn, l->entries, &at, &record, MDB_APPEND);
     }
     if (rc == 0 && !w->replaced)
         rc = delete_range(l, txn, l->disk_first, gone);
     if (rc == 0)
         rc = mdb_put(txn, l->record, &k, &v, 0);
-    l->disk_first = w->replaced || gone < l->disk_first ? (w->replaced ? w->before + 1 : l->disk_first) : gone + 1;
+    if (w->replaced)
+        l->disk_first = w->before + 1;
+    else if (gone >= l->disk_first)
+        l->disk_first = gone + 1;
     l->disk_last = w->last;
     return rc;
 }
 
-static void forget_written(struct lmdb_log *l) {
+static void forget_written(struct lmdb_log *l)
+{
     size_t n = 0, left;
+
     while (l->first_waiting + n < l->dirty && l->first_waiting + n <= l->m.last)
         free(l->waits[n++].data);
     left = (size_t)(l->m.last + 1 - l->first_waiting - n);
@@ -422,43 +528,49 @@ static void forget_written(struct lmdb_log *l) {
     }
 }
 
-static int log_sync(void *self, uint64_t *number, struct rh_words *why) {
+static int log_sync(void *self, uint64_t *number, struct rh_words *why)
+{
     struct lmdb_log *l = self;
     struct work w = {0};
     MDB_txn *txn = NULL;
+    int rc = 0;
+
     pthread_mutex_lock(&l->mutex);
     bool idle = !l->changed, failed = l->failed;
-    if (!idle && !failed)
-        take_work(l, &w);
+    if (!idle && !failed && !take_work(l, &w))
+        rc = ENOMEM;
     *number = l->synced;
     pthread_mutex_unlock(&l->mutex);
     if (failed)
-        return rh_fail(why, RH_E_FAILED, "log.mdb: an earlier flush has failed");
+        return failed_before(why);
     if (idle)
         return RH_NONE;
-    int rc = mdb_txn_begin(l->env, NULL, 0, &txn);
+    if (rc == 0)
+        rc = mdb_txn_begin(l->env, NULL, 0, &txn);
     if (rc == 0 && (rc = write_work(l, &w, txn)) == 0)
         rc = mdb_txn_commit(txn);
     else if (txn)
         mdb_txn_abort(txn);
     pthread_mutex_lock(&l->mutex);
-    l->failed = rc;
+    l->failed = rc ? rc : l->failed;
     if (rc == 0) {
         *number = l->synced = w.number;
         forget_written(l);
         l->changed = l->changed || l->disk_first <= w.before;   /* more to delete */
     }
     pthread_mutex_unlock(&l->mutex);
-    buf_free(&w.meta);
-    buf_free(&w.entries);
+    bytes_free(&w.meta);
+    bytes_free(&w.entries);
     return rc == 0 ? RH_OK : fail(why, rc, "write");
 }
 
 /* Copies an entry out. If `room` is too small, sets the length alone. */
-static int read_one(struct lmdb_log *l, uint64_t index, uint8_t *to, size_t room, raftcore_entry *e, struct rh_words *why) {
+static int read_one(struct lmdb_log *l, uint64_t index, uint8_t *to, size_t room, raftcore_entry *e, struct rh_words *why)
+{
     uint8_t key[8] = {0};
-    MDB_val k = lmdb_val(key, sizeof key), v;
+    MDB_val k = {sizeof key, key}, v;
     slice data;
+
     *e = (raftcore_entry){.index = index};
     if (index >= l->first_waiting) {
         const struct waiting *w = &l->waits[index - l->first_waiting];
@@ -472,10 +584,10 @@ static int read_one(struct lmdb_log *l, uint64_t index, uint8_t *to, size_t room
         const uint8_t *p = rc == 0 ? v.mv_data : NULL;
         if (!p || v.mv_size < HEAD)
             return damaged(why, "entry", index);
-        e->term = get_le(p, 8);
-        e->kind = (uint32_t)get_le(p + 8, 4);
+        e->term = rh_get_u64(p);
+        e->kind = rh_get_u32(p + 8);
         data = slice_of(p + HEAD, v.mv_size - HEAD);
-        if (get_le(p + 12, 4) != check_of(index, e->term, e->kind, data))
+        if (rh_get_u32(p + 12) != check_of(index, e->term, e->kind, data))
             return damaged(why, "entry", index);
     }
     e->data = slice_of(to, data.len);
@@ -484,15 +596,18 @@ static int read_one(struct lmdb_log *l, uint64_t index, uint8_t *to, size_t room
     return RH_OK;
 }
 
-static int read_some(struct lmdb_log *l, uint64_t first, uint64_t last, struct rh_read *io, struct rh_words *why) {
+static int read_some(struct lmdb_log *l, uint64_t first, uint64_t last, struct rh_read *io, struct rh_words *why)
+{
     size_t used = 0;
     raftcore_entry e;
+
     if (first > last || first == 0 || io->max == 0)
         return rh_fail(why, RH_E_ARG, "log.mdb: entries %llu to %llu are no range", (ull)first, (ull)last);
     if (first <= l->m.before)
         return rh_fail(why, RH_E_GONE, "log.mdb: entry %llu was given up", (ull)first);
     if (last > l->m.last)
-        return rh_fail(why, RH_E_RANGE, "log.mdb: entry %llu is not there: the log ends at %llu", (ull)last, (ull)l->m.last);
+        return rh_fail(why, RH_E_RANGE, "log.mdb: entry %llu is not there: the log ends at %llu", (ull)last,
+                       (ull)l->m.last);
     for (; first <= last && io->count < io->max; used += e.data.len + ROOM, first++) {
         size_t room = io->cap > used + ROOM ? io->cap - used - ROOM : 0;
         int code = read_one(l, first, io->buf + (used < io->cap ? used : 0), room, &e, why);
@@ -507,24 +622,29 @@ static int read_some(struct lmdb_log *l, uint64_t first, uint64_t last, struct r
     return RH_OK;
 }
 
-static int log_read(void *self, uint64_t first, uint64_t last, struct rh_read *io, struct rh_words *why) {
+static int log_read(void *self, uint64_t first, uint64_t last, struct rh_read *io, struct rh_words *why)
+{
     struct lmdb_log *l = self;
+
     io->count = io->need = 0;
     pthread_mutex_lock(&l->mutex);
-    int rc = mdb_txn_renew(l->view), code = rc == 0 ? read_some(l, first, last, io, why) : fail(why, rc, "begin a view");
+    int rc = mdb_txn_renew(l->view);
+    int code = rc == 0 ? read_some(l, first, last, io, why) : fail(why, rc, "begin a view");
     if (rc == 0)
         mdb_txn_reset(l->view);
     pthread_mutex_unlock(&l->mutex);
     return code;
 }
 
-static int log_compact(void *self, uint64_t upto, uint64_t hold, uint64_t *before, struct rh_words *why) {
+static int log_compact(void *self, uint64_t upto, uint64_t hold, uint64_t *before, struct rh_words *why)
+{
     struct lmdb_log *l = self;
     uint64_t limit = upto < hold ? upto : hold;
     int code = RH_OK;
+
     pthread_mutex_lock(&l->mutex);
     if (l->failed)
-        code = rh_fail(why, RH_E_FAILED, "log.mdb: an earlier flush has failed");
+        code = failed_before(why);
     else if (upto > l->m.commit)
         code = rh_fail(why, RH_E_ARG, "log.mdb: entries up to %llu are not committed", (ull)upto);
     while (code == RH_OK && limit > l->m.before && sum_of(l, l->m.last) - sum_of(l, limit) < l->keep_bytes)
@@ -538,48 +658,59 @@ static int log_compact(void *self, uint64_t upto, uint64_t hold, uint64_t *befor
     return code;
 }
 
-static int log_space(void *self, struct rh_space *out, struct rh_words *why) {
+static int log_space(void *self, struct rh_space *out, struct rh_words *why)
+{
     struct lmdb_log *l = self;
     struct statvfs fs;
+
     if (statvfs(l->path, &fs) != 0)
         return rh_fail(why, RH_E_IO, "%s: %s", l->path, strerror(errno));
-    *out = (struct rh_space){.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize, .log_bytes = sum_of(l, l->m.last) - l->base};
+    *out = (struct rh_space){.free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize,
+                             .log_bytes = sum_of(l, l->m.last) - l->base};
     out->level = out->free_bytes < l->low_bytes ? RH_SPACE_LOW : RH_SPACE_OK;
     return RH_OK;
 }
 
-static int log_close(void *self, struct rh_words *why) {
+static int log_close(void *self, struct rh_words *why)
+{
     struct lmdb_log *l = self;
     uint64_t number;
     int code = l->view ? log_sync(l, &number, why) : RH_OK;     /* after a failure, the words again */
+
     for (uint64_t i = l->first_waiting; i <= l->m.last; i++)
         free(l->waits[i - l->first_waiting].data);
     if (l->view)
         mdb_txn_abort(l->view);
-    if (l->env)
-        mdb_env_close(l->env);
+    mdb_env_close(l->env);
     while (l->m.n_confs > 0)
-        free((void *)(uintptr_t)l->confs[--l->m.n_confs].bytes.ptr);
+        drop_conf(&l->confs[--l->m.n_confs]);
     free(l->confs);
     free(l->runs);
     free(l->sums);
     free(l->waits);
-    buf_free(&l->snapshot_conf);
+    bytes_free(&l->snapshot_conf);
     pthread_mutex_destroy(&l->mutex);
     free(l);
     return code < 0 ? code : RH_OK;
 }
 
-void lmdb_log_make(const char *dir, uint64_t map_bytes, uint64_t keep_bytes, unsigned flags, struct rh_log *out) {
+int rh_lmdb_log_make(const char *dir, uint64_t map_bytes, uint64_t keep_bytes, unsigned flags, struct rh_log *out,
+                     struct rh_words *why)
+{
     static const struct rh_log_ops ops = {.struct_size = sizeof ops, .boot = log_boot, .append = log_append, .sync = log_sync,
                                           .read = log_read, .compact = log_compact, .space = log_space, .close = log_close};
-    struct lmdb_log *l = xcalloc(1, sizeof *l);
+    const uint64_t low = (uint64_t)128 << 20;
+    struct lmdb_log *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return rh_fail(why, RH_E_NOMEM, "no memory for a log");
     snprintf(l->path, sizeof l->path, "%s/log.mdb", dir);
     l->map_bytes = map_bytes;
     l->flags = flags;
     l->keep_bytes = keep_bytes;
-    l->low_bytes = 2 * keep_bytes < (uint64_t)128 << 20 ? 2 * keep_bytes : (uint64_t)128 << 20;
+    l->low_bytes = 2 * keep_bytes < low ? 2 * keep_bytes : low;
     l->disk_first = l->first_waiting = l->dirty = 1;
     pthread_mutex_init(&l->mutex, NULL);
     *out = (struct rh_log){&ops, l};
+    return RH_OK;
 }
