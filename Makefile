@@ -51,6 +51,7 @@ ctest-asan:  ## the C tests under AddressSanitizer, the library with them
 ctest-valgrind:  ## the C tests under valgrind
 conformance: target/c/libraftcore.a target/c/libraftcore_faults.a  ## etcd's 743 cases, a million steps of lock-step, mixed clusters; a table
 	cd tests/conformance && $(GO) vet ./... && $(GO) vet -tags hooks ./... && $(GO) run ./cmd/report -hooks -steps $(or $(STEPS),1000000)
+	@mk/stamp target/report/conformance.json
 conformance-30s: target/c/libraftcore.a target/c/libraftcore_faults.a  ## the same with 30 seconds of lock-step
 	cd tests/conformance && $(GO) vet ./... && $(GO) test -count=1 ./... && $(GO) test -count=1 -tags hooks -run 'TestConfChange|TestQuorum' .
 stories: target/c/libraftcore.a  ## the readable exchanges of tests/stories; REWRITE=1 writes their output anew
@@ -62,9 +63,10 @@ check-header:  ## is include/raftcore.h what build.rs makes of src/ffi and mk/he
 simulate:  ## clusters in a deterministic simulation: SEEDS=1000, SEED=… repeats one; tests/simulation/README.md
 	@$(if $(SEED),SIM_SEED=$(SEED)) $(if $(SEEDS)$(SEED),,SIM_SEEDS=1000) $(if $(SEEDS),SIM_SEEDS=$(SEEDS)) \
 	    $(CARGO) test --quiet --release --features capi --test simulation sweep -- --nocapture
+	@mk/stamp target/report/simulate.json
 hostile:  ## messages from anywhere, some 10^8 of them: TIMES=80, HOSTILE_SEED=… repeats a run
 	HOSTILE_TIMES=$(or $(TIMES),80) $(CARGO) test --quiet --release --features capi --test hostile -- --nocapture
-verify:  ## long versions of all suites, in two hours on two cores, and a table: mk/verify says how much of each
+verify:  ## long versions of all suites in two lanes, and a table with the time of each; SUITES='kv etcd' runs a part
 	@mk/verify $(SUITES)
 sources:  ## each source tag (paper, issue, scenario) with the code and the tests that carry it
 	@$(CARGO) test --quiet --test sources -- --nocapture tags the_page rules_of

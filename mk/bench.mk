@@ -17,17 +17,20 @@ BENCH_PROTOC  = $(if $(findstring bench,$(MAKECMDGOALS)),$(shell benches/raft-rs
 
 bench: $(BENCH_ALL) $(BENCH)/bench  ## W1: raftcore from Rust, C, Go and Python, raft-rs, the floor; half an hour; target/report/bench.json
 	$(BENCH)/bench target/report benches/instructions $(BENCH_ALL)
+	@mk/stamp target/report/bench.md
 bench-quick: $(BENCH_ALL) $(BENCH)/bench  ## the same at 256 bytes, batch 1 and 64
 	BATCHES=1,64 SIZES=256 $(BENCH)/bench $(BENCH)/quick benches/instructions $(BENCH_ALL)
 bench-check: $(BENCH)/w1-rust $(BENCH)/w1-c  ## instructions per entry against benches/held.txt, at most 3 % more; REWRITE=1 writes it
 	benches/check $^
 bench-scale: $(BENCH)/scale $(BENCH)/scale-report  ## what an entry costs as voters, log, terms, windows, batches, reads grow; target/report/scale.{md,svg}
 	$(BENCH)/scale-report target/report $(BENCH)/scale
+	@mk/stamp target/report/scale.md
 	@if [ "$(REWRITE)" = 1 ]; then cp target/report/scale.svg docs/scale.svg; fi
 	@mk/held benches/README.md scale 10 < target/report/scale.md
 bench-ways: planter  ## what each special way of the hot path is worth (benches/ways.edit); target/report/ways.md; WAYS='3 4' picks some
 	@mkdir -p target/report
 	benches/ways target/tools/planter $(BENCH)/ways $(WAYS) > target/report/ways.md
+	@mk/stamp target/report/ways.md
 	@cat target/report/ways.md
 
 # Cargo and make decide what is to be done: each is asked every time.

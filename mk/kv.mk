@@ -34,3 +34,4 @@ bench-kv: kv $(KV_OUT)/limit $(KV_OUT)/etcd-load  ## raftcore-kv beside etcd-ser
 	    { echo "$$p is missing: apt-get install redis-server redis-tools etcd-server etcd-client"; exit 1; }; done
 	@mkdir -p target/report
 	benches/kv/run target/report $(KV_OUT)
+	@mk/stamp target/report/kv-bench.md

@@ -27,6 +27,7 @@ endef
 mutants: faulty-tree  ## each planted fault and the suite that finds it: a table, target/report/mutants.json; FAULTS=… picks some
 	$(call MUTANTS_BUILD,--lib --test api --test scenarios --test hostile --test simulation,--config profile.test.package.raftcore.opt-level=3)
 	tests/mutants/run full $(FAULTS)
+	@mk/stamp target/report/mutants.json
 mutants-quick: faulty-tree  ## each planted fault against the one test that tests/mutants/killers.txt names for it
 	$(call MUTANTS_BUILD,--test api --test scenarios)
 	tests/mutants/run quick $(FAULTS)
@@ -44,4 +45,5 @@ cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, all suites; an 
 	mk/built target/tools/at-once at-once $(CARGO) build --quiet --message-format=json-render-diagnostics --release --locked \
 	    --target-dir target/tools/cargo --manifest-path tests/mutants/at-once/Cargo.toml
 	target/tools/at-once $(CARGO_MUTANTS) $(FILES)
+	@mk/stamp target/report/cargo-mutants.md
 	@[ "$(REWRITE)" != 1 ] || mk/held tests/mutants/README.md cargo-mutants 0 < target/report/cargo-mutants.md

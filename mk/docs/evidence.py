@@ -2,11 +2,10 @@
 
 mk/docs/evidence.py        prints the tables; the site has them in the place of the mark in docs/evidence.md
 
-A report has the date of its file. Its commit is the newest commit at that time, and "behind" counts the commits since then. A result
+Date and commit of a report stand beside it, written by mk/stamp when the suite ended. "Behind" counts the commits since then. A result
 without a report has the command that makes one: no figure is written by hand.
 """
 
-import datetime
 import json
 import re
 import subprocess
@@ -22,12 +21,12 @@ def git(*words: str) -> str:
 
 
 def stamp(path: Path) -> str:
-    """Returns date, commit and distance of a report, as cells of a table."""
-    seconds = int(path.stat().st_mtime)
-    date = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M")
-    commit = git("log", "-1", "--format=%h", f"--before={seconds}")
-    behind = git("rev-list", "--count", f"{commit}..HEAD") if commit else ""
-    return f"{date} | {commit or 'not known'} | {behind}"
+    """Returns date, commit and distance of a report, as cells of a table. mk/stamp wrote them when the suite ended."""
+    beside = path.with_name(path.name + ".stamp")
+    if not beside.is_file() or int(beside.stat().st_mtime) < int(path.stat().st_mtime):
+        return "not known | not known | "
+    date, commit = beside.read_text().rstrip("\n").split("\t")
+    return f"{date} | {commit} | {git('rev-list', '--count', commit.split()[0] + '..HEAD')}"
 
 
 def simulate(path: Path) -> str:
