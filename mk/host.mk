@@ -118,10 +118,11 @@ $(HOST_OUT)/bench-log: tests/host/bench.c $(HOST_OUT)/libraftcore_host.a $(HOST_
 # The face for C++, by both compilers: the oldest standard by one, the newer one by the other. As C, with -Wshadow.
 HOST_CPP        = $(HPP_SANE) -Wshadow
 HOST_CPP_HDR   := $(wildcard include/raftcore/*.hpp) include/raftcore_host.h include/raftcore.h
-HOST_CPP_NAMES := smallest host_cpp
+HOST_CPP_NAMES := smallest scores host_cpp
 HOST_CPP_CLANG  = $(if $(HPP_HAS_CLANG),$(HOST_CPP_NAMES:%=$(HOST_OUT)/clang/%))
 
 $(HOST_OUT)/gcc/smallest $(HOST_OUT)/clang/smallest: examples-c/smallest.cpp
+$(HOST_OUT)/gcc/scores $(HOST_OUT)/clang/scores: examples-c/scores.cpp
 $(HOST_OUT)/gcc/host_cpp $(HOST_OUT)/clang/host_cpp: tests/host/host_cpp.cpp
 
 $(HOST_CPP_NAMES:%=$(HOST_OUT)/gcc/%): $(HOST_CPP_HDR) $(HOST_OUT)/libraftcore_host.a $(HOST_CORE)

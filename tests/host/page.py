@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the commands of docs/c.md in one shell, on free ports, and compares their output with the page.
+"""Runs the commands of docs/c.md or docs/cpp.md in one shell, on free ports, and compares their output with the page.
 
-    tests/host/page.py SCRATCH     SAY=1 prints each command
+    tests/host/page.py SCRATCH [docs/cpp.md]     SAY=1 prints each command
 
-The C blocks of the page, one after another, must be examples-c/counter.c. The table of lines must be right.
+The C or C++ blocks of the page, one after another, must be the page's program. The table of lines must be right.
 """
 
 import contextlib
@@ -19,9 +19,12 @@ import threading
 SCRATCH = sys.argv[1]
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SECONDS = 60  # for a command
-LEAST = 60  # commands of the page
+# Of each page: its program, the language of its blocks, and the least number of commands.
+PAGES = {"docs/c.md": ("examples-c/counter.c", "c", 60), "docs/cpp.md": ("examples-c/scores.cpp", "cpp", 25)}
+PAGE = sys.argv[2] if len(sys.argv) > 2 else "docs/c.md"
+PROGRAM, LANGUAGE, LEAST = PAGES[PAGE]
 
-page = open(f"{ROOT}/docs/c.md").read()
+page = open(f"{ROOT}/{PAGE}").read()
 blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.M | re.S)
 
 
@@ -29,14 +32,14 @@ def lines_of(text):
     return [line for line in text.splitlines() if line.strip()]
 
 
-program = open(f"{ROOT}/examples-c/counter.c").read()
-printed = lines_of("".join(body for kind, body in blocks if kind == "c"))
+program = open(f"{ROOT}/{PROGRAM}").read()
+printed = lines_of("".join(body for kind, body in blocks if kind == LANGUAGE))
 if printed != lines_of(program[program.index("#include"):]):
-    sys.exit("docs/c.md: the C blocks are not examples-c/counter.c")
+    sys.exit(f"{PAGE}: the blocks of code are not {PROGRAM}")
 
-for name, lines in re.findall(r"\(\.\./examples-c/(\w+\.c)\).*\| (\d+) \|$", page, re.M):
+for name, lines in re.findall(r"\(\.\./examples-c/(\w+\.c(?:pp)?)\).*\| (\d+) \|$", page, re.M):
     if len(open(f"{ROOT}/examples-c/{name}").readlines()) != int(lines):
-        sys.exit(f"docs/c.md: examples-c/{name} has another number of lines")
+        sys.exit(f"{PAGE}: examples-c/{name} has another number of lines")
 
 ports, held = {}, []
 
@@ -74,7 +77,7 @@ def run(command):
 
 def fail(command, said, words):
     end()
-    sys.exit(f"docs/c.md: $ {command}\n{said}\n{words}\nstderr: {open(f'{SCRATCH}/stderr').read()[-2000:]}")
+    sys.exit(f"{PAGE}: $ {command}\n{said}\n{words}\nstderr: {open(f'{SCRATCH}/stderr').read()[-2000:]}")
 
 
 def end():
@@ -84,7 +87,7 @@ def end():
 
 
 def hangs():
-    print(f"docs/c.md: no answer after {SECONDS} s: $ {command}", file=sys.stderr, flush=True)
+    print(f"{PAGE}: no answer after {SECONDS} s: $ {command}", file=sys.stderr, flush=True)
     end()
 
 
@@ -103,5 +106,5 @@ for body in blocks:
         count += 1
 end()
 if count < LEAST:
-    sys.exit(f"docs/c.md: {count} commands")
-print(f"docs/c.md: {count} commands print what the page says")
+    sys.exit(f"{PAGE}: {count} commands")
+print(f"{PAGE}: {count} commands print what the page says")
