@@ -147,15 +147,30 @@ func (cfg Config) FrameLimit() (uint64, error) {
 
 // fault returns the setting at fault, as Check shows it.
 func (cfg Config) fault() string {
-	if cfg.ElectionTicks == 0 && cfg.HeartbeatTicks == 0 && cfg.BlockBytes == 0 {
-		return "these settings do not come from DefaultConfig() or EtcdConfig(): start from one of them, then set ID"
-	}
 	c := cfg.toC()
 	var text [256]C.char
 	if C.raftcore_config_error(&c, &text[0], C.size_t(len(text))) == 0 {
 		return ""
 	}
+	if cfg.madeByHand() {
+		return "these settings do not come from DefaultConfig() or EtcdConfig(): start from one of them, then set ID"
+	}
 	return inGo(C.GoString(&text[0]))
+}
+
+// madeByHand reports whether several settings are zero that DefaultConfig sets and no node may have
+// at zero. A single such setting was rather set to zero on purpose.
+func (cfg Config) madeByHand() bool {
+	lacking := 0
+	for _, setting := range []uint64{
+		cfg.Seed, uint64(cfg.ElectionTicks), uint64(cfg.HeartbeatTicks), uint64(cfg.MaxPeers), uint64(cfg.MaxInflightMsgs),
+		uint64(cfg.MaxOutstanding), uint64(cfg.MaxReads), cfg.RecentBytes, cfg.BlockBytes,
+	} {
+		if setting == 0 {
+			lacking++
+		}
+	}
+	return lacking > 1
 }
 
 func (cfg Config) toC() C.raftcore_config {

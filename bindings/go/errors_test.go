@@ -174,6 +174,24 @@ func Test_every_code_has_words(t *testing.T) {
 	}
 }
 
+// A Config by hand, however much of it is filled in, is sent to DefaultConfig.
+func Test_a_partly_filled_config_is_sent_to_the_defaults(t *testing.T) {
+	for _, cfg := range []Config{
+		{},
+		{ID: 1, ElectionTicks: 10, HeartbeatTicks: 1},
+		{ID: 1, Seed: 7, ElectionTicks: 10, HeartbeatTicks: 1, MaxPeers: 3, BlockBytes: 1 << 18, RecentBytes: 16 << 20},
+	} {
+		_, err := NewNode(cfg)
+
+		if err == nil || !strings.Contains(err.Error(), "start from one of them") || !strings.Contains(err.Error(), "DefaultConfig()") {
+			t.Errorf("%+v: %v", cfg, err)
+		}
+		if check := cfg.Check(); check == nil || !strings.Contains(check.Error(), "DefaultConfig()") {
+			t.Errorf("%+v: %v", cfg, check)
+		}
+	}
+}
+
 func Test_a_setting_at_fault_is_named(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"ID must be 1 to 2^64-17":                                              func(c *Config) { c.ID = 0 },
