@@ -1,4 +1,4 @@
-"""Three members in a process replicate a sum, with logs on disk. The first member ends, and the others go on."""
+"""Three members in a process replicate a sum. The first member ends, and the others go on."""
 
 import asyncio
 import socket
