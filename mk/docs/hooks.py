@@ -20,6 +20,7 @@ TOP = Path(__file__).resolve().parents[2]
 SHOWN = re.compile(r"^<!-- code: (\S+) (\w+) -->$", re.M)
 LANGUAGES = {".c": "c", ".h": "c", ".go": "go", ".py": "python", ".rs": "rust"}
 GENERATED = {"at/reference/go.md": "go", "at/reference/go-host.md": "go/host", "at/reference/python.md": None}
+LONG_NAME = re.compile(r"<code>([\w:./-]{33,})</code>")  # a name that would make its column wider than its text
 LINK = re.compile(r"(\]\()([^)#\s]+)(#[^)\s]*)?(\))")
 CODE = re.compile(r"(^```.*?^```|^    [^\n]*$|`[^`\n]*`)", re.M | re.S)
 
@@ -145,3 +146,8 @@ def on_page_markdown(markdown, page, config, files):
     parts = CODE.split(markdown)
     parts[::2] = [LINK.sub(rewritten, part) for part in parts[::2]]
     return "".join(parts)
+
+
+def on_page_content(html, page, config, files):
+    """Lets long names of tests break behind an underscore: in a table they would squeeze the column of text."""
+    return LONG_NAME.sub(lambda name: '<code class="long">' + re.sub(r"([_/:])", r"\1<wbr>", name[1]) + "</code>", html)
