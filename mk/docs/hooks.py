@@ -1,7 +1,7 @@
 """Files of the site outside of docs/: documents and sources that lie elsewhere in the repository, and generated references.
 
 A document FILE outside of docs/ becomes the page at/FILE. A source file that a page links becomes source/FILE.txt, as it is. Links between
-them are rewritten. The navigation leaves out pages that are not written yet.
+them are rewritten.
 """
 
 import os
@@ -48,25 +48,6 @@ def targets(text: str, path: str):
 def whole(path: str) -> str:
     """A link to a folder means its README."""
     return f"{path}/README.md" if (TOP / path / "README.md").is_file() else path
-
-
-def present(nav, config):
-    """Returns the navigation without pages that are not written yet."""
-    kept = []
-    for entry in nav:
-        (name, value), = entry.items()
-        if isinstance(value, list):
-            value = present(value, config)
-            if value:
-                kept.append({name: value})
-        elif value in GENERATED or (TOP / original(value)).is_file():
-            kept.append(entry)
-    return kept
-
-
-def on_config(config):
-    config.nav = present(config.nav, config)
-    return config
 
 
 def pages(nav):
