@@ -458,7 +458,9 @@ typedef struct raftcore_stored {
     uint64_t before_first;
     uint64_t before_first_term;    /* Term at before_first; founders: 1 */
     uint64_t last;                 /* Index of the last entry; before_first if the log is empty */
-    const raftcore_conf *conf;     /* Membership as of applied; NULL: the disk is empty */
+
+    /* Membership as of applied; no voters: none was ever stored; NULL: the disk is empty */
+    const raftcore_conf *conf;
     const raftcore_run *runs;      /* Terms of the log; NULL if entries begin at before_first + 1 */
     const raftcore_entry *entries; /* Entries up to last: those above applied at least */
     size_t n_runs;                 /* Number of runs */
@@ -474,6 +476,10 @@ typedef struct raftcore_stored {
  * To found a group, each founder first stores, then boots from: commit 1, applied 1,
  * before_first 1, before_first_term 1, last 1, conf with all founders as voters, the rest zero.
  * Found a group once.
+ *
+ * A log without a membership is refused: the node cannot guess the voters. A member that stored
+ * entries before its first membership boots with a conf of zero voters, and learns the voters from
+ * the log. The node does not look for voters: a voter that nobody started counts for the majority.
  *
  * The call compares the data, and refuses a disk with missing parts. After an error, free the
  * node. If memory does not hold the entries above applied at once, boot in pieces:

@@ -206,6 +206,10 @@ pub unsafe extern "C" fn raftcore_new(c: *const raftcore_config, out: *mut *mut 
 /// before_first 1, before_first_term 1, last 1, conf with all founders as voters, the rest zero.
 /// Found a group once.
 ///
+/// A log without a membership is refused: the node cannot guess the voters. A member that stored
+/// entries before its first membership boots with a conf of zero voters, and learns the voters from
+/// the log. The node does not look for voters: a voter that nobody started counts for the majority.
+///
 /// The call compares the data, and refuses a disk with missing parts. After an error, free the
 /// node. If memory does not hold the entries above applied at once, boot in pieces:
 /// raftcore_boot_state, _conf, _terms, _entries and _done.

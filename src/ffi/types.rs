@@ -499,7 +499,7 @@ pub struct raftcore_stored {
     pub before_first_term: u64,
     /// Index of the last entry; before_first if the log is empty
     pub last: u64,
-    /// Membership as of applied; NULL: the disk is empty
+    /// Membership as of applied; no voters: none was ever stored; NULL: the disk is empty
     pub conf: *const raftcore_conf,
     /// Terms of the log; NULL if entries begin at before_first + 1
     pub runs: *const raftcore_run,

@@ -475,6 +475,24 @@ fn one_call_boots_what_is_stored_and_an_empty_disk_and_a_founder() {
 }
 
 #[test]
+fn a_log_needs_a_membership_even_if_no_voter_was_ever_stored() {
+    let log = [normal(1), normal(2)];
+    let joined = Stored { state: HardState { term: 2, vote: 0, commit: 0 }, last: 2, ..Stored::default() };
+    let text = refused(&joined, &log, Error::State);
+    assert!(text.contains("without voters, if none was ever stored"), "{text}");
+
+    let mut node = Node::new(&config(4)).unwrap();
+    let nobody = Some(StoredConf::Ids(ConfStateRef::default(), 0));
+    node.boot(&Stored { conf: nobody, ..joined }, log.iter().copied()).unwrap();
+    for _ in 0..100 {
+        node.tick(1).unwrap();
+    }
+
+    let s = node.status();
+    assert_eq!((s.role, s.term, s.last_index, s.n_peers), (Role::Follower, 2, 2, 0), "no campaign without voters");
+}
+
+#[test]
 fn entries_that_were_forgotten_at_the_end_of_the_log_are_missed() {
     let text = refused(&stored(), &[], Error::Corrupt);
     assert!(text.contains("from 6 to 11 are missing") && text.contains("applied is 5"), "{text}");
