@@ -1,5 +1,6 @@
 //! All tests of the crate, in one program.
 
+mod api;
 mod control;
 mod convert;
 mod lockstep;
