@@ -205,13 +205,15 @@ impl Disk {
 pub struct Store {
     /// Everything written.
     pub cache: Disk,
+    /// True while entries for peers come later.
+    pub busy: bool,
     disk: Disk,
     unflushed: VecDeque<(u64, Write)>,
 }
 
 impl Store {
     pub fn new(disk: Disk) -> Self {
-        Self { cache: disk.clone(), disk, unflushed: VecDeque::new() }
+        Self { cache: disk.clone(), busy: false, disk, unflushed: VecDeque::new() }
     }
 
     /// Writes, as a part of the ready with the number.

@@ -178,6 +178,11 @@ pub trait Member {
     fn set_window(&mut self, peer: u64, messages: u64);
     fn report_unreachable(&mut self, peer: u64);
     fn report_snapshot(&mut self, peer: u64, arrived: bool);
+    fn set_check_quorum(&mut self, on: bool);
+    /// Gives memory back. Returns whether there was any to give.
+    fn trim(&mut self) -> bool;
+    /// While busy, the storage has no entries for peers. Afterwards the storage has what was asked for.
+    fn set_busy(&mut self, busy: bool);
     /// Drops the log up to the index, which is applied.
     fn compact(&mut self, index: u64);
     /// Does all work that is there. With asynchronous writes, `flush` makes all writes durable.
@@ -186,6 +191,12 @@ pub trait Member {
     /// The peers as a leader sees them: id, matched, next, state (0: probe, 1: replicate, 2:
     /// snapshot).
     fn peers(&mut self) -> Vec<(u64, u64, u64, u8)>;
+    /// The commit index of a peer, as far as a leader has heard.
+    fn peer_commit(&mut self, peer: u64) -> u64;
+    /// Reads that wait for their answer.
+    fn waiting_reads(&mut self) -> u64;
+    /// The election timeout that the library drew in the last call.
+    fn drawn_timeout(&mut self) -> u64;
     /// The target of a transfer; 0: no transfer.
     fn transferee(&mut self) -> u64;
     /// Everything written.

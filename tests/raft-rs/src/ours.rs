@@ -19,6 +19,9 @@ impl Storage for Store {
     }
 
     fn entries(&self, low: u64, high: u64, max_bytes: u64) -> StorageResult<Vec<proto::Entry>> {
+        if self.busy {
+            return Err(StorageError::Later);
+        }
         if low < self.cache.first() {
             return Err(StorageError::Compacted);
         }
@@ -293,6 +296,23 @@ impl Member for Ours {
         self.done(outcome, "set_window");
     }
 
+    fn set_check_quorum(&mut self, on: bool) {
+        let flag = Flags::CHECK_QUORUM;
+        let outcome = self.node().set_flags(flag, if on { flag } else { Flags(0) });
+        self.done(outcome, "set_flags");
+    }
+
+    fn trim(&mut self) -> bool {
+        let before = self.node().status().memory_bytes;
+        let outcome = self.node().trim();
+        self.done(outcome, "trim");
+        self.node().status().memory_bytes < before
+    }
+
+    fn set_busy(&mut self, busy: bool) {
+        self.node.storage().busy = busy;
+    }
+
     fn report_unreachable(&mut self, peer: u64) {
         let outcome = self.node.node().report_unreachable(peer);
         self.done(outcome, "report_unreachable");
@@ -364,6 +384,18 @@ impl Member for Ours {
         let id = self.node().status().id;
         let others = self.node.node().peers().filter(|peer| peer.id != id);
         others.map(|peer| (peer.id, peer.match_index, peer.next_index, peer.flow as u8)).collect()
+    }
+
+    fn peer_commit(&mut self, peer: u64) -> u64 {
+        self.node().peers().find(|found| found.id == peer).map_or(0, |found| found.commit)
+    }
+
+    fn waiting_reads(&mut self) -> u64 {
+        u64::from(self.node().status().n_reads)
+    }
+
+    fn drawn_timeout(&mut self) -> u64 {
+        u64::from(self.node().status().election_timeout)
     }
 
     fn transferee(&mut self) -> u64 {

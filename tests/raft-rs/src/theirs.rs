@@ -20,6 +20,14 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 pub struct RsStorage {
     log: MemStorage,
     state: Arc<Mutex<Beside>>,
+    busy: Arc<Mutex<Busy>>,
+}
+
+/// Entries for peers that come later, if `on`, and who asked.
+#[derive(Default)]
+struct Busy {
+    on: bool,
+    asked: Vec<GetEntriesContext>,
 }
 
 #[derive(Clone, Default)]
@@ -78,6 +86,10 @@ impl RsStorage {
         }
     }
 
+    fn busy(&self) -> MutexGuard<'_, Busy> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn beside(&self) -> MutexGuard<'_, Beside> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,6 +107,11 @@ impl Storage for RsStorage {
         max_size: impl Into<Option<u64>>,
         context: GetEntriesContext,
     ) -> raft::Result<Vec<Entry>> {
+        let mut busy = self.busy();
+        if busy.on && context.can_async() {
+            busy.asked.push(context);
+            return Err(Error::Store(StorageError::LogTemporarilyUnavailable));
+        }
         self.log.entries(low, high, max_size, context)
     }
 
@@ -209,6 +226,8 @@ pub struct Theirs {
     durable: u64,
     held: Vec<(u64, u64, Vec<u8>)>,
     pinned: Option<(u64, StateRole, u64)>,
+    /// raft-rs's own timeout after the last call.
+    drawn: u64,
     /// Index of a snapshot that is installed, and not durable.
     installed: Option<u64>,
 }
@@ -234,6 +253,7 @@ impl Theirs {
             durable: 0,
             held: Vec::new(),
             pinned: None,
+            drawn: 0,
             installed: None,
         };
         this.draw_timeout();
@@ -248,6 +268,16 @@ impl Theirs {
     /// True if a leader has committed an entry of its term.
     pub fn has_committed_in_term(&self) -> bool {
         self.node.raft.commit_to_current_term()
+    }
+
+    /// True while this follower waits for a snapshot that it has requested.
+    pub fn requests(&self) -> bool {
+        self.node.raft.pending_request_snapshot > 0
+    }
+
+    /// True if a leader knows of a peer's request for a snapshot.
+    pub fn is_requested_by(&self, peer: u64) -> bool {
+        self.node.raft.prs().get(peer).is_some_and(|progress| progress.pending_request_snapshot > 0)
     }
 
     /// Puts a peer into replicate state, with appends in flight up to `next`.
@@ -268,6 +298,7 @@ impl Theirs {
         }
         match quietly(|| call(self)) {
             Ok(value) => {
+                self.drawn = self.node.raft.randomized_election_timeout() as u64;
                 self.draw_timeout();
                 Some(value)
             }
@@ -489,6 +520,30 @@ impl Member for Theirs {
         self.call(|this| this.node.raft.adjust_max_inflight_msgs(peer, messages as usize));
     }
 
+    fn set_check_quorum(&mut self, on: bool) {
+        self.call(|this| this.node.raft.set_check_quorum(on));
+    }
+
+    fn trim(&mut self) -> bool {
+        let trimmed = self.call(|this| {
+            let before = this.node.raft.inflight_buffers_size();
+            this.node.raft.maybe_free_inflight_buffers();
+            this.node.raft.inflight_buffers_size() < before
+        });
+        trimmed.unwrap_or(false)
+    }
+
+    fn set_busy(&mut self, on: bool) {
+        let asked = {
+            let mut busy = self.node.store().busy();
+            busy.on = on;
+            std::mem::take(&mut busy.asked)
+        };
+        for context in asked {
+            self.call(|this| this.node.on_entries_fetched(context));
+        }
+    }
+
     fn report_unreachable(&mut self, peer: u64) {
         self.call(|this| this.node.report_unreachable(peer));
     }
@@ -550,6 +605,18 @@ impl Member for Theirs {
         let mut peers: Vec<_> = raft.prs().iter().filter(|(id, _)| **id != raft.id).collect();
         peers.sort_by_key(|(id, _)| **id);
         peers.into_iter().map(|(id, peer)| (*id, peer.matched, peer.next_idx, peer.state as u8)).collect()
+    }
+
+    fn peer_commit(&mut self, peer: u64) -> u64 {
+        self.node.raft.prs().get(peer).map_or(0, |progress| progress.committed_index)
+    }
+
+    fn waiting_reads(&mut self) -> u64 {
+        self.node.raft.pending_read_count() as u64
+    }
+
+    fn drawn_timeout(&mut self) -> u64 {
+        self.drawn
     }
 
     fn transferee(&mut self) -> u64 {

@@ -253,4 +253,36 @@ pub const SCENARIOS: &[Scenario] = &[
             recv 1 voteresp from 4 term 2 reject; role 1 candidate; recv 1 voteresp from 5 term 2 reject; role 1 follower
             | group 5; only 1; campaign 1; recv 1 voteresp from 2 term 2; recv 1 voteresp from 2 term 2; role 1 candidate",
     },
+    Scenario {
+        raft_rs: &[
+            "test_pass_election_timeout",
+            "test_election_tick_range",
+            "test_follower_election_timeout_randomized",
+            "test_candidate_election_timeout_randomized",
+            "test_follower_election_timeout_nonconflict",
+            "test_candidates_election_timeout_nonconf",
+        ],
+        name: "election_timeouts_are_spread_evenly_over_one_to_two_times_the_configured",
+        script: "group 5; spread candidate | group 5; spread follower
+            | group 3; only 1; timeout 1 17; tick 1 16; role 1 follower; tick 1 1; role 1 candidate",
+    },
+    Scenario {
+        raft_rs: &["test_conf_change_check_before_campaign"],
+        name: "a_member_with_a_committed_change_to_apply_does_not_campaign",
+        script: "group 3; campaign 1; stall 2; change 1 v1 l4; propose 1; commit 2 4; campaign 2; role 2 follower; term 2 2; work 2;
+            conf 2 1,2,3 4; campaign 2; leader 2; term 2 3
+            | group 3; campaign 1; stall 2; change 1 v1 l4; propose 1; transfer 1 2; leader 1; work 2; tick 1 1; leader 2",
+    },
+    Scenario {
+        raft_rs: &["test_switching_check_quorum"],
+        name: "a_running_leader_begins_and_ends_to_check_its_quorum",
+        script: "group 3; campaign 1; isolate 1; tick 1 40; leader 1; checks 1 1; tick 1 21; role 1 follower
+            | group 3 cq; campaign 1; isolate 1; checks 1 0; tick 1 40; leader 1",
+    },
+    Scenario {
+        raft_rs: &["test_raw_node_step"],
+        name: "a_member_takes_no_local_message_from_a_peer",
+        script: "group 3; campaign 1; recv 1 hup from 2; refused; recv 1 beat from 2; refused; recv 1 unreachable from 2; refused;
+            recv 1 snapstatus from 2; refused; recv 1 checkquorum from 2; refused; recv 1 heartbeatresp from 2 term 2; taken; leader 1",
+    },
 ];

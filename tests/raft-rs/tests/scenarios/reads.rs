@@ -34,4 +34,11 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "an_old_leader_passes_a_read_on_to_the_new_one",
         script: "group 3; campaign 1; campaign 2; leader 2; follows 1 2; hold; read 3; release; answered 3 1",
     },
+    Scenario {
+        raft_rs: &["test_raft_frees_read_only_mem"],
+        name: "a_leader_forgets_a_read_once_it_is_answered",
+        script: "group 3; campaign 1; propose 1; ignore heartbeatresp; read 1; waits 1 1; answered 1 0; heal; tick 1 1; waits 1 0;
+            answered 1 1 | group 3; campaign 1; propose 1; ignore heartbeatresp; read 2; waits 1 1; heal; tick 1 1; waits 1 0;
+            answered 2 1",
+    },
 ];

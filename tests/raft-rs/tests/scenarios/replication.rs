@@ -220,4 +220,67 @@ pub const SCENARIOS: &[Scenario] = &[
             | group 3; campaign 1; groups 1 1 1 2; isolate 3; propose 1; commit 1 2; groups 1; commit 1 3
             | group 3; campaign 1; groups 1 1 2 2; isolate 3; propose 1; commit 1 3",
     },
+    Scenario {
+        raft_rs: &["test_progress_committed_index"],
+        name: "a_leader_hears_the_commit_index_of_each_peer",
+        script: "group 3; campaign 1; peer 1 2 commit 2; propose 1; peer 1 2 commit 3; peer 1 3 commit 3; isolate 3; propose 1;
+            peer 1 2 commit 4; peer 1 3 commit 3; heal; tick 1 1; peer 1 3 commit 4
+            | group 3; campaign 1; recv 1 heartbeatresp from 2 term 2 commit 1; peer 1 2 commit 2;
+            isolate 2; propose 1; propose 1; recv 1 heartbeatresp from 2 term 2 commit 3; peer 1 2 commit 3;
+            recv 1 appendresp from 2 term 2 index 4 commit 4; peer 1 2 commit 4",
+    },
+    Scenario {
+        raft_rs: &["test_commit"],
+        name: "as_many_acknowledgements_commit_as_make_a_majority",
+        script: "group 2; campaign 1; isolate 1; propose 1; commit 1 2; recv 1 appendresp from 2 term 2 index 3; commit 1 3
+            | group 4; campaign 1; isolate 1; propose 1; recv 1 appendresp from 2 term 2 index 3; commit 1 2;
+            recv 1 appendresp from 3 term 2 index 3; commit 1 3
+            | group 5; campaign 1; isolate 1; propose 1; propose 1; recv 1 appendresp from 2 term 2 index 4; commit 1 2;
+            recv 1 appendresp from 3 term 2 index 3; commit 1 3; recv 1 appendresp from 4 term 2 index 4; commit 1 4",
+    },
+    Scenario {
+        raft_rs: &["test_batch_msg_append"],
+        name: "unsent_entries_travel_in_one_append",
+        script: "group 3 batch; campaign 1; propose 1; hold; stall 1; propose 1; propose 1; propose 1; propose 1; work 1;
+            says 1 append 2 entries 4; says 1 append 3 entries 4; count 1 append 2; release; commit 1 7",
+    },
+    Scenario {
+        raft_rs: &["test_raw_node_overwrite_entries"],
+        name: "entries_that_are_overwritten_before_their_write_are_never_acknowledged",
+        script: "group 3; only 1; stall 1; recv 1 append from 2 term 2 index 1 logterm 1 entries 2 2 2;
+            recv 1 append from 3 term 3 index 1 logterm 1 entries 3; work 1; last 1 2; lastterm 1 3; says 1 appendresp 3 index 2;
+            recv 1 append from 3 term 3 index 2 logterm 3 entries 3 commit 3; commit 1 3; applied 1 2",
+    },
+    Scenario {
+        raft_rs: &["test_raw_node_with_async_entries"],
+        name: "entries_that_the_storage_has_later_are_sent_later",
+        script: "group 3; campaign 1; isolate 3; propose 1; propose 1; propose 1; restart 1; campaign 1; leader 1; heal; busy 1;
+            tick 1 1; last 3 2; propose 1; all term 3; last 3 2; commit 1 7; fetched 1; tick 1 1; tick 1 1; all commit 7",
+    },
+    Scenario {
+        raft_rs: &["test_raw_node_with_async_entries_to_removed_node"],
+        name: "entries_that_the_storage_has_after_the_peers_removal_go_nowhere",
+        script: "group 3; campaign 1; isolate 3; propose 1; propose 1; restart 1; campaign 1; leader 1; heal; busy 1; tick 1 1; last 3 2;
+            isolate 3; change 1 v1 -3; conf 1 1,2; heal; fetched 1; spares 1 append 3; tick 1 3; spares 1 append 3; last 3 2;
+            commit 2 6; only 1",
+    },
+    Scenario {
+        raft_rs: &["test_raw_node_async_entries_with_leader_change"],
+        name: "entries_that_the_storage_has_after_a_change_of_leader_go_nowhere",
+        script: "group 3; campaign 1; isolate 3; propose 1; propose 1; restart 1; campaign 1; leader 1; heal; busy 1; tick 1 1; last 3 2;
+            isolate 3; campaign 2; leader 2; role 1 follower; heal; fetched 1; silent 1; tick 2 1; all commit 6",
+    },
+    Scenario {
+        raft_rs: &["test_uncommitted_state_advance_ready_from_last_term"],
+        name: "entries_of_an_older_term_that_are_committed_free_no_bytes_of_this_term",
+        script: "group 3 uncommitted=100 size=50; campaign 1; isolate 1; propose 1 60; taken; propose 1 60; refused; heal;
+            recv 1 heartbeat from 2 term 3; campaign 1; leader 1; all last 4; hold; propose 1 60; taken; propose 1 60; refused;
+            release; all last 5; hold; propose 1 60; taken; propose 1 60; refused; release; all commit 6",
+    },
+    Scenario {
+        raft_rs: &["test_msg_app_flow_control_with_freeing_resources"],
+        name: "a_leader_gives_memory_back_and_goes_on",
+        script: "group 3; campaign 1; hold; propose 1; propose 1; propose 1; release; trim 1; taken; trim 1; refused; propose 1;
+            tick 1 1; all commit 6",
+    },
 ];

@@ -29,6 +29,8 @@ pub struct Group {
     said: Vec<(u64, Said)>,
     queue: VecDeque<(u64, u64, Vec<u8>)>,
     holds: bool,
+    /// Members that do no work until `work`.
+    stalled: BTreeSet<u64>,
     taken: bool,
     reads: BTreeMap<u64, u64>,
     applied: BTreeMap<u64, u64>,
@@ -47,6 +49,11 @@ fn ids(word: &str) -> Vec<u64> {
 fn message_kind(word: &str) -> MessageType {
     use MessageType::*;
     match word {
+        "hup" => MsgHup,
+        "beat" => MsgBeat,
+        "unreachable" => MsgUnreachable,
+        "snapstatus" => MsgSnapStatus,
+        "checkquorum" => MsgCheckQuorum,
         "propose" => MsgPropose,
         "append" => MsgAppend,
         "appendresp" => MsgAppendResponse,
@@ -100,6 +107,7 @@ impl Group {
             said: Vec::new(),
             queue: VecDeque::new(),
             holds: false,
+            stalled: BTreeSet::new(),
             taken: true,
             reads: BTreeMap::new(),
             applied: BTreeMap::new(),
@@ -232,6 +240,16 @@ impl Group {
                 self.holds = false;
                 self.travel();
             }
+            // A stalled member gets inputs, and takes no ready.
+            ["stall", id] => _ = self.stalled.insert(number(id)),
+            ["work", id] => {
+                self.stalled.remove(&number(id));
+                self.input(id, |_| ());
+            }
+            ["checks", id, on] => self.input(id, |member| member.set_check_quorum(number(on) > 0)),
+            ["busy", id] => self.input(id, |member| member.set_busy(true)),
+            ["fetched", id] => self.input(id, |member| member.set_busy(false)),
+            ["trim", id] => self.call(id, |member| member.trim()),
             ["campaign", id] => self.input(id, |member| member.campaign()),
             ["timeout", id, ticks] => self.member(number(id)).set_timeout(number(ticks)),
             ["tick", id, count] => (0..number(count)).for_each(|_| self.input(id, |member| member.tick())),
@@ -316,12 +334,15 @@ impl Group {
         }
         self.said.clear();
         let bytes = m.write_to_bytes().expect("a whole message");
-        self.member(id).step(get("from"), &bytes);
+        self.taken = !matches!(self.member(id).step(get("from"), &bytes), Stepped::Refused(_));
         self.work(id);
         self.travel();
     }
 
     fn work(&mut self, id: u64) {
+        if self.stalled.contains(&id) {
+            return;
+        }
         let mut out = Out::default();
         let member = self.member(id);
         member.work(true, &mut out);
@@ -382,6 +403,7 @@ impl Group {
             ["silent", id] => {
                 assert!(self.said.iter().all(|(from, _)| *from != number(id)), "{command}: {}", self.told());
             }
+            ["spread", role] => self.expect_spread(command, role),
             ["refused"] => assert!(!self.taken, "{command}"),
             ["taken"] => assert!(self.taken, "{command}"),
             ["conf", id, voters, rest @ ..] => {
@@ -400,6 +422,7 @@ impl Group {
                         "match" => peer.1,
                         "next" => peer.2,
                         "state" => u64::from(peer.3),
+                        "commit" => self.member(number(id)).peer_commit(peer.0),
                         _ => panic!("{command}"),
                     };
                     assert_eq!(values, [found], "{command}: {peer:?}");
@@ -414,6 +437,45 @@ impl Group {
         }
     }
 
+    /// Draws election timeouts of all members, as followers of ever newer terms or as candidates: each
+    /// timeout of the range comes as often as the others, and mostly a single member is the first.
+    fn expect_spread(&mut self, command: &str, role: &str) {
+        const ROUNDS: u64 = 1000;
+        let ids: Vec<u64> = self.members.keys().copied().collect();
+        let ticks = self.setup.election_ticks;
+        let (mut counts, mut conflicts) = (vec![0_u64; ticks as usize], 0);
+        for term in 0..ROUNDS {
+            let mut drawn = Vec::new();
+            for &id in &ids {
+                match role {
+                    "candidate" => self.member(id).campaign(),
+                    _ => {
+                        let mut m = Message::default();
+                        m.set_msg_type(MessageType::MsgHeartbeat);
+                        (m.to, m.from, m.term) = (id, 1 + id % ids.len() as u64, 10 + term);
+                        self.member(id).step(m.from, &m.write_to_bytes().expect("a whole message"));
+                    }
+                }
+                let timeout = self.member(id).drawn_timeout();
+                assert!((ticks..2 * ticks).contains(&timeout), "{command}: member {id} draws {timeout}");
+                counts[(timeout - ticks) as usize] += 1;
+                drawn.push(timeout);
+                self.member(id).work(true, &mut Out::default());
+            }
+            let first = drawn.iter().min().copied();
+            conflicts += u64::from(drawn.iter().filter(|timeout| Some(**timeout) == first).count() > 1);
+        }
+        let share = ROUNDS * ids.len() as u64 / ticks;
+        assert!(
+            counts.iter().all(|count| count.abs_diff(share) < share / 3),
+            "{command}: {counts:?}, not {share} each"
+        );
+        assert!(
+            conflicts * 10 < ROUNDS * 3,
+            "{command}: in {conflicts} of {ROUNDS} rounds no member is the first alone"
+        );
+    }
+
     fn expect_number(&mut self, command: &str, name: &str, id: u64, value: u64) {
         let look = self.member(id).look();
         let found = match name {
@@ -424,6 +486,7 @@ impl Group {
             "lastterm" => look.last_term,
             "follows" => look.leader,
             "target" => self.member(id).transferee(),
+            "waits" => self.member(id).waiting_reads(),
             "answered" => self.reads.get(&id).copied().unwrap_or(0),
             "applied" => self.applied.get(&id).copied().unwrap_or(0),
             _ => panic!("no command: {command}"),

@@ -89,4 +89,24 @@ pub const SCENARIOS: &[Scenario] = &[
         script: "group 3; request 1; refused; campaign 1; request 1; refused; hold; request 2; taken; request 2; refused; release; tick 1 1;
             all commit 2",
     },
+    Scenario {
+        raft_rs: &["test_request_snapshot_on_role_change"],
+        name: "a_campaign_ends_a_request",
+        script: "group 3; campaign 1; propose 1; hold; request 2; taken; request 2; refused; campaign 2; role 2 candidate;
+            recv 2 append from 3 term 4 index 3 logterm 2 entries 4; last 2 4; request 2; taken",
+    },
+    Scenario {
+        raft_rs: &["test_raw_node_restart_from_snapshot"],
+        name: "a_member_restarts_from_a_snapshot_alone_and_goes_on",
+        script: "group 3; only 1; recv 1 snapshot from 2 term 3 index 11 logterm 2 voters 1 2 3; restart 1; last 1 11; lastterm 1 2;
+            commit 1 11; term 1 3; role 1 follower; conf 1 1,2,3;
+            recv 1 append from 2 term 3 index 11 logterm 2 entries 3 commit 12; last 1 12; commit 1 12; applied 1 1",
+    },
+    Scenario {
+        raft_rs: &["test_raw_node_entries_after_snapshot"],
+        name: "entries_behind_a_snapshot_are_taken_with_it",
+        script: "group 3; only 1; stall 1; recv 1 snapshot from 2 term 3 index 11 logterm 2 voters 1 2 3;
+            recv 1 append from 2 term 3 index 11 logterm 2 entries 3 3 commit 12; work 1; last 1 13; commit 1 12; applied 1 1;
+            says 1 appendresp 2 index 13",
+    },
 ];
