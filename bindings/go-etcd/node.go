@@ -29,8 +29,8 @@ type Node interface {
 	// ProposeConfChange proposes a change of the membership. A change that can't be made now, since
 	// another one is under way, becomes an empty entry.
 	ProposeConfChange(ctx context.Context, cc pb.ConfChangeI) error
-	// Step takes a message from a peer. Messages that are out of place are ignored; messages with
-	// proposals wait while no leader is known.
+	// Step takes a message from a peer. Messages that are out of place are ignored. Messages with
+	// proposals wait while no leader is known; a proposal that is refused then is ignored as well.
 	Step(ctx context.Context, msg *pb.Message) error
 	// Ready returns the channel with the node's work. For each Ready call Advance, before the next.
 	Ready() <-chan Ready
@@ -169,7 +169,13 @@ func (n *node) drive(call func() error) error {
 	default:
 	}
 	n.mu.Lock()
-	err := call()
+	// Also after a panic of the host's Storage or Logger: callers may recover, as HTTP servers do.
+	defer n.unlock()
+	return call()
+}
+
+// unlock ends a call that may have given the goroutine work.
+func (n *node) unlock() {
 	wake := n.idle
 	n.idle = false
 	n.wakeProposals()
@@ -177,7 +183,6 @@ func (n *node) drive(call func() error) error {
 	if wake {
 		n.input <- struct{}{} // never blocks: idle is set once for each element
 	}
-	return err
 }
 
 // ---- proposals
@@ -231,13 +236,17 @@ func (n *node) Step(ctx context.Context, m *pb.Message) error {
 		return errors.New("raft: Step without a message")
 	case IsLocalMsg(m.GetType()) && !IsLocalMsgTarget(m.GetFrom()):
 		return nil
-	case m.GetType() == pb.MsgProp:
-		return n.proposal(ctx, func() error { return n.engine.step(m) })
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	err := n.drive(func() error { return n.engine.step(m) })
-	if err == nil || errors.Is(err, ErrStopped) {
+	step := func() error { return n.engine.step(m) }
+	var err error
+	if m.GetType() == pb.MsgProp {
+		err = n.proposal(ctx, step)
+	} else {
+		err = n.drive(step)
+	}
+	if err == nil || errors.Is(err, ErrStopped) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}
 	// A refused message does no harm. Important refusals are events of the core, and are logged.

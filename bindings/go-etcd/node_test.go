@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -194,6 +195,29 @@ func TestAProposalWaitsForALeader(t *testing.T) {
 	eventually(t, "the entry is applied", func() bool { return h.has("b") })
 }
 
+func TestAProposalOfAPeerWaitsForALeader(t *testing.T) {
+	h := startHost(t, 1, []raft.Peer{{ID: 1}, {ID: 2}}, func(*pb.Message) {})
+	passedOn := func(word string) *pb.Message {
+		return &pb.Message{Type: pb.MsgProp.Enum(), From: proto.Uint64(2), To: proto.Uint64(1), Entries: []*pb.Entry{{Data: []byte(word)}}}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := h.node.Step(ctx, passedOn("a")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a proposal without a leader: %v", err)
+	}
+	waiting := make(chan error)
+	go func() { waiting <- h.node.Step(context.Background(), passedOn("b")) }()
+	h.node.ApplyConfChange(&pb.ConfChange{Type: pb.ConfChangeRemoveNode.Enum(), NodeId: proto.Uint64(2)})
+	select {
+	case err := <-waiting:
+		must(t, err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the proposal waits, though the node leads")
+	}
+	eventually(t, "the entry is applied", func() bool { return h.has("b") })
+	must(t, h.node.Step(context.Background(), &pb.Message{Type: pb.MsgProp.Enum(), From: proto.Uint64(2), To: proto.Uint64(1)}))
+}
+
 func TestAStoppedNodeAnswersAndKeepsItsMembership(t *testing.T) {
 	h := startHost(t, 1, []raft.Peer{{ID: 1}}, func(*pb.Message) {})
 	waiting := make(chan error)
@@ -227,6 +251,46 @@ func TestAStoppedNodeAnswersAndKeepsItsMembership(t *testing.T) {
 	// A server that ends may still apply: a lost membership would be stored.
 	conf := h.node.ApplyConfChange(&pb.ConfChange{Type: pb.ConfChangeAddLearnerNode.Enum(), NodeId: proto.Uint64(7)})
 	must(t, conf.Equivalent(&pb.ConfState{Voters: []uint64{1}, Learners: []uint64{7}}))
+}
+
+// brittle is a storage that panics in a Tick, as a host's may after a fault of its own.
+type brittle struct {
+	*raft.MemoryStorage
+	broken atomic.Bool
+}
+
+func (b *brittle) FirstIndex() (uint64, error) {
+	if b.broken.Load() {
+		panic("the storage is broken")
+	}
+	return b.MemoryStorage.FirstIndex()
+}
+
+func TestANodeWorksAfterACallerHasRecovered(t *testing.T) {
+	storage := &brittle{MemoryStorage: raft.NewMemoryStorage()}
+	node := raft.StartNode(&raft.Config{ID: 1, ElectionTick: 10, HeartbeatTick: 1, Storage: storage, MaxSizePerMsg: 1 << 20,
+		MaxInflightMsgs: 256, Logger: quiet(&bytes.Buffer{})}, []raft.Peer{{ID: 1}})
+	storage.broken.Store(true)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("no panic reached the caller")
+			}
+		}()
+		node.Tick()
+	}()
+	storage.broken.Store(false)
+	seen := make(chan raft.Status, 1)
+	go func() { node.Tick(); seen <- node.Status() }()
+	select {
+	case s := <-seen:
+		if s.ID != 1 {
+			t.Fatalf("%v", s)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the node hangs, since a call that panicked holds its lock")
+	}
+	node.Stop()
 }
 
 func TestMessagesOutOfPlaceAreIgnored(t *testing.T) {

@@ -64,6 +64,8 @@ func (e *engine) stepBytes(m *pb.Message, own bool) error {
 	switch err = e.core.Step(0, bytes); {
 	case errors.Is(err, raftcore.ErrNoPeer):
 		return ErrStepPeerNotFound
+	case err != nil && m.GetType() == pb.MsgProp:
+		return proposed(err)
 	case err != nil:
 		return err
 	}
@@ -90,15 +92,20 @@ func (e *engine) propose(data []byte) error {
 	return proposed(err)
 }
 
-func (e *engine) proposeEntries(entries []*pb.Entry) error {
-	for _, entry := range entries {
-		err := e.core.ProposeEntry(raftcore.EntryKind(entry.GetType()), entry.GetData(), 0)
-		if err != nil {
-			return proposed(err)
-		}
-		e.came.proposed = append(e.came.proposed, entry.GetData())
+// proposeEntries proposes all entries of a message of this node, or none.
+func (e *engine) proposeEntries(entries []*pb.Entry) (err error) {
+	if len(entries) == 1 {
+		err = proposed(e.core.ProposeEntry(raftcore.EntryKind(entries[0].GetType()), entries[0].GetData(), 0))
+	} else {
+		m := &pb.Message{Type: pb.MsgProp.Enum(), From: proto.Uint64(e.id), To: proto.Uint64(e.id), Entries: entries}
+		err = e.stepBytes(m, false)
 	}
-	return nil
+	if err == nil {
+		for _, entry := range entries {
+			e.came.proposed = append(e.came.proposed, entry.GetData())
+		}
+	}
+	return err
 }
 
 func (e *engine) proposeChange(change pb.ConfChangeI) error {

@@ -63,9 +63,11 @@ type engine struct {
 	bytes     []byte // for encoded messages
 }
 
-// next returns the next Ready; false: there is no work. Until acknowledge, next must not be called
-// again.
+// next returns the next Ready. false: there is no work, or the host still has the last Ready.
 func (e *engine) next() (rd Ready, ok bool) {
+	if e.taken != 0 {
+		return Ready{}, false
+	}
 	in := raftcore.Input{Done: e.done}
 	e.done = 0
 	for {
