@@ -42,7 +42,7 @@ etcd-test: etcd-build go-etcd-test  ## the same in four minutes, with a part of 
 	@tests/etcd/suites short
 	@$(MAKE) -s etcd-doc
 
-etcd-suites: go-lib  ## etcd's own tests on raftcore and on stock, an hour: SUITES='unit integration'
+etcd-suites: etcd-build  ## etcd's own tests on raftcore and on stock, an hour: SUITES='unit integration e2e common common-e2e robustness'
 	@tests/etcd/suites --on both $(or $(SUITES),unit integration)
 
 etcd-doc: etcd-build
