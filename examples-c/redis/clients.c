@@ -49,9 +49,9 @@ static void set_events(struct client *c)
 
     if (c->closed)
         return;
-    watch_set(s->epoll, &c->net, (to_net ? EPOLLOUT : 0u) | (from_net ? EPOLLIN : 0u));
+    watch_set(s, &c->net, (to_net ? EPOLLOUT : 0u) | (from_net ? EPOLLIN : 0u));
     if (c->server.ready)
-        watch_set(s->epoll, &c->server, (c->in.len > 0 ? EPOLLOUT : 0u) | (from_server ? EPOLLIN : 0u));
+        watch_set(s, &c->server, (c->in.len > 0 ? EPOLLOUT : 0u) | (from_server ? EPOLLIN : 0u));
 }
 
 /* Frees the descriptors. The memory goes when no round and no event refers to the client. */
@@ -173,20 +173,15 @@ static void server_ready(void *self, uint32_t events)
         read_replies(c);
 }
 
-static bool open_server(struct client *c, int fd)
+static bool open_server(struct client *c, const char *address)
 {
-    c->server = (struct watch){.fd = fd, .ready = server_ready, .self = c};
-    if (fd < 0)
-        c->server.ready = NULL;
-    else if (!watch_open(c->s->epoll, &c->server, EPOLLIN))
-        watch_close(&c->server);
-    return c->server.ready;
+    return watch_open(c->s, &c->server, socket_open(address, false), server_ready, c);
 }
 
 static void serve(struct client *c)
 {
     c->state = SERVED;
-    if (!open_server(c, connect_unix(c->s->socket_path)))
+    if (!open_server(c, c->s->socket_path))
         client_close(c);
     else
         write_requests(c);
@@ -199,7 +194,7 @@ static void pass(struct client *c)
     c->state = PASSED;
     c->s->n_passed++;
     if (!buf_add(&marked, mark, MARK) || !buf_add(&marked, buf_head(&c->in), c->in.len) ||
-        !open_server(c, connect_tcp(c->s->leader_address))) {
+        !open_server(c, c->s->leader_address)) {
         buf_free(&marked);
         client_close(c);
         return;
@@ -275,7 +270,7 @@ static void net_ready(void *self, uint32_t events)
         client_close(c);
 }
 
-static void accept_client(void *self, uint32_t events)
+void client_accept(void *self, uint32_t events)
 {
     struct sidecar *s = self;
     int on = 1;
@@ -294,27 +289,17 @@ static void accept_client(void *self, uint32_t events)
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
         c->s = s;
         c->since = s->now;
-        c->net = (struct watch){.fd = fd, .ready = net_ready, .self = c};
-        c->server.fd = -1;
         c->next = s->clients;
         if (c->next)
             c->next->previous = c;
         s->clients = c;
         s->n_clients++;
-        if (!watch_open(s->epoll, &c->net, EPOLLIN))
+        if (!watch_open(s, &c->net, fd, net_ready, c))
             client_close(c);
     }
 }
 
 /* ---- all of them ---- */
-
-bool clients_open(struct sidecar *s, struct rh_words *why)
-{
-    s->client_listener = (struct watch){.fd = listen_tcp(s->o.client, NULL), .ready = accept_client, .self = s};
-    if (s->client_listener.fd < 0 || !watch_open(s->epoll, &s->client_listener, EPOLLIN))
-        return rh_fail(why, RH_E_NET, "%s: %s", s->o.client, strerror(errno)) == RH_OK;
-    return true;
-}
 
 void clients_cut(struct sidecar *s, bool served)
 {

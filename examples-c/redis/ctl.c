@@ -122,19 +122,27 @@ int ctl_begin_transfer(struct sidecar *s, uint64_t to, uint64_t ticket)
 
 void ctl_transfer(struct sidecar *s)
 {
-    uint64_t ticket = s->transfer_ticket;
-    struct rh_outcome busy = {.what = RH_NOT_COMMITTED, .words = "the host takes no request"};
-
     if (!s->paused || s->transfer_sent)
         return;
     bool quiet = s->held_bytes == 0 && s->outstanding == 0 && s->stream.len == 0 && s->captured == s->log_end;
     if (!quiet && s->now < s->paused_until)
         return;
+    if (rh_transfer(s->host, s->transfer_to, s->transfer_ticket) != RH_OK) {
+        ctl_end_transfer(s);
+        return;
+    }
     s->transfer_sent = true;
     s->paused_until = s->now + 2000;
-    if (rh_transfer(s->host, s->transfer_to, ticket) != RH_OK)
-        ctl_outcome(s, ticket, &busy);
     s->turn = true;
+}
+
+void ctl_end_transfer(struct sidecar *s)
+{
+    const struct rh_outcome none = {.what = RH_NOT_COMMITTED, .words = "this node does not lead any more, or has no room for requests"};
+
+    if (s->paused && !s->transfer_sent && s->transfer_ticket != 0)
+        ctl_outcome(s, s->transfer_ticket, &none);
+    s->paused = s->transfer_sent = false;
 }
 
 static void obey(struct ctl *c)
@@ -180,7 +188,7 @@ static void ready(void *self, uint32_t events)
         obey(c);
 }
 
-static void accept_ctl(void *self, uint32_t events)
+void ctl_accept(void *self, uint32_t events)
 {
     struct sidecar *s = self;
     int fd = accept4(s->ctl_listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -193,22 +201,10 @@ static void accept_ctl(void *self, uint32_t events)
         return;
     }
     c->s = s;
-    c->watch = (struct watch){.fd = fd, .ready = ready, .self = c};
     c->next = s->ctls;
     s->ctls = c;
-    if (!watch_open(s->epoll, &c->watch, EPOLLIN))
+    if (!watch_open(s, &c->watch, fd, ready, c))
         finish(c, "");
-}
-
-bool ctl_open(struct sidecar *s, struct rh_words *why)
-{
-    char path[240];
-
-    snprintf(path, sizeof path, "%s/ctl.sock", s->dir);
-    s->ctl_listener = (struct watch){.fd = listen_unix(path), .ready = accept_ctl, .self = s};
-    if (s->ctl_listener.fd < 0 || !watch_open(s->epoll, &s->ctl_listener, EPOLLIN))
-        return rh_fail(why, RH_E_NET, "%s: %s", path, strerror(errno)) == RH_OK;
-    return true;
 }
 
 /* ---- the other end ---- */
@@ -225,7 +221,7 @@ int ctl_main(int argc, char **argv)
     for (int i = 2; i < argc; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", argv[i], i + 1 < argc ? " " : "\n");
     snprintf(path, sizeof path, "%s/ctl.sock", argv[1]);
-    int fd = connect_unix(path);
+    int fd = socket_open(path, false);
     if (fd < 0 || send(fd, text, strlen(text), MSG_NOSIGNAL) < 0) {
         fprintf(stderr, "raftcore-redis: %s: %s. Does the member run?\n", path, strerror(errno));
         return 1;

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ void feed_write(struct sidecar *s)
         return;
     }
     bool more = s->feed_head.len > 0 || (s->feed_online && (based || s->feed_out.len > 0));
-    watch_set(s->epoll, &s->feed_watch, EPOLLIN | (more ? EPOLLOUT : 0u));
+    watch_set(s, &s->feed_watch, EPOLLIN | (more ? EPOLLOUT : 0u));
 }
 
 /* A server far behind holds this process back, and so the leader. */
@@ -171,12 +172,8 @@ static long take_command(struct sidecar *s, char words[WORDS][64], size_t *n)
         return 1;                       /* the server is loading, and alive */
     if (len > 0 && *p != '*')
         return -1;
-    for (const char *end = p + len; len > 0 && *n < WORDS && (p = memchr(p, '$', (size_t)(end - p))); (*n)++) {
-        size_t bytes = strtoul(p + 1, NULL, 10);
-        p = (char *)memchr(p, '\n', (size_t)(end - p)) + 1;
-        snprintf(words[*n], 64, "%.*s", (int)(bytes < 63 ? bytes : 63), p);
-        p += bytes;
-    }
+    for (const char *end = p + len; len > 0 && *n < WORDS && (p = next_word(p, end, words[*n], sizeof words[*n])); (*n)++)
+        ;
     return len;
 }
 
@@ -213,15 +210,17 @@ static void accept_server(void *self, uint32_t events)
     }
     feed_drop(s);
     s->feed_known = false;
-    s->feed_watch = (struct watch){.fd = fd, .ready = ready, .self = s};
-    if (!watch_open(s->epoll, &s->feed_watch, EPOLLIN))
-        feed_drop(s);
+    watch_open(s, &s->feed_watch, fd, ready, s);
 }
 
 bool feed_open(struct sidecar *s, struct rh_words *why)
 {
-    s->feed_listener = (struct watch){.fd = listen_tcp("127.0.0.1:0", &s->feed_port), .ready = accept_server, .self = s};
-    if (s->feed_listener.fd < 0 || !watch_open(s->epoll, &s->feed_listener, EPOLLIN))
-        return rh_fail(why, RH_E_NET, "no port is left for the server's master: %s", strerror(errno)) == RH_OK;
+    struct sockaddr_in at;
+    socklen_t len = sizeof at;
+
+    if (!watch_listen(s, &s->feed_listener, "127.0.0.1:0", accept_server, why))
+        return false;
+    getsockname(s->feed_listener.fd, (struct sockaddr *)&at, &len);
+    s->feed_port = ntohs(at.sin_port);
     return true;
 }

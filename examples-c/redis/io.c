@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -68,20 +69,42 @@ void buf_free(struct buf *b)
 
 /* ---- epoll ---- */
 
-bool watch_open(int epoll, struct watch *w, uint32_t events)
+bool watch_open(const struct sidecar *s, struct watch *w, int fd, void (*ready)(void *self, uint32_t events), void *self)
 {
-    struct epoll_event e = {.events = events, .data.ptr = w};
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = w};
 
-    w->events = events;
-    return epoll_ctl(epoll, EPOLL_CTL_ADD, w->fd, &e) == 0;
+    *w = (struct watch){.fd = fd, .events = EPOLLIN, .ready = ready, .self = self};
+    if (fd >= 0 && epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) == 0)
+        return true;
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    w->ready = NULL;
+    errno = error;
+    return false;
 }
 
-void watch_set(int epoll, struct watch *w, uint32_t events)
+bool watch_listen(struct sidecar *s, struct watch *w, const char *address, void (*ready)(void *self, uint32_t events),
+                  struct rh_words *why)
+{
+    return watch_open(s, w, socket_open(address, true), ready, s) ||
+           rh_fail(why, RH_E_NET, "%s: %s", address, strerror(errno)) == RH_OK;
+}
+
+void watch_set(const struct sidecar *s, struct watch *w, uint32_t events)
 {
     struct epoll_event e = {.events = events, .data.ptr = w};
 
-    if (w->ready && w->events != events && epoll_ctl(epoll, EPOLL_CTL_MOD, w->fd, &e) == 0)
+    if (w->ready && w->events != events && epoll_ctl(s->epoll, EPOLL_CTL_MOD, w->fd, &e) == 0)
         w->events = events;
+}
+
+bool watch_write(const struct sidecar *s, struct watch *w, struct buf *from)
+{
+    bool good = write_some(w->fd, from);
+
+    watch_set(s, w, EPOLLIN | (from->len > 0 ? EPOLLOUT : 0u));
+    return good;
 }
 
 void watch_close(struct watch *w)
@@ -89,107 +112,60 @@ void watch_close(struct watch *w)
     if (w->ready)
         close(w->fd);
     w->ready = NULL;
-    w->fd = -1;
 }
 
 /* ---- sockets ---- */
 
-/* Splits HOST:PORT; [HOST]:PORT for IPv6. */
-static struct addrinfo *resolve(const char *address, bool passive)
+/* Returns the length of the address. 0: errno. */
+static socklen_t resolve(const char *address, bool passive, struct sockaddr_storage *out)
 {
-    char host[256];
-    const char *colon = strrchr(address, ':');
-    size_t len = colon ? (size_t)(colon - address) : 0;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0}, *found = NULL;
+    struct sockaddr_un *path = (struct sockaddr_un *)out;
+    const char *colon = strrchr(address, ':');
+    char host[256];
 
-    if (!colon || len >= sizeof host)
-        return NULL;
-    memcpy(host, address, len);
-    host[len] = 0;
-    if (host[0] == '[' && host[len - 1] == ']') {
-        memmove(host, host + 1, len - 2);
-        host[len - 2] = 0;
-    }
-    return getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &found) == 0 ? found : NULL;
-}
-
-int listen_tcp(const char *address, int *port)
-{
-    struct addrinfo *a = resolve(address, true);
-    struct sockaddr_storage at;
-    socklen_t len = sizeof at;
-    int on = 1;
-    int fd = a ? socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
-
-    if (!a)
-        errno = EADDRNOTAVAIL;
-    if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (fd >= 0 && (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, 511) != 0)) {
-        int error = errno;
-        close(fd);
-        fd = -1;
-        errno = error;
-    }
-    if (a)
-        freeaddrinfo(a);
-    if (fd >= 0 && port && getsockname(fd, (struct sockaddr *)&at, &len) == 0)
-        *port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                               : ((struct sockaddr_in *)&at)->sin_port);
-    return fd;
-}
-
-int connect_tcp(const char *address)
-{
-    struct addrinfo *a = resolve(address, false);
-    int on = 1;
-    int fd = a ? socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
-
-    if (fd >= 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS) {
-        close(fd);
-        fd = -1;
-    }
-    if (a)
-        freeaddrinfo(a);
-    return fd;
-}
-
-static int unix_socket(const char *path, struct sockaddr_un *at)
-{
-    *at = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof at->sun_path) {
+    if (strchr(address, '/')) {
+        path->sun_family = AF_UNIX;
+        bool fits = snprintf(path->sun_path, sizeof path->sun_path, "%s", address) < (int)sizeof path->sun_path;
         errno = ENAMETOOLONG;
+        return fits ? sizeof *path : 0;
+    }
+    bool bracket = colon > address && address[0] == '[' && colon[-1] == ']';
+    int len = colon ? (int)(colon - address) - 2 * bracket : 0;
+    snprintf(host, sizeof host, "%.*s", len, address + bracket);
+    if (!colon || getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &found) != 0) {
+        errno = EADDRNOTAVAIL;
+        return 0;
+    }
+    socklen_t n = found->ai_addrlen;
+    memcpy(out, found->ai_addr, n);
+    freeaddrinfo(found);
+    return n;
+}
+
+int socket_open(const char *address, bool listens)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t len = resolve(address, listens, &at);
+    int on = 1, fd = len > 0 ? socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+    bool is_path = at.ss_family == AF_UNIX, good;
+
+    if (fd < 0)
         return -1;
-    }
-    strcpy(at->sun_path, path);
-    return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-}
-
-int connect_unix(const char *path)
-{
-    struct sockaddr_un at;
-    int fd = unix_socket(path, &at);
-
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-int listen_unix(const char *path)
-{
-    struct sockaddr_un at;
-    int fd = unix_socket(path, &at);
-
-    unlink(path);
-    if (fd >= 0 && (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || chmod(path, 0600) != 0 || listen(fd, 64) != 0)) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
+    if (listens && is_path)
+        unlink(address);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (listens)
+        good = bind(fd, (struct sockaddr *)&at, len) == 0 && (!is_path || chmod(address, 0600) == 0) && listen(fd, 511) == 0;
+    else
+        good = connect(fd, (struct sockaddr *)&at, len) == 0 || errno == EINPROGRESS;
+    if (good)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 bool read_some(int fd, struct buf *to, size_t most)

@@ -15,11 +15,8 @@ enum step { STEP_AUTH, STEP_CAPA, STEP_PSYNC, STEP_BYTES };
 
 static void write_out(struct link *l)
 {
-    if (!write_some(l->watch.fd, &l->out)) {
+    if (!watch_write(l->s, &l->watch, &l->out))
         l->ended(l);
-        return;
-    }
-    watch_set(l->s->epoll, &l->watch, EPOLLIN | (l->out.len > 0 ? EPOLLOUT : 0u));
 }
 
 static void send_step(struct link *l)
@@ -93,12 +90,7 @@ bool link_open(struct link *l, struct sidecar *s, const char *id, uint64_t next)
     l->step = STEP_AUTH;
     l->next = next;
     snprintf(l->id, sizeof l->id, "%s", id ? id : "?");
-    l->watch = (struct watch){.fd = connect_unix(s->socket_path), .ready = ready, .self = l};
-    if (l->watch.fd < 0)
-        l->watch.ready = NULL;
-    else if (!watch_open(s->epoll, &l->watch, EPOLLIN))
-        watch_close(&l->watch);
-    if (!l->watch.ready)
+    if (!watch_open(s, &l->watch, socket_open(s->socket_path, false), ready, l))
         return false;
     send_step(l);
     return l->watch.ready;

@@ -116,9 +116,9 @@ static bool open_host(struct sidecar *s, struct rh_words *why)
     database_fill(s, &db);
     if (rh_open(&s->o, &db, &s->host, why) != RH_OK)
         return false;
-    s->host_watch = (struct watch){.fd = rh_fd(s->host), .ready = host_ready, .self = s};
     s->turn = true;
-    return watch_open(s->epoll, &s->host_watch, EPOLLIN) || rh_fail(why, RH_E_IO, "epoll: %s", strerror(errno)) == RH_OK;
+    int fd = fcntl(rh_fd(s->host), F_DUPFD_CLOEXEC, 0); /* the library closes its own */
+    return watch_open(s, &s->host_watch, fd, host_ready, s) || rh_fail(why, RH_E_IO, "epoll: %s", strerror(errno)) == RH_OK;
 }
 
 /* Closes the host, hands the leadership over, and ends the server. */
@@ -126,13 +126,8 @@ static void end_all(struct sidecar *s)
 {
     struct rh_words why;
 
-    clients_cut(s, true);
-    rounds_clear(s);
-    source_close(s);
-    image_close(s);
-    s->paused = s->transfer_sent = false;
-    s->stage = FOLLOW;
-    s->host_watch.ready = NULL;         /* the library closes its descriptor */
+    server_unserve(s);
+    watch_close(&s->host_watch);
     rh_close(s->host, &why);
     s->host = NULL;
     s->leads = false;
@@ -168,7 +163,7 @@ static void tick(struct sidecar *s)
         ctl_transfer(s);
     }
     if (s->transfer_sent && s->now > s->paused_until) /* the leadership stayed here */
-        s->paused = s->transfer_sent = false;
+        ctl_end_transfer(s);
 }
 
 static int wait_ms(struct sidecar *s)
@@ -257,7 +252,7 @@ static bool prepare(struct sidecar *s, struct rh_words *why)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    s->base_fd = s->load_fd = s->image_fd = s->feed_watch.fd = s->control_watch.fd = -1;
+    s->base_fd = s->load_fd = s->image_fd = -1;
     s->now = clock_ms();
     return s->epoll >= 0 || rh_fail(why, RH_E_IO, "epoll: %s", strerror(errno)) == RH_OK;
 }
@@ -274,6 +269,15 @@ static bool write_secret(struct sidecar *s, struct rh_words *why)
     if (fd >= 0)
         close(fd);
     return good || rh_fail(why, RH_E_IO, "%s: %s", path, strerror(errno)) == RH_OK;
+}
+
+static bool open_listeners(struct sidecar *s, struct rh_words *why)
+{
+    char path[260];
+
+    snprintf(path, sizeof path, "%s/ctl.sock", s->dir);
+    return feed_open(s, why) && watch_listen(s, &s->ctl_listener, path, ctl_accept, why) &&
+           watch_listen(s, &s->client_listener, s->o.client, client_accept, why);
 }
 
 /* Reads the options. Returns words for a wrong option, or NULL. */
@@ -347,8 +351,8 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &(struct sigaction){.sa_handler = stop}, NULL);
     sigaction(SIGCHLD, &(struct sigaction){.sa_handler = child}, NULL);
     signal(SIGPIPE, SIG_IGN);
-    bool good = prepare(s, &why) && open_host(s, &why) && write_secret(s, &why) && feed_open(s, &why) && ctl_open(s, &why) &&
-                clients_open(s, &why) && server_start(s, &why) && loop(s, &why);
+    bool good = prepare(s, &why) && open_host(s, &why) && write_secret(s, &why) && open_listeners(s, &why) &&
+                server_start(s, &why) && loop(s, &why);
     if (s->host)
         end_all(s);
     if (!good)

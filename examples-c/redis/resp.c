@@ -5,6 +5,8 @@
  * a read may end within a command.
  */
 #include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sidecar.h"
@@ -110,4 +112,15 @@ static long reply_at(const uint8_t *p, size_t n, int depth)
 long reply_len(const uint8_t *bytes, size_t n)
 {
     return reply_at(bytes, n, 8);
+}
+
+const char *next_word(const char *p, const char *end, char *to, size_t cap)
+{
+    const char *head = memchr(p, '$', (size_t)(end - p)), *text = head ? memchr(head, '\n', (size_t)(end - head)) : NULL;
+    size_t n = head ? strtoul(head + 1, NULL, 10) : 0;
+
+    if (!text || (size_t)(end - text) < n + 3)
+        return NULL;
+    snprintf(to, cap, "%.*s", (int)n, text + 1);
+    return text + 1 + n;
 }

@@ -25,7 +25,7 @@
 #include "sidecar.h"
 
 enum asked { ASK_OK = 1, ASK_VERSION, ASK_USERS, ASK_ROLE, ASK_ROUND, ASK_PROMOTE };
-enum { ARGS = 256, HEALTH_MS = 1000, RISE_MS = 2000, DISK_MS = 100, SPARE_FILES = 3 };
+enum { HEALTH_MS = 1000, RISE_MS = 2000, DISK_MS = 100, SPARE_FILES = 3 };
 
 /* The necessary options, behind the user's own: the last option counts. %s: the folder; %d: feed.c. */
 static const char settings[] =
@@ -39,10 +39,10 @@ static const char settings[] =
 static const char secrets[] = "masteruser raftcore\nmasterauth %s\nuser raftcore on >%s ~* &* +@all\n";
 
 /* Refused to clients. An older server can forbid a subcommand only with the whole command. */
-static const char rules[] = "-replicaof -slaveof -shutdown -failover -psync -sync -replconf -monitor -debug -module +module|list "
-                            "-config|set -config|rewrite -client|kill -acl|setuser -acl|deluser -acl|load -acl|save";
+#define RULES "-replicaof -slaveof -shutdown -failover -psync -sync -replconf -monitor -debug -module +module|list "
+static const char rules[] = RULES "-config|set -config|rewrite -client|kill -acl|setuser -acl|deluser -acl|load -acl|save";
 static const char rules_6[] =
-    "-replicaof -slaveof -shutdown -failover -psync -sync -replconf -monitor -debug -module +module|list "
+    RULES
     "-config +config|get +config|resetstat +config|help -acl +acl|whoami +acl|list +acl|users +acl|getuser +acl|cat "
     "+acl|genpass +acl|log +acl|help -client +client|id +client|info +client|list +client|getname +client|setname "
     "+client|reply +client|caching +client|tracking +client|trackinginfo +client|getredir +client|unblock "
@@ -50,38 +50,9 @@ static const char rules_6[] =
 
 /* ---- the process ---- */
 
-/* Splits a command at spaces, except within quotes. Changes the text. */
-static bool split(char *text, char **args)
-{
-    size_t n = 0;
-    char *to = text;
-
-    for (const char *p = text; *p;) {
-        while (*p == ' ')
-            p++;
-        if (!*p)
-            break;
-        if (n >= ARGS - 2)
-            return false;
-        args[n++] = to;
-        char quote = 0;
-        for (; *p && (quote || *p != ' '); p++) {
-            if (quote ? *p == quote : *p == '\'' || *p == '"')
-                quote = quote ? 0 : *p;
-            else
-                *to++ = *p;
-        }
-        if (*p)
-            p++;
-        *to++ = 0;
-    }
-    args[n] = NULL;
-    return n > 0;
-}
-
 static void run_child(const struct sidecar *s, int config, pid_t parent)
 {
-    char log[256], *args[ARGS], text[8192];
+    char log[256], text[8192];
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);   /* no server without its raftcore-redis */
     if (getppid() != parent)
@@ -91,10 +62,11 @@ static void run_child(const struct sidecar *s, int config, pid_t parent)
     dup2(config, 0);
     dup2(out, 1);
     dup2(out, 2);
-    int len = snprintf(text, 4096, "%s ", s->server_command);
-    if (len < 4096 && snprintf(text + len, sizeof text - (size_t)len, settings, s->dir, s->dir, s->feed_port) < 4096 &&
-        split(text, args))
-        execvp(args[0], args);
+    int len = snprintf(text, sizeof text, "exec %s ", s->server_command);
+    if (len < (int)sizeof text - 2048) {
+        snprintf(text + len, sizeof text - (size_t)len, settings, s->dir, s->dir, s->feed_port);
+        execl("/bin/sh", "sh", "-c", text, (char *)NULL);
+    }
     dprintf(2, "raftcore-redis: %s: %s\n", s->server_command, strerror(errno));
     _exit(127);
 }
@@ -169,9 +141,8 @@ static void ask(struct sidecar *s, enum asked kind, const char *command)
     if (s->asked_head == s->asked_tail)
         s->asked_since = s->now;
     s->asked[s->asked_tail++ % ASKED_MAX] = (uint8_t)kind;
-    if (!write_some(s->control_watch.fd, &s->control_out))
+    if (!watch_write(s, &s->control_watch, &s->control_out))
         want_reload(s, "the control connection to the server broke");
-    watch_set(s->epoll, &s->control_watch, EPOLLIN | (s->control_out.len > 0 ? EPOLLOUT : 0u));
 }
 
 bool server_ask_role(struct sidecar *s)
@@ -188,15 +159,8 @@ static void restrict_users(struct sidecar *s, const char *reply, size_t len)
 {
     bool old = strncmp(s->server_version, "6.", 2) == 0;
     char command[1600], name[128];
-    const char *p = reply, *end = reply + len;
 
-    while ((p = memchr(p, '$', (size_t)(end - p)))) {
-        size_t n = strtoul(p + 1, NULL, 10);
-        const char *text = memchr(p, '\n', (size_t)(end - p));
-        if (!text || (size_t)(end - text) < n + 3)
-            return;
-        snprintf(name, sizeof name, "%.*s", (int)n, text + 1);
-        p = text + n + 1;
+    for (const char *p = reply; (p = next_word(p, reply + len, name, sizeof name));) {
         if (strcmp(name, "raftcore") == 0)
             continue;
         snprintf(command, sizeof command, "ACL SETUSER %s %s%s%s", name, old ? rules_6 : rules, s->allow ? " " : "",
@@ -210,13 +174,10 @@ static void restrict_users(struct sidecar *s, const char *reply, size_t len)
 
 static void note_version(struct sidecar *s, const char *reply)
 {
-    const char *at = strstr(reply, "valkey_version:");
+    const char *valkey = strstr(reply, "valkey_version:"), *redis = strstr(reply, "redis_version:");
 
-    if (!at)
-        at = strstr(reply, "redis_version:");
-    if (at)
-        snprintf(s->server_version, sizeof s->server_version, "%.*s", (int)strcspn(strchr(at, ':') + 1, "\r\n"),
-                 strchr(at, ':') + 1);
+    if (valkey || redis)
+        sscanf(valkey ? valkey : redis, "%*[^:]:%63[^\r\n]", s->server_version);
 }
 
 /*
@@ -305,10 +266,8 @@ static void control_ready(void *self, uint32_t events)
     long len = 0;
     bool open = true;
 
-    if (events & EPOLLOUT) {
-        open = write_some(s->control_watch.fd, &s->control_out);
-        watch_set(s->epoll, &s->control_watch, EPOLLIN | (s->control_out.len > 0 ? EPOLLOUT : 0u));
-    }
+    if (events & EPOLLOUT)
+        open = watch_write(s, &s->control_watch, &s->control_out);
     if (events & ~(uint32_t)EPOLLOUT)
         open = read_some(s->control_watch.fd, &s->control_in, 64 * 1024) && open;
     while (s->control_in.len > 0 && s->asked_head != s->asked_tail &&
@@ -329,15 +288,8 @@ static void control_open(struct sidecar *s)
 {
     char text[100];
 
-    s->control_watch = (struct watch){.fd = connect_unix(s->socket_path), .ready = control_ready, .self = s};
-    if (s->control_watch.fd < 0) {      /* the server is still starting */
-        s->control_watch.ready = NULL;
-        return;
-    }
-    if (!watch_open(s->epoll, &s->control_watch, EPOLLIN)) {
-        watch_close(&s->control_watch);
-        return;
-    }
+    if (!watch_open(s, &s->control_watch, socket_open(s->socket_path, false), control_ready, s))
+        return;                         /* the server is still starting */
     s->control = CONTROL_CONNECTING;
     snprintf(text, sizeof text, "AUTH raftcore %s", s->secret);
     ask(s, ASK_OK, text);
@@ -347,18 +299,23 @@ static void control_open(struct sidecar *s)
 
 /* ---- promotion and demotion ---- */
 
+void server_unserve(struct sidecar *s)
+{
+    clients_cut(s, true);
+    rounds_clear(s);
+    source_close(s);
+    image_close(s);                     /* an image may have uncommitted effects */
+    ctl_end_transfer(s);
+    s->stage = FOLLOW;
+}
+
 static void fall(struct sidecar *s)
 {
     char text[60];
     bool level = s->stage == SERVE && s->outstanding == 0 && s->stream.len == 0 && s->captured == s->log_end;
     bool touched = s->stage == SERVE || s->promoting;
 
-    clients_cut(s, true);
-    rounds_clear(s);
-    source_close(s);
-    image_close(s);                     /* an image may have uncommitted effects */
-    s->paused = false;
-    s->stage = FOLLOW;
+    server_unserve(s);
     if (!touched)
         return;
     if (!level || s->reload[0]) {

@@ -51,14 +51,18 @@ struct watch {
 
 struct sidecar;
 
-bool watch_open(int epoll, struct watch *w, uint32_t events);
-void watch_set(int epoll, struct watch *w, uint32_t events);
+/* Takes a descriptor into the set, for reading. Returns false, with errno, if fd is -1 or the set is full: fd is closed. */
+bool watch_open(const struct sidecar *s, struct watch *w, int fd, void (*ready)(void *self, uint32_t events), void *self);
+/* The same with a listening socket; `self` is the sidecar. */
+bool watch_listen(struct sidecar *s, struct watch *w, const char *address, void (*ready)(void *self, uint32_t events),
+                  struct rh_words *why);
+void watch_set(const struct sidecar *s, struct watch *w, uint32_t events);
+/* Writes as much as the socket takes, and waits for room if bytes are left. Returns false if the connection is broken. */
+bool watch_write(const struct sidecar *s, struct watch *w, struct buf *from);
 void watch_close(struct watch *w);
 
-int listen_tcp(const char *address, int *port);      /* *port may be NULL. -1: errno */
-int listen_unix(const char *path);
-int connect_tcp(const char *address);                /* begins to connect. -1: errno */
-int connect_unix(const char *path);
+/* Listens or begins to connect. address: HOST:PORT, [HOST]:PORT, or the path of a Unix socket. -1: errno. */
+int socket_open(const char *address, bool listens);
 
 /* Reads up to `most` bytes. Returns false at the end of the connection. */
 bool read_some(int fd, struct buf *to, size_t most);
@@ -82,6 +86,9 @@ bool scan_feed(struct scan *s, const uint8_t *bytes, size_t n);
 
 /* Returns the length of the reply at the head. 0: not complete. -1: no reply. */
 long reply_len(const uint8_t *bytes, size_t n);
+
+/* Copies the next string of an array, cut to cap - 1 bytes. Returns the place behind the string. NULL: no more. */
+const char *next_word(const char *p, const char *end, char *to, size_t cap);
 
 /* ---- link.c ---- */
 
@@ -224,6 +231,7 @@ void want_reload(struct sidecar *s, const char *format, ...) __attribute__((form
 bool server_start(struct sidecar *s, struct rh_words *why);
 void server_stop(struct sidecar *s);
 void server_tick(struct sidecar *s);
+void server_unserve(struct sidecar *s);               /* closes clients, rounds, the source, an image */
 void server_role(struct sidecar *s);                  /* the role may have changed */
 bool server_ask_role(struct sidecar *s);              /* for a round. False: not now */
 
@@ -258,7 +266,7 @@ void image_resolve(struct sidecar *s);
 
 /* ---- clients.c ---- */
 struct client;
-bool clients_open(struct sidecar *s, struct rh_words *why);
+void client_accept(void *self, uint32_t events);      /* `self`: the sidecar */
 void clients_cut(struct sidecar *s, bool served);      /* closes the served, or the passed */
 void clients_wake(struct sidecar *s);                 /* the stage or the leader changed */
 void clients_tick(struct sidecar *s);
@@ -276,10 +284,11 @@ void rounds_readable(struct sidecar *s, uint64_t number, bool readable);
 void rounds_clear(struct sidecar *s);
 
 /* ---- ctl.c ---- */
-bool ctl_open(struct sidecar *s, struct rh_words *why);
+void ctl_accept(void *self, uint32_t events);         /* `self`: the sidecar */
 void ctl_outcome(struct sidecar *s, uint64_t ticket, const struct rh_outcome *o);
 int ctl_begin_transfer(struct sidecar *s, uint64_t to, uint64_t ticket);
 void ctl_transfer(struct sidecar *s);                 /* the pause is over: hand over now */
+void ctl_end_transfer(struct sidecar *s);             /* requests are taken again */
 int ctl_main(int argc, char **argv);
 
 /* The upper bits of a ticket name the file. */

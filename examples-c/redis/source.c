@@ -139,5 +139,5 @@ void source_ack(struct sidecar *s)
     int digits = snprintf(number, sizeof number, "%" PRIu64, s->log_end);
     int len = snprintf(text, sizeof text, "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%s\r\n", digits, number);
     if (buf_add(&s->source.out, text, (size_t)len))
-        watch_set(s->epoll, &s->source.watch, EPOLLIN | EPOLLOUT);
+        watch_set(s, &s->source.watch, EPOLLIN | EPOLLOUT);
 }

@@ -1,6 +1,7 @@
 """traps.py: a test for each trap of replication by a database's own stream. traps.py SCRATCH [NAME…]"""
 
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -270,6 +271,22 @@ def a_server_that_hangs_is_replaced_by_another_leader(group):
     group.assert_equal()
 
 
+def a_transfer_ends_with_words_if_the_server_dies_meanwhile(group):
+    """A held reply keeps the transfer waiting."""
+    leader = group.wait_leader()
+    pid, answer = group.server_pid(leader), []
+    with group.paused(*(group.process[i].pid for i in group.process if i != leader)):
+        group.connect(leader).send("SET", "held", 1)
+        t = threading.Thread(target=lambda: answer.append(group.ctl(leader, "transfer")))
+        t.start()
+        time.sleep(0.2)
+        os.kill(pid, signal.SIGKILL)
+        t.join(10)
+    assert answer and "no answer" not in answer[0], answer
+    group.wait_leader()
+    group.assert_equal()
+
+
 def a_long_script_costs_no_leader(group):
     """The server answers BUSY meanwhile: see OPTIONS."""
     leader = group.wait_leader()
@@ -297,6 +314,7 @@ TESTS = [
     (wait_counts_the_group_as_one_replica, []),
     (blocking_commands_watch_pubsub_and_scripts_pass, []),
     (a_long_script_costs_no_leader, []),
+    (a_transfer_ends_with_words_if_the_server_dies_meanwhile, []),
     (a_client_at_a_follower_is_served_by_the_leader, []),
     (a_snapshot_cuts_the_log_and_brings_a_new_member_up, SMALL_LOG),
     (held_replies_are_bounded_and_a_large_reply_arrives, ["--held", "1048576", "--tick-ms", "200"]),
