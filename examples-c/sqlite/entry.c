@@ -1,19 +1,17 @@
 /* entry.c: the bytes of an entry. Numbers are little-endian. */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "raftlite.h"
 
 enum { WORDS = RL_HEAD / 8, VERSION = 1 };
 static const uint64_t largest = 1ull << 48; /* of a file: SQLite's bound is lower */
 
-static void put(uint8_t *to, uint64_t x, int n) {
+void rl_put(uint8_t *to, uint64_t x, int n) {
     for (int i = 0; i < n; i++)
         to[i] = (uint8_t)(x >> 8 * i);
 }
 
-static uint64_t get(const uint8_t *from, int n) {
+uint64_t rl_get(const uint8_t *from, int n) {
     uint64_t x = 0;
     for (int i = 0; i < n; i++)
         x |= (uint64_t)from[i] << 8 * i;
@@ -23,7 +21,7 @@ static uint64_t get(const uint8_t *from, int n) {
 void rl_entry_write(const struct rl_entry *e, uint8_t head[RL_HEAD]) {
     const uint64_t words[WORDS] = {VERSION << 8 | e->kind, e->node, e->number, e->base, e->at, e->low, e->size, e->body.len};
     for (int i = 0; i < WORDS; i++)
-        put(head + 8 * i, words[i], 8);
+        rl_put(head + 8 * i, words[i], 8);
 }
 
 bool rl_entry_read(raftcore_slice bytes, struct rl_entry *e) {
@@ -31,7 +29,7 @@ bool rl_entry_read(raftcore_slice bytes, struct rl_entry *e) {
     if (bytes.len < RL_HEAD)
         return false;
     for (int i = 0; i < WORDS; i++)
-        w[i] = get(bytes.ptr + 8 * i, 8);
+        w[i] = rl_get(bytes.ptr + 8 * i, 8);
     *e = (struct rl_entry){.kind = w[0] & 0xff, .node = w[1], .number = w[2], .base = w[3], .at = w[4], .low = w[5],
                            .size = w[6], .body = {bytes.ptr + RL_HEAD, bytes.len - RL_HEAD}};
     return w[0] >> 8 == VERSION && e->kind >= RL_KIND_PART && e->kind <= RL_KIND_FENCE && w[7] == e->body.len &&
@@ -43,12 +41,8 @@ bool rl_body_take(struct rl_body *b, void *to, size_t len) {
         return false;
     if (to && b->bytes)
         memcpy(to, b->bytes + b->at, len);
-    for (size_t done = 0; to && !b->bytes && done < len;) {
-        ssize_t n = pread(b->fd, (char *)to + done, len - done, (off_t)(b->at + done));
-        if (n == 0 || (n < 0 && errno != EINTR))
-            return false;
-        done += n > 0 ? (size_t)n : 0;
-    }
+    else if (to && rl_read_fd(b->fd, to, len, b->at) != len)
+        return false;
     b->at += len;
     return true;
 }
@@ -57,8 +51,8 @@ bool rl_body_record(struct rl_body *b, uint64_t *offset, uint32_t *len) {
     uint8_t head[RL_RECORD];
     if (!rl_body_take(b, head, sizeof head))
         return false;
-    *offset = get(head, 8);
-    *len = (uint32_t)get(head + 8, 4);
+    *offset = rl_get(head, 8);
+    *len = (uint32_t)rl_get(head + 8, 4);
     return *offset <= largest && *len <= b->len - b->at;
 }
 

@@ -189,11 +189,7 @@ static int sync_names(const struct rl_node *n, struct rh_words *why) {
     char *slash = strrchr(above, '/');
     if (slash)
         slash[slash == above] = 0;
-    int fd = open(slash ? above : ".", O_RDONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return ok ? RH_OK : rh_fail(why, RH_E_IO, "the folder of %s cannot be flushed: %s", n->path, strerror(errno));
+    return rl_sync_folder(slash ? above : ".") ? RH_OK : rh_fail(why, RH_E_IO, "the folder of %s cannot be flushed: %s", n->path, strerror(errno));
 }
 
 static int open_file(struct rl_node *n, struct rh_words *why) {

@@ -45,6 +45,7 @@ int rl_scratch_write(struct rl_scratch *s, const char *dir, const void *from, si
 int rl_scratch_read(const struct rl_scratch *s, void *to, size_t len, uint64_t at); /* zeros behind the end */
 int rl_scratch_truncate(struct rl_scratch *s, uint64_t size);
 void rl_scratch_close(struct rl_scratch *s);
+size_t rl_read_fd(int fd, void *to, size_t len, uint64_t at); /* fewer: the end; SIZE_MAX: errno */
 
 /* ---- entries of the log (entry.c) ---- */
 
@@ -61,6 +62,8 @@ struct rl_entry {
     raftcore_slice body;
 };
 
+void rl_put(uint8_t *to, uint64_t x, int n); /* n bytes, little-endian */
+uint64_t rl_get(const uint8_t *from, int n);
 void rl_entry_write(const struct rl_entry *e, uint8_t head[RL_HEAD]);
 bool rl_entry_read(raftcore_slice bytes, struct rl_entry *e);
 
@@ -93,6 +96,7 @@ void rl_state_write(const struct rl_state *s, uint8_t *to);
 void rl_state_read(struct rl_state *s, const uint8_t *from);
 /* Replaces a small file: after a power cut the file has the old bytes or the new ones. */
 int rl_replace(const char *dir, const char *name, const void *bytes, size_t len, struct rh_words *why);
+bool rl_sync_folder(const char *path); /* makes the names in a folder durable. False: errno */
 int rl_state_save(const char *dir, const struct rl_state *s, struct rh_words *why);
 int rl_state_load(const char *dir, struct rl_state *s, struct rh_words *why); /* RH_NONE: none saved */
 uint64_t *rl_state_done(struct rl_state *s, uint64_t node);                   /* makes room */

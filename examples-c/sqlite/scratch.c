@@ -24,18 +24,23 @@ static int write_all(int fd, const void *from, size_t len, uint64_t at) {
     return SQLITE_OK;
 }
 
-int rl_scratch_read(const struct rl_scratch *s, void *to, size_t len, uint64_t at) {
+size_t rl_read_fd(int fd, void *to, size_t len, uint64_t at) {
     size_t done = 0;
-    while (s->fd >= 0 && done < len) {
-        ssize_t n = pread(s->fd, (char *)to + done, len - done, (off_t)(at + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return SQLITE_IOERR_READ;
+    while (done < len) {
+        ssize_t n = pread(fd, (char *)to + done, len - done, (off_t)(at + done));
         if (n == 0)
             break;
-        done += (size_t)n;
+        if (n < 0 && errno != EINTR)
+            return SIZE_MAX;
+        done += n > 0 ? (size_t)n : 0;
     }
+    return done;
+}
+
+int rl_scratch_read(const struct rl_scratch *s, void *to, size_t len, uint64_t at) {
+    size_t done = s->fd >= 0 ? rl_read_fd(s->fd, to, len, at) : 0;
+    if (done == SIZE_MAX)
+        return SQLITE_IOERR_READ;
     memset((char *)to + done, 0, len - done);
     return SQLITE_OK;
 }

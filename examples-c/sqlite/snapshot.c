@@ -24,11 +24,6 @@ struct rl_view {
     struct rl_scratch old;
 };
 
-static void put_u64(uint8_t *to, uint64_t x) {
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(x >> 8 * i);
-}
-
 /* ---- durable ---- */
 
 int rl_applied(void *self, uint64_t *index, struct rh_words *why) {
@@ -81,7 +76,7 @@ int rl_snapshot_open(void *self, void **view, uint64_t *index, struct rh_words *
     v->saved = calloc(1, v->size / VIEW_BLOCK + 1);
     memcpy(v->head, "raftlite", 8);
     rl_state_write(&n->state, v->head + 8);
-    put_u64(v->head + HEAD - 8, v->size);
+    rl_put(v->head + HEAD - 8, v->size, 8);
     if (n->state.index < n->given)
         *index = n->state.index;
     if (v->saved)
@@ -210,7 +205,6 @@ int rl_finish_load(struct rl_node *n, struct rh_words *why) {
     char path[RL_PATH + 32];
     uint8_t head[HEAD];
     struct rl_state s;
-    uint64_t size = 0;
     name(n, "ready", path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -220,10 +214,8 @@ int rl_finish_load(struct rl_node *n, struct rh_words *why) {
         return rh_fail(why, RH_E_DAMAGED, "%s is no snapshot of a database", path);
     }
     rl_state_read(&s, head + 8);
-    for (int i = 7; i >= 0; i--)
-        size = size << 8 | head[HEAD - 8 + i];
     settle(n, &s);
-    uint64_t stage_len = s.stage_first ? s.stage_len : 0;
+    uint64_t size = rl_get(head + HEAD - 8, 8), stage_len = s.stage_first ? s.stage_len : 0;
     int code = s.stage_first ? rl_open_stage(n, s.stage_first, why) : RH_OK;
     if (code == RH_OK && stage_len > 0 && (copy(n, fd, HEAD, stage_len, n->stage_fd) != SQLITE_OK || fdatasync(n->stage_fd) != 0))
         code = rh_fail(why, RH_E_IO, "the parts of a transaction cannot be written");
@@ -264,14 +256,10 @@ int rl_finish_load(struct rl_node *n, struct rh_words *why) {
 static int make_ready(struct rl_node *n, uint64_t index, struct rh_words *why) {
     char new[RL_PATH + 32], ready[RL_PATH + 32];
     uint8_t number[8];
-    put_u64(number, index);
+    rl_put(number, index, 8);
     name(n, "new", new);
     name(n, "ready", ready);
-    int folder = open(n->dir, O_RDONLY | O_CLOEXEC);
-    bool ok = folder >= 0 && pwrite(n->loading.fd, number, 8, 8) == 8 && fsync(n->loading.fd) == 0 && rename(new, ready) == 0 && fsync(folder) == 0;
-    if (folder >= 0)
-        close(folder);
-    if (!ok)
+    if (pwrite(n->loading.fd, number, 8, 8) != 8 || fsync(n->loading.fd) != 0 || rename(new, ready) != 0 || !rl_sync_folder(n->dir))
         return rh_fail(why, RH_E_IO, "%s cannot be made durable: %s", ready, strerror(errno));
     rl_drain(n);
     return rl_finish_load(n, why);

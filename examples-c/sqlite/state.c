@@ -10,14 +10,14 @@
 void rl_state_write(const struct rl_state *s, uint8_t *to) {
     uint64_t words[RL_STATE_WORDS];
     memcpy(words, s, sizeof words);
-    for (size_t i = 0; i < RL_STATE_BYTES; i++)
-        to[i] = (uint8_t)(words[i / 8] >> 8 * (i % 8));
+    for (size_t i = 0; i < RL_STATE_WORDS; i++)
+        rl_put(to + 8 * i, words[i], 8);
 }
 
 void rl_state_read(struct rl_state *s, const uint8_t *from) {
-    uint64_t words[RL_STATE_WORDS] = {0};
-    for (size_t i = 0; i < RL_STATE_BYTES; i++)
-        words[i / 8] |= (uint64_t)from[i] << 8 * (i % 8);
+    uint64_t words[RL_STATE_WORDS];
+    for (size_t i = 0; i < RL_STATE_WORDS; i++)
+        words[i] = rl_get(from + 8 * i, 8);
     memcpy(s, words, sizeof words);
 }
 
@@ -31,6 +31,14 @@ uint64_t *rl_state_done(struct rl_state *s, uint64_t node) {
     return &s->done[i][1];
 }
 
+bool rl_sync_folder(const char *path) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 int rl_replace(const char *dir, const char *name, const void *bytes, size_t len, struct rh_words *why) {
     char path[RL_PATH + 32], new[RL_PATH + 36];
     snprintf(path, sizeof path, "%s/%s", dir, name);
@@ -40,11 +48,9 @@ int rl_replace(const char *dir, const char *name, const void *bytes, size_t len,
     int error = errno;
     if (fd >= 0)
         close(fd);
-    int folder = ok && rename(new, path) == 0 ? open(dir, O_RDONLY | O_CLOEXEC) : -1;
-    ok = folder >= 0 && fsync(folder) == 0;
-    if (folder >= 0)
-        close(folder);
-    return ok ? RH_OK : rh_fail(why, RH_E_IO, "%s cannot be written: %s", path, strerror(error));
+    if (ok && rename(new, path) == 0 && rl_sync_folder(dir))
+        return RH_OK;
+    return rh_fail(why, RH_E_IO, "%s cannot be written: %s", path, strerror(ok ? errno : error));
 }
 
 int rl_state_save(const char *dir, const struct rl_state *s, struct rh_words *why) {

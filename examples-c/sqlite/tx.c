@@ -166,8 +166,8 @@ static bool put(struct proposal *p, const void *bytes, size_t len) {
 
 static bool put_record(struct proposal *p, uint64_t offset, const uint8_t *bytes, size_t len) {
     uint8_t head[RL_RECORD];
-    for (int i = 0; i < RL_RECORD; i++)
-        head[i] = (uint8_t)(i < 8 ? offset >> 8 * i : len >> 8 * (i - 8));
+    rl_put(head, offset, 8);
+    rl_put(head + 8, len, 4);
     return put(p, head, sizeof head) && put(p, bytes, len);
 }
 

@@ -15,7 +15,7 @@
 #include <sqlite3ext.h>
 SQLITE_EXTENSION_INIT1
 
-static sqlite3_vfs vfs;
+static sqlite3_vfs vfs, *base; /* base: of SQLite, below */
 
 void rl_say(const char *format, ...) {
     char text[600];
@@ -52,7 +52,7 @@ static bool is_meant(const char *path) {
 }
 
 static int on_open(sqlite3_vfs *self, const char *name, sqlite3_file *f, int flags, int *out) {
-    sqlite3_vfs *base = self->pAppData;
+    (void)self;
     struct rh_words why = {""};
     struct rl_node *n;
     f->pMethods = NULL;
@@ -78,83 +78,31 @@ static int on_open(sqlite3_vfs *self, const char *name, sqlite3_file *f, int fla
 }
 
 static int on_delete(sqlite3_vfs *self, const char *name, int sync) {
-    sqlite3_vfs *base = self->pAppData;
+    (void)self;
     return rl_node_of(name, "-journal") ? SQLITE_OK : base->xDelete(base, name, sync);
 }
 
 static int on_access(sqlite3_vfs *self, const char *name, int flags, int *out) {
-    sqlite3_vfs *base = self->pAppData;
+    (void)self;
     if (!rl_node_of(name, "-journal") && !rl_node_of(name, "-wal"))
         return base->xAccess(base, name, flags, out);
     *out = 0;
     return SQLITE_OK;
 }
 
-static int on_full_path(sqlite3_vfs *self, const char *name, int len, char *out) {
-    sqlite3_vfs *base = self->pAppData;
-    return base->xFullPathname(base, name, len, out);
-}
-
-static void *on_dl_open(sqlite3_vfs *self, const char *name) {
-    sqlite3_vfs *base = self->pAppData;
-    return base->xDlOpen(base, name);
-}
-
-static void on_dl_error(sqlite3_vfs *self, int len, char *out) {
-    sqlite3_vfs *base = self->pAppData;
-    base->xDlError(base, len, out);
-}
-
-static void (*on_dl_sym(sqlite3_vfs *self, void *library, const char *symbol))(void) {
-    sqlite3_vfs *base = self->pAppData;
-    return base->xDlSym(base, library, symbol);
-}
-
-static void on_dl_close(sqlite3_vfs *self, void *library) {
-    sqlite3_vfs *base = self->pAppData;
-    base->xDlClose(base, library);
-}
-
-static int on_randomness(sqlite3_vfs *self, int len, char *out) {
-    sqlite3_vfs *base = self->pAppData;
-    return base->xRandomness(base, len, out);
-}
-
-static int on_sleep(sqlite3_vfs *self, int microseconds) {
-    sqlite3_vfs *base = self->pAppData;
-    return base->xSleep(base, microseconds);
-}
-
-static int on_time(sqlite3_vfs *self, double *out) {
-    sqlite3_vfs *base = self->pAppData;
-    return base->xCurrentTime(base, out);
-}
-
-static int on_last_error(sqlite3_vfs *self, int len, char *out) {
-    sqlite3_vfs *base = self->pAppData;
-    return base->xGetLastError ? base->xGetLastError(base, len, out) : 0;
-}
-
-static int on_time_ms(sqlite3_vfs *self, sqlite3_int64 *out) {
-    sqlite3_vfs *base = self->pAppData;
-    return base->xCurrentTimeInt64(base, out);
-}
-
-static sqlite3_vfs vfs = {.iVersion = 2, .zName = "raft", .xOpen = on_open, .xDelete = on_delete, .xAccess = on_access,
-                          .xFullPathname = on_full_path, .xDlOpen = on_dl_open, .xDlError = on_dl_error,
-                          .xDlSym = on_dl_sym, .xDlClose = on_dl_close, .xRandomness = on_randomness, .xSleep = on_sleep,
-                          .xCurrentTime = on_time, .xGetLastError = on_last_error, .xCurrentTimeInt64 = on_time_ms};
-
 static int register_once(const sqlite3_api_routines *api) {
     if (sqlite3_api)
         return SQLITE_OK;
     SQLITE_EXTENSION_INIT2(api);
-    sqlite3_vfs *base = sqlite3_vfs_find("unix");
+    base = sqlite3_vfs_find("unix");
     if (!base)
         return SQLITE_ERROR;
-    vfs.pAppData = base;
-    vfs.mxPathname = base->mxPathname;
+    vfs = *base; /* the functions of "unix" for time, libraries and the like serve as they are */
+    vfs.zName = "raft";
     vfs.szOsFile = (int)rl_file_bytes(base);
+    vfs.xOpen = on_open;
+    vfs.xDelete = on_delete;
+    vfs.xAccess = on_access;
     return sqlite3_vfs_register(&vfs, getenv("RAFTLITE_FILE") != NULL);
 }
 
