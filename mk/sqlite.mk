@@ -13,7 +13,7 @@ SQLITE_SANE   = $(filter-out %/preload.c,$(SQLITE_SRC)) tests/sqlite/threads.c $
 
 SQLITE_HELP  := $(addprefix $(SQLITE_OUT)/,point.so power.so threads-tsan threads-asan)
 
-.PHONY: sqlite sqlite-demo sqlite-test sqlite-verify bench-sqlite
+.PHONY: sqlite sqlite-demo sqlite-test sqlite-verify sqlite-mutants bench-sqlite
 
 # Only the extension's entry point and the functions that LD_PRELOAD replaces are exported.
 $(SQLITE_OUT)/raftlite.so: $(SQLITE_SRC) $(SQLITE_HDR) $(SQLITE_LIBS) mk/sqlite.mk
@@ -41,5 +41,7 @@ sqlite-test: sqlite $(SQLITE_HELP)  ## each end of a commit, each trap, 50 kills
 	tests/sqlite/run short
 sqlite-verify: sqlite $(SQLITE_HELP)  ## 1,000 kills, each kill point, Django's tests
 	tests/sqlite/run long
+sqlite-mutants: sqlite $(SQLITE_OUT)/power.so  ## faults planted in raftlite.so, such as a sync left out: does a test notice each?
+	@PYTHONDONTWRITEBYTECODE=1 python3 tests/sqlite/mutants.py $(SQLITE_OUT)/power.so
 bench-sqlite: sqlite  ## transactions of one INSERT: three nodes beside stock SQLite on one, in one run
 	@PYTHONDONTWRITEBYTECODE=1 python3 tests/sqlite/bench.py

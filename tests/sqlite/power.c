@@ -111,6 +111,19 @@ size_t power_note(void) {
     return i;
 }
 
+/* Returns the place of the first call that makes or removes a name with this end, or of the last one. 0: none. */
+size_t power_named(const char *tail, int last);
+size_t power_named(const char *tail, int last) {
+    size_t found = 0, len = strlen(tail);
+    for (size_t i = 0; i < record.count && (last || !found); i++) {
+        const char *name = record.ops[i].name2 ? record.ops[i].name2 : record.ops[i].name;
+        size_t n = name && record.ops[i].kind != DISK_SYNC_DIR ? strlen(name) : 0;
+        if (n >= len && strcmp(name + n - len, tail) == 0)
+            found = i;
+    }
+    return found;
+}
+
 /* Lays down the folder after `count` calls, at least as many as before. Folders below must exist. */
 void power_cut(size_t count, int mode, unsigned long long seed, const char *dir);
 void power_cut(size_t count, int mode, unsigned long long seed, const char *dir) {

@@ -179,6 +179,7 @@ class Traps(unittest.TestCase):
     # ---- readers ----
 
     def test_a_reader_at_a_follower_waits_while_entries_are_applied(self):
+        self.group.same()  # the follower has the table
         asked = [self.leader.post(do="sql", sql=ROWS.format(20, self.table, 900), thread=1) for _ in range(20)]
         counts = [self.follower.sql("SELECT count(*) FROM " + self.table, c="reader")[0][0] for _ in range(200)]
         for n in asked:
