@@ -2,6 +2,7 @@
 #
 #   SERVER=…        another server for the tests: a valkey-server, an older redis-server
 #   SEED=…          repeats the choices of a history
+#   PATIENCE=4      the tests wait so many times as long, for a busy machine
 
 REDIS_OUT := target/redis
 REDIS_RUN := tests/redis/run $(REDIS_OUT)

@@ -16,9 +16,14 @@ import importlib.util  # noqa: E402
 _spec = importlib.util.spec_from_file_location("kv_kit", os.path.join(ROOT, "tests", "kv", "kit.py"))
 _kv = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_kv)
-Client, Reply, wait_for, free_port = _kv.Client, _kv.Reply, _kv.wait_for, _kv.free_port
+Client, Reply, free_port = _kv.Client, _kv.Reply, _kv.free_port
 
 BROKEN = (OSError, ConnectionError, ValueError)
+PATIENCE = float(os.environ.get("PATIENCE") or 1)  # a start reads the whole log, which takes long under a sanitizer
+
+
+def wait_for(what, condition, seconds=20, every=0.01):
+    return _kv.wait_for(what, condition, seconds * PATIENCE, every)
 
 
 def version_of(server):
