@@ -31,8 +31,8 @@ MUTANTS = [
      ["states.py", "Doubts.test_in_doubt_then_in_effect_is_never_seen_by_an_open_connection"]),
     ("a transaction takes effect on top of any other", "apply.c", "|| e->base != s->last)", "|| false)",
      ["states.py", "States.test_a_fence_of_another_node_repeats_a_transaction"]),
-    ("a starting member shows the file at once", "file.c", "return n->serving && ", "return ",
-     ["traps.py", "Lives.test_a_file_that_goes_through_the_log_again_is_shown_to_nobody"]),
+    ("a reader is not waited for", "apply.c", "if (effect && !locked && !rl_lock_file(n, wait))", "if (false)",
+     ["traps.py", "Traps.test_a_reader_holds_up_the_file_and_not_the_group"]),
 ]
 
 
