@@ -32,6 +32,15 @@ def version_of(server):
     return tuple(int(n) for n in re.search(r"v=(\d+)\.(\d+)\.(\d+)", text).groups())
 
 
+def is_stopped(pid):
+    """True if no thread of the process runs: a signal reaches one thread, and the others may run on for a moment."""
+    states = set()
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat") as f:
+            states.add(f.read().rsplit(")", 1)[1].split()[0])
+    return states == {"T"}
+
+
 class UnixClient(Client):
     """A connection to a member's own server, past raftcore-redis, as the user of the operators."""
 
@@ -145,6 +154,7 @@ class Group:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
+            wait_for("all of them stand still", lambda: all(map(is_stopped, pids)))
             yield
         finally:
             for pid in pids:
