@@ -4,6 +4,7 @@
    file, or lies on a page that a test reads. KNOWN names the tests.
 2. Each setting, event, code, error and metric has a row on its page.
 3. Pages of the navigation exist, and each page of docs/ is in the navigation.
+4. Lists are lists.
 """
 
 import re
@@ -126,6 +127,20 @@ def check_navigation() -> None:
             faults.append(f"mk/docs/mkdocs.yml: no page {page}")
 
 
+def check_lists() -> None:
+    """A list needs an empty line before it, or the site prints its items as one paragraph."""
+    nav = text("mk/docs/mkdocs.yml").split("\nnav:\n")[1]
+    pages = [page[len("at/") :] if page.startswith("at/") else f"docs/{page}" for page in re.findall(r": (\S+\.md)$", nav, re.M)]
+    for page in pages:
+        if page.startswith("reference/"):
+            continue
+        before = ""
+        for line in re.sub(r"^```.*?^```$", "", text(page), flags=re.M | re.S).splitlines():
+            if re.match(r"(- |\d+\. )", line) and before.strip() and not re.match(r"(- |\d+\. |  |#|\|)", before):
+                faults.append(f"{page}: no empty line before the list that begins with: {line[:60]}")
+            before = line
+
+
 def check_readme() -> None:
     """The commands at the top of the README are commands of docs/install.md, which a test runs."""
     top = text("README.md").splitlines()
@@ -141,6 +156,7 @@ check_start()
 check_readme()
 check_rows()
 check_navigation()
+check_lists()
 if faults:
     sys.exit("\n".join(faults))
 print(f"documents: {count} blocks of code are known to tests; settings, events, codes, errors and metrics have their rows")
