@@ -14,7 +14,7 @@
 
 #include "sidecar.h"
 
-enum { LINE = 600, PAUSE_MS = 500, MEMBERS = 64 };
+enum { LINE = 600, PAUSE_MS = 500, MEMBERS = 64, WORDS = 6 };
 
 struct ctl {
     struct ctl *next;
@@ -103,6 +103,27 @@ static void status(struct ctl *c)
     finish(c, text);
 }
 
+size_t ctl_metrics(void *context, char *to, size_t cap)
+{
+    const struct sidecar *s = context;
+    const struct { const char *name, *type; uint64_t value; } rows[] = {
+        {"serving", "gauge", s->stage == SERVE && s->control == CONTROL_READY},
+        {"server_up", "gauge", s->control == CONTROL_READY},
+        {"clients", "gauge", s->n_clients},
+        {"clients_passed", "gauge", s->n_passed},
+        {"held_bytes", "gauge", s->held_bytes},
+        {"stream_committed_bytes", "counter", s->log_end},
+        {"reloads_total", "counter", s->n_reloads},
+    };
+    size_t len = 0;
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        len += (size_t)snprintf(len < cap ? to + len : NULL, len < cap ? cap - len : 0,
+                                "# TYPE raftcore_redis_%s %s\nraftcore_redis_%s %" PRIu64 "\n", rows[i].name, rows[i].type,
+                                rows[i].name, rows[i].value);
+    return len;
+}
+
 /* ---- commands ---- */
 
 /* No requests are taken for a moment, so that the deposed server has no uncommitted effects. */
@@ -145,30 +166,49 @@ void ctl_end_transfer(struct sidecar *s)
     s->paused = s->transfer_sent = false;
 }
 
+/* Splits the line at spaces and its end. */
+static size_t split(const char *line, raftcore_slice *words, size_t most)
+{
+    size_t n = 0;
+
+    for (line += strspn(line, " \n"); *line && n < most; line += strspn(line, " \n")) {
+        size_t len = strcspn(line, " \n");
+        words[n++] = (raftcore_slice){(const uint8_t *)line, len};
+        line += len;
+    }
+    return n;
+}
+
+static bool is(raftcore_slice word, const char *text)
+{
+    return word.len == strlen(text) && memcmp(word.ptr, text, word.len) == 0;
+}
+
+/* The library knows the commands, but for a transfer that waits for held replies, and a status with the server. */
 static void obey(struct ctl *c)
 {
     struct sidecar *s = c->s;
-    char verb[16] = "", peer[256] = "", client[256] = "";
-    uint64_t id = 0;
-    int n = sscanf(c->line, "%15s %" SCNu64 " %255s %255s", verb, &id, peer, client), code = RH_E_ARG;
+    raftcore_slice words[WORDS];
+    size_t n = split(c->line, words, WORDS);
+    struct rh_words why = {""};
+    char line[RH_WORDS_MAX + 2];
+    int code;
 
-    if (strcmp(verb, "status") == 0) {
+    if (n == 1 && is(words[0], "status")) {
         status(c);
         return;
     }
     c->ticket = ticket_of(TICKET_CTL, ++s->next_ticket);
     s->turn = true;
-    if (strcmp(verb, "add") == 0 && n >= 3)
-        code = rh_add(s->host, id, peer, n > 3 ? client : NULL, c->ticket);
-    else if (strcmp(verb, "promote") == 0 && n == 2)
-        code = rh_promote(s->host, id, c->ticket);
-    else if (strcmp(verb, "remove") == 0 && n == 2)
-        code = rh_remove(s->host, id, c->ticket);
-    else if (strcmp(verb, "transfer") == 0)
-        code = ctl_begin_transfer(s, id, c->ticket);
+    if (n > 0 && n < 3 && is(words[0], "transfer")) {
+        code = ctl_begin_transfer(s, n > 1 ? strtoull((const char *)words[1].ptr, NULL, 10) : 0, c->ticket);
+        rh_fail(&why, code, "%s", rh_strerror(code));
+    } else {
+        code = rh_command(s->host, words, n, c->ticket, &why);
+    }
+    snprintf(line, sizeof line, "%s\n", why.text);
     if (code != RH_OK)
-        finish(c, code == RH_E_ARG ? "not understood: status | add ID PEER [CLIENT] | promote ID | remove ID | transfer [ID]\n"
-                                   : "not now: too many requests are under way\n");
+        finish(c, line);
 }
 
 static void ready(void *self, uint32_t events)
@@ -215,7 +255,8 @@ int ctl_main(int argc, char **argv)
     ssize_t n, total = 0;
 
     if (argc < 3 || strcmp(argv[0], "--dir") != 0) {
-        fprintf(stderr, "raftcore-redis ctl --dir DIR status | add ID PEER [CLIENT] | promote ID | remove ID | transfer [ID]\n");
+        fprintf(stderr, "raftcore-redis ctl --dir DIR status | transfer [ID] | add ID PEER [CLIENT] [learner] | promote ID |\n"
+                        "                             remove ID | address ID PEER [CLIENT] | backup FILE\n");
         return 2;
     }
     for (int i = 2; i < argc; i++)

@@ -26,7 +26,8 @@ static const char usage[] =
     "raftcore-redis: an unmodified redis-server or valkey-server, replicated. One beside each server.\n"
     "\n"
     "  raftcore-redis --id N --dir DIR --client HOST:PORT --peer HOST:PORT [--found | --join HOST:PORT] [options]\n"
-    "  raftcore-redis ctl --dir DIR status | add ID PEER [CLIENT] | promote ID | remove ID | transfer [ID]\n"
+    "  raftcore-redis ctl --dir DIR status | transfer [ID] | add ID PEER [CLIENT] [learner] | promote ID | remove ID |\n"
+    "                               address ID PEER [CLIENT] | backup FILE\n"
     "\n"
     "  --id N              number of the member; never used again for another directory\n"
     "  --dir DIR           log, snapshots, and the server's files\n"
@@ -43,6 +44,9 @@ static const char usage[] =
     "  --tick-ms MS        unit of Raft's times; an election begins after 10 to 20 [50]\n"
     "  --log-bytes BYTES   of log before a snapshot is made [67108864]\n"
     "  --lease-reads       reads trust the clocks: faster, see docs/redis.md\n"
+    "  --metrics HOST:PORT where GET /metrics is answered, for Prometheus\n"
+    "  --restore FILE      with --found: the new group begins with a backup of ctl\n"
+    "  --force-cluster     this member goes on alone: docs/lost-quorum.md first\n"
     "  --tls-ca FILE --tls-cert FILE --tls-key FILE   TLS between members\n";
 
 static volatile sig_atomic_t stopped;
@@ -112,8 +116,13 @@ static void host_ready(void *self, uint32_t events)
 static bool open_host(struct sidecar *s, struct rh_words *why)
 {
     struct rh_database db;
+    struct rh_words told = {""};
 
     database_fill(s, &db);
+    if (s->alone && rh_recover(s->o.dir, s->o.group, s->o.id, &told, why) != RH_OK)
+        return false;
+    if (s->alone)
+        say(s, "--force-cluster: this member GOES ON ALONE, and the others must never come back. %s", told.text);
     if (rh_open(&s->o, &db, &s->host, why) != RH_OK)
         return false;
     s->turn = true;
@@ -288,7 +297,8 @@ static const char *read_options(struct sidecar *s, int argc, char **argv)
         {"listen", 1, NULL, 'L'}, {"found", 0, NULL, 'f'}, {"join", 1, NULL, 'j'}, {"server", 1, NULL, 's'}, {"tell", 0, NULL, 't'},
         {"allow", 1, NULL, 'a'}, {"held", 1, NULL, 'h'}, {"server-ms", 1, NULL, 'm'}, {"tick-ms", 1, NULL, 'k'},
         {"log-bytes", 1, NULL, 'l'}, {"lease-reads", 0, NULL, 'r'}, {"tls-ca", 1, NULL, 'A'},
-        {"tls-cert", 1, NULL, 'C'}, {"tls-key", 1, NULL, 'K'}, {NULL, 0, NULL, 0}};
+        {"tls-cert", 1, NULL, 'C'}, {"tls-key", 1, NULL, 'K'}, {"metrics", 1, NULL, 'M'}, {"restore", 1, NULL, 'R'},
+        {"force-cluster", 0, NULL, 'F'}, {NULL, 0, NULL, 0}};
     int o;
 
     s->server_command = "redis-server";
@@ -314,6 +324,9 @@ static const char *read_options(struct sidecar *s, int argc, char **argv)
         case 'A': s->o.tls_ca = optarg; break;
         case 'C': s->o.tls_cert = optarg; break;
         case 'K': s->o.tls_key = optarg; break;
+        case 'M': s->o.metrics = optarg; break;
+        case 'R': s->o.restore = optarg; break;
+        case 'F': s->alone = true; break;
         default: return "";
         }
     }
@@ -325,6 +338,8 @@ static const char *read_options(struct sidecar *s, int argc, char **argv)
            : !s->o.client                ? "--client is missing"
            : !s->o.peer                  ? "--peer is missing"
            : s->o.found && s->o.join     ? "--found or --join, not both"
+           : s->o.restore && !s->o.found ? "--restore goes with --found"
+           : s->alone && (s->o.found || s->o.join) ? "--force-cluster is for a member of a group, without --found and --join"
            : s->held_max < 1024 * 1024   ? "--held is below 1 MiB"
            : s->o.compaction_bytes < 1024 * 1024 ? "--log-bytes is below 1 MiB"
            : s->server_ms < 100          ? "--server-ms is below 100"
@@ -346,7 +361,8 @@ int main(int argc, char **argv)
         return 2;
     }
     s->o.log = library_says;
-    s->o.log_context = s;
+    s->o.log_context = s->o.metrics_context = s;
+    s->o.more_metrics = ctl_metrics;
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
     sigaction(SIGINT, &(struct sigaction){.sa_handler = stop}, NULL);
     sigaction(SIGCHLD, &(struct sigaction){.sa_handler = child}, NULL);

@@ -132,6 +132,7 @@ struct sidecar {
     struct rh_options o;
     const char *server_command, *allow;
     bool tell;                   /* clients at a follower are told where the leader is */
+    bool alone;                  /* this member is declared to be the whole group */
     uint64_t held_max;
     unsigned server_ms;
     char dir[200], socket_path[240], secret[SECRET + 1];
@@ -289,6 +290,7 @@ void ctl_outcome(struct sidecar *s, uint64_t ticket, const struct rh_outcome *o)
 int ctl_begin_transfer(struct sidecar *s, uint64_t to, uint64_t ticket);
 void ctl_transfer(struct sidecar *s);                 /* the pause is over: hand over now */
 void ctl_end_transfer(struct sidecar *s);             /* requests are taken again */
+size_t ctl_metrics(void *context, char *to, size_t cap); /* of rh_options.more_metrics; `context`: the sidecar */
 int ctl_main(int argc, char **argv);
 
 /* The upper bits of a ticket name the file. */

@@ -1,12 +1,13 @@
-"""outside.py: what reaches a member from outside: strangers on the network, and a disk without space. outside.py SCRATCH"""
+"""outside.py: what reaches a member from outside: strangers, a disk without space, an operator with a backup or a lost quorum. outside.py SCRATCH"""
 
 import contextlib
 import os
 import sys
 import tempfile
 import time
+import urllib.request
 
-from kit import BROKEN, ROOT, Client, Group, Reply, wait_for
+from kit import BROKEN, ROOT, Client, Group, Reply, free_port, wait_for
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "interop"))
 from machine import Ballast, certificates, small_disk  # noqa: E402
@@ -94,9 +95,50 @@ def a_full_disk_refuses_writes_in_words_and_loses_nothing(scratch):
         group.assert_equal()
 
 
+def page(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answered:
+        return answered.read().decode()
+
+
+def a_backup_founds_a_new_group_and_a_survivor_goes_on_alone(scratch):
+    copy = os.path.join(scratch, "copy")
+    with Group(os.path.join(scratch, "old"), options=TICK) as group:
+        leader = group.wait_leader()
+        for n in range(50):
+            assert answer(group, "RPUSH", "l", n) == n + 1
+        follower = next(i for i in group.members if i != leader)
+        assert group.ctl(follower, "backup", copy).startswith("done"), group.log(follower)
+        assert "exists" in group.ctl(follower, "backup", copy)
+        assert answer(group, "RPUSH", "l", 50) == 51
+
+        port = free_port()
+        group.kill(follower)
+        group.start(follower, options=["--metrics", f"127.0.0.1:{port}"])
+        wait_for("the server is up", lambda: "raftcore_redis_server_up 1\n" in page(port))
+        told = page(port)
+        assert "raftcore_redis_serving 0\n" in told and "\n# TYPE raftcore_commit" in told, told
+        assert "not understood: add ID" in group.ctl(leader, "add", "nobody")
+
+        group.assert_equal()
+        for i in group.members:
+            group.kill(i)
+        group.members = [follower]
+        group.start(follower, options=["--force-cluster"])
+        assert answer(group, "RPUSH", "l", 51) == 52
+        assert group.status(follower).count("  voter  ") == 1 and "GOES ON ALONE" in group.log(follower)
+    with Group(os.path.join(scratch, "new"), options=TICK, size=0) as group:
+        group.start(1, options=["--restore", copy])
+        assert answer(group, "RPUSH", "l", 50) == 51
+        assert [int(n) for n in answer(group, "LRANGE", "l", 0, -1)] == list(range(51))
+        group.start(2)
+        wait_for("the second member votes", lambda: group.status(1).count("  voter  ") == 2)
+        group.assert_equal()
+
+
 def main():
     scratch = tempfile.mkdtemp(dir=sys.argv[1])
-    for test in (members_speak_tls_and_strangers_are_refused, a_full_disk_refuses_writes_in_words_and_loses_nothing):
+    for test in (members_speak_tls_and_strangers_are_refused, a_full_disk_refuses_writes_in_words_and_loses_nothing,
+                 a_backup_founds_a_new_group_and_a_survivor_goes_on_alone):
         begin = time.monotonic()
         folder = os.path.join(scratch, test.__name__[:12])
         os.mkdir(folder)
