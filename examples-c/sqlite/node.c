@@ -169,7 +169,7 @@ static int check_file(struct rl_node *n, bool first_start, bool founds, struct r
                              "file back, or remove this member and start an empty one under a new id",
                              n->path, (unsigned long long)n->state.index);
     if (size > 0 && !founds)
-        return rh_fail(why, RH_E_STATE, "%s exists already: a member that joins gets the file from the group", n->path);
+        return rh_fail(why, RH_E_STATE, "%s exists already: a member that joins gets the file from the group, and a new group from the backup", n->path);
     snprintf(beside, sizeof beside, "%s-journal", n->path);
     bool open_work = stat(beside, &st) == 0 && st.st_size > 0;
     snprintf(beside, sizeof beside, "%s-wal", n->path);
@@ -232,11 +232,21 @@ static void settle_alone(char id[MAX_ROOM], char peer[MAX_ROOM]) {
     snprintf(id, MAX_ROOM, "1");
 }
 
+/* docs/lost-quorum.md */
+static int go_alone(const struct rh_options *o, struct rh_words *why) {
+    struct rh_words told = {""};
+    int code = rh_recover(o->dir, o->group, o->id, &told, why);
+    if (code == RH_OK)
+        o->log(o->log_context, RH_LOG_WARNING, told.text);
+    return code;
+}
+
 static int open_host(struct rl_node *n, const char *uri, struct rh_words *why) {
-    static const char *const texts[] = {"listen", "tls_ca", "tls_cert", "tls_key"};
-    char id[MAX_ROOM] = "", peer[MAX_ROOM] = "", client[MAX_ROOM] = "", join[MAX_ROOM], room[4][MAX_ROOM], number[MAX_ROOM];
+    static const char *const texts[] = {"listen", "tls_ca", "tls_cert", "tls_key", "metrics", "restore"};
+    enum { TEXTS = sizeof texts / sizeof *texts };
+    char id[MAX_ROOM] = "", peer[MAX_ROOM] = "", client[MAX_ROOM] = "", join[MAX_ROOM], room[TEXTS][MAX_ROOM], number[MAX_ROOM];
     char log_dir[RL_PATH + 32], owner[RL_PATH + 64];
-    const char *text[4];
+    const char *text[TEXTS];
     struct rh_options o;
     struct stat st;
 
@@ -244,7 +254,7 @@ static int open_host(struct rl_node *n, const char *uri, struct rh_words *why) {
     rl_setting(uri, "id", id, sizeof id);
     rl_setting(uri, "peer", peer, sizeof peer);
     rl_setting(uri, "client", client, sizeof client);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < TEXTS; i++)
         text[i] = rl_setting(uri, texts[i], room[i], sizeof room[i]);
     snprintf(log_dir, sizeof log_dir, "%s/log", n->dir);
     snprintf(owner, sizeof owner, "%s/owner", log_dir);
@@ -266,8 +276,10 @@ static int open_host(struct rl_node *n, const char *uri, struct rh_words *why) {
     o.tls_ca = text[1];
     o.tls_cert = text[2];
     o.tls_key = text[3];
+    o.metrics = text[4];
     o.found = first_start && founds;
     o.join = first_start ? joins : NULL;
+    o.restore = o.found ? text[5] : NULL;
     o.request_ms = REQUEST_MS;
     if (rl_setting(uri, "tick", number, sizeof number))
         o.tick_ms = (uint32_t)strtoul(number, NULL, 10);
@@ -292,13 +304,15 @@ static int open_host(struct rl_node *n, const char *uri, struct rh_words *why) {
     if (code >= 0)
         code = rl_finish_load(n, why);
     if (code >= 0)
-        code = check_file(n, first_start, founds, why);
+        code = check_file(n, first_start, founds && !o.restore, why);
     if (code >= 0 && n->state.stage_first)
         code = rl_open_stage(n, n->state.stage_first, why);
     n->given = n->state.index;
     n->founder = first_start ? founds : n->founder;
     if (code >= 0)
         code = remember(n, peer, client, why);
+    if (code >= 0 && rl_setting(uri, "alone", number, sizeof number))
+        code = go_alone(&o, why);
     if (code >= 0)
         code = rh_open(&o, &db, &n->host, why);
     if (code >= 0)

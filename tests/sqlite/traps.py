@@ -8,8 +8,9 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 
-from kit import LIBRARY, READONLY, Failed, Group, Member, until
+from kit import LIBRARY, READONLY, Failed, Group, Member, free_port, until
 
 BUSY = 5
 ROWS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n<{}) INSERT INTO {} SELECT randomblob({}) FROM c"
@@ -418,6 +419,49 @@ class Lives(unittest.TestCase):
             leader.sql("PRAGMA raft_remove=77")
         leader.sql("INSERT INTO t VALUES (1)")
         self.group.same()
+
+    def test_a_backup_founds_a_new_group(self):
+        self.group.start()
+        leader = self.group.leader()
+        leader.sql("CREATE TABLE t(a)")
+        leader.sql("INSERT INTO t VALUES (1)")
+        backup = self.folder + "/backup"
+        self.group.followers()[0].sql(f"PRAGMA raft_backup='{backup}'")
+        leader.sql("INSERT INTO t VALUES (2)")
+        new = Group(self.folder + "/new", 2)
+        try:
+            founder, other = new.members
+            os.makedirs(os.path.dirname(founder.path), exist_ok=True)
+            with open(founder.path, "wb") as f:
+                f.write(b"SQLite format 3")
+            self.assertIn("exists already", self.fails_to_start(founder, f"&found=1&restore={backup}"))
+            os.unlink(founder.path)
+            founder.start(f"&found=1&restore={backup}")
+            until("a leader", 10, lambda: founder.sql("PRAGMA raft_leader")[0][0])
+            founder.sql("INSERT INTO t VALUES (3)")
+            self.assertEqual(founder.sql("SELECT a FROM t"), [[1], [3]])
+            other.start(f"&join={founder.peer}")
+            until("the rows of the new group", 10, lambda: other.sql("SELECT count(*) FROM sqlite_schema")[0][0] == 1)
+            new.same()
+        finally:
+            new.end()
+
+    def test_a_survivor_of_a_lost_quorum_goes_on_alone(self):
+        self.group.start()
+        self.group.leader().sql("CREATE TABLE t(a)")
+        self.group.same()
+        survivor = self.group.followers()[0]
+        for member in self.group.members:
+            member.kill()
+        port = free_port()
+        survivor.start(f"&alone=1&metrics=127.0.0.1:{port}")
+        until("a leader", 10, lambda: survivor.sql("PRAGMA raft_leader")[0][0])
+        survivor.sql("INSERT INTO t VALUES (1)")
+        self.assertEqual(len(survivor.sql("PRAGMA raft_members")[0][0].split("\n")), 1)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answered:
+            self.assertIn(b"# TYPE raftcore_commit_index gauge", answered.read())
+        with open(os.path.join(survivor.folder, "log"), encoding="utf-8") as f:
+            self.assertIn("whole group", f.read())
 
 
 if __name__ == "__main__":
