@@ -155,7 +155,8 @@ struct rh_driver {
 
     /* role */
     uint32_t role;
-    uint64_t term, leader, commit;
+    uint64_t term, leader;
+    uint64_t commit;                    /* that the log was given, durable or not */
     bool ready;
     struct rh_role told;
     char told_address[RH_WIRE_ADDRESS_MAX + 1];

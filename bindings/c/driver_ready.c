@@ -122,7 +122,6 @@ static void note_role(struct rh_driver *d, const raftcore_ready *rd)
     d->role = rd->role;
     d->leader = rd->leader;
     d->term = rd->term;
-    d->commit = rd->commit;
 }
 
 /* The snapshot of a ready: its file is here and durable, since its MsgSnap was stepped. */
@@ -177,6 +176,8 @@ static bool store(struct rh_driver *d, const raftcore_ready *rd)
     }
     bool empty = !b.snapshot && b.n_entries == 0 && !b.has_state;
     int code = empty ? RH_OK : rh_append(d, &b, rd->flags & RAFTCORE_RF_MUST_SYNC, NULL);
+    if (code == RH_OK && b.has_state)
+        d->commit = rd->commit;
     free(blob);
     return code == RH_OK;
 }

@@ -173,6 +173,8 @@ void rh_cut_log(struct rh_driver *d, uint64_t upto)
         hold = d->maker.what.index;
     if (d->space.log_bytes > 8 * (d->o.keep_bytes + d->o.compaction_bytes))
         hold = UINT64_MAX;              /* the peer will get another snapshot */
+    if (upto > d->commit)               /* after a start a durable database may have more than the log knows to be committed */
+        upto = d->commit;
     int code = d->log.ops->compact(d->log.self, upto, hold, &before, &why);
     if (code < 0 && code != RH_E_NOMEM) {
         rh_driver_fail(d, code, "the log cannot be cut: %s", why.text);
