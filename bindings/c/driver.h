@@ -97,6 +97,7 @@ struct rh_pending {
     uint64_t ask;                       /* QUEUED: whom to ask while no leader is known; 0: nobody */
     uint64_t voter;                     /* a change: the node shall be a voter in the end; 0: the change is all */
     uint64_t again, give_up;            /* of `voter`: when to ask for the promotion, and until when; 0: the node is added */
+    uint64_t least;                     /* BACKUP: the index that the snapshot must have, or a later one */
     uint64_t tried;                     /* a change: when the core refused it last, because of another change */
     uint8_t kind, state;
     bool remote;

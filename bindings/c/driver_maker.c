@@ -292,7 +292,7 @@ void rh_maker_turn(struct rh_driver *d)
 {
     struct rh_maker *m = &d->maker;
 
-    if (m->step == RH_MAKE_IDLE && m->backup && d->newest.bytes > 0 && d->newest.index >= d->given) {
+    if (m->step == RH_MAKE_IDLE && m->backup && d->newest.bytes > 0 && d->newest.index >= m->backup->least) {
         m->copying = m->backup;
         m->backup = NULL;
         m->what = d->newest;

@@ -144,6 +144,7 @@ static void ask_for_backup(struct rh_driver *d, struct rh_pending *p)
         rh_refuse(d, p, RH_WIRE_R_BUSY, "another backup is under way");
         return;
     }
+    p->least = d->given;                /* as of now: later writes may go on for ever */
     d->maker.backup = p;
     rh_make_snapshot(d);
 }

@@ -2,6 +2,7 @@
  * host_backup.c: a backup, damaged and whole, and new groups of it. Built with ThreadSanitizer.
  */
 #include <fcntl.h>
+#include <stdatomic.h>
 
 #include "host_kit.h"
 
@@ -29,6 +30,50 @@ static void check_backups(const char *root)
     snprintf(other, sizeof other, "%s/nowhere/backup", root);
     back_up(&old[0], other, RH_NOT_COMMITTED, "No such file");
     CHECK(rh_backup(old[0].h, NULL, 0) == RH_E_ARG && rh_backup(old[0].h, "", 0) == RH_E_ARG);
+}
+
+enum { LONG = 8 << 20 };
+
+static atomic_bool writes;              /* somebody writes, and a view is long */
+
+/* Reads a view that takes the maker several turns: the sum, and bytes that nobody loads. */
+static int read_long(void *self, void *view, void *to, size_t cap, size_t *got, struct rh_words *why)
+{
+    static size_t left;
+
+    kit_snapshot_read(self, view, to, cap, got, why);
+    if (*got > 0 || !writes) {
+        left = LONG;
+        return 0;
+    }
+    *got = left < cap ? left : cap;
+    memset(to, 0, *got);
+    left -= *got;
+    return 0;
+}
+
+static void *write_on(void *unused)
+{
+    (void)unused;
+    while (writes)
+        must_add(&old[0], 0);
+    return NULL;
+}
+
+/* A backup is of the moment of the call, so writes that go on do not hold the end up. */
+static void check_backup_under_writes(const char *root)
+{
+    char other[500];
+    pthread_t writer;
+
+    writes = true;
+    CHECK(pthread_create(&writer, NULL, write_on, NULL) == 0);
+    snprintf(other, sizeof other, "%s/under-writes", root);
+    const uint64_t before = member_status(&old[0]).core.applied;
+    UNTIL(member_status(&old[0]).core.applied > before + 10);
+    back_up(&old[0], other, RH_DONE, "");
+    writes = false;
+    CHECK(pthread_join(writer, NULL) == 0);
 }
 
 /* Restores into an empty directory, which must be refused with words. */
@@ -139,11 +184,13 @@ int main(int argc, char **argv)
     snprintf(path, sizeof path, "%s/backup", root);
     member_init(&old[0], root, "old-1", 1);
     member_init(&old[1], root, "old-2", 2);
+    old[0].db.snapshot_read = read_long;
     group_open(old, 2);
     for (uint8_t i = 1; i <= 20; i++)
         must_add(&old[i % 2], i), sum += i;
     must_have(&old[1], sum);
     check_backups(root);
+    check_backup_under_writes(root);
     check_refusals(root);
     check_restore(root, sum);
     check_strangers(root);
