@@ -43,6 +43,7 @@ impl Lockstep {
             return;
         }
         let Some(pair) = self.pairs.get_mut(&id) else { return };
+        pair.requests |= pair.theirs.requests();
         let result = (call(&mut pair.ours, true), call(&mut pair.theirs, false));
         pair.work(flush);
         // In raftcore a node's own vote counts once durable, and unflushed readies have a limit.
@@ -161,17 +162,24 @@ impl Pair {
     }
 
     fn peers(&mut self) -> (Peers, Peers) {
-        // In snapshot state, raft-rs sets `next` at the end of that state, raftcore at the begin.
+        let (ours, theirs) = (self.ours.peers(), self.theirs.peers());
+        // In snapshot state, raft-rs sets `next` at the end of that state, raftcore at the begin. For a
+        // requested snapshot, too, raftcore sets `next` first.
+        let hides = |peer: &(u64, u64, u64, u8)| peer.3 == 2 || self.theirs.is_requested_by(peer.0);
         let shown = |mut peers: Peers| {
-            peers.iter_mut().filter(|peer| peer.3 == 2).for_each(|peer| peer.2 = 0);
+            peers.iter_mut().filter(|peer| hides(peer)).for_each(|peer| peer.2 = 0);
             peers
         };
-        (shown(self.ours.peers()), shown(self.theirs.peers()))
+        (shown(ours), shown(theirs))
     }
 
     /// Returns the known difference, if the pair differs by one: docs/departures.md.
     fn departure(&mut self, what: &str, tongue: Tongue, objection: bool) -> Option<&'static str> {
         let (mine, other) = self.looks();
+        let from_leader = ["MsgAppend", "MsgHeartbeat"].contains(&what);
+        if from_leader && self.theirs.requests() && other.last_term != other.term {
+            return Some("a requested snapshot and a new leader: raftcore takes appends again, raft-rs none");
+        }
         if objection && mine.vote != other.vote {
             return Some(super::net::OBJECTION);
         }
@@ -195,7 +203,13 @@ impl Pair {
         }
         let peers = self.peers();
         for (mine, other) in peers.0.iter().zip(&peers.1).filter(|(mine, other)| mine.0 == other.0) {
-            if mine.3 != other.3 && (mine.3 == 2 || other.3 == 2) {
+            if mine.3 == 2 && other.3 != 2 {
+                return Some("a request for a snapshot that raft-rs takes once the follower has committed its log");
+            }
+            if mine.3 != other.3 && other.3 == 2 && self.theirs.is_requested_by(mine.0) {
+                return Some("raft-rs takes a repeated request for a snapshot once more");
+            }
+            if mine.3 != other.3 && other.3 == 2 {
                 return Some("snapshot state ends at another acknowledgement");
             }
             if other.2 <= other.1 && other.3 == 0 && mine.2 != other.2 {

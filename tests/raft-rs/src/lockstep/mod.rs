@@ -39,7 +39,16 @@ struct Pair {
     waiting: (Out, Out),
     /// Peers that `compare` has aligned: raftcore alone sends an append to these peers.
     only_here: Vec<u64>,
+    /// A request for a snapshot was open since the last comparison of work.
+    requests: bool,
     reads: Reads,
+}
+
+impl Pair {
+    fn new(ours: Ours, theirs: Theirs, reads: Reads) -> Self {
+        let waiting = (Out::default(), Out::default());
+        Self { ours, theirs, waiting, only_here: Vec::new(), requests: false, reads }
+    }
 }
 
 /// Reads with an answer on a single side, so far or for good.
@@ -75,6 +84,8 @@ struct Extras {
     learners: bool,
     priorities: bool,
     contexts: bool,
+    requests: bool,
+    lease_reads: bool,
     groups: bool,
     async_writes: bool,
 }
@@ -111,6 +122,8 @@ impl Lockstep {
             learners: full && draw.chance(60),
             priorities: full && draw.chance(20),
             contexts: full && draw.chance(60),
+            requests: full && draw.chance(14),
+            lease_reads: check_quorum && draw.chance(50),
             groups: draw.chance(25),
             // A sole voter of raft-rs leads before the vote is durable.
             async_writes: founders.len() > 1 && draw.chance(30),
@@ -135,6 +148,7 @@ impl Lockstep {
             let setup = Setup {
                 pre_vote,
                 check_quorum,
+                lease_reads: this.extras.lease_reads,
                 skip_bcast_commit,
                 max_size_per_msg,
                 etcd_choices: true,
@@ -153,10 +167,9 @@ impl Lockstep {
     fn boot(&mut self, id: u64, disk: Disk) {
         let setup = &self.setups[&id];
         let ours = Ours::start(setup, disk.clone()).unwrap_or_else(|error| panic!("member {id}: {error}"));
-        let waiting = (Out::default(), Out::default());
         let reads = Reads { earlier: self.token, ..Reads::default() };
         match Theirs::start(setup, disk) {
-            Ok(theirs) => _ = self.pairs.insert(id, Pair { ours, theirs, waiting, only_here: Vec::new(), reads }),
+            Ok(theirs) => _ = self.pairs.insert(id, Pair::new(ours, theirs, reads)),
             Err(text) => self.stop = Some(Stop::Panicked(text)),
         }
     }
@@ -216,8 +229,18 @@ impl Lockstep {
                 let ids: Vec<u64> = self.pairs.keys().copied().collect();
                 ids.into_iter().for_each(|id| self.set_groups(id));
             }
+            // raft-rs takes other requests later.
+            78..82 if self.extras.requests && (self.is_settled(id, &look) || self.draw.chance(2)) => {
+                self.input(id, "request of a snapshot", |member| member.request_snapshot());
+            }
             _ => {}
         }
+    }
+
+    /// True if the leader knows that this follower's log is whole and committed.
+    fn is_settled(&mut self, id: u64, look: &Look) -> bool {
+        let peers = self.pairs.get_mut(&look.leader).map(|leader| leader.ours.peers()).unwrap_or_default();
+        look.commit == look.last && peers.iter().any(|peer| (peer.0, peer.1) == (id, look.last))
     }
 
     fn propose(&mut self, id: u64) {
@@ -243,7 +266,8 @@ impl Lockstep {
         let token = self.token;
         let longest = if self.tongue == Tongue::Eraftpb { 1400 } else { 40 };
         let len = SHORTEST_READ_CONTEXT + self.draw.below(longest - SHORTEST_READ_CONTEXT as u64) as usize;
-        self.input(id, "read", |member| member.read(token, len));
+        let what = if self.extras.lease_reads { "read by lease" } else { "read" };
+        self.input(id, what, |member| member.read(token, len));
     }
 
     /// Tells a pair the commit groups. A host does so after each start, snapshot and change.

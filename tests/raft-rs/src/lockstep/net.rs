@@ -40,6 +40,7 @@ impl Lockstep {
             return;
         }
         let only_here = std::mem::take(&mut pair.only_here);
+        let requests = std::mem::take(&mut pair.requests);
         let append = MessageType::MsgAppend as i32;
         let only_ours: Vec<Said> = ours
             .into_iter()
@@ -47,7 +48,17 @@ impl Lockstep {
             .filter(|said| !(said.kind == append && only_here.contains(&said.to)))
             .collect();
         let only_theirs = only_theirs.iter().map(|(to, bytes)| self.contexts.said(*to, bytes)).collect();
+        let only_ours = if requests { self.explain_request(only_ours) } else { only_ours };
         self.explain(from, what, at, only_ours, only_theirs);
+    }
+
+    /// Drops the answers beside a request for a snapshot: a follower of raft-rs repeats the request alone.
+    fn explain_request(&mut self, mut ours: Vec<Said>) -> Vec<Said> {
+        let answers = [MessageType::MsgAppendResponse as i32, MessageType::MsgHeartbeatResponse as i32];
+        let count = ours.len();
+        ours.retain(|said| said.reject || !answers.contains(&said.kind));
+        (ours.len()..count).for_each(|_| self.count("dropped: an answer beside a request for a snapshot, here only"));
+        ours
     }
 
     /// Drops the messages of a single side with a known reason.

@@ -19,6 +19,8 @@ pub struct Said {
     pub commit: u64,
     pub reject: bool,
     pub reject_hint: u64,
+    /// The index that a requested snapshot must cover; 0: no request.
+    pub request: u64,
     /// Term, index, kind, data, context.
     pub entries: Vec<(u64, u64, u8, Vec<u8>, Vec<u8>)>,
     /// Index, term and data.
@@ -62,6 +64,7 @@ pub fn said(to: u64, bytes: &[u8]) -> Said {
         commit: if tells_commit { m.commit } else { 0 },
         reject: m.reject,
         reject_hint: m.reject_hint,
+        request: m.request_snapshot,
         entries,
         snapshot,
         read: 0,
