@@ -7,7 +7,7 @@
 //! Not here: whether entries may be appended at all (`raft`), room in the blocks (`mod`, `blocks`).
 
 use super::blocks::Place;
-use super::{Log, Run, Slot, max_index_bytes};
+use super::{Log, Slot, max_index_bytes};
 use crate::error::{Error, Result};
 use crate::types::{EntryId, EntryKind, EntryRef, Index, Term};
 use crate::wire::{self, EntriesView, EntryView, RecordLen};
@@ -199,15 +199,6 @@ impl Log {
         }
     }
 
-    /// Ends a run: `count` entries of the same term were appended at `place`, with `heads` bytes
-    /// that are not data.
-    #[inline]
-    fn end_run(&mut self, term: Term, count: usize, place: Place, heads: usize) {
-        let first = self.last() + 1;
-        self.terms.push_many(term, count as u64);
-        self.run = Run { first, last: self.last(), place, payload: u64::from(place.len) - heads as u64 };
-    }
-
     /// Fast path: appends the records of a leader's message, as many as there is room for. Returns
     /// `false` if nothing was appended; the caller then takes the general path.
     ///
@@ -246,23 +237,23 @@ impl Log {
         // block that are not durable.
         let (block, start) = self.blocks.next().unwrap_or_default();
         let offset = if fits { start as u32 } else { 0 };
-        let Some(heads) = self.read_records(term, records, Place { block, offset, len: 0 }) else {
+        if self.read_records(term, records, Place { block, offset, len: 0 }).is_none() {
             self.slots.truncate(before);
             return false;
-        };
+        }
         let count = self.slots.len() - before;
         if !fits || self.blocks.append(records).is_none() {
             return self.place_records(term, records, count);
         }
-        self.end_run(term, count, Place { block, offset: start as u32, len: records.len() as u32 }, heads);
+        self.terms.push_many(term, count as u64);
         true
     }
 
-    /// Adds a slot for each record, with places from `place` on. Returns the bytes that are not
-    /// data, or `None` if a record has another form.
+    /// Adds a slot for each record, with places from `place` on. Returns `None` if a record has
+    /// another form.
     #[inline(always)]
-    fn read_records(&mut self, term: Term, records: &[u8], mut place: Place) -> Option<usize> {
-        let (mut rest, mut bytes) = (records, 0);
+    fn read_records(&mut self, term: Term, records: &[u8], mut place: Place) -> Option<()> {
+        let mut rest = records;
         loop {
             let mut lens = [RecordLen::default(); 16];
             let (count, behind) = self.heads.read_run(rest, &mut lens);
@@ -276,12 +267,11 @@ impl Log {
                     kind: EntryKind::Normal,
                 };
                 place.offset += len.record;
-                bytes += len.head as usize;
                 slot
             }));
             rest = behind;
             if rest.is_empty() {
-                return Some(bytes);
+                return Some(());
             }
         }
     }
@@ -306,12 +296,11 @@ impl Log {
             let end = self.slots.get(at + taken).map_or(records.len() as u32, |slot| slot.place.offset);
             let Some((now, later)) = rest.split_at_checked((end - done) as usize) else { break };
             let Some((block, start)) = self.blocks.append(now) else { break };
-            let (mut heads, shift) = (0, (start as u32).wrapping_sub(done));
+            let shift = (start as u32).wrapping_sub(done);
             for slot in self.slots.range_mut(at..at + taken) {
                 slot.place = Place { block, offset: slot.place.offset.wrapping_add(shift), ..slot.place };
-                heads += usize::from(slot.head);
             }
-            self.end_run(term, taken, Place { block, offset: start as u32, len: now.len() as u32 }, heads);
+            self.terms.push_many(term, taken as u64);
             (rest, left) = (later, left - taken);
         }
         self.slots.truncate(self.slots.len() - left);

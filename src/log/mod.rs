@@ -48,19 +48,6 @@ pub(crate) fn split_context(record: &[u8]) -> (&[u8], &[u8]) {
     wire::read_record(record).map_or((&[], &[]), |(entry, _)| (entry.data, entry.context))
 }
 
-/// Entries that were appended together and lie without gaps, so that no caller has to add up their
-/// lengths.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Run {
-    pub first: Index,
-    /// 0: there is no run.
-    pub last: Index,
-    /// The place of all records.
-    pub place: Place,
-    /// Bytes of data.
-    pub payload: u64,
-}
-
 /// A received snapshot that the host has not stored yet. Until then the node neither applies
 /// entries nor campaigns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +103,6 @@ pub(crate) struct Log {
     pub contexts: bool,
     /// The head of the next record.
     pub heads: wire::RecordHeads,
-    /// The newest run.
-    run: Run,
     /// Payload of entries above `applying` that have left the recent log. Taken by `raft` for its
     /// account.
     pub evicted_payload: u64,
@@ -143,7 +128,6 @@ impl Log {
             keep_unapplied: false,
             contexts,
             heads: wire::RecordHeads::default(),
-            run: Run::default(),
             evicted_payload: 0,
         }
     }
@@ -204,16 +188,6 @@ impl Log {
     #[inline]
     pub fn slot(&self, index: Index) -> Option<&Slot> {
         self.slots.get(index.checked_sub(self.recent_first)? as usize)
-    }
-
-    /// Returns the run that consists of exactly `first..=last`, which must be recent, if these were
-    /// appended together.
-    ///
-    /// A run saves adding up lengths: entries that were appended together are mostly also sent,
-    /// committed and applied together.
-    #[inline]
-    pub fn run(&self, first: Index, last: Index) -> Option<&Run> {
-        if self.run.first == first && self.run.last == last { Some(&self.run) } else { None }
     }
 
     /// Appends the slots of `first..=last`, which must be recent, to a list with reserved room.
@@ -375,7 +349,6 @@ impl Log {
     /// Drops every entry from `from` on. The caller keeps `from` above `commit`.
     pub fn truncate_from(&mut self, from: Index) {
         let last = from - 1;
-        self.run = Run::default();
         self.terms.truncate(last);
         self.slots.truncate((last + 1).saturating_sub(self.recent_first) as usize);
         self.recent_first = self.recent_first.min(last + 1);
@@ -405,7 +378,6 @@ impl Log {
 
     /// Starts over after a snapshot.
     pub fn reset(&mut self, snapshot: PendingSnapshot) {
-        self.run = Run::default();
         self.terms.reset(snapshot.id);
         self.slots.clear();
         self.recent_first = snapshot.id.index + 1;

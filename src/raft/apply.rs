@@ -113,12 +113,6 @@ impl Raft {
     /// Ends a span of recent entries at `end`, or after `max` bytes, but not before its first
     /// entry.
     fn measure(&self, span: &mut Span, end: Index, max: u64) {
-        if let Some(run) = self.log.run(span.first, end)
-            && u64::from(run.place.len) <= max
-        {
-            (span.last, span.bytes, span.payload) = (end, run.place.len.into(), run.payload);
-            return;
-        }
         let halves = self.log.slots(span.first, end);
         let (mut bytes, mut heads) = (0, 0);
         for slot in halves.iter().copied().flatten() {

@@ -223,15 +223,7 @@ impl Raft {
         let most = u64::from(u32::MAX / 2);
         let limit = max.min(most);
         let last = self.last_to_send(next);
-        let carried = match self.log.run(next, last) {
-            Some(run) if used + u64::from(run.place.len) <= limit => {
-                let place = run.place;
-                let carried = Carried { count: last - next + 1, payload: run.payload, bytes: place.len.into() };
-                self.outbox.push_piece(Piece { source: Source::Log, place }).map(|()| (carried, place.block))
-            }
-            _ => self.put_pieces((next, last), limit, used),
-        };
-        let Ok((carried, lowest)) = carried else { return Carried::default() };
+        let Ok((carried, lowest)) = self.put_pieces((next, last), limit, used) else { return Carried::default() };
         if carried.count > 0 {
             self.log.outbox_pin = lower_pin(self.log.outbox_pin, lowest, self.log.blocks.first());
         }
