@@ -203,14 +203,11 @@ impl Pair {
         }
         let peers = self.peers();
         for (mine, other) in peers.0.iter().zip(&peers.1).filter(|(mine, other)| mine.0 == other.0) {
-            if mine.3 == 2 && other.3 != 2 {
-                return Some("a request for a snapshot that raft-rs takes once the follower has committed its log");
-            }
             if mine.3 != other.3 && other.3 == 2 && self.theirs.is_requested_by(mine.0) {
                 return Some("raft-rs takes a repeated request for a snapshot once more");
             }
-            if mine.3 != other.3 && other.3 == 2 {
-                return Some("snapshot state ends at another acknowledgement");
+            if mine.3 != other.3 && (mine.3 == 2 || other.3 == 2) {
+                return Some("snapshot state begins or ends at another message");
             }
             if other.2 <= other.1 && other.3 == 0 && mine.2 != other.2 {
                 return Some("raft-rs's next falls to match (raft-rs#557)");
