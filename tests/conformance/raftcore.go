@@ -5,7 +5,7 @@ package conformance
 // #cgo LDFLAGS: -lm -lpthread -ldl
 // #include <stdlib.h>
 // #include <string.h>
-// #include "raftcore.h" // a link in this folder: the build cache of Go does not see a change elsewhere
+// #include "raftcore.h"
 import "C"
 
 import (
