@@ -28,7 +28,9 @@ impl Lockstep {
         what: &str,
         call: impl Fn(&mut dyn Member, bool) -> T,
     ) {
-        let flush = !self.extras.async_writes || self.draw.chance(50);
+        let drawn = !self.extras.async_writes || self.draw.chance(50);
+        // An objection explains a difference of this input alone, not of a later flush.
+        let flush = drawn || self.objection;
         self.input_and(id, what, flush, call);
     }
 
