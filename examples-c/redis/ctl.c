@@ -200,8 +200,9 @@ static void obey(struct ctl *c)
     }
     c->ticket = ticket_of(TICKET_CTL, ++s->next_ticket);
     s->turn = true;
-    if (n > 0 && n < 3 && is(words[0], "transfer")) {
-        code = ctl_begin_transfer(s, n > 1 ? strtoull((const char *)words[1].ptr, NULL, 10) : 0, c->ticket);
+    const char *to = n == 2 ? (const char *)words[1].ptr : "";
+    if (n > 0 && n < 3 && is(words[0], "transfer") && (n == 1 || strspn(to, "0123456789") == words[1].len)) {
+        code = ctl_begin_transfer(s, strtoull(to, NULL, 10), c->ticket);
         rh_fail(&why, code, "%s", rh_strerror(code));
     } else {
         code = rh_command(s->host, words, n, c->ticket, &why);

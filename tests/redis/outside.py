@@ -118,6 +118,7 @@ def a_backup_founds_a_new_group_and_a_survivor_goes_on_alone(scratch):
         told = page(port)
         assert "raftcore_redis_serving 0\n" in told and "\n# TYPE raftcore_commit" in told, told
         assert "not understood: add ID" in group.ctl(leader, "add", "nobody")
+        assert "decimal number" in group.ctl(leader, "transfer", "nobody")
 
         group.assert_equal()
         for i in group.members:
