@@ -96,6 +96,13 @@ class Member:
             raise Failed(got)
         return got["rows"]
 
+    def has_answered(self, n):
+        try:
+            self.late[n] = {"rows": self.take(n, 0)}
+        except TimeoutError:
+            return False
+        return True
+
     def sql(self, text, *args, c="main", do="sql", seconds=60):
         return self.take(self.post(do=do, c=c, sql=text, args=args), seconds)
 

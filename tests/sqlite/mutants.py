@@ -31,6 +31,8 @@ MUTANTS = [
      ["states.py", "Doubts.test_in_doubt_then_in_effect_is_never_seen_by_an_open_connection"]),
     ("a transaction takes effect on top of any other", "apply.c", "|| e->base != s->last)", "|| false)",
      ["states.py", "States.test_a_fence_of_another_node_repeats_a_transaction"]),
+    ("a view holds newer bytes", "snapshot.c", "v->saved[block] ? rl_scratch_read", "false ? rl_scratch_read",
+     ["traps.py", "Lives.test_a_backup_is_of_one_moment"]),
     ("a reader is not waited for", "apply.c", "if (effect && !locked && !rl_lock_file(n, wait))", "if (false)",
      ["traps.py", "Traps.test_a_reader_holds_up_the_file_and_not_the_group"]),
 ]

@@ -446,6 +446,30 @@ class Lives(unittest.TestCase):
         finally:
             new.end()
 
+    def test_a_backup_is_of_one_moment(self):
+        self.group.start()
+        leader, follower = self.group.leader(), self.group.followers()[0]
+        leader.sql("CREATE TABLE first(a)")
+        leader.sql("CREATE TABLE filler(a)")
+        leader.sql("INSERT INTO first VALUES (0)")
+        for _ in range(8):
+            leader.sql(ROWS.format(1000, "filler", 3000))
+        leader.sql("CREATE TABLE last AS SELECT 0 AS a")
+        self.group.same()
+        backup, changes = self.folder + "/backup", 0
+        asked = follower.post(do="sql", c="backup", sql=f"PRAGMA raft_backup='{backup}'", thread=True)
+        while not follower.has_answered(asked) or changes < 3:
+            leader.sql("BEGIN; UPDATE first SET a = a + 1; UPDATE last SET a = a + 1; COMMIT", do="script")
+            changes += 1
+        new = Group(self.folder + "/new", 1)
+        try:
+            founder = new.members[0].start(f"&found=1&restore={backup}")
+            [[first, last]] = founder.sql("SELECT first.a, last.a FROM first, last")
+            self.assertEqual(first, last, f"{changes} changes while the backup was made")
+            self.assertEqual(founder.check(), "ok")
+        finally:
+            new.end()
+
     def test_a_survivor_of_a_lost_quorum_goes_on_alone(self):
         self.group.start()
         self.group.leader().sql("CREATE TABLE t(a)")
