@@ -107,20 +107,35 @@ static void say_for_net(void *self, int level, const char *text)
         h->log(h->log_context, (enum rh_level)level, text);
 }
 
+static struct rh_net_tcp_options net_options(struct rh_host *h, const struct rh_options *o)
+{
+    return (struct rh_net_tcp_options){.struct_size = sizeof(struct rh_net_tcp_options),
+                                       .listen = o->listen ? o->listen : o->peer,
+                                       .dir = &h->dir,
+                                       .events = &rh_driver_events,
+                                       .tls_ca = o->tls_ca,
+                                       .tls_cert = o->tls_cert,
+                                       .tls_key = o->tls_key,
+                                       .log = say_for_net,
+                                       .log_context = h};
+}
+
+/* A wrong address or certificate leaves no group founded: the same call with the right one founds it. */
+static int try_before_founding(struct rh_host *h, const struct rh_options *o, struct rh_words *why)
+{
+    struct rh_net_tcp_options t = net_options(h, o);
+
+    t.self.group = o->group;
+    t.self.id = o->id;
+    return o->found && t.listen && t.self.id ? rh_net_tcp_try(&t, why) : RH_OK;
+}
+
 static int open_net(struct rh_host *h, const struct rh_options *o, struct rh_words *why)
 {
-    struct rh_net_tcp_options t = {.struct_size = sizeof t,
-                                   .listen = o->listen ? o->listen : o->peer,
-                                   .dir = &h->dir,
-                                   .events = &rh_driver_events,
-                                   .driver = h->driver,
-                                   .tls_ca = o->tls_ca,
-                                   .tls_cert = o->tls_cert,
-                                   .tls_key = o->tls_key,
-                                   .frame_limit = rh_driver_frame_limit(h->driver),
-                                   .log = say_for_net,
-                                   .log_context = h};
+    struct rh_net_tcp_options t = net_options(h, o);
 
+    t.driver = h->driver;
+    t.frame_limit = rh_driver_frame_limit(h->driver);
     rh_driver_self(h->driver, &t.self);
     int code = rh_net_tcp_open(&t, &h->net, why);
     if (code != RH_OK)
@@ -139,8 +154,10 @@ static int open_parts(struct rh_host *h, const struct rh_options *o, const struc
     if (!o->dir)
         return rh_fail(why, RH_E_ARG, "dir must be set");
     int code = rh_dir_open(&h->dir, o->dir, o->group, o->id, why);
-    if (code == RH_OK)                  /* first: an address in use leaves no group founded */
+    if (code == RH_OK)
         code = rh_scrapes_open(h, o, why);
+    if (code == RH_OK)
+        code = try_before_founding(h, o, why);
     if (code == RH_OK)
         code = open_driver(h, o, db, why);
     if (code == RH_OK)

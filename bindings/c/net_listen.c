@@ -58,12 +58,8 @@ int rh_listen(const char *address, int *fd, struct rh_words *why)
 
 int rh_net_listen(struct rh_tcp *net, const char *address, struct rh_words *why)
 {
-    struct rh_address at[RH_NET_ADDRESSES];
-    char words[120] = "";
+    int code = rh_listen(address, &net->listener, why);
 
-    if (rh_address_lookup(address, at, words) != 0)
-        return rh_fail(why, RH_E_NET, "listen address %s", words);
-    int code = listen_at(&at[0], address, &net->listener, why);
     if (code != RH_OK)
         return code;
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = &net->listener};

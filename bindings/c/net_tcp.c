@@ -134,6 +134,21 @@ static void free_all(struct rh_tcp *net)
     free(net);
 }
 
+int rh_net_tcp_try(const struct rh_net_tcp_options *o, struct rh_words *why)
+{
+    struct rh_tls *tls = NULL;
+    int fd, code = check(o, why);
+
+    if (code == RH_OK && o->tls_ca)
+        code = rh_tls_open(o, &tls, why);
+    rh_tls_free(tls);
+    if (code == RH_OK)
+        code = rh_listen(o->listen ? o->listen : o->self.peer_address, &fd, why);
+    if (code == RH_OK)
+        close(fd);
+    return code;
+}
+
 int rh_net_tcp_open(const struct rh_net_tcp_options *o, struct rh_net *out, struct rh_words *why)
 {
     int code = check(o, why);

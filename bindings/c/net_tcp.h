@@ -51,6 +51,10 @@ struct rh_net_tcp_options {
  */
 int rh_net_tcp_open(const struct rh_net_tcp_options *options, struct rh_net *out, struct rh_words *why);
 
+/* Tries the address and the files of TLS, and keeps nothing open: before a directory becomes a group. Returns as
+   rh_net_tcp_open does. */
+int rh_net_tcp_try(const struct rh_net_tcp_options *options, struct rh_words *why);
+
 /* Returns an epoll descriptor, which is readable when a turn has work. */
 int rh_net_tcp_fd(struct rh_net net);
 
