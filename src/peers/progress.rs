@@ -77,7 +77,7 @@ pub(crate) struct Progress {
     pub deferred: bool,
     /// Ticks since the last message from the peer.
     pub silent_ticks: u32,
-    /// Ticks in snapshot state.
+    /// Ticks in snapshot state, or since the peer last asked for a snapshot.
     pub snapshot_ticks: u32,
     /// The index that a snapshot must cover on the peer's request; 0: no request.
     pub wants_snapshot: Index,

@@ -439,7 +439,7 @@ impl Raft {
         peer.on_heard();
         peer.paused = false;
         peer.ask_later = false;
-        if peer.matched < last || peer.flow == Flow::Probe {
+        if peer.matched < last || peer.flow == Flow::Probe || peer.wants_snapshot > 0 {
             self.send_append(at, Empty::Asks);
         }
         if !m.context.is_empty() {
@@ -488,7 +488,7 @@ impl Raft {
             let (to, behind) = (peer.id, last.saturating_sub(peer.matched));
             let lags = peer.silent_ticks == silence;
             let mut expired = false;
-            if peer.flow == Flow::Snapshot {
+            if peer.flow == Flow::Snapshot || peer.wants_snapshot > 0 {
                 peer.snapshot_ticks = peer.snapshot_ticks.saturating_add(1);
                 expired = limit > 0 && peer.snapshot_ticks >= limit;
             }
@@ -496,6 +496,7 @@ impl Raft {
                 self.event(EventKind::PeerLags, Reason::PeerSilent, to, 0, behind, 0);
             }
             if expired {
+                self.forget_snapshot_request(at);
                 self.on_snapshot_status(to, false, Reason::SnapshotTimeout);
             }
         }
@@ -507,8 +508,7 @@ impl Raft {
         let head = &m.head;
         self.hear_leader(head.from);
         if self.holds_appends() {
-            self.acknowledge_append(head.from, self.log.last());
-            self.send_snapshot_request();
+            self.repeat_snapshot_request();
             return Ok(());
         }
         let prev = EntryId { term: head.log_term, index: head.index };
@@ -592,7 +592,7 @@ impl Raft {
         self.hear_leader(m.head.from);
         self.election.leader_priority = m.head.priority;
         self.commit_to(m.head.commit);
-        self.send_snapshot_request();
+        self.repeat_snapshot_request();
         let commit = if self.reports_commit { self.log.commit } else { 0 };
         let head = Head { commit, ..self.head(MessageKind::HeartbeatResp, m.head.from) };
         if m.context.len() <= crate::outbox::INLINE_CONTEXT {

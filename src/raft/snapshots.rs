@@ -93,6 +93,15 @@ impl Raft {
         self.send(OutMessage::new(head));
     }
 
+    /// Answers a message of the leader while a request is open. A leader of raft-rs takes no request
+    /// as an acknowledgement.
+    pub fn repeat_snapshot_request(&mut self) {
+        if self.holds_appends() {
+            self.acknowledge_append(self.leader, self.log.last());
+            self.send_snapshot_request();
+        }
+    }
+
     /// Whether appends are refused for a snapshot to come.
     pub fn holds_appends(&self) -> bool {
         self.wanted.open && self.log.last_id().term == self.term
@@ -232,8 +241,18 @@ impl Raft {
     /// heartbeat until the peer has its snapshot.
     pub fn on_snapshot_request(&mut self, at: usize, head: &Head) {
         let index = head.vote;
+        // The peer's log ends there, in this term. The acknowledgement may be lost for good: the peer
+        // gets no more entries, and without the peer the commit index may never reach the request.
+        let acknowledges = (head.reject_hint, head.log_term) == (index, self.term) && index <= self.log.last();
+        if acknowledges && self.peers.at(at).is_some_and(|peer| peer.matched < index) {
+            self.on_accepted(at, index);
+        }
         let Some(peer) = self.peers.at_mut(at) else { return };
-        if peer.flow == Flow::Snapshot || peer.wants_snapshot >= index {
+        if peer.flow == Flow::Snapshot {
+            return;
+        }
+        peer.snapshot_ticks = 0;
+        if peer.wants_snapshot >= index {
             return;
         }
         if index > MAX_POSITION {
@@ -244,6 +263,14 @@ impl Raft {
         peer.next = peer.next.max(index + 1);
         self.cancel_ask(at);
         self.send_append(at, Empty::Asks);
+    }
+
+    /// Forgets a request that the peer repeats no more, so that the peer gets entries again.
+    pub fn forget_snapshot_request(&mut self, at: usize) {
+        let Some(peer) = self.peers.at_mut(at).filter(|peer| peer.wants_snapshot > 0) else { return };
+        peer.wants_snapshot = 0;
+        peer.become_probe();
+        self.cancel_ask(at);
     }
 
     /// Ends the snapshot to a peer, arrived or failed. The peer is probed after its next answer.

@@ -3,8 +3,8 @@
 use kit::{Cluster, Disk, Heard, config, entry, events, message, step};
 use prost::Message as _;
 use raftcore::{
-    Change, ChangeEncoding, ChangeKind, Config, Dialect, EntryId, EntryKind, EntryRef, Error, EventKind, Flags,
-    MessageKind, Node, Reason, Role, Transition, proto, wire,
+    Change, ChangeEncoding, ChangeKind, Config, Dialect, EntryId, EntryKind, EntryRef, Error, EventKind, FetchKind,
+    Flags, MessageKind, Node, Reason, Role, Transition, proto, wire,
 };
 
 fn eraftpb(id: u64) -> Config {
@@ -299,6 +299,43 @@ fn a_request_never_holds_up_a_new_leader() {
     assert_eq!(cluster.hosts[&3].disk.data, cluster.hosts[&2].disk.data);
 }
 
+/// The leader sends no more entries to a peer that asks for a snapshot, and the snapshot covers the
+/// peer's whole log. A lost acknowledgement of that log would stop a group of two for good.
+#[test]
+fn a_request_goes_on_though_an_acknowledgement_was_lost() {
+    for answers_a_heartbeat in [false, true] {
+        let mut cluster = Cluster::new(&[1, 2], eraftpb);
+        cluster.elect(1);
+        cluster.node(1).propose(b"x", 0).unwrap();
+        let sent = cluster.hosts.get_mut(&1).unwrap().work();
+        sent.iter().for_each(|m| cluster.deliver(m));
+        assert!(!cluster.hosts.get_mut(&2).unwrap().work().is_empty(), "no acknowledgement is lost");
+        let last = cluster.node(2).status().last_index;
+        assert!(cluster.node(1).status().commit < last);
+        cluster.node(2).request_snapshot().unwrap();
+        let mut said = cluster.hosts.get_mut(&2).unwrap().work();
+        if answers_a_heartbeat {
+            step(cluster.node(2), &message(MessageKind::Heartbeat, 1, 2, 1)).unwrap();
+            said = cluster.hosts.get_mut(&2).unwrap().work();
+        }
+        // A leader of raftcore commits by the request alone; one of raft-rs needs the answer.
+        let reads = |bytes: &[u8]| wire::parse_message(bytes).unwrap().head;
+        let answers = |head: &wire::Head| head.kind == MessageKind::AppResp && !head.reject && head.index == last;
+        assert_eq!(said.iter().any(|m| answers(&reads(&m.bytes))), answers_a_heartbeat);
+        said.iter().filter(|m| reads(&m.bytes).reject).for_each(|m| cluster.deliver(m));
+        assert_eq!(cluster.node(1).status().commit, last);
+        cluster.settle();
+        cluster.tick(3);
+        assert_eq!(cluster.hosts[&2].disk.data, [b"x".to_vec()]);
+        let found = events(cluster.node(2));
+        assert!(
+            found.iter().any(|event| event.kind == EventKind::SnapshotRestored),
+            "{answers_a_heartbeat} {found:?} {:?}",
+            cluster.node(1).peers().collect::<Vec<_>>()
+        );
+    }
+}
+
 #[test]
 fn a_request_that_nobody_answers_ends_and_the_follower_goes_on() {
     let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { snapshot_timeout_ticks: 20, ..eraftpb(id) });
@@ -321,6 +358,24 @@ fn a_request_that_nobody_answers_ends_and_the_follower_goes_on() {
     cluster.tick(2);
     assert_eq!(cluster.hosts[&3].disk.data, [b"x".to_vec()]);
     assert_eq!(cluster.node(3).status().role, Role::Follower);
+}
+
+/// The leader forgets a request that is repeated no more: the follower needs entries then.
+#[test]
+fn a_request_that_no_host_can_serve_ends_on_both_sides() {
+    let mut cluster = Cluster::new(&[1, 2], |id| Config { snapshot_timeout_ticks: 20, ..eraftpb(id) });
+    cluster.elect(1);
+    cluster.tick(1);
+    // A snapshot without its receiver is refused, and the host answers LATER.
+    cluster.hosts.get_mut(&1).unwrap().disk.conf = Disk::founder(&[1]).conf;
+    cluster.node(2).request_snapshot().unwrap();
+    cluster.node(1).propose(b"x", 0).unwrap();
+    cluster.tick(10);
+    assert!(cluster.hosts[&1].fetched.contains(&FetchKind::Snapshot));
+    assert!(cluster.hosts[&1].disk.data.is_empty(), "the follower takes entries while it asks");
+    cluster.tick(40);
+    assert_eq!(cluster.hosts[&1].disk.data, [b"x".to_vec()]);
+    assert_eq!(cluster.hosts[&2].disk.data, [b"x".to_vec()]);
 }
 
 #[test]
