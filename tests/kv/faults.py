@@ -77,6 +77,13 @@ def rot_is_told(make):
         print(f"    rot in {', '.join(held)}")
 
 
+def without_tables(data):
+    """An LMDB file whose two heads name no root page of the table of tables (lmdb.h 0.9: MDB_meta, P_INVALID)."""
+    for root in (128, 4096 + 128):
+        data = data[:root] + b"\xff" * 8 + data[root + 8:]
+    return data
+
+
 @case
 def every_file_cut_changed_or_gone(make):
     """Each file of a disk cut, filled with garbage or removed: words and status 1, or all data."""
@@ -93,6 +100,8 @@ def every_file_cut_changed_or_gone(make):
             harms = {"empty": b"", "cut in half": data[:half], "cut by a byte": data[:-1], "cut by a page": data[:-4097],
                      "cut by five pages": data[:-20480], "its end garbage": data[:half] + os.urandom(len(data) - half),
                      "all zeros": bytes(len(data)), "garbage": os.urandom(len(data)), "gone": None}
+            if name.endswith(".mdb"):
+                harms["its tables gone"] = without_tables(data)
             for harm, bad in harms.items():
                 restore(k, node, copy)
                 if bad is None:
@@ -120,6 +129,7 @@ def every_file_cut_changed_or_gone(make):
                     assert len(words) > 30, (name, harm, words)
         k.alive()
         expect(k.ask(leader, "GET", "marker"), MARKER)
+        assert not any("its tables gone" in harm for harm in fine), "an emptied file passes for a new one"
         print(f"    {len(told)} told; without harm: {', '.join(fine)}")
 
 

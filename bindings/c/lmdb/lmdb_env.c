@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,10 +24,10 @@ int rh_lmdb_fail(struct rh_words *why, int rc, const char *name, const char *doi
                                         : "");
 }
 
-static int open_tables(const char *path, uint64_t map_bytes, unsigned flags, const char *const *tables, MDB_env **env,
-                       MDB_dbi *dbi, MDB_txn **txn)
+/* `make` 0 or MDB_CREATE. A file that lacks a table is damaged: files get their names with all tables in them. */
+static int open_tables(const char *path, uint64_t map_bytes, unsigned flags, unsigned make, const char *const *tables,
+                       MDB_env **env, MDB_dbi *dbi, MDB_txn **txn)
 {
-    unsigned make = flags & MDB_RDONLY ? 0 : MDB_CREATE;
     int rc = mdb_env_create(env);
 
     *txn = NULL;
@@ -38,7 +39,7 @@ static int open_tables(const char *path, uint64_t map_bytes, unsigned flags, con
         rc = mdb_txn_begin(*env, NULL, flags & MDB_RDONLY, txn);
     for (size_t i = 0; rc == 0 && tables[i]; i++)
         rc = mdb_dbi_open(*txn, tables[i], make, &dbi[i]);
-    return rc;
+    return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 }
 
 /* Reads everything in a table. */
@@ -111,7 +112,7 @@ static int make_file(const char *path, uint64_t map_bytes, const char *const *ta
         return ENAMETOOLONG;
     if (unlink(fresh) != 0 && errno != ENOENT)
         return errno;
-    int rc = open_tables(fresh, map_bytes, MDB_NOLOCK, tables, &env, dbi, &txn);
+    int rc = open_tables(fresh, map_bytes, MDB_NOLOCK, MDB_CREATE, tables, &env, dbi, &txn);
     if (rc == 0)
         rc = mdb_txn_commit(txn);
     else if (txn)
@@ -125,13 +126,14 @@ static int make_file(const char *path, uint64_t map_bytes, const char *const *ta
 int rh_lmdb_open(const char *path, uint64_t map_bytes, unsigned flags, const char *const *tables, MDB_env **env,
                  MDB_dbi *dbi, MDB_txn **txn, struct rh_words *why)
 {
-    bool make = access(path, F_OK) != 0 && !(flags & MDB_RDONLY);
+    struct stat s;
+    bool make = !(flags & MDB_RDONLY) && (stat(path, &s) != 0 || s.st_size == 0);
 
     *env = NULL;
     *txn = NULL;
     int rc = make ? make_file(path, map_bytes, tables) : 0;
     if (rc == 0)
-        rc = open_tables(path, map_bytes, flags, tables, env, dbi, txn);
+        rc = open_tables(path, map_bytes, flags, 0, tables, env, dbi, txn);
     for (MDB_dbi i = 0; rc == 0 && flags & MDB_RDONLY && i < OWN_TABLES; i++)
         rc = touch(*txn, i);            /* a write reads the free pages, so a check must */
     if (rc == 0 && flags & MDB_RDONLY)
