@@ -95,6 +95,7 @@ static void work(void)
     struct rh_space space;
 
     for (uint64_t number = 1; number <= BATCHES; number++) {
+        uint64_t committed = last;          /* by the newest batch */
         append_some(number, &last, &r);
         pthread_mutex_lock(&shared.mutex);
         shared.appended = number;
@@ -108,7 +109,7 @@ static void work(void)
         if (random_below(&r, 50) == 0)
             read_some(last, last);
         if (random_below(&r, 100) == 0)
-            CHECK_OK(shared.log.ops->compact(shared.log.self, last - last / 8, UINT64_MAX, &before, &why), &why);
+            CHECK_OK(shared.log.ops->compact(shared.log.self, committed - committed / 8, UINT64_MAX, &before, &why), &why);
         if (random_below(&r, 100) == 0)
             CHECK_OK(shared.log.ops->space(shared.log.self, &space, &why), &why);
         if (random_below(&r, 500) == 0)
