@@ -42,20 +42,23 @@ type cluster struct {
 // nobody takes a member's port while the member is down.
 const firstPort, lastPort = 23000, 31999
 
-var taken = map[int]bool{}
+// A mark keeps a port from every other program that draws one, as in tests/ports.py.
+var marks []net.Listener
 
 func freePort() (int, error) {
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		if taken[port] {
-			continue
-		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
-		taken[port] = true
-		return port, l.Close()
+		l.Close()
+		mark, err := net.Listen("unix", fmt.Sprintf("@raftcore-port-%d", port))
+		if err != nil {
+			continue
+		}
+		marks = append(marks, mark)
+		return port, nil
 	}
 	return 0, fmt.Errorf("no port is free from %d to %d", firstPort, lastPort)
 }

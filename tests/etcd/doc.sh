@@ -8,7 +8,7 @@ RAFTCORE=$(cd "$(dirname "$0")/../.." && pwd)
 export RAFTCORE PATH="$bin/stock:$PATH" GOFLAGS=-buildvcs=false
 rm -rf "$2" && mkdir -p "$2" && cd "$2"
 
-at=$((23000 + RANDOM % 8000)) # below the ports that the kernel gives away
+at=$((8100 + RANDOM % 1900)) # below those of tests/ports.py
 client=http://127.0.0.1:$at peer=http://127.0.0.1:$((at + 1))
 export ETCD_LISTEN_CLIENT_URLS=$client ETCD_ADVERTISE_CLIENT_URLS=$client ETCD_LISTEN_PEER_URLS=$peer
 export ETCD_INITIAL_ADVERTISE_PEER_URLS=$peer ETCD_INITIAL_CLUSTER=default=$peer ETCDCTL_ENDPOINTS=$client

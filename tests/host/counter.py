@@ -7,7 +7,6 @@ Clients repeat each addition, under its session and number, until a member says 
 the number of additions, whatever happened, and each answer must be a number that no other addition got.
 """
 
-import contextlib
 import os
 import random
 import signal
@@ -17,19 +16,13 @@ import sys
 import threading
 import time
 
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ports import free_port  # noqa: E402
+
 PROGRAM, SCRATCH = sys.argv[1:3]
 SECONDS = float(os.environ.get("SECONDS", "10"))
 SEED = int(os.environ.get("SEED", str(time.time_ns() % 10**6)))
 chance = random.Random(SEED)
-
-
-def free_port():
-    """A port that nobody has, below those that connections take: one of these could be taken while the member is down."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as s, contextlib.suppress(OSError):
-            s.bind(("127.0.0.1", port))
-            return port
 
 
 class Member:

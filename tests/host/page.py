@@ -6,15 +6,16 @@
 The C or C++ blocks of the page, one after another, must be the page's program. The table of lines must be right.
 """
 
-import contextlib
+import collections
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ports import free_port  # noqa: E402
 
 SCRATCH = sys.argv[1]
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -41,23 +42,8 @@ for name, lines in re.findall(r"\(\.\./examples-c/(\w+\.c(?:pp)?)\).*\| (\d+) \|
     if len(open(f"{ROOT}/examples-c/{name}").readlines()) != int(lines):
         sys.exit(f"{PAGE}: examples-c/{name} has another number of lines")
 
-ports, held = {}, []
-
-
-def free_port(match):
-    """Returns another port for each port of the page."""
-    if match[0] not in ports:
-        held.append(socket.socket())  # stays open until all ports are drawn: no port twice
-        while match[0] not in ports:
-            with contextlib.suppress(OSError):  # below the ports that connections take
-                held[-1].bind(("127.0.0.1", random.randrange(10000, 32000)))
-                ports[match[0]] = str(held[-1].getsockname()[1])
-    return ports[match[0]]
-
-
-blocks = [re.sub(r"\b[78]00\d\b", free_port, body) for kind, body in blocks if kind == "console"]
-for s in held:
-    s.close()
+ports = collections.defaultdict(lambda: str(free_port()))  # another port for each port of the page
+blocks = [re.sub(r"\b[78]00\d\b", lambda match: ports[match[0]], body) for kind, body in blocks if kind == "console"]
 
 shell = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(f"{SCRATCH}/stderr", "wb"),
                          cwd=SCRATCH, env={**os.environ, "RAFTCORE": ROOT, "MAKEFLAGS": ""}, text=True, bufsize=1, start_new_session=True)

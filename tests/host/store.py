@@ -7,7 +7,6 @@ Each acknowledged SET must be there in the end, on all members, with equal hashe
 killed as a whole, and every key must come back from the logs: the diary's host lost keys there.
 """
 
-import contextlib
 import os
 import random
 import signal
@@ -17,20 +16,14 @@ import sys
 import threading
 import time
 
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ports import free_port  # noqa: E402
+
 PROGRAM, SCRATCH = sys.argv[1:3]
 SECONDS = float(os.environ.get("SECONDS", "4"))
 SEED = int(os.environ.get("SEED", str(time.time_ns() % 10**6)))
 KEYS = int(os.environ.get("KEYS", "1200"))
 chance = random.Random(SEED)
-
-
-def free_port():
-    """A port that nobody has, below those that connections take: one of these could be taken while the member is down."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as s, contextlib.suppress(OSError):
-            s.bind(("127.0.0.1", port))
-            return port
 
 
 class Member:

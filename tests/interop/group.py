@@ -25,6 +25,9 @@ from machine import certificates
 from proxy import Links, Proxy
 from trouble import Trouble
 
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ports import free_port  # noqa: E402
+
 PYTHON = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "counter.py")]
 PROGRAMS, JUDGE, SCRATCH = {"C": [sys.argv[1]], "Go": [sys.argv[2]], "Python": PYTHON}, sys.argv[3], sys.argv[4]
 SECONDS = float(os.environ.get("INTEROP_SECONDS", "12"))
@@ -41,12 +44,6 @@ def end_all():
 
 
 atexit.register(end_all)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Member:

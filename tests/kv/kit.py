@@ -2,12 +2,15 @@
 
 import contextlib
 import os
-import random
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ports import free_port  # noqa: E402
 
 
 CASES = []
@@ -296,20 +299,6 @@ class Cluster:
         hashes = {s["data_hash"] for s in states}
         assert len(hashes) == 1, f"the data differ: {hashes}"
         return states[0]
-
-
-PORTS_GIVEN = set()
-
-
-def free_port():
-    """A port that nobody has, below those that connections take: one of these could be taken before its server starts."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as s, contextlib.suppress(OSError):
-            s.bind(("127.0.0.1", port))
-            if port not in PORTS_GIVEN:
-                PORTS_GIVEN.add(port)
-                return port
 
 
 class Load(threading.Thread):

@@ -12,8 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
 #include <sqlite3.h>
+
+#include "address.h"
 
 int sqlite3_raftlite_init(sqlite3 *db, char **error, const void *api);
 
@@ -96,13 +97,9 @@ static void *hand_over(void *arg) {
 }
 
 static unsigned free_port(void) {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || getsockname(fd, (struct sockaddr *)&at, &len) != 0)
-        fail("no port", "");
-    close(fd);
-    return ntohs(at.sin_port);
+    char address[32];
+    free_address(address);
+    return (unsigned)atoi(strchr(address, ':') + 1);
 }
 
 static int equal_files(void) {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"raftcore.example/go/host"
+	"raftcore.example/go/host/internal/ports"
 )
 
 // registers is a machine: a map. An entry is KEY=VALUE, and its result is the old value.
@@ -135,7 +135,7 @@ func (g *group) add(id uint64) *member {
 
 func (g *group) prepare(id uint64) *member {
 	m := &member{id: id, dir: filepath.Join(g.dir, fmt.Sprint(id)), opt: host.Options{
-		Address: freeAddress(g.t), Tick: 10 * time.Millisecond, SegmentBytes: 1 << 20,
+		Address: ports.Free(), Tick: 10 * time.Millisecond, SegmentBytes: 1 << 20,
 		Logger: slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}}
 	for _, other := range g.members {
@@ -254,15 +254,6 @@ func fails(t testing.TB, err, want error, words string) {
 	if !errors.Is(err, want) || !strings.Contains(err.Error(), words) {
 		t.Fatalf("%v; want %v: … %s …", err, want, words)
 	}
-}
-
-func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // logBuffer is what members log.

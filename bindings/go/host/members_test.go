@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"raftcore.example/go/host"
+	"raftcore.example/go/host/internal/ports"
 )
 
 // fill writes so much that snapshots are made and the log is cut.
@@ -155,7 +156,7 @@ func TestMoved(t *testing.T) {
 	g := newGroup(t, 3, nil)
 	m := g.follower()
 	g.stop(m)
-	m.opt.Address = freeAddress(t)
+	m.opt.Address = ports.Free()
 	g.start(m)
 	for _, x := range g.members {
 		g.wait("the new address is known", func() bool {

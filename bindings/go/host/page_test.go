@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"raftcore.example/go/host/internal/ports"
 )
 
 // TestPage builds the program of docs/go.md, runs its commands in one shell, and compares the
@@ -31,12 +33,12 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ports := map[string]string{}
+	drawn := map[string]string{}
 	page := regexp.MustCompile(`127\.0\.0\.1:[78]00\d`).ReplaceAllStringFunc(string(text), func(at string) string {
-		if ports[at] == "" {
-			ports[at] = freeAddress(t)
+		if drawn[at] == "" {
+			drawn[at] = ports.Free()
 		}
-		return ports[at]
+		return drawn[at]
 	})
 	blocks := strings.Split(page, "```")
 	shell := exec.Command("bash")

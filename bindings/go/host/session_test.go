@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"raftcore.example/go/host"
+	"raftcore.example/go/host/internal/ports"
 )
 
 func TestRetryIsRecognised(t *testing.T) {
@@ -219,7 +220,7 @@ func TestWrongDirectory(t *testing.T) {
 	g := newGroup(t, 1, nil)
 	m := g.members[1]
 	opt := m.opt
-	opt.Address = freeAddress(t)
+	opt.Address = ports.Free()
 	_, err := host.Open(t.Context(), m.dir, 1, opt)
 	fails(t, err, host.ErrInUse, m.dir)
 	g.stop(m)

@@ -17,18 +17,10 @@ import unittest
 from contextlib import closing, suppress
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[3] / "tests"))
+from ports import free_port  # noqa: E402
+
 COUNTER = Path(__file__).parents[1] / "examples" / "counter.py"
-
-
-def free_ports(count):
-    """Returns free ports, below the ports of outgoing connections."""
-    ports = set()
-    while len(ports) < count:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as one, suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            ports.add(port)
-    return sorted(ports)
 
 
 class Processes(unittest.TestCase):
@@ -38,7 +30,7 @@ class Processes(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
-        self.ports = free_ports(3)
+        self.ports = sorted(free_port() for _ in range(3))
         self.processes = {}
         self.addCleanup(lambda: [self.kill(id) for id in list(self.processes)])
         for id in (1, 2, 3):

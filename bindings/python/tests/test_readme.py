@@ -3,12 +3,15 @@
 import contextlib
 import io
 import re
-import socket
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 import raftcore
+
+sys.path.append(str(Path(__file__).parents[3] / "tests"))
+from ports import free_port  # noqa: E402
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -25,11 +28,8 @@ class ReadmeTest(unittest.TestCase):
         return names, out.getvalue()
 
     def test_a_replicated_service_prints_its_sum_twice(self):
-        with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-            free.close()
-            program = self.group.replace("data/1", folder).replace("7001", str(port))
+        with tempfile.TemporaryDirectory() as folder:
+            program = self.group.replace("data/1", folder).replace("7001", str(free_port()))
             self.assertEqual(self.run_program(program)[1], "5\n5\n")
 
     def test_the_first_program_prints_what_stands_below(self):

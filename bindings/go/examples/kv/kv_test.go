@@ -136,7 +136,13 @@ func freePorts(t *testing.T, n int) (addresses []string) {
 		if err != nil {
 			continue
 		}
-		defer l.Close()
+		l.Close()
+		// The mark keeps the port from other tests while a server is down: tests/ports.py.
+		mark, err := net.Listen("unix", fmt.Sprintf("@raftcore-port-%d", l.Addr().(*net.TCPAddr).Port))
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { mark.Close() })
 		addresses = append(addresses, l.Addr().String())
 	}
 	return addresses

@@ -5,27 +5,17 @@ import dataclasses
 import io
 import logging
 import os
-import random
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 from raftcore.aio import TLS, Group, Options, write
 
-
-def free_port():
-    """Returns a free port, below the ports of outgoing connections."""
-    while True:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as one:
-            try:
-                one.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                pass
+sys.path.append(str(Path(__file__).parents[4] / "tests"))
+from ports import free_port  # noqa: E402
 
 
 class Journal:

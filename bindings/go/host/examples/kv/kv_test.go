@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"raftcore.example/go/host/internal/ports"
 )
 
 // process is a kv process. Tests kill and restart the process.
@@ -77,8 +78,8 @@ func (p *process) kill() {
 func prepare(t *testing.T, n int) (all []*process) {
 	dir := t.TempDir()
 	for i := range n {
-		p := &process{peer: freeAddress(t), dir: filepath.Join(dir, fmt.Sprint(i+1))}
-		web := freeAddress(t)
+		p := &process{peer: ports.Free(), dir: filepath.Join(dir, fmt.Sprint(i+1))}
+		web := ports.Free()
 		p.url = "http://" + web
 		p.args = []string{"-id", fmt.Sprint(i + 1), "-dir", p.dir, "-peer", p.peer, "-http", web, "-snapshot", "65536"}
 		all = append(all, p)
@@ -112,15 +113,6 @@ func cluster(t *testing.T, n int) []*process {
 		return strings.Count(body, `"Voter":true`) == n
 	})
 	return all
-}
-
-func freeAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(22000)))
-	if err != nil {
-		return freeAddress(t)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 var client = &http.Client{Timeout: 5 * time.Second}
@@ -245,7 +237,7 @@ func TestRefusals(t *testing.T) {
 		return string(out)
 	}
 	arguments := func(p *process) []string {
-		return append(append([]string{}, p.args...), "-peer", freeAddress(t), "-http", freeAddress(t))
+		return append(append([]string{}, p.args...), "-peer", ports.Free(), "-http", ports.Free())
 	}
 	if out := run(arguments(all[2])...); !strings.Contains(out, "in use") {
 		t.Error(out)
