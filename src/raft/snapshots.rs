@@ -247,6 +247,9 @@ impl Raft {
         if acknowledges && self.peers.at(at).is_some_and(|peer| peer.matched < index) {
             self.on_accepted(at, index);
         }
+        if self.role != Role::Leader {
+            return; // Removed, and the request committed what the leader stayed for.
+        }
         let Some(peer) = self.peers.at_mut(at) else { return };
         if peer.flow == Flow::Snapshot {
             return;

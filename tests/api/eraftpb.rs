@@ -360,6 +360,37 @@ fn a_request_that_nobody_answers_ends_and_the_follower_goes_on() {
     assert_eq!(cluster.node(3).status().role, Role::Follower);
 }
 
+/// A removed leader goes once the others have its log. A request may be what says so.
+#[test]
+fn a_request_that_lets_a_removed_leader_go_is_not_served() {
+    let mut cluster = Cluster::new(&[1, 2], eraftpb);
+    cluster.elect(1);
+    cluster.tick(1);
+    let exchange = |cluster: &mut Cluster, id: u64| {
+        let sent = cluster.hosts.get_mut(&id).unwrap().work();
+        sent.iter().for_each(|m| cluster.deliver(m));
+    };
+    let remove = [Change { kind: ChangeKind::RemoveNode, id: 1 }];
+    cluster.node(1).propose_conf(&remove, ChangeEncoding::V1, b"", 0).unwrap();
+    exchange(&mut cluster, 1);
+    let acknowledged = cluster.hosts.get_mut(&2).unwrap().work();
+    cluster.node(1).propose(b"x", 0).unwrap();
+    exchange(&mut cluster, 1);
+    cluster.hosts.get_mut(&2).unwrap().work(); // The acknowledgement of x; lost.
+    acknowledged.iter().for_each(|m| cluster.deliver(m));
+    exchange(&mut cluster, 1);
+    assert_eq!(cluster.node(1).status().role, Role::Leader, "the removed leader goes too early");
+    // The follower asks before it applies the change, and its acknowledgements are lost.
+    cluster.node(2).request_snapshot().unwrap();
+    let sent = cluster.hosts.get_mut(&2).unwrap().work();
+    events(cluster.node(1));
+    let asks = |m: &&kit::Sent| wire::parse_message(&m.bytes).unwrap().head.reject;
+    sent.iter().filter(asks).for_each(|m| cluster.deliver(m));
+    assert_eq!(cluster.node(1).status().role, Role::Follower);
+    let lost = events(cluster.node(1)).into_iter().find(|event| event.kind == EventKind::MessageLost);
+    assert_eq!(lost, None, "a former leader sends a snapshot");
+}
+
 /// The leader forgets a request that is repeated no more: the follower needs entries then.
 #[test]
 fn a_request_that_no_host_can_serve_ends_on_both_sides() {
