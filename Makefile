@@ -38,6 +38,8 @@ test:  ## everything that CI runs, a line a stage; V=1 shows all output, STAGES=
 shared: build host counter kv go-lib
 check: check-header  ## formatting, clippy, layering, documentation without warnings, header up to date
 	$(CARGO) fmt --all --check -- tests/faults/planted.rs tests/faults/planter/src/main.rs tests/faults/planter/src/lib.rs
+	for crate in $(wildcard */*/Cargo.toml */*/*/Cargo.toml fuzz/Cargo.toml); do \
+	    case $$crate in target/*) ;; *) $(CARGO) fmt --manifest-path $$crate --check || exit 1;; esac; done
 	for face in $(FACES); do $(CARGO) clippy --quiet --workspace --all-targets --features "$$face" -- -D warnings || exit 1; done
 	$(CARGO) clippy --quiet --features header --target-dir target/header -- -D warnings
 	for face in $(FACES); do \

@@ -108,7 +108,8 @@ impl Plan {
         let runs: Vec<_> = each
             .map(|each| (0..self.terms).map(|i| TermRun { first: 2 + i * each, term: FIRST_TERM + 1 + i }).collect())
             .unwrap_or_default();
-        let last = each.map(|_| EntryRef { term, index: applied, kind: EntryKind::Normal, data: &[], ..EntryRef::default() });
+        let last =
+            each.map(|_| EntryRef { term, index: applied, kind: EntryKind::Normal, data: &[], ..EntryRef::default() });
         let stored = Stored {
             state: HardState { term: if self.terms == 0 { 0 } else { term }, vote: 0, commit: applied },
             applied,
