@@ -2,7 +2,7 @@
 
 No two programs get the same port at a time: each port has a mark, an abstract Unix socket, which ends with the program that
 drew the port. A member that is down keeps its port in this way. The ports lie below those that the kernel gives to
-connections, and above 10000: the shell scripts draw below, without a mark.
+connections. As a program it prints a port, without a mark.
 """
 import collections
 import random
@@ -29,3 +29,7 @@ def free_port():
         if len(_marks) > MOST:
             _marks.popleft().close()
         return port
+
+
+if __name__ == "__main__":
+    print(free_port())

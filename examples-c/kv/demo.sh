@@ -57,7 +57,7 @@ trap 'exit 130' INT TERM
 free_ports() {      # $1 ports in a row that nobody listens on
     local base i
     for _ in $(seq 100); do
-        base=$((8100 + RANDOM % 1890))
+        base=$((20000 + RANDOM % 12000))
         for ((i = 0; i < $1; i++)); do
             (exec 3<>"/dev/tcp/127.0.0.1/$((base + i))") 2>/dev/null && continue 2
         done

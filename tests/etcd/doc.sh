@@ -8,8 +8,8 @@ RAFTCORE=$(cd "$(dirname "$0")/../.." && pwd)
 export RAFTCORE PATH="$bin/stock:$PATH" GOFLAGS=-buildvcs=false
 rm -rf "$2" && mkdir -p "$2" && cd "$2"
 
-at=$((8100 + RANDOM % 1900)) # below those of tests/ports.py
-client=http://127.0.0.1:$at peer=http://127.0.0.1:$((at + 1))
+client=http://127.0.0.1:$(python3 "$RAFTCORE/tests/ports.py")
+peer=http://127.0.0.1:$(python3 "$RAFTCORE/tests/ports.py")
 export ETCD_LISTEN_CLIENT_URLS=$client ETCD_ADVERTISE_CLIENT_URLS=$client ETCD_LISTEN_PEER_URLS=$peer
 export ETCD_INITIAL_ADVERTISE_PEER_URLS=$peer ETCD_INITIAL_CLUSTER=default=$peer ETCDCTL_ENDPOINTS=$client
 export ETCD_LOG_OUTPUTS="$PWD/etcd.log"
