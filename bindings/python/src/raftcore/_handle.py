@@ -95,7 +95,7 @@ class Handle:
             if gate.setdefault(0, me) is not me:
                 self._alone(me)
             self._finalize()
-            del gate[0]
+            gate.pop(0, None)
 
     @property
     def closed(self) -> bool:
@@ -123,7 +123,8 @@ class Handle:
 
         An exception may have interrupted the method in the gate. Then no frame runs with its dict,
         and `me` becomes the heir in that dict. An heir may be interrupted, too, and have an heir.
-        If the first dict has left the gate meanwhile, nobody was interrupted.
+        If the first dict has left the gate meanwhile, nobody was interrupted. With threads that take
+        turns at any instruction, a running frame may look empty: so a method may leave the gate twice.
         """
         first = owner = self._gate.get(0)
         while owner is not None and not self._runs(owner):
@@ -150,7 +151,7 @@ class Handle:
         """Leaves the gate, and raises the error of a code."""
         failed = self._error(code)
         failed.taken = taken
-        del self._gate[0]
+        self._gate.pop(0, None)
         raise failed
 
     def _error(self, code: int) -> RaftError:

@@ -171,7 +171,7 @@ class Node(Rounds):
             self._fail(code)
         refused = self._count.value
         taken = self._size.value, refused, self._error(self._first.value) if refused else None
-        del gate[0]
+        gate.pop(0, None)
         return taken
 
     def step_local(self, message: Buffer) -> None:
@@ -220,7 +220,7 @@ class Node(Rounds):
         code = _abi.propose_many(self._handle, slices, None if numbers is None else numbers.buffer_info()[0], len(lengths))
         if code < 0:
             self._fail(code)
-        del gate[0]
+        gate.pop(0, None)
 
     def _stage(self, joined: bytes, lengths: list[int]) -> int:
         """Copies entries to memory that stays, and returns the address of their raftcore_slice[].
@@ -231,7 +231,7 @@ class Node(Rounds):
         staged = self._staged
         if lengths != staged.lengths or len(joined) != staged.size:
             if sum(lengths) != len(joined):
-                del self._gate[0]
+                self._gate.pop(0, None)
                 raise TypeError("the length of an entry is not the number of its bytes")
             data = staged.data if len(joined) <= len(staged.data) else bytearray(2 * len(joined))
             begin = ctypes.addressof(ctypes.c_char.from_buffer(data))
@@ -444,7 +444,7 @@ class Node(Rounds):
             out.index,
             out.dialect,
         )
-        del gate[0]
+        gate.pop(0, None)
         return conf
 
     def transfer(self, to: int = 0) -> None:

@@ -58,11 +58,11 @@ class Rounds(Handle):
         if code == 0:
             view = self._flat.view
             ready = _new(FlatReady, unpack_head(view) + (view, None))
-            del gate[0]
+            gate.pop(0, None)
             return ready
         if code < 0:
             self._fail(code)
-        del gate[0]
+        gate.pop(0, None)
         return None
 
     def _ready_flat(self, into: bytearray | None) -> FlatReady | None:
@@ -72,22 +72,22 @@ class Rounds(Handle):
         if code < 0:
             self._fail(code)
         if code == NONE:
-            del gate[0]
+            gate.pop(0, None)
             return None
         if into is None:
-            return (self._unseen(), gate.pop(0))[0]
+            return (self._unseen(), gate.pop(0, None))[0]
         view = self._flat.view
         (size,) = _SIZE(view)
         target = memoryview(into).cast("B")
         if size > len(target):
-            del gate[0]
+            gate.pop(0, None)
             small = TooSmallError(f"the buffer has {len(target)} bytes, the ready takes {size}")
             small.needed = size
             raise small
         target[:size] = view[:size]
         view = target.toreadonly()
         kind: type[FlatReady] = UnseenFlatReady if self._marks else FlatReady
-        return (_new(kind, unpack_head(view) + (view, self._lease)), gate.pop(0))[0]
+        return (_new(kind, unpack_head(view) + (view, self._lease)), gate.pop(0, None))[0]
 
     def ready(self) -> Ready | None:
         """Takes the next ready, in memory of its own. Returns None if there is nothing to do.
@@ -101,10 +101,10 @@ class Rounds(Handle):
         code = self._take(1)
         if code == 0:
             kind: type[Ready] = UnseenReady if self._marks else Ready
-            return (self._own(kind), gate.pop(0))[0]
+            return (self._own(kind), gate.pop(0, None))[0]
         if code < 0:
             self._fail(code)
-        del gate[0]
+        gate.pop(0, None)
         return None
 
     def _unseen(self) -> FlatReady:
@@ -199,7 +199,7 @@ class Rounds(Handle):
         try:
             _INPUT.pack_into(self._input, 0, _INPUT.size, ticks, done, persisted, applied, released, peer, 0, size, 0, 0, 0)
         except StructError:
-            del gate[0]
+            gate.pop(0, None)
             raise ArgError("a number that its field does not hold") from None
         if size:
             self._frames.value = data
@@ -215,7 +215,7 @@ class Rounds(Handle):
             self._fail(code, taken)
         view = self._flat.view
         ready = _new(FlatReady, unpack_head(view) + (view, None)) if code == 0 or code == LAST else None
-        del gate[0]
+        gate.pop(0, None)
         return _new(Turn, (ready, code == LAST, code == FETCH_FIRST, taken, refused, failed))
 
     def _turn_marked(self) -> Turn:
@@ -234,12 +234,12 @@ class Rounds(Handle):
             code = self._turn_larger()
         if code == 0:
             done = (False, False, taken, refused, failed)
-            return (_new(Turn, (self._unseen(), *done)), self._gate.pop(0))[0]
+            return (_new(Turn, (self._unseen(), *done)), self._gate.pop(0, None))[0]
         if not lost:
             self._lease.clear()
         if code < 0:
             self._fail(code, taken)
-        del self._gate[0]
+        self._gate.pop(0, None)
         return _new(Turn, (None, False, code == FETCH_FIRST, taken, refused, failed))
 
     def _turn_larger(self) -> int:
@@ -293,7 +293,7 @@ class Rounds(Handle):
                 found.append(
                     [Entry(e.term, e.index, e.kind, copied(e.data), e.token, copied(e.context)) for e in entries]
                 )
-        del gate[0]
+        gate.pop(0, None)
         if code == NONE:
             raise ArgError(f"ready {number} is not unfinished")
         return found
@@ -323,7 +323,7 @@ class Rounds(Handle):
         code = call(self._handle, number)
         if code < 0:
             self._fail(code)
-        del gate[0]
+        gate.pop(0, None)
 
     def persisted(self, number: int) -> None:
         """Reports that the writes of readies up to `number` are durable. Storage.ASYNC only.

@@ -246,6 +246,26 @@ class Life(GroupTest):
         for group in self.groups.values():
             self.assertEqual((group.status().core.term, group.leader), (before, 1))
 
+    async def test_a_group_ends_whose_jobs_are_lost_on_the_way_to_the_disk(self):
+        """As by an exception of a signal handler, at any place in the host."""
+        await self.start(1, found=True)
+        await self.add(1, "a")
+        host = self.groups[1]._host
+        run = host.loop.run_in_executor
+
+        def lose(executor, call, *arguments):
+            if call == host._write:
+                raise MemoryError
+            return run(executor, call, *arguments)
+
+        with mock.patch.object(host.loop, "run_in_executor", lose):
+            with self.assertRaises(UnknownOutcomeError):
+                await self.add(1, "lost")
+        with self.assertRaises(MemoryError):
+            await self.groups[1].wait_closed()
+        await self.start(1)
+        self.assertEqual(await self.read(1), ["a"])
+
     async def test_who_waits_for_the_end_hears_of_it_though_the_end_fails(self):
         await self.start(1, found=True)
         waiting = asyncio.ensure_future(self.groups[1].wait_closed())

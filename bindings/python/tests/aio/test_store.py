@@ -107,6 +107,14 @@ class Stores(TimedTest):
         with self.assertRaises(DamagedError):
             store.load()
 
+    def test_entries_that_would_leave_a_gap_are_refused(self):
+        store = self.open(new=True)
+        with store.transaction():
+            store.append(entries(2, 4, 1))
+        with self.assertRaises(RuntimeError), store.transaction():
+            store.append(entries(6, 7, 1))
+        self.assertEqual(store.load().last, 4)
+
     def test_a_missing_row_of_the_log_is_noticed(self):
         store = self.open(new=True)
         for first in (2, 5, 8):

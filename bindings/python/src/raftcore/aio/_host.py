@@ -387,6 +387,14 @@ class Host:
 
     def _commit(self) -> None:
         """Starts a transaction with the waiting jobs, unless a transaction runs."""
+        try:
+            self._begin_transaction()
+        except BaseException as error:  # KeyboardInterrupt, too: the jobs may be lost, and later ones must not be written
+            self.fail(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _begin_transaction(self) -> None:
         if self.committing is not None or not any(job.number or job.work for job in self.jobs):
             return
         jobs, self.jobs = self.jobs, []

@@ -169,8 +169,12 @@ class Store:
         self.last, self.marks, self._unmarked = start.before, [], 0
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Appends entries. They replace the log from the first one's index on."""
+        """Appends entries. They replace the log from the first one's index on. Raises RuntimeError,
+        and changes nothing, if entries would be missing before them.
+        """
         first, last = entries[0].index, entries[-1].index
+        if first > self.last + 1:
+            raise RuntimeError(f"entry {first} would follow entry {self.last}: a ready was lost before it was written")
         if first <= self.last:
             self._truncate(first)
         parts: list[bytes] = []
