@@ -1,6 +1,7 @@
 """A group of raftcore.aio: writes, reads, outcomes, retries, cancellation, and its end."""
 
 import asyncio
+import socket
 import sqlite3
 import time
 import unittest
@@ -28,6 +29,7 @@ from raftcore.aio import (
     write,
 )
 from raftcore.aio import _wire as wire
+from raftcore.aio._guests import Guests
 from raftcore.aio._machine import decode
 from raftcore.aio._store import Store
 
@@ -341,6 +343,18 @@ class Life(GroupTest):
             await group.close()
         await self.start(2, to=1)  # the directory is free, and usable
         await self.groups[1].promote(2)
+
+    async def test_a_start_that_is_cancelled_while_it_listens_leaves_its_port(self):
+        host, port = self.addresses[1].split(":")
+        for steps in range(6):
+            guests = Guests(mock.Mock(loop=asyncio.get_running_loop(), tls_server=None))
+            task = asyncio.ensure_future(guests.listen(self.addresses[1]))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            guests.close()
+            socket.create_server((host, int(port))).close()
 
     async def test_a_block_that_raises_closes_the_group(self):
         with self.assertRaises(ZeroDivisionError):

@@ -53,7 +53,10 @@ class Guests:
     async def listen(self, address: str) -> None:
         name, _, port = address.rpartition(":")
         make = lambda: Link(self.host, self._opened)  # noqa: E731
-        self.server = await self.host.loop.create_server(make, name.strip("[]"), int(port), ssl=self.host.tls_server)
+        loop, tls = self.host.loop, self.host.tls_server
+        # In two steps: a server that listens at once is lost, and listens on, if the call is cancelled in its last moment.
+        self.server = await loop.create_server(make, name.strip("[]"), int(port), ssl=tls, start_serving=False)
+        await self.server.start_serving()
 
     def close(self) -> None:
         if self.server is not None:
