@@ -5,11 +5,12 @@ drew the port. A member that is down keeps its port in this way. The ports lie b
 connections. As a program it prints a port, without a mark.
 """
 import collections
+import os
 import random
 import socket
 
 _chance = random.SystemRandom()  # a test's own seed gives other ports each time
-_marks = collections.deque()
+_marks = collections.deque()  # descriptors
 MOST = 200  # marks held: the members of older ports have ended
 
 
@@ -25,9 +26,9 @@ def free_port():
             continue
         finally:
             probe.close()
-        _marks.append(mark)
+        _marks.append(mark.detach())
         if len(_marks) > MOST:
-            _marks.popleft().close()
+            os.close(_marks.popleft())
         return port
 
 

@@ -48,16 +48,17 @@ var marks []net.Listener
 func freePort() (int, error) {
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
 		mark, err := net.Listen("unix", fmt.Sprintf("@raftcore-port-%d", port))
 		if err != nil {
 			continue
 		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			mark.Close()
+			continue
+		}
 		marks = append(marks, mark)
+		l.Close()
 		return port, nil
 	}
 	return 0, fmt.Errorf("no port is free from %d to %d", firstPort, lastPort)

@@ -38,7 +38,7 @@ static inline void free_address(char to[32])
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         CHECK(fd >= 0);
         at.sin_port = htons((uint16_t)(10000 + random_below(&r, 22000)));
-        mine = bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && mark_port(ntohs(at.sin_port));
+        mine = mark_port(ntohs(at.sin_port)) && bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
         close(fd);
     }
     snprintf(to, 32, "127.0.0.1:%d", ntohs(at.sin_port));

@@ -132,17 +132,18 @@ func freePorts(t *testing.T, n int) (addresses []string) {
 		if tries == 1000 {
 			t.Fatal("no free ports")
 		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(22000)))
-		if err != nil {
-			continue
-		}
-		l.Close()
+		port := 10000 + rand.IntN(22000)
 		// The mark keeps the port from other tests while a server is down: tests/ports.py.
-		mark, err := net.Listen("unix", fmt.Sprintf("@raftcore-port-%d", l.Addr().(*net.TCPAddr).Port))
+		mark, err := net.Listen("unix", fmt.Sprintf("@raftcore-port-%d", port))
 		if err != nil {
 			continue
 		}
 		t.Cleanup(func() { mark.Close() })
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		l.Close()
 		addresses = append(addresses, l.Addr().String())
 	}
 	return addresses

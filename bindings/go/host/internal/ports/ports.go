@@ -19,15 +19,16 @@ var (
 func Free() string {
 	for {
 		port := 10000 + rand.IntN(22000)
+		mark, err := net.Listen("unix", fmt.Sprintf("@raftcore-port-%d", port))
+		if err != nil {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
+			mark.Close()
 			continue
 		}
-		mark, err := net.Listen("unix", fmt.Sprintf("@raftcore-port-%d", port))
 		l.Close()
-		if err != nil {
-			continue
-		}
 		mu.Lock()
 		marks = append(marks, mark)
 		mu.Unlock()
