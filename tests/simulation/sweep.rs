@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// A sweep of fewer seeds need not have seen every case.
 const ENOUGH: u64 = 1500;
+/// What a sweep of fresh seeds begins with: `LogFull` comes with one seed in some five hundred, and a
+/// short sweep could miss it.
+const KNOWN: [u64; 3] = [1_000_102, 1_000_170, 1_001_596];
 /// A sweep ends after this many failures.
 const MOST_FAILURES: usize = 5;
 
@@ -77,7 +80,8 @@ pub fn sweep() {
         sweep.done < seeds && spent < most && (spent < seconds || sweep.done < ENOUGH)
     };
     while goes_on(&sweep) && sweep.failed.len() < MOST_FAILURES {
-        let seed = first + sweep.done;
+        let known = KNOWN.get(sweep.done as usize).filter(|_| one.is_none());
+        let seed = known.copied().unwrap_or(first + sweep.done);
         let run = run(seed, &options);
         sweep.done += 1;
         sweep.tally.add(&run.tally);
