@@ -3,7 +3,6 @@ belongs to another node.
 """
 
 import os
-import random
 import resource
 import signal
 import socket
@@ -14,7 +13,7 @@ import tempfile
 import threading
 import time
 import unittest
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[3] / "tests"))
