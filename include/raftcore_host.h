@@ -487,11 +487,11 @@ size_t rh_status_text(struct rh_host *h, char *buf, size_t cap);
 size_t rh_metrics(struct rh_host *h, char *buf, size_t cap);
 
 /**
- * Writes this member's state to a file, as of now or later. DONE: the file is complete and durable.
- * docs/wire.md, section 9, specifies the bytes.
+ * Writes this member's state to a file, with every write that any member acknowledged before the call.
+ * DONE: the file is complete and durable. docs/wire.md, section 9, specifies the bytes.
  *
- * To have every write that was acknowledged before, ask for a read first: rh_read. There is no time
- * limit. The log names the cause of a failure, as do the words of the outcome: NOT_COMMITTED.
+ * A leader must confirm within request_ms that this member lacks no write, as for rh_read; the file
+ * then takes as long as it takes. Any failure is NOT_COMMITTED; the words and the log name the cause.
  *
  * To bring a backup back, found a new group with rh_options.restore. The new group has the database
  * and the sessions of the backup, one member, and nothing to do with the old group, whose members it

@@ -122,6 +122,19 @@ void rh_make_snapshot(struct rh_driver *d)
     d->again = true;
 }
 
+/* A leader has confirmed that this member has every write acknowledged before the request. */
+void rh_begin_backup(struct rh_driver *d, struct rh_pending *p)
+{
+    if (d->maker.backup || d->maker.copying) {
+        rh_refuse(d, p, RH_WIRE_R_BUSY, "another backup is under way");
+        return;
+    }
+    p->deadline = UINT64_MAX;           /* the state may be large */
+    p->least = d->given;                /* as of now: later writes may go on for ever */
+    d->maker.backup = p;
+    rh_make_snapshot(d);
+}
+
 static void start_job(struct rh_driver *d, enum rh_making step, enum rh_job job)
 {
     pthread_mutex_lock(&d->mutex);

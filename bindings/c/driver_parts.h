@@ -313,5 +313,6 @@ void rh_cut_log(struct rh_driver *d, uint64_t upto);
 void rh_maker_reset(struct rh_driver *d);
 void rh_maker_turn(struct rh_driver *d);
 void rh_make_snapshot(struct rh_driver *d);
+void rh_begin_backup(struct rh_driver *d, struct rh_pending *p);
 
 #endif

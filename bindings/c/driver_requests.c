@@ -236,7 +236,7 @@ void rh_driver_submit(struct rh_driver *d, struct rh_pending *p)
     p->seq = d->seq;
     p->started = d->now;
     if (p->deadline == 0)
-        p->deadline = p->kind == RH_P_BACKUP ? UINT64_MAX : d->now + (uint64_t)d->o.request_ms * 1000;
+        p->deadline = d->now + (uint64_t)d->o.request_ms * 1000;
     d->again = true;
     if (*slot) {                        /* an older request is still there: so many are under way */
         slot = slot_of(d, ++d->seq);
@@ -257,7 +257,7 @@ void rh_driver_submit(struct rh_driver *d, struct rh_pending *p)
     else if (d->failed)
         rh_outcome(d, p, RH_NOT_COMMITTED, NULL, (raftcore_slice){0}, d->words.text);
     else
-        rh_queue_add(p->kind == RH_P_READ ? &d->reads : &d->writes, p);
+        rh_queue_add(p->kind == RH_P_READ || p->kind == RH_P_BACKUP ? &d->reads : &d->writes, p);
 }
 
 /* ---- what becomes of them ---- */
@@ -282,7 +282,10 @@ void rh_readable(struct rh_driver *d, uint64_t token)
     while ((p = rh_queue_first(&list))) {
         rh_queue_pop(&list);
         p->state = RH_P_PROPOSED;
-        rh_outcome(d, p, RH_READABLE, NULL, (raftcore_slice){0}, "");
+        if (p->kind == RH_P_BACKUP)
+            rh_begin_backup(d, p);
+        else
+            rh_outcome(d, p, RH_READABLE, NULL, (raftcore_slice){0}, "");
     }
 }
 
@@ -306,13 +309,14 @@ static void expire(struct rh_driver *d, struct rh_pending *p)
 {
     bool queued = p->state == RH_P_QUEUED;
     const char *words = p->kind == RH_P_READ       ? "no leader confirmed the read in time"
+                        : p->kind == RH_P_BACKUP   ? "no leader confirmed in time that this member has every write"
                         : p->kind == RH_P_TRANSFER ? "no other node took over in time"
                         : !queued                  ? "not committed in time: it may still be"
                         : p->tried                 ? "another membership change did not end in time"
                         : d->leader                ? "the leader took no more requests in time"
                                                    : "no leader is known";
 
-    bool harmless = queued || p->kind == RH_P_TRANSFER || p->kind == RH_P_READ;
+    bool harmless = queued || p->kind == RH_P_TRANSFER || p->kind == RH_P_READ || p->kind == RH_P_BACKUP;
     rh_outcome(d, p, harmless ? RH_NOT_COMMITTED : RH_UNKNOWN, NULL, (raftcore_slice){0}, words);
 }
 

@@ -136,26 +136,9 @@ static void start_transfer(struct rh_driver *d, struct rh_pending *p)
     d->transfer_since = d->leader;
 }
 
-static void ask_for_backup(struct rh_driver *d, struct rh_pending *p)
-{
-    rh_queue_pop(&d->writes);
-    p->state = RH_P_PROPOSED;
-    if (d->maker.backup || d->maker.copying) {
-        rh_refuse(d, p, RH_WIRE_R_BUSY, "another backup is under way");
-        return;
-    }
-    p->least = d->given;                /* as of now: later writes may go on for ever */
-    d->maker.backup = p;
-    rh_make_snapshot(d);
-}
-
 /* Handles the request at the head of the queue. Returns whether to go on. */
 static bool submit_write(struct rh_driver *d, struct rh_pending *p)
 {
-    if (p->kind == RH_P_BACKUP) {
-        ask_for_backup(d, p);
-        return true;
-    }
     if (p->kind == RH_P_TRANSFER) {
         start_transfer(d, p);
         return true;

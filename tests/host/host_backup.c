@@ -76,6 +76,76 @@ static void check_backup_under_writes(const char *root)
     CHECK(pthread_join(writer, NULL) == 0);
 }
 
+/* ---- a member that lags ---- */
+
+enum { LAGGING = 3, WRITES = 5 };
+
+static struct member lag[LAGGING];
+
+/* Turns the first n members, in this thread, until the condition holds. */
+#define TURN_UNTIL(n, condition) \
+    do { \
+        for (double end_ = now_seconds() + 30; !(condition); usleep(200)) { \
+            struct rh_words why_ = {""}; \
+            if (now_seconds() > end_) \
+                DIE("not within 30 s: %s", #condition); \
+            for (size_t i_ = 0; i_ < (n); i_++) \
+                CHECK_OK(rh_turn(lag[i_].h, &why_), &why_); \
+        } \
+    } while (0)
+
+static void lag_open(const char *root, size_t which)
+{
+    static const char *const names[LAGGING] = {"lag-1", "lag-2", "lag-3"};
+    struct member *m = &lag[which];
+    struct rh_words why = {""};
+
+    member_init(m, root, names[which], which + 1);
+    m->o.found = which == 0;
+    m->o.join = which == 0 ? NULL : lag[0].peer;
+    CHECK_OK(rh_open(&m->o, &m->db, &m->h, &why), &why);
+    TURN_UNTIL(which + 1, member_status(m).voter && leads(&lag[0]));
+}
+
+/* The third member stands still while the others acknowledge writes. A backup there has these writes; a
+ * member without a leader makes none. */
+static void check_backup_of_a_member_that_lags(const char *root)
+{
+    struct answer added = {.words = ""}, saved = {.words = ""};
+    struct rh_words why = {""};
+    const uint8_t one = 1;
+    char to[500];
+
+    for (size_t i = 0; i < LAGGING; i++)
+        lag_open(root, i);
+    CHECK(sem_init(&added.came, 0, 0) == 0 && sem_init(&saved.came, 0, 0) == 0);
+    for (int i = 0; i < WRITES; i++) {
+        CHECK(rh_propose(lag[0].h, &(raftcore_slice){&one, 1}, 1, NULL, (uint64_t)(uintptr_t)&added) == RH_OK);
+        TURN_UNTIL(2, sem_trywait(&added.came) == 0);
+        CHECK(added.what == RH_DONE);
+    }
+    CHECK(lag[2].sum < WRITES);
+    snprintf(to, sizeof to, "%s/lagging", root);
+    CHECK(rh_backup(lag[2].h, to, (uint64_t)(uintptr_t)&saved) == RH_OK);
+    TURN_UNTIL(LAGGING, sem_trywait(&saved.came) == 0);
+    if (saved.what != RH_DONE)
+        DIE("backup of a member that lags: %s", saved.words);
+    member_init(&fresh[0], root, "of-lagging", 9);
+    fresh[0].o.restore = to;
+    group_open(fresh, 1);
+    must_have(&fresh[0], WRITES);
+    CHECK(member_close(&fresh[0]) == RH_OK);
+
+    for (size_t i = 1; i < LAGGING; i++)
+        CHECK_OK(rh_close(lag[i].h, &why), &why);
+    TURN_UNTIL(1, !leads(&lag[0]));
+    snprintf(to, sizeof to, "%s/alone", root);
+    CHECK(rh_backup(lag[0].h, to, (uint64_t)(uintptr_t)&saved) == RH_OK);
+    TURN_UNTIL(1, sem_trywait(&saved.came) == 0);
+    CHECK(saved.what == RH_NOT_COMMITTED && strstr(saved.words, "no leader confirmed") && access(to, F_OK) != 0);
+    CHECK_OK(rh_close(lag[0].h, &why), &why);
+}
+
 /* Restores into an empty directory, which must be refused with words. */
 static void refused(const char *root, const char *file, int expected, const char *words)
 {
@@ -191,6 +261,7 @@ int main(int argc, char **argv)
     must_have(&old[1], sum);
     check_backups(root);
     check_backup_under_writes(root);
+    check_backup_of_a_member_that_lags(root);
     check_refusals(root);
     check_restore(root, sum);
     check_strangers(root);
