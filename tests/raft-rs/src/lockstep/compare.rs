@@ -208,6 +208,9 @@ impl Pair {
             if mine.3 != other.3 && other.3 == 2 && self.theirs.is_requested_by(mine.0) {
                 return Some("raft-rs takes a repeated request for a snapshot once more");
             }
+            if what == "MsgAppendResponse" && mine.1 > other.1 && self.theirs.is_requested_by(mine.0) {
+                return Some("a request for a snapshot acknowledges its sender's log, here only");
+            }
             if mine.3 != other.3 && (mine.3 == 2 || other.3 == 2) {
                 return Some("snapshot state begins or ends at another message");
             }
