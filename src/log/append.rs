@@ -64,7 +64,7 @@ impl Log {
     pub fn append_without_data(&mut self, term: Term, kind: EntryKind) -> Result<()> {
         self.reserve_index(term, kind)?;
         self.slots.clear();
-        self.push(Slot { term, kind, ..Slot::default() });
+        self.push(Slot { term, ..Slot::default() });
         self.slots.clear();
         self.recent_first = self.last() + 1;
         self.release_blocks();

@@ -256,6 +256,10 @@ impl Raft {
         }
         peer.snapshot_ticks = 0;
         if peer.wants_snapshot >= index {
+            // A follower of raft-rs answers heartbeats with its request alone.
+            peer.paused = false;
+            peer.ask_later = false;
+            self.send_append(at, Empty::Asks);
             return;
         }
         if index > MAX_POSITION {
@@ -263,7 +267,6 @@ impl Raft {
         }
         peer.become_probe();
         peer.wants_snapshot = index;
-        peer.next = peer.next.max(index + 1);
         self.cancel_ask(at);
         self.send_append(at, Empty::Asks);
     }

@@ -409,6 +409,117 @@ fn a_request_that_no_host_can_serve_ends_on_both_sides() {
     assert_eq!(cluster.hosts[&2].disk.data, [b"x".to_vec()]);
 }
 
+/// A request is a refused append with the commit index, the last entry, and the index to cover.
+fn request(term: u64, last: EntryId, covers: u64) -> proto::Message {
+    let (reject_hint, log_term, vote) = (last.index, last.term, covers);
+    proto::Message { reject: true, reject_hint, log_term, vote, ..message(MessageKind::AppResp, 2, 1, term) }
+}
+
+#[test]
+fn a_request_has_the_commit_index_and_the_last_entry() {
+    let mut cluster = group();
+    cluster.node(3).request_snapshot().unwrap();
+    let status = cluster.node(3).status();
+    let said = cluster.hosts.get_mut(&3).unwrap().work();
+    let head = wire::parse_message(&said[0].bytes).unwrap().head;
+    assert!(head.reject && status.commit > 0);
+    assert_eq!((head.index, head.reject_hint, head.vote), (status.commit, status.last_index, status.last_index));
+    assert_eq!(head.log_term, status.term);
+}
+
+/// A request acknowledges its sender's log if the leader has the same last entry, of the leader's term.
+#[test]
+fn a_request_acknowledges_no_log_that_the_leader_does_not_have() {
+    let mut cluster = Cluster::new(&[1, 2], eraftpb);
+    cluster.elect(1);
+    cluster.node(1).propose(b"x", 0).unwrap();
+    cluster.hosts.get_mut(&1).unwrap().work(); // Lost.
+    let status = cluster.node(1).status();
+    let (term, last) = (status.term, status.last_index);
+    let matched = |cluster: &mut Cluster| cluster.node(1).peers().find(|peer| peer.id == 2).unwrap().match_index;
+    let before = matched(&mut cluster);
+    assert!(before < last);
+    let far = u64::MAX >> 1;
+    for (log_term, end, covers) in
+        [(term - 1, last, last), (term, last - 1, last), (term, last + 1, last + 1), (term, far, far)]
+    {
+        let _ = step(cluster.node(1), &request(term, EntryId { term: log_term, index: end }, covers));
+        assert_eq!(matched(&mut cluster), before, "{log_term} {end} {covers}");
+        assert_eq!(cluster.node(1).status().commit, status.commit);
+    }
+    step(cluster.node(1), &request(term, EntryId { term, index: last }, last)).unwrap();
+    assert_eq!(matched(&mut cluster), last);
+    assert_eq!(cluster.node(1).status().commit, last);
+}
+
+/// A number that no log reaches is refused, and does not keep the leader from a request that follows.
+#[test]
+fn a_request_beyond_every_log_is_ignored() {
+    let mut cluster = Cluster::new(&[1, 2], eraftpb);
+    cluster.elect(1);
+    cluster.tick(1);
+    let status = cluster.node(1).status();
+    let (term, id) = (status.term, EntryId { term: status.term, index: status.last_index });
+    events(cluster.node(1));
+    let _ = step(cluster.node(1), &request(term, id, u64::MAX));
+    step(cluster.node(1), &request(term, id, id.index)).unwrap();
+    cluster.settle();
+    let found = events(cluster.node(1));
+    assert!(found.iter().any(|event| event.kind == EventKind::SnapshotSent), "{found:?}");
+}
+
+#[test]
+fn without_a_timeout_requests_and_snapshots_wait_for_ever() {
+    let mut cluster = Cluster::new(&[1, 2], |id| Config { snapshot_timeout_ticks: 0, ..eraftpb(id) });
+    cluster.elect(1);
+    cluster.tick(1);
+    cluster.node(2).request_snapshot().unwrap();
+    let said = cluster.hosts.get_mut(&2).unwrap().work();
+    said.iter().for_each(|m| cluster.deliver(m));
+    let (mut ended, mut sent) = (false, false);
+    for _ in 0..1000 {
+        // The snapshot does not arrive.
+        cluster.hosts.get_mut(&1).unwrap().work();
+        cluster.node(1).tick(1).unwrap();
+        step(cluster.node(1), &message(MessageKind::HeartbeatResp, 2, 1, 1)).unwrap();
+        cluster.node(2).tick(1).unwrap();
+        step(cluster.node(2), &message(MessageKind::Heartbeat, 1, 2, 1)).unwrap();
+        cluster.hosts.get_mut(&2).unwrap().work();
+        for event in [events(cluster.node(1)), events(cluster.node(2))].concat() {
+            ended |= event.kind == EventKind::SnapshotEnded;
+            sent |= event.kind == EventKind::SnapshotSent;
+        }
+    }
+    assert!(sent && !ended);
+    assert_eq!(cluster.node(2).request_snapshot(), Err(Error::State), "the request ended");
+}
+
+/// A follower of raft-rs with a request answers heartbeats with the request alone. After LATER, the
+/// leader asks its host again at each of them.
+#[test]
+fn a_request_alone_makes_the_leader_ask_again_after_later() {
+    let mut cluster = Cluster::new(&[1, 2], eraftpb);
+    cluster.elect(1);
+    cluster.tick(1);
+    let conf = cluster.hosts[&1].disk.conf.clone();
+    // A snapshot without its receiver is refused, and the host answers LATER.
+    cluster.hosts.get_mut(&1).unwrap().disk.conf = Disk::founder(&[1]).conf;
+    cluster.node(2).request_snapshot().unwrap();
+    cluster.settle();
+    assert!(cluster.hosts[&1].fetched.contains(&FetchKind::Snapshot), "the host was not asked");
+    cluster.hosts.get_mut(&1).unwrap().disk.conf = conf;
+    for _ in 0..20 {
+        cluster.node(1).tick(1).unwrap();
+        let sent = cluster.hosts.get_mut(&1).unwrap().work();
+        sent.iter().for_each(|m| cluster.deliver(m));
+        let said = cluster.hosts.get_mut(&2).unwrap().work();
+        let asks = |m: &&kit::Sent| wire::parse_message(&m.bytes).unwrap().head.reject;
+        said.iter().filter(asks).for_each(|m| cluster.deliver(m));
+    }
+    let found = events(cluster.node(2));
+    assert!(found.iter().any(|event| event.kind == EventKind::SnapshotRestored), "no snapshot comes: {found:?}");
+}
+
 #[test]
 fn answers_carry_the_commit_index() {
     let mut cluster = group();
@@ -417,6 +528,12 @@ fn answers_carry_the_commit_index() {
     cluster.tick(2);
     let commit = cluster.node(1).status().commit;
     assert!(cluster.node(1).peers().filter(|peer| peer.id != 1).all(|peer| peer.commit == commit));
+    let append = proto::Message { index: 77, log_term: 1, ..message(MessageKind::App, 1, 2, 1) };
+    step(cluster.node(2), &append).unwrap();
+    let said = cluster.hosts.get_mut(&2).unwrap().work();
+    let head = wire::parse_message(&said[0].bytes).unwrap().head;
+    assert!(head.reject);
+    assert_eq!(head.commit, commit, "a refusal has the commit index, too");
 }
 
 #[test]

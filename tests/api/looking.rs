@@ -282,4 +282,7 @@ fn a_late_host_sees_that_it_is_late() {
     node.advance(number).unwrap();
     assert_eq!(node.status().late_ticks, 7, "a host that is busy with a ready is not late");
     assert!(node.status().last_ready >= number);
+    drain(&mut node);
+    node.tick(1).unwrap();
+    assert_eq!(node.status().late_ticks, 7, "a host that has nothing to take is not late");
 }
