@@ -40,7 +40,7 @@ pub fn run_all(test: &str, seeds: std::ops::Range<u64>, run: impl Fn(u64) -> (En
                         eprintln!("seed {seed}: raft-rs panicked: {text}");
                         failed.push(seed);
                     }
-                    End::Panicked(_) | End::Stranded => early.push((seed, end)),
+                    End::Panicked(_) | End::Stranded | End::Unanswered => early.push((seed, end)),
                 }
             }
             Err(_) => failed.push(seed),

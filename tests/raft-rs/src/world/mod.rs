@@ -42,6 +42,9 @@ pub enum End {
     /// gone, as in every library in which a membership is in force once it is applied
     /// (docs/departures.md).
     Stranded,
+    /// A leader of raft-rs cannot commit without a member of raft-rs whose request for a snapshot the
+    /// leader takes only after that commit.
+    Unanswered,
 }
 
 /// A group that runs a schedule.
@@ -531,6 +534,10 @@ impl World {
             self.tally.add("schedules stranded by a membership, with a first member of", self.kinds[&1]);
             return End::Stranded;
         }
+        if self.is_unanswered() {
+            self.tally.add("schedules that a request for a snapshot stopped, with a leader of", Kind::RaftRs);
+            return End::Unanswered;
+        }
         panic!("no progress in {CALM} calm rounds: {}", self.describe());
     }
 
@@ -579,6 +586,15 @@ impl World {
         let leaders = self.leaders();
         let uninformed = |id: u64| self.member(id).is_some_and(|member| member.disk().conf != conf);
         !leaders.iter().any(|id| ids.contains(id)) && ids.into_iter().any(uninformed)
+    }
+
+    /// Whether a leader of raft-rs waits for a member of raft-rs that has requested a snapshot. The
+    /// leader takes the request once it has committed the member's log, and may need the member for that.
+    fn is_unanswered(&mut self) -> bool {
+        let Some(leader) = self.newest_leader().filter(|id| self.kinds[id] == Kind::RaftRs) else { return false };
+        let commit = self.member(leader).map_or(0, |member| member.look().commit);
+        let requested: Vec<u64> = self.requested.iter().copied().filter(|id| self.kinds[id] == Kind::RaftRs).collect();
+        requested.into_iter().any(|id| self.member(id).is_some_and(|member| member.look().last > commit))
     }
 
     /// Describes every member.
