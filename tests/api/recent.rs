@@ -2,7 +2,7 @@
 
 use crate::lone::{acknowledge, alone, drain, forgetful, leader};
 use kit::{Disk, append, config, entry, step};
-use raftcore::{Config, EntryKind, Error, Node, StorageMode, proto};
+use raftcore::{Config, Dialect, EntryKind, Error, Node, StorageMode, proto};
 
 const KIB: u64 = 1 << 10;
 const BLOCK: u64 = 4 * KIB;
@@ -216,8 +216,8 @@ fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
     assert_eq!(node.status().last_index - first, limit / 1000);
 }
 
-/// Term, index, kind and data of an entry.
-type Shown = (u64, u64, EntryKind, Vec<u8>);
+/// Term, index, kind, data and context of an entry.
+type Shown = (u64, u64, EntryKind, Vec<u8>, Vec<u8>);
 
 /// The entries that a follower stores after an append, and the acknowledged index.
 fn stored(config: &Config, bytes: &[u8]) -> (Vec<Shown>, u64) {
@@ -225,7 +225,7 @@ fn stored(config: &Config, bytes: &[u8]) -> (Vec<Shown>, u64) {
     drain(&mut node);
     node.step(2, bytes).unwrap();
     let ready = node.ready().unwrap().unwrap();
-    let shown = ready.entries().map(|e| (e.term, e.index, e.kind, e.data.to_vec())).collect();
+    let shown = ready.entries().map(|e| (e.term, e.index, e.kind, e.data.to_vec(), e.context.to_vec())).collect();
     let answer = ready.messages().next().unwrap();
     (shown, answer.index())
 }
@@ -251,7 +251,7 @@ fn an_append_that_spans_blocks_arrives_as_it_was_sent() {
             let (shown, acknowledged) = stored(&Config { recent_bytes: 64 * KIB, ..config(1) }, &sent.encode_to_vec());
             let expected: Vec<_> = entries
                 .iter()
-                .map(|e| (e.term, e.index, EntryKind::from_wire(e.r#type as u64).unwrap(), e.data.to_vec()))
+                .map(|e| (e.term, e.index, EntryKind::from_wire(e.r#type as u64).unwrap(), e.data.to_vec(), Vec::new()))
                 .collect();
             assert_eq!(shown, expected);
             assert_eq!(acknowledged, 1 + lens.len() as u64);
@@ -272,9 +272,14 @@ fn reversed(entries: &[proto::Entry]) -> Vec<u8> {
     use prost::Message as _;
     let mut bytes = append(2, 1, 2, (1, 1), Vec::new(), 1).encode_to_vec();
     for entry in entries {
-        let mut record = vec![0x22];
-        varint(&mut record, entry.data.len() as u64);
-        record.extend_from_slice(&entry.data);
+        let mut record = Vec::new();
+        for (tag, field) in [(0x32, &entry.context), (0x22, &entry.data)] {
+            if tag == 0x22 || !field.is_empty() {
+                record.push(tag);
+                varint(&mut record, field.len() as u64);
+                record.extend_from_slice(field);
+            }
+        }
         for (tag, value) in [(0x18, entry.index), (0x10, entry.term), (0x08, entry.r#type as u64)] {
             record.push(tag);
             varint(&mut record, value);
@@ -293,6 +298,14 @@ fn an_append_of_another_library_s_encoding_is_taken_for_what_it_says() {
     let usual = append(2, 1, 2, (1, 1), entries.clone(), 1).encode_to_vec();
     let c = Config { recent_bytes: 64 * KIB, ..config(1) };
     assert_eq!(stored(&c, &reversed(&entries)), stored(&c, &usual));
+    // Kinds and contexts, too.
+    let with_all =
+        proto::Entry { r#type: 2, data: Vec::new().into(), context: b"who".to_vec().into(), ..entries[1].clone() };
+    let entries = [&entries[..1], &[with_all], &entries[2..]].concat();
+    let usual = append(2, 1, 2, (1, 1), entries.clone(), 1).encode_to_vec();
+    let (shown, acknowledged) = stored(&Config { dialect: Dialect::Eraftpb, ..c }, &reversed(&entries));
+    assert_eq!((shown[1].2, shown[1].4.as_slice(), acknowledged), (EntryKind::ConfChangeV2, b"who".as_slice(), 7));
+    assert_eq!((shown, acknowledged), stored(&Config { dialect: Dialect::Eraftpb, ..c }, &usual));
     // Of what does not fit, so much as does is taken, and said.
     let small = Config { storage: StorageMode::Async, ..forgetful() };
     let many: Vec<proto::Entry> = (2..30u64).map(|index| entry(1, index, &[index as u8; 1500])).collect();
