@@ -45,7 +45,8 @@ static void set_events(struct client *c)
     bool to_net = c->out.len > 0 && c->sent < c->released;
     bool from_net = c->in.len == 0 && !c->net_ended && (c->state == NEW || c->state == PASSED ||
                                        (c->state == SERVED && !s->paused && !source_full(s)));
-    bool from_server = !c->server_ended && c->out.len < HELD_CLIENT && !s->choked;
+    /* A client without replies here gets a piece in any case: one that does not read must not stop the others. */
+    bool from_server = !c->server_ended && c->out.len < HELD_CLIENT && (!s->choked || c->out.len == 0);
 
     if (c->closed)
         return;
