@@ -121,8 +121,7 @@ class Full(Outside):
 
         for m in self.group.members:
             m.ballast.leave(SEGMENT)
-        until("a word about the disk", 20, lambda: self.insert() == FULL)
-        self.assertIn("disk", self.group.leader().status())
+        until("a word about the disk", 20, lambda: self.insert() == FULL and "disk" in self.group.leader().status())
         for m in self.group.members:
             m.ballast.leave(0)
             self.assertLess(free_bytes(os.path.dirname(m.path)), 4096)
