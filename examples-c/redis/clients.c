@@ -45,7 +45,7 @@ static void set_events(struct client *c)
     bool to_net = c->out.len > 0 && c->sent < c->released;
     bool from_net = c->in.len == 0 && !c->net_ended && (c->state == NEW || c->state == PASSED ||
                                        (c->state == SERVED && !s->paused && !source_full(s)));
-    /* A client without replies here gets a piece in any case: one that does not read must not stop the others. */
+    /* A client without replies here gets a piece in any case: a client that does not read stops no other. */
     bool from_server = !c->server_ended && c->out.len < HELD_CLIENT && (!s->choked || c->out.len == 0);
 
     if (c->closed)
