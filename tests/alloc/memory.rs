@@ -1,9 +1,9 @@
-//! What a group holds does not grow with what it has done.
+//! What a group holds does not grow with what it has done, and status tells it.
 
 use crate::group::Group;
 use crate::heap;
 use crate::hot_path::number;
-use raftcore::{Config, StorageMode};
+use raftcore::{Config, Node, StorageMode};
 
 const BATCH: u64 = 256;
 
@@ -56,4 +56,43 @@ fn nothing_grows_in_async_mode() {
 #[test]
 fn nothing_grows_in_messages_mode() {
     nothing_grows(StorageMode::Messages, entries() / 10);
+}
+
+/// Much of everything that a node holds: entries of all sizes with tokens, reads at each node, and in the end reads that are given up.
+fn filled(storage: StorageMode) -> Group {
+    let mut group = Group::new(|id| config(id, storage));
+    group.depth = 8;
+    for (batch, size) in [(256, 3), (700, 300), (1, 100_000), (900, 0)] {
+        let payload = vec![7; size];
+        group.leader().propose_many((1..=batch).map(|token| (payload.as_slice(), token))).unwrap();
+        for at in [1, 2, 3] {
+            (1..=300).for_each(|token| group.node(at).read_index(token).unwrap());
+        }
+        group.settle();
+    }
+    // It hears nobody, and steps down.
+    group.deaf = Some(1);
+    (1..=300).for_each(|token| group.leader().read_index(token).unwrap());
+    for _ in 0..40 {
+        group.leader().tick(1).unwrap();
+        group.settle();
+    }
+    assert_eq!(group.hosts[0].heard.dropped, 300, "{storage:?}");
+    group
+}
+
+/// What status tells is what the heap gets back when the node goes, but for the configuration and the like.
+#[test]
+fn status_tells_what_the_heap_holds() {
+    const UNTOLD: i64 = 3 << 10;
+    for storage in [StorageMode::Sync, StorageMode::Async, StorageMode::Messages] {
+        for host in filled(storage).hosts.drain(..) {
+            // The node itself lies in its host.
+            let told = host.node.status().memory_bytes as i64 - size_of::<Node>() as i64;
+            let before = heap::now().live;
+            drop(host.node);
+            let held = before - heap::now().live;
+            assert!((told..told + UNTOLD).contains(&held), "{storage:?}: {told} bytes told, {held} held");
+        }
+    }
 }
