@@ -9,7 +9,7 @@ import threading
 import time
 
 import insult
-from kit import Client, attempt, case, expect, free_port, wait_for
+from kit import Client, attempt, case, expect, free_port, set_all, wait_for
 
 MARKER, ROTTEN = b"MARKERVALUE0123456789", b"CORRUPTED!!0123456789"
 REQUEST, OUTCOME, ENTRY = 32, 33, 1
@@ -234,10 +234,7 @@ def a_learner_behind_a_slow_link_catches_up(make):
     with make(options=["--keep-kib", "256"]) as k:
         leader = k.start_all()
         c = k.connect(leader)
-        for n in range(4000):
-            c.send("SET", f"k{n}", "v" * 2000)
-        for n in range(4000):
-            expect(c.read(), "OK")
+        set_all(c, [["SET", f"k{n}", "v" * 2000] for n in range(4000)])
         stop = threading.Event()
 
         def load():

@@ -89,6 +89,22 @@ def expect(got, want):
     assert got == want, f"{got!r} instead of {want!r}"
 
 
+def set_all(c, writes):
+    """All of them in one pipeline. A slow machine may change its leader meanwhile: what that turned away is sent again."""
+    while writes:
+        for words in writes:
+            c.send(*words)
+        refused = []
+        for words in writes:
+            try:
+                expect(c.read(), "OK")
+            except Reply as e:
+                if not str(e).startswith(("TRYAGAIN", "UNKNOWN")):
+                    raise
+                refused.append(words)
+        writes = refused
+
+
 def attempt(k, i, *words):
     """The reply or the error of a node that runs, or that has just been started."""
     c = k.connect(i)
