@@ -58,7 +58,8 @@ fn nothing_grows_in_messages_mode() {
     nothing_grows(StorageMode::Messages, entries() / 10);
 }
 
-/// Much of everything that a node holds: entries of all sizes with tokens, reads at each node, and in the end reads that are given up.
+/// Much of everything that a node holds: entries of all sizes with tokens, reads at each node, spare blocks, and in the end reads
+/// that are given up.
 fn filled(storage: StorageMode) -> Group {
     let mut group = Group::new(|id| config(id, storage));
     group.depth = 8;
@@ -70,6 +71,8 @@ fn filled(storage: StorageMode) -> Group {
         }
         group.settle();
     }
+    // Blocks of both kinds are spare then.
+    group.compact();
     // It hears nobody, and steps down.
     group.deaf = Some(1);
     (1..=300).for_each(|token| group.leader().read_index(token).unwrap());
