@@ -1,6 +1,7 @@
 //! Runs the suites over each mutant, cheapest first, until one fails.
 
 use crate::mutant::{Fate, Mutant, texts};
+use crate::speed::Speed;
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -29,7 +30,7 @@ const fn rust(name: &'static str, only: &'static [&'static str]) -> Recipe {
 const CODECS: &[&str] = &["src/wire/", "src/membership/", "src/quorum.rs", "src/error.rs"];
 
 /// By what they find for what they cost.
-const ORDER: [Recipe; 9] = [
+const ORDER: [Recipe; 10] = [
     rust("wire", CODECS),
     rust("lib", CODECS),
     Recipe {
@@ -43,6 +44,13 @@ const ORDER: [Recipe; 9] = [
     rust("scenarios", &[]),
     rust("api", &[]),
     rust("memory", &[]),
+    Recipe {
+        name: "alloc",
+        program: "alloc",
+        arguments: &["--test-threads", "1"],
+        environment: &[("ALLOC_ROUNDS", "3000"), ("ALLOC_ENTRIES", "100000")],
+        only: &[],
+    },
     Recipe {
         name: "lock-step",
         program: "conformance",
@@ -72,7 +80,7 @@ struct Suite {
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub fn judge(work: &Path, tree: &Tree, mutants: &mut [Mutant]) -> Result<(), String> {
-    let suites = suites(tree)?;
+    let (suites, speed) = (suites(tree)?, Speed::of(tree)?);
     let path = work.join("killed.txt");
     let keys = keys(mutants)?;
     let before = killed_before(&path);
@@ -88,7 +96,8 @@ pub fn judge(work: &Path, tree: &Tree, mutants: &mut [Mutant]) -> Result<(), Str
     println!("{} mutants, {} of them to be run", mutants.len(), waiting.len());
     let log = OpenOptions::new().create(true).append(true).open(&path);
     let log = Mutex::new(log.map_err(|error| format!("{}: {error}", path.display()))?);
-    let fates = run_all(&suites, mutants, &keys, &waiting, &log);
+    let killer = |mutant: &Mutant| killer(&suites, mutant).or_else(|| speed.kills(mutant.id).then_some("questions"));
+    let fates = run_all(killer, mutants, &keys, &waiting, &log);
     for (at, fate) in fates {
         if let Some(mutant) = mutants.get_mut(at) {
             mutant.fate = fate;
@@ -129,7 +138,7 @@ fn suites(tree: &Tree) -> Result<Vec<Suite>, String> {
 }
 
 fn run_all(
-    suites: &[Suite],
+    killer: impl Fn(&Mutant) -> Option<&'static str> + Sync,
     mutants: &[Mutant],
     keys: &[String],
     waiting: &[usize],
@@ -142,7 +151,7 @@ fn run_all(
             let count = next.fetch_add(1, Ordering::Relaxed);
             let Some(&at) = waiting.get(count) else { return };
             let (Some(mutant), Some(key)) = (mutants.get(at), keys.get(at)) else { return };
-            let fate = match killer(suites, mutant) {
+            let fate = match killer(mutant) {
                 Some(suite) => {
                     if let Ok(mut log) = log.lock() {
                         _ = writeln!(log, "{key}\t{suite}");
@@ -174,7 +183,7 @@ fn is_for(files: &[&str], mutant: &Mutant) -> bool {
 }
 
 /// The first suite that fails, of those that are for the file.
-fn killer<'a>(suites: &'a [Suite], mutant: &Mutant) -> Option<&'a str> {
+fn killer(suites: &[Suite], mutant: &Mutant) -> Option<&'static str> {
     let mut suites = suites.iter().filter(|suite| suite.recipe.only.is_empty() || is_for(suite.recipe.only, mutant));
     suites.find(|suite| !passes(suite, mutant.id)).map(|suite| suite.recipe.name)
 }

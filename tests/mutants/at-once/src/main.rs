@@ -12,6 +12,7 @@ mod living;
 mod mutant;
 mod report;
 mod rewrite;
+mod speed;
 mod tree;
 
 use std::path::PathBuf;

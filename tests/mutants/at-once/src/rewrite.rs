@@ -27,12 +27,16 @@ pub fn rewrite(text: &str, mutants: &[&Mutant]) -> Result<Rewritten, String> {
     Ok(Rewritten { text: prettyplease::unparse(&file), planted: planter.planted })
 }
 
-/// What the build asks: is this the mutant that runs? Goes to the end of the crate's root.
+/// What the build asks: is this the mutant that runs? Goes to the end of the crate's root. With RAFTCORE_QUESTIONS in the environment, a
+/// program says at its end how often it asked (`speed`).
 pub const QUESTION: &str = r#"
 static MUTANT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(u32::MAX);
+static QUESTIONS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 #[inline]
 pub(crate) fn mutant(id: u32) -> bool {
-    match MUTANT.load(std::sync::atomic::Ordering::Relaxed) {
+    use std::sync::atomic::Ordering::Relaxed;
+    QUESTIONS.store(QUESTIONS.load(Relaxed) + 1, Relaxed);
+    match MUTANT.load(Relaxed) {
         u32::MAX => pick_mutant() == id,
         picked => picked == id,
     }
@@ -41,6 +45,13 @@ pub(crate) fn mutant(id: u32) -> bool {
 fn pick_mutant() -> u32 {
     let picked = std::env::var("RAFTCORE_MUTANT").ok().and_then(|id| id.parse().ok()).unwrap_or(0);
     MUTANT.store(picked, std::sync::atomic::Ordering::Relaxed);
+    if std::env::var_os("RAFTCORE_QUESTIONS").is_some() {
+        extern "C" fn tell() {
+            eprintln!("{} questions", QUESTIONS.load(std::sync::atomic::Ordering::Relaxed));
+        }
+        // SAFETY: the function stays for as long as the program.
+        unsafe { libc::atexit(tell) };
+    }
     picked
 }
 "#;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The suites of this package that judge.
-pub const SUITES: [&str; 7] = ["paper", "scenarios", "api", "wire", "memory", "simulation", "lib"];
+pub const SUITES: [&str; 8] = ["paper", "scenarios", "api", "wire", "memory", "alloc", "simulation", "lib"];
 
 /// What was built: a suite's program by its name.
 pub struct Tree {
@@ -59,7 +59,7 @@ fn plant(root: &Path, files: &[(String, String)], mutants: &mut [Mutant]) -> Res
 fn cargo(root: &Path, work: &Path, command: &str) -> Result<Command, String> {
     let target = work.canonicalize().map_err(|error| error.to_string())?.join("cargo");
     let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
-    cargo.args([command, "--quiet", "--features", "capi"]).current_dir(root).env("CARGO_TARGET_DIR", target);
+    cargo.args([command, "--quiet"]).current_dir(root).env("CARGO_TARGET_DIR", target);
     // What was rewritten is written for no reader, and what a mutant leaves over is no fault.
     cargo
         .env("RUSTFLAGS", "--cap-lints allow")
@@ -71,7 +71,7 @@ fn cargo(root: &Path, work: &Path, command: &str) -> Result<Command, String> {
 
 /// The mutants that stand where the compiler finds an error.
 fn unviable(root: &Path, work: &Path) -> Result<BTreeSet<u32>, String> {
-    let output = cargo(root, work, "check")?.args(["--lib", "--message-format=json"]).output();
+    let output = cargo(root, work, "check")?.args(["--features", "capi", "--lib", "--message-format=json"]).output();
     let output = output.map_err(|error| format!("cargo check: {error}"))?;
     let mut found = BTreeSet::new();
     for message in messages(&output.stdout) {
@@ -79,10 +79,16 @@ fn unviable(root: &Path, work: &Path) -> Result<BTreeSet<u32>, String> {
         if message["level"] != "error" {
             continue;
         }
-        let spans = message["spans"].as_array().map_or(&[][..], Vec::as_slice);
-        for span in spans.iter().filter(|span| span["is_primary"] == true) {
-            found.extend(mutants_at(root, span));
+        // An arm that may be deleted can be one that the match must have: the advice, not the error, names its line.
+        let advice = list(&message["children"]).iter().filter(|_| message["code"]["code"] == "E0004");
+        let spans =
+            advice.flat_map(|child| list(&child["spans"])).filter(|span| span["suggested_replacement"].is_string());
+        let arms: BTreeSet<u32> = spans.flat_map(|span| mutants_at(root, span)).collect();
+        if arms.is_empty() {
+            let spans = list(&message["spans"]).iter().filter(|span| span["is_primary"] == true);
+            found.extend(spans.flat_map(|span| mutants_at(root, span)));
         }
+        found.extend(arms);
     }
     if found.is_empty() && !output.status.success() {
         let rendered = messages(&output.stdout)
@@ -92,6 +98,10 @@ fn unviable(root: &Path, work: &Path) -> Result<BTreeSet<u32>, String> {
         return Err(format!("it does not compile, and no mutant is near:\n{rendered}"));
     }
     Ok(found)
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 fn messages(output: &[u8]) -> Vec<Value> {
@@ -127,7 +137,7 @@ fn ids(line: &str) -> Vec<u32> {
 
 fn programs(root: PathBuf, work: &Path) -> Result<Tree, String> {
     let mut cargo_test = cargo(&root, work, "test")?;
-    cargo_test.args(["--no-run", "--message-format=json"]);
+    cargo_test.args(["--features", "capi", "--no-run", "--message-format=json"]);
     for suite in SUITES {
         match suite {
             "lib" => cargo_test.arg("--lib"),
@@ -138,17 +148,29 @@ fn programs(root: PathBuf, work: &Path) -> Result<Tree, String> {
     if !output.status.success() {
         return Err("the suites do not compile".into());
     }
-    let mut programs = BTreeMap::new();
-    for message in messages(&output.stdout) {
-        if let (Some(program), Some(name)) = (message["executable"].as_str(), message["target"]["name"].as_str()) {
-            let name = if name == "raftcore" { "lib" } else { name };
-            programs.insert(name.to_owned(), PathBuf::from(program));
-        }
+    let mut programs: BTreeMap<String, PathBuf> = executables(&output.stdout).collect();
+    let mut w1 = cargo(&root, work, "build")?;
+    w1.args(["--manifest-path", "benches/w1/Cargo.toml", "--release", "--bin", "w1", "--message-format=json"]);
+    // All mutants at once make a large program, which nobody times.
+    w1.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    let output = w1.output().map_err(|error| format!("cargo build: {error}"))?;
+    if !output.status.success() {
+        return Err("workload W1 does not compile".into());
     }
+    programs.extend(executables(&output.stdout));
     if let Some(conformance) = conformance(&root, work)? {
         programs.insert("conformance".into(), conformance);
     }
     Ok(Tree { root, programs })
+}
+
+/// The programs that messages of cargo name.
+fn executables(output: &[u8]) -> impl Iterator<Item = (String, PathBuf)> {
+    messages(output).into_iter().filter_map(|message| {
+        let (program, name) = (message["executable"].as_str()?, message["target"]["name"].as_str()?);
+        let name = if name == "raftcore" { "lib" } else { name };
+        Some((name.to_owned(), PathBuf::from(program)))
+    })
 }
 
 /// etcd's suites over the C library, if Go is there.
@@ -159,7 +181,7 @@ fn conformance(root: &Path, work: &Path) -> Result<Option<PathBuf>, String> {
         return Ok(None);
     }
     let output = cargo(root, work, "rustc")?
-        .args(["--lib", "--crate-type", "staticlib", "--message-format=json"])
+        .args(["--features", "capi", "--lib", "--crate-type", "staticlib", "--message-format=json"])
         .output()
         .map_err(|error| format!("cargo rustc: {error}"))?;
     let built = messages(&output.stdout).iter().find_map(archive_of);
