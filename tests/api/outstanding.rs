@@ -516,3 +516,30 @@ fn a_number_that_was_never_handed_out_is_refused_though_entries_wait_to_be_appli
         node.advance(number).unwrap();
     }
 }
+
+/// Each ready pins the log's blocks that it shows, whichever others are released before it.
+#[test]
+fn a_ready_keeps_its_entries_when_an_older_one_is_released() {
+    let mut c = Config { recent_bytes: 64 << 10, ..asynchronous() };
+    c.flags = c.flags.with(Flags::DEBUG_POISON_VIEWS, true);
+    let mut node = leader(&c);
+    // An entry in each block.
+    let mut propose = |token: u8| {
+        node.propose(&[token; 3000], token.into()).unwrap();
+        take(&mut node)
+    };
+    let numbers: Vec<u64> = (1..=4).map(&mut propose).collect();
+    node.persisted(numbers[3]).unwrap();
+    acknowledge(&mut node, 2, 6);
+    acknowledge(&mut node, 3, 6);
+    take(&mut node);
+    node.applied(6).unwrap();
+    let before = shown(&node, numbers[1]);
+    node.compacted(6).unwrap();
+    node.release(numbers[0]).unwrap();
+    // What is free is used again.
+    for token in 5..=8 {
+        node.propose(&[token; 3000], token.into()).unwrap();
+    }
+    assert_eq!(shown(&node, numbers[1]), before);
+}
