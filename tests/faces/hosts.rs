@@ -549,6 +549,13 @@ impl Group<'_> {
     /// Who is there, and a snapshot in place of a state that is not trusted.
     fn ask(&mut self, at: usize, leader: usize) {
         self.bare("ping", leader);
+        // A follower that may ask, if there is one.
+        let nodes = &self.replay.nodes;
+        let may = |at: &usize| {
+            let status = nodes[*at].as_ref().map(|node| node.status());
+            status.is_some_and(|s| s.role == Role::Follower && s.leader != 0 && s.last_term == s.term)
+        };
+        let at = (at..MEMBERS).chain(0..at).find(may).unwrap_or(at);
         self.bare("request_snapshot", at);
     }
 
