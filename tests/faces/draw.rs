@@ -10,13 +10,14 @@ use raftcore::{Config, Flags, StorageMode};
 const ALL_OR_NONE: &[Flags] =
     &[Flags::TRANSFER_FENCE, Flags::COMMIT_IN_VOTES, Flags::NO_CONF_VALIDATION, Flags::CONF_APART];
 
-/// The flags of some groups. Each known flag is on in one of them, and off in another.
+/// The flags of some groups. Each known flag is on in one of them, and off in another. In two of them the index of a configuration is known.
 pub fn groups(chance: &mut Chance, count: usize) -> Vec<Flags> {
     let mut lacking = Vec::new();
     for _ in 0..10_000 {
         let drawn: Vec<Flags> = (0..count).map(|_| valid(|| Flags(chance.next() & Flags::KNOWN.0))).collect();
         lacking = missing(drawn.iter().copied());
-        if lacking.is_empty() {
+        let known = drawn.iter().filter(|flags| flags.0 & Flags::CONF_APART.0 == 0).count();
+        if lacking.is_empty() && known >= 2 {
             return drawn;
         }
     }

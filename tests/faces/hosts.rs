@@ -332,6 +332,9 @@ impl Group<'_> {
             let rest = format!("{} 0 {} 0", self.no_change(), hex(SKIPPED));
             let done = self.on("propose_conf", leader, &rest) == 0;
             let leader = self.calm();
+            // The lease, with LEASED_PROPOSALS.
+            self.bare("ping", leader);
+            self.settle();
             let seen = self.seen_conf(leader);
             if self.on("propose_conf_at", leader, format!("{seen} {rest}")) == 0 && done {
                 break;
