@@ -10,7 +10,8 @@ use raftcore::{Config, Flags, StorageMode};
 const ALL_OR_NONE: &[Flags] =
     &[Flags::TRANSFER_FENCE, Flags::COMMIT_IN_VOTES, Flags::NO_CONF_VALIDATION, Flags::CONF_APART];
 
-/// The flags of some groups. Each known flag is on in one of them, and off in another. In two of them the index of a configuration is known.
+/// The flags of some groups. Each known flag is on in one group, and off in another. At least two groups know the index of
+/// their configuration, which `propose_conf_at` needs.
 pub fn groups(chance: &mut Chance, count: usize) -> Vec<Flags> {
     let mut lacking = Vec::new();
     for _ in 0..10_000 {

@@ -267,7 +267,8 @@ fn honest_nodes_elect_and_commit_after_a_barrage() {
         cluster.elect(1);
         cluster.node(1).propose(b"before", 1).unwrap();
         cluster.settle();
-        // A stranger that passes for a leader may put a change that nobody understands into a log, and the log may win the next election.
+        // A stranger that passes for a leader may put a change that nobody understands into a log, and the log may win the
+        // next election.
         cluster.hosts.values_mut().for_each(|host| host.bad_change = kit::BadChange::Skips);
         for _ in 0..100 {
             // What a stranger can say: an honest member never lies, so `from` is none of them.

@@ -90,7 +90,7 @@ def expect(got, want):
 
 
 def set_all(c, writes):
-    """All of them in one pipeline. A slow machine may change its leader meanwhile: what that turned away is sent again."""
+    """Sets in one pipeline. On a slow machine the leader may change meanwhile: refused sets are sent again."""
     while writes:
         for words in writes:
             c.send(*words)
