@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::{none, rust_files, top, tree, words};
+use super::{Scenario, none, rust_files, top, tree, words};
 
 /// Rows of `docs/found.md` end with tests, by name or by file. Each section of `docs/departures.md`
 /// has a line for every test.
@@ -105,6 +105,32 @@ fn tests_are_where_the_guide_says() {
         }
     }
     none(faults);
+}
+
+/// The README counts the planted faults and the scenarios, and shows the instructions that `make
+/// bench-check` holds.
+#[test]
+fn the_readme_counts_what_is_there() {
+    let page = fs::read_to_string(top().join("README.md")).unwrap();
+    let claimed = |what: &str| -> usize {
+        let before = page.split_once(what).unwrap_or_else(|| panic!("README.md says nothing of {what}")).0;
+        before.split_whitespace().next_back().and_then(|number| number.parse().ok()).unwrap()
+    };
+    let edits = fs::read_dir(top().join("tests/faults")).unwrap().map(|entry| entry.unwrap().path());
+    let edits = edits.filter(|path| path.extension().is_some_and(|extension| extension == "edit"));
+    let planted = edits.map(|path| fs::read_to_string(path).unwrap().matches("\nfault ").count()).sum();
+    assert_eq!((claimed(" planted faults"), claimed(" known failures")), (planted, Scenario::all().count()));
+
+    let held = fs::read_to_string(top().join("benches/held.txt")).unwrap();
+    let held = |program: &str| {
+        let lines = held.lines().filter_map(|line| line.strip_prefix(program)?.strip_prefix(" host "));
+        lines.map(|line| line.rsplit(' ').next().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    for (row, program) in [("raftcore from Rust", "w1-rust"), ("from C", "w1-c")] {
+        let line = rows_of(&page).find(|line| line.contains(row)).unwrap().replace(',', "");
+        let shown: Vec<&str> = line.split('|').map(str::trim).filter(|cell| !cell.is_empty()).skip(1).collect();
+        assert_eq!(shown, held(program), "{row}");
+    }
 }
 
 /// Returns the rows of all tables of a document, without the heads.
