@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 #[path = "../mk/header/mod.rs"]
 mod header;
 
+#[path = "sources/commands.rs"]
+mod commands;
+
 #[path = "sources/messages.rs"]
 mod messages;
 
