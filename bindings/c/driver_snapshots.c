@@ -197,8 +197,10 @@ static void cut_if_long(struct rh_driver *d)
     if (d->space.log_bytes < d->cut_at)
         return;
     if (!d->db.flush) {
-        if (d->given <= d->newest.index)
-            return;                     /* after a start the log is applied first */
+        if (d->applied <= d->newest.index) {
+            d->checked = 0;             /* after a start the log is applied first; then the next tick looks again */
+            return;
+        }
         d->cut_at = d->space.log_bytes + d->o.compaction_bytes / 4;     /* if this snapshot fails: another then */
         rh_make_snapshot(d);
         return;

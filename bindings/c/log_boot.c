@@ -3,6 +3,7 @@
  *
  * A run writes to a new segment, and never behind a torn end. Batches promised to nobody are copied
  * into the new segment: they may lie in the page cache alone, left by a process whose flush failed.
+ * All batches of a small segment are copied, and the new segment replaces the small one.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -37,7 +38,7 @@ static int copy_batch(struct rh_recovery *v, struct rh_segment *g, const struct 
     return code;
 }
 
-static int copy_promised_by_nobody(struct rh_recovery *v, struct rh_segment *g, struct rh_words *why)
+static int copy_rest(struct rh_recovery *v, struct rh_segment *g, struct rh_words *why)
 {
     struct rh_batch_view batch;
     int code = RH_OK;
@@ -53,8 +54,8 @@ static int copy_promised_by_nobody(struct rh_recovery *v, struct rh_segment *g, 
 }
 
 /*
- * Makes the segment of this run, in memory. If the last segment has nothing but a base, the new
- * segment replaces the last: a process that crashes at every start leaves no heap of files.
+ * Makes the segment of this run, in memory. If the rest of the last segment is all but the base, the
+ * new segment replaces the last: a process that crashes at every start leaves no heap of files.
  */
 static int begin_run(struct rh_recovery *v, struct rh_words *why)
 {
@@ -80,7 +81,7 @@ static int begin_run(struct rh_recovery *v, struct rh_words *why)
     log->next_batch = v->proven + (again ? 0 : 1);
     log->synced_batch = log->next_batch - 1;
     rh_begin_segment(log, g, again ? base->prev_end : v->proven_end, log->next_batch - 1);
-    return copy_promised_by_nobody(v, g, why);
+    return copy_rest(v, g, why);
 }
 
 /*
@@ -174,6 +175,8 @@ static int go_on_from_files(struct rh_recovery *v, struct rh_words *why)
         code = rh_log_sync(v->log, &number, why);
     if (code == RH_OK && rh_state_last_segment(&v->log->state)->number != v->numbers[v->count - 1])
         cut_tail(v);
+    else if (code == RH_OK)             /* batches that were durable are copies now: the mark vouches for them */
+        code = rh_log_mark(v->log, why);
     return code;
 }
 

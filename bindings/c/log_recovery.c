@@ -7,6 +7,9 @@
  * 2. The last segment ends in whatever the crash left. Batches up to the highest `synced` in the
  * segment were durable: the boot refuses if such a batch is not whole. Batches behind were promised
  * to nobody: log_boot.c copies them.
+ *
+ * 3. Of a small last segment only the base is taken here, and log_boot.c copies the rest: the segment
+ * of the new run replaces the old one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +18,9 @@
 #include "log_recovery.h"
 
 typedef unsigned long long ull;
+
+/* A process that is started again and again leaves a file for so many bytes, not for each start. */
+enum { SMALL_BYTES = 64 * 1024 };
 
 /* ---- records ---- */
 
@@ -227,12 +233,22 @@ static int check_size(const struct rh_recovery *v, const struct rh_base *base, s
                    v->scan.name, (ull)v->scan.size, (ull)base->size, (ull)base->segment + 1);
 }
 
-/* Takes the batches up to v->proven. Leaves the scan behind. */
+/* Whether the batches of the last segment are few enough to be copied at a start. */
+static bool is_small(const struct rh_recovery *v)
+{
+    uint64_t most = v->log->options.segment_bytes / 4;
+
+    return v->good_end <= (most < SMALL_BYTES ? most : SMALL_BYTES);
+}
+
+/* Takes the batches up to v->proven, of a small segment the base. Leaves the scan behind. */
 static int take_proven(struct rh_recovery *v, struct rh_segment *g, struct rh_words *why)
 {
     struct rh_batch_view batch;
     uint64_t upto = v->proven < v->good ? v->proven : v->good;
 
+    if (v->proven <= v->good && is_small(v))
+        upto = v->proven = v->bases[v->count - 1].prev_number + 1;
     rh_scan_rewind(&v->scan);
     do {
         int code = rh_scan_batch(&v->scan, &batch, why);

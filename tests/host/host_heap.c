@@ -13,7 +13,7 @@
 #include "heap.h"
 #include "host_kit.h"
 
-enum { MEMBERS = 3, LIVES = 6, BULK = 4096, WAIT_S = 20 };
+enum { MEMBERS = 3, LIVES = 6, BULK = 4096, WAIT_S = 20, LONG = 128 * 1024 };
 
 static struct member m[MEMBERS];
 static size_t n_members;
@@ -121,7 +121,10 @@ static void addition(struct member *x, size_t len)
     maybe += what == RH_UNKNOWN;
 }
 
-/* All members run, and have what was acknowledged. */
+/*
+ * All members run, and have what was acknowledged. A log that many short lives have made long is cut: else
+ * each life would need more allocations than the one before, and the lives would never end.
+ */
 static void all_is_well(void)
 {
     for (size_t i = 0; i < n_members; i++)
@@ -139,6 +142,7 @@ static void all_is_well(void)
         if (m[i].sum < sum || m[i].sum > sum + maybe)
             DIE("after allocation %u: member %zu has %llu, %llu was acknowledged, %llu is unknown", at, i + 1,
                 (unsigned long long)m[i].sum, (unsigned long long)sum, (unsigned long long)maybe);
+        TURN_UNTIL(&m[i], member_status(&m[i]).log_bytes < LONG);
     }
 }
 

@@ -1,6 +1,7 @@
 /*
- * host_starts.c: a member that is started again and again, and writes a little each time. The log is cut all
- * the same: the bytes in the log count, not the bytes that this process has written.
+ * host_starts.c: a member that is started again and again, and writes a little each time, or nothing. The log is
+ * cut all the same: the bytes in the log count, not the bytes that this process has written, and not only those
+ * of writes.
  */
 #include "host_kit.h"
 
@@ -78,6 +79,28 @@ static void on_disk(const char *root, const char *name, bool slow)
     free(d);
 }
 
+/* Entries of memberships alone, none of which the database sees, make a log that is cut, too. */
+static void without_writes(const char *root)
+{
+    struct member *m = must(calloc(1, sizeof *m));
+
+    init(m, root, "idle");
+    member_open(m);
+    UNTIL(leads(m));
+    for (int i = 0; i < 3 * PIECE / 100; i++) {
+        struct answer a = {.words = ""};
+        ANSWER(&a, rh_set_address(m->h, 1, m->peer, i % 2 ? "127.0.0.1:1" : "127.0.0.1:2", ticket));
+        CHECK(a.what == RH_DONE);
+    }
+    UNTIL(member_status(m).core.first_index > 2);
+    CHECK(member_close(m) == RH_OK);
+    m->o.found = false;
+    member_open(m);
+    must_have(m, 0);
+    CHECK(member_close(m) == RH_OK);
+    free(m);
+}
+
 int main(int argc, char **argv)
 {
     const char *root = argc > 1 ? argv[1] : "/dev/shm/rh-starts";
@@ -90,5 +113,6 @@ int main(int argc, char **argv)
     free(m);
     on_disk(root, "disk", false);
     on_disk(root, "slow", true);
+    without_writes(root);
     return 0;
 }

@@ -196,6 +196,39 @@ static void check_many_starts(void)
     CHECK(count_files("log-") <= 3 && count_files("reserve") == 1);
 }
 
+/* Nor does a process that writes a little at every start, whether it dies or closes the log. */
+static void check_many_short_lives(void)
+{
+    const struct rh_log_file_options o = {.segment_bytes = 1 << 20, .no_reserve = true};
+    enum { LIVES = 400, BYTES = 300 };
+    struct open_log l;
+
+    image_empty(scratch);
+    for (uint64_t i = 1; i <= LIVES; i++) {
+        OK(try_open(&l, &o));
+        CHECK(l.boot.last == i - 1 && l.boot.commit == (i > 2 ? i - 2 : 0));
+        OK(append(&l, i, BYTES));
+        OK(commit(&l, i - 1));
+        OK(sync_log(&l));
+        (i % 2 ? abandon : close_it)(&l);
+    }
+    CHECK(count_files("log-") <= 1 + LIVES * (BYTES + 200) / (64 * 1024));
+    OK(try_open(&l, &o));
+    CHECK(l.boot.last == LIVES);
+    close_it(&l);
+
+    /* A start copies the entries, and says so on the disk: damage is refused, and not cut off as a torn write. */
+    OK(try_open(&l, &o));
+    const struct rh_segment *last = last_segment(&l);
+    uint64_t entry = 8 * (uint64_t)last->places[last->count - 1];
+    char name[32];
+    rh_segment_name(last->number, name);
+    abandon(&l);
+    overwrite(name, entry + RH_RECORD_HEAD + BYTES / 2, "!", 1);
+    CHECK(try_open(&l, &o) == RH_E_DAMAGED);
+    SAYS("was durable");
+}
+
 static void check_looking(void)
 {
     struct open_log l;
@@ -365,6 +398,7 @@ int main(int argc, char **argv)
     check_full_segments();
     check_options();
     check_many_starts();
+    check_many_short_lives();
     check_looking();
     check_full_disk();
     check_start_on_full_disk();

@@ -59,7 +59,7 @@ func Open(d *Dir, segmentBytes int) (*Log, *Boot, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var unproven []batch
+	var batches []batch
 	for i, number := range numbers {
 		isLast := i == len(numbers)-1
 		end := uint64(math.MaxInt)
@@ -69,12 +69,12 @@ func Open(d *Dir, segmentBytes int) (*Log, *Boot, error) {
 				return nil, nil, err
 			}
 		}
-		if unproven, err = l.scan(number, i == 0, isLast, int(end), b); err != nil {
+		if batches, err = l.scan(number, i == 0, isLast, int(end), b); err != nil {
 			l.closeFiles()
 			return nil, nil, err
 		}
 	}
-	if err := l.restart(unproven); err != nil {
+	if err := l.restart(batches); err != nil {
 		l.closeFiles()
 		return nil, nil, err
 	}
@@ -129,9 +129,8 @@ func (l *Log) endOf(number uint64) (uint64, error) {
 	return h.prevEnd, err
 }
 
-// scan reads a segment up to an end. unproven are whole batches at the end of the last segment that nothing
-// proves durable.
-func (l *Log) scan(number uint64, isFirst, isLast bool, end int, b *Boot) (unproven []batch, err error) {
+// scan reads a segment up to an end, and returns the whole batches of the last segment.
+func (l *Log) scan(number uint64, isFirst, isLast bool, end int, b *Boot) (batches []batch, err error) {
 	path := l.dir.segmentName(number)
 	f, err := os.Open(path)
 	if err != nil {
@@ -175,7 +174,7 @@ func (l *Log) scan(number uint64, isFirst, isLast bool, end int, b *Boot) (unpro
 		if found.offset == segmentHead { // the base was durable before the segment got its name
 			l.synced = found.number
 		}
-		unproven = append(unproven, found)
+		batches = append(batches, found)
 	}
 	l.bytes += int64(s.end)
 	if s.end == segmentHead {
@@ -187,7 +186,7 @@ func (l *Log) scan(number uint64, isFirst, isLast bool, end int, b *Boot) (unpro
 	if err := l.judge(bytes, s, b); err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(unproven, func(b batch) bool { return b.number <= l.synced }), nil
+	return batches, nil
 }
 
 func plausible(r *record) error {
@@ -220,20 +219,58 @@ func (l *Log) judge(segment []byte, s *segment, b *Boot) error {
 	return nil
 }
 
+// smallSegment is the size up to which a start copies a segment. A process that is started again and
+// again leaves a file for so many bytes, not for each start.
+const smallSegment = 64 << 10
+
 // restart begins a new segment: nothing is ever written behind a torn end. Batches that nothing
 // proves durable move to the new segment, since a failed flush may have left them in memory alone.
-func (l *Log) restart(unproven []batch) error {
+// Of a small segment all entries move, and the new segment replaces the small one.
+func (l *Log) restart(batches []batch) error {
+	last := l.segments[len(l.segments)-1]
+	if last.end <= min(smallSegment, l.segmentBytes/4) {
+		return l.replace(last, batches)
+	}
+	unproven := slices.DeleteFunc(batches, func(b batch) bool { return b.number <= l.synced })
+	if len(unproven) > 0 {
+		last.end, l.number = unproven[0].offset, unproven[0].number-1
+	}
 	var copied []byte
 	for _, b := range unproven {
 		for _, r := range b.records {
 			copied = appendRecord(copied, r.kind, r.index, r.term, r.entryKind, r.data)
 		}
 	}
-	if len(unproven) > 0 {
-		l.segments[len(l.segments)-1].end, l.number = unproven[0].offset, unproven[0].number-1
-	}
 	l.synced = l.number
 	return l.roll(0, copied)
+}
+
+// replace writes the last segment anew. The base of the new segment restates all but the entries.
+func (l *Log) replace(last *segment, batches []batch) error {
+	live := l.places
+	for len(live) > 0 && live[0].segment != last {
+		live = live[1:]
+	}
+	at := map[int]*record{}
+	for _, b := range batches {
+		for i := range b.records {
+			at[b.records[i].offset] = &b.records[i]
+		}
+	}
+	var copied []byte
+	for _, p := range live {
+		r := at[p.offset]
+		copied = appendRecord(copied, r.kind, r.index, r.term, r.entryKind, r.data)
+	}
+	l.segments = l.segments[:len(l.segments)-1]
+	l.bytes -= int64(last.end)
+	l.number = batches[0].number - 1
+	l.synced = l.number
+	prevEnd := 0
+	if n := len(l.segments); n > 0 {
+		prevEnd = l.segments[n-1].end
+	}
+	return errors.Join(l.begin(last.number, prevEnd, 0, copied), last.file.Close())
 }
 
 func (l *Log) fill(b *Boot) error {

@@ -120,6 +120,48 @@ func TestNothingWritten(t *testing.T) {
 	check(t, l.Close())
 }
 
+// TestManyShortLives writes little in each of many lives, which end in order or in a crash. The files
+// take about as much as the entries, and a start opens few.
+func TestManyShortLives(t *testing.T) {
+	const lives, size = 400, 200
+	d := fresh(t)
+	for i := range uint64(lives) {
+		l, b := open(t, d)
+		if b.Last != 1+i || len(b.Notes) != 0 || b.Term != min(i, 1) {
+			t.Fatalf("life %d: %+v", i, b)
+		}
+		l.add(2+i, 1, strings.Repeat("x", size))
+		check(t, l.Sync(true))
+		if i%2 == 0 {
+			check(t, l.Close())
+		} else {
+			check(t, l.closeFiles())
+		}
+	}
+	all, sum := files(t, d), 0
+	for _, b := range all {
+		sum += len(b)
+	}
+	if len(all) > 10 || sum > 3*lives*size {
+		t.Errorf("%d files of %d bytes after %d lives", len(all), sum, lives)
+	}
+	l, b := open(t, d)
+	if b.Last != 1+lives || len(l.texts(t)) != lives {
+		t.Errorf("%+v", b)
+	}
+	check(t, l.Close())
+
+	// Damage to an entry that an earlier life made durable is found.
+	name := newest(files(t, d))
+	bytes, err := os.ReadFile(name)
+	check(t, err)
+	bytes[segmentHead+batchHead+400] ^= 1
+	check(t, os.WriteFile(name, bytes, 0o600))
+	if _, _, err := Open(d, 64<<10); !errors.Is(err, ErrDamaged) {
+		t.Error(err)
+	}
+}
+
 func TestCompaction(t *testing.T) {
 	d := fresh(t)
 	l, _ := open(t, d)
@@ -348,7 +390,7 @@ func TestOfAnother(t *testing.T) {
 func TestSegmentsMissing(t *testing.T) {
 	d := fresh(t)
 	l, _ := open(t, d)
-	for i := range uint64(8) {
+	for i := range uint64(12) {
 		l.add(2+i, 1, strings.Repeat("x", 30<<10))
 		check(t, l.Sync(true))
 	}
@@ -369,11 +411,11 @@ func TestSegmentsMissing(t *testing.T) {
 		}
 		restore(t, d, some)
 		l, b, err := Open(d, 64<<10)
-		if err == nil && b.Last != 9 || err != nil && !errors.Is(err, ErrDamaged) {
+		if err == nil && b.Last != 13 || err != nil && !errors.Is(err, ErrDamaged) {
 			t.Errorf("without %s: %v, %+v", name, err, b)
 		}
 		if err == nil {
-			if len(l.texts(t)) != 8 {
+			if len(l.texts(t)) != 12 {
 				t.Errorf("without %s", name)
 			}
 			l.Close()

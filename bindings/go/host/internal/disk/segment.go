@@ -43,6 +43,11 @@ func (l *Log) roll(need int, copied []byte) error {
 		}
 		number, prevEnd = l.segments[n-1].number+1, l.segments[n-1].end
 	}
+	return l.begin(number, prevEnd, need, copied)
+}
+
+// begin makes a segment, and gives the zeros behind the end of the segment before back to the disk.
+func (l *Log) begin(number uint64, prevEnd, need int, copied []byte) error {
 	room := max(l.segmentBytes, need+len(copied)+64<<10)
 	var m made
 	if l.next != nil {
@@ -76,6 +81,9 @@ func (l *Log) roll(need int, copied []byte) error {
 		return err
 	}
 	s.end = segmentHead + len(base)
+	if n := len(l.segments); n > 0 {
+		_ = os.Truncate(l.dir.segmentName(l.segments[n-1].number), int64(prevEnd)) // a longer file does no harm
+	}
 	l.mu.Lock()
 	l.takeAll(s, base, segmentHead)
 	l.segments = append(l.segments, s)
