@@ -13,25 +13,27 @@ use mimalloc::MiMalloc as Beneath;
 #[cfg(not(feature = "mimalloc"))]
 use std::alloc::System as Beneath;
 
-/// Counts every call that allocates memory, or more memory.
+/// Counts every call that allocates memory, or more memory, and the bytes of those calls.
 struct Counting;
 
 static ALLOCS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
 
 // Load and store instead of a locked add: the programs have one thread, and counting must be cheap.
-fn count() {
+fn count(bytes: usize) {
     ALLOCS.store(ALLOCS.load(Relaxed) + 1, Relaxed);
+    BYTES.store(BYTES.load(Relaxed) + bytes as u64, Relaxed);
 }
 
 // SAFETY: every call goes to the allocator beneath unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: as the caller promised.
         unsafe { Beneath.alloc(layout) }
     }
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: as the caller promised.
         unsafe { Beneath.alloc_zeroed(layout) }
     }
@@ -40,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
         unsafe { Beneath.dealloc(at, layout) }
     }
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
         // SAFETY: as the caller promised.
         unsafe { Beneath.realloc(at, layout, size) }
     }
@@ -52,6 +54,15 @@ static ALLOCATOR: Counting = Counting;
 /// Returns the calls of the allocator so far.
 pub fn allocs() -> u64 {
     ALLOCS.load(Relaxed)
+}
+
+/// Prints the calls of the allocator so far, and the bytes of those calls, where `RAFTCORE_QUESTIONS`
+/// is set: `tests/mutants` compares two builds of the core.
+pub fn tell_heap() {
+    if std::env::var_os("RAFTCORE_QUESTIONS").is_some() {
+        let (calls, bytes) = (ALLOCS.load(Relaxed), BYTES.load(Relaxed));
+        eprintln!("{calls} calls\n{bytes} bytes");
+    }
 }
 
 /// The arguments: `ROUNDS BATCH SIZE [REPS]`. Without repetitions the program makes one untimed
@@ -118,6 +129,7 @@ pub fn measure<W: Workload>(who: &str, args: Args, group: &mut W) {
     };
     if args.reps == 0 {
         once(false);
+        tell_heap();
         return;
     }
 

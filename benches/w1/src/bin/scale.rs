@@ -372,4 +372,5 @@ fn main() {
         return;
     };
     run(what, values);
+    bench_kit::tell_heap();
 }

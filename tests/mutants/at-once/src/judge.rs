@@ -1,7 +1,7 @@
 //! Runs the suites over each mutant, cheapest first, until one fails.
 
+use crate::cost::Cost;
 use crate::mutant::{Fate, Mutant, texts};
-use crate::speed::Speed;
 use crate::tree::Tree;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -80,7 +80,7 @@ struct Suite {
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub fn judge(work: &Path, tree: &Tree, mutants: &mut [Mutant]) -> Result<(), String> {
-    let (suites, speed) = (suites(tree)?, Speed::of(tree)?);
+    let (suites, cost) = (suites(tree)?, Cost::of(tree)?);
     let path = work.join("killed.txt");
     let keys = keys(mutants)?;
     let before = killed_before(&path);
@@ -96,7 +96,7 @@ pub fn judge(work: &Path, tree: &Tree, mutants: &mut [Mutant]) -> Result<(), Str
     println!("{} mutants, {} of them to be run", mutants.len(), waiting.len());
     let log = OpenOptions::new().create(true).append(true).open(&path);
     let log = Mutex::new(log.map_err(|error| format!("{}: {error}", path.display()))?);
-    let killer = |mutant: &Mutant| killer(&suites, mutant).or_else(|| speed.kills(mutant.id).then_some("questions"));
+    let killer = |mutant: &Mutant| killer(&suites, mutant).or_else(|| cost.killer(mutant.id));
     let fates = run_all(killer, mutants, &keys, &waiting, &log);
     for (at, fate) in fates {
         if let Some(mutant) = mutants.get_mut(at) {

@@ -7,12 +7,12 @@
 //! and goes on: a mutant that was killed is not run again while its file stays as it is. Those that live must be known to
 //! `tests/mutants/living.txt`, with a reason; any other fails it.
 
+mod cost;
 mod judge;
 mod living;
 mod mutant;
 mod report;
 mod rewrite;
-mod speed;
 mod tree;
 
 use std::path::PathBuf;

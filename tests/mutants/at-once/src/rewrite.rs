@@ -28,7 +28,7 @@ pub fn rewrite(text: &str, mutants: &[&Mutant]) -> Result<Rewritten, String> {
 }
 
 /// What the build asks: is this the mutant that runs? Goes to the end of the crate's root. With RAFTCORE_QUESTIONS in the environment, a
-/// program says at its end how often it asked (`speed`).
+/// program says at its end how often it asked (`cost`).
 pub const QUESTION: &str = r#"
 static MUTANT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(u32::MAX);
 static QUESTIONS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

@@ -149,13 +149,13 @@ fn programs(root: PathBuf, work: &Path) -> Result<Tree, String> {
         return Err("the suites do not compile".into());
     }
     let mut programs: BTreeMap<String, PathBuf> = executables(&output.stdout).collect();
-    let mut w1 = cargo(&root, work, "build")?;
-    w1.args(["--manifest-path", "benches/w1/Cargo.toml", "--release", "--bin", "w1", "--message-format=json"]);
+    let mut workloads = cargo(&root, work, "build")?;
+    workloads.args(["--manifest-path", "benches/w1/Cargo.toml", "--release", "--bins", "--message-format=json"]);
     // All mutants at once make a large program, which nobody times.
-    w1.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-    let output = w1.output().map_err(|error| format!("cargo build: {error}"))?;
+    workloads.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    let output = workloads.output().map_err(|error| format!("cargo build: {error}"))?;
     if !output.status.success() {
-        return Err("workload W1 does not compile".into());
+        return Err("the workloads do not compile".into());
     }
     programs.extend(executables(&output.stdout));
     if let Some(conformance) = conformance(&root, work)? {

@@ -1,0 +1,88 @@
+//! What a mutant costs: how often workloads of `benches/w1` ask which mutant acts, and what they ask of the heap. All operators ask, so
+//! the number of questions stands for the work. The numbers are the same in each run. Without this judge, nobody would notice a fast way
+//! that is never taken, or room that is never asked for beforehand.
+
+use crate::tree::Tree;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Programs and arguments, cheapest first: entries one by one and many at a time, then quantities that W1 does not have.
+const WORKLOADS: [(&str, &[&str]); 10] = [
+    ("w1", &["1", "1", "256", "0"]),
+    ("w1", &["1", "64", "256", "0"]),
+    ("w1", &["1", "1", "1000000", "0"]),
+    ("scale", &["reads"]),
+    ("scale", &["waiting"]),
+    ("scale", &["inflight"]),
+    ("scale", &["terms"]),
+    ("scale", &["outstanding"]),
+    ("scale", &["joint"]),
+    ("scale", &["voters"]),
+];
+/// A mutant is killed if a workload takes so many thousandths more.
+const MORE: u64 = 2;
+/// What is counted, as the programs say it.
+const UNITS: [&str; 3] = ["questions", "calls", "bytes"];
+
+/// A workload, with its counts as things are.
+struct Run {
+    program: PathBuf,
+    arguments: &'static [&'static str],
+    without: Counts,
+}
+
+type Counts = [u64; UNITS.len()];
+
+pub struct Cost {
+    runs: Vec<Run>,
+}
+
+impl Cost {
+    pub fn of(tree: &Tree) -> Result<Self, String> {
+        let run = |&(name, arguments): &(&str, &'static [&'static str])| {
+            let program = tree.programs.get(name).ok_or_else(|| format!("no workload {name}"))?.clone();
+            let without = counts(&program, arguments, 0);
+            let without = without.ok_or_else(|| format!("{name} {} fails without a mutant", arguments.join(" ")))?;
+            // A number that is no mutant's: the counts must not change by themselves.
+            if counts(&program, arguments, u32::MAX - 1).and_then(|with| more(without, with)).is_some() {
+                return Err(format!("{name} {} does not count the same twice", arguments.join(" ")));
+            }
+            Ok(Run { program, arguments, without })
+        };
+        Ok(Self { runs: WORKLOADS.iter().map(run).collect::<Result<_, String>>()? })
+    }
+
+    /// What a workload takes too much of; a workload that fails or hangs takes too many questions.
+    pub fn killer(&self, id: u32) -> Option<&'static str> {
+        self.runs.iter().find_map(|run| match counts(&run.program, run.arguments, id) {
+            Some(with) => more(run.without, with),
+            None => Some(UNITS[0]),
+        })
+    }
+}
+
+/// The first unit of which there is more than there may be.
+fn more(without: Counts, with: Counts) -> Option<&'static str> {
+    let all = UNITS.iter().zip(without.iter().zip(with));
+    all.filter(|&(_, (without, with))| with > without + without * MORE / 1000).map(|(unit, _)| *unit).next()
+}
+
+fn counts(program: &PathBuf, arguments: &[&str], id: u32) -> Option<Counts> {
+    // Some hang.
+    let mut workload = Command::new("timeout");
+    workload.arg("20").arg(program).args(arguments);
+    workload.env("RAFTCORE_MUTANT", id.to_string()).env("RAFTCORE_QUESTIONS", "1");
+    let output = workload.output().ok().filter(|output| output.status.success())?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let count = |unit: &str| told.lines().find_map(|line| line.strip_suffix(unit)?.trim_end().parse().ok());
+    let [questions, calls, bytes] = UNITS.map(count);
+    Some([questions?, calls?, bytes?])
+}
+
+#[test]
+fn two_thousandths_more_are_too_much() {
+    assert_eq!(more([1000, 10, 1000], [1002, 10, 1]), None);
+    assert_eq!(more([1000, 10, 1000], [1003, 11, 1000]), Some("questions"));
+    assert_eq!(more([1000, 10, 1000], [1000, 11, 1000]), Some("calls"));
+    assert_eq!(more([1000, 10, 1000], [1000, 10, 1003]), Some("bytes"));
+}
