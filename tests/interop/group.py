@@ -84,7 +84,10 @@ class Member:
         return dict(zip(words[::2], map(int, words[1::2])))
 
     def __repr__(self):
-        return f"{self.language} {self.number} {self.status()}"
+        with open(self.log.name, errors="replace") as f:
+            said = f.read().splitlines()[-3:]
+        ended = "" if self.process.poll() is None else f" ended with {self.process.returncode}"
+        return f"{self.language} {self.number}{ended} {self.status()} {said}"
 
 
 class Client(threading.Thread):
@@ -145,7 +148,7 @@ class Group:
         os.mkdir(self.scratch)
 
     def fail(self, what):
-        sys.exit(f"{self.name}: {what} (SEED={SEED}); {self.members}, clients heard {[c.last for c in self.clients]}")
+        sys.exit(f"{self.name}: {what} (SEED={SEED}); {self.running()}, clients heard {[c.last for c in self.clients]}")
 
     def until(self, what, seconds, check):
         end = time.monotonic() + seconds
@@ -171,8 +174,9 @@ class Group:
         """Joins a member by another one, and waits for its vote. Returns it."""
         new = self.new(language)
         new.start("join", (by or chance.choice(self.members)).peer)
+        self.joining = [new]
         self.until(f"a vote for {language} {new.number}", WAIT, lambda: new.status().get("voter"))
-        self.members = [*self.members, new]
+        self.members, self.joining = [*self.members, new], []
         new.how = ()
         return new
 
