@@ -14,4 +14,5 @@ fn a_text_is_cut_at_the_last_character_that_fits() {
     assert_eq!(detail.as_str(), split);
     detail.set(format_args!("{} of {}", 1, 2));
     assert_eq!(detail.as_str(), "1 of 2");
+    assert_eq!(format!("{detail:?}"), "\"1 of 2\"");
 }

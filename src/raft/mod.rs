@@ -20,6 +20,9 @@ pub(crate) mod step;
 pub(crate) mod tokens;
 pub(crate) mod transfer;
 
+#[cfg(test)]
+mod tests;
+
 use crate::config::{Config, Flags, StorageMode};
 use crate::error::{Detail, Error, Result};
 use crate::event::{Event, EventKind, Reason};

@@ -1,6 +1,7 @@
 //! What a host may ask of a running node beside its configuration, each off by default: windows that
 //! pause, commit groups, promotion, flags at run time, proposals bound to a term or a configuration.
 
+use crate::lone::{alone, drain};
 use kit::{Cluster, Disk, config, events, message, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, Error, EventKind, Flags, Flow, MessageKind, Role, peer_flags, wire,
@@ -412,6 +413,20 @@ fn memory_is_given_back_and_work_goes_on() {
     cluster.tick(1);
     assert_eq!(cluster.heard(1).reads.len(), 20);
     assert_eq!(cluster.hosts[&3].disk.data.len(), 170);
+}
+
+#[test]
+fn the_lists_of_a_large_batch_are_given_back() {
+    let mut node = alone(&config(1));
+    node.trim().unwrap();
+    let before = node.status().memory_bytes;
+    node.propose_many((0..2000).map(|token| (&b""[..], token + 1))).unwrap();
+    drain(&mut node);
+    node.compacted(node.status().applied).unwrap();
+    let large = node.status().memory_bytes;
+    node.trim().unwrap();
+    let after = node.status().memory_bytes;
+    assert!(large > before + 100_000 && after < before + 1000, "{before} bytes, then {large}, {after} after trim");
 }
 
 #[test]

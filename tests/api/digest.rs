@@ -1,8 +1,8 @@
 //! A node is a plain value: equal states have equal digests, a clone goes on as the original.
 
-use crate::lone::drain;
+use crate::lone::{drain, follower};
 use kit::{Cluster, Disk, config, founded, message, step};
-use raftcore::{ChangeKind, MessageKind, Node, StorageMode};
+use raftcore::{ChangeKind, Config, MessageKind, Node, StorageMode};
 
 #[test]
 fn a_follower_equals_what_boots_from_its_disk() {
@@ -187,6 +187,44 @@ fn chance_counts_in_a_digest_only_where_asked_for() {
 
     assert_eq!(a.digest(false), b.digest(false));
     assert_ne!(a.digest(true), b.digest(true));
+}
+
+/// Two nodes in equal states, but for the numbers to be drawn.
+#[test]
+fn random_numbers_to_come_count_where_chance_is_asked_for() {
+    // The only number below 1 is 0, so the timeout stays.
+    let calm = follower(&Config { election_jitter_ticks: 1, ..config(1) });
+    let mut stirred = calm.try_clone().unwrap();
+    stirred.forget_leader().unwrap();
+    stirred.campaign().unwrap();
+    drain(&mut stirred);
+    let mut nodes = [calm, stirred];
+    for node in &mut nodes {
+        step(node, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
+        drain(node);
+    }
+    let [calm, stirred] = nodes;
+
+    assert!(calm == stirred && calm.digest(false) == stirred.digest(false));
+    assert_ne!(calm.digest(true), stirred.digest(true));
+}
+
+#[test]
+fn each_bit_of_the_state_turns_half_of_a_digest() {
+    let of_term = |term: u64| {
+        let mut disk = Disk::founder(&[1, 2, 3]);
+        disk.state.term = term;
+        disk.boot(&config(1)).digest(false)
+    };
+    let term = 1 << 50;
+    let digest = of_term(term);
+    let others: Vec<u64> = (0..50).map(|bit| of_term(term | 1 << bit)).collect();
+    let set: u32 = others.iter().map(|other| other.count_ones()).sum();
+    let turned: u32 = others.iter().map(|other| (digest ^ other).count_ones()).sum();
+
+    // Of 3200 bits; chance stays within 1600 ± 100 but for one time in two thousand.
+    assert!(set.abs_diff(1600) < 100, "{set} bits are set");
+    assert!(turned.abs_diff(1600) < 100, "{turned} bits differ");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The contents of a digest: two nodes that differ in one thing have different digests, and are not
 //! equal.
 
-use crate::lone::{acknowledge, beats, drain, follower, forgetful, lead, leader, leave_behind, take};
-use kit::{Disk, append, config, entry, message, snapshot, step};
+use crate::lone::{LEN, acknowledge, beats, campaign, drain, follower, forgetful, lead, leader, leave_behind, take};
+use kit::{Disk, Stored, append, config, entry, message, snapshot, step};
 use raftcore::{
-    ChangeEncoding, ChangeKind, Config, EntryRef, Flags, MessageKind, Missing, Node, StorageMode, Transition,
+    ChangeEncoding, ChangeKind, Config, EntryKind, EntryRef, Flags, HardState, MessageKind, Missing, Node, StorageMode,
+    Transition, proto,
 };
 
 fn founder(config: &Config) -> Node {
@@ -369,6 +370,20 @@ fn and_not_how_many_numbers_were_used_up() {
         node
     };
     assert!(batches(true) == batches(false));
+    // Several outstanding batches: the age of a batch counts, not the number of earlier batches.
+    let outstanding = |more: bool| {
+        let mut node = founder(&Config { storage: StorageMode::Async, max_outstanding: 32, ..config(1) });
+        for _ in 0..1 + u8::from(more) {
+            step(&mut node, &message(MessageKind::Heartbeat, 2, 1, 1)).unwrap();
+            drain(&mut node);
+        }
+        for index in 2..18 {
+            step(&mut node, &append(2, 1, 1, (index - 1, 1), vec![entry(1, index, b"x")], 1)).unwrap();
+            take(&mut node);
+        }
+        node
+    };
+    assert!(outstanding(true) == outstanding(false));
 
     // Fetches.
     let fetches = |more: bool| {
@@ -385,4 +400,36 @@ fn and_not_how_many_numbers_were_used_up() {
         node
     };
     assert!(fetches(true) == fetches(false));
+    // Several fetches at a time: of the log of node 1 itself, and of missing entries of nodes 4 and 5.
+    let many = |more: bool| {
+        let mut disk = Disk::founder(&[1, 2, 3, 4, 5]);
+        for index in 2..=60 {
+            disk.log
+                .insert(index, Stored { term: 1, kind: EntryKind::Normal, data: vec![7; LEN], context: Vec::new() });
+        }
+        disk.state = HardState { term: 1, vote: 0, commit: 60 };
+        let mut node = disk.boot(&forgetful());
+        drain(&mut node);
+        if more {
+            let id = node.next_fetch().unwrap().unwrap().id;
+            node.supply_none(id, Missing::Later).unwrap();
+        }
+        node.tick(1).unwrap();
+        campaign(&mut node, &[2, 3]);
+        for from in [4, 5] {
+            let lacks = proto::Message {
+                index: 60,
+                reject: true,
+                reject_hint: 2,
+                log_term: 1,
+                ..message(MessageKind::AppResp, from, 1, 2)
+            };
+            step(&mut node, &lacks).unwrap();
+        }
+        drain(&mut node);
+        let asked: Vec<u64> = std::iter::from_fn(|| node.next_fetch().unwrap()).map(|fetch| fetch.peer).collect();
+        assert_eq!(asked, [1, 4, 5]);
+        node
+    };
+    assert!(many(true) == many(false));
 }

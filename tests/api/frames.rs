@@ -61,3 +61,14 @@ fn a_stream_tells_why_its_first_refused_frame_was_refused() {
     assert_eq!(wire::next_frame(&stream[..13], 100), Ok(wire::NextFrame::Needs(12 + good.len() as u64)));
     assert_eq!(wire::next_frame(&stream, 13), Err(Error::Decode));
 }
+
+#[test]
+fn the_longest_frame_is_waited_for_and_a_longer_one_refused() {
+    let config = config(1);
+    let longest = u32::try_from(config.frame_limit()).unwrap() - FRAME_HEADER as u32;
+    for (len, outcome) in [(longest, Ok(StepFrames::default())), (longest + 1, Err(Error::Decode))] {
+        let mut header = [0; FRAME_HEADER];
+        write_frame_header(&mut header, len, 0);
+        assert_eq!(follower(&config).step_frames(2, &header), outcome);
+    }
+}

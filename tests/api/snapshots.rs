@@ -575,3 +575,14 @@ fn a_snapshot_that_is_under_way_is_not_asked_for_a_second_time() {
         assert_eq!(asked == 0, reported, "{asked}");
     }
 }
+
+#[test]
+fn a_snapshot_is_asked_for_up_to_the_last_index_that_there_can_be() {
+    const LAST: u64 = u64::MAX - (1 << 32);
+    for (index, ignored) in [(LAST, 0), (LAST + 1, 1)] {
+        let mut node = leader(&config(1));
+        let request = raftcore::proto::Message { reject: true, vote: index, ..message(MessageKind::AppResp, 3, 1, 1) };
+        step(&mut node, &request).unwrap();
+        assert_eq!(node.status().messages_ignored, ignored);
+    }
+}
