@@ -70,6 +70,19 @@ fn in_time_and_office() {
     drain(&mut lease);
     differ("when a lease began", &lease, |n| step(n, &dated(1)).unwrap(), |n| step(n, &dated(2)).unwrap());
     differ("whether a lease began", &lease, |n| step(n, &dated(0)).unwrap(), |n| step(n, &dated(2)).unwrap());
+
+    // Nothing else is due within three ticks.
+    let slow = Config { own_write_timeout_ticks: 9, heartbeat_ticks: 10, election_ticks: 100, ..config(1) };
+    let written_after = |ticks: u32| {
+        move |n: &mut Node| {
+            n.tick(ticks).unwrap();
+            n.propose(b"x", 0).unwrap();
+            n.tick(2 - ticks).unwrap();
+        }
+    };
+    let mut slow = crate::lone::leader(&slow);
+    slow.tick(1).unwrap();
+    differ("how long its own disk takes", &slow, written_after(0), written_after(1));
 }
 
 /// An answer to a heartbeat that left at the tick.
@@ -217,6 +230,30 @@ fn in_fetches() {
         }
     };
     differ("what was supplied", &asked, supplies(&[9; 500]), supplies(&[8; 500]));
+
+    let mut behind = behind_its_disk(&[1, 2, 3]);
+    let gives = |data: &'static [u8]| {
+        move |n: &mut Node| {
+            let id = n.next_fetch().unwrap().unwrap().id;
+            let entries = [EntryRef { term: 1, index: 2, data, ..EntryRef::default() }];
+            n.supply_entries(id, entries.into_iter()).unwrap();
+        }
+    };
+    differ("what its own log gave", &behind, gives(&[9; LEN]), gives(&[8; LEN]));
+    let id = behind.next_fetch().unwrap().unwrap().id;
+    differ("whether its own log answers later", &behind, |n| _ = n.supply_none(id, Missing::Later).unwrap(), nothing);
+}
+
+/// A node that has applied nothing of the 59 entries on its disk, most of which are not in memory.
+fn behind_its_disk(voters: &[u64]) -> Node {
+    let mut disk = Disk::founder(voters);
+    for index in 2..=60 {
+        disk.log.insert(index, Stored { term: 1, kind: EntryKind::Normal, data: vec![7; LEN], context: Vec::new() });
+    }
+    disk.state = HardState { term: 1, vote: 0, commit: 60 };
+    let mut node = disk.boot(&forgetful());
+    drain(&mut node);
+    node
 }
 
 #[test]
@@ -402,14 +439,7 @@ fn and_not_how_many_numbers_were_used_up() {
     assert!(fetches(true) == fetches(false));
     // Several fetches at a time: of the log of node 1 itself, and of missing entries of nodes 4 and 5.
     let many = |more: bool| {
-        let mut disk = Disk::founder(&[1, 2, 3, 4, 5]);
-        for index in 2..=60 {
-            disk.log
-                .insert(index, Stored { term: 1, kind: EntryKind::Normal, data: vec![7; LEN], context: Vec::new() });
-        }
-        disk.state = HardState { term: 1, vote: 0, commit: 60 };
-        let mut node = disk.boot(&forgetful());
-        drain(&mut node);
+        let mut node = behind_its_disk(&[1, 2, 3, 4, 5]);
         if more {
             let id = node.next_fetch().unwrap().unwrap().id;
             node.supply_none(id, Missing::Later).unwrap();

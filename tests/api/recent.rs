@@ -188,6 +188,30 @@ fn a_list_that_can_never_fit_is_refused_as_a_whole() {
     assert_eq!(node.status().last_index, twin.status().last_index + 8);
 }
 
+/// Also where a record ends with its block.
+#[test]
+fn a_list_fits_where_its_entries_fit_one_by_one() {
+    let empty = leader(&Config { storage: StorageMode::Async, ..forgetful() });
+    for len in 90..130 {
+        let data = vec![5; len];
+        let mut singles = empty.try_clone().unwrap();
+        let mut fit = 0;
+        while singles.propose(&data, 0).is_ok() {
+            fit += 1;
+        }
+        let list = |count: usize| empty.try_clone().unwrap().propose_many((0..count).map(|_| (&data[..], 0)));
+        assert_eq!((list(fit), list(fit + 1)), (Ok(()), Err(Error::Full)), "{fit} entries of {len} bytes");
+    }
+}
+
+#[test]
+fn an_entry_that_leaves_no_room_for_its_place_is_too_large() {
+    let config = forgetful();
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&config);
+    let long = vec![7; (config.recent_bytes - BLOCK / 2) as usize];
+    assert_eq!(step(&mut node, &append(2, 1, 1, (1, 1), vec![entry(1, 2, &long)], 1)), Err(Error::TooLarge));
+}
+
 #[test]
 fn what_leaves_memory_before_it_is_applied_is_accounted_for_all_the_same() {
     let limit = 64 * KIB;
