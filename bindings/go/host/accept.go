@@ -204,6 +204,9 @@ func (h *Host) welcome(l *link) bool {
 			if wire.IsAddress(address) && address != "" {
 				h.hints[id] = address
 			}
+			if channel == wire.ChannelPeer { // in place of an older one, perhaps with an answer on it
+				h.doubt(id)
+			}
 			if p := h.peers[id]; p != nil {
 				select {
 				case p.retry <- struct{}{}:

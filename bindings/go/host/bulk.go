@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,6 +69,7 @@ func (h *Host) supplyFile(f raftcore.Fetch) (bool, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &sending{index: head.Index, term: head.Term, cancel: cancel}
 	h.sends[f.Peer] = s
+	delete(h.released, f.Peer)
 	address := h.addressOf(f.Peer)
 	start(&h.wg, func() {
 		defer cancel()
@@ -122,6 +124,39 @@ func (h *Host) releaseSnap(to uint64, s *sending) {
 	delete(h.sends, to)
 	if p := h.peer(to); p == nil || !p.box.addBytes(s.frame) {
 		h.report(to, raftcore.SnapshotFailed)
+		return
+	}
+	h.released[to] = true
+}
+
+// endWaits ends the waits for peers that have acknowledged their snapshot. The core goes on by itself
+// only if its log still reaches back to the snapshot.
+func (h *Host) endWaits() {
+	if len(h.released) == 0 {
+		return
+	}
+	peers, err := h.node.Peers()
+	if err != nil || h.role != raftcore.RoleLeader {
+		clear(h.released)
+		return
+	}
+	for id := range h.released {
+		at := slices.IndexFunc(peers, func(p raftcore.Peer) bool { return p.ID == id })
+		switch {
+		case at < 0 || peers[at].Flow != raftcore.FlowSnapshot:
+			delete(h.released, id)
+		case peers[at].Match >= peers[at].PendingSnapshot:
+			h.doubt(id)
+		}
+	}
+}
+
+// doubt has the core ask a peer where it is, in place of waiting for an acknowledgement: the MsgSnap or the
+// answer may have been lost with a connection.
+func (h *Host) doubt(id uint64) {
+	if h.released[id] {
+		delete(h.released, id)
+		h.report(id, raftcore.SnapshotArrived)
 	}
 }
 

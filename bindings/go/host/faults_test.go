@@ -110,6 +110,124 @@ func TestLearnerCatchesUp(t *testing.T) {
 	}
 }
 
+// gated is a machine whose first Restore waits.
+type gated struct {
+	*registers
+	restores, gate chan struct{}
+	once           sync.Once
+}
+
+func (m *gated) Restore(from io.Reader) error {
+	m.once.Do(func() {
+		close(m.restores)
+		<-m.gate
+	})
+	return m.registers.Restore(from)
+}
+
+// open starts a member with a machine of the test's, as the second of a group.
+func (g *group) open(m *member, machine host.StateMachine) {
+	g.t.Helper()
+	m.opt.Machine = machine
+	h, err := host.Open(context.WithoutCancel(g.t.Context()), m.dir, m.id, m.opt)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	m.Host = h
+}
+
+func (g *group) waitForVote(m *member) {
+	g.t.Helper()
+	g.wait("a vote", func() bool {
+		list := m.Members()
+		return len(list) == 2 && list[1].Voter
+	})
+}
+
+// TestSnapshotAcknowledgedLate: while a new member loads its snapshot, the leader's log is cut behind it. The
+// member needs another snapshot, and gets it once it has acknowledged the first: not a minute later.
+func TestSnapshotAcknowledgedLate(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, 1, small)
+	first := g.members[1]
+	fill(t, first, 200)
+	machine := &gated{registers: newRegisters(), restores: make(chan struct{}), gate: make(chan struct{})}
+	m := g.prepare(2)
+	g.open(m, machine)
+	<-machine.restores
+	before, err := first.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, first, 200) // more than the leader keeps for the member
+	g.wait("a cut log", func() bool {
+		s, err := first.Status()
+		return err == nil && s.FirstIndex > before.Snapshot+1
+	})
+	close(machine.gate)
+	g.waitForVote(m)
+}
+
+// loses is a connection that ends in place of a write, if the write has a message to be lost.
+type loses struct {
+	net.Conn
+	lost func(kind byte) bool
+}
+
+func (l *loses) Write(b []byte) (int, error) {
+	for rest := b; len(rest) >= wire.Header+2; {
+		body := rest[wire.Header:]
+		if body[0] == 0x08 && l.lost(body[1]) { // the kind, as the core writes it first
+			l.Conn.Close()
+			return 0, io.ErrClosedPipe
+		}
+		rest = body[min(int(binary.LittleEndian.Uint32(rest)), len(body)):]
+	}
+	return l.Conn.Write(b)
+}
+
+// TestSnapshotMessageLost: a connection breaks under the MsgSnap behind the data, or under the acknowledgement. The
+// leader does not wait a minute for it.
+func TestSnapshotMessageLost(t *testing.T) {
+	t.Parallel()
+	for name, kind := range map[string]raftcore.MessageKind{"message": raftcore.MsgSnap, "acknowledgement": raftcore.MsgAppResp} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			machine := &gated{registers: newRegisters(), restores: make(chan struct{}), gate: make(chan struct{})}
+			var losses atomic.Int32
+			lost := func(k byte) bool {
+				if raftcore.MessageKind(k) != kind {
+					return false
+				}
+				if kind == raftcore.MsgAppResp { // the first behind the snapshot
+					select {
+					case <-machine.restores:
+					default:
+						return false
+					}
+				}
+				return losses.Add(1) == 1
+			}
+			g := newGroup(t, 1, func(o *host.Options) {
+				small(o)
+				o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+					var d net.Dialer
+					conn, err := d.DialContext(ctx, "tcp", address)
+					return &loses{conn, lost}, err
+				}
+			})
+			fill(t, g.members[1], 100)
+			close(machine.gate)
+			m := g.prepare(2)
+			g.open(m, machine)
+			g.waitForVote(m)
+			if losses.Load() == 0 {
+				t.Error("nothing was lost")
+			}
+		})
+	}
+}
+
 // TestRot is bugs/kv-flipped-entry: bytes of a committed entry rot on one disk, while the member is
 // down. The member refuses to start; the group goes on with the right value.
 func TestRot(t *testing.T) {

@@ -65,6 +65,7 @@ type Host struct {
 	reading   map[uint64][]*readWait
 	peers     map[uint64]*peer
 	sends     map[uint64]*sending // snapshots in flight, by peer
+	released  map[uint64]bool     // peers with a MsgSnap under way that waits for an acknowledgement
 	fetches   []raftcore.Fetch    // waiting for a new snapshot
 	snapshot  wire.SnapshotHead   // the newest
 	voters    map[uint64]bool     // learners to promote after catching up
@@ -187,7 +188,7 @@ func Open(ctx context.Context, dir string, id uint64, opt Options) (*Host, error
 		id: id, opt: opt, log: opt.Logger, limit: limit, start: random64(), applier: newApplier(opt.Machine),
 		done: make(chan struct{}), ended: make(chan struct{}), inbox: newInbox(), applies: newQueue[applyJob](), disks: newQueue[diskJob](),
 		book: map[uint64]wire.Record{}, hints: map[uint64]string{}, byToken: map[uint64]*proposal{}, reading: map[uint64][]*readWait{},
-		peers: map[uint64]*peer{}, sends: map[uint64]*sending{}, voters: map[uint64]bool{},
+		peers: map[uint64]*peer{}, sends: map[uint64]*sending{}, released: map[uint64]bool{}, voters: map[uint64]bool{},
 	}
 	h.stop = sync.OnceFunc(func() { close(h.done) })
 	if err := h.open(ctx, dir, cfg); err != nil {

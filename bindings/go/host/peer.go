@@ -167,6 +167,7 @@ func (p *peer) lost(sent bool, err error) {
 	id := p.id
 	p.h.inbox.call(func() {
 		p.h.unreachable(id)
+		p.h.doubt(id)
 		if !sent {
 			for _, x := range requests {
 				p.h.putBack(x, "no connection to the leader")
@@ -213,6 +214,7 @@ func (h *Host) caretake(now time.Time) {
 	if h.role == raftcore.RoleLeader {
 		h.promoteLearners()
 	}
+	h.endWaits()
 	if now.Sub(h.asked) > time.Second {
 		h.asked = now
 		h.askForSelf()
