@@ -1,13 +1,19 @@
 """Membership, snapshots and disasters of a group of raftcore.aio."""
 
 import asyncio
+import contextlib
 import os
 import shutil
+import threading
 import unittest
+from unittest import mock
 
 from kit import GroupTest, Journal, certificates
 
+from raftcore import MsgKind
 from raftcore.aio import DamagedError, FoundedError, RefusedError, RemovedError, UnavailableError, found_from, recover, write
+from raftcore.aio._peer import Peer
+from raftcore.aio._store import read_snapshot
 
 
 class Blob:
@@ -141,6 +147,56 @@ class Snapshots(GroupTest):
         await joining
         await self.read_all(2, 12)
         self.assertGreater(broken, 0)
+
+    def first_index(self):
+        return self.groups[1]._host.node.status().first_index
+
+    @contextlib.asynccontextmanager
+    async def joining(self, patch):
+        """Joins a member under a fault, to a leader with a cut log. In the end it has its vote: not a minute later."""
+        await self.start_with(1, found=True)
+        await self.fill(1, 3)
+        await self.until(lambda: self.first_index() > 2)
+        with patch:
+            joins = asyncio.ensure_future(self.start_with(2))
+            yield
+            await self.until(lambda: [member.voter for member in self.groups[1].members] == [True, True], 30)
+            await joins
+
+    async def test_a_snapshot_acknowledged_late_is_followed_by_another(self):
+        gate, reads = threading.Event(), threading.Event()
+
+        def slow(*arguments):
+            reads.set()
+            gate.wait(60)
+            return read_snapshot(*arguments)
+
+        async with self.joining(mock.patch("raftcore.aio._bulk.read_snapshot", slow)):
+            await self.until(reads.is_set)
+            before = self.groups[1].status().snapshot
+            await self.fill(1, 8)  # more than the leader keeps for the member
+            await self.until(lambda: self.first_index() > before + 1)
+            gate.set()
+
+    async def lose(self, kind, ready):
+        """Breaks a connection in place of its first message of a kind."""
+        lost, whole = [], Peer.send
+
+        def send(peer, frame):
+            if not lost and frame[12:14] == bytes((8, kind)) and ready() and peer.link is not None:
+                lost.append(frame)
+                peer.link.transport.abort()
+                return True
+            return whole(peer, frame)
+
+        async with self.joining(mock.patch.object(Peer, "send", send)):
+            await self.until(lambda: lost)
+
+    async def test_a_snapshot_whose_message_is_lost_is_sent_again(self):
+        await self.lose(MsgKind.SNAP, lambda: True)
+
+    async def test_a_lost_acknowledgement_of_a_snapshot_is_asked_for(self):
+        await self.lose(MsgKind.APP_RESP, lambda: self.machines[2].parts)
 
     async def test_the_directory_holds_one_snapshot_and_little_log(self):
         await self.start_with(1, found=True)

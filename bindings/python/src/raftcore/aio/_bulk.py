@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
-from .. import ArgError, Fetch, FlatReady, MessageHead, PeerFlag, RaftError, SnapshotReport, StaleError, Supply
+from .. import ArgError, Fetch, FlatReady, Flow, MessageHead, PeerFlag, RaftError, Role, SnapshotReport, StaleError, Supply
 from . import _wire as wire
 from ._crc import crc32c
 from ._errors import DamagedError
@@ -54,6 +54,7 @@ class Bulk:
         self.conf = b""  # the membership in it
         self.making = False
         self._sends: dict[int, Sending] = {}
+        self._released: set[int] = set()  # peers with a MsgSnap under way that waits for an acknowledgement
         self._fetches: list[Fetch] = []  # wait for a new snapshot
         self._whole: dict[tuple[int, int], Place] = {}  # received, by index and term
         self._receiving: Receiving | None = None
@@ -194,6 +195,7 @@ class Bulk:
             raise ArgError("no snapshot that is new enough")
         if host.node.supply_snapshot(fetch.id, place.index, self.conf):
             send = self._sends[fetch.peer] = Sending(place)
+            self._released.discard(fetch.peer)
             send.task = host.start_task(self._send(fetch.peer, send))
 
     def hold(self, message: MessageHead, frame: bytes) -> None:
@@ -208,8 +210,35 @@ class Bulk:
     def _release(self, peer: int, send: Sending) -> None:
         if send.frame and send.arrived and self._sends.get(peer) is send:
             del self._sends[peer]
-            self.host.send(peer, send.frame)
+            to = self.host.peer(peer)
+            if to is None or not to.send(send.frame):
+                self._report(peer, SnapshotReport.FAILED)
+                return
+            self._released.add(peer)
             self.host.poke()
+
+    def end_waits(self) -> None:
+        """Ends the waits for peers that have acknowledged their snapshot. The core goes on by itself only if its log still
+        reaches back to the snapshot.
+        """
+        host = self.host
+        if self._released and host.role != Role.LEADER:
+            self._released.clear()
+        if not self._released:
+            return
+        waiting = {peer.id: peer for peer in host.node.peers() if peer.flow == Flow.SNAPSHOT}
+        self._released &= waiting.keys()
+        for id in list(self._released):
+            if waiting[id].match_index >= waiting[id].pending_snapshot:
+                self.doubt(id)
+
+    def doubt(self, peer: int) -> None:
+        """Has the core ask a peer where it is, in place of waiting for an acknowledgement: the MsgSnap or the answer may have
+        been lost with a connection.
+        """
+        if peer in self._released:
+            self._released.remove(peer)
+            self._report(peer, SnapshotReport.ARRIVED)
 
     async def _send(self, peer: int, send: Sending) -> None:
         host, begin = self.host, self.host.loop.time()

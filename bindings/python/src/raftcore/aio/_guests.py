@@ -131,6 +131,7 @@ class Guests:
 
     def _seat(self, link: Link) -> None:
         """Registers a PEER connection, and closes an older connection of the id."""
+        self.host.bulk.doubt(link.id)
         old = self.by_id.get(link.id)
         self.by_id[link.id] = link
         if old is None or old.hello is None or link.hello is None:

@@ -262,6 +262,7 @@ class Host:
                 self.node.tick(min(ticks, _TICKS_AT_ONCE))
             self.proposals.expire(now)
             self.members.caretake(now)
+            self.bulk.end_waits()
             for peer in self.peers.values():
                 if peer.link is not None:
                     peer.link.check_silence(now, ping=True)

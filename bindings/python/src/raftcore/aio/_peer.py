@@ -152,6 +152,7 @@ class Peer:
         self._box, self._box_bytes = [], 0
         self._wake.clear()
         self.host.unreachable(self.id)
+        self.host.bulk.doubt(self.id)
         for proposal in requests.values():
             if sent:
                 proposal.finish(End(wire.UNKNOWN, words="the connection to the leader broke"))
