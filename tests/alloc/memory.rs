@@ -3,9 +3,9 @@
 use crate::group::Group;
 use crate::heap;
 use crate::hot_path::number;
-use kit::{Disk, append, step};
-use raftcore::proto::Entry;
-use raftcore::{Config, EntryKind, Node, StorageMode};
+use kit::{Disk, append, message, step};
+use raftcore::proto::{Entry, Message};
+use raftcore::{Config, EntryKind, MessageKind, Node, StorageMode};
 
 const BATCH: u64 = 256;
 
@@ -118,4 +118,16 @@ fn status_tells_of_each_long_list() {
     }
     let node = Disk::founder(&[1, 2, 3]).boot(&Config { max_inflight_msgs: 4096, ..config(1, StorageMode::Sync) });
     is_told(node, "windows");
+
+    // Long contexts of reads, which lie outside of the list of reads until they are confirmed.
+    let mut group = Group::new(|id| config(id, StorageMode::Sync));
+    group.settle();
+    for read in 0..1000u64 {
+        let context = Entry { data: vec![read as u8; 100].into(), ..Entry::default() };
+        let asks = Message { entries: vec![context], ..message(MessageKind::ReadIndex, 2, 1, 0) };
+        step(group.leader(), &asks).unwrap();
+    }
+    group.settle();
+    group.leader().trim().unwrap();
+    is_told(group.hosts.remove(0).node, "contexts");
 }

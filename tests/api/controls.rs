@@ -1,10 +1,11 @@
 //! What a host may ask of a running node beside its configuration, each off by default: windows that
 //! pause, commit groups, promotion, flags at run time, proposals bound to a term or a configuration.
 
-use crate::lone::{alone, drain};
-use kit::{Cluster, Disk, config, events, message, step};
+use crate::lone::{alone, drain, follower, leader};
+use kit::{Cluster, Disk, append, config, entry, events, message, step};
 use raftcore::{
-    Change, ChangeEncoding, ChangeKind, Config, Error, EventKind, Flags, Flow, MessageKind, Role, peer_flags, wire,
+    Change, ChangeEncoding, ChangeKind, Config, Dialect, Error, EventKind, Flags, Flow, MessageKind, Role, peer_flags,
+    wire,
 };
 
 fn group() -> Cluster {
@@ -427,6 +428,43 @@ fn the_lists_of_a_large_batch_are_given_back() {
     node.trim().unwrap();
     let after = node.status().memory_bytes;
     assert!(large > before + 100_000 && after < before + 1000, "{before} bytes, then {large}, {after} after trim");
+}
+
+#[test]
+fn the_lists_of_many_messages_are_given_back() {
+    let mut node = leader(&Config { heartbeat_ticks: 1, election_ticks: 10_000, ..config(1) });
+    node.trim().unwrap();
+    let before = node.status().memory_bytes;
+    for _ in 0..100 {
+        node.tick(1).unwrap();
+    }
+    let large = node.status().memory_bytes;
+    drain(&mut node);
+    node.trim().unwrap();
+    let after = node.status().memory_bytes;
+    assert!(large > before + 10_000 && after < before + 1000, "{before} bytes, then {large}, {after} after trim");
+}
+
+#[test]
+fn a_node_says_how_far_its_log_was_compacted_before() {
+    let mut node = alone(&config(1));
+    for _ in 0..4 {
+        node.propose(b"x", 0).unwrap();
+        drain(&mut node);
+    }
+    node.compacted(4).unwrap();
+    assert_eq!(node.compacted(3), Err(Error::Stale));
+    assert_eq!(node.error_detail(), "compacted(3): compacted up to 4 before");
+}
+
+#[test]
+fn changed_flags_leave_reports_of_commits_to_the_dialect() {
+    for (dialect, commit) in [(Dialect::Raftpb, 0), (Dialect::Eraftpb, 2)] {
+        let mut node = follower(&Config { dialect, ..config(1) });
+        node.set_flags(Flags::QUIET_COMMIT, Flags::QUIET_COMMIT).unwrap();
+        step(&mut node, &append(2, 1, 1, (2, 1), vec![entry(1, 3, b"x")], 2)).unwrap();
+        assert_eq!(drain(&mut node).last().unwrap().commit, commit, "{dialect:?}");
+    }
 }
 
 #[test]
