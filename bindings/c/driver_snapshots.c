@@ -395,7 +395,7 @@ void rh_snapshots_turn(struct rh_driver *d)
     if (d->failed || some_are_to_come(d) || !d->clean || d->maker.step != RH_MAKE_IDLE)
         return;
     d->clean = false;
-    if (rh_snapshots_clean(d->dir, &d->newest, false, &why) < 0)
+    if (rh_snapshots_clean(d->dir, &d->newest, d->applied, &why) < 0)
         rh_driver_say(d, RH_LOG_WARNING, "old snapshots cannot be removed: %s", why.text);
 }
 

@@ -119,11 +119,12 @@ void rh_snapshot_stop(struct rh_snapshot_receiver *r);
 /* ---- all of them ---- */
 
 /*
- * Removes the snapshots except `keep`, the log's, and with `parts` also unfinished transfers. For
- * use after the sync of a batch with a snapshot, and after the boot. A snapshot that arrived and is
- * not in the log yet would be removed as well.
+ * Removes the snapshots of entries up to `up_to`, except `keep`, the log's. UINT64_MAX: all others,
+ * with unfinished transfers. For use after the sync of a batch with a snapshot, and after the boot.
+ * A running member gives the index that it has applied: a snapshot beyond may have arrived just now,
+ * and may become the log's.
  */
-int rh_snapshots_clean(const struct rh_dir *dir, const struct rh_snapshot *keep, bool parts, struct rh_words *why);
+int rh_snapshots_clean(const struct rh_dir *dir, const struct rh_snapshot *keep, uint64_t up_to, struct rh_words *why);
 
 /*
  * Writes the name of a snapshot's file: index, term and checksum. So a file never replaces a

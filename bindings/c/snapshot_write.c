@@ -185,7 +185,7 @@ void rh_snapshot_cancel(struct rh_snapshot_writer *w)
 struct cleaning {
     const struct rh_dir *dir;
     char keep[80];
-    bool parts;
+    uint64_t up_to;
 };
 
 static int remove_other(void *context, const char *name)
@@ -193,15 +193,16 @@ static int remove_other(void *context, const char *name)
     const struct cleaning *c = context;
     size_t len = strlen(name);
     bool part = len > 5 && strcmp(name + len - 5, ".part") == 0, tmp = len > 4 && strcmp(name + len - 4, ".tmp") == 0;
+    bool unused = part ? c->up_to == UINT64_MAX : strcmp(name, c->keep) != 0;
 
-    if (strncmp(name, "snapshot-", 9) == 0 && !tmp && (part ? c->parts : strcmp(name, c->keep) != 0))
+    if (strncmp(name, "snapshot-", 9) == 0 && !tmp && unused && strtoull(name + 9, NULL, 10) <= c->up_to)
         unlinkat(c->dir->fd, name, 0);  /* a file that stays is removed the next time */
     return RH_OK;
 }
 
-int rh_snapshots_clean(const struct rh_dir *dir, const struct rh_snapshot *keep, bool parts, struct rh_words *why)
+int rh_snapshots_clean(const struct rh_dir *dir, const struct rh_snapshot *keep, uint64_t up_to, struct rh_words *why)
 {
-    struct cleaning c = {.dir = dir, .parts = parts};
+    struct cleaning c = {.dir = dir, .up_to = up_to};
 
     rh_snapshot_name(keep, c.keep);
     return rh_dir_each(dir, remove_other, &c, why);

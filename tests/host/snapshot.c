@@ -188,7 +188,7 @@ static void check_wrong_transfers(void)
 
     OK(make(&d, 9, data, 3000, 512, &s));
     uint8_t *bytes = file_bytes(&s, &len);
-    OK(rh_snapshots_clean(&d, &(struct rh_snapshot){0}, true, &why));
+    OK(rh_snapshots_clean(&d, &(struct rh_snapshot){0}, UINT64_MAX, &why));
     CHECK(read_all(&d, &s, data, 3000) == RH_NONE);
 
     /* Too few bytes, too many, other bytes. */
@@ -265,6 +265,27 @@ static void check_no_memory(void)
     rh_dir_close(&d);
 }
 
+/* A snapshot beyond what is applied may have arrived while old ones are removed: it stays. */
+static void check_cleaning(void)
+{
+    struct rh_dir d = open_dir(true);
+    struct rh_snapshot old, log, arrived;
+    uint8_t *data = data_of(7, 100);
+
+    OK(make(&d, 5, data, 100, 0, &old));
+    OK(make(&d, 9, data, 100, 0, &log));
+    OK(make(&d, 20, data, 100, 0, &arrived));
+    OK(rh_snapshots_clean(&d, &log, 19, &why));
+    CHECK(read_all(&d, &old, data, 100) == RH_NONE);
+    OK(read_all(&d, &log, data, 100));
+    OK(read_all(&d, &arrived, data, 100));
+    OK(rh_snapshots_clean(&d, &log, 20, &why));
+    CHECK(read_all(&d, &arrived, data, 100) == RH_NONE);
+    OK(read_all(&d, &log, data, 100));
+    free(data);
+    rh_dir_close(&d);
+}
+
 int main(int argc, char **argv)
 {
     struct vectors all = vectors_load(argc > 2 ? argv[2] : "tests/wire/vectors.txt");
@@ -276,6 +297,7 @@ int main(int argc, char **argv)
     check_damage();
     check_receiving();
     check_wrong_transfers();
+    check_cleaning();
     check_no_memory();
     printf("snapshot: all well\n");
     return 0;

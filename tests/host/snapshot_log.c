@@ -75,7 +75,7 @@ static int live(struct rh_dir *d, const struct rh_snapshot *theirs, const uint8_
         code = append(&log, &own, false, 8, 0, 7);
     if (code == RH_OK) {
         disk_note(2, 5);
-        code = rh_snapshots_clean(d, &own, true, &why);
+        code = rh_snapshots_clean(d, &own, UINT64_MAX, &why);
     }
     if (code == RH_OK)
         code = log.ops->compact(log.self, 5, UINT64_MAX, &before, &why);
@@ -86,7 +86,7 @@ static int live(struct rh_dir *d, const struct rh_snapshot *theirs, const uint8_
         code = append(&log, theirs, true, theirs->index + 1, 2, theirs->index);
     if (code == RH_OK) {
         disk_note(2, theirs->index);
-        code = rh_snapshots_clean(d, theirs, true, &why);
+        code = rh_snapshots_clean(d, theirs, UINT64_MAX, &why);
     }
     int closed = log.ops->close(log.self, &why);
     return code != RH_OK ? code : closed;
@@ -107,7 +107,7 @@ static void boots(uint64_t least, uint64_t most)
         uint64_t index = boot.snapshot.index;
         uint8_t *data = data_of(index == 5 ? 5 : 77, data_len(index));
         OK(read_all(&d, &boot.snapshot, data, data_len(index)));
-        OK(rh_snapshots_clean(&d, &boot.snapshot, true, &why));
+        OK(rh_snapshots_clean(&d, &boot.snapshot, UINT64_MAX, &why));
         OK(read_all(&d, &boot.snapshot, data, data_len(index)));
         free(data);
     }
