@@ -1,11 +1,17 @@
-//! A long text is cut, and never within a character.
+//! Texts of errors. A long text is cut, and never within a character.
 
-use super::Detail;
+use super::{Detail, Error};
+
+#[test]
+fn an_error_says_what_it_is() {
+    assert!(Error::Full.to_string().len() > 10 && Error::Full.to_string() != Error::NoMem.to_string());
+}
 
 #[test]
 fn a_text_is_cut_at_the_last_character_that_fits() {
     let mut detail = Detail::new();
-    for (long, kept) in [("a".repeat(255), 255), ("a".repeat(256), 255), (format!("a{}", "é".repeat(200)), 255)] {
+    let odd = format!("a{}", "é".repeat(200));
+    for (long, kept) in [("a".repeat(255), 255), ("a".repeat(256), 255), (odd, 255), ("é".repeat(200), 254)] {
         detail.set(format_args!("{long}"));
         assert_eq!((detail.as_str().len(), long.starts_with(detail.as_str())), (kept, true));
     }

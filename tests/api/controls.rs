@@ -1,7 +1,7 @@
 //! What a host may ask of a running node beside its configuration, each off by default: windows that
 //! pause, commit groups, promotion, flags at run time, proposals bound to a term or a configuration.
 
-use crate::lone::{alone, drain, follower, leader};
+use crate::lone::{acknowledge, alone, drain, follower, leader};
 use kit::{Cluster, Disk, append, config, entry, events, message, step};
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, Dialect, Error, EventKind, Flags, Flow, MessageKind, Role, peer_flags,
@@ -443,6 +443,25 @@ fn the_lists_of_many_messages_are_given_back() {
     node.trim().unwrap();
     let after = node.status().memory_bytes;
     assert!(large > before + 10_000 && after < before + 1000, "{before} bytes, then {large}, {after} after trim");
+}
+
+#[test]
+fn the_windows_of_many_messages_are_given_back() {
+    let mut node = leader(&Config { max_inflight_msgs: 4096, ..config(1) });
+    node.trim().unwrap();
+    let before = node.status().memory_bytes;
+    for _ in 0..1000 {
+        node.propose(b"", 0).unwrap();
+        drain(&mut node);
+    }
+    let last = node.status().last_index;
+    acknowledge(&mut node, 2, last);
+    acknowledge(&mut node, 3, last);
+    drain(&mut node);
+    node.compacted(last).unwrap();
+    node.trim().unwrap();
+    let after = node.status().memory_bytes;
+    assert!(after < before + 1000, "{before} bytes, {after} after trim");
 }
 
 #[test]

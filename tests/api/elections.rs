@@ -190,7 +190,10 @@ fn a_seed_draws_the_same_timeouts_for_ever() {
         timeouts.push(node.status().election_timeout);
     }
 
-    // The first number names the reads, and the boot draws two timeouts. The upper bits count.
+    // The first number is in the context of reads. The boot draws two timeouts, of which the upper bits count.
+    drain(&mut node);
+    node.read_index(1).unwrap();
+    assert_eq!(drain(&mut node)[0].entries[0].data[..8], DRAWN[0].to_le_bytes());
     let expected = DRAWN[2..].iter().map(|drawn| node.config().election_ticks + (drawn >> 44) as u32);
     assert_eq!(timeouts, expected.collect::<Vec<_>>());
 }

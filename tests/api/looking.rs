@@ -1,11 +1,23 @@
 //! Views of a node, and admission to the group.
 
 use crate::lone::{acknowledge, asks_for_a_snapshot, beats, campaign, drain, leader, take};
-use kit::{Cluster, Disk, config, events, message, step};
+use kit::{Cluster, Disk, Stored, config, events, message, step};
 use raftcore::{
     ChangeEncoding, Config, EntryKind, Error, EventKind, MessageKind, Missing, Node, Reason, Role, SnapshotReport,
     StorageMode, Transition, has, wire,
 };
+
+#[test]
+fn a_request_for_votes_shows_the_last_entry() {
+    let mut disk = Disk::founder(&[1, 2, 3]);
+    disk.log.insert(2, Stored { term: 7, kind: EntryKind::Normal, data: Vec::new(), context: Vec::new() });
+    disk.state.term = 7;
+    let mut node = disk.boot(&config(1));
+    node.campaign().unwrap();
+    let ready = node.ready().unwrap().unwrap();
+    let shown: Vec<_> = ready.messages().map(|m| (m.to(), m.log_term(), m.index())).collect();
+    assert_eq!(shown, [(2, 7, 2), (3, 7, 2)]);
+}
 
 #[test]
 fn a_message_speaks_for_the_peer_that_sent_it_and_for_nobody_else() {
