@@ -1,6 +1,8 @@
-//! Runs the suites over each mutant, cheapest first, until one fails.
+//! Runs the suites over each mutant, cheapest first, until one fails. Before them run the tests that killed the last mutants of the same
+//! file, which find most of the others.
 
-use crate::cost::Cost;
+use crate::cost::{Cost, UNITS, picked, told};
+use crate::living::Known;
 use crate::mutant::{Fate, Mutant, texts};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How a suite is run.
@@ -21,49 +23,71 @@ struct Recipe {
     environment: &'static [(&'static str, &'static str)],
     /// Beginnings of the files that it is for; none: it is for all.
     only: &'static [&'static str],
+    /// Whether a mutant is killed by more questions than the core as it is asks (`cost`): for suites of written tests, where another
+    /// choice by chance is not one of work.
+    weighs: bool,
 }
 
 const fn rust(name: &'static str, only: &'static [&'static str]) -> Recipe {
-    Recipe { name, program: name, arguments: &["--test-threads", "1"], environment: &[], only }
+    Recipe { name, program: name, arguments: &["--test-threads", "1"], environment: &[], only, weighs: true }
 }
 
-const CODECS: &[&str] = &["src/wire/", "src/membership/", "src/quorum.rs", "src/error.rs"];
+const fn go(
+    name: &'static str,
+    arguments: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+) -> Recipe {
+    Recipe { name, program: "conformance", arguments, environment, only: &[], weighs: false }
+}
+
+const CODECS: &[&str] = &["src/wire/"];
+const SETS: &[&str] = &["src/membership/", "src/quorum.rs", "src/error.rs"];
+/// The checks of a node's own state, and what the C face alone asks for.
+const STATE: &[&str] = &["src/raft/mod.rs", "src/log/mod.rs", "src/ready/view.rs"];
 
 /// By what they find for what they cost.
-const ORDER: [Recipe; 10] = [
+const ORDER: [Recipe; 9] = [
+    Recipe { arguments: &["wire::", "--skip", LONG_IN_LIB, "--test-threads", "1"], ..rust("lib", CODECS) },
     rust("wire", CODECS),
-    rust("lib", CODECS),
-    Recipe {
-        name: "conformance",
-        program: "conformance",
-        arguments: &["-test.run", "^(TestInteraction|TestOnly|TestLogger)"],
-        environment: &[],
-        only: &[],
-    },
+    Recipe { arguments: &["membership::", "quorum::", "error::", "--test-threads", "1"], ..rust("lib", SETS) },
+    Recipe { arguments: &["raft::", "ffi::", "--test-threads", "1"], ..rust("lib", STATE) },
+    go("conformance", &["-test.run", "^(TestInteraction|TestOnly|TestLogger)"], &[]),
+    go("lock-step", &["-test.run", "^TestLockstep"], &[("LOCKSTEP_STEPS", "5000")]),
     rust("paper", &[]),
     rust("scenarios", &[]),
-    rust("api", &[]),
-    rust("memory", &[]),
     Recipe {
-        name: "alloc",
-        program: "alloc",
-        arguments: &["--test-threads", "1"],
-        environment: &[("ALLOC_ROUNDS", "3000"), ("ALLOC_ENTRIES", "100000")],
-        only: &[],
+        arguments: &[
+            "--skip",
+            LONG_IN_API[0],
+            "--skip",
+            LONG_IN_API[1],
+            "--skip",
+            LONG_IN_API[2],
+            "--test-threads",
+            "1",
+        ],
+        ..rust("api", &[])
     },
+];
+/// Tests that take as long as all others of their suite.
+const LONG_IN_API: [&str; 3] =
+    ["steady::a_", "byte_for_byte_as_the_original", "a_restarted_follower_catches_up_by_fetch"];
+const LONG_IN_LIB: &str = "records_in_a_row_agree";
+/// For what passes these and the workloads of `cost`, unless `living.txt` knows it.
+const LONG: [Recipe; 5] = [
+    Recipe { weighs: false, ..rust("memory", &[]) },
+    Recipe { arguments: &[LONG_IN_LIB, "--test-threads", "1"], ..rust("lib", CODECS) },
+    Recipe { arguments: &[LONG_IN_API[0], LONG_IN_API[1], LONG_IN_API[2], "--test-threads", "1"], ..rust("api", &[]) },
     Recipe {
-        name: "lock-step",
-        program: "conformance",
-        arguments: &["-test.run", "^TestLockstep"],
-        environment: &[("LOCKSTEP_STEPS", "5000")],
-        only: &[],
-    },
-    Recipe {
-        name: "simulation",
-        program: "simulation",
         arguments: &["sweep", "--test-threads", "1"],
         environment: &[("SIM_SEED", "5000"), ("SIM_SEEDS", "100"), ("SIM_STOP", "1"), ("SIM_TWIN", "0")],
-        only: &[],
+        weighs: false,
+        ..rust("simulation", &[])
+    },
+    Recipe {
+        environment: &[("ALLOC_ROUNDS", "3000"), ("ALLOC_ENTRIES", "100000")],
+        weighs: false,
+        ..rust("alloc", &[])
     },
 ];
 
@@ -74,13 +98,15 @@ struct Suite {
     directory: PathBuf,
     /// A run that takes longer hangs: ten times what the core as it is takes.
     limit: Duration,
+    /// The questions of the core as it is, where these count.
+    questions: u64,
 }
 
 /// The longest that the first run of a suite, without a mutant, may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-pub fn judge(work: &Path, tree: &Tree, mutants: &mut [Mutant]) -> Result<(), String> {
-    let (suites, cost) = (suites(tree)?, Cost::of(tree)?);
+pub fn judge(work: &Path, tree: &Tree, known: &[Known], mutants: &mut [Mutant]) -> Result<(), String> {
+    let (short, cost, long) = (suites(tree, &ORDER)?, Cost::of(tree)?, suites(tree, &LONG)?);
     let path = work.join("killed.txt");
     let keys = keys(mutants)?;
     let before = killed_before(&path);
@@ -89,14 +115,20 @@ pub fn judge(work: &Path, tree: &Tree, mutants: &mut [Mutant]) -> Result<(), Str
             mutant.fate = Fate::Killed(suite.clone());
         }
     }
+    let (recent, all) = (Recent::default(), std::env::var_os("LONG").is_some());
     let waits = |mutant: &Mutant| mutant.fate == Fate::Waits;
     let mut waiting: Vec<usize> = (0..mutants.len()).filter(|&at| mutants.get(at).is_some_and(waits)).collect();
-    // Those of the codecs take longest.
-    waiting.sort_by_key(|&at| mutants.get(at).is_some_and(|mutant| is_for(CODECS, mutant)));
+    // Those of the codecs and of memberships take longest.
+    waiting.sort_by_key(|&at| mutants.get(at).is_some_and(|mutant| is_for(CODECS, mutant) || is_for(SETS, mutant)));
     println!("{} mutants, {} of them to be run", mutants.len(), waiting.len());
     let log = OpenOptions::new().create(true).append(true).open(&path);
     let log = Mutex::new(log.map_err(|error| format!("{}: {error}", path.display()))?);
-    let killer = |mutant: &Mutant| killer(&suites, mutant).or_else(|| cost.killer(mutant.id));
+    let killer = |mutant: &Mutant| {
+        let first = recent.killer(&short, mutant).or_else(|| killer(&short, Some(&recent), mutant));
+        let first = first.or_else(|| cost.killer(mutant.id));
+        let is_known = known.iter().any(|known| known.fits(&mutant.name()));
+        if is_known && !all { first } else { first.or_else(|| killer(&long, None, mutant)) }
+    };
     let fates = run_all(killer, mutants, &keys, &waiting, &log);
     for (at, fate) in fates {
         if let Some(mutant) = mutants.get_mut(at) {
@@ -120,18 +152,23 @@ fn killed_before(path: &Path) -> BTreeMap<String, String> {
 }
 
 /// The suites there are, each of which must pass as things are.
-fn suites(tree: &Tree) -> Result<Vec<Suite>, String> {
+fn suites(tree: &Tree, recipes: &'static [Recipe]) -> Result<Vec<Suite>, String> {
     let mut suites = Vec::new();
-    for recipe in &ORDER {
+    for recipe in recipes {
         let Some(program) = tree.programs.get(recipe.program) else { continue };
         let go = recipe.program == "conformance";
         let directory = if go { tree.root.join("tests/conformance") } else { tree.root.clone() };
-        let mut suite = Suite { recipe, program: program.clone(), directory, limit: PATIENCE };
+        let mut suite = Suite { recipe, program: program.clone(), directory, limit: PATIENCE, questions: 0 };
         let begin = Instant::now();
-        if !passes(&suite, 0) {
-            return Err(format!("{} fails without a mutant", recipe.name));
-        }
+        let fails =
+            |test: Option<String>| format!("{} fails without a mutant: {}", recipe.name, test.unwrap_or_default());
+        suite.questions = run(&suite, &[], 0).map_err(fails)?;
         suite.limit = 10 * begin.elapsed() + Duration::from_secs(5);
+        // A number that is no mutant's: the questions must not change by themselves.
+        if recipe.weighs && run(&suite, &[], u32::MAX - 1).map_err(fails)? != suite.questions {
+            return Err(format!("{} does not ask the same twice", recipe.name));
+        }
+        println!("{}: {:.1?}, {} questions", recipe.name, begin.elapsed(), suite.questions);
         suites.push(suite);
     }
     Ok(suites)
@@ -182,39 +219,94 @@ fn is_for(files: &[&str], mutant: &Mutant) -> bool {
     files.iter().any(|start| mutant.file.starts_with(start))
 }
 
-/// The first suite that fails, of those that are for the file.
-fn killer(suites: &[Suite], mutant: &Mutant) -> Option<&'static str> {
-    let mut suites = suites.iter().filter(|suite| suite.recipe.only.is_empty() || is_for(suite.recipe.only, mutant));
-    suites.find(|suite| !passes(suite, mutant.id)).map(|suite| suite.recipe.name)
+/// By file: the tests that killed its last mutants, the last one first, each with the number of its suite.
+#[derive(Default)]
+struct Recent(Mutex<BTreeMap<String, Vec<(usize, String)>>>);
+
+impl Recent {
+    const KEPT: usize = 10;
+
+    /// The first suite of which such a test fails.
+    fn killer(&self, suites: &[Suite], mutant: &Mutant) -> Option<&'static str> {
+        let tests = self.0.lock().ok().and_then(|all| all.get(&mutant.file).cloned()).unwrap_or_default();
+        suites.iter().enumerate().find_map(|(at, suite)| {
+            let tests: Vec<&str> = tests.iter().filter(|(of, _)| *of == at).map(|(_, test)| test.as_str()).collect();
+            let fails = !tests.is_empty() && run(suite, &tests, mutant.id).is_err();
+            fails.then_some(suite.recipe.name)
+        })
+    }
+
+    fn note(&self, mutant: &Mutant, suite: usize, test: String) {
+        let Ok(mut all) = self.0.lock() else { return };
+        let tests = all.entry(mutant.file.clone()).or_default();
+        tests.retain(|known| *known != (suite, test.clone()));
+        tests.insert(0, (suite, test));
+        tests.truncate(Self::KEPT);
+    }
 }
 
-/// Whether a suite passes; it is stopped at its first failure, or when it takes too long.
-fn passes(suite: &Suite, id: u32) -> bool {
+/// The first suite that fails, or asks too much, of those that are for the file.
+fn killer(suites: &[Suite], recent: Option<&Recent>, mutant: &Mutant) -> Option<&'static str> {
+    let mut all = suites.iter().enumerate();
+    all.find_map(|(at, suite)| {
+        if !suite.recipe.only.is_empty() && !is_for(suite.recipe.only, mutant) {
+            return None;
+        }
+        match run(suite, &[], mutant.id) {
+            // Other random numbers are not more work.
+            Ok(questions) => {
+                let more = suite.recipe.weighs && mutant.file != "src/rng.rs" && questions > suite.questions;
+                more.then_some(UNITS[0])
+            }
+            Err(test) => {
+                // Go names a test otherwise.
+                if let (Some(recent), Some(test)) = (recent, test) {
+                    recent.note(mutant, at, test);
+                }
+                Some(suite.recipe.name)
+            }
+        }
+    })
+}
+
+/// Runs a suite, or only these tests of it, and counts its questions; it is stopped at its first failure, or when it takes too long. An
+/// error has the name of the test that fails, if that was told.
+fn run(suite: &Suite, tests: &[&str], id: u32) -> Result<u64, Option<String>> {
     let mut command = Command::new(&suite.program);
     let Recipe { arguments, environment, .. } = *suite.recipe;
-    command.args(arguments).envs(environment.iter().copied()).env("RAFTCORE_MUTANT", id.to_string());
+    if tests.is_empty() {
+        command.args(arguments);
+    } else {
+        command.args(["--test-threads", "1", "--exact"]).args(tests);
+    }
+    command.envs(environment.iter().copied()).env("RAFTCORE_MUTANT", picked(id));
+    // The tests that draw at random draw the same for each mutant.
+    command.envs([("PROPTEST_RNG_SEED", "1"), ("PAPER_SEED", "1")]);
     command.current_dir(&suite.directory).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let Ok(mut child) = command.spawn() else { return false };
-    let Some(output) = child.stdout.take() else { return false };
-    let (tell, told) = channel();
+    if suite.recipe.weighs {
+        command.env("RAFTCORE_QUESTIONS", "1").stderr(Stdio::piped());
+    }
+    let mut child = command.spawn().map_err(|_| None)?;
+    let output = child.stdout.take().ok_or(None)?;
+    let counter = child.stderr.take().map(|errors| std::thread::spawn(move || told(errors, UNITS[0])));
+    let (tell, heard) = channel();
     let reader = std::thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-            if line.ends_with(b"FAILED") || line.starts_with(b"--- FAIL") {
-                _ = tell.send(());
+            let line = String::from_utf8_lossy(&line);
+            if line.ends_with("FAILED") || line.starts_with("--- FAIL") {
+                let test = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
+                _ = tell.send(test.map(str::to_owned));
                 return;
             }
         }
     });
-    let ended = waits_for_end(&told, suite.limit);
+    let end = heard.recv_timeout(suite.limit);
+    let ended = end == Err(RecvTimeoutError::Disconnected);
     if !ended {
         _ = child.kill();
     }
     let passed = child.wait().is_ok_and(|status| status.success()) && ended;
     _ = reader.join();
-    passed
-}
-
-/// Whether the output ended without a failure in time.
-fn waits_for_end(told: &Receiver<()>, limit: Duration) -> bool {
-    told.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected)
+    let questions = counter.and_then(|counter| counter.join().ok().flatten()).unwrap_or_default();
+    if passed { Ok(questions) } else { Err(end.unwrap_or_default()) }
 }

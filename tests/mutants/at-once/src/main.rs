@@ -43,6 +43,6 @@ fn run(cargo_mutants: &str, files: &[String]) -> Result<bool, String> {
     let known = living::read("tests/mutants/living.txt")?;
     let mut mutants = mutant::list(cargo_mutants, files)?;
     let tree = tree::build(&work, &mut mutants)?;
-    judge::judge(&work, &tree, &mut mutants)?;
+    judge::judge(&work, &tree, &known, &mut mutants)?;
     report::report(&mutants, &known, files.is_empty())
 }
