@@ -124,6 +124,23 @@ fn status_tells_of_each_long_list() {
     }
     is_told(group.hosts.remove(0).node, "windows");
 
+    // Blocks of long entries, of which one is used again.
+    let mut group = Group::new(|id| config(id, StorageMode::Sync));
+    for entries in [2, 1] {
+        for _ in 0..entries {
+            group.leader().propose(&[7; 100_000], 0).unwrap();
+            group.settle();
+        }
+        group.compact();
+    }
+    // Then longer and longer ones, for which the blocks of the others are given back.
+    for len in (100_000..260_000).step_by(20_000) {
+        group.leader().propose(&vec![7; len], 0).unwrap();
+        group.settle();
+        group.compact();
+    }
+    is_told(group.hosts.remove(0).node, "blocks of long entries");
+
     // Long contexts of reads, which lie outside of the list of reads until they are confirmed.
     let mut group = Group::new(|id| config(id, StorageMode::Sync));
     group.settle();

@@ -478,8 +478,10 @@ fn one_call_boots_what_is_stored_and_an_empty_disk_and_a_founder() {
 fn a_log_needs_a_membership_even_if_no_voter_was_ever_stored() {
     let log = [normal(1), normal(2)];
     let joined = Stored { state: HardState { term: 2, vote: 0, commit: 0 }, last: 2, ..Stored::default() };
-    let text = refused(&joined, &log, Error::State);
-    assert!(text.contains("without voters, if none was ever stored"), "{text}");
+    for entries in [&log[..], &[]] {
+        let text = refused(&joined, entries, Error::State);
+        assert!(text.contains("without voters, if none was ever stored"), "{text}");
+    }
 
     let mut node = Node::new(&config(4)).unwrap();
     let nobody = Some(StoredConf::Ids(ConfStateRef::default(), 0));
@@ -595,6 +597,8 @@ fn what_contradicts_itself_is_refused_in_words() {
     assert_eq!(text, "commit 12 is beyond the last entry 11");
     let text = refused(&Stored { applied: 12, ..stored() }, &log, Error::Corrupt);
     assert_eq!(text, "applied 12 is beyond the last entry 11");
+    let text = refused(&stored(), &log[2..], Error::Corrupt);
+    assert_eq!(text, "the entries from 6 to 7 are missing: applied is 5");
     let text = refused(&stored(), &[normal(6), normal(8)], Error::Corrupt);
     assert_eq!(text, "an entry at index 8, where 7 is expected");
     let text = refused(&stored(), &[EntryRef { term: 3, ..normal(6) }], Error::Corrupt);
@@ -605,4 +609,12 @@ fn what_contradicts_itself_is_refused_in_words() {
     node.boot_conf(&VOTERS, 0, EntryId { term: 1, index: 1 }).unwrap();
     assert_eq!(node.boot_state(HardState::default()), Err(Error::State));
     assert_eq!(node.error_detail(), "boot calls come once each, in order: boot_state can't follow boot_conf");
+}
+
+#[test]
+fn a_lost_hard_state_is_behind_the_last_entry_also_of_a_founder() {
+    let mut disk = Disk::founder(&[1, 2, 3]);
+    assert_eq!(disk.boot(&config(1)).status().term, 0);
+    disk.log.insert(2, kit::Stored { term: 1, kind: EntryKind::Normal, data: Vec::new(), context: Vec::new() });
+    assert_eq!(disk.boot(&config(1)).status().term, 1);
 }

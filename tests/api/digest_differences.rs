@@ -407,7 +407,7 @@ fn and_not_how_many_numbers_were_used_up() {
         node
     };
     assert!(batches(true) == batches(false));
-    // Several outstanding batches: the age of a batch counts, not the number of earlier batches.
+    // The age of an outstanding batch counts, not the number of earlier batches.
     let outstanding = |more: bool| {
         let mut node = founder(&Config { storage: StorageMode::Async, max_outstanding: 32, ..config(1) });
         for _ in 0..1 + u8::from(more) {

@@ -70,6 +70,20 @@ fn a_node_takes_no_more_than_its_footprint() {
     }
 }
 
+/// Longer and longer entries: no entry fits in the block of an earlier entry.
+#[test]
+fn blocks_of_long_entries_stay_within_the_footprint() {
+    let config = Config { recent_bytes: 256 * KIB, ..config(1) };
+    let footprint = Node::footprint(&config).unwrap() as u64;
+    let mut node = alone(&config);
+    for len in (8 * KIB..120 * KIB).step_by(5000) {
+        node.propose(&vec![7; len as usize], 1).unwrap();
+        drain(&mut node);
+        let taken = node.status().memory_bytes;
+        assert!(taken <= footprint, "{len}: {taken} of {footprint} bytes");
+    }
+}
+
 #[test]
 fn the_footprint_is_the_sum_of_the_limits() {
     let footprint = |change: fn(&mut Config)| {
@@ -188,7 +202,7 @@ fn a_list_that_can_never_fit_is_refused_as_a_whole() {
     assert_eq!(node.status().last_index, twin.status().last_index + 8);
 }
 
-/// Also where a record ends with its block.
+/// At the end of a block, too.
 #[test]
 fn a_list_fits_where_its_entries_fit_one_by_one() {
     let empty = leader(&Config { storage: StorageMode::Async, ..forgetful() });

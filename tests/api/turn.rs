@@ -1,7 +1,9 @@
 //! Turns: a pass of a host's loop in one call.
 
+use crate::lone::{beats, forgetful, leader, leave_behind};
 use kit::{Disk, config};
 use raftcore::{Config, EntryKind, Error, HardState, Input, Node, Role, StepFrames, StorageMode, Turn};
+use std::collections::VecDeque;
 
 /// Runs a cluster of three, by turns or by single calls. Returns the applied entries and the number
 /// of calls.
@@ -126,4 +128,38 @@ fn in_async_a_turn_acknowledges_each_part_apart() {
         input = Input { persisted: number, applied, released: number, ..Input::default() };
     }
     assert_eq!((node.status().role, node.status().applied, node.status().n_outstanding), (Role::Leader, 2, 0));
+}
+
+/// One part a turn: the threads of a host end at different times.
+#[test]
+fn in_async_each_part_may_come_in_a_turn_of_its_own() {
+    let mut node = Disk::founder(&[1]).boot(&Config { storage: StorageMode::Async, ..config(1) });
+    node.campaign().unwrap();
+    let mut stepped = StepFrames::default();
+    let mut parts = VecDeque::from([Input::default()]);
+    while let Some(part) = parts.pop_front() {
+        let (number, span) = match node.turn(&part, &mut stepped).unwrap() {
+            Turn::Ready(ready) => (ready.number(), ready.committed_span()),
+            Turn::Nothing => continue,
+            other => panic!("{other:?}"),
+        };
+        parts.push_back(Input { persisted: number, ..Input::default() });
+        parts.extend(span.map(|(_, applied)| Input { applied, ..Input::default() }));
+        parts.push_back(Input { released: number, ..Input::default() });
+    }
+    assert_eq!((node.status().role, node.status().applied, node.status().n_outstanding), (Role::Leader, 2, 0));
+}
+
+#[test]
+fn a_turn_tells_of_the_fetch_for_a_peer_and_counts_late_ticks() {
+    let mut stepped = StepFrames::default();
+    let mut node = leader(&forgetful());
+    leave_behind(&mut node);
+    beats(&mut node, 3);
+    assert!(matches!(node.turn(&Input::default(), &mut stepped), Ok(Turn::FetchFirst)));
+
+    let mut node = leader(&config(1));
+    node.propose(b"x", 0).unwrap();
+    node.turn(&Input { ticks: 1, ..Input::default() }, &mut stepped).unwrap();
+    assert_eq!(node.status().late_ticks, 1);
 }
