@@ -1,7 +1,6 @@
 //! What a mutant costs: how often workloads of `benches/w1` ask which mutant acts, and what they ask of the heap. All operators ask, so
-//! the number of questions stands for the work. The numbers are the same in each run, so one
-//! more is too much. Without this judge, nobody would notice a fast way
-//! that is never taken, or room that is never asked for beforehand.
+//! the number of questions stands for the work. The numbers are the same in each run, so one more is too much. Without this judge,
+//! nobody would notice a fast way that is never taken, or room that is never asked for beforehand.
 
 use crate::tree::Tree;
 use std::io::{BufRead, BufReader, Read};
