@@ -126,7 +126,7 @@ fn status_tells_of_each_long_list() {
 
     // Blocks of long entries, of which one is used again.
     let mut group = Group::new(|id| config(id, StorageMode::Sync));
-    for entries in [2, 1] {
+    for entries in [3, 1] {
         for _ in 0..entries {
             group.leader().propose(&[7; 100_000], 0).unwrap();
             group.settle();

@@ -6,7 +6,7 @@ use raftcore::wire::{
     FRAME_HEADER, HELLO_LEN, Hello, PROTOCOL_VERSION, parse_message, read_frame_header, read_hello, write_frame_header,
     write_hello,
 };
-use raftcore::{Error, Flags, MessageKind, StepFrames, wire};
+use raftcore::{Config, Dialect, Error, Flags, MessageKind, StepFrames, wire};
 
 #[test]
 fn frames_and_hellos_read_back() {
@@ -75,14 +75,17 @@ fn the_longest_frame_is_waited_for_and_a_longer_one_refused() {
 
 #[test]
 fn a_hello_is_judged_by_version_and_id_but_not_by_other_features() {
-    let mut node = follower(&config(1));
-    let hello = Hello { id: 2, ..node.hello() };
-    let newer = Hello { version: hello.version + 1, ..hello };
-    let fenced = Hello { features: hello.features | Flags::TRANSFER_FENCE.0, ..hello };
-    let last = Hello { id: u64::MAX - 16, ..hello };
-    let local = Hello { id: u64::MAX - 15, ..hello };
-    let refused = Err(Error::NotForMe);
-    for (hello, outcome) in [(hello, Ok(())), (fenced, Ok(())), (last, Ok(())), (newer, refused), (local, refused)] {
-        assert_eq!(node.check_hello(&hello), outcome, "{hello:?}");
+    for dialect in [Dialect::Raftpb, Dialect::Eraftpb] {
+        let mut node = follower(&Config { dialect, ..config(1) });
+        let hello = Hello { id: 2, ..node.hello() };
+        let newer = Hello { version: hello.version + 1, ..hello };
+        let fenced = Hello { features: hello.features | Flags::TRANSFER_FENCE.0, ..hello };
+        let last = Hello { id: u64::MAX - 16, ..hello };
+        let local = Hello { id: u64::MAX - 15, ..hello };
+        let refused = Err(Error::NotForMe);
+        for (hello, outcome) in [(hello, Ok(())), (fenced, Ok(())), (last, Ok(())), (newer, refused), (local, refused)]
+        {
+            assert_eq!(node.check_hello(&hello), outcome, "{hello:?}");
+        }
     }
 }

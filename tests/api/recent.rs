@@ -72,15 +72,15 @@ fn a_node_takes_no_more_than_its_footprint() {
 
 /// Longer and longer entries: no entry fits in the block of an earlier entry.
 #[test]
-fn blocks_of_long_entries_stay_within_the_footprint() {
+fn blocks_of_long_entries_are_given_back() {
     let config = Config { recent_bytes: 256 * KIB, ..config(1) };
-    let footprint = Node::footprint(&config).unwrap() as u64;
     let mut node = alone(&config);
     for len in (8 * KIB..120 * KIB).step_by(5000) {
         node.propose(&vec![7; len as usize], 1).unwrap();
         drain(&mut node);
         let taken = node.status().memory_bytes;
-        assert!(taken <= footprint, "{len}: {taken} of {footprint} bytes");
+        // Half of the bound is for lists beside the log.
+        assert!(taken <= 2 * config.recent_bytes, "{len}: {taken} bytes");
     }
 }
 
