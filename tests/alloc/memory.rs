@@ -105,7 +105,7 @@ fn status_tells_what_the_heap_holds() {
     }
 }
 
-/// Each list that is long by itself: entries of a term each, changes, spare blocks of both kinds, windows of a leader.
+/// One long list at a time: terms, changes, windows of a leader, blocks of long entries, contexts of reads.
 #[test]
 fn status_tells_of_each_long_list() {
     const LONG: u64 = 3000;

@@ -45,7 +45,7 @@ const SETS: &[&str] = &["src/membership/", "src/quorum.rs", "src/error.rs"];
 /// The checks of a node's own state, and what the C face alone asks for.
 const STATE: &[&str] = &["src/raft/mod.rs", "src/log/mod.rs", "src/ready/view.rs"];
 
-/// By what they find for what they cost.
+/// The suites, those that find much in little time first.
 const ORDER: [Recipe; 9] = [
     Recipe { arguments: &["wire::", "--skip", LONG_IN_LIB, "--test-threads", "1"], ..rust("lib", CODECS) },
     rust("wire", CODECS),
@@ -69,11 +69,11 @@ const ORDER: [Recipe; 9] = [
         ..rust("api", &[])
     },
 ];
-/// Tests that take as long as all others of their suite.
+/// A few tests take longer than the rest of their suite.
 const LONG_IN_API: [&str; 3] =
     ["steady::a_", "byte_for_byte_as_the_original", "a_restarted_follower_catches_up_by_fetch"];
 const LONG_IN_LIB: &str = "records_in_a_row_agree";
-/// For what passes these and the workloads of `cost`, unless `living.txt` knows it.
+/// For a mutant that passes the others and the workloads of `cost`. A mutant known to `living.txt` is not run, unless LONG is set.
 const LONG: [Recipe; 5] = [
     Recipe { weighs: false, ..rust("memory", &[]) },
     Recipe { arguments: &[LONG_IN_LIB, "--test-threads", "1"], ..rust("lib", CODECS) },
