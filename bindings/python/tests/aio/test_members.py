@@ -13,6 +13,7 @@ from kit import GroupTest, Journal, certificates
 from raftcore import MsgKind
 from raftcore.aio import DamagedError, FoundedError, RefusedError, RemovedError, UnavailableError, found_from, recover, write
 from raftcore.aio._peer import Peer
+from raftcore.aio._snapshot import write as write_snapshot
 from raftcore.aio._store import read_snapshot
 
 
@@ -210,6 +211,27 @@ class Snapshots(GroupTest):
         self.addCleanup(again.close)
         self.assertEqual(len(again.snapshots()), 1)
         self.assertEqual(store.path, again.path)
+
+    async def test_the_log_is_cut_up_to_a_snapshot_that_writes_overtook(self):
+        """Else a log would grow for as long as more is written under each snapshot than the log keeps."""
+        gate, begun = threading.Event(), threading.Event()
+
+        def slow(snapshot):
+            begun.set()
+            gate.wait(60)
+            return write_snapshot(snapshot)
+
+        await self.start_with(1, found=True)
+        with mock.patch("raftcore.aio._bulk.write", slow):
+            await self.fill(1, 1)
+            await self.until(begun.is_set)
+            for _ in range(10):
+                await self.groups[1].write(self.machines[1].add, os.urandom(1 << 16))
+            gate.set()
+            await self.until(lambda: self.groups[1].status().snapshot and not self.groups[1]._host.bulk.making)
+        status = self.groups[1].status()
+        self.assertGreaterEqual(status.core.last_index, status.snapshot + 10)
+        self.assertLess(status.log_bytes, 1 << 20)
 
     async def test_writes_go_on_under_a_snapshot(self):
         await self.start(1, found=True, snapshot_bytes=10_000, keep_bytes=1000)

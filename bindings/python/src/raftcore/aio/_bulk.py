@@ -95,7 +95,7 @@ class Bulk:
             some, parts = parts[:16], parts[16:]
             await self._work(store_parts)
             at += sum(map(len, some))
-        mark = self._keep()
+        mark = self._keep(place.index)
         before: tuple[int, int] | None = None
 
         def finish(store: Store) -> None:
@@ -106,7 +106,7 @@ class Bulk:
                 store.retire({*self._wanted(), newer} if (newer := self.place) else self._wanted())
                 return
             start = Start(old.before, old.before_term, place.index, place.term)
-            if mark is not None and old.before < mark.last <= place.index:
+            if mark is not None and old.before < mark.last:
                 start = start._replace(before=mark.last, before_term=mark.term)
                 before = mark.last, mark.term
                 store.cut(mark)
@@ -148,9 +148,9 @@ class Bulk:
     def _wanted(self) -> set[Place]:
         return {send.place for send in self._sends.values()} | set(self._whole.values())
 
-    def _keep(self) -> Mark | None:
-        """Returns up to where the log may go: a part stays for lagging members, and more, within a
-        bound, for a member about to catch up.
+    def _keep(self, index: int) -> Mark | None:
+        """Returns up to where the log may go behind a snapshot of an entry: a part stays for lagging
+        members, and more, within a bound, for a member about to catch up.
         """
         host, store = self.host, self.host.store
         assert store is not None
@@ -163,7 +163,7 @@ class Bulk:
         for peer in host.node.peers():
             if peer.id != host.id and peer.flags & PeerFlag.ACTIVE:
                 needs.append(max(peer.match_index, peer.pending_snapshot))
-        need = min([need for need in needs if need >= least], default=keep.last)
+        need = min([index, *[need for need in needs if need >= least]])
         if need >= keep.last:
             return keep
         marks = [mark for mark in store.marks if mark.last <= need]
