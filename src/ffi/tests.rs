@@ -120,9 +120,13 @@ fn config() -> raftcore_config {
 }
 
 fn made() -> *mut raftcore_node {
+    made_as(&config())
+}
+
+fn made_as(config: &raftcore_config) -> *mut raftcore_node {
     let mut node = ptr::null_mut();
     // SAFETY: a whole struct and a place are there.
-    assert_eq!(unsafe { raftcore_new(&config(), &mut node) }, RAFTCORE_OK);
+    assert_eq!(unsafe { raftcore_new(config, &mut node) }, RAFTCORE_OK);
     node
 }
 
@@ -259,14 +263,9 @@ fn append(from: u64, term: u64, prev: (u64, u64), count: u64, commit: u64) -> Ve
     bytes
 }
 
-/// Returns a node of a group of `voters` as C sees the node, and an equal node in Rust.
-fn both(voters: &[u64]) -> (*mut raftcore_node, Node) {
-    let node = made();
-    let mut rust = Node::new(&crate::Config { seed: 1, ..crate::Config::new(1) }).unwrap();
-    rust.boot_state(crate::HardState { term: 0, vote: 0, commit: 1 }).unwrap();
-    let conf = wire::ConfStateRef { voters, ..Default::default() };
-    rust.boot_conf(&conf, 0, crate::EntryId { term: 1, index: 1 }).unwrap();
-    rust.boot_done(1).unwrap();
+/// Returns a founder of a group of `voters`, in C.
+fn booted(config: &raftcore_config, voters: &[u64]) -> *mut raftcore_node {
+    let node = made_as(config);
     // SAFETY: a live node; a whole struct of zero bytes is valid.
     unsafe {
         let mut conf: raftcore_conf = core::mem::zeroed();
@@ -276,7 +275,17 @@ fn both(voters: &[u64]) -> (*mut raftcore_node, Node) {
         assert_eq!(raftcore_boot_conf(node, &conf, 1, 1), RAFTCORE_OK);
         assert_eq!(raftcore_boot_done(node, 1), RAFTCORE_OK);
     }
-    (node, rust)
+    node
+}
+
+/// Returns a node of a group of `voters` as C sees the node, and an equal node in Rust.
+fn both(voters: &[u64]) -> (*mut raftcore_node, Node) {
+    let mut rust = Node::new(&crate::Config { seed: 1, ..crate::Config::new(1) }).unwrap();
+    rust.boot_state(crate::HardState { term: 0, vote: 0, commit: 1 }).unwrap();
+    let conf = wire::ConfStateRef { voters, ..Default::default() };
+    rust.boot_conf(&conf, 0, crate::EntryId { term: 1, index: 1 }).unwrap();
+    rust.boot_done(1).unwrap();
+    (booted(&config(), voters), rust)
 }
 
 /// Does all work of both nodes, and compares the readies; some readies are taken flat. Returns the
@@ -362,4 +371,92 @@ fn tokens_are_shown_with_committed_entries_and_not_with_those_to_be_stored() {
     }
     // SAFETY: a live node.
     assert_eq!(unsafe { raftcore_free(node) }, RAFTCORE_OK);
+}
+
+/// Takes a turn of the loop.
+fn turn(node: *mut raftcore_node, done: u64, frames: &[u8]) -> (raftcore_code, raftcore_ready) {
+    // SAFETY: structs of zero bytes are valid; a live node, and structs of the stated sizes.
+    unsafe {
+        let (mut input, mut out): (raftcore_input, raftcore_ready) = core::mem::zeroed();
+        input.struct_size = size_of::<raftcore_input>() as u32;
+        out.struct_size = size_of::<raftcore_ready>() as u32;
+        (input.done, input.frames) = (done, raftcore_slice { ptr: frames.as_ptr(), len: frames.len() });
+        let code = raftcore_turn(node, &mut input, &mut out);
+        assert_eq!(input.first, RAFTCORE_OK);
+        (code, out)
+    }
+}
+
+/// Takes turns until there is nothing to do.
+fn settle(node: *mut raftcore_node) {
+    let mut done = 0;
+    loop {
+        let (code, ready) = turn(node, done, &[]);
+        if code == RAFTCORE_NONE {
+            return;
+        }
+        assert!(code == RAFTCORE_OK || code == RAFTCORE_LAST, "{code}");
+        done = ready.number;
+    }
+}
+
+#[test]
+fn the_views_of_a_ready_end_with_the_turn_that_acknowledges_it() {
+    let node = booted(&raftcore_config { flags: RAFTCORE_FLAG_DEBUG_POISON_VIEWS, ..config() }, &[1]);
+    // SAFETY: a live node.
+    assert_eq!(unsafe { raftcore_campaign(node) }, RAFTCORE_OK);
+    settle(node);
+    for round in 0..3 {
+        let part = raftcore_slice { ptr: b"view".as_ptr(), len: 4 };
+        // SAFETY: a live node, and a slice.
+        assert_eq!(unsafe { raftcore_propose(node, &part, 1, 0) }, RAFTCORE_OK);
+        let (code, stored) = turn(node, 0, &[]);
+        assert_eq!((code, stored.n_entries), (RAFTCORE_OK, 1));
+        // SAFETY: the node owns the array until its end, whatever is in it.
+        let term = || unsafe { (*stored.entries).term };
+        assert_eq!(term(), 1);
+        let (code, applied) = turn(node, stored.number, &[]);
+        assert_eq!((code, applied.n_committed), (RAFTCORE_LAST, 1));
+        assert_ne!(term(), 1, "round {round}");
+        assert_eq!(turn(node, applied.number, &[]).0, RAFTCORE_NONE);
+    }
+    // SAFETY: a live node.
+    assert_eq!(unsafe { raftcore_free(node) }, RAFTCORE_OK);
+}
+
+/// An append as a frame.
+fn framed(message: &[u8]) -> Vec<u8> {
+    [&(message.len() as u32).to_le_bytes()[..], &0u64.to_le_bytes(), message].concat()
+}
+
+#[test]
+fn committed_entries_are_shown_in_the_place_where_they_were_shown_to_be_stored() {
+    let node = booted(&config(), &[1, 2, 3]);
+    let (code, stored) = turn(node, 0, &framed(&append(2, 1, (1, 1), 100, 1)));
+    assert_eq!((code, stored.n_entries, stored.n_committed), (RAFTCORE_LAST, 100, 0));
+    let (code, committed) = turn(node, stored.number, &framed(&append(2, 1, (101, 1), 0, 91)));
+    assert_eq!((code, committed.n_committed), (RAFTCORE_LAST, 90));
+    assert_eq!(committed.committed, stored.entries);
+    // SAFETY: a live node.
+    assert_eq!(unsafe { raftcore_free(node) }, RAFTCORE_OK);
+}
+
+#[test]
+fn contexts_of_the_other_dialect_are_shown_with_their_entries() {
+    let node = booted(&raftcore_config { dialect: RAFTCORE_DIALECT_ERAFTPB, ..config() }, &[1]);
+    let slice = |bytes: &'static [u8]| raftcore_slice { ptr: bytes.as_ptr(), len: bytes.len() };
+    // SAFETY: a live node, and slices.
+    unsafe {
+        assert_eq!(raftcore_campaign(node), RAFTCORE_OK);
+        settle(node);
+        for context in [&b"one"[..], b"two"] {
+            assert_eq!(raftcore_propose_with_context(node, 0, slice(context), slice(b"x"), 0), RAFTCORE_OK);
+        }
+        let (code, ready) = turn(node, 0, &[]);
+        assert_eq!((code, ready.n_entries), (RAFTCORE_OK, 2));
+        let shown = core::slice::from_raw_parts(ready.entries, 2);
+        assert_eq!((checked(&shown[0].context), checked(&shown[0].data)), (&b"one"[..], &b"x"[..]));
+        assert_eq!((checked(&shown[1].context), checked(&shown[1].data)), (&b"two"[..], &b"x"[..]));
+        assert_eq!(raftcore_free(node), RAFTCORE_OK);
+    }
 }

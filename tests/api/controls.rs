@@ -72,6 +72,22 @@ fn a_window_that_opens_sends_at_once() {
 }
 
 #[test]
+fn a_window_that_stays_as_it_was_sends_nothing() {
+    let mut node = leader(&config(1));
+    for messages in [8, 0, 0] {
+        node.set_window(2, messages, 0).unwrap();
+        assert_eq!(drain(&mut node), [], "{messages}");
+    }
+    // A peer whose probe is under way gets no second probe.
+    node.report_unreachable(3).unwrap();
+    node.propose(b"x", 0).unwrap();
+    assert!(drain(&mut node).iter().any(|m| m.to == 3));
+    node.set_window(3, 0, 0).unwrap();
+    node.set_window(3, 8, 0).unwrap();
+    assert_eq!(drain(&mut node), []);
+}
+
+#[test]
 fn an_append_carries_no_more_entries_than_allowed() {
     let mut cluster = Cluster::new(&[1, 2, 3], |id| Config { max_entries_per_msg: 2, ..config(id) });
     cluster.elect(1);
@@ -310,6 +326,30 @@ fn a_learner_is_promoted_when_it_has_caught_up() {
     cluster.change(1, &[(ChangeKind::AddLearner, 4)]).unwrap();
     cluster.tick(10);
     assert_eq!(cluster.node(1).conf().unwrap().conf.learners, [4]);
+}
+
+#[test]
+fn a_promotion_waits_for_the_change_before_it() {
+    let mut cluster = group();
+    cluster.add(4, Disk::default());
+    cluster.change(1, &[(ChangeKind::AddLearner, 4)]).unwrap();
+    cluster.tick(10);
+    cluster.isolate(2);
+    cluster.isolate(3);
+    let other = [Change { kind: ChangeKind::AddLearner, id: 5 }];
+    cluster.node(1).propose_conf(&other, ChangeEncoding::V1, b"", 0).unwrap();
+    cluster.node(1).propose(b"x", 0).unwrap();
+    cluster.node(1).promote_when_caught_up(4, true).unwrap();
+    cluster.settle();
+    let before = cluster.node(1).status();
+    cluster.tick(2);
+    let status = cluster.node(1).status();
+    assert_eq!(status.last_index, before.last_index);
+    assert_eq!(status.proposals_refused, before.proposals_refused, "the leader asks itself in vain");
+    cluster.heal();
+    cluster.tick(10);
+    let conf = cluster.node(1).conf().unwrap().conf;
+    assert_eq!((conf.voters, conf.learners), (&[1, 2, 3, 4][..], &[5][..]));
 }
 
 #[test]

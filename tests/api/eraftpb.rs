@@ -1,5 +1,6 @@
 //! The dialect of raft-rs: contexts, priorities, changes, requested snapshots, commit groups.
 
+use crate::lone::{acknowledge, alone, drain, lead};
 use kit::{Cluster, Disk, Heard, config, entry, events, message, step};
 use prost::Message as _;
 use raftcore::{
@@ -103,6 +104,26 @@ fn limits_count_the_context_and_nothing_is_lost_by_a_refusal() {
     let Heard { committed, dropped, .. } = cluster.heard(1).clone();
     assert_eq!(committed.iter().map(|&(token, _)| token).collect::<Vec<_>>(), [2, 4]);
     assert!(dropped.is_empty());
+}
+
+#[test]
+fn each_limit_of_proposals_holds_for_those_with_a_context() {
+    let mut node = alone(&Config { max_entry_bytes: 100, max_tokens: 2, max_uncommitted_size: 250, ..eraftpb(1) });
+    let bytes = |len: usize, token| (vec![1; len / 2], vec![2; len / 2], token);
+    let propose = |node: &mut Node, (context, data, token): (Vec<u8>, Vec<u8>, u64)| {
+        node.propose_with_context(EntryKind::Normal, &context, &data, token)
+    };
+    assert_eq!(propose(&mut node, bytes(102, 0)), Err(Error::TooLarge));
+    propose(&mut node, bytes(100, 1)).unwrap();
+    propose(&mut node, bytes(10, 2)).unwrap();
+    assert_eq!(propose(&mut node, bytes(10, 3)), Err(Error::Full), "tokens");
+    propose(&mut node, bytes(100, 0)).unwrap();
+    assert_eq!(propose(&mut node, bytes(100, 0)), Err(Error::Full), "uncommitted bytes");
+    assert_eq!(node.status().proposals_refused, 3);
+    drain(&mut node);
+    let change = [0x10, 2, 0x18, 4];
+    node.propose_with_context(EntryKind::ConfChange, b"c", &change, 0).unwrap();
+    assert_eq!(node.propose_with_context(EntryKind::ConfChange, b"c", &change, 0), Err(Error::ConfBusy));
 }
 
 #[test]
@@ -425,6 +446,22 @@ fn a_request_has_the_commit_index_and_the_last_entry() {
     assert!(head.reject && status.commit > 0);
     assert_eq!((head.index, head.reject_hint, head.vote), (status.commit, status.last_index, status.last_index));
     assert_eq!(head.log_term, status.term);
+}
+
+/// A state that covers more than was asked for is taken, too.
+#[test]
+fn a_request_is_served_though_more_is_committed() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&eraftpb(1));
+    lead(&mut node);
+    for _ in 0..3 {
+        node.propose(b"x", 0).unwrap();
+    }
+    drain(&mut node);
+    acknowledge(&mut node, 3, 5);
+    drain(&mut node);
+    step(&mut node, &request(1, EntryId { term: 1, index: 4 }, 4)).unwrap();
+    let fetch = node.next_fetch().unwrap().unwrap();
+    assert_eq!((fetch.kind, fetch.peer, fetch.first), (FetchKind::Snapshot, 2, 5));
 }
 
 /// A request acknowledges its sender's log if the leader has the same last entry, of the leader's term.

@@ -3,8 +3,8 @@
 use crate::lone::{self, LEN, acknowledge, beats, drain, forgetful, leave_behind, peer, sent_by};
 use kit::{Cluster, config, message, step};
 use raftcore::{
-    Change, ChangeEncoding, ChangeKind, Config, EntryRef, Error, Fetch, FetchKind, Flow, MessageKind, Missing, Node,
-    Supplied, Transition, has, peer_flags, proto, wire,
+    Change, ChangeEncoding, ChangeKind, Config, Dialect, EntryRef, Error, Fetch, FetchKind, Flow, MessageKind, Missing,
+    Node, Supplied, Transition, has, peer_flags, proto, wire,
 };
 
 /// Node 1 leads and has written up to 60. Node 3 has entry 2, and messages to node 3 get lost; node
@@ -173,6 +173,26 @@ fn more_than_is_asked_or_fits_is_left() {
         let fetch = asked(&mut node);
         assert_eq!(supply(&mut node, fetch.id, 3, fetch.last), Ok(Supplied::Taken));
         assert_eq!(sent_by(&mut node), [(3, MessageKind::App, (3..3 + count).collect())], "{max} bytes");
+    }
+}
+
+#[test]
+fn a_supply_goes_on_to_no_more_entries_than_a_message_may_carry() {
+    let mut node = leader(&Config { max_entries_per_msg: 50, ..forgetful() });
+    let fetch = asked(&mut node);
+    assert!(fetch.last < 50 && fetch.last + 1 < 60);
+    assert_eq!(supply(&mut node, fetch.id, 3, fetch.last), Ok(Supplied::Taken));
+    assert_eq!(sent_by(&mut node), [(3, MessageKind::App, (3..=fetch.last).collect())]);
+}
+
+#[test]
+fn supplied_entries_have_contexts_in_eraftpb_alone() {
+    for (dialect, outcome) in [(Dialect::Raftpb, Err(Error::Arg)), (Dialect::Eraftpb, Ok(Supplied::Taken))] {
+        let mut node = leader(&Config { dialect, ..forgetful() });
+        let fetch = asked(&mut node);
+        let one = EntryRef { term: 1, index: 3, data: b"data", context: b"context", ..EntryRef::default() };
+        assert_eq!(node.supply_entries(fetch.id, std::iter::once(one)), outcome);
+        assert_eq!(sent_by(&mut node).len(), usize::from(outcome.is_ok()));
     }
 }
 

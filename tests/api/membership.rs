@@ -395,6 +395,18 @@ fn a_forwarded_change_that_is_refused_gives_no_entry_up() {
     assert_eq!(node.digest(true), before, "recent_first is {} now", node.status().recent_first);
 }
 
+/// The flag is for changes that are understood.
+#[test]
+fn a_change_that_no_one_can_read_never_becomes_an_empty_entry() {
+    let flags = config(1).flags.with(Flags::REFUSED_CONF_AS_EMPTY, true);
+    let mut node = leader(&Config { flags, ..config(1) });
+    let last = node.status().last_index;
+    let bad = proto::Entry { r#type: 1, ..entry(0, 0, b"\xff") };
+    let m = proto::Message { entries: vec![bad], ..message(MessageKind::Prop, 2, 1, 0) };
+    assert_eq!(step(&mut node, &m), Err(Error::Decode));
+    assert_eq!(node.status().last_index, last);
+}
+
 #[test]
 fn with_changes_apart_applied_passes_a_change_and_any_change_can_be_applied() {
     let mut node = leader(&config(1));

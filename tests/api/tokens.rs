@@ -1,7 +1,7 @@
 //! Every token comes back exactly once, with the truth.
 
-use crate::lone::{acknowledge, campaign, drain, leader};
-use kit::{Cluster, append, config, entry, step};
+use crate::lone::{acknowledge, campaign, drain, forgetful, leader};
+use kit::{Cluster, append, config, entry, step, with_spans};
 use raftcore::{Config, DropKind, Error, Node, Reason, Role};
 
 /// Three nodes; node 1 leads term 1 alone and has a proposal that nobody else has.
@@ -54,6 +54,23 @@ fn the_whole_lost_tail_is_surely_lost_once_an_entry_of_a_later_term_is_committed
     let lost = [7, 8, 9].map(|token| (token, DropKind::NotCommitted, Reason::Overwritten));
     assert_eq!(cluster.heard(1).dropped, lost);
     assert_eq!(cluster.node(1).status().n_tokens, 0);
+}
+
+/// The host then reads the entries from its own log, and learns here who waits for which.
+#[test]
+fn tokens_of_entries_that_are_not_shown_come_with_their_indexes() {
+    let mut node = leader(&with_spans(forgetful()));
+    for token in 3..=60 {
+        node.propose(&[0; 500], token % 2 * token).unwrap();
+        drain(&mut node);
+    }
+    acknowledge(&mut node, 2, 60);
+    let ready = node.ready().unwrap().unwrap();
+    let (first, last) = ready.committed_span().unwrap();
+    assert_eq!((first, ready.committed().len()), (3, 0));
+    let done: Vec<_> = ready.done().iter().map(|done| (done.index, done.token)).collect();
+    assert_eq!(done, (3..=last).filter(|index| index % 2 == 1).map(|index| (index, index)).collect::<Vec<_>>());
+    assert!(last > 20);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Turns: a pass of a host's loop in one call.
 
-use crate::lone::{beats, forgetful, leader, leave_behind};
-use kit::{Disk, config};
-use raftcore::{Config, EntryKind, Error, HardState, Input, Node, Role, StepFrames, StorageMode, Turn};
+use crate::lone::{beats, follower, forgetful, leader, leave_behind};
+use kit::{Disk, append, config, entry, step};
+use raftcore::{
+    Config, EntryKind, EntryRef, Error, HardState, Input, Node, Role, StepFrames, StorageMode, Turn, proto,
+};
 use std::collections::VecDeque;
 
 /// Runs a cluster of three, by turns or by single calls. Returns the applied entries and the number
@@ -162,4 +164,38 @@ fn a_turn_tells_of_the_fetch_for_a_peer_and_counts_late_ticks() {
     node.propose(b"x", 0).unwrap();
     node.turn(&Input { ticks: 1, ..Input::default() }, &mut stepped).unwrap();
     assert_eq!(node.status().late_ticks, 1);
+}
+
+/// A change that adds learner 4.
+const ADDS: [u8; 4] = [0x10, 3, 0x18, 4];
+
+/// A change that is applied may bring work; a change that is only stored brings none.
+#[test]
+fn a_ready_with_a_change_to_apply_is_not_the_last() {
+    let mut node = follower(&config(1));
+    let change = proto::Entry { r#type: EntryKind::ConfChange as i32, ..entry(1, 4, &ADDS) };
+    let entries = vec![entry(1, 3, b"x"), change, entry(1, 5, b"y")];
+    let applied = EntryRef { term: 1, index: 4, kind: EntryKind::ConfChange, data: &ADDS, ..EntryRef::default() };
+    let mut turn = |commit, entries, done| {
+        let prev = if done == 0 { 2 } else { 5 };
+        step(&mut node, &append(2, 1, 1, (prev, 1), entries, commit)).unwrap();
+        let mut stepped = StepFrames::default();
+        let (number, last) = match node.turn(&Input { done, ..Input::default() }, &mut stepped).unwrap() {
+            Turn::Last(ready) => (ready.number(), true),
+            Turn::Ready(ready) => (ready.number(), false),
+            other => panic!("{other:?}"),
+        };
+        if commit == 4 {
+            node.apply_conf(applied).unwrap();
+        }
+        (number, last)
+    };
+    let (stored, last) = turn(2, entries, 0);
+    assert!(last, "a change to store");
+    let (before, last) = turn(3, vec![], stored);
+    assert!(last, "up to the change");
+    let (applied, last) = turn(4, vec![], before);
+    assert!(!last, "the change");
+    let (_, last) = turn(5, vec![], applied);
+    assert!(last, "behind the change");
 }
