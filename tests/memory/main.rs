@@ -407,3 +407,55 @@ fn making_booting_and_cloning_without_memory_say_so() {
     }
     assert!(failures > 20, "{failures} allocations only");
 }
+
+/// Takes and ends readies until there is nothing to do.
+fn drain(node: &mut Node) {
+    while let Some(ready) = node.ready().unwrap() {
+        let number = ready.number();
+        node.advance(number).unwrap();
+    }
+}
+
+/// Steps an append of `count` entries behind `last`, which commits all before them.
+fn take_in(node: &mut Node, last: u64, count: u64) {
+    let entries = (last + 1..=last + count).map(|index| kit::entry(1, index, b"x")).collect();
+    kit::step(node, &kit::append(2, 1, 1, (last, 1), entries, last)).unwrap();
+}
+
+/// A running node's lists are as long as its work was so far. More work than that, of each kind by itself, must fail before it begins.
+#[test]
+fn the_first_large_ready_of_a_running_node_says_so() {
+    let grown = || {
+        let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+        for index in 1..=6 {
+            take_in(&mut node, index, 1);
+            drain(&mut node);
+        }
+        node
+    };
+    let large: [fn(&mut Node); 3] = [
+        |node| take_in(node, 7, 3000),
+        |node| {
+            take_in(node, 7, 3000);
+            drain(node);
+            take_in(node, 3007, 0);
+        },
+        |node| (0..500).for_each(|_| take_in(node, 7, 0)),
+    ];
+    for (kind, work) in large.into_iter().enumerate() {
+        let mut failures = 0;
+        for n in 1.. {
+            let mut node = grown();
+            work(&mut node);
+            let (outcome, failed) = failing(n, || node.ready().map(|ready| ready.is_some()));
+            if !failed {
+                assert_eq!(outcome, Ok(true));
+                break;
+            }
+            assert_eq!(outcome, Err(Error::NoMem), "kind {kind}, allocation {n}");
+            drain(&mut node);
+            failures += 1;
+        }
+        assert!(failures > 0, "kind {kind}: nothing had to grow");
+    }
+}
