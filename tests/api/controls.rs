@@ -78,7 +78,7 @@ fn a_window_that_stays_as_it_was_sends_nothing() {
         node.set_window(2, messages, 0).unwrap();
         assert_eq!(drain(&mut node), [], "{messages}");
     }
-    // A peer whose probe is under way gets no second probe.
+    // A probed peer gets no second probe.
     node.report_unreachable(3).unwrap();
     node.propose(b"x", 0).unwrap();
     assert!(drain(&mut node).iter().any(|m| m.to == 3));
@@ -277,6 +277,16 @@ fn heartbeats_are_spared_beside_appends_only() {
 }
 
 #[test]
+fn a_follower_asks_no_leader_of_its_own_priority_for_the_leadership() {
+    let equal = |id| Config { priority: 5, ..with(Flags::YIELD_TO_PRIORITY)(id) };
+    let mut cluster = Cluster::new(&[1, 2, 3], equal);
+    cluster.elect(1);
+    let term = cluster.node(1).status().term;
+    cluster.tick(100);
+    assert_eq!((cluster.leader(), cluster.node(1).status().term), (Some(1), term));
+}
+
+#[test]
 fn leadership_goes_to_the_highest_priority_with_the_whole_log() {
     let ranked = |id| Config { priority: id as i32, ..with(Flags::YIELD_TO_PRIORITY)(id) };
     let mut cluster = Cluster::new(&[1, 2, 3], ranked);
@@ -382,6 +392,8 @@ fn a_commit_needs_two_groups_where_peers_have_groups() {
     }
     assert_eq!(cluster.node(1).set_commit_group(9, 1), Err(Error::NoPeer));
     assert_eq!(peer(&mut cluster, 4).group, 2);
+    cluster.change(1, &[(ChangeKind::AddLearner, 6)]).unwrap();
+    cluster.tick(2);
     let before = cluster.node(1).status().commit;
     cluster.isolate(4);
     cluster.isolate(5);

@@ -1,11 +1,11 @@
 //! The dialect of raft-rs: contexts, priorities, changes, requested snapshots, commit groups.
 
-use crate::lone::{acknowledge, alone, drain, lead};
+use crate::lone::{acknowledge, alone, beats, drain, lead};
 use kit::{Cluster, Disk, Heard, config, entry, events, message, step};
 use prost::Message as _;
 use raftcore::{
     Change, ChangeEncoding, ChangeKind, Config, Dialect, EntryId, EntryKind, EntryRef, Error, EventKind, FetchKind,
-    Flags, MessageKind, Node, Reason, Role, Transition, proto, wire,
+    Flags, MessageKind, Missing, Node, Reason, Role, Transition, proto, wire,
 };
 
 fn eraftpb(id: u64) -> Config {
@@ -448,7 +448,7 @@ fn a_request_has_the_commit_index_and_the_last_entry() {
     assert_eq!(head.log_term, status.term);
 }
 
-/// A state that covers more than was asked for is taken, too.
+/// A newer state serves a request, too.
 #[test]
 fn a_request_is_served_though_more_is_committed() {
     let mut node = Disk::founder(&[1, 2, 3]).boot(&eraftpb(1));
@@ -462,6 +462,21 @@ fn a_request_is_served_though_more_is_committed() {
     step(&mut node, &request(1, EntryId { term: 1, index: 4 }, 4)).unwrap();
     let fetch = node.next_fetch().unwrap().unwrap();
     assert_eq!((fetch.kind, fetch.peer, fetch.first), (FetchKind::Snapshot, 2, 5));
+}
+
+#[test]
+fn a_request_that_the_host_can_not_serve_yet_is_asked_again_with_the_next_heartbeat() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&eraftpb(1));
+    lead(&mut node);
+    step(&mut node, &request(1, EntryId { term: 1, index: 2 }, 2)).unwrap();
+    for _ in 0..3 {
+        let fetch = node.next_fetch().unwrap().unwrap();
+        assert_eq!((fetch.kind, fetch.peer), (FetchKind::Snapshot, 2));
+        node.supply_none(fetch.id, Missing::Later).unwrap();
+        drain(&mut node);
+        assert_eq!(node.next_fetch(), Ok(None));
+        beats(&mut node, 2);
+    }
 }
 
 /// A request acknowledges its sender's log if the leader has the same last entry, of the leader's term.

@@ -395,7 +395,7 @@ fn a_forwarded_change_that_is_refused_gives_no_entry_up() {
     assert_eq!(node.digest(true), before, "recent_first is {} now", node.status().recent_first);
 }
 
-/// The flag is for changes that are understood.
+/// The flag is for readable changes.
 #[test]
 fn a_change_that_no_one_can_read_never_becomes_an_empty_entry() {
     let flags = config(1).flags.with(Flags::REFUSED_CONF_AS_EMPTY, true);

@@ -479,3 +479,56 @@ fn a_lease_counts_from_the_moment_a_heartbeat_left() {
 
     assert!(cluster.heard(1).reads.is_empty(), "answered by a lease of heartbeats that are too old");
 }
+
+/// Answers the newest heartbeat to node 2.
+fn confirm(node: &mut Node) {
+    let beat = drain(node).into_iter().rfind(|m| m.to == 2 && m.r#type == MessageKind::Heartbeat as i32).unwrap();
+    let answer = proto::Message { context: beat.context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) };
+    step(node, &answer).unwrap();
+    drain(node);
+}
+
+#[test]
+fn the_lists_of_many_reads_are_given_back_and_the_count_goes_on() {
+    let mut node = leader(&Config { max_reads: 5000, ..config(1) });
+    node.trim().unwrap();
+    let before = node.status().memory_bytes;
+    (1..=5000).for_each(|token| node.read_index(token).unwrap());
+    confirm(&mut node);
+    node.tick(3).unwrap();
+    drain(&mut node);
+    let (large, digest) = (node.status().memory_bytes, node.digest(true));
+    node.trim().unwrap();
+    assert_eq!(node.digest(true), digest);
+    let after = node.status().memory_bytes;
+    assert!(large > before + 100_000 && after < before + 1000, "{before} bytes, then {large}, {after} after trim");
+    node.read_index(1).unwrap();
+    confirm(&mut node);
+    assert_eq!(node.status().n_tokens, 0);
+
+    // A due round without a read; the count of a follower's questions.
+    let mut ends = leader(&config(1));
+    ends.read_index(1).unwrap();
+    step(&mut ends, &append(2, 1, 2, (2, 1), vec![], 2)).unwrap();
+    let mut asks = follower(&config(1));
+    asks.read_index(1).unwrap();
+    drain(&mut asks);
+    asks.tick(100).unwrap();
+    for mut node in [ends, asks] {
+        drain(&mut node);
+        let digest = node.digest(true);
+        node.trim().unwrap();
+        assert_eq!(node.digest(true), digest);
+    }
+}
+
+#[test]
+fn long_contexts_of_peers_fill_catchup_bytes_to_the_last_byte() {
+    let mut node = leader(&Config { catchup_bytes: 1000, ..config(1) });
+    let mut asks = |len: usize| {
+        let entries = vec![entry(0, 0, &vec![7; len])];
+        step(&mut node, &proto::Message { entries, ..message(MessageKind::ReadIndex, 2, 1, 0) })
+    };
+    assert_eq!(asks(1001), Err(Error::Full));
+    assert_eq!((asks(600), asks(401), asks(400), asks(100)), (Ok(()), Err(Error::Full), Ok(()), Err(Error::Full)));
+}

@@ -1,6 +1,6 @@
 //! What of the log stays in memory, and how entries get there.
 
-use crate::lone::{acknowledge, alone, drain, forgetful, leader};
+use crate::lone::{self, acknowledge, alone, drain, follower, forgetful, leader};
 use kit::{Disk, append, config, entry, step};
 use raftcore::{Config, Dialect, EntryKind, Error, Node, StorageMode, proto};
 
@@ -352,4 +352,29 @@ fn an_append_of_another_library_s_encoding_is_taken_for_what_it_says() {
     assert!(!shown.is_empty() && shown.len() < many.len());
     assert_eq!(acknowledged, 1 + shown.len() as u64);
     assert_eq!(stored(&small, &many_usual), (shown, acknowledged));
+}
+
+/// The committed entries of a ready lie below the entries to store, and a ready with messages of the rare kinds is made another way.
+#[test]
+fn the_entries_of_an_outstanding_ready_stay_whatever_else_it_shows() {
+    for asks in [false, true] {
+        let mut node = follower(&forgetful());
+        let take_in = |node: &mut Node, first: u64, last: u64, commit: u64| {
+            let entries = (first..=last).map(|index| entry(1, index, &[index as u8; 500])).collect();
+            step(node, &append(2, 1, 1, (first - 1, 1), entries, commit))
+        };
+        take_in(&mut node, 3, 12, 2).unwrap();
+        drain(&mut node);
+        take_in(&mut node, 13, 14, 12).unwrap();
+        if asks {
+            node.read_index(1).unwrap();
+        }
+        let number = lone::take(&mut node);
+        (15..=80).for_each(|index| _ = take_in(&mut node, index, index, 12));
+        assert!(node.status().last_index < 80, "the log holds more than it may");
+        let ready = node.view(number).unwrap();
+        let committed: Vec<_> = ready.committed().map(|e| (e.index, e.data.to_vec())).collect();
+        assert_eq!(committed, (3..=12).map(|index| (index, vec![index as u8; 500])).collect::<Vec<_>>());
+        assert_eq!(ready.entries().map(|e| e.data[0]).collect::<Vec<_>>(), [13, 14]);
+    }
 }

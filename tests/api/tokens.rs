@@ -56,7 +56,7 @@ fn the_whole_lost_tail_is_surely_lost_once_an_entry_of_a_later_term_is_committed
     assert_eq!(cluster.node(1).status().n_tokens, 0);
 }
 
-/// The host then reads the entries from its own log, and learns here who waits for which.
+/// The host reads such entries from its own log, and each token comes with an index.
 #[test]
 fn tokens_of_entries_that_are_not_shown_come_with_their_indexes() {
     let mut node = leader(&with_spans(forgetful()));

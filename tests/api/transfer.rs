@@ -1,5 +1,6 @@
 //! Leadership handed over.
 
+use crate::lone::{acknowledge, beats, campaign, drain};
 use kit::{Cluster, Disk, config, events};
 use raftcore::{ChangeKind, Error, EventKind, Flags, Reason, Role};
 
@@ -52,6 +53,26 @@ fn without_a_name_the_furthest_voter_that_is_alive_gets_it() {
     cluster.settle();
     cluster.node(1).transfer(0).unwrap();
     assert_eq!(cluster.node(1).status().transferee, 3);
+}
+
+#[test]
+fn a_voter_that_was_not_heard_for_an_election_timeout_gets_nothing() {
+    let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
+    campaign(&mut node, &[3]);
+    beats(&mut node, 3);
+    let mut twin = node.try_clone().unwrap();
+    twin.transfer(0).unwrap();
+    assert_eq!(twin.status().transferee, 3, "node 2 was never heard");
+    // Now node 2 has the longer log, and is silent until the quorum is checked.
+    acknowledge(&mut node, 2, 2);
+    for _ in 0..node.config().election_ticks {
+        beats(&mut node, 3);
+        node.tick(1).unwrap();
+        drain(&mut node);
+    }
+    beats(&mut node, 3);
+    node.transfer(0).unwrap();
+    assert_eq!(node.status().transferee, 3);
 }
 
 /// The check of the quorum forgets who was active; the peers that were heard a moment ago are alive.

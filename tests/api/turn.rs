@@ -1,6 +1,6 @@
 //! Turns: a pass of a host's loop in one call.
 
-use crate::lone::{beats, follower, forgetful, leader, leave_behind};
+use crate::lone::{alone, beats, follower, forgetful, leader, leave_behind};
 use kit::{Disk, append, config, entry, step};
 use raftcore::{
     Config, EntryKind, EntryRef, Error, HardState, Input, Node, Role, StepFrames, StorageMode, Turn, proto,
@@ -132,6 +132,25 @@ fn in_async_a_turn_acknowledges_each_part_apart() {
     assert_eq!((node.status().role, node.status().applied, node.status().n_outstanding), (Role::Leader, 2, 0));
 }
 
+/// The number of a ready and the index of an entry count apart, even if both are equal.
+#[test]
+fn in_async_a_turn_takes_two_parts_of_one_number() {
+    let mut node = alone(&Config { storage: StorageMode::Async, ..config(1) });
+    // The entries leave with the ready after `last_ready`, and are committed with the next.
+    let number = node.status().last_ready + 2;
+    for _ in node.status().last_index..number {
+        node.propose(b"x", 0).unwrap();
+    }
+    let mut stepped = StepFrames::default();
+    let Turn::Ready(ready) = node.turn(&Input::default(), &mut stepped).unwrap() else { panic!("nothing to store") };
+    let input = Input { persisted: ready.number(), ..Input::default() };
+    let Turn::Ready(ready) = node.turn(&input, &mut stepped).unwrap() else { panic!("nothing to apply") };
+    assert_eq!((ready.number(), ready.committed_span().unwrap().1), (number, number));
+    let input = Input { persisted: number, applied: number, ..Input::default() };
+    assert!(matches!(node.turn(&input, &mut stepped), Ok(Turn::Nothing)));
+    assert_eq!(node.status().applied, number);
+}
+
 /// One part a turn: the threads of a host end at different times.
 #[test]
 fn in_async_each_part_may_come_in_a_turn_of_its_own() {
@@ -169,7 +188,7 @@ fn a_turn_tells_of_the_fetch_for_a_peer_and_counts_late_ticks() {
 /// A change that adds learner 4.
 const ADDS: [u8; 4] = [0x10, 3, 0x18, 4];
 
-/// A change that is applied may bring work; a change that is only stored brings none.
+/// An applied change may bring work; a stored change brings none.
 #[test]
 fn a_ready_with_a_change_to_apply_is_not_the_last() {
     let mut node = follower(&config(1));
