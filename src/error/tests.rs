@@ -22,3 +22,12 @@ fn a_text_is_cut_at_the_last_character_that_fits() {
     assert_eq!(detail.as_str(), "1 of 2");
     assert_eq!(format!("{detail:?}"), "\"1 of 2\"");
 }
+
+/// So that no part behind the cut is written.
+#[test]
+fn a_text_that_is_cut_says_so_to_its_writer() {
+    use core::fmt::Write as _;
+    let mut detail = Detail::new();
+    assert!(detail.write_str(&"a".repeat(255)).is_ok());
+    assert!(detail.write_str("").is_ok() && detail.write_str("a").is_err());
+}

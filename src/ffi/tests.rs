@@ -442,6 +442,15 @@ fn committed_entries_are_shown_in_the_place_where_they_were_shown_to_be_stored()
 }
 
 #[test]
+fn a_ready_of_entries_shows_nothing_rare() {
+    let (node, mut rust) = both(&[1]);
+    rust.campaign().unwrap();
+    assert!(!rust.ready().unwrap().unwrap().has_more());
+    // SAFETY: a live node.
+    assert_eq!(unsafe { raftcore_free(node) }, RAFTCORE_OK);
+}
+
+#[test]
 fn contexts_of_the_other_dialect_are_shown_with_their_entries() {
     let node = booted(&raftcore_config { dialect: RAFTCORE_DIALECT_ERAFTPB, ..config() }, &[1]);
     let slice = |bytes: &'static [u8]| raftcore_slice { ptr: bytes.as_ptr(), len: bytes.len() };

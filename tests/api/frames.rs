@@ -60,6 +60,9 @@ fn a_stream_tells_why_its_first_refused_frame_was_refused() {
     assert_eq!(wire::next_frame(&stream[..11], 100), Ok(wire::NextFrame::Needs(0)));
     assert_eq!(wire::next_frame(&stream[..13], 100), Ok(wire::NextFrame::Needs(12 + good.len() as u64)));
     assert_eq!(wire::next_frame(&stream, 13), Err(Error::Decode));
+    let whole = 12 + good.len() as u64;
+    assert!(matches!(wire::next_frame(&stream, whole), Ok(wire::NextFrame::Whole { bytes, .. }) if bytes == whole));
+    assert_eq!(wire::next_frame(&stream, whole - 1), Err(Error::Decode));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! and returns them like any entry.
 
 use crate::lone::{alone, drain, take};
-use kit::{Disk, Stored, config, events, message, snapshot, step, with_spans};
+use kit::{Disk, Stored, append, config, entry, events, message, snapshot, step, with_spans};
 use prost::Message as _;
 use raftcore::{
     ChangeKind, Config, EntryKind, EntryRef, Error, EventKind, Fetch, FetchKind, HardState, Missing, Node, StorageMode,
@@ -183,8 +183,9 @@ fn a_supply_that_contradicts_the_log_is_refused_and_the_fetch_stays_open() {
 
 #[test]
 fn one_entry_is_taken_however_small_the_limit_and_no_more_than_it() {
-    let limit = 3 * (LEN as u64 + 20);
-    for (max, count) in [(1, 1), (limit, 3)] {
+    // Tag and length of the entry, term, index, tag and length of the data.
+    let record = (3 + 2 + 2 + 3 + LEN) as u64;
+    for (max, count) in [(1, 1), (3 * record - 1, 2), (3 * record, 3), (3 * record + 20, 3)] {
         let (disk, mut node) = booted(&Config { max_committed_size_per_ready: max, ..small(StorageMode::Sync) });
         let fetch = node.next_fetch().unwrap().unwrap();
         supply(&mut node, &disk, &fetch).unwrap();
@@ -252,6 +253,26 @@ fn a_snapshot_overtakes_what_was_asked_and_what_was_supplied() {
         drain(&mut node);
         assert_eq!((node.status().applied, node.next_fetch()), (200, Ok(None)));
     }
+}
+
+/// The host may be slow: by its answer the node wants other entries.
+#[test]
+fn an_answer_to_the_fetch_before_a_snapshot_is_none_to_the_fetch_behind_it() {
+    let (disk, mut node) = booted(&small(StorageMode::Sync));
+    let old = node.next_fetch().unwrap().unwrap();
+    let snapshot = Some(snapshot(200, 2, &[1, 2], b"state"));
+    step(&mut node, &proto::Message { snapshot, ..message(raftcore::MessageKind::Snap, 2, 1, 2) }).unwrap();
+    drain(&mut node);
+    for last in (200..300).step_by(10) {
+        let entries = (last + 1..=last + 10).map(|index| entry(2, index, &[9; LEN])).collect();
+        step(&mut node, &append(2, 1, 2, (last, 2), entries, 200)).unwrap();
+        drain(&mut node);
+    }
+    step(&mut node, &append(2, 1, 2, (300, 2), vec![], 300)).unwrap();
+    assert_ne!(node.has_ready().unwrap() & has::FETCH, 0, "all is still in memory");
+    assert_eq!(supply(&mut node, &disk, &old), Ok(Supplied::Ignored));
+    let fetch = node.next_fetch().unwrap().unwrap();
+    assert_eq!((fetch.kind, fetch.first), (FetchKind::Apply, 201));
 }
 
 #[test]

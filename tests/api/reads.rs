@@ -506,7 +506,7 @@ fn the_lists_of_many_reads_are_given_back_and_the_count_goes_on() {
     confirm(&mut node);
     assert_eq!(node.status().n_tokens, 0);
 
-    // A due round without a read; the count of a follower's questions.
+    // A due round without a read; the count of a follower's questions; the age of a lease.
     let mut ends = leader(&config(1));
     ends.read_index(1).unwrap();
     step(&mut ends, &append(2, 1, 2, (2, 1), vec![], 2)).unwrap();
@@ -514,8 +514,12 @@ fn the_lists_of_many_reads_are_given_back_and_the_count_goes_on() {
     asks.read_index(1).unwrap();
     drain(&mut asks);
     asks.tick(100).unwrap();
-    for mut node in [ends, asks] {
-        drain(&mut node);
+    let mut leased = leader(&lease(1));
+    leased.tick(1).unwrap();
+    drain(&mut leased);
+    let context = [0u64.to_le_bytes(), 1u64.to_le_bytes()].concat().into();
+    step(&mut leased, &proto::Message { context, ..message(MessageKind::HeartbeatResp, 2, 1, 1) }).unwrap();
+    for mut node in [ends, asks, leased] {
         let digest = node.digest(true);
         node.trim().unwrap();
         assert_eq!(node.digest(true), digest);

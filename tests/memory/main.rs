@@ -422,25 +422,29 @@ fn take_in(node: &mut Node, last: u64, count: u64) {
     kit::step(node, &kit::append(2, 1, 1, (last, 1), entries, last)).unwrap();
 }
 
+/// The last entry before the log of a node that runs for long.
+const OLD: u64 = 10_000;
+
 /// A running node's lists are as long as its work was so far. More work than that, of each kind by itself, must fail before it begins.
 #[test]
 fn the_first_large_ready_of_a_running_node_says_so() {
     let grown = || {
-        let mut node = Disk::founder(&[1, 2, 3]).boot(&config(1));
-        for index in 1..=6 {
-            take_in(&mut node, index, 1);
+        let disk = Disk { before: EntryId { term: 1, index: OLD }, applied: OLD, ..Disk::founder(&[1, 2, 3]) };
+        let mut node = Disk { state: HardState { commit: OLD, ..disk.state }, ..disk }.boot(&config(1));
+        for index in 0..6 {
+            take_in(&mut node, OLD + index, 1);
             drain(&mut node);
         }
         node
     };
     let large: [fn(&mut Node); 3] = [
-        |node| take_in(node, 7, 3000),
+        |node| take_in(node, OLD + 6, 3000),
         |node| {
-            take_in(node, 7, 3000);
+            take_in(node, OLD + 6, 3000);
             drain(node);
-            take_in(node, 3007, 0);
+            take_in(node, OLD + 3006, 0);
         },
-        |node| (0..500).for_each(|_| take_in(node, 7, 0)),
+        |node| (0..500).for_each(|_| take_in(node, OLD + 6, 0)),
     ];
     for (kind, work) in large.into_iter().enumerate() {
         let mut failures = 0;
