@@ -33,7 +33,7 @@ mutants-quick: faulty-tree  ## each planted fault against the one test that test
 	tests/mutants/run quick $(FAULTS)
 
 # cargo-mutants changes one operator, value or return at a time: thousands of mutants, here all in one build (tests/mutants/at-once). The
-# run judges some 75 mutants a minute on two quiet cores. It can be stopped; started again, it leaves out what was killed already.
+# run judges some 60 mutants a minute on two quiet cores. It can be stopped; started again, it leaves out what was killed already.
 # FILES='src/raft/*.rs' takes a part.
 CARGO_MUTANTS := target/tools/bin/cargo-mutants
 
@@ -41,7 +41,7 @@ $(CARGO_MUTANTS):
 	$(CARGO) install --quiet --locked --debug --root target/tools --version 27.1.0 cargo-mutants
 
 .PHONY: cargo-mutants
-cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, all suites, some 75 a minute, resumed where it was stopped; FILES=… takes a part; tests/mutants/README.md
+cargo-mutants: $(CARGO_MUTANTS)  ## cargo-mutants over the core, all suites, some 60 a minute, resumed where it was stopped; FILES=… takes a part; tests/mutants/README.md
 	mk/built target/tools/at-once at-once $(CARGO) build --quiet --message-format=json-render-diagnostics --release --locked \
 	    --target-dir target/tools/cargo --manifest-path tests/mutants/at-once/Cargo.toml
 	target/tools/at-once $(CARGO_MUTANTS) $(FILES)

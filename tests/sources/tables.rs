@@ -158,7 +158,7 @@ fn quoted(line: &str) -> Vec<&str> {
 fn living_mutants_are_in_functions_that_exist() {
     let list = fs::read_to_string(top().join("tests/mutants/living.txt")).unwrap();
     let lines: Vec<&str> = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
-    assert!(lines.len() > 100, "{} lines", lines.len());
+    assert!(lines.len() > 50, "{} lines", lines.len());
     let gone = |line: &&str| {
         let (file, what) = line.split_once(": ")?;
         let text = fs::read_to_string(top().join(file)).unwrap_or_default();
