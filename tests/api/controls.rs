@@ -268,7 +268,7 @@ fn heartbeats_are_spared_beside_appends_only() {
     cluster.settle();
     assert_eq!(heartbeats(&mut cluster), 0, "the append was enough");
     assert_eq!(heartbeats(&mut cluster), 2);
-    // A read that waits needs its round.
+    // A waiting read needs a round.
     cluster.node(1).propose(b"y", 0).unwrap();
     cluster.settle();
     cluster.node(1).read_index(9).unwrap();

@@ -503,8 +503,9 @@ fn the_lists_of_many_reads_are_given_back_and_the_count_goes_on() {
     let after = node.status().memory_bytes;
     assert!(large > before + 100_000 && after < before + 1000, "{before} bytes, then {large}, {after} after trim");
     node.read_index(1).unwrap();
+    assert_eq!(node.status().n_reads, 1);
     confirm(&mut node);
-    assert_eq!(node.status().n_tokens, 0);
+    assert_eq!(node.status().n_reads, 0);
 
     // A due round without a read; the count of a follower's questions; the age of a lease.
     let mut ends = leader(&config(1));

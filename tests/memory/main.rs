@@ -425,7 +425,7 @@ fn take_in(node: &mut Node, last: u64, count: u64) {
 /// The last entry before the log of a node that runs for long.
 const OLD: u64 = 10_000;
 
-/// A running node's lists are as long as its work was so far. More work than that, of each kind by itself, must fail before it begins.
+/// A running node's lists are as long as its work was so far. A longer list of each kind must fail before the work begins.
 #[test]
 fn the_first_large_ready_of_a_running_node_says_so() {
     let grown = || {

@@ -154,7 +154,7 @@ class Snapshots(GroupTest):
 
     @contextlib.asynccontextmanager
     async def joining(self, patch):
-        """Joins a member under a fault, to a leader with a cut log. In the end it has its vote: not a minute later."""
+        """Joins a member under a fault, to a leader with a cut log. The member has a vote in the end: not a minute later."""
         await self.start_with(1, found=True)
         await self.fill(1, 3)
         await self.until(lambda: self.first_index() > 2)

@@ -229,7 +229,7 @@ fn is_for(files: &[&str], mutant: &Mutant) -> bool {
     files.iter().any(|start| mutant.file.starts_with(start))
 }
 
-/// By file: the tests that killed its last mutants, the last one first, each with the number of its suite.
+/// By file: the tests that killed the last mutants, newest first, each with the number of a suite.
 #[derive(Default)]
 struct Recent(Mutex<BTreeMap<String, Vec<(usize, String)>>>);
 
@@ -290,7 +290,7 @@ fn run(suite: &Suite, tests: &[&str], id: u32) -> Result<u64, Option<String>> {
         command.args(["--test-threads", "1", "--exact"]).args(tests);
     }
     command.envs(environment.iter().copied()).env("RAFTCORE_MUTANT", picked(id));
-    // The tests that draw at random draw the same for each mutant, and none draws again what failed under another mutant.
+    // Random tests draw the same cases for each mutant, and no case that failed under another mutant.
     command.envs([("PROPTEST_RNG_SEED", "1"), ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1"), ("PAPER_SEED", "1")]);
     command.current_dir(&suite.directory).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     if suite.recipe.weighs {
