@@ -492,6 +492,7 @@ func (h *Host) snapshotMade(head wire.SnapshotHead) {
 		}
 		return nil
 	}})
+	h.applies.put(applyJob{}) // so much may have been applied meanwhile that another is due
 	h.retryFetches()
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,12 +55,54 @@ func TestSnapshotAndCompaction(t *testing.T) {
 	}
 }
 
+// patient is a machine that writes a snapshot once it may.
+type patient struct {
+	*registers
+	writes, gate chan struct{}
+}
+
+func (m *patient) Snapshot() (func(io.Writer) error, error) {
+	write, err := m.registers.Snapshot()
+	return func(w io.Writer) error {
+		m.writes <- struct{}{}
+		<-m.gate
+		return write(w)
+	}, err
+}
+
+// TestSnapshotDue: so much is written under a snapshot that another is due. It is made without another write.
+func TestSnapshotDue(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, 1, small)
+	m := g.members[1]
+	g.stop(m)
+	machine := &patient{newRegisters(), make(chan struct{}, 9), make(chan struct{})}
+	g.open(m, machine)
+	fill(t, m, 40)
+	<-machine.writes
+	fill(t, m, 40)
+	last, err := m.Status()
+	if err != nil || last.Snapshot > 1 {
+		t.Errorf("%+v, %v", last, err)
+	}
+	close(machine.gate)
+	g.wait("the second snapshot", func() bool {
+		s, err := m.Status()
+		return err == nil && s.Snapshot == last.Applied
+	})
+}
+
 func TestLagBySnapshot(t *testing.T) {
 	t.Parallel()
 	g := newGroup(t, 3, small)
 	m := g.follower()
 	g.stop(m)
-	fill(t, g.leader(), 300) // far more than the log keeps: 2 MB of state
+	leader := g.leader()
+	fill(t, leader, 300) // far more than the log keeps: 2 MB of state
+	g.wait("no other snapshot is due", func() bool {
+		s, err := leader.Status()
+		return err == nil && (s.Applied-s.Snapshot)*(8<<10) <= uint64(leader.opt.SnapshotBytes)
+	})
 	g.start(m)
 	if v := get(t, m, "key199"); !strings.HasPrefix(v, "199x") {
 		t.Errorf("%.10q", v)

@@ -105,6 +105,11 @@ class Snapshots(GroupTest):
         for _ in range(mebibytes):
             await asyncio.gather(*[self.groups[id].write(self.machines[id].add, os.urandom(1 << 16)) for _ in range(16)])
 
+    async def rest(self, id):
+        """Waits until the newest snapshot is made, and no other is due before more is written."""
+        host = self.groups[id]._host
+        await self.until(lambda: not host.bulk.making and host.applier.bytes <= host.options.snapshot_bytes)
+
     def size(self, id):
         return sum(map(len, self.machines[id].parts))
 
@@ -121,7 +126,10 @@ class Snapshots(GroupTest):
             await self.groups[1].promote(id)
         await self.groups[3].close()
         await self.fill(1, 10)
-        await self.until(lambda: self.groups[1].status().snapshot > 50 and self.groups[1].status().log_bytes < 8 << 20)
+        await self.rest(1)
+        status = self.groups[1].status()
+        self.assertGreater(status.snapshot, status.core.last_index - 20)
+        self.assertLess(status.log_bytes, 2 << 20)
         await self.start_with(3, to=1)
         await self.read_all(3, 10)
         self.assertIn("raftcore_snapshots_installed_total 1", self.groups[3].metrics())
