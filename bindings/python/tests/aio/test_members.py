@@ -12,9 +12,10 @@ from kit import GroupTest, Journal, certificates
 
 from raftcore import MsgKind
 from raftcore.aio import DamagedError, FoundedError, RefusedError, RemovedError, UnavailableError, found_from, recover, write
+from raftcore.aio._host import Host
 from raftcore.aio._peer import Peer
 from raftcore.aio._snapshot import write as write_snapshot
-from raftcore.aio._store import read_snapshot
+from raftcore.aio._store import Store, read_snapshot
 
 
 class Blob:
@@ -207,14 +208,47 @@ class Snapshots(GroupTest):
     async def test_a_lost_acknowledgement_of_a_snapshot_is_asked_for(self):
         await self.lose(MsgKind.APP_RESP, lambda: self.machines[2].parts)
 
+    async def test_a_snapshot_may_be_sent_until_the_loop_knows_the_next(self):
+        """The disk thread is ahead of the loop: it has ended a snapshot while the loop sends the one before."""
+        await self.start_with(1, found=True)
+        await self.start_with(2, learner=True)
+        await self.groups[2].close()
+        await self.fill(1, 3)
+        await self.rest(1)
+        leader, held, committed, end = self.groups[1]._host, [], Host._committed, Store.end_snapshot
+        ended = threading.Event()
+
+        def hold(host, *arguments):
+            if host is leader and ended.is_set():
+                held.append(arguments)
+            else:
+                committed(host, *arguments)
+
+        def note(store, row, place):
+            end(store, row, place)
+            if store is leader.store:
+                ended.set()
+
+        with mock.patch.object(Store, "end_snapshot", note), mock.patch.object(Host, "_committed", hold):
+            await self.fill(1, 1)
+            await self.groups[1].write(self.machines[1].add, b"")
+            await self.until(lambda: held)
+            before = leader.bulk.place
+            starts = asyncio.ensure_future(self.start_with(2, to=1))
+            await self.until(lambda: [send.place for send in leader.bulk._sends.values()] == [before])
+            await self.until(lambda: 2 in self.groups and self.machines[2].parts)
+            ended.clear()
+            committed(leader, *held[0])
+        await starts
+        await self.read_all(2, 4)
+        self.assertGreater(leader.bulk.place.index, before.index)
+
     async def test_the_directory_holds_one_snapshot_and_little_log(self):
         await self.start_with(1, found=True)
         await self.fill(1, 5)
         await self.until(lambda: not self.groups[1]._host.bulk.making)
         store = self.groups[1]._host.store
         await self.groups[1].close()
-        from raftcore.aio._store import Store
-
         again = Store(self.folder / "1")
         self.addCleanup(again.close)
         self.assertEqual(len(again.snapshots()), 1)

@@ -169,8 +169,13 @@ class Stores(TimedTest):
         self.assertEqual(store.snapshots(), [place])
         self.assertEqual(store.head(left), b"")
         with store.transaction():
-            store.retire(set())
-        self.assertEqual(store.snapshots(), [])
+            again = store.add_snapshot()
+            store.add_parts(again, 0, [data])
+            store.end_snapshot(again, place)
+        self.assertEqual(store.read_snapshot(place), data)
+        with store.transaction():
+            store.retire([place])
+        self.assertEqual((store.snapshots(), store.head(left), store.head(again)), ([], b"", b""))
 
     def test_a_failed_transaction_changes_nothing(self):
         store = self.open(new=True)

@@ -56,12 +56,24 @@ class Bulk:
         self._sends: dict[int, Sending] = {}
         self._released: set[int] = set()  # peers with a MsgSnap under way that waits for an acknowledgement
         self._fetches: list[Fetch] = []  # wait for a new snapshot
-        self._whole: dict[tuple[int, int], Place] = {}  # received, by index and term
+        self._whole: dict[tuple[int, int], Place] = {}  # received and not installed yet, by index and term
+        self.stored: set[Place] = set()  # whole on the disk, as far as the loop knows
         self._receiving: Receiving | None = None
         self._lock = asyncio.Lock()  # around the beginning and the end of a stream
 
     def took(self, place: Place, conf: bytes) -> None:
         self.place, self.conf = place, conf
+
+    def _retire(self, done: Callable[[], None] | None = None) -> None:
+        """Removes the snapshots that nobody needs.
+
+        The loop decides which: the disk thread is ahead, and a snapshot that it has ended may still be unknown here, while the
+        snapshot before is the one to be sent.
+        """
+        keep = {self.place, *self._whole.values(), *(send.place for send in self._sends.values())}
+        old = self.stored - keep
+        self.stored -= old
+        self.host.add_work(lambda store: store.retire(old), done)
 
     # ---- made here
 
@@ -103,7 +115,6 @@ class Bulk:
             store.end_snapshot(row, place)
             old = store.start()
             if old.snapshot >= place.index:  # meanwhile a leader sent a newer snapshot
-                store.retire({*self._wanted(), newer} if (newer := self.place) else self._wanted())
                 return
             start = Start(old.before, old.before_term, place.index, place.term)
             if mark is not None and old.before < mark.last:
@@ -111,10 +122,9 @@ class Bulk:
                 before = mark.last, mark.term
                 store.cut(mark)
             store.put_start(start)
-            store.retire({place, *self._wanted()})
 
         await self._work(finish)
-        self.making = False
+        self.stored.add(place)
         if self.place is None or self.place.index < place.index:
             self.took(place, snapshot.conf)
         host.metrics.snapshots_made += 1
@@ -132,7 +142,11 @@ class Bulk:
                 self._supply_place(fetch)
             except RaftError as error:
                 self._later(fetch, error)
-        host.poke()
+        self._retire(self._made)
+
+    def _made(self) -> None:
+        self.making = False
+        self.host.poke()
 
     async def _work(self, work: Callable[[Store], None]) -> None:
         """Has the disk thread do work in the next transaction, and waits."""
@@ -144,9 +158,6 @@ class Bulk:
 
         self.host.add_work(work, done)
         await future
-
-    def _wanted(self) -> set[Place]:
-        return {send.place for send in self._sends.values()} | set(self._whole.values())
 
     def _keep(self, index: int) -> Mark | None:
         """Returns up to where the log may go behind a snapshot of an entry: a part stays for lagging
@@ -451,6 +462,7 @@ class Bulk:
                 return refuse(fault)
             self._receiving = None
             self._whole[offer.index, offer.term] = place
+            self.stored.add(place)
             self.host.log.info("snapshot %d came from member %d: %d bytes", offer.index, link.id, offer.size)
             link.send(Complete(offer.stream, offer.index, offer.term))
 
@@ -460,8 +472,6 @@ class Bulk:
         """Makes a received snapshot the state and the beginning of the log, with a ready's job."""
         host = self.host
         place = self._whole[ready.snapshot_index, ready.snapshot_term]
-        self._whole = {key: other for key, other in self._whole.items() if key[0] > place.index}
-        wanted = self._wanted()
         host.backlog = []
         read: list[Snapshot] = []
 
@@ -471,11 +481,12 @@ class Bulk:
             store.begin(
                 hard._replace(commit=max(hard.commit, place.index)), Start(place.index, place.term, place.index, place.term)
             )
-            store.retire({place, *wanted})
 
         def done() -> None:
             host.applier.restore(read[0])
             self.took(place, read[0].conf)
+            self._whole = {key: other for key, other in self._whole.items() if key[0] > place.index}
+            self._retire()
             host.conf = host.node.conf()
             host.metrics.snapshots_installed += 1
             host.end_backlog()

@@ -337,11 +337,12 @@ def _begin_alone(store: Store, applier: Applier, owner: Owner, address: str, opt
     applier.conf = Conf(voters=(owner.id,), index=applier.index).encode()
     applier.book[owner.id] = wire.Record(owner.id, owner.disk, address, options.client_address)
     place, parts = write(applier.freeze())
+    old = set(store.snapshots())
     with store.transaction():
         row = store.add_snapshot()
         store.add_parts(row, 0, parts)
         store.end_snapshot(row, place)
-        store.retire({place})
+        store.retire(old - {place})
         store.begin(Hard(term, 0, place.index), Start(place.index, place.term, place.index, place.term))
         store.put_owner(owner)
     return owner

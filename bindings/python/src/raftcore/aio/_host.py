@@ -156,6 +156,7 @@ class Host:
     async def _boot(self, store: Store) -> None:
         stored = await self.in_disk_thread(store.load)
         places = await self.in_disk_thread(store.snapshots)
+        self.bulk.stored.update(places)
         hard, start = stored.hard, stored.start
         place = next((place for place in places if (place.index, place.term) == (start.snapshot, start.snapshot_term)), None)
         self.node.boot_state(hard.term, hard.vote, max(hard.commit, start.snapshot))

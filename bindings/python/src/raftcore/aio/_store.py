@@ -282,7 +282,9 @@ class Store:
         return at
 
     def end_snapshot(self, row: int, place: Place) -> None:
-        """Ends a snapshot: whole from then on."""
+        """Ends a snapshot: whole from then on. It takes the place of a snapshot with equal bytes."""
+        if place in self._rows:
+            self.retire([place])
         self._db.execute("UPDATE snapshot SET place = ? WHERE number = ?", (_PLACE.pack(*place), row))
         self._rows[place] = row
 
@@ -302,9 +304,9 @@ class Store:
         self._db.execute(f"DELETE FROM part WHERE snapshot IN ({which})")
         self._db.execute(f"DELETE FROM snapshot WHERE number IN ({which})")
 
-    def retire(self, keep: set[Place]) -> None:
-        """Removes the whole snapshots except `keep`."""
-        for place in [place for place in self._rows if place not in keep]:
+    def retire(self, places: Iterable[Place]) -> None:
+        """Removes whole snapshots."""
+        for place in places:
             self.drop_snapshot(self._rows.pop(place))
 
     def cut_parts(self, row: int, size: int) -> int:
