@@ -77,17 +77,21 @@ pub(crate) struct Blocks {
     spare_large: Vec<Block>,
     /// Bytes of `spare_large`.
     spare_large_bytes: u64,
-    /// Limit of the bytes in live blocks and `spare_large` together. Beyond the limit, large spare
-    /// blocks are freed.
-    max_bytes: u64,
+    /// Limit of the bytes in large blocks, live and spare. Beyond the limit, spare blocks are freed.
+    ///
+    /// The usual blocks have no part in it: between short entries, a long entry would find no spare
+    /// block. They need no limit, since only live blocks make new blocks necessary.
+    max_large_bytes: u64,
     block_bytes: usize,
     /// Capacity of all live blocks, in bytes.
     live_bytes: u64,
+    /// Capacity of the large live blocks, in bytes.
+    live_large_bytes: u64,
     poison: bool,
 }
 
 impl Blocks {
-    pub fn new(block_bytes: usize, max_bytes: u64, poison: bool) -> Self {
+    pub fn new(block_bytes: usize, max_large_bytes: u64, poison: bool) -> Self {
         Self {
             newest: Block::default(),
             older: VecDeque::new(),
@@ -96,9 +100,10 @@ impl Blocks {
             spare: Vec::new(),
             spare_large: Vec::new(),
             spare_large_bytes: 0,
-            max_bytes,
+            max_large_bytes,
             block_bytes,
             live_bytes: 0,
+            live_large_bytes: 0,
             poison,
         }
     }
@@ -208,6 +213,7 @@ impl Blocks {
             }
         };
         self.live_bytes += block.bytes.capacity() as u64;
+        self.live_large_bytes += self.large_bytes(&block);
         self.trim_large();
         let before = std::mem::replace(&mut self.newest, block);
         if self.first != self.end {
@@ -274,6 +280,7 @@ impl Blocks {
             let Some(mut block) = self.older.pop_front() else { break };
             self.first = self.first.wrapping_add(1);
             self.live_bytes -= block.bytes.capacity() as u64;
+            self.live_large_bytes -= self.large_bytes(&block);
             if self.poison {
                 block.bytes.fill(0xDD);
             }
@@ -301,19 +308,24 @@ impl Blocks {
     /// Frees large spare blocks beyond the limit, the smallest first, since fewer records fit in a
     /// small block.
     fn trim_large(&mut self) {
-        while self.live_bytes + self.spare_large_bytes > self.max_bytes && !self.spare_large.is_empty() {
+        while self.live_large_bytes + self.spare_large_bytes > self.max_large_bytes && !self.spare_large.is_empty() {
             self.spare_large_bytes -= self.spare_large.remove(0).bytes.capacity() as u64;
         }
     }
 
-    /// Returns a copy with blocks of its own.
+    /// Returns the capacity of a large block; 0 for a block of the usual size.
+    fn large_bytes(&self, block: &Block) -> u64 {
+        if block.bytes.capacity() > self.block_bytes { block.bytes.capacity() as u64 } else { 0 }
+    }
+
     /// Frees the spare blocks.
     pub fn trim(&mut self) {
         (self.spare, self.spare_large, self.spare_large_bytes) = (Vec::new(), Vec::new(), 0);
     }
 
+    /// Returns a copy with blocks of its own.
     pub fn try_clone(&self) -> Result<Self> {
-        let mut copy = Self::new(self.block_bytes, self.max_bytes, self.poison);
+        let mut copy = Self::new(self.block_bytes, self.max_large_bytes, self.poison);
         (copy.first, copy.end) = (self.first, self.end);
         copy.newest = self.newest.try_clone()?;
         copy.older.try_reserve(self.older.len()).map_err(|_| Error::NoMem)?;
@@ -322,6 +334,8 @@ impl Blocks {
         }
         let held = |block: &Block| block.bytes.capacity() as u64;
         copy.live_bytes = held(&copy.newest) + copy.older.iter().map(held).sum::<u64>();
+        let large = |block: &Block| copy.large_bytes(block);
+        copy.live_large_bytes = large(&copy.newest) + copy.older.iter().map(large).sum::<u64>();
         Ok(copy)
     }
 }

@@ -253,7 +253,11 @@ impl Log {
     #[cold]
     fn make_room_by_eviction(&mut self, len: usize, unplaced: usize) -> Result<()> {
         let index = self.index_bytes() - (unplaced * size_of::<Slot>()) as u64;
-        self.evict_for(self.blocks.cost(len), index)?;
+        if self.evict_for(self.blocks.cost(len), index).is_err() {
+            // The spare block may be so much longer than the record that only a new block fits.
+            self.evict_for(self.blocks.capacity_for(len) as u64, index)?;
+            self.blocks.trim();
+        }
         self.blocks.reserve(len)
     }
 

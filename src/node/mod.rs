@@ -109,9 +109,10 @@ impl Node {
         let per_batch = 2 * 24 * u64::from(config.max_entries_per_ready) + 420 * u64::from(config.max_messages);
         let peers = u64::from(config.max_peers) * (16 * u64::from(config.max_inflight_msgs) + 512);
         let waiting = 56 * u64::from(config.max_tokens) + 160 * u64::from(config.max_reads);
-        // Worst case: blocks grown by long entries plus an index grown by short entries.
+        // Worst case: blocks of the usual size and an index, grown by short entries, and blocks
+        // grown by long entries.
         let recent =
-            config.recent_bytes + max_index_bytes(config.recent_bytes, config.block_bytes) + config.block_bytes;
+            2 * config.recent_bytes + max_index_bytes(config.recent_bytes, config.block_bytes) + config.block_bytes;
         let bytes = recent + config.catchup_bytes + batches * per_batch + peers + waiting;
         usize::try_from(bytes + (32 << 10)).map_err(|_| Error::Arg)
     }

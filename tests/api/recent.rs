@@ -70,6 +70,50 @@ fn a_node_takes_no_more_than_its_footprint() {
     }
 }
 
+/// Spare blocks of both kinds, beside a recent log full of either.
+#[test]
+fn long_entries_between_short_ones_take_no_more_than_the_footprint() {
+    let config = Config {
+        recent_bytes: 1024 * KIB,
+        max_entries_per_ready: 8,
+        max_messages: 16,
+        max_inflight_msgs: 1,
+        max_peers: 1,
+        max_tokens: 1,
+        max_reads: 1,
+        catchup_bytes: 0,
+        ..config(1)
+    };
+    let footprint = Node::footprint(&config).unwrap() as u64;
+    let mut node = alone(&config);
+    for len in [1000, 250 * KIB, 1000, 120 * KIB, 250 * KIB, 1000] {
+        for _ in 0..1200 {
+            node.propose(&vec![7; len as usize], 1).unwrap_or_else(|e| panic!("{e}: {} {len}", node.error_detail()));
+            drain(&mut node);
+            let taken = node.status().memory_bytes;
+            assert!(taken <= footprint, "{len}: {taken} of {footprint} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_spare_block_that_is_too_long_does_not_fill_the_log() {
+    let mut node = alone(&Config { recent_bytes: 64 * KIB, ..config(1) });
+    node.propose(&vec![7; 31 * KIB as usize], 0).unwrap();
+    drain(&mut node);
+    let short = [7; 3500]; // one in a block
+    for _ in 0..20 {
+        node.propose(&short, 0).unwrap();
+        drain(&mut node);
+    }
+    for _ in 0..9 {
+        node.propose(&short, 0).unwrap();
+    }
+    // Nine blocks of entries that are not durable, and 20 KiB, but not the spare block of 32 KiB.
+    node.propose(&vec![7; 19 * KIB as usize], 0).unwrap_or_else(|e| panic!("{e}: {}", node.error_detail()));
+    assert_eq!(node.propose(&vec![7; 19 * KIB as usize], 0), Err(Error::Full));
+}
+
 /// Longer and longer entries: no entry fits in the block of an earlier entry.
 #[test]
 fn blocks_of_long_entries_are_given_back() {
@@ -92,12 +136,12 @@ fn the_footprint_is_the_sum_of_the_limits() {
         Node::footprint(&config).unwrap() as u64
     };
     let default = footprint(|_| {});
-    // The log, with the places of its entries and a block that is not full; supplies; three
+    // Blocks of either kind, the places of entries, and a block that is not full; supplies; three
     // readies; peers; waiting requests; the rest.
     let places = 24 * ((16 << 20) / 30 + (256 << 10) / 6);
     let batch = 1024 * 2 * 24 + 1024 * 420;
     let peers = 16 * (16 * 256 + 512);
-    let kept = (16 << 20) + places + (256 << 10);
+    let kept = 2 * (16 << 20) + places + (256 << 10);
     assert_eq!(default, kept + (8 << 20) + 3 * batch + peers + 56 * 8192 + 160 * 1024 + (32 << 10));
     let more = |change: fn(&mut Config)| footprint(change) - default;
     assert_eq!(more(|c| c.catchup_bytes += 1000), 1000);
@@ -112,7 +156,7 @@ fn the_footprint_is_the_sum_of_the_limits() {
     // A block more for a block that is not full, and a slot of 24 bytes for each entry of the
     // shortest kind, 6 bytes.
     let recent = more(|c| c.recent_bytes += 30 << 20);
-    assert_eq!(recent, (30 << 20) + 24 * (1 << 20));
+    assert_eq!(recent, 2 * (30 << 20) + 24 * (1 << 20));
     let block = more(|c| c.block_bytes += 6 << 10);
     assert_eq!(block, (6 << 10) + 24 * (1 << 10));
     assert!(footprint(|c| c.recent_bytes = 4 * c.block_bytes) < default);
