@@ -325,7 +325,9 @@ int main(int argc, char **argv) {
     settle();
 
     const uint64_t three_blocks = 3 * block_bytes / (batch * size);
-    run(three_blocks > 8 * rounds_kept ? three_blocks : 8 * rounds_kept);
+    const uint64_t every_length = (CYCLE + batch - 1) / batch;
+    const uint64_t warm_up = every_length > 8 * rounds_kept ? every_length : 8 * rounds_kept;
+    run(three_blocks > warm_up ? three_blocks : warm_up);
     if (reps == 0) {
         ns_of(rounds, 0);
     } else {

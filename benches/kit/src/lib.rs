@@ -93,13 +93,14 @@ impl Args {
         64.min((64 << 20) / (self.batch * self.size).max(1) as u64).max(1)
     }
 
-    /// Returns the rounds until the memory is in a steady state: eight compactions, and as many
-    /// rounds as fill three blocks of a log. A log alternates between two blocks if two hold more
-    /// than the log keeps.
+    /// Returns the rounds until the memory is in a steady state: eight compactions, entries of
+    /// every length, and as many rounds as fill three blocks of a log. A log alternates between two
+    /// blocks if two hold more than the log keeps.
     fn warm_up(&self) -> u64 {
         // raftcore's default, unknown to this crate.
         let three_blocks = 3 * Self::block_bytes().unwrap_or(256 << 10);
-        (self.keep() * 8).max(three_blocks / (self.batch * self.size).max(1) as u64)
+        let every_length = proposals::CYCLE.div_ceil(self.batch.max(1)) as u64;
+        (self.keep() * 8).max(every_length).max(three_blocks / (self.batch * self.size).max(1) as u64)
     }
 }
 

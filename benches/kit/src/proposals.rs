@@ -4,7 +4,7 @@
 use crate::Args;
 
 /// Lengths before they repeat.
-const CYCLE: usize = 1024;
+pub(crate) const CYCLE: usize = 1024;
 
 /// Returns `CYCLE` lengths, then the first `batch` again, so that each round is a slice. Lengths go
 /// from half of `size` to one and a half times `size`, with `size` as the mean.
