@@ -80,7 +80,7 @@ fn a_full_list_of_own_answers_keeps_the_newest_of_each_kind() {
 
 #[test]
 fn blocks_are_as_large_as_they_must_be_and_are_used_again() {
-    let mut blocks = Blocks::new(1000, 1000 + 8192, false);
+    let mut blocks = Blocks::new(1000, 8192, false);
     assert_eq!((blocks.cost(10), blocks.capacity_for(8192)), (1000, 8192));
     blocks.reserve(8192).unwrap();
     blocks.taken(8192);
@@ -89,7 +89,7 @@ fn blocks_are_as_large_as_they_must_be_and_are_used_again() {
         assert_eq!((blocks.end(), blocks.cost(10)), (2, 0));
     }
     blocks.release_before(1);
-    assert_eq!(blocks.held_bytes(), 1000 + 8192, "as much as may stay");
+    assert_eq!(blocks.held_bytes(), 1000 + 8192, "as much as may stay beside usual blocks");
     blocks.reserve(8192).unwrap();
     assert_eq!((blocks.live_bytes(), blocks.held_bytes()), (1000 + 8192, 1000 + 8192));
 }
