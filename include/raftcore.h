@@ -336,7 +336,7 @@ raftcore_frame_limit(const raftcore_config *c, uint64_t *bytes_out);
 /**
  * Returns an upper bound for the memory of a node.
  *
- * Above the bound, a node takes memory only for entries larger than block_bytes, snapshots in
+ * Above the bound, a node takes memory only for supplied entries beyond catchup_bytes, snapshots in
  * flight, terms beyond the first thousands, and unusually large readies.
  *
  * c          Only read.

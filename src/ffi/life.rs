@@ -152,7 +152,7 @@ pub unsafe extern "C" fn raftcore_frame_limit(c: *const raftcore_config, bytes_o
 
 /// Returns an upper bound for the memory of a node.
 ///
-/// Above the bound, a node takes memory only for entries larger than block_bytes, snapshots in
+/// Above the bound, a node takes memory only for supplied entries beyond catchup_bytes, snapshots in
 /// flight, terms beyond the first thousands, and unusually large readies.
 ///
 /// c          Only read.

@@ -98,8 +98,9 @@ impl Node {
 
     /// Returns an upper bound of the memory of a node with these settings, in bytes.
     ///
-    /// Not included: term runs, snapshots in flight, entries larger than a block, and entries of
-    /// the node's own log that were supplied to be applied, up to `max_committed_size_per_ready`.
+    /// Not included: term runs, snapshots in flight, the last catch-up messages beyond
+    /// `catchup_bytes`, and entries of the node's own log that were supplied to be applied, up to
+    /// `max_committed_size_per_ready`.
     ///
     /// # Errors
     /// [`Error::Arg`].
