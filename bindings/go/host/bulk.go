@@ -22,6 +22,8 @@ import (
 const (
 	chunkBytes = 256 << 10
 	window     = 4 << 20
+	// A member that is silent for more ticks holds no log. A busy member may be silent for a few election timeouts.
+	silentTicks = 100
 )
 
 // sending is a snapshot in flight to a peer, owned by the loop.
@@ -502,12 +504,11 @@ func (h *Host) keep(index uint64) uint64 {
 	keep := min(index, h.store.IndexKeeping(h.opt.KeepBytes))
 	bound := h.store.IndexKeeping(4*h.opt.KeepBytes + 2*h.opt.SnapshotBytes)
 	peers, err := h.node.Peers()
-	if err != nil {
-		return keep
+	if err != nil || h.role != raftcore.RoleLeader { // only a leader knows what its peers have
+		peers = nil
 	}
 	for _, p := range peers {
-		need := max(p.Match, p.PendingSnapshot)
-		if p.ID != h.id && p.Flags&raftcore.PeerActive != 0 && need < keep && need >= bound {
+		if need := needed(p); p.ID != h.id && p.SilentTicks < silentTicks && need < keep && need >= bound {
 			keep = need
 		}
 	}
@@ -517,4 +518,16 @@ func (h *Host) keep(index uint64) uint64 {
 		}
 	}
 	return keep
+}
+
+// needed returns the entry behind which a member needs the log. In [raftcore.FlowProbe], a snapshot may
+// have arrived whose acknowledgement has not: Match does not know the snapshot, Next does.
+func needed(p raftcore.Peer) uint64 {
+	switch p.Flow {
+	case raftcore.FlowSnapshot:
+		return p.PendingSnapshot
+	case raftcore.FlowProbe:
+		return p.Next - 1
+	}
+	return p.Match
 }

@@ -168,6 +168,37 @@ func TestSnapshotAcknowledgedLate(t *testing.T) {
 	g.waitForVote(m)
 }
 
+// TestShortSilence: a member that is away for a few election timeouts goes on with entries. The leader holds the log.
+func TestShortSilence(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, 1, func(o *host.Options) {
+		small(o)
+		o.Learner, o.Tick = true, 100*time.Millisecond
+	})
+	leader, away := g.members[1], g.add(2)
+	if v := get(t, away, "a"); v != "" {
+		t.Errorf("%q", v)
+	}
+	g.stop(away)
+	g.wait("a quorum check without the member", func() bool {
+		s, err := leader.Status()
+		return err == nil && s.Peers[1].Flags&raftcore.PeerActive == 0
+	})
+	fill(t, leader, 40) // a snapshot, and more than KeepBytes
+	g.wait("a snapshot", func() bool {
+		s, err := leader.Status()
+		return err == nil && s.Snapshot > 10
+	})
+	g.start(away)
+	if v := get(t, away, "key39"); !strings.HasPrefix(v, "39x") {
+		t.Errorf("%.10q", v)
+	}
+	var text bytes.Buffer
+	if err := away.WriteMetrics(&text); err != nil || !strings.Contains(text.String(), "raftcore_snapshots_installed_total 0\n") {
+		t.Errorf("%v\n%s", err, text.String())
+	}
+}
+
 // loses is a connection that ends in place of a write, if the write has a message to be lost.
 type loses struct {
 	net.Conn

@@ -10,7 +10,7 @@ from unittest import mock
 
 from kit import GroupTest, Journal, certificates
 
-from raftcore import MsgKind
+from raftcore import MsgKind, PeerFlag
 from raftcore.aio import DamagedError, FoundedError, RefusedError, RemovedError, UnavailableError, found_from, recover, write
 from raftcore.aio._host import Host
 from raftcore.aio._peer import Peer
@@ -187,6 +187,20 @@ class Snapshots(GroupTest):
             await self.fill(1, 8)  # more than the leader keeps for the member
             await self.until(lambda: self.first_index() > before + 1)
             gate.set()
+
+    async def test_a_member_away_for_a_few_election_timeouts_goes_on_with_entries(self):
+        """The leader holds the log."""
+        await self.start_with(1, found=True, tick=0.1)
+        await self.start_with(2, learner=True, tick=0.1)
+        await self.groups[2].read()
+        await self.groups[2].close()
+        await self.until(lambda: not self.groups[1].status().peers[1].flags & PeerFlag.ACTIVE)
+        await self.fill(1, 1)
+        await self.groups[1].write(self.machines[1].add, b"")
+        await self.until(lambda: self.groups[1].status().snapshot > 10)
+        await self.start_with(2, to=1, tick=0.1)
+        await self.read_all(2, 1)
+        self.assertIn("raftcore_snapshots_installed_total 0", self.groups[2].metrics())
 
     async def lose(self, kind, ready):
         """Breaks a connection in place of its first message of a kind."""

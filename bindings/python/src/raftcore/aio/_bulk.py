@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
-from .. import ArgError, Fetch, FlatReady, Flow, MessageHead, PeerFlag, RaftError, Role, SnapshotReport, StaleError, Supply
+from .. import ArgError, Fetch, FlatReady, Flow, MessageHead, Peer, RaftError, Role, SnapshotReport, StaleError, Supply
 from . import _wire as wire
 from ._crc import crc32c
 from ._errors import DamagedError
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 _CHUNK, _WINDOW = 256 << 10, 4 << 20
 _ATTEMPTS = 8  # in a row that bring nothing forward
+# A member that is silent for more ticks holds no log. A busy member may be silent for a few election timeouts.
+_SILENT_TICKS = 100
+
+
+def _needed(peer: Peer) -> int:
+    """Returns the entry behind which a member needs the log. In `Flow.PROBE`, a snapshot may have
+    arrived whose acknowledgement has not: `match_index` does not know the snapshot, `next_index` does.
+    """
+    if peer.flow == Flow.SNAPSHOT:
+        return peer.pending_snapshot
+    return peer.next_index - 1 if peer.flow == Flow.PROBE else peer.match_index
 
 
 @dataclass
@@ -171,9 +182,10 @@ class Bulk:
         bound = store.keeping(4 * host.options.keep_bytes + 2 * host.options.snapshot_bytes)
         least = bound.last if bound else 0
         needs = [send.place.index for send in self._sends.values()]
-        for peer in host.node.peers():
-            if peer.id != host.id and peer.flags & PeerFlag.ACTIVE:
-                needs.append(max(peer.match_index, peer.pending_snapshot))
+        # Only a leader knows what its peers have.
+        for peer in host.node.peers() if host.role == Role.LEADER else []:
+            if peer.id != host.id and peer.silent_ticks < _SILENT_TICKS:
+                needs.append(_needed(peer))
         need = min([index, *[need for need in needs if need >= least]])
         if need >= keep.last:
             return keep
