@@ -520,6 +520,63 @@ func Test_large_snapshots_travel_beside_the_core(t *testing.T) {
 	retry(t, nodes[:3], "PUT", "/kv/later", "w")
 }
 
+// A new node has stored a snapshot, and its acknowledgement is lost. The leader asks the node where it is, and does
+// not wait for the end of snapshot_timeout_ticks.
+func Test_a_lost_acknowledgement_of_a_snapshot_stops_nobody(t *testing.T) {
+	for how, value := range map[string]int{"in the message": 10, "beside the core": 480_000} {
+		t.Run(how, func(t *testing.T) {
+			ports := freePorts(t, 2)
+			leader, err := newServer(1, map[uint64]address{1: {ports[0], ""}}, filepath.Join(t.TempDir(), "kv.db"), true, 5)
+			must(t, err)
+			go leader.run(50 * time.Millisecond) // 30 s to snapshot_timeout_ticks
+			until(t, "the node leads", func() bool { return leader.status().Leader == 1 })
+			for i := range 20 {
+				must(t, leader.put(fmt.Sprint(i), bytes.Repeat([]byte("v"), value)))
+			}
+
+			list := map[uint64]address{1: {ports[0], ""}, 2: {ports[1], ""}}
+			joins, err := newServer(2, list, filepath.Join(t.TempDir(), "kv.db"), false, 5)
+			must(t, err)
+			must(t, leader.change(raftcore.ConfChange{
+				Changes: []raftcore.Change{{Kind: raftcore.ChangeAddLearner, ID: 2}}, Context: encodeAddress(2, ports[1]+"/"),
+			}))
+			mute := &outbound{peer: 1, address: ports[0], queue: make(chan raftcore.Message, 4096)} // nobody sends these
+			lost := false
+			// last takes what has come, and returns the last index.
+			last := func() uint64 {
+				for more := true; more; {
+					select {
+					case a := <-joins.arrivals:
+						joins.step(a)
+					default:
+						more = false
+					}
+				}
+				now, err := joins.node.Status()
+				must(t, err)
+				if now.LastIndex > 0 && !lost {
+					joins.peers = map[uint64]*outbound{1: mute}
+				}
+				must(t, joins.work())
+				for len(mute.queue) > 0 {
+					if m := <-mute.queue; m.Kind == raftcore.MsgAppResp {
+						lost, joins.peers = true, map[uint64]*outbound{}
+						must(t, joins.connect())
+					}
+				}
+				return now.LastIndex
+			}
+			until(t, "a lost acknowledgement", func() bool { last(); return lost })
+			must(t, leader.put("later", nil))
+			for end, before := time.Now().Add(20*time.Second), last(); last() == before; time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("the leader waits for the acknowledgement")
+				}
+			}
+		})
+	}
+}
+
 // The loop of a server whose disk fails ends. The write is neither acknowledged nor tried again.
 func Test_a_failed_write_is_final(t *testing.T) {
 	at := freePorts(t, 1)

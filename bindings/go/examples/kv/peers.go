@@ -50,6 +50,7 @@ type progress struct {
 	lost     bool              // messages did not get there
 	snapshot bool              // one of them was a snapshot
 	underWay bool              // a snapshot is still being sent
+	arrived  bool              // the message of a snapshot goes before all others
 	next     *raftcore.Message // a snapshot whose data have arrived: send the message
 }
 

@@ -323,9 +323,11 @@ func (s *server) report(p progress) {
 	var err error
 	switch {
 	case p.next != nil:
-		if o := s.peers[p.peer]; o != nil && !o.send(*p.next) {
-			s.report(progress{peer: p.peer, lost: true, snapshot: true})
+		if o := s.peers[p.peer]; o != nil {
+			s.queue(o, *p.next)
 		}
+	case p.arrived:
+		err = s.node.ReportSnapshot(p.peer, raftcore.SnapshotArrived)
 	case p.underWay:
 		err = s.node.ReportSnapshot(p.peer, raftcore.SnapshotUnderWay)
 	case p.lost:
@@ -356,8 +358,17 @@ func (s *server) send(m raftcore.Message) {
 		}
 		return
 	}
+	s.queue(o, m)
+}
+
+// queue queues a message for its peer. Behind a snapshot, the core may go on at once: appends travel behind the
+// message on one connection. A wait for the acknowledgement is long if the acknowledgement is lost.
+func (s *server) queue(o *outbound, m raftcore.Message) {
+	snapshot := m.Kind == raftcore.MsgSnap
 	if !o.send(m) {
-		s.report(progress{peer: m.To, lost: true, snapshot: m.Kind == raftcore.MsgSnap})
+		s.report(progress{peer: m.To, lost: true, snapshot: snapshot})
+	} else if snapshot {
+		s.report(progress{peer: m.To, arrived: true})
 	}
 }
 
