@@ -264,7 +264,8 @@ static int lock(struct rh_dir *d, struct rh_words *why)
         holder[strspn(holder, "0123456789")] = 0;
         return rh_fail(why, RH_E_OWNER, "process %s has %s open", holder[0] ? holder : "(unknown)", d->path);
     }
-    int len = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
+    d->locker = getpid();
+    int len = snprintf(holder, sizeof holder, "%ld\n", d->locker);
     /* For people only. Without the number the lock is as good. */
     if (ftruncate(d->lock, 0) == 0)
         (void)rh_write_all(d->lock, holder, (size_t)len, 0, "lock", NULL);
@@ -386,6 +387,12 @@ int rh_dir_look(struct rh_dir *d, const char *path, struct rh_words *why)
 
 void rh_dir_close(struct rh_dir *d)
 {
+    /* A child that the process has forked holds copies of the descriptors until it calls exec, or ends. Without these calls
+       the child would keep the directory locked. A child must not unlock what its parent uses. */
+    if (d->lock >= 0 && d->locker == getpid()) {
+        flock(d->lock, LOCK_UN);
+        flock(d->fd, LOCK_UN);
+    }
     if (d->lock >= 0)
         close(d->lock);
     if (d->fd >= 0)

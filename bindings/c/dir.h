@@ -36,6 +36,7 @@ struct rh_owner {
 struct rh_dir {
     int fd, lock;                       /* -1: not open */
     bool fresh;                         /* made by this call of rh_dir_open */
+    long locker;                        /* the process that holds the lock; 0: none */
     struct rh_owner owner;
     char path[256];                     /* for words */
 };
@@ -55,7 +56,7 @@ int rh_dir_open(struct rh_dir *d, const char *path, uint64_t group, uint64_t id,
 /* Opens a directory to look at: without a lock. Nothing is made, removed or written. */
 int rh_dir_look(struct rh_dir *d, const char *path, struct rh_words *why);
 
-/* Closes and unlocks. A directory that is not open is fine. */
+/* Closes, and unlocks if the lock is of this process. A directory that is not open is fine. */
 void rh_dir_close(struct rh_dir *d);
 
 /* Stores the founding of the group, durably. RH_E_OWNER: the directory has a different founding. */

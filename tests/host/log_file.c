@@ -76,6 +76,7 @@ static void check_two_processes(void)
     CHECK(pipe(ready) == 0 && pipe(done) == 0);
     pid_t child = fork();
     if (child == 0) {
+        close(done[1]);                 /* else the child would wait for itself, if the test fails */
         if (rh_dir_open(&d, scratch, 7, 3, &why) != RH_OK || write(ready[1], &byte, 1) != 1 ||
             read(done[0], &byte, 1) != 1)
             _exit(1);
@@ -90,6 +91,34 @@ static void check_two_processes(void)
     waitpid(child, NULL, 0);
     OK(rh_dir_open(&d, scratch, 7, 3, &why));
     rh_dir_close(&d);
+}
+
+/* A child has copies of the descriptors: its end of them leaves the parent the lock, and its life does not prolong the lock. */
+static void check_forked(void)
+{
+    int closed[2], done[2];
+    char byte = 0;
+    struct rh_dir d, other;
+
+    image_empty(scratch);
+    CHECK(pipe(closed) == 0 && pipe(done) == 0);
+    OK(rh_dir_open(&d, scratch, 7, 3, &why));
+    pid_t child = fork();
+    if (child == 0) {
+        close(done[1]);
+        other = d;
+        other.fd = dup(d.fd);
+        other.lock = dup(d.lock);
+        rh_dir_close(&other);
+        _exit(write(closed[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1);
+    }
+    CHECK(read(closed[0], &byte, 1) == 1);
+    CHECK(rh_dir_open(&other, scratch, 7, 3, &why) == RH_E_OWNER);
+    rh_dir_close(&d);
+    OK(rh_dir_open(&d, scratch, 7, 3, &why));
+    rh_dir_close(&d);
+    CHECK(write(done[1], &byte, 1) == 1);
+    waitpid(child, NULL, 0);
 }
 
 /* Each changed byte of the owner file is found. */
@@ -394,6 +423,7 @@ int main(int argc, char **argv)
     scratch = argc > 1 ? argv[1] : "/dev/shm/rh-log-file";
     check_owner();
     check_two_processes();
+    check_forked();
     check_damaged_owner();
     check_full_segments();
     check_options();

@@ -164,8 +164,12 @@ func (d *Dir) removeUnfinished() error {
 	return err
 }
 
-// Close unlocks the directory.
-func (d *Dir) Close() error { return d.lock.Close() }
+// Close unlocks the directory. A child that the process has forked holds a copy of the descriptor until it calls
+// exec, so closing the descriptor is not enough.
+func (d *Dir) Close() error {
+	err := syscall.Flock(int(d.lock.Fd()), syscall.LOCK_UN)
+	return errors.Join(err, d.lock.Close())
+}
 
 // SnapshotName is the name of a snapshot file.
 func SnapshotName(index, term uint64) string { return fmt.Sprintf("snapshot-%d-%d", index, term) }

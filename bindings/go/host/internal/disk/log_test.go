@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	raftcore "raftcore.example/go"
@@ -352,6 +353,9 @@ func TestOwner(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
+	held, err := syscall.Dup(int(d.lock.Fd())) // as by a child between fork and exec
+	check(t, err)
+	defer syscall.Close(held)
 	check(t, d.Close())
 	for _, id := range [][2]uint64{{7, 2}, {8, 1}} {
 		if _, err := Lock(d.Path, id[0], id[1]); !errors.Is(err, ErrOwner) || !strings.Contains(err.Error(), "member 1 of group 7") {
