@@ -4,8 +4,9 @@
 
 use crate::tree::Tree;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Programs and arguments, cheapest first: entries one by one and many at a time, then quantities that W1 does not have.
 const WORKLOADS: [(&str, &[&str]); 10] = [
@@ -22,6 +23,8 @@ const WORKLOADS: [(&str, &[&str]); 10] = [
 ];
 /// What is counted, as the programs say it.
 pub const UNITS: [&str; 3] = ["questions", "calls", "bytes"];
+/// A workload that computes for longer hangs.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// A workload, with its counts as things are.
 struct Run {
@@ -66,15 +69,21 @@ fn more(without: Counts, with: Counts) -> Option<&'static str> {
     all.filter(|(_, (without, with))| with > *without).map(|(unit, _)| *unit).next()
 }
 
-fn counts(program: &PathBuf, arguments: &[&str], id: u32) -> Option<Counts> {
-    // Some hang.
-    let mut workload = Command::new("timeout");
-    workload.arg("20").arg(program).args(arguments);
-    workload.env("RAFTCORE_MUTANT", picked(id)).env("RAFTCORE_QUESTIONS", "1");
+fn counts(program: &Path, arguments: &[&str], id: u32) -> Option<Counts> {
+    let mut workload = within(LIMIT, program);
+    workload.args(arguments).env("RAFTCORE_MUTANT", picked(id)).env("RAFTCORE_QUESTIONS", "1");
     let output = workload.output().ok().filter(|output| output.status.success())?;
     let count = |unit: &str| told(output.stderr.as_slice(), unit);
     let [questions, calls, bytes] = UNITS.map(count);
     Some([questions?, calls?, bytes?])
+}
+
+/// A command that ends a program once it has computed for so long.
+pub fn within(limit: Duration, program: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"ulimit -t "$1" && shift && exec "$@""#, "sh"]);
+    command.arg(limit.as_secs().to_string()).arg(program);
+    command
 }
 
 /// A mutant's number in the environment, always as long: the environment is on the heap, too.

@@ -1,7 +1,7 @@
 //! Runs the suites over each mutant, cheapest first, until one fails. Before them run the tests that killed the last mutants of the same
 //! file, which find most of the others.
 
-use crate::cost::{Cost, UNITS, picked, told};
+use crate::cost::{Cost, UNITS, picked, told, within};
 use crate::living::Known;
 use crate::mutant::{Fate, Mutant, texts};
 use crate::tree::Tree;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -106,14 +106,17 @@ struct Suite {
     recipe: &'static Recipe,
     program: PathBuf,
     directory: PathBuf,
-    /// A run that takes longer hangs: ten times what the core as it is takes.
+    /// A run that computes for longer hangs: ten times what the core as it is takes. Time that a busy machine gives to others does
+    /// not count.
     limit: Duration,
     /// The questions of the core as it is, where these count.
     questions: u64,
 }
 
-/// The longest that the first run of a suite, without a mutant, may take.
+/// The longest that the first run of a suite, without a mutant, may compute.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How many times its limit of processor time a run may take: then it waits for what never comes.
+const WAITS: u32 = 10;
 
 pub fn judge(work: &Path, tree: &Tree, known: &[Known], mutants: &mut [Mutant]) -> Result<(), String> {
     let (short, cost, long) = (suites(tree, &ORDER)?, Cost::of(tree)?, suites(tree, &LONG)?);
@@ -282,7 +285,7 @@ fn killer(suites: &[Suite], recent: Option<&Recent>, mutant: &Mutant) -> Option<
 /// Runs a suite, or only these tests of it, and counts its questions; it is stopped at its first failure, or when it takes too long. An
 /// error has the name of the test that fails, if that was told.
 fn run(suite: &Suite, tests: &[&str], id: u32) -> Result<u64, Option<String>> {
-    let mut command = Command::new(&suite.program);
+    let mut command = within(suite.limit, &suite.program);
     let Recipe { arguments, environment, .. } = *suite.recipe;
     if tests.is_empty() {
         command.args(arguments);
@@ -310,7 +313,7 @@ fn run(suite: &Suite, tests: &[&str], id: u32) -> Result<u64, Option<String>> {
             }
         }
     });
-    let end = heard.recv_timeout(suite.limit);
+    let end = heard.recv_timeout(WAITS * suite.limit);
     let ended = end == Err(RecvTimeoutError::Disconnected);
     if !ended {
         _ = child.kill();
