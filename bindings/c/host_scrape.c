@@ -64,8 +64,7 @@ void rh_scrapes_close(struct rh_host *h)
 
     for (size_t i = 0; i < RH_SCRAPES; i++)
         end(&s->at[i]);
-    if (s->listener >= 0)
-        close(s->listener);
+    rh_unlisten(s->listener);
     if (s->epoll >= 0)
         close(s->epoll);
     rh_scrapes_init(s);

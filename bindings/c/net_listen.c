@@ -56,6 +56,14 @@ int rh_listen(const char *address, int *fd, struct rh_words *why)
     return listen_at(&at[best], address, fd, why);
 }
 
+void rh_unlisten(int fd)
+{
+    if (fd < 0)
+        return;
+    shutdown(fd, SHUT_RDWR);
+    close(fd);
+}
+
 int rh_net_listen(struct rh_tcp *net, const char *address, struct rh_words *why)
 {
     int code = rh_listen(address, &net->listener, why);

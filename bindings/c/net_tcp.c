@@ -126,8 +126,7 @@ static void free_all(struct rh_tcp *net)
     while (net->n_spare > 0)
         close(net->spare[--net->n_spare]);
     free(net->spare);
-    if (net->listener >= 0)
-        close(net->listener);
+    rh_unlisten(net->listener);
     if (net->epoll >= 0)
         close(net->epoll);
     rh_tls_free(net->tls);
@@ -145,7 +144,7 @@ int rh_net_tcp_try(const struct rh_net_tcp_options *o, struct rh_words *why)
     if (code == RH_OK)
         code = rh_listen(o->listen ? o->listen : o->self.peer_address, &fd, why);
     if (code == RH_OK)
-        close(fd);
+        rh_unlisten(fd);
     return code;
 }
 

@@ -111,6 +111,12 @@ void rh_net_tcp_totals(struct rh_net net, struct rh_net_totals *out);
 /* Writes up to `cap` peers. Returns how many there are. */
 size_t rh_net_tcp_peers(struct rh_net net, struct rh_net_peer_totals *out, size_t cap);
 
+/*
+ * Ends listening, for the copies of the socket, too: a child that the process has forked holds one until it calls exec, or
+ * ends, and nobody else could listen on the port. fd may be below 0.
+ */
+void rh_unlisten(int fd);
+
 /* Returns the port that the transport listens on: for a listen address with port 0, in tests. */
 uint16_t rh_net_tcp_port(struct rh_net net);
 

@@ -1,8 +1,10 @@
 /*
  * host_starts.c: a member that is started again and again, and writes a little each time, or nothing. The log is
  * cut all the same: the bytes in the log count, not the bytes that this process has written, and not only those
- * of writes.
+ * of writes. And a member that is started at once after its end, beside a child of the process.
  */
+#include <sys/wait.h>
+
 #include "host_kit.h"
 
 enum { STARTS = 20, PIECE = 16 * 1024, LITTLE = 3000 };
@@ -101,6 +103,32 @@ static void without_writes(const char *root)
     free(m);
 }
 
+/* A child of the process, which has not called exec yet, holds copies of all descriptors: the directory and the port are free. */
+static void beside_a_child(const char *root)
+{
+    struct member *m = must(calloc(1, sizeof *m));
+    int end[2], status = 0;
+    char byte;
+
+    init(m, root, "child");
+    member_open(m);
+    UNTIL(leads(m));
+    CHECK(pipe(end) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        close(end[1]);
+        _exit(read(end[0], &byte, 1) != 0);
+    }
+    CHECK(member_close(m) == RH_OK);
+    m->o.found = false;
+    member_open(m);
+    UNTIL(leads(m));
+    CHECK(member_close(m) == RH_OK);
+    CHECK(close(end[1]) == 0 && waitpid(child, &status, 0) == child && status == 0);
+    close(end[0]);
+    free(m);
+}
+
 int main(int argc, char **argv)
 {
     const char *root = argc > 1 ? argv[1] : "/dev/shm/rh-starts";
@@ -114,5 +142,6 @@ int main(int argc, char **argv)
     on_disk(root, "disk", false);
     on_disk(root, "slow", true);
     without_writes(root);
+    beside_a_child(root);
     return 0;
 }

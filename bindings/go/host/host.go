@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	raftcore "raftcore.example/go"
@@ -327,7 +328,7 @@ func (h *Host) run(ctx context.Context) {
 			h.stop()
 		case <-h.done:
 		}
-		h.listener.Close()
+		h.unlisten()
 		h.applies.close()
 		h.disks.close()
 		mail := h.inbox.close()
@@ -348,9 +349,20 @@ func (h *Host) endAll(m mail) {
 	}
 }
 
+// unlisten ends listening, for the copies of the socket, too: a child that the process has forked holds one until it
+// calls exec, and nobody else could listen on the port.
+func (h *Host) unlisten() {
+	if tcp, ok := h.listener.(*net.TCPListener); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
+		}
+	}
+	h.listener.Close()
+}
+
 func (h *Host) closeFiles() {
 	if h.listener != nil {
-		h.listener.Close()
+		h.unlisten()
 	}
 	if h.store != nil {
 		if err := h.store.Close(); err != nil && h.failure.Load() == nil {

@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -303,4 +305,41 @@ func TestBackupAndRecover(t *testing.T) {
 	if v := get(t, joiner, "a"); v != "3" {
 		t.Errorf("%q", v)
 	}
+}
+
+// TestStartBesideChild: a child between fork and exec has copies of all descriptors. Directory and port are free all the same.
+func TestStartBesideChild(t *testing.T) {
+	t.Parallel()
+	g := newGroup(t, 1, nil)
+	m := g.members[1]
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies := 0
+	for _, entry := range list {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, _ := os.Readlink("/proc/self/fd/" + entry.Name())
+		at, err := syscall.Getsockname(fd)
+		in4, _ := at.(*syscall.SockaddrInet4)
+		listens := err == nil && in4 != nil && strings.HasSuffix(m.opt.Address, fmt.Sprintf(":%d", in4.Port))
+		if !listens && name != m.dir+"/lock" {
+			continue
+		}
+		held, err := syscall.Dup(fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Close(held)
+		copies++
+	}
+	if copies < 2 {
+		t.Errorf("%d descriptors", copies)
+	}
+	g.stop(m)
+	g.start(m)
+	put(t, m, "a", "1")
 }

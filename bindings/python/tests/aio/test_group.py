@@ -1,6 +1,7 @@
 """A group of raftcore.aio: writes, reads, outcomes, retries, cancellation, and its end."""
 
 import asyncio
+import os
 import socket
 import sqlite3
 import time
@@ -355,6 +356,16 @@ class Life(GroupTest):
             await asyncio.wait([task])
             guests.close()
             socket.create_server((host, int(port))).close()
+
+    async def test_a_port_is_free_after_the_end_beside_a_forked_child(self):
+        """A child has copies of all descriptors, for as long as it lives."""
+        await self.start(1, found=True)
+        (listener,) = self.groups[1]._host.guests.server.sockets
+        held = os.dup(listener.fileno())
+        self.addCleanup(os.close, held)
+        await self.groups[1].close()
+        await self.start(1)
+        await self.add(1, "again")
 
     async def test_a_block_that_raises_closes_the_group(self):
         with self.assertRaises(ZeroDivisionError):

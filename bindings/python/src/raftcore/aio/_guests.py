@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 from .. import DecodeError, EntryKind, RaftError, snapshot_split
@@ -45,7 +47,7 @@ class Guests:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.server: asyncio.AbstractServer | None = None
+        self.server: asyncio.Server | None = None
         self.links: set[Link] = set()
         self.waiting: list[Link] = []  # for a hello, the oldest first
         self.by_id: dict[int, Link] = {}  # of PEER
@@ -60,6 +62,9 @@ class Guests:
 
     def close(self) -> None:
         if self.server is not None:
+            for listener in self.server.sockets:
+                with contextlib.suppress(OSError):
+                    listener.shutdown(socket.SHUT_RDWR)  # also for the copy of a forked child, which would keep the port
             self.server.close()
         for link in list(self.links):
             link.close()
