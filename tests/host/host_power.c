@@ -110,7 +110,7 @@ int main(int argc, char **argv)
             *(rec.ops[at - 1].file == NOTE_DONE ? &done : &proposed) = rec.ops[at - 1].offset;
         if (!all && random_below(&r, rec.count) >= CUTS && at != rec.count)
             continue;
-        enum image_mode mode = (enum image_mode)random_below(&r, 3);
+        enum image_mode mode = (enum image_mode)random_below(&r, IMAGE_SECTORS + 1);
         image_empty(cut);
         image_write(image, mode, random_next(&r), cut);
         founded += starts(cut, done, proposed, at, mode);

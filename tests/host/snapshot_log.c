@@ -134,7 +134,7 @@ static unsigned check_power_cuts(const struct rh_snapshot *theirs, const uint8_t
             most = record.ops[at - 1].file == 1 ? record.ops[at - 1].offset : most;
         }
         for (unsigned i = 0; i < 10; i++, cuts++) {
-            image_write(image, i < 2 ? (enum image_mode)i : IMAGE_SECTORS, i * 1000 + at, scratch);
+            image_write(image, i < IMAGE_SECTORS ? (enum image_mode)i : IMAGE_SECTORS, i * 1000 + at, scratch);
             boots(least, most);
         }
     }

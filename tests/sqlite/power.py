@@ -18,7 +18,7 @@ from kit import Failed, Gone, Group, until
 
 POWER, CUTS = os.path.abspath(sys.argv[1]), int(os.environ.get("CUTS", "12"))
 SEED = int(os.environ.get("SEED", time.time_ns() % 10**6))
-MODES = {0: "nothing unsynced", 1: "everything", 2: "sectors"}
+MODES = {0: "nothing unsynced", 1: "everything", 2: "names alone", 3: "sectors"}
 BEFORE, BEHIND = 10, 60  # calls around a snapshot
 ROWS = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n<{}) INSERT INTO t SELECT randomblob({}) FROM c"
 chance = random.Random(SEED)
@@ -101,7 +101,7 @@ class Cuts:
 
     def lay(self, number, at):
         """The member's folder after a power cut. Returns words about the cut."""
-        mode, seed = chance.choices(list(MODES), [2, 1, 3])[0], chance.getrandbits(62)
+        mode, seed = chance.choices(list(MODES), [2, 1, 1, 3])[0], chance.getrandbits(62)
         place = os.path.join(self.folder, f"cut{number}")
         os.makedirs(os.path.join(place, "app.db-raft", "log"))
         self.library.power_cut(ctypes.c_size_t(at), mode, ctypes.c_ulonglong(seed), os.fsencode(place))

@@ -97,6 +97,7 @@ void disk_set_capacity(uint64_t bytes);
 enum image_mode {
     IMAGE_NOTHING,                      /* without unsynced writes */
     IMAGE_EVERYTHING,                   /* with all writes */
+    IMAGE_NAMES,                        /* with all new names, without other unsynced writes */
     IMAGE_SECTORS,                      /* of each sector of 512 bytes a version since the last sync; a subset of the new
                                            names */
     IMAGE_GARBAGE,                      /* as SECTORS; a sector that was being written may hold anything */

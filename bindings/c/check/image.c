@@ -295,7 +295,7 @@ static struct content content_after(const struct disk_image *m, const struct fil
         end = reach > end ? reach : end;
     }
     struct stopped s = {need(calloc(end / SECTOR + 1, 1)), end / SECTOR + 1};
-    for (size_t i = 0; i < f->since.count && mode != IMAGE_NOTHING; i++) {
+    for (size_t i = 0; i < f->since.count && mode != IMAGE_NOTHING && mode != IMAGE_NAMES; i++) {
         const struct disk_op *op = &m->record->ops[f->since.ops[i]];
         if (mode == IMAGE_EVERYTHING) {
             apply(&c, m->record, op);
@@ -348,7 +348,7 @@ void image_write(const struct disk_image *m, enum image_mode mode, uint64_t seed
     uint64_t random = seed;
 
     for (size_t i = 0; i < m->dir_ops.count && mode != IMAGE_NOTHING; i++)
-        if (mode == IMAGE_EVERYTHING || next_random(&random) % 2)
+        if (mode == IMAGE_EVERYTHING || mode == IMAGE_NAMES || next_random(&random) % 2)
             apply_name(&n, &m->record->ops[m->dir_ops.ops[i]]);
     image_empty(dir);
     for (size_t i = 0; i < n.count; i++) {

@@ -234,6 +234,7 @@ int script_sync(struct script *s)
     /* Appends and syncs come by turns here, so a sync covers all appends. */
     CHECK_TRUE(number == highest);
     s->synced = s->appended;
+    s->shortened_synced = s->shortened;
     disk_note(NOTE_SYNCED, s->synced);
     return RH_OK;
 }
@@ -255,6 +256,7 @@ static int compact(struct script *s)
     if (before < was.before || (before > was.before && (before > upto || before > hold)))
         check_broken("compact(%llu, hold %llu) gave up entries up to %llu", (ull)upto, (ull)hold, (ull)before);
     CHECK_TRUE(s->log.ops->boot(s->log.self, &is, &s->why) == RH_OK && is.before == before);
+    s->shortened = s->shortened || before > was.before;
     return RH_OK;
 }
 

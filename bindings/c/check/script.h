@@ -20,6 +20,7 @@ struct script {
     uint64_t number[SCRIPT_BATCHES + 1];        /* of batch k */
     size_t appended, synced;                    /* batches */
     uint64_t upto;                              /* the highest index given to compact */
+    bool shortened, shortened_synced;           /* a compaction has given up entries; a sync came behind it */
     uint64_t next_number;
     size_t max_data;                    /* of an entry */
     struct rh_words why;
