@@ -180,7 +180,8 @@ class Bulk:
         if keep is None:
             return None
         bound = store.keeping(4 * host.options.keep_bytes + 2 * host.options.snapshot_bytes)
-        least = bound.last if bound else 0
+        # What is cut already holds nothing: such a member gets a snapshot anyhow.
+        least = max(bound.last if bound else 0, host.node.status().first_index - 1)
         needs = [send.place.index for send in self._sends.values()]
         # Only a leader knows what its peers have.
         for peer in host.node.peers() if host.role == Role.LEADER else []:
