@@ -46,8 +46,8 @@ struct rh_check_options {
 void rh_check_contract(const struct rh_check_store *store, const struct rh_check_options *o);
 
 /*
- * Cuts the power after each call: unsynced writes are lost, kept, or kept in part, or new names alone are kept. Then cuts the
- * power again during the boot that follows.
+ * Cuts the power after each call: unsynced writes are lost, kept, or kept in part, or new names
+ * alone are kept. Then cuts the power again during the boot that follows.
  */
 void rh_check_power_cuts(const struct rh_check_store *store, const struct rh_check_options *o);
 

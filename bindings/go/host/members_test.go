@@ -72,7 +72,7 @@ func (m *patient) Snapshot() (func(io.Writer) error, error) {
 	}, err
 }
 
-// TestSnapshotDue: so much is written under a snapshot that another is due. It is made without another write.
+// TestSnapshotDue: so much is written under a snapshot that another is due. The second snapshot needs no other write.
 func TestSnapshotDue(t *testing.T) {
 	t.Parallel()
 	g := newGroup(t, 1, small)

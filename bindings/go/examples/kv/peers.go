@@ -50,7 +50,7 @@ type progress struct {
 	lost     bool              // messages did not get there
 	snapshot bool              // one of them was a snapshot
 	underWay bool              // a snapshot is still being sent
-	arrived  bool              // the message of a snapshot goes before all others
+	arrived  bool              // the message of a snapshot is queued: all later messages travel behind
 	next     *raftcore.Message // a snapshot whose data have arrived: send the message
 }
 

@@ -115,7 +115,7 @@ struct Suite {
 
 /// The longest that the first run of a suite, without a mutant, may compute.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How many times its limit of processor time a run may take: then it waits for what never comes.
+/// The longest that a run may take, in limits of processor time. Beyond that the run only waits.
 const WAITS: u32 = 10;
 
 pub fn judge(work: &Path, tree: &Tree, known: &[Known], mutants: &mut [Mutant]) -> Result<(), String> {

@@ -180,7 +180,7 @@ class Bulk:
         if keep is None:
             return None
         bound = store.keeping(4 * host.options.keep_bytes + 2 * host.options.snapshot_bytes)
-        # What is cut already holds nothing: such a member gets a snapshot anyhow.
+        # A member before the first entry of the log holds nothing: only a snapshot helps such a member.
         least = max(bound.last if bound else 0, host.node.status().first_index - 1)
         needs = [send.place.index for send in self._sends.values()]
         # Only a leader knows what its peers have.
